@@ -136,6 +136,8 @@ def jobs(draw: st.DrawFn, ids: st.SearchStrategy[JobId] = job_ids) -> Job:
         schedule=draw(st.lists(trigger_refs, max_size=3, unique_by=lambda ref: ref.id)),
         cwd=draw(st.none() | texts.map("/".__add__)),
         env=draw(st.dictionaries(names, texts, max_size=2)),
+        stdin=draw(st.none() | texts),
+        secret_files=draw(st.dictionaries(st.from_regex("FILE_[A-Z]{1,9}", fullmatch=True), texts, max_size=2)),
         executor=draw(st.none() | plugin_refs),
         priority=draw(st.sampled_from(Priority)),
         enabled=draw(st.booleans()),

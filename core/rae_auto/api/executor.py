@@ -19,6 +19,10 @@ from rae_auto.model.run import Result
 class Assignment:
     """One attempt to carry out. `environment` is all that a process gets; `output` the file for what it prints.
 
+    `stdin` is the text for standard input, None for none. `secret_directory` is a folder with files of the attempt,
+    None if there is none; the daemon removes it after the end. An executor whose processes outlive the daemon may
+    do so too.
+
     `secrets` are values that must appear neither there nor in anything else that is kept or shown, the longest first.
     """
 
@@ -28,6 +32,8 @@ class Assignment:
     environment: Mapping[str, str]
     output: Path
     secrets: tuple[str, ...] = ()
+    stdin: str | None = None
+    secret_directory: Path | None = None
 
 
 class Execution(ABC):
@@ -79,9 +85,12 @@ class Executor(Plugin):
     def unsupported_keys(cls) -> Mapping[str, str]:
         """Keys of a job that this executor can't honour, each with the reason; a job that sets one is refused.
 
-        Overridden by an executor that sets `Result.stderr` for jobs with `fail_on`.
+        Overridden by an executor that sets `Result.stderr` for jobs with `fail_on`, or passes `Assignment.stdin` on.
         """
-        return {"fail_on": f"the {cls.type} executor does not tell what is written to standard error; remove it"}
+        return {
+            "fail_on": f"the {cls.type} executor does not tell what is written to standard error; remove it",
+            "stdin": f"the {cls.type} executor gives jobs no standard input; remove it",
+        }
 
     def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
         """Return what of a job can't work on this machine now, by its key: a missing program, for instance.

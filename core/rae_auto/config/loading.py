@@ -1,6 +1,6 @@
 """Loading a configuration file as a checked value, or with all its problems."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.advice import Advisor
 from rae_auto.config.job_reader import JobReader, Warnings, check_name_of
 from rae_auto.config.options import make
+from rae_auto.config.relations import forbidden_programs
 from rae_auto.config.relative_paths import resolve_ref
 from rae_auto.config.structure import structure_valid_part, unknown_key
 from rae_auto.config.tables import BACKGROUND_LOGGERS, RUN_KEYS, FileTable
@@ -23,6 +24,8 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
 from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.problems import (
+    Invalid,
+    Key,
     Problem,
     ProblemCollector,
     describe_value,
@@ -50,6 +53,7 @@ class Config:
     enabled: bool
     watch_config: bool
     history: Retention
+    secret_commands: tuple[str, ...]
     jobs: tuple[Job, ...]
 
     @property
@@ -145,6 +149,10 @@ def _examine(
             if warnings is not None:
                 findings.warnings.extend(warnings.of_plugin(key, plugin))
     named = {"notifier": set(_keys_of(document, "notifiers")), "resource": set(_keys_of(document, "resources"))}
+    has_programs = not any(problem.key[:1] == ("secret_commands",) for problem in findings.problems)
+    for key, value in _places_of_references(jobs, defaults, document) if has_programs else ():
+        with findings.within(*key):
+            raise Invalid(forbidden_programs(value, table.secret_commands))
     reader = JobReader(directory, plugins, timezone, named, table.resources, findings, warnings)
     config = Config(
         path=path,
@@ -160,9 +168,22 @@ def _examine(
         enabled=table.enabled,
         watch_config=table.watch_config,
         history=table.history,
+        secret_commands=table.secret_commands,
         jobs=reader.read(jobs, defaults),
     )
     return _Examination(config, evolve(findings, problems=_first_of_each_key(findings.problems)), text)
+
+
+def _places_of_references(
+    jobs: Mapping[str, Any], defaults: Mapping[str, Any], document: Mapping[str, Any]
+) -> Iterator[tuple[Key, Any]]:
+    """Yield what may refer to secrets, each with its key."""
+    yield ("notifiers",), document.get("notifiers")
+    tables: list[tuple[Key, Any]] = [(("defaults",), defaults), *((("jobs", name), jobs[name]) for name in jobs)]
+    for key, table in tables:
+        for name in ("env", "stdin", "secret_files"):
+            if isinstance(table, Mapping) and name in table:
+                yield (*key, name), table[name]
 
 
 def _pop_table(document: dict[str, Any], name: str, findings: ProblemCollector) -> dict[str, Any]:

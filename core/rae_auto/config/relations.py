@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.problems import Key, Problem
+from rae_auto.model.primitives.references import find_references
 
 _REMEDIES = {
     "job": "; add [jobs.{}], or remove the name",
@@ -28,6 +29,28 @@ def excess_units(wanted: Mapping[str, int], units: Mapping[str, int]) -> list[Pr
         Problem((name,), f"takes {count} of {format_count(units[name], 'unit')}; take fewer, or raise resources.{name}")
         for name, count in wanted.items()
         if count > units.get(name, count)
+    ]
+
+
+def forbidden_programs(value: object, allowed: Collection[str]) -> list[Problem]:
+    """Return a problem for each `${cmd:…}` in the texts of a table, at any depth, whose program isn't allowed."""
+    if isinstance(value, str):
+        return [
+            Problem(
+                (), f"refers to {one.text}, whose program is not allowed; add {quote(one.program)} to secret_commands"
+            )
+            for one in find_references(value)
+            if one.program and one.program not in allowed
+        ]
+    inner: Iterable[tuple[str | int, object]] = ()
+    if isinstance(value, Mapping):
+        inner = value.items()
+    elif isinstance(value, list | tuple):
+        inner = enumerate(value)
+    return [
+        Problem((key, *problem.key), problem.what)
+        for key, item in inner
+        for problem in forbidden_programs(item, allowed)
     ]
 
 

@@ -17,8 +17,10 @@ from rae_auto.config.relative_paths import resolve_directory, resolve_ref
 from rae_auto.model.job import Job, JobFields
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
 from rae_auto.model.policies import NotifyOn, Overlap, Retention, RetryPolicy
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Key, Problem, invalid
+from rae_auto.model.primitives.references import split_command
 from rae_auto.model.primitives.units import format_duration
 
 _DEFAULTS = Job(id=JobId("defaults"), command="true")
@@ -33,6 +35,13 @@ def _check_units(_: object, __: object, resources: Mapping[str, int]) -> None:
     for name, units in resources.items():
         if not 1 <= units <= 10_000:
             raise invalid(f"must be 1 to 10000 units, not {units}", "resources", name)
+
+
+def _check_programs(_: object, __: object, programs: tuple[str, ...]) -> None:
+    for index, program in enumerate(programs):
+        if not program or split_command(program) != [program]:
+            what = f'must be the name or path of a program, as in "pass", not {quote(program)}'
+            raise invalid(what, "secret_commands", index)
 
 
 BACKGROUND_LOGGERS = (PluginRef("console"), PluginRef("file"))
@@ -77,6 +86,13 @@ class FileTable:
         default=False, metadata=_help("true: reload this file when it changes, as `rae-auto reload` does")
     )
     history: Retention = field(default=Retention(), metadata=_help("how much history is kept"))
+    secret_commands: tuple[str, ...] = field(
+        default=(),
+        validator=_check_programs,
+        metadata=_help(
+            "programs that ${cmd:…} may run to read secrets, each as its references name it", hint='write ["pass"]'
+        ),
+    )
     notifiers: Mapping[str, PluginRef] = field(factory=dict, metadata=_help("ways to notify people, by name"))
 
 

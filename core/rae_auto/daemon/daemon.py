@@ -38,6 +38,7 @@ from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.time.machine_waker import MachineWaker
 from rae_auto.toolkit.files import FileIdentity, identify_file
+from rae_auto.toolkit.secrets.programs import allow_programs
 from rae_auto.views.status import describe_reload
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class Daemon:
             max_parallel=config.max_parallel,
             max_queue=config.max_queue,
             resources=config.resources,
+            secret_commands=config.secret_commands,
             enabled=config.enabled and not paused,
             shutdown_grace=config.shutdown_grace,
             retention=config.history,
@@ -335,6 +337,7 @@ class Daemon:
             logger.error("{}", self._config_problem)
             raise
         self._config_problem = None
+        allow_programs(config.secret_commands)
         self._shutdown_grace = self._scheduler.runtime.shutdown_grace = config.shutdown_grace
         if self._deadline is not None:
             self._deadline.grace_seconds = config.shutdown_grace.total_seconds()

@@ -32,9 +32,17 @@ from rae_auto.model.policies import (
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.functions import function_name, is_function_name
 from rae_auto.model.primitives.names import JobId, find_name_problem
-from rae_auto.model.primitives.problems import Invalid, Problem, describe_value, invalid
+from rae_auto.model.primitives.problems import Invalid, Problem, describe_value
+from rae_auto.model.primitives.references import find_argument_problems
 from rae_auto.model.primitives.units import parse_duration
-from rae_auto.model.value_checks import name_wrong_values
+from rae_auto.model.value_checks import (
+    check_codes,
+    check_passed_names,
+    check_secret_files,
+    check_umask,
+    check_variables,
+    name_wrong_values,
+)
 
 _PROCESS = PluginRef("process")
 _THREAD = PluginRef("thread")
@@ -116,27 +124,8 @@ def _names(values: str | Iterable[str]) -> tuple[str, ...]:
     return (values,) if isinstance(values, str) else tuple(values)
 
 
-def _check_passed_names(_: object, __: object, names: tuple[str, ...]) -> None:
-    for index, name in enumerate(names):
-        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
-            raise invalid(f"must be the name of a variable, not {describe_value(name)}", "pass_env", index)
-
-
 def _codes(codes: int | Iterable[int]) -> tuple[int, ...]:
     return (codes,) if isinstance(codes, int) else tuple(codes)
-
-
-def _check_codes(_: object, __: object, codes: tuple[int, ...]) -> None:
-    if not codes:
-        raise invalid("must not be empty, because no run could succeed; write [0]", "success_codes")
-    for index, code in enumerate(codes):
-        if type(code) is not int or not 0 <= code <= 255:
-            raise invalid(f"must be an exit code from 0 to 255, not {describe_value(code)}", "success_codes", index)
-
-
-def _check_umask(_: object, __: object, umask: str) -> None:
-    if not isinstance(umask, str) or re.fullmatch("0?[0-7]{3}", umask) is None:
-        raise invalid(f'must be three octal digits as text, as in "022", not {describe_value(umask)}', "umask")
 
 
 def _optional_duration(value: object) -> timedelta | None:
@@ -145,16 +134,6 @@ def _optional_duration(value: object) -> timedelta | None:
 
 def _help(text: str, **more: str) -> dict[str, str]:
     return {"help": text, **more}
-
-
-def _check_variables(_: object, __: object, env: Mapping[str, str]) -> None:
-    for name, value in env.items():
-        if not name or "=" in name or "\0" in name:
-            raise invalid(
-                'invalid name of an environment variable; use at least one character, and no "="', "env", name
-            )
-        if not isinstance(value, str):
-            raise invalid(f"must be text, not {describe_value(value)}", "env", name)
 
 
 @frozen(kw_only=True)
@@ -201,19 +180,32 @@ class JobFields:
         default=None,
         metadata=_help("working directory, relative to the folder of this file; by default that folder"),
     )
-    env: Mapping[str, str] = field(default=_EMPTY, validator=_check_variables, metadata=_help("environment variables"))
+    env: Mapping[str, str] = field(default=_EMPTY, validator=check_variables, metadata=_help("environment variables"))
     pass_env: tuple[str, ...] = field(
         default=(),
         converter=_names,
-        validator=_check_passed_names,
+        validator=check_passed_names,
         metadata=_help(
             'further variables of the daemon that the job inherits: names, and patterns such as "AWS_*"',
             hint='write ["NAME"]',
         ),
     )
+    stdin: str | None = field(
+        default=None,
+        validator=validators.optional(validators.instance_of(str)),
+        metadata=_help("text for standard input, which may refer to secrets as env does; by default it is empty"),
+    )
+    secret_files: Mapping[str, str] = field(
+        default=_EMPTY,
+        validator=check_secret_files,
+        metadata=_help(
+            'texts for private files, by the variables that get their paths: { TOKEN_FILE = "${file:token}" }; the '
+            "files are removed when the attempt ends"
+        ),
+    )
     umask: str | None = field(
         default=None,
-        validator=validators.optional(_check_umask),
+        validator=validators.optional(check_umask),
         metadata=_help('permissions that new files do not get, as in "022"; by default those of the daemon'),
     )
     executor: PluginRef | None = field(
@@ -230,7 +222,7 @@ class JobFields:
     success_codes: tuple[int, ...] = field(
         default=(0,),
         converter=_codes,
-        validator=_check_codes,
+        validator=check_codes,
         metadata=_help("exit codes that count as success", hint="write [0, 24]"),
     )
     fail_on: tuple[FailOn, ...] = field(
@@ -383,6 +375,9 @@ class Job(JobFields):
                 yield Problem(
                     ("resources", resource), f"resource {quote(resource)} must be at least 1 unit, not {units!r}"
                 )
+        for name in self.secret_files:
+            if name in self.env:
+                yield Problem(("secret_files", name), "is in env too; keep one")
         if self.directory is not None and not PurePath(self.directory).is_absolute():
             yield Problem(("directory",), f"directory must be an absolute path, not {quote(self.directory[:200])}")
         if both := sorted({*self.success_codes}.intersection(self.retry_policy.exit_codes or ())):
@@ -407,6 +402,10 @@ class Job(JobFields):
             yield Problem(("command",), "command must be a list of texts without NUL characters; remove them")
         elif self.command and not self.command[0].strip():
             yield Problem(("command", 0), "the first word of command is empty; it must name a program")
+        yield from find_argument_problems(
+            {"command": self.command, "args": self.args, "kwargs": self.kwargs.values(), "script": [self.script]},
+            self.shell,
+        )
         if self.python is not None and not is_function_name(self.python):
             yield Problem(
                 ("python",), f'invalid function {quote(self.python)} in python; use "package.module:function"'

@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.references import find_argument_problems
 
 MAX_INPUT_BYTES = 64 << 10
 """Bytes of the values that one run may get, as JSON: they are part of its record."""
@@ -56,6 +57,8 @@ class RunInputs:
         """Raise ValueError if the job can't take the values."""
         if self.args and job.shell is not None:
             raise ValueError(f"job {quote(job.id)} has a shell line, which takes no arguments; pass variables instead")
+        for problem in find_argument_problems({"args": self.args}, None):
+            raise ValueError(problem.what)
 
 
 NO_INPUTS = RunInputs()

@@ -4,10 +4,13 @@ A configuration is converted and checked by `config.structure`. Programs constru
 rightly, so the success path costs a few comparisons; only after a failure each field is tried by itself, to name all
 that are wrong. Libraries that check by annotations (beartype, typeguard, pydantic's validate_call) were looked at:
 their errors are about Python's types, and would have to be caught and reworded one by one.
+
+The validators at the end check what no annotation says of single fields of a job.
 """
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from operator import attrgetter
@@ -19,8 +22,9 @@ import attrs
 
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.choices import unknown_choice
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.model.primitives.problems import Invalid, Problem, describe_value
+from rae_auto.model.primitives.problems import Invalid, Problem, describe_value, invalid
 
 _NAMES: Mapping[Any, str] = {
     str: "text",
@@ -226,3 +230,46 @@ def _with_check(method: Callable[..., Any], name: str, hints: Mapping[str, Any])
             return method(self, *args, **kwargs)
 
     return call
+
+
+def check_passed_names(_: object, __: object, names: tuple[str, ...]) -> None:
+    """Raise Invalid unless all are names of variables."""
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise invalid(f"must be the name of a variable, not {describe_value(name)}", "pass_env", index)
+
+
+def check_codes(_: object, __: object, codes: tuple[int, ...]) -> None:
+    """Raise Invalid unless there are exit codes, each from 0 to 255."""
+    if not codes:
+        raise invalid("must not be empty, because no run could succeed; write [0]", "success_codes")
+    for index, code in enumerate(codes):
+        if type(code) is not int or not 0 <= code <= 255:
+            raise invalid(f"must be an exit code from 0 to 255, not {describe_value(code)}", "success_codes", index)
+
+
+def check_umask(_: object, __: object, umask: str) -> None:
+    """Raise Invalid unless it is three octal digits."""
+    if not isinstance(umask, str) or re.fullmatch("0?[0-7]{3}", umask) is None:
+        raise invalid(f'must be three octal digits as text, as in "022", not {describe_value(umask)}', "umask")
+
+
+def check_variables(_: object, __: object, env: Mapping[str, str]) -> None:
+    """Raise Invalid unless all names and values can be those of an environment."""
+    for name, value in env.items():
+        if not name or "=" in name or "\0" in name:
+            raise invalid(
+                'invalid name of an environment variable; use at least one character, and no "="', "env", name
+            )
+        if not isinstance(value, str):
+            raise invalid(f"must be text, not {describe_value(value)}", "env", name)
+
+
+def check_secret_files(_: object, __: object, files: Mapping[str, str]) -> None:
+    """Raise Invalid unless each name can be that of a file and a variable, with a text."""
+    for name, value in files.items():
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,63}", name) or name.startswith("RAE_"):
+            what = f"{quote(name)} can't be the variable of a file; use letters, digits and _, as in TOKEN_FILE"
+            raise invalid(what, "secret_files", name)
+        if not isinstance(value, str):
+            raise invalid(f"must be text, not {describe_value(value)}", "secret_files", name)

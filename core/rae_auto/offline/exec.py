@@ -29,6 +29,7 @@ from rae_auto.runtime.execution.assignments import build_assignment, event_path
 from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.time.clock import SystemClock
 from rae_auto.toolkit.files import write_atomically
+from rae_auto.toolkit.secrets.programs import allow_programs
 
 POLL_INTERVAL_SECONDS = 0.05
 """The time between two reads of the output."""
@@ -57,6 +58,7 @@ def execute(
     executor = project.plugins.executor(job.executor_ref)
     own = {"RAE_STATE_DIR": str(state_directory()), "RAE_CONFIG": str(project.config.path.absolute())}
     inherited = {**os.environ, **own}
+    allow_programs(project.config.secret_commands)
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as directory:
         result = asyncio.run(_execute(run, job, executor, Path(directory), inherited, out))
     state, reason = judge_result(job, result)

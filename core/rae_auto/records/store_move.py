@@ -30,7 +30,7 @@ MOVING_DIRECTORY = ".restored-moving"
 
 OLD_STORE_PREFIX = "replaced-"
 
-_OTHER_NAMES = ("lock", "control.sock", "output", "executors", "triggers")
+_OTHER_NAMES = ("lock", "control.sock", "output", "executors", "triggers", "secrets")
 _OTHER_PREFIXES = ("rae-auto.", OLD_STORE_PREFIX, BUILDING_DIRECTORY)
 """The other contents of a state directory; among them the log, `rae-auto.log`, and its older parts."""
 

@@ -47,6 +47,7 @@ from rae_auto.runtime.inputs import occurrence_of
 from rae_auto.runtime.job_status import job_info_of, job_status_of
 from rae_auto.runtime.runtime import Runtime, RuntimeOptions
 from rae_auto.runtime.time.clock import Clock, SystemClock
+from rae_auto.toolkit.secrets.programs import allow_programs
 
 if TYPE_CHECKING:
     from rae_auto.records.backup_files import Backup
@@ -77,13 +78,16 @@ class Scheduler:
         clock: Clock | None = None,
         plugins: PluginSource | None = None,
         environment: Mapping[str, str] | None = None,
+        secret_commands: Iterable[str] = (),
     ) -> None:
         """`directory` holds the state (default: RAE_STATE_DIR or the platform's); `jobs` are as of a configuration.
 
-        Jobs inherit a few variables of `environment` (default: that of this process). Errors: BadRequest.
+        Jobs inherit a few variables of `environment` (default: that of this process). `secret_commands` are the
+        programs that `${cmd:…}` may run, in this whole process. Errors: BadRequest.
         """
         timezone = check_zone(timezone or LOCAL)
         check_at_least(1, max_parallel=max_parallel, max_queue=max_queue)
+        allow_programs(secret_commands)
         self._options = RuntimeOptions(
             # Absolute, because the processes that run jobs have working directories of their own.
             directory=Path(directory).absolute() if directory is not None else state_directory(),

@@ -1,35 +1,54 @@
-"""Secrets that a job's environment refers to, `${env:NAME}` and `${file:PATH}`: read late, and shown nowhere."""
+"""Secrets that a job refers to, such as `${file:PATH}`: read for each attempt, and shown nowhere."""
 
 import json
 from collections.abc import Iterable, Mapping
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 
+from rae_auto.model.job import Job
 from rae_auto.model.run import Result
-from rae_auto.toolkit.secret_references import refers_to_file, resolve_references
+from rae_auto.toolkit.secrets.references import refers_to_slow_source, resolve_references
 
 MASK = "***"
 
 
-def resolve_secrets(
-    env: Mapping[str, str], inherited: Mapping[str, str], directory: str | None = None
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """`env` with its references replaced, and the secrets among the values that they led to.
+@frozen(kw_only=True)
+class JobSecrets:
+    """Values of a job with their references replaced, and the secrets among them, in the order of `sort_secrets`.
 
-    `inherited` is the daemon's environment, `directory` the folder that relative paths start from.
-    ValueError for a reference that leads nowhere, or to a file that others may read.
+    `files` are the contents of private files, by the variables that get their paths.
+    """
+
+    env: Mapping[str, str]
+    stdin: str | None = None
+    files: Mapping[str, str] = field(factory=dict)
+    secrets: tuple[str, ...] = ()
+
+
+def resolve_job(job: Job, inherited: Mapping[str, str], *, run_programs: bool = True) -> JobSecrets:
+    """Return what the references of a job lead to now. Reads files and runs programs, so it may block.
+
+    `inherited` is the daemon's environment. Without `run_programs` the references that need one stay as they are.
+    Raises ValueError for a reference that leads nowhere, or to a file that others may read.
     """
     secrets: set[str] = set()
-    values = {}
-    for name, value in env.items():
-        values[name], found = resolve_references(value, inherited, "env", directory)
-        secrets |= found
-    return values, tuple(sort_secrets(secrets))
+
+    def resolve(owner: str, text: str, *, strip: bool = True) -> str:
+        value, found = resolve_references(text, inherited, owner, job.directory, run_programs=run_programs, strip=strip)
+        secrets.update(found)
+        return value
+
+    env = {name: resolve("env", value) for name, value in job.env.items()}
+    stdin = None if job.stdin is None else resolve("stdin", job.stdin, strip=False)
+    files = {name: resolve("secret_files", value, strip=False) for name, value in job.secret_files.items()}
+    # What is to stand in a private file is a secret, however it is written.
+    secrets.update(value.strip() for value in files.values())
+    return JobSecrets(env=env, stdin=stdin, files=files, secrets=tuple(sort_secrets(secrets)))
 
 
-def refers_to_files(env: Mapping[str, str]) -> bool:
-    """Return whether `resolve_secrets` reads files for these values, which may block."""
-    return any(map(refers_to_file, env.values()))
+def has_slow_references(job: Job) -> bool:
+    """Return whether `resolve_job` reads files or runs programs, or files are to be written; these may block."""
+    return bool(job.secret_files) or any(map(refers_to_slow_source, (*job.env.values(), job.stdin or "")))
 
 
 def sort_secrets(secrets: Iterable[str]) -> list[str]:

@@ -20,7 +20,7 @@ from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.environment import inherited_environment
 from rae_auto.toolkit.notices import notice_body, notice_facts, notice_title
 from rae_auto.toolkit.programs import find_inherited_program_problem
-from rae_auto.toolkit.secret_references import resolve_references
+from rae_auto.toolkit.secrets.references import resolve_references
 from rae_plugins.machine.blocking_calls import call_with_timeout
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class EmailNotifier(Notifier):
         default=Security.STARTTLS, converter=Security, metadata={"help": "encryption of the connection"}
     )
     user: str = field(default="", metadata={"help": "user name at the server; no login if absent"})
-    password: str = field(default="", repr=False, metadata={"help": "password, as ${file:PATH} or ${env:NAME}"})
+    password: str = field(default="", repr=False, metadata={"help": "password, as ${file:PATH} or another reference"})
     ca_file: str = field(default="", metadata={"help": "certificates to trust instead of this machine's"})
     sendmail: str = field(default="sendmail", metadata={"help": "the mail program that is used without a host"})
     timeout: timedelta = field(
@@ -97,7 +97,7 @@ class EmailNotifier(Notifier):
         if not self.host:
             return tuple(filter(None, [find_inherited_program_problem(self._program())]))
         try:
-            resolve_references(self.password, os.environ, "password")
+            resolve_references(self.password, os.environ, "password", run_programs=False)
         except ValueError as error:
             return (str(error),)
         return ()

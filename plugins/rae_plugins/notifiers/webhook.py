@@ -22,7 +22,7 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.problems import invalid
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.notices import notice_body, notice_record, notice_title
-from rae_auto.toolkit.secret_references import resolve_references
+from rae_auto.toolkit.secrets.references import resolve_references
 from rae_plugins.machine.blocking_calls import call_with_timeout
 
 MAX_DISCORD_CHARACTERS = 2000
@@ -123,7 +123,7 @@ class WebhookNotifier(Notifier):
     url: str = field(
         validator=_check_url,
         repr=False,
-        metadata={"help": "the address; ${file:PATH} or ${env:NAME} for one that is a secret"},
+        metadata={"help": "the address; ${file:PATH} or another reference for one that is a secret"},
     )
     preset: str = field(
         default="json",
@@ -141,7 +141,7 @@ class WebhookNotifier(Notifier):
         """Return warnings about secrets that can't be read now."""
         try:
             for text in (self.url, *self.headers.values()):
-                resolve_references(text, os.environ, "webhook")
+                resolve_references(text, os.environ, "webhook", run_programs=False)
         except ValueError as error:
             return (str(error),)
         return ()

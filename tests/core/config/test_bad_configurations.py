@@ -16,7 +16,7 @@ TABLE = (Path(__file__).parent / "bad_configurations.txt").read_text(encoding="u
 CASES = [block.split("\n", 1) for block in TABLE.removeprefix("### ").split("\n### ")]
 KEYS = (
     "defaults, enabled, history, jobs, loggers, max_parallel, max_queue, notifiers, resources, "
-    "shutdown_grace, state, store, timezone, watch_config"
+    "secret_commands, shutdown_grace, state, store, timezone, watch_config"
 )
 X = "x" * 100_000
 

@@ -8,9 +8,15 @@ import pytest
 
 from rae_auto import Job, Scheduler
 from rae_auto.model.run import Result
-from rae_auto.runtime.secrets import mask_result, mask_secrets, resolve_secrets, sort_secrets
+from rae_auto.runtime.secrets import mask_result, mask_secrets, resolve_job, sort_secrets
 
 CANARY = "canary-in-the-mine"
+
+
+def resolve_secrets(env, inherited):
+    """The values of the variables, and the secrets among them."""
+    resolved = resolve_job(Job(id="job", command="true", env=env), inherited)
+    return dict(resolved.env), resolved.secrets
 
 
 @pytest.fixture

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from attrs import evolve
+
 from rae_auto.api.executor import Assignment
 from rae_auto.model.job import Job
 from rae_auto.model.run import Run
 from rae_auto.paths import output_path
 from rae_auto.runtime.execution.environment import build_environment
 from rae_auto.runtime.execution.event_path import fill_in_path
-from rae_auto.runtime.secrets import resolve_secrets
+from rae_auto.runtime.execution.secret_files import secret_directory, write_secret_files
+from rae_auto.runtime.secrets import resolve_job
 
 
 def event_path(directory: Path, run: Run) -> Path:
@@ -18,29 +21,28 @@ def event_path(directory: Path, run: Run) -> Path:
 
 
 def build_assignment(run: Run, job: Job, directory: Path, inherited: Mapping[str, str]) -> Assignment:
-    """Return the run's current attempt. Raises ValueError if a secret is missing, or a file for {path}.
+    """Return the run's current attempt, with its private files written. It may block if `has_slow_references`.
 
-    `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names.
+    `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names. Raises
+    ValueError if a secret is missing, or a file for {path}, OSError if its private files can't be written.
     """
-    job = fill_in_path(run.inputs.apply_to(job), run.event)
-    env, secrets = resolve_secrets(job.env, inherited, job.directory)
-    environment = build_environment(run, job, env, inherited, event_path(directory, run))
-    return _assignment(run, job, directory, environment, secrets)
+    job = run.inputs.apply_to(job)
+    resolved = resolve_job(job, inherited)
+    job = fill_in_path(job, run.event)
+    private = secret_directory(directory, run.id, run.attempt) if resolved.files else None
+    paths = write_secret_files(private, resolved.files) if private is not None else {}
+    environment = build_environment(run, job, {**resolved.env, **paths}, inherited, event_path(directory, run))
+    assignment = rebuild_assignment(run, job, directory)
+    return evolve(
+        assignment,
+        environment=environment,
+        secrets=resolved.secrets,
+        stdin=resolved.stdin,
+        secret_directory=private,
+    )
 
 
 def rebuild_assignment(run: Run, job: Job, directory: Path) -> Assignment:
     """Return the current attempt as it was started; a secret may be missing by now."""
-    return _assignment(run, job, directory, {}, ())
-
-
-def _assignment(
-    run: Run, job: Job, directory: Path, environment: Mapping[str, str], secrets: tuple[str, ...]
-) -> Assignment:
-    return Assignment(
-        run=run.id,
-        attempt=run.attempt,
-        job=job,
-        environment=environment,
-        secrets=secrets,
-        output=output_path(directory, run.job, run.id, run.attempt),
-    )
+    output = output_path(directory, run.job, run.id, run.attempt)
+    return Assignment(run=run.id, attempt=run.attempt, job=job, environment={}, output=output)

@@ -1,7 +1,6 @@
 """The environment of an attempt: all that a job's process gets to see."""
 
 import json
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,15 +10,12 @@ from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.trace import TRACE_VARIABLE, traceparent_of
 from rae_auto.model.run import Run
 from rae_auto.runtime.execution.event_path import PATH_VARIABLE, find_path
-from rae_auto.runtime.secrets import resolve_secrets, sort_secrets
+from rae_auto.runtime.secrets import sort_secrets
 from rae_auto.toolkit.environment import inherited_environment
+from rae_auto.toolkit.secrets.references import resolve_references
 
 MAX_EVENT_VARIABLE_BYTES = 32 << 10
 """Bytes of RAE_EVENT: a single variable can't be much larger than this on every system."""
-
-_KIND = re.compile(r"\$\{(\w+):")
-_READABLE_KINDS = {"env", "file"}
-"""References that are read without running anything."""
 
 
 def build_environment(
@@ -60,12 +56,15 @@ def expected_environment(job: Job, inherited: Mapping[str, str]) -> tuple[dict[s
     return environment, tuple(sort_secrets(secrets))
 
 
-def resolve_readable(value: str, inherited: Mapping[str, str], directory: str | None) -> tuple[str, tuple[str, ...]]:
-    """Return a value of `env` with its references replaced if that runs nothing, and the secrets. Raises ValueError."""
-    if not _READABLE_KINDS.issuperset(_KIND.findall(value)):
-        return value, ()
-    values, secrets = resolve_secrets({"": value}, inherited, directory)
-    return values[""], secrets
+def resolve_readable(
+    value: str, inherited: Mapping[str, str], directory: str | None, owner: str = "env"
+) -> tuple[str, tuple[str, ...]]:
+    """Return a text with those references replaced that are read without running anything, and the secrets.
+
+    Raises ValueError, with the `owner` of the text.
+    """
+    text, secrets = resolve_references(value, inherited, owner, directory, run_programs=False)
+    return text, tuple(secrets)
 
 
 def oversized_event(run: Run) -> bytes | None:

@@ -4,9 +4,8 @@ A path comes from outside, so it never becomes part of a text that a shell reads
 """
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
-
-from attrs import evolve
 
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import quote
@@ -38,12 +37,12 @@ def fill_in_path(job: Job, event: Mapping[str, Any] | None) -> Job:
             f"{PLACEHOLDER} is the file of an event, and that of this run {many}; have the trigger report each file "
             f'by itself, or give the run an event: --event \'{{"path": "/some/file"}}\''
         )
-    return evolve(
-        job,
-        command=[_fill_in(word, path) for word in job.command],
-        args=[_fill_in(value, path) for value in job.args],
-        kwargs={name: _fill_in(value, path) for name, value in job.kwargs.items()},
-    )
+    filled = copy(job)
+    # Past the checks of a definition: the name of a file may look like a reference to a secret, and is none.
+    object.__setattr__(filled, "command", tuple(_fill_in(word, path) for word in job.command))
+    object.__setattr__(filled, "args", tuple(_fill_in(value, path) for value in job.args))
+    object.__setattr__(filled, "kwargs", {name: _fill_in(value, path) for name, value in job.kwargs.items()})
+    return filled
 
 
 def has_placeholder(value: object) -> bool:

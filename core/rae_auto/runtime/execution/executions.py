@@ -26,8 +26,13 @@ from rae_auto.runtime.execution.assignments import build_assignment, event_path,
 from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.execution.live_output import LiveOutput
 from rae_auto.runtime.execution.preparations import Preparations
+from rae_auto.runtime.execution.secret_files import (
+    remove_other_secret_files,
+    remove_secret_files,
+    secret_directory,
+)
 from rae_auto.runtime.reporting import log_setup
-from rae_auto.runtime.secrets import mask_result, refers_to_files
+from rae_auto.runtime.secrets import has_slow_references, mask_result
 from rae_auto.toolkit.files import create_private_directory, write_atomically
 
 Key = tuple[RunId, int]
@@ -35,8 +40,8 @@ Key = tuple[RunId, int]
 MAX_NOTE_BYTES = 256
 """Bytes that an executor may add to an output file, to say how much is missing."""
 
-READ_SECRETS_SECONDS = 10.0
-"""Seconds that reading the files with a job's secrets may take."""
+READ_SECRETS_SECONDS = 30.0
+"""Seconds that reading a job's secrets may take, from files and programs."""
 
 FIND_TIMEOUT_SECONDS = 5.0
 """Seconds for which a start waits for executors to find active attempts, and a cancel for an attempt to start."""
@@ -86,7 +91,11 @@ class Executions:
 
         Returns when that is done, or after `FIND_TIMEOUT_SECONDS`; what is found later is reported later.
         """
-        looking = {self._tasks.start(self._find(run, job), owner=_owner(job)): run for run, job in runs}
+        active = list(runs)
+        # Before anything is started, so that it can only be what a crash has left.
+        kept = {(run.id, run.attempt) for run, _ in active}
+        await asyncio.to_thread(remove_other_secret_files, self._directory, kept)
+        looking = {self._tasks.start(self._find(run, job), owner=_owner(job)): run for run, job in active}
         if not looking:
             return
         _, pending = await asyncio.wait(looking, timeout=FIND_TIMEOUT_SECONDS)
@@ -117,10 +126,12 @@ class Executions:
             logger.bind(job=run.job, run=run.id).info("still running; taken over from the last daemon")
             self._report(AttemptFound(*key, found.handle))
             output = self._follow_output(run, is_adopted=True)
-            self._tasks.start(self._await_end(key, found, output), owner=_owner(job))
+            private = secret_directory(self._directory, *key)
+            self._tasks.start(self._await_end(key, found, output, private), owner=_owner(job))
         else:
             del self._active[key]
             active.cancel()
+            await asyncio.to_thread(remove_secret_files, secret_directory(self._directory, *key))
             self._report(
                 AttemptEnded(*key, found) if isinstance(found, Result) else AttemptFound(*key, started=found is None)
             )
@@ -142,6 +153,7 @@ class Executions:
         key = (run.id, run.attempt)
         active = self._active[key]
         secrets: Sequence[str] = ()
+        private: Path | None = None
         try:
             # First, so that of many that start together each goes straight on to its start.
             executor = await self._open(job.executor_ref)
@@ -149,6 +161,7 @@ class Executions:
             _create_output_directory(self._directory / "output" / run.job)
             if (event := oversized_event(run)) is not None:
                 await asyncio.to_thread(write_atomically, event_path(self._directory, run), event)
+            private = secret_directory(self._directory, *key) if job.secret_files else None
             assignment = await self._build_assignment(run, job)
             secrets = assignment.secrets
             log_setup.hide(secrets)
@@ -157,6 +170,7 @@ class Executions:
             )
             execution = _check_execution(await report_if_slow(executor.start(assignment), starting))
         except (Exception, SystemExit) as error:  # whatever an executor raises, the run must end
+            await _remove(private)
             if not active.cancelled():
                 active.cancel()
                 self._ended(key, Result(error=_one_line(error)), secrets)
@@ -165,21 +179,22 @@ class Executions:
             self._starting.pop(key, None)
         if active.cancelled():
             await _too_late(execution)
+            await _remove(private)
             return
         active.set_result(execution)
         self._report(AttemptStarted(*key, execution.handle))
-        await self._await_end(key, execution, self._follow_output(run), secrets)
+        await self._await_end(key, execution, self._follow_output(run), private, secrets)
 
     async def _build_assignment(self, run: Run, job: Job) -> Assignment:
         """Return the run's current attempt. Raises ValueError if a secret is missing, or can't be read in time."""
         parts = run, self._bound_output(job), self._directory, self._inherited
-        if not refers_to_files(job.env):
+        if not has_slow_references(job):
             return build_assignment(*parts)
         try:
             return await call_within(READ_SECRETS_SECONDS, "secrets", build_assignment, *parts)
         except TimeoutError:
             raise ValueError(
-                f"a file that env refers to could not be read within {READ_SECRETS_SECONDS:g} s; check its file system"
+                f"its secrets could not be read within {READ_SECRETS_SECONDS:g} s; check their file systems"
             ) from None
 
     def _bound_output(self, job: Job) -> Job:
@@ -195,7 +210,14 @@ class Executions:
         path = output_path(self._directory, run.job, run.id, run.attempt)
         return LiveOutput(path, run.job, run.id, self._tasks, is_adopted=is_adopted)
 
-    async def _await_end(self, key: Key, execution: Execution, output: LiveOutput, secrets: Sequence[str] = ()) -> None:
+    async def _await_end(
+        self,
+        key: Key,
+        execution: Execution,
+        output: LiveOutput,
+        private: Path | None = None,
+        secrets: Sequence[str] = (),
+    ) -> None:
         try:
             result = await execution.wait()
             if not isinstance(result, Result):
@@ -203,6 +225,7 @@ class Executions:
         except (Exception, SystemExit) as error:
             result = Result(error=f"its executor failed: {_one_line(error)}")
         await output.finish()
+        await _remove(private)
         self._ended(key, result, secrets)
 
     def _ended(self, key: Key, result: Result, secrets: Sequence[str]) -> None:
@@ -267,6 +290,12 @@ async def _too_late(found: object) -> None:
     """End an attempt that was started after it had been given up."""
     if isinstance(found, Execution):
         await found.cancel(timedelta(0))
+
+
+async def _remove(private: Path | None) -> None:
+    """Remove the private files of an attempt, if it has any."""
+    if private is not None:
+        await asyncio.to_thread(remove_secret_files, private)
 
 
 async def _closed(executor: Executor) -> None:

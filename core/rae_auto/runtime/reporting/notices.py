@@ -24,7 +24,7 @@ from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Run, RunState
 from rae_auto.paths import output_path
 from rae_auto.runtime.reporting.log_setup import hide, mask_hidden
-from rae_auto.runtime.secrets import resolve_secrets
+from rae_auto.runtime.secrets import resolve_job
 
 MAX_OUTPUT_LINES = 20
 MAX_OUTPUT_BYTES = 4096
@@ -115,7 +115,7 @@ async def read_output_end(directory: Path, job: Job, decided: OutboxNotice, envi
     def read_end_without_secrets() -> str:
         # An adopted run was started by another process, which alone has hidden its secrets.
         with suppress(ValueError):
-            hide(resolve_secrets(job.env, environment, job.directory)[1])
+            hide(resolve_job(job, environment, run_programs=False).secrets)
         return mask_hidden(_read_end(path))
 
     return await asyncio.to_thread(read_end_without_secrets)

@@ -108,6 +108,8 @@ class ProcessExecutor(Executor):
             "argv": argv,
             "env": dict(assignment.environment),
             "cwd": _working_directory(job),
+            "stdin": assignment.stdin,
+            "private": None if assignment.secret_directory is None else str(assignment.secret_directory),
             "umask": None if job.umask is None else int(job.umask, 8),
             "output": str(assignment.output),
             "cap": job.limits.output,

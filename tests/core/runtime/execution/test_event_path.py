@@ -30,7 +30,9 @@ def run_job(tmp_path: Path, job: Job, event):
 
 
 @posix
-@pytest.mark.parametrize("name", ["/in/a b.pdf", "/in/$(touch x);'\"", os.fsdecode(b"/in/caf\xe9"), "/in/{path}"])
+@pytest.mark.parametrize(
+    "name", ["/in/a b.pdf", "/in/$(touch x);'\"", os.fsdecode(b"/in/caf\xe9"), "/in/{path}", "/in/${env:A}"]
+)
 @pytest.mark.parametrize("form", ["paths", "path"])
 def test_job_gets_the_file_as_a_word_and_a_variable(tmp_path, name, form) -> None:
     job = Job(id="one", command=[sys.executable, "-c", SHOW, "{path}", "--to={path}.txt"], args=["{path}"])

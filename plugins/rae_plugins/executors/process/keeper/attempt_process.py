@@ -31,6 +31,7 @@ class AttemptProcess:
         self.run: str | None = request.get("run")
         self.path: str = request["output"]
         self.kill_after_seconds: float = request.get("kill_after", DEFAULT_KILL_AFTER_SECONDS)
+        self.private: str | None = request.get("private")
         self.orphans: str = request.get("orphans", "kill")
         self.limits: Mapping[str, Any] = request.get("limits") or {}
         self.process = process

@@ -21,7 +21,12 @@ from rae_plugins.executors.process.keeper import procfs
 from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.cgroups import Cgroup, CgroupFactory, find_own_directory
 from rae_plugins.executors.process.keeper.ownership import Ownership
-from rae_plugins.executors.process.keeper.records import ExitRecords, record_path, write_atomically
+from rae_plugins.executors.process.keeper.records import (
+    ExitRecords,
+    record_path,
+    remove_private_files,
+    write_atomically,
+)
 from rae_plugins.executors.process.keeper.spawn import READ_BYTES, explain_spawn_error, spawn_process
 from rae_plugins.executors.process.keeper.termination import Termination
 
@@ -261,6 +266,8 @@ class Keeper:
         record = job.exit_record(read_own_peak_bytes() if job.limits else 0)
         if job.cgroup is not None:
             job.cgroup.remove()
+        if job.private is not None:
+            remove_private_files(job.private)
         try:
             job.output.close()
             self.exit_records.write(record_path(job.path, "exit"), record)

@@ -39,6 +39,14 @@ def write_atomically(path: str, record: dict[str, Any], *, is_durable: bool = Fa
         _sync(os.path.dirname(path))
 
 
+def remove_private_files(path: str) -> None:
+    """Remove a folder with private files of a job, also where the daemon that made it is gone."""
+    with suppress(OSError):
+        for name in os.listdir(path):
+            os.unlink(os.path.join(path, name))
+        os.rmdir(path)
+
+
 class ExitRecords:
     """Writes exit records, durably where no daemon is there to commit the end to its store.
 

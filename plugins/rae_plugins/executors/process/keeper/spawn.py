@@ -5,7 +5,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.limits import build_preexec
@@ -26,13 +26,17 @@ def spawn_process(request: Mapping[str, Any], group_path: str | None) -> Attempt
     """
     limits = request.get("limits") or {}
     preexec = build_preexec(limits, group_path) if limits else None
-    with _open_output(request["output"]) as (output, reading, writing), _open_pipe(request) as (errors, error_writing):
+    with (
+        _open_output(request["output"]) as (output, reading, writing),
+        _open_pipe(request) as (errors, error_writing),
+        _open_input(request.get("stdin")) as given,
+    ):
         try:
             process = subprocess.Popen(
                 request["argv"],
                 env=request["env"],
                 cwd=request["cwd"],
-                stdin=subprocess.DEVNULL,
+                stdin=given,
                 stdout=writing,
                 stderr=writing if errors is None else error_writing,
                 start_new_session=True,
@@ -91,6 +95,27 @@ def _open_pipe(request: Mapping[str, Any]) -> Iterator[tuple[int | None, int | N
         raise
     finally:
         os.close(writing)
+
+
+@contextmanager
+def _open_input(text: str | None) -> Iterator[int]:
+    """Open a file without a name that has the text, from which a job reads: nothing has to wait until it does."""
+    if text is None:
+        yield subprocess.DEVNULL
+        return
+    with _open_nameless_file() as file:
+        file.write(text.encode(errors="surrogateescape"))
+        file.seek(0)
+        yield file.fileno()
+
+
+def _open_nameless_file() -> BinaryIO:
+    if hasattr(os, "memfd_create"):
+        # In memory, because the text may be a secret.
+        return cast("BinaryIO", os.fdopen(os.memfd_create("stdin", os.MFD_CLOEXEC), "w+b", buffering=0))
+    import tempfile
+
+    return cast("BinaryIO", tempfile.TemporaryFile(buffering=0))
 
 
 def _explain_output_error(error: OSError, path: str) -> str:

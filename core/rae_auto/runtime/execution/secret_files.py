@@ -1,0 +1,45 @@
+"""Private files with the secrets of an attempt: `secrets/RUN.N/NAME` in the state directory.
+
+They are there while the attempt runs: written before it starts, and removed when it has ended. Where the daemon was
+killed meanwhile, the executor removes them if it can, or else the next daemon. Everything in here may block on the
+disk, so it is called in threads.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from rae_auto.toolkit.files import create_private_directory, open_private
+
+
+def secret_directory(directory: Path, run: str, attempt: int) -> Path:
+    """Return the path of the private files of an attempt, in a state directory."""
+    return directory / "secrets" / f"{run}.{attempt}"
+
+
+def write_secret_files(path: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """Write the files into a fresh directory, for the owner alone; return their paths by name. Errors: OSError."""
+    create_private_directory(path.parent)
+    remove_secret_files(path)
+    path.mkdir(mode=0o700)
+    for name, text in files.items():
+        descriptor = open_private(path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    return {name: str(path / name) for name in files}
+
+
+def remove_secret_files(path: Path) -> None:
+    """Remove the files of an attempt, if there are any."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_other_secret_files(directory: Path, attempts: Collection[tuple[str, int]]) -> None:
+    """Remove the files of all attempts but these from a state directory: those that a crash has left."""
+    kept = {secret_directory(directory, run, attempt).name for run, attempt in attempts}
+    with contextlib.suppress(FileNotFoundError), os.scandir(directory / "secrets") as entries:
+        for entry in entries:
+            if entry.name not in kept:
+                remove_secret_files(Path(entry))

@@ -1,0 +1,1 @@
+"""Secrets by reference: where a text names one, and what reads it."""

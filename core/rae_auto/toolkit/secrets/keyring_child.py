@@ -1,0 +1,24 @@
+"""A process that reads one password from the keyring and ends, so that the daemon never imports keyring.
+
+It gets `{"service": …, "user": …}` at its standard input, and answers with `{"value": …}` or `{"problem": …}`. A script
+of the standard library and keyring alone.
+"""
+
+import json
+import sys
+
+
+def read_password(service: str, user: str) -> "dict[str, str | None]":
+    """Return the password as `value`, None if there is none, or else the `problem` in a line."""
+    try:
+        import keyring
+    except ImportError:
+        return {"problem": "keyring is not installed; run 'pip install \"rae-auto[keyring]\"'"}
+    try:
+        return {"value": keyring.get_password(service, user)}
+    except Exception as error:
+        return {"problem": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+
+
+if __name__ == "__main__":
+    json.dump(read_password(**json.load(sys.stdin)), sys.stdout)
