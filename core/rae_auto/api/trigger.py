@@ -29,6 +29,10 @@ class ScheduleTrigger(Plugin):
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the first instant (aware) strictly after `instant`, or None when the schedule has ended. Pure."""
 
+    def event_at(self, instant: datetime) -> Mapping[str, Any] | None:
+        """Return what a run of one of its instants gets as event, as JSON, or None for nothing. Pure."""
+        return None
+
     def note(self, instant: datetime) -> str | None:
         """Return a remark on one of its instants in one line, for instance on a shift by DST, or None. Pure."""
         return None

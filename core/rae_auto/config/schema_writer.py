@@ -17,7 +17,7 @@ import attrs
 from rae_auto.config.structure import LISTS, TABLES, is_union, options_of
 from rae_auto.model.documents import dump
 from rae_auto.model.primitives.choices import words_of
-from rae_auto.model.primitives.units import Size
+from rae_auto.model.primitives.units import SignedDuration, Size
 from rae_auto.model.reasons import ReasonBase
 
 Schema = dict[str, Any]
@@ -27,6 +27,11 @@ _DURATION: Schema = {
     "description": 'seconds, or text such as "90s", "1h30m"',
     "minimum": 0,
     "pattern": r"^(\d+(\.\d+)?(ms|[smhdwy]))+$",
+}
+_SIGNED_DURATION: Schema = {
+    "type": ["string", "number"],
+    "description": 'seconds, or text such as "-6h", "30m"',
+    "pattern": r"^[+-]?(\d+(\.\d+)?(ms|[smhdwy]))+$",
 }
 _SIZE: Schema = {
     "type": ["string", "integer"],
@@ -41,6 +46,7 @@ _PLAIN: Mapping[Any, Schema] = {
     float: {"type": "number"},
     Path: {"type": "string"},
     timedelta: _DURATION,
+    SignedDuration: _SIGNED_DURATION,
     Size: _SIZE,
     datetime: {"type": "string", "format": "date-time"},
     Any: {},

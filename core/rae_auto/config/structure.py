@@ -26,7 +26,7 @@ from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.names import did_you_mean, find_name_problem
 from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, describe_value, invalid
-from rae_auto.model.primitives.units import Size, parse_duration, parse_size
+from rae_auto.model.primitives.units import SignedDuration, Size, parse_duration, parse_signed_duration, parse_size
 from rae_auto.model.value_checks import reword_validator
 
 T = TypeVar("T")
@@ -180,6 +180,10 @@ def _duration(value: object) -> timedelta:
     return parse_duration(value)
 
 
+def _signed_duration(value: object) -> timedelta:
+    return parse_signed_duration(value)
+
+
 def _size(value: object) -> int:
     return parse_size(value)
 
@@ -198,6 +202,7 @@ _SCALARS: Mapping[Any, Callable[[object], Any]] = {
     int: _integer,
     float: _number,
     timedelta: _duration,
+    SignedDuration: _signed_duration,
     Size: _size,
     datetime: _instant,
     Path: _path,
@@ -331,7 +336,10 @@ def _type_determines_conversion(cls: Any) -> bool:
     """Return whether the type needs no converter."""
     kinds = [kind for kind in get_args(cls) if kind is not NoneType] if is_union(cls) else [cls]
     return any(
-        kind in (bool, timedelta, Size) or get_origin(kind) in (*LISTS, *TABLES) or _is_enum(kind) or attrs.has(kind)
+        kind in (bool, timedelta, SignedDuration, Size)
+        or get_origin(kind) in (*LISTS, *TABLES)
+        or _is_enum(kind)
+        or attrs.has(kind)
         for kind in kinds
     )
 

@@ -50,7 +50,7 @@ from rae_auto.model.primitives.graphs import sort_by_successors
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import CaughtUp, Due, Missed, MissedCause, Skip
-from rae_auto.model.schedule import Schedule
+from rae_auto.model.schedule import Schedule, event_of
 
 MAX_INSTANTS_A_TURN = 500
 """Number of instants after which a turn leaves the rest to the next one; a job that it has begun is finished."""
@@ -160,7 +160,7 @@ def _decide_span(
     turn: Turn, entry: JobEntry, trigger: str, span: DueSpan, spread: StartSpread, lateness: Lateness
 ) -> None:
     """Decide the due instants of one trigger, and move its cursor. The caller saves the job's state."""
-    now = turn.now.wall
+    now, schedule = turn.now.wall, entry.plan.schedules[trigger]
     selected, cause = _select(entry, span, now), lateness.cause
     if cause is MissedCause.STORE_REVERTED:
         # What may have run, with nothing left to show it, must not run again.
@@ -176,7 +176,7 @@ def _decide_span(
     for instant in sorted(selected):
         is_due = instant == last and now - instant <= MAX_LATENESS
         candidate = admission.Candidate(
-            occurrence=Occurrence(entry.job.id, trigger, format_instant(instant), instant),
+            occurrence=Occurrence(entry.job.id, trigger, format_instant(instant), instant, event_of(schedule, instant)),
             cause=Due() if is_due else CaughtUp(cause),
             not_before=now if is_due else now + spread.next_delay(),
             batch=batch,

@@ -1,7 +1,8 @@
 """The part of a schedule that the engine uses: the next instant, as a pure function."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Schedule(Protocol):
@@ -17,3 +18,12 @@ class Schedule(Protocol):
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the first instant (aware) strictly after `instant`, or None. Pure: no clock, no state."""
         ...
+
+
+def event_of(schedule: Schedule, instant: datetime) -> Mapping[str, Any] | None:
+    """Return the event of an instant of a schedule, as JSON; None if it has none, as most.
+
+    A schedule with events has a method `event_at`. It is no part of the protocol, which most schedules are enough for.
+    """
+    event_at: Callable[[datetime], Mapping[str, Any] | None] | None = getattr(schedule, "event_at", None)
+    return None if event_at is None else event_at(instant)

@@ -14,7 +14,7 @@ from attrs import frozen
 from rae_auto.api.plugin import Kind, Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
-from rae_auto.model.primitives.units import Size, format_duration, format_size
+from rae_auto.model.primitives.units import SignedDuration, Size, format_duration, format_size
 
 _WORDS: Mapping[Any, str] = {
     str: "text",
@@ -23,6 +23,7 @@ _WORDS: Mapping[Any, str] = {
     bool: "true or false",
     timedelta: "duration",
     Size: "size",
+    SignedDuration: "duration",
     datetime: "instant",
     Path: "path",
     Any: "anything",

@@ -1,9 +1,12 @@
 """A schedule's plugin at the border of the engine: whatever it does, the engine gets an instant or None."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import ScheduleTrigger
+from rae_auto.records.events import check_event
 from rae_auto.registry.quarantine import Quarantine
 
 
@@ -58,6 +61,14 @@ class SafeSchedule:
         text = f"{problem}; this schedule starts no more jobs"
         self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, text, for_good=True)
         return None
+
+    def event_at(self, instant: datetime) -> Mapping[str, Any] | None:
+        """Return the event of one of the schedule's instants; None if it fails, or returns what can't be stored."""
+        try:
+            return check_event(self.inner.event_at(instant))
+        except (Exception, SystemExit) as error:
+            self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, f"event_at failed: {error!r:.200}")
+            return None
 
     def note(self, instant: datetime) -> str | None:
         """Return the schedule's remark on one of its instants; None if it fails, as nothing depends on it."""

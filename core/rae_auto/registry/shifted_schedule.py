@@ -8,8 +8,9 @@ Several starts of the schedule may lie between an instant and the next moved sta
 `MAX_SHIFT` in either direction. So all of that span are looked at, which is why there must not be too many.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
@@ -60,13 +61,23 @@ class ShiftedSchedule(ScheduleTrigger):
                 first = moved
         return first
 
-    def note(self, instant: datetime) -> str | None:
-        """Return from where a start was moved, and why."""
-        own = self.inner.note(instant)
+    def event_at(self, instant: datetime) -> Mapping[str, Any] | None:
+        """Return the event of the start that was moved to an instant."""
+        return next((event for start in self._origins(instant) if (event := self.inner.event_at(start))), None)
+
+    def _origins(self, instant: datetime) -> Iterator[datetime]:
+        """Yield the starts of the schedule that are moved to an instant, or stay there."""
         for start in self._starts_after(instant - MAX_SHIFT):
             if start > instant + MAX_SHIFT:
                 break
-            if start != instant and self._move(start) == instant:
+            if self._move(start) == instant:
+                yield start
+
+    def note(self, instant: datetime) -> str | None:
+        """Return from where a start was moved, and why."""
+        own = self.inner.note(instant)
+        for start in self._origins(instant):
+            if start != instant:
                 moved = f"moved from {start.astimezone(self.zone):%a %Y-%m-%d}, when {self._objection(start)}"
                 return moved if own is None else f"{moved}; {own}"
         return own

@@ -279,7 +279,8 @@ async def _run_schedule(schedule: ScheduleTrigger, context: TriggerContext) -> N
         while (now := context.timer.now().wall) < following:
             await context.timer.sleep_until(following)
         for after in find_due_instants(checked, following, now).instants:
-            await context.emit(format_instant(after), {"due": format_instant(after)}, after)
+            own = schedule.event_at(after) or {}
+            await context.emit(format_instant(after), {"due": format_instant(after), **own}, after)
             await save(after)
 
 

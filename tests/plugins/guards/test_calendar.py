@@ -14,8 +14,9 @@ from rae_auto.api import ComputedGuard
 from rae_auto.config.options import build
 from rae_auto.registry import Registry
 from rae_auto.testing.guards import GuardConformance
+from rae_plugins.calendars import calendar_file
 from rae_plugins.guards import calendar
-from rae_plugins.guards.calendar import CalendarGuard, calendar_file
+from rae_plugins.guards.calendar import CalendarGuard
 
 BERLIN = "Europe/Berlin"
 HOLIDAYS = """\

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from attrs import Attribute, field, frozen
 
 from rae_auto.api import ScheduleTrigger
-from rae_auto.model.primitives.units import format_duration, parse_duration, parse_signed_duration
+from rae_auto.model.primitives.units import SignedDuration, format_duration, parse_duration, parse_signed_duration
 from rae_auto.toolkit.summaries import summarize
 
 SunEvent = Literal["sunrise", "sunset", "dawn", "dusk", "noon"]
@@ -30,7 +30,7 @@ def _in_range(limit: float) -> Any:
     return validate
 
 
-def _at_most_half_a_day(_: object, attribute: "Attribute[timedelta]", value: timedelta) -> None:
+def _at_most_half_a_day(_: object, attribute: "Attribute[SignedDuration]", value: SignedDuration) -> None:
     if abs(value) > MAX_OFFSET:
         raise ValueError(f"{attribute.name}: must be between -12h and 12h")
 
@@ -56,8 +56,8 @@ class SunTrigger(ScheduleTrigger):
         validator=_in_range(MAX_LONGITUDE),
         metadata={"help": "of the place, in degrees east"},
     )
-    offset: timedelta = field(
-        default=timedelta(0),
+    offset: SignedDuration = field(
+        default=SignedDuration(timedelta(0)),
         converter=parse_signed_duration,
         validator=_at_most_half_a_day,
         metadata={"help": 'time after the event, or before it: "-30m"'},

@@ -13,6 +13,9 @@ from rae_auto.model.primitives.formatting import quote
 Size = NewType("Size", int)
 """A number of bytes; as the type of a plugin's option it takes "512MB" too."""
 
+SignedDuration = NewType("SignedDuration", timedelta)
+"""A duration that may be negative; as the type of a plugin's option it takes "-6h" too."""
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _BYTES = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 _PART = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(ms|[smhdwy])")
@@ -35,16 +38,16 @@ def parse_duration(value: object) -> timedelta:
     return value if isinstance(value, timedelta) else timedelta(seconds=seconds)
 
 
-def parse_signed_duration(value: object) -> timedelta:
+def parse_signed_duration(value: object) -> SignedDuration:
     """Parse a duration that may have a sign: "-6h", "30m", "+1d". Raises ValueError."""
     if isinstance(value, str) and value[:1] in "+-" and value:
         duration = parse_duration(value[1:])
-        return -duration if value[0] == "-" else duration
+        return SignedDuration(-duration if value[0] == "-" else duration)
     if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
-        return -parse_duration(-value)
+        return SignedDuration(-parse_duration(-value))
     if isinstance(value, timedelta) and value < timedelta(0):
-        return -parse_duration(-value)
-    return parse_duration(value)
+        return SignedDuration(-parse_duration(-value))
+    return SignedDuration(parse_duration(value))
 
 
 def _join_units(text: str) -> str:

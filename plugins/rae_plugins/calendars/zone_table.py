@@ -17,8 +17,8 @@ from zoneinfo import available_timezones
 
 from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.zones import zone as named_zone
-from rae_plugins.guards.calendar.content_lines import MAX_SHOWN_CHARACTERS, ContentLine
-from rae_plugins.guards.calendar.windows_zones import WINDOWS_ZONES
+from rae_plugins.calendars.content_lines import MAX_SHOWN_CHARACTERS, ContentLine
+from rae_plugins.calendars.windows_zones import WINDOWS_ZONES
 
 _RULE_PROPERTIES = ("BEGIN", "END", "TZID", "DTSTART", "RRULE", "RDATE", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME")
 _MAX_NAME_PARTS = 3

@@ -51,6 +51,10 @@ class CalendarEvent:
     extra_starts: frozenset[datetime] = frozenset()
     excluded_starts: frozenset[datetime] = frozenset()
     excluded_days: frozenset[date] = frozenset()
+    is_all_day: bool = False
+    uid: str = ""
+    description: str = ""
+    location: str = ""
 
     @property
     def last_start(self) -> datetime | None:
@@ -69,7 +73,23 @@ class BusyPeriod:
     name: str
 
 
+@frozen
+class EventOccurrence:
+    """An occurrence of an event: when it begins and ends, which may be the same instant."""
+
+    start: datetime
+    end: datetime
+    event: CalendarEvent
+
+
 def busy_periods(event: CalendarEvent, low: datetime, high: datetime) -> Iterator[BusyPeriod]:
+    """Yield the periods that start between the wall times `low` (included) and `high` (excluded)."""
+    for one in list_occurrences(event, low, high):
+        if one.end > one.start:
+            yield BusyPeriod(one.start, one.end, event.name)
+
+
+def list_occurrences(event: CalendarEvent, low: datetime, high: datetime) -> Iterator[EventOccurrence]:
     """Yield the occurrences that start between the wall times `low` (included) and `high` (excluded)."""
     for wall in list_starts(event, low, high):
         try:
@@ -77,8 +97,7 @@ def busy_periods(event: CalendarEvent, low: datetime, high: datetime) -> Iterato
             end = first_instant_of(wall + timedelta(days=event.length.days), event.zone) + event.length.exact
         except OverflowError:  # at an end of Python's calendar, the years 1 and 9999
             continue
-        if end > start:
-            yield BusyPeriod(start, end, event.name)
+        yield EventOccurrence(start, end, event)
 
 
 def list_starts(event: CalendarEvent, low: datetime, high: datetime) -> list[datetime]:

@@ -21,9 +21,9 @@ from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.files import FileIdentity
 from rae_auto.toolkit.validators import absolute_path, zone_name
-from rae_plugins.guards.calendar.calendar_file import CalendarFile, OnBad, join_sources, read_calendar_file
-from rae_plugins.guards.calendar.date_entries import parse_date_entry
-from rae_plugins.guards.calendar.event_index import EventIndex
+from rae_plugins.calendars.calendar_file import CalendarFile, OnBad, join_sources, read_calendar_file
+from rae_plugins.calendars.date_entries import parse_date_entry
+from rae_plugins.calendars.event_index import EventIndex
 from rae_plugins.machine.wall_clock import wall_time_at
 
 

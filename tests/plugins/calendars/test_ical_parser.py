@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rae_plugins.calendars.content_lines import CalendarSyntaxError
+from rae_plugins.calendars.ical_parser import parse_calendar
 from rae_plugins.guards.calendar import CalendarGuard
-from rae_plugins.guards.calendar.content_lines import CalendarSyntaxError
-from rae_plugins.guards.calendar.ical_parser import parse_calendar
 
 NEW_YORK = "America/New_York"
 BERLIN = "Europe/Berlin"

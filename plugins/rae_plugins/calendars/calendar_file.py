@@ -13,7 +13,7 @@ from attrs import field, frozen
 from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.formatting import format_bytes
 from rae_auto.toolkit.files import FileIdentity, identify_file
-from rae_plugins.guards.calendar.events import CalendarEvent
+from rae_plugins.calendars.events import CalendarEvent
 
 MAX_FILE_BYTES = 8 << 20
 """Size of a file; the holidays of a country for ten years take some 50 KB."""
@@ -45,14 +45,16 @@ class CalendarFile:
         return (*self.problems[:MAX_SHOWN_PROBLEMS], *more)
 
 
-def read_calendar_file(path: str, home: tzinfo, on_bad: OnBad) -> CalendarFile:
+def read_calendar_file(path: str, home: tzinfo, on_bad: OnBad, *, with_details: bool = False) -> CalendarFile:
     """Return the calendar in a file; times without a zone are those of `home`.
+
+    `with_details`: the events have their descriptions and so on, not only their names.
 
     Errors: ValueError, one line with the file and the line in it, if the file can't be read, if it is no calendar, or,
     unless `on_bad` is "skip", if one of its events is not understood.
     """
-    from rae_plugins.guards.calendar.content_lines import CalendarSyntaxError  # lazy: start-up
-    from rae_plugins.guards.calendar.ical_parser import parse_calendar  # lazy: start-up
+    from rae_plugins.calendars.content_lines import CalendarSyntaxError  # lazy: start-up
+    from rae_plugins.calendars.ical_parser import parse_calendar  # lazy: start-up
 
     identity = identify_file(Path(path))
     content, quoted = _read_bytes(path), shorten_line(path, MAX_PATH_CHARACTERS)
@@ -62,7 +64,7 @@ def read_calendar_file(path: str, home: tzinfo, on_bad: OnBad) -> CalendarFile:
         line_number = content.count(b"\n", 0, error.start) + 1
         raise ValueError(f"{quoted}:{line_number}: not valid UTF-8; save the file as UTF-8") from None
     try:
-        parsed = parse_calendar(text, home)
+        parsed = parse_calendar(text, home, with_details=with_details)
     except CalendarSyntaxError as error:
         raise ValueError(f"{quoted}:{error.line_number}: {error}") from None
     if parsed.bad_events and on_bad == "refuse":

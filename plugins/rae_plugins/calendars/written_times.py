@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from attrs import evolve, frozen
 
 from rae_auto.model.primitives.escaping import quote_short
-from rae_plugins.guards.calendar.content_lines import MAX_SHOWN_CHARACTERS, ContentLine
-from rae_plugins.guards.calendar.events import EventLength
-from rae_plugins.guards.calendar.zone_table import ZoneTable
+from rae_plugins.calendars.content_lines import MAX_SHOWN_CHARACTERS, ContentLine
+from rae_plugins.calendars.events import EventLength
+from rae_plugins.calendars.zone_table import ZoneTable
 from rae_plugins.machine.wall_clock import first_instant_of, wall_time_at
 
 _TIME = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII | re.IGNORECASE)

@@ -10,7 +10,7 @@ from datetime import MAXYEAR, UTC, datetime, timedelta
 
 from attrs import field, frozen
 
-from rae_plugins.guards.calendar.events import BusyPeriod, CalendarEvent, busy_periods
+from rae_plugins.calendars.events import BusyPeriod, CalendarEvent, busy_periods
 
 _DAY = timedelta(days=1)
 _BEGIN, _END = datetime.min, datetime.max  # noqa: DTZ901 - wall times are naive

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from rae_auto.model.primitives.escaping import quote_short
-from rae_plugins.guards.calendar.events import CalendarEvent, EventLength
+from rae_plugins.calendars.events import CalendarEvent, EventLength
 from rae_plugins.machine.wall_clock import first_instant_of
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

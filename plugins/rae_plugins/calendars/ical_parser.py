@@ -43,15 +43,15 @@ from datetime import datetime, timedelta, tzinfo
 from attrs import evolve, field, frozen
 
 from rae_auto.model.primitives.escaping import shorten_line
-from rae_plugins.guards.calendar.content_lines import (
+from rae_plugins.calendars.content_lines import (
     CalendarSyntaxError,
     ContentLine,
     parse_content_lines,
 )
-from rae_plugins.guards.calendar.events import CalendarEvent, EventLength
-from rae_plugins.guards.calendar.recurrence_rules import parse_rule
-from rae_plugins.guards.calendar.written_times import WrittenTime, parse_duration, parse_time, parse_times
-from rae_plugins.guards.calendar.zone_table import ZoneTable
+from rae_plugins.calendars.events import CalendarEvent, EventLength
+from rae_plugins.calendars.recurrence_rules import parse_rule
+from rae_plugins.calendars.written_times import WrittenTime, parse_duration, parse_time, parse_times
+from rae_plugins.calendars.zone_table import ZoneTable
 from rae_plugins.machine.wall_clock import first_instant_of
 
 _MATTERING = {
@@ -60,6 +60,10 @@ _MATTERING = {
 }
 """Properties of an event that decide what it covers; an invalid line of another one is ignored."""
 
+MAX_DETAIL_CHARACTERS = 2000
+"""Characters of a description, for instance, that are kept."""
+
+_DETAILS = ("UID", "DESCRIPTION", "LOCATION")
 _MIDNIGHT = datetime.min.time()
 
 
@@ -121,6 +125,12 @@ class _EventSeries:
     event: CalendarEvent
     is_date: bool
 
+    def with_details_of(self, component: _Component) -> "_EventSeries":
+        """Return the event with the texts that the file has about it, each of bounded length."""
+        uid, description, location = (component.text_of(name)[:MAX_DETAIL_CHARACTERS] for name in _DETAILS)
+        detailed = evolve(self.event, is_all_day=self.is_date, uid=uid, description=description, location=location)
+        return evolve(self, event=detailed)
+
     def without(self, replaced: Iterable[WrittenTime]) -> CalendarEvent:
         """Return the event without the occurrences that other events replace."""
         starts, days = set(), set()
@@ -139,8 +149,10 @@ class _EventSeries:
         )
 
 
-def parse_calendar(text: str, home: tzinfo) -> ParsedCalendar:
+def parse_calendar(text: str, home: tzinfo, *, with_details: bool = False) -> ParsedCalendar:
     """Return the events of a file; times without a zone are those of `home`.
+
+    `with_details`: the events have their descriptions and so on, not only their names.
 
     Errors: CalendarSyntaxError where the file as a whole is none, or is cut off.
     """
@@ -155,6 +167,8 @@ def parse_calendar(text: str, home: tzinfo) -> ParsedCalendar:
             uid, is_cancelled = component.text_of("UID"), _is_cancelled(component)
             recurrence_id = component.find_one("RECURRENCE-ID")
             parsed = () if is_cancelled else _parse_event(component, zones)
+            if with_details:
+                parsed = tuple(one.with_details_of(component) for one in parsed)
             if recurrence_id is not None:
                 replaced.append((uid, _parse_recurrence_id(recurrence_id, zones)))
         except CalendarSyntaxError as error:

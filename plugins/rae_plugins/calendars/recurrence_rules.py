@@ -4,10 +4,10 @@ import re
 from datetime import datetime, timedelta, tzinfo
 
 from rae_auto.model.primitives.escaping import quote_short, shorten_line
-from rae_plugins.guards.calendar.content_lines import MAX_SHOWN_CHARACTERS, ContentLine
-from rae_plugins.guards.calendar.events import RecurrenceRule, has_occurrence
-from rae_plugins.guards.calendar.written_times import parse_time
-from rae_plugins.guards.calendar.zone_table import ZoneTable
+from rae_plugins.calendars.content_lines import MAX_SHOWN_CHARACTERS, ContentLine
+from rae_plugins.calendars.events import RecurrenceRule, has_occurrence
+from rae_plugins.calendars.written_times import parse_time
+from rae_plugins.calendars.zone_table import ZoneTable
 
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY")
 _NUMBERS = re.compile(r"[+-]?\d{1,3}(,[+-]?\d{1,3})*", re.ASCII)
