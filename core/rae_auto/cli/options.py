@@ -135,6 +135,7 @@ def for_each(names: Iterable[str], act: Callable[[str], None]) -> None:
 job = click.argument("job", shell_complete=complete("jobs"))
 jobs = click.argument("jobs", nargs=-1, required=True, metavar="JOB...", shell_complete=complete("jobs"))
 optional_job = click.argument("job", required=False, shell_complete=complete("jobs"))
+some_notifiers = click.argument("notifiers", nargs=-1, metavar="[NAME]...", shell_complete=complete("notifiers"))
 notifiers = click.argument(
     "notifiers", nargs=-1, required=True, metavar="NAME...", shell_complete=complete("notifiers")
 )

@@ -27,14 +27,16 @@ from rae_auto.control.requests import (
     text,
 )
 from rae_auto.daemon.status import DaemonFacts, read_status
+from rae_auto.engine.commands import ChangeOutbox
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import check_pause
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.primitives.zones import zone
 from rae_auto.model.reasons.base import TimeFormat
-from rae_auto.model.records import decision_record, job_record, run_record
+from rae_auto.model.records import decision_record, job_record, run_record, undelivered_record
 from rae_auto.paths import output_path
 from rae_auto.records.events import event_as_json
 from rae_auto.records.runs import query_for_id
@@ -115,6 +117,8 @@ class Commands:
             "list_events": with_arguments(self.list_events, "names", "since", "until", "limit", "runs"),
             "delete_events": with_arguments(self.delete_events, "names", "before"),
             "test_notifier": with_arguments(self.test_notifier, "notifier"),
+            "list_notices": with_arguments(self.list_notices),
+            "change_outbox": with_arguments(self.change_outbox, "notifier", "discard"),
             "backup": with_arguments(self.backup, "path", "replace"),
             "prune": with_arguments(self.prune, "older_than"),
             "reload": with_arguments(self.reload),
@@ -336,6 +340,18 @@ class Commands:
         """Deliver a test notice; raises PluginError if that fails."""
         runtime = self._scheduler.runtime
         return await deliver_sample(text(arguments, "notifier"), runtime.notifiers, runtime.now())
+
+    async def list_notices(self, _: Arguments) -> Any:
+        """Return the notices that are not delivered yet, the oldest first."""
+        return list(map(undelivered_record, self._scheduler.runtime.engine.notices()))
+
+    async def change_outbox(self, arguments: Arguments) -> Any:
+        """Deliver at once what waits for another try or was given up, or with `discard` forget it; return how many."""
+        notifier, runtime = optional_text(arguments, "notifier"), self._scheduler.runtime
+        known = {*runtime.notifiers, *(notice.notifier for notice in runtime.engine.notices())}
+        if notifier is not None and notifier not in known:
+            raise BadRequest(f"no notifier {quote(notifier)}{did_you_mean(notifier, known)}")
+        return await runtime.request(lambda ask: ChangeOutbox(notifier, flag(arguments, "discard"), ask))
 
     async def backup(self, arguments: Arguments) -> Any:
         """Write a backup of the store; returns its summary."""

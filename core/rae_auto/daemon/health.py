@@ -15,6 +15,7 @@ from rae_auto._version import __version__
 from rae_auto.engine.state import JobEntry
 from rae_auto.model.documents import dump
 from rae_auto.model.expectations import describe_overdue
+from rae_auto.model.notices.outbox import describe_failing
 from rae_auto.runtime.runtime import Runtime
 from rae_auto.runtime.time.synchronization import is_clock_synchronized
 from rae_auto.runtime.time.time_meter import TimeMeter
@@ -56,7 +57,11 @@ async def read_health(
         "quarantined": [one for one in runtime.quarantine.report() if one["quarantined"]],
         "overdue": [entry.job.id for entry in jobs if describe_overdue(entry.job.expect, entry.state.expectation)],
         "overrunning": [opened.run.job for opened in engine.runs() if opened.run.overran_at is not None],
-        "problems": [*runtime.job_problems, *(problem for problem in problems if problem not in quarantined)],
+        "problems": [
+            *runtime.job_problems,
+            *describe_failing(engine.notices()),
+            *(problem for problem in problems if problem not in quarantined),
+        ],
     }
 
 

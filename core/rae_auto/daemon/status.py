@@ -11,6 +11,7 @@ from attrs import frozen
 from rae_auto._version import __version__
 from rae_auto.engine.state import JobEntry
 from rae_auto.model.expectations import describe_overdue
+from rae_auto.model.notices.outbox import describe_failing
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run, RunState
@@ -44,6 +45,7 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
     """
     time = runtime.time_format(local=local_times)
     engine = runtime.engine
+    notices = describe_failing(engine.notices())
     runs = [opened.run for opened in engine.runs()]
     jobs = list(engine.jobs())
     starts = [(engine.next_at(entry.job.id), entry.job.id) for entry in jobs]
@@ -71,7 +73,7 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
         "running": [run_record(run) for run in runs if run.state.active],
         "waiting": [_waiting(run, runtime, time) for run in runs if not run.state.active],
         "next": [{"job": job, "at": at.isoformat()} for at, job in due[:MAX_NEXT_JOBS]],
-        "problems": [*filter(None, [runtime.store_problem]), *runtime.job_problems, *problems],
+        "problems": [*filter(None, [runtime.store_problem]), *runtime.job_problems, *notices, *problems],
     }
 
 

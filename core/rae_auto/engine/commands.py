@@ -108,6 +108,18 @@ class RefreshPlans:
 
 
 @frozen
+class ChangeOutbox:
+    """Deliver at once what waits for its next try or was given up, or with `discard` forget what is not delivered.
+
+    It is about one notifier, or about all. Reply: `{"notices": count}`.
+    """
+
+    notifier: str | None = None
+    discard: bool = False
+    ask: Ask | None = None
+
+
+@frozen
 class Stop:
     """Stop: start nothing more, and interrupt after `grace` the runs that are active. A second one may shorten it.
 
@@ -119,4 +131,6 @@ class Stop:
     ask: Ask | None = None
 
 
-Command = AddJob | RemoveJob | SetPaused | SkipStart | Trigger | CancelRuns | Reconfigure | RefreshPlans | Stop
+Command = (
+    AddJob | RemoveJob | SetPaused | SkipStart | Trigger | CancelRuns | Reconfigure | RefreshPlans | ChangeOutbox | Stop
+)

@@ -19,6 +19,7 @@ from rae_auto.engine import by_hand, jobs, lifecycle, time_passing
 from rae_auto.engine.commands import (
     AddJob,
     CancelRuns,
+    ChangeOutbox,
     Command,
     Reconfigure,
     RefreshPlans,
@@ -62,6 +63,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     SkipStart: by_hand.skip_start,
     Reconfigure: jobs.reconfigure,
     RefreshPlans: jobs.refresh_plans,
+    ChangeOutbox: deliveries.change_outbox,
     Trigger: admission.trigger,
     CancelRuns: lifecycle.cancel_runs,
     Stop: lifecycle.stop,

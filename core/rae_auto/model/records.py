@@ -5,6 +5,7 @@ from typing import Any
 
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.job_info import JobInfo
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.reasons.base import TimeFormat, time_text
 from rae_auto.model.run import Attempt, Result, Run, RunState
 
@@ -82,6 +83,27 @@ def _attempt_record(run: Run, attempt: Attempt) -> dict[str, Any]:
         "remark": result.remark,
         "cpu_time": _seconds(result.cpu_time),
         "max_memory": result.max_memory,
+    }
+
+
+def undelivered_record(notice: OutboxNotice) -> dict[str, Any]:
+    """Return the JSON of a notice that is not delivered yet."""
+    return {
+        "id": notice.id,
+        "notifier": notice.notifier,
+        "kind": notice.kind.value,
+        "job": notice.job,
+        "run_id": notice.run,
+        "text": notice.text,
+        "decided_at": _instant(notice.decided_at),
+        "state": notice.progress.value,
+        "hold": notice.hold and notice.hold.value,
+        "held_until": _instant(notice.held_until),
+        "tries": notice.tries,
+        "error": notice.error,
+        "next_try_at": _instant(notice.next_try_at),
+        "given_up_at": _instant(notice.given_up_at),
+        "left_out": notice.left_out,
     }
 
 

@@ -19,11 +19,12 @@ from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.primitives.zones import time_format
 from rae_auto.model.reasons.base import TimeFormat
-from rae_auto.model.records import decision_record, run_record
+from rae_auto.model.records import decision_record, run_record, undelivered_record
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
 from rae_auto.records.backup_files import write
@@ -95,6 +96,13 @@ def delete_events(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     names, before = deletable_patterns(query["names"]), optional_instant(query, "before", project.zone)
     with project.open_store() as store:
         return {"deleted": delete_events_in(store, names, before)}
+
+
+def list_notices(project: Project, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the notices that are not delivered yet, the oldest first. Errors: StoreError."""
+    with project.read_store() as store:
+        notices = load_values(store, documents.NOTICE, OutboxNotice)
+    return list(map(undelivered_record, sorted(notices, key=lambda notice: notice.decided_at)))
 
 
 def stats(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:

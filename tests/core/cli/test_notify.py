@@ -1,4 +1,4 @@
-"""The command notify test: a test notice through the configured notifiers, with and without a daemon."""
+"""The command notify: a test notice, and what is not delivered, with and without a daemon."""
 
 import json
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.core.cli.conftest import Cli
 from tests.support.daemons import Daemons
+from tests.support.waiting import eventually
 
 CONFIG = """
 [notifiers.desk]
@@ -58,3 +59,47 @@ def test_notify_test_names_each_failure(cli: Cli) -> None:
     assert failed.startswith('rae-auto: notifier "broken" failed: ')
     assert "7" in failed
     assert unknown == 'rae-auto: no notifier "dsk"; did you mean "desk"?'
+
+
+# What is not delivered
+
+
+@pytest.fixture
+def undelivered(place: Path) -> Iterator[Daemons]:
+    """A daemon with a notice that its notifier refuses."""
+    job = '[jobs.a]\ncommand = ["false"]\nnotify = { on = ["failure"], via = ["broken"] }\n'
+    daemons = Daemons(place, CONFIG + job)
+    daemons.serve()
+    daemons.ask("trigger", job="a")
+    eventually(lambda: [one["tries"] for one in daemons.ask("list_notices")] == [1])
+    yield daemons
+    daemons.end()
+
+
+def test_outbox_shows_what_is_not_delivered(cli: Cli, undelivered: Daemons) -> None:
+    for _ in range(2):
+        said = cli("notify", "outbox")
+        assert said.code == 0
+        assert said.out.startswith("broken  failing  20")
+        assert said.out.endswith('  1  a failed: exit code 1  "sh" failed with exit code 7\n')
+        (notice,) = cli("notify", "outbox", "--json").json
+        assert (notice["notifier"], notice["state"], notice["tries"]) == ("broken", "failing", 1)
+        assert notice["next_try_at"] > notice["decided_at"]
+        assert 'notifier "broken" can\'t deliver 1 notice' in cli("doctor").out
+        # And the same without a daemon.
+        undelivered.kill()
+
+
+def test_status_and_health_name_what_is_not_delivered(cli: Cli, undelivered: Daemons) -> None:
+    problem = 'notifier "broken" can\'t deliver 1 notice ("sh" failed with exit code 7); '
+    assert f"problem: {problem}" in cli("status").out
+    assert undelivered.ask("health")["problems"][0].startswith(problem)
+
+
+def test_retry_delivers_at_once_and_discard_forgets(cli: Cli, undelivered: Daemons) -> None:
+    assert cli("notify", "retry", "broken").out == "delivering 1 notice\n"
+    eventually(lambda: [one["tries"] for one in undelivered.ask("list_notices")] == [2])
+    assert cli("notify", "retry", "brokn").err == 'rae-auto: no notifier "brokn"; did you mean "broken"?\n'
+    assert cli("notify", "discard", "desk", "--json").json == {"notices": 0}
+    assert cli("notify", "discard").out == "discarded 1 notice\n"
+    assert cli("notify", "outbox").out == ""

@@ -1,16 +1,14 @@
 """The webhook notifier against a real HTTP server that answers, fails, redirects and hangs."""
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator
 from email.header import decode_header, make_header
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import attrs
 import pytest
+from tests.support.http_service import Service
 
 from rae_auto.api import Notifier
 from rae_auto.config.options import build
@@ -18,45 +16,6 @@ from rae_auto.model.policies import NotifyOn
 from rae_auto.registry import Registry
 from rae_auto.testing.notifiers import NOTICE, NotifierConformance
 from rae_plugins.notifiers.webhook import PRESETS, WebhookNotifier
-
-
-class Service:
-    """An HTTP server that keeps the requests, and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.status, self.headers, self.answer = 200, {}, b"taken"
-        self.may_answer = Event()
-        self.may_answer.set()
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                service.requests.append((self.path, dict(self.headers), body))
-                service.may_answer.wait(30)
-                self.send_response(service.status)
-                for name, value in service.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(service.answer)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.place = f"127.0.0.1:{self.server.server_port}"
-        self.url = f"http://{self.place}/secret-topic"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.may_answer.set()
-        self.server.shutdown()
-        self.server.server_close()
-
-    @property
-    def documents(self) -> list[dict[str, Any]]:
-        return [json.loads(body) for _, _, body in self.requests]
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from datetime import timedelta
 
 from attrs import evolve
 
+from rae_auto.engine.commands import ChangeOutbox
 from rae_auto.engine.effects import Deliver, DeliveryFailed
 from rae_auto.engine.events import DeliveryEnded
 from rae_auto.engine.time.timers import Alarm
@@ -209,6 +210,19 @@ def recheck_notices(turn: Turn) -> None:
             _await_delivery(turn, notice)
     for notifier in sorted({notice.notifier for notice in turn.state.outbox}):
         _deliver_ready(turn, notifier)
+
+
+def change_outbox(turn: Turn, command: ChangeOutbox) -> None:
+    """Deliver at once what waits for its next try or was given up, or forget what is not delivered."""
+    if not command.discard:
+        count = retry_notices(turn, given_up=True, notifier=command.notifier)
+    else:
+        outbox = turn.state.outbox
+        found = [one for one in outbox if command.notifier in (None, one.notifier) and not outbox.is_under_way(one)]
+        for notice in found:
+            _forget(turn, notice)
+        count = len(found)
+    turn.step.reply(command.ask, {"notices": count})
 
 
 def retry_notices(turn: Turn, *, given_up: bool = False, notifier: str | None = None) -> int:

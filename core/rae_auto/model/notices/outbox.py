@@ -1,11 +1,13 @@
 """Notices on their way to a notifier, and what the rules of a job remember from one notice to the next."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from attrs import frozen
 
 from rae_auto.model.policies import NotifyOn
+from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import NO_RUN, JobId, RunId
 from rae_auto.model.run import RunState
 
@@ -17,6 +19,15 @@ class Hold(StrEnum):
     DIGEST = "digest"
     LIMIT = "limit"
     GATHERING = "gathering"
+
+
+class Progress(StrEnum):
+    """The progress of a notice that is not delivered yet."""
+
+    HELD = "held"
+    WAITING = "waiting"
+    FAILING = "failing"
+    GIVEN_UP = "given_up"
 
 
 @frozen(kw_only=True)
@@ -56,6 +67,33 @@ class OutboxNotice:
     def key(self) -> str:
         """The key under which it is kept."""
         return f"{self.id}/{self.notifier}"
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come: held back, waiting for its first try or for another one, or given up."""
+        if self.given_up_at is not None:
+            return Progress.GIVEN_UP
+        if self.tries:
+            return Progress.FAILING
+        return Progress.WAITING if self.held_until is None else Progress.HELD
+
+
+def describe_failing(notices: Iterable[OutboxNotice]) -> list[str]:
+    """Return a line for each notifier that can't deliver its notices, and for each that has given some up."""
+    found: dict[tuple[str, Progress], list[OutboxNotice]] = {}
+    for notice in notices:
+        if notice.progress in (Progress.FAILING, Progress.GIVEN_UP):
+            found.setdefault((notice.notifier, notice.progress), []).append(notice)
+    return [_describe_failing(notifier, progress, of_them) for (notifier, progress), of_them in found.items()]
+
+
+def _describe_failing(notifier: str, progress: Progress, notices: Sequence[OutboxNotice]) -> str:
+    count, error = format_count(len(notices), "notice"), notices[-1].error
+    if progress is Progress.GIVEN_UP:
+        return (
+            f"notifier {quote(notifier)} gave up {count} ({error}); try again with 'rae-auto notify retry {notifier}'"
+        )
+    return f"notifier {quote(notifier)} can't deliver {count} ({error}); see 'rae-auto notify outbox' for the next try"
 
 
 @frozen

@@ -10,9 +10,11 @@ from rae_auto.engine.plan import JobOrigin
 from rae_auto.errors import InvalidJob, PluginError, StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
+from rae_auto.model.notices.outbox import OutboxNotice, describe_failing
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.offline.doctor.finding import Finding
 from rae_auto.offline.project import Project
+from rae_auto.offline.queries import load_values
 from rae_auto.records.setbacks import NotedSetback, read_setbacks
 
 
@@ -28,6 +30,11 @@ def check_store(project: Project) -> Iterator[Finding]:
                 pass
             damaged = sum(isinstance(body, CorruptDocument) for kind in documents.KINDS for _, body in store.load(kind))
             yield from _stored_jobs(project, store)
+            notices = load_values(store, documents.NOTICE, OutboxNotice)
+            yield from (
+                Finding.from_message("notices", line, "run 'rae-auto notify outbox'")
+                for line in describe_failing(notices)
+            )
         if damaged:
             yield Finding("store", f"{format_count(damaged, 'document')} of the store can't be read", hint)
     except (StoreError, PluginError) as error:
