@@ -23,6 +23,7 @@ SMALL = {
     "lateness": ["20"],
     "lateness_of_commands": ["3", "--within", "4"],
     "memory": ["3"],
+    "notice_to_peer": ["6", "--at-once", "3"],
     "simulation": ["1"],
     "start_up": ["20"],
     "stopped_syslog": ["20"],
