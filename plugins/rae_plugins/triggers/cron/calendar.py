@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
+from rae_plugins.triggers.cron.offset_days import make_offset_days
+
 _SECOND = timedelta(seconds=1)
 _MAX_YEARS_BETWEEN_MATCHES = 420
 """The Gregorian calendar repeats itself after 400 years."""
@@ -20,7 +22,7 @@ class Calendar:
     """The matches of several croniter lines with explicit values, seconds first, the year last."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self._lines = [_make_croniter(line, _MAX_YEARS_BETWEEN_MATCHES) for line in lines]
+        self._lines = [_make_line(line, _MAX_YEARS_BETWEEN_MATCHES) for line in lines]
         self._lock = Lock()
 
     def next_after(self, wall: datetime) -> datetime | None:
@@ -32,7 +34,7 @@ class Calendar:
 
 def can_match(days: str, years: Collection[int]) -> bool:
     """Return whether a date of these years, or of any year if none are given, matches `days` (day, month, weekday)."""
-    line = _make_croniter(f"0 0 {days}", 1)
+    line = _make_line(f"0 0 {days}", 1)
     # A year's dates depend on its first weekday and on whether it is a leap year: at most 14 searches.
     kinds = {(isleap(year), weekday(year, 1, 1)): year for year in years or _SAMPLE_YEARS}
     for year in kinds.values():
@@ -40,6 +42,12 @@ def can_match(days: str, years: Collection[int]) -> bool:
         if match is not None and match.year == year:
             return True
     return False
+
+
+def _make_line(line: str, years: int) -> Any:
+    words = line.split()
+    counted = make_offset_days(words, 2 if len(words) == 5 else 3, years, _make_croniter)
+    return counted or _make_croniter(line, years)
 
 
 def _make_croniter(line: str, years: int) -> Any:

@@ -11,6 +11,7 @@ from rae_auto.model.primitives.escaping import quote_short
 from rae_plugins.triggers.cron.calendar import Calendar, can_match
 from rae_plugins.triggers.cron.fields import DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, YEAR, Field
 from rae_plugins.triggers.cron.foreign_forms import MANUAL, find_equivalent
+from rae_plugins.triggers.cron.offset_days import MAX_OFFSET_DAYS
 from rae_plugins.triggers.cron.traps import find_traps
 
 _MAX_CHARS = 4096
@@ -143,6 +144,10 @@ def _parse_days(word: str) -> list[str]:
     for item in _split_list(DAY, word):
         if item == "L":
             last = ["l"]
+        elif counted := re.fullmatch(r"L-(\d{1,2})(W?)", item):
+            if int(counted[1]) > MAX_OFFSET_DAYS:
+                raise DAY.make_error(item, f"a month has no such day; write a number up to {MAX_OFFSET_DAYS} after L-")
+            nearest.append(item.lower())
         elif item == "LW":
             nearest.append("31w")  # croniter takes the last day where the month is shorter
         elif item.endswith("W"):

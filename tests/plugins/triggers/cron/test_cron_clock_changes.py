@@ -185,6 +185,8 @@ DAYS: dict[str, Callable[[date], bool]] = {
     "7,L": lambda day: day.day in (7, days_in(day)),
     "LW": is_last_working_day,
     "15w": is_nearest_to_the_15th,
+    "L-2": lambda day: day.day == days_in(day) - 2,
+    "L-30,5": lambda day: day.day in (days_in(day) - 30, 5),
 }
 WEEKDAYS: dict[str, Callable[[date], bool]] = {
     "*": lambda day: True,
