@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from re import Match
 
 from rae_auto.model.primitives.escaping import quote_short
+from rae_auto.model.primitives.units import format_duration
+from rae_plugins.triggers.cron.on_calendar import translate_calendar_event
 
 _UNITS = {"S": "s", "SEC": "s", "SECOND": "s", "M": "m", "MIN": "m", "MINUTE": "m", "H": "h", "HR": "h", "HOUR": "h"}
 _UNITS |= {"D": "d", "DAY": "d", "W": "w", "WEEK": "w"}
@@ -18,6 +21,8 @@ _FIELD = re.compile(
     rf"[\d*?,/#LW-]+|(?:{_WEEKDAY_NAMES}|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|[\d*?,/#LW-])+"
 )
 
+_RANDOM = r"(\d*)~(\d*)"
+
 BOOT = 'trigger = { type = "system", on = ["boot"] }'
 MANUAL = 'trigger = { type = "manual" }'
 
@@ -29,8 +34,10 @@ def find_equivalent(text: str) -> str | None:
         match = pattern.fullmatch(plain)
         if match is not None and (clause := describe(match)) is not None:
             return clause
+    if (expression := translate_calendar_event(plain)) is not None:
+        return f'is not a cron expression; write "{expression}"'
     words = plain.split()
-    return _describe_command(text.split(), words) or _describe_year_last(words)
+    return _describe_command(text.split(), words) or _describe_year_last(words) or _describe_random(words)
 
 
 def _interval(match: Match[str]) -> str | None:
@@ -75,6 +82,12 @@ def _on_calendar(match: Match[str]) -> str | None:
     return _expression(match, days)
 
 
+def _one_time(match: Match[str]) -> str | None:
+    clock = match["clock"] or "00:00"
+    clock = f"0{clock}" if clock.index(":") == 1 else clock
+    return f'is one time; write trigger = {{ type = "once", at = "{match["day"]}T{clock}" }}'
+
+
 def _event_bridge(match: Match[str]) -> str | None:
     words = match["fields"].split()
     if len(words) != 6:
@@ -116,6 +129,27 @@ def _describe_year_last(words: Sequence[str]) -> str | None:
     return f'has six fields, which begin with the seconds here; write "{_without_year(words)}"'
 
 
+def _describe_random(words: Sequence[str]) -> str | None:
+    """Return a clause about a minute or an hour between two, as in cronie and OpenBSD."""
+    if len(words) != 5 or words[0] == "*" or not any(re.fullmatch(_RANDOM, word) for word in words[:2]):
+        return None
+    starts, spread = [], 0
+    for word, highest, minutes in ((words[0], 59, 1), (words[1], 23, 60)):
+        match = re.fullmatch(_RANDOM, word)
+        if match is None:
+            starts.append(word)
+            continue
+        low, high = int(match[1] or 0), int(match[2] or highest)
+        if low > high or high > highest:
+            return None
+        starts.append(str(low))
+        spread += (high - low) * minutes
+    expression = " ".join((*starts, *words[2:])).lower()
+    jitter = format_duration(timedelta(minutes=spread))
+    options = f'expression = "{expression}", jitter = "{jitter}"'
+    return f'starts at a random time; write trigger = {{ type = "cron", {options} }}'
+
+
 _FORMS: Sequence[tuple[re.Pattern[str], Callable[[Match[str]], str | None]]] = (
     (re.compile(r"@REBOOT|(?:AT |ON )?(?:BOOT|STARTUP|REBOOT)"), lambda _: f"is not a time; write {BOOT}"),
     (re.compile(r"@?(?:EVERY|EACH) (?:(?P<count>\d+) ?)?(?P<unit>[A-Z]+)"), _interval),
@@ -131,6 +165,13 @@ _FORMS: Sequence[tuple[re.Pattern[str], Callable[[Match[str]], str | None]]] = (
             r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?"
         ),
         _on_calendar,
+    ),
+    (
+        re.compile(
+            rf"(?:AT\()?(?:(?:{_WEEKDAY_NAMES})[A-Z]* )?(?P<day>\d{{4}}-\d\d-\d\d)"
+            r"(?:[ T](?P<clock>\d{1,2}:\d\d(?::\d\d)?))?\)?"
+        ),
+        _one_time,
     ),
     (re.compile(r"(?:AWS)?CRON\((?P<fields>.*)\)"), _event_bridge),
 )

@@ -1,5 +1,7 @@
 """Times in the forms of other tools are refused with their equivalents."""
 
+import re
+
 import pytest
 
 from rae_plugins.triggers.cron import CronTrigger
@@ -40,12 +42,24 @@ EQUIVALENTS = {
     "Mon..Thu 18:20": EXPRESSION.format("20 18 * * mon-thu"),
     "Sat,Sun *-*-* 10:00:30": EXPRESSION.format("30 0 10 * * sat,sun"),
     "OnCalendar=*-*-* 05:00": EXPRESSION.format("0 5 * * *"),
+    "*-*-01 03:00": EXPRESSION.format("0 3 1 * *"),
+    "*:0/20": EXPRESSION.format("*/20 * * * *"),
+    "*-*-* 8..16:30": EXPRESSION.format("30 8-16 * * *"),
+    "Tue *-*-8..14 07:00": EXPRESSION.format("0 7 * * tue#2"),
+    "*-02,08~03 10:00": EXPRESSION.format("0 10 L-2 2,8 *"),
+    "2027-*-1/7 00:00:30": EXPRESSION.format("30 0 0 */7 * * 2027"),
+    "quarterly": EXPRESSION.format("0 0 1 1,4,7,10 *"),
+    # one time
+    "2027-03-01 9:30": 'is one time; write trigger = { type = "once", at = "2027-03-01T09:30" }',
+    "at(2027-03-01T09:30:00)": 'is one time; write trigger = { type = "once", at = "2027-03-01T09:30:00" }',
     # EventBridge
     "cron(15 10 ? * MON-FRI *)": 'is in the form of EventBridge; write "15 10 * * mon-fri"',
     "15 10 ? * TUE *": 'has six fields, which begin with the seconds here; write "15 10 * * tue"',
     "0 8 1 * ? 2030": 'has six fields, which begin with the seconds here; write "0 0 8 1 * * 2030"',
     # others
-    "5~35 * * * *": "~ is not supported; write a number, and spread starts with the option jitter",
+    "5~35 * * * *": 'write trigger = { type = "cron", expression = "5 * * * *", jitter = "30m" }',
+    "0 1~4 * * sun": 'write trigger = { type = "cron", expression = "0 1 * * sun", jitter = "3h" }',
+    "35~5 * * * *": "~ is not supported; write a number, and spread starts with the option jitter",
     "0 0 30 2 *": 'write trigger = { type = "manual" } to start it by hand only',
 }
 
@@ -56,9 +70,24 @@ def test_form_of_another_tool_is_refused_with_its_equivalent(text: str, equivale
         CronTrigger(expression=text)
     assert equivalent in str(caught.value)
     assert str(caught.value).isprintable()
+    for expression in re.findall(r'(?:; write|schedule =|expression =) "([^"]*)"', str(caught.value)):
+        CronTrigger(expression=expression)
 
 
-@pytest.mark.parametrize("text", ["every blue moon", "99:99", "25pm", "0 9 * * * *  * * *", "cron(1 2)", "mon tue wed"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "every blue moon",
+        "99:99",
+        "25pm",
+        "*-*-* 25:00",
+        "*-13-1",
+        "Mon,Tue *-*-1 9:00",
+        "0 9 * * * *  * * *",
+        "cron(1 2)",
+        "mon tue wed",
+    ],
+)
 def test_text_of_no_known_form_is_refused_as_an_expression(text: str) -> None:
     with pytest.raises(ValueError, match=r"field|value"):
         CronTrigger(expression=text)
