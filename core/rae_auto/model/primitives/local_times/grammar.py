@@ -27,9 +27,7 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.named_days import DAY, Direction, add_months, find_days
-
-__all__ = ["Direction", "RequestedTime", "distance_to_nearest", "find_instants", "parse_local_time"]
+from rae_auto.model.primitives.local_times.named_days import DAY, Direction, add_months, find_days
 
 YEARS = range(1970, 9000)
 """The years that are understood; the engine can compute with all of them."""
