@@ -37,6 +37,18 @@ class RemoveJob:
 
 
 @frozen
+class RenameJob:
+    """Give an added job the id of `plan`, which is its plan with that id.
+
+    Reply: `{"job": id}`. Errors: JobNotFound, JobInUse, DuplicateJob.
+    """
+
+    job: JobId
+    plan: Plan
+    ask: Ask | None = None
+
+
+@frozen
 class SetPaused:
     """Pause a job, or resume it. A pause ends by itself when the wall clock shows `until`, if that is given.
 
@@ -132,5 +144,15 @@ class Stop:
 
 
 Command = (
-    AddJob | RemoveJob | SetPaused | SkipStart | Trigger | CancelRuns | Reconfigure | RefreshPlans | ChangeOutbox | Stop
+    AddJob
+    | RemoveJob
+    | RenameJob
+    | SetPaused
+    | SkipStart
+    | Trigger
+    | CancelRuns
+    | Reconfigure
+    | RefreshPlans
+    | ChangeOutbox
+    | Stop
 )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from rae_auto.engine import by_hand, jobs, lifecycle, time_passing
+from rae_auto.engine import by_hand, jobs, lifecycle, renaming, time_passing
 from rae_auto.engine.commands import (
     AddJob,
     CancelRuns,
@@ -24,6 +24,7 @@ from rae_auto.engine.commands import (
     Reconfigure,
     RefreshPlans,
     RemoveJob,
+    RenameJob,
     SetPaused,
     SkipStart,
     Stop,
@@ -59,6 +60,7 @@ EngineInput = Command | Event
 _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     AddJob: jobs.add_job,
     RemoveJob: jobs.remove_job,
+    RenameJob: renaming.rename_job,
     SetPaused: by_hand.set_paused,
     SkipStart: by_hand.skip_start,
     Reconfigure: jobs.reconfigure,
@@ -169,6 +171,12 @@ class Engine:
         if entry is None:
             raise self._state.job_not_found(job)
         return entry
+
+    def ids_of(self, job: str) -> tuple[JobId, ...]:
+        """Return the ids under which runs of a job are on record: its own, and those that it had and no other has."""
+        entry = self._state.jobs.get(JobId(job))
+        former = () if entry is None else entry.state.former_ids
+        return (JobId(job), *(id_ for id_ in former if id_ not in self._state.jobs))
 
     def jobs(self) -> Iterator[JobEntry]:
         """Iterate over all jobs, in the order in which they came."""

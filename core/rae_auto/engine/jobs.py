@@ -109,6 +109,12 @@ def _find_removal_refusal(state: EngineState, entry: JobEntry) -> JobInUse | Non
     job = entry.job.id
     if entry.plan.origin is JobOrigin.CONFIG:
         return JobInUse(f"job {quote(job)} is defined in the configuration; remove it there")
+    return find_use(state, entry)
+
+
+def find_use(state: EngineState, entry: JobEntry) -> JobInUse | None:
+    """Return the problem with other jobs that refer to a job by its id, if there are any."""
+    job = entry.job.id
     needed_by = [other.job.id for other in state.jobs.values() if job in other.job.needs]
     if needed_by:
         return JobInUse(f"job {quote(job)} is needed by {_join(needed_by)}; remove {_them(needed_by)} first")

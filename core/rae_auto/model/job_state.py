@@ -79,6 +79,7 @@ class JobState:
     succeed. `notice_counts` is what the rules for notices remember. `expectation` is the wait for the next success;
     None while none is expected: by the job's definition, because the job is disabled, or while it is paused. `totals`
     counts finished runs by their state, also those that are no longer on record.
+    `former_ids` are those that the job had before it was renamed, the latest last.
     """
 
     job: JobId
@@ -94,6 +95,7 @@ class JobState:
     expectation: Expectation | None = None
     totals: Mapping[str, RunTotal] = field(factory=dict)
     notice_counts: NoticeCounts = _NO_COUNTS
+    former_ids: tuple[JobId, ...] = ()
 
     def find_pause(self, at: datetime | None = None) -> Paused | None:
         """Return the pause that the job is in, at an instant or at all; None if there is none."""

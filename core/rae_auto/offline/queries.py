@@ -35,7 +35,14 @@ from rae_auto.records.events import (
     parse_event_patterns,
     read_events,
 )
-from rae_auto.records.runs import choose_run, merge_newest, query_for_id
+from rae_auto.records.runs import (
+    choose_run,
+    merge_newest,
+    merge_newest_decisions,
+    merge_newest_of_all,
+    query_for_each_id,
+    query_for_id,
+)
 from rae_auto.records.statistics import statistics_of
 from rae_auto.records.world_log import read_world_log
 from rae_auto.runtime.reporting.sample_notice import deliver_sample
@@ -61,7 +68,7 @@ def histories(project: Project, queries: Sequence[Mapping[str, Any]]) -> list[li
                 log_queries[number] = evolve(query, key=_find_run(store, open_runs, query.key).id)
         times = [_time_format(project, query) for query in queries]
         return [
-            [run_record(run, time) for run in _find_runs(store, open_runs, query)]
+            [run_record(run, time) for run in _find_runs_of_job(project, store, open_runs, query)]
             for query, time in zip(log_queries, times, strict=True)
         ]
 
@@ -69,9 +76,11 @@ def histories(project: Project, queries: Sequence[Mapping[str, Any]]) -> list[li
 def decisions(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the records of decisions that led to no run, the newest first. Errors: StoreError, BadRequest."""
     with project.read_store() as store:
-        found = store.query(documents.DECISIONS, log_query(query, project.zone))
         time = _time_format(project, query)
-        return [decision_record(documents.load(Decision, body), time) for body in found]
+        return [
+            decision_record(decision, time)
+            for decision in _find_decisions(project, store, log_query(query, project.zone))
+        ]
 
 
 def test_notifier(project: Project, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +120,8 @@ def stats(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     with project.read_store() as store:
         if job is not None:
             _check_job(project, store, load_values(store, documents.RUN, Run), job)
-        return statistics_of(store, job, optional_instant(query, "since", project.zone)).record()
+        jobs = None if job is None else _ids_of(project, store, job)
+        return statistics_of(store, jobs, optional_instant(query, "since", project.zone)).record()
 
 
 def world_log(project: Project, until: datetime) -> list[dict[str, Any]]:
@@ -133,8 +143,8 @@ def why(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
         source = StoreSource(project, store, _time_format(project, query))
         question = parse_question(source, name, optional_text(query, "at"), run)
         records = question.query()
-        runs = _find_runs(store, source.open_runs, records)
-        decisions = [documents.load(Decision, body) for body in store.query(documents.DECISIONS, records)]
+        runs = _find_runs_of_job(project, store, source.open_runs, records)
+        decisions = _find_decisions(project, store, records)
         requested_run = None if run is None else _find_run(store, source.open_runs, run)
         return explain(source, question, runs, decisions, requested_run).record()
 
@@ -191,6 +201,26 @@ def _time_format(project: Project, query: Mapping[str, Any]) -> TimeFormat:
 def _find_runs(store: Store, open_runs: Sequence[Run], query: LogQuery) -> list[Run]:
     past = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]
     return merge_newest(query, open_runs, past)
+
+
+def _find_runs_of_job(project: Project, store: Store, open_runs: Sequence[Run], query: LogQuery) -> list[Run]:
+    """Return runs that match, those of former ids of the job as well, newest first."""
+    queries = query_for_each_id(query, lambda job: _ids_of(project, store, job))
+    return merge_newest_of_all(query, [_find_runs(store, open_runs, one) for one in queries])
+
+
+def _find_decisions(project: Project, store: Store, query: LogQuery) -> list[Decision]:
+    queries = query_for_each_id(query, lambda job: _ids_of(project, store, job))
+    found = [[documents.load(Decision, body) for body in store.query(documents.DECISIONS, one)] for one in queries]
+    return merge_newest_decisions(query, found)
+
+
+def _ids_of(project: Project, store: Store, job: str) -> list[str]:
+    """Return the ids under which runs of a job are on record, as `Engine.ids_of`."""
+    states = {state.job: state for state in load_values(store, documents.STATE, JobState)}
+    former = states[JobId(job)].former_ids if job in states else ()
+    taken = {*project.job_names, *(stored.id for stored in load_values(store, documents.JOB, Job))}
+    return [job, *(id_ for id_ in former if id_ not in taken)]
 
 
 def _check_job(project: Project, store: Store, open_runs: Sequence[Run], job: str) -> None:

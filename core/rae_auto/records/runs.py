@@ -5,12 +5,15 @@ of time, and a store finds them without knowing of prefixes.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from itertools import chain
+
+from attrs import evolve
 
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import RunNotFound
-from rae_auto.model.decision import ULID_ALPHABET, ULID_TIME_CHARACTERS, queue_time_of
+from rae_auto.model.decision import ULID_ALPHABET, ULID_TIME_CHARACTERS, Decision, queue_time_of
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.run import Run
 
@@ -39,6 +42,23 @@ def choose_run(text: str, found: Sequence[Run]) -> Run:
         more = " and others" if len(matching) > _MAX_NAMED_RUNS else ""
         raise RunNotFound(f"run {quote(text)} may be {ids}{more}; write more of the id")
     return matching[0]
+
+
+def query_for_each_id(query: LogQuery, ids_of: Callable[[str], Sequence[str]]) -> list[LogQuery]:
+    """Return the queries for all ids that the job of a query has had."""
+    return [query] if query.job is None else [evolve(query, job=job) for job in ids_of(query.job)]
+
+
+def merge_newest_of_all(query: LogQuery, found: Sequence[Sequence[Run]]) -> list[Run]:
+    """Return the runs of several answers together, newest first."""
+    merged = sorted(chain.from_iterable(found), key=lambda run: (run.queued_at, run.id), reverse=True)
+    return merged[: query.limit]
+
+
+def merge_newest_decisions(query: LogQuery, found: Iterable[Sequence[Decision]]) -> list[Decision]:
+    """Return the decisions of several answers together, newest first."""
+    merged = sorted(chain.from_iterable(found), key=lambda decision: decision.decided_at, reverse=True)
+    return merged[: query.limit]
 
 
 def merge_newest(query: LogQuery, opened: Sequence[Run], past: Sequence[Run]) -> list[Run]:

@@ -62,10 +62,15 @@ class Statistics:
         return attrs.asdict(self)
 
 
-def statistics_of(store: StoreReader, job: str | None, since: datetime | None) -> Statistics:
-    """Numbers on the newest runs of a job, or of all, that were queued since then."""
-    query = LogQuery(job=job, since=since, limit=MAX_EXAMINED_RUNS)
-    return statistics(store.query(documents.RUNS, query), store.query(documents.DECISIONS, query))
+def statistics_of(store: StoreReader, jobs: Sequence[str] | None, since: datetime | None) -> Statistics:
+    """Return numbers on the newest runs that were queued since then: of all jobs, or of one by all ids that it had."""
+    wanted: Sequence[str | None] = jobs or [None]
+    queries = [LogQuery(job=job, since=since, limit=MAX_EXAMINED_RUNS) for job in wanted]
+    runs, decisions = (
+        [found for query in queries for found in store.query(log, query)]
+        for log in (documents.RUNS, documents.DECISIONS)
+    )
+    return statistics(runs, decisions)
 
 
 def statistics(runs: Sequence[Document], decisions: Iterable[Document]) -> Statistics:

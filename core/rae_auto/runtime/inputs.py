@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Container, Mapping
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,17 @@ class Inputs:
         self._guards = GuardReader(shell.submit, quarantine)
         self._files = files
 
-    async def start(self, all_planned: Collection[Planned], damaged: Collection[JobId]) -> None:
-        """Start the sources of all jobs. Directories of damaged jobs stay: which sources these had is unknown."""
+    async def start(
+        self,
+        all_planned: Collection[Planned],
+        damaged: Collection[JobId],
+        former_ids: Mapping[JobId, Sequence[JobId]],
+    ) -> None:
+        """Start the sources of all jobs. Directories of damaged jobs stay: which sources these had is unknown.
+
+        `former_ids` has the ids that renamed jobs had before, and no job has now.
+        """
+        await self._sources.finish_renaming(former_ids)
         known: dict[JobId, Container[str]] = {job: _Everything() for job in damaged}
         known |= {planned.plan.job.id: planned.sources for planned in all_planned if planned.sources}
         await self._sources.forget_all_but(known)
@@ -85,6 +94,12 @@ class Inputs:
     def failed_sources(self) -> Mapping[str, str]:
         """Return the sources that have failed and wait to be started again: errors by JOB.TRIGGER."""
         return self._sources.failed
+
+    def rename_job(self, job: JobId, planned: Planned) -> None:
+        """Let the sources of a renamed job go on under its new id."""
+        self._sources.rename(job, planned.plan.job.id, planned.sources)
+        self._files.remove(job)
+        self._files.set(planned)
 
     def reset_quarantine(self) -> None:
         """Start quarantined sources again."""

@@ -30,7 +30,7 @@ from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.reasons import StoreReverted
 from rae_auto.model.run import Run, RunState
-from rae_auto.records.runs import merge_newest
+from rae_auto.records.runs import merge_newest, merge_newest_decisions, merge_newest_of_all, query_for_each_id
 from rae_auto.records.store_move import note_setback
 from rae_auto.runtime.concurrency.commit_batches import MAX_BATCH_CHANGES
 from rae_auto.runtime.concurrency.worker import Worker
@@ -113,6 +113,14 @@ class UnreadableDocument:
         return self.key.rpartition("/")[0] if self.kind == documents.SEEN else self.key
 
 
+IdsOf = Callable[[str], Sequence[str]]
+"""Returns all ids under which runs of a job are on record."""
+
+
+def _own_id(job: str) -> Sequence[str]:
+    return (job,)
+
+
 class Repository:
     """A store in a thread of its own, since it may block on the disk; it speaks in values.
 
@@ -152,18 +160,30 @@ class Repository:
         values = tuple(value for value in found if not isinstance(value, UnreadableDocument))
         return values, [value for value in found if isinstance(value, UnreadableDocument)]
 
-    async def runs(self, query: LogQuery, opened: Sequence[Run] = ()) -> list[Run]:
-        """Finished runs, and those of `opened` that match, newest first."""
+    async def runs(self, query: LogQuery, opened: Sequence[Run] = (), ids_of: IdsOf = _own_id) -> list[Run]:
+        """Finished runs, and those of `opened` that match, newest first; `ids_of` returns all ids of a job."""
+        queries = query_for_each_id(query, ids_of)
         return await self.read(
-            lambda reader: merge_newest(
-                query, opened, [documents.load(Run, body) for body in reader.query(documents.RUNS, query)]
+            lambda reader: merge_newest_of_all(
+                query,
+                [
+                    merge_newest(one, opened, [documents.load(Run, body) for body in reader.query(documents.RUNS, one)])
+                    for one in queries
+                ],
             )
         )
 
-    async def decisions(self, query: LogQuery) -> list[Decision]:
-        """Decisions on record, newest first."""
+    async def decisions(self, query: LogQuery, ids_of: IdsOf = _own_id) -> list[Decision]:
+        """Decisions on record, newest first; `ids_of` returns all ids of a job."""
+        queries = query_for_each_id(query, ids_of)
         return await self.read(
-            lambda reader: [documents.load(Decision, body) for body in reader.query(documents.DECISIONS, query)]
+            lambda reader: merge_newest_decisions(
+                query,
+                [
+                    [documents.load(Decision, body) for body in reader.query(documents.DECISIONS, one)]
+                    for one in queries
+                ],
+            )
         )
 
     async def read(self, question: Callable[[StoreReader], T]) -> T:

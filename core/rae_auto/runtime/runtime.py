@@ -196,7 +196,8 @@ class Runtime:
             recovery.forget_restore(self.directory)
         await recovery.discard_replaced_jobs(self._repository, recovered.replaced_jobs)
         kept = {*self._damaged_jobs, *recovered.unusable_jobs}
-        await self.inputs.start(recovered.planned, kept)
+        former = {one.plan.job.id: self.engine.ids_of(one.plan.job.id)[1:] for one in recovered.planned}
+        await self.inputs.start(recovered.planned, kept, former)
         self.executions.preparations.start(one.plan.job for one in recovered.planned)
         self._tasks = (turning, asyncio.create_task(self._bounds.run()))
 
@@ -359,13 +360,12 @@ class Runtime:
 
     async def runs(self, query: LogQuery) -> list[Run]:
         """Return the runs that match a query, open ones included, newest first."""
-        # Before the store is read: a run that ends meanwhile is on its way there when the engine lets it go.
-        opened = [entry.run for entry in self.engine.runs()]
-        return await self._repository.runs(query, opened)
+        # Listed before the store is read: a run that ends meanwhile is on its way there when the engine lets it go.
+        return await self._repository.runs(query, [entry.run for entry in self.engine.runs()], self.engine.ids_of)
 
     async def decisions(self, query: LogQuery) -> list[Decision]:
         """Return decisions that led to no run, newest first."""
-        return await self._repository.decisions(query)
+        return await self._repository.decisions(query, self.engine.ids_of)
 
     async def read_store(self, read: Callable[[StoreReader], T]) -> T:
         """Return what `read` reads from the store, beside its commits."""

@@ -20,9 +20,9 @@ from attrs import evolve
 from rae_auto.api.events import Event
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
-from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, SetPaused, SkipStart, Trigger
+from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, RenameJob, SetPaused, SkipStart, Trigger
 from rae_auto.engine.plan import JobOrigin, Settings
-from rae_auto.errors import BadRequest, InvalidJob, JobInUse, NotStarted, SchedulerClosed, SchedulerError
+from rae_auto.errors import BadRequest, InvalidJob, NotStarted, SchedulerClosed
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
@@ -187,36 +187,21 @@ class Scheduler:
         self.runtime.executions.preparations.forget(job)
 
     async def rename_job(self, job: str, new: str) -> None:
-        """Give an added job another id. Its finished runs stay under the old one.
+        """Give an added job another id, in one durable commit. All that is known of the job goes on under it.
 
-        A crash in between leaves the old job paused, and the new one beside it or not: neither is lost, and nothing
-        starts twice.
+        Finished runs stay on record under the old id; `history` and the like find them by the new one too, as long as
+        no other job has the old one.
 
-        Errors: JobNotFound, JobInUse (it has an open run, others refer to it, or it is of the configuration),
+        Errors: JobNotFound, JobInUse (a run of it has an attempt, others refer to it, or it is of the configuration),
         DuplicateJob, InvalidJob.
         """
         entry = self.runtime.engine.job(JobId(job))
-        if entry.plan.origin is JobOrigin.CONFIG:
-            raise JobInUse(f"job {quote(job)} is defined in the configuration; rename it there")
-        if self.runtime.engine.runs(entry.job.id):
-            raise JobInUse(f"job {quote(job)} has an open run; wait for its end, or cancel it first")
         name = "" if entry.job.name == job else entry.job.name
-        renamed = evolve(entry.job, id=JobId(new), name=name)
-        was_paused = entry.state.paused
-        await self.pause(job)
-        try:
-            await self.add_job(renamed)
-            if was_paused:
-                await self.pause(new)
-            try:
-                await self.remove_job(job)
-            except JobInUse:
-                await self.remove_job(new)
-                raise
-        except SchedulerError:
-            if not was_paused:
-                await self.resume(job)
-            raise
+        planned = self.runtime.factory.plan(evolve(entry.job, id=JobId(new), name=name), JobOrigin.STORE)
+        await self.runtime.request(lambda ask: RenameJob(JobId(job), planned.plan, ask))
+        self.runtime.inputs.rename_job(JobId(job), planned)
+        self.runtime.executions.preparations.forget(job)
+        self.runtime.executions.preparations.start([planned.plan.job])
 
     async def get_job_status(self, job: str) -> JobStatus:
         """Return the status of a job. Raises JobNotFound."""
@@ -358,7 +343,8 @@ class Scheduler:
         since = check_instant("since", since)
         from rae_auto.records.statistics import statistics_of  # lazy: memory
 
-        return await self.runtime.read_store(lambda store: statistics_of(store, job, since))
+        jobs = None if job is None else self.runtime.engine.ids_of(job)
+        return await self.runtime.read_store(lambda store: statistics_of(store, jobs, since))
 
     # Events
 

@@ -6,7 +6,7 @@ job, or the trigger, is taken away, it goes: one that is added under the same na
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,24 @@ class SourceSupervisor:
                 watching[trigger] = source, self._tasks.start(work, owner=f"trigger {job}.{trigger}")
         if watching:
             self._watching[job] = watching
+
+    def rename(self, job: JobId, new: JobId, sources: Mapping[str, SourceTrigger]) -> None:
+        """Let the sources of a job go on under another id, with what they have kept."""
+        tasks = [task for _, task in self._watching.pop(job, {}).values()]
+        for task in tasks:
+            task.cancel()
+        moving = self._tasks.start(self._move(job, new, tasks))
+        self._ending.update({(new, trigger): moving for trigger in sources})
+        self.set(new, sources)
+
+    async def _move(self, job: JobId, new: JobId, tasks: "Collection[asyncio.Task[None]]") -> None:
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT_SECONDS)
+        await self.finish_renaming({new: [job]})
+
+    async def finish_renaming(self, former_ids: Mapping[JobId, Sequence[JobId]]) -> None:
+        """Give jobs what their sources kept under former ids, which a crash may have left there."""
+        await asyncio.to_thread(_move_directories, self._directory / "triggers", former_ids)
 
     async def forget_all_but(self, known: Mapping[JobId, Container[str]]) -> None:
         """Before the first `set`: remove what triggers have kept that are gone since."""
@@ -151,6 +169,16 @@ class SourceSupervisor:
             finally:
                 del self.failed[f"{job}.{trigger}"]
             delay = min(delay * 2, MAX_RESTART_DELAY_SECONDS)
+
+
+def _move_directories(directory: Path, former_ids: Mapping[JobId, Sequence[JobId]]) -> None:
+    for job, former in former_ids.items():
+        for kept in (directory / id_ for id_ in reversed(former)):
+            if kept.is_dir() and not (directory / job).exists():
+                try:
+                    kept.rename(directory / job)
+                except OSError as error:
+                    logger.bind(job=job).warning("what its triggers kept as {} can't be moved: {}", kept.name, error)
 
 
 def _remove_others(directory: Path, known: Mapping[JobId, Container[str]]) -> None:

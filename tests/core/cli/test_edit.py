@@ -1,4 +1,4 @@
-"""The commands edit and rename: a job changed in an editor, and a job with another name."""
+"""The command edit: a job changed in an editor."""
 
 import os
 import re
@@ -127,33 +127,3 @@ def test_edit_says_which_editor_failed(daemons: Daemons, edit: Edit, monkeypatch
     said = edit("file-job", "no such command")
     assert said.returncode == 2
     assert "ended with exit code 1" in said.stderr
-
-
-def test_rename_gives_an_added_job_another_name(daemons: Daemons) -> None:
-    daemons.serve()
-    daemons.ask("add", definition=ADDED)
-    before = definition(daemons, "added")
-    daemons.ask("pause", job="added")
-    daemons.ask("rename", job="added", new="better")
-    assert definition(daemons, "better") == {**before, "id": "better", "name": "better"}
-    jobs = {job["id"]: job for job in daemons.ask("list")}
-    assert jobs.keys() == {"first", "file-job", "better"}
-    assert jobs["better"]["paused"]
-
-
-def test_rename_that_is_refused_changes_nothing(daemons: Daemons) -> None:
-    daemons.serve()
-    daemons.ask("add", definition={**ADDED, "guards": []})
-    daemons.ask("add", definition={"id": "needy", "command": ["true"], "needs": ["added"]})
-    for job, new, problem in (
-        ("first", "other", "is defined in the configuration"),
-        ("nosuch", "other", 'no job "nosuch"'),
-        ("added", "first", "first"),
-        ("added", "bad name!", "bad name!"),
-        ("added", "other", "is needed by"),
-    ):
-        with pytest.raises(Exception, match=re.escape(problem)):
-            daemons.ask("rename", job=job, new=new)
-    jobs = {job["id"]: job for job in daemons.ask("list")}
-    assert jobs.keys() == {"first", "file-job", "added", "needy"}
-    assert not jobs["added"]["paused"]

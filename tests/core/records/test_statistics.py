@@ -136,10 +136,10 @@ def test_only_the_newest_runs_of_the_job_since_then_are_looked_at(tmp_path: Path
     bodies = [run(job="ab"[n % 2]) for n in range(10)]
     store.commit([Append("runs", str(n), "ab"[n % 2], "x", NOON + seconds(n), body) for n, body in enumerate(bodies)])
     assert statistics_of(store, None, None).runs == 10
-    assert statistics_of(store, "a", None).runs == 5
-    assert statistics_of(store, "a", NOON + seconds(5)).runs == 2
+    assert statistics_of(store, ["a"], None).runs == 5
+    assert statistics_of(store, ["a"], NOON + seconds(5)).runs == 2
     store.commit([Append("runs", str(n), "c", "x", NOON, bodies[0]) for n in range(MAX_EXAMINED_RUNS + 5)])
-    assert statistics_of(store, "c", None).runs == MAX_EXAMINED_RUNS
+    assert statistics_of(store, ["c"], None).runs == MAX_EXAMINED_RUNS
     store.close()
 
 

@@ -12,7 +12,7 @@ from rae_auto.model.primitives.escaping import escape_line
 @click.argument("new")
 @options.config
 def rename_command(job: str, new: str, config: str | None) -> None:
-    """Give another name to a job that was added by hand. Its finished runs stay under the old name.
+    """Give another name to a job that was added by hand. Pauses, history and runs that wait go with it.
 
     Rename a job of the configuration in its file, and type 'rae-auto reload'.
 
@@ -20,5 +20,4 @@ def rename_command(job: str, new: str, config: str | None) -> None:
     """
     with connect(config) as client:
         client.call("rename", job=job, new=new)
-    old = escape_line(job)
-    click.echo(f"renamed {old} to {escape_line(new)}; 'rae-auto history {old}' still shows its runs so far")
+    click.echo(f"renamed {escape_line(job)} to {escape_line(new)}")
