@@ -124,3 +124,26 @@ def test_exec_counts_as_success_what_the_job_says(cli, daemon):
     said = cli("exec", "import")
     reason = 'it wrote to standard error (fail_on = ["stderr"]): "careful"'
     assert (said.code, said.err) == (1, f"rae-auto: import failed: {reason}\n")
+
+
+def test_command_line_in_a_job_talks_to_the_daemon_that_runs_it(cli: Cli) -> None:
+    program = f"{sys.executable} -m rae_auto"
+    line = f"cd / && {program} event send from.a.job && {program} status && {program} trigger hello"
+    cli("add", "telling", "--every", "1d", "--shell", line)
+    run = cli("trigger", "telling").out.strip()
+    (over,) = eventually(lambda: [r for r in cli("history", "telling", "--json").json if r["finished_at"]])
+    assert (over["run_id"], over["state"]) == (run, "succeeded"), cli("output", run).out
+    assert [event["name"] for event in cli("event", "list", "--json").json if event["name"] == "from.a.job"]
+
+
+def test_files_of_a_job_have_the_permissions_of_the_daemon(cli: Cli, tmp_path: Path) -> None:
+    config = tmp_path / "rae.toml"
+    config.write_text(
+        '[jobs.a]\nshell = "mkdir www && echo x > www/page"\n[jobs.b]\nshell = "echo x > own"\numask = "077"\n'
+    )
+    config.chmod(0o600)
+    for job in ("a", "b"):
+        command = [sys.executable, "-m", "rae_auto", "exec", job, "--config", str(config)]
+        assert subprocess.run(command, umask=0o022).returncode == 0
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("www", "www/page", "own")]
+    assert modes == [0o755, 0o644, 0o600]

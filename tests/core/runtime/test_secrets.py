@@ -93,7 +93,9 @@ def test_url_with_a_password_is_a_secret():
     assert resolve_secrets({"X": "${env:DATABASE_URL}"}, {"DATABASE_URL": url})[1] == (url,)
 
 
-@pytest.mark.parametrize("name", ["PATH", "HOME", "USER", "LANG", "MONKEY", "KEYBOARD", "COMPASS", "AUTHOR"])
+@pytest.mark.parametrize(
+    "name", ["PATH", "HOME", "USER", "LANG", "MONKEY", "KEYBOARD", "COMPASS", "AUTHOR", "SSH_AUTH_SOCK", "KEY_FILE"]
+)
 def test_variable_with_another_name_is_shown(name):
     assert resolve_secrets({"X": f"${{env:{name}}}"}, {name: CANARY}) == ({"X": CANARY}, ())
 

@@ -203,6 +203,14 @@ def test_process_orphans_stay_if_allowed(tmp_path, make_assignment):
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.requirement("R29")
+def test_process_lets_what_is_ending_by_itself_end(tmp_path, make_assignment):
+    """As the last part of a pipe, or what a shell starts in a substitution."""
+    script = "(sleep 0.03; echo late) & echo early"
+    result, output = run(tmp_path, make_assignment(script))
+    assert (result.exit_code, result.remark, output) == (0, None, "early\nlate\n")
+
+
 def test_process_remark_leaves_out_what_was_cancelled(tmp_path, make_assignment):
     async def work():
         async with an_executor(tmp_path) as executor:

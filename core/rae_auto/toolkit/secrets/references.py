@@ -20,6 +20,8 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 
+_PLACE_NAME = re.compile(r"_(?:sock|socket|file|path|dir|directory|folder|home)$", re.IGNORECASE)
+
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 """The variable by which systemd tells a service where its credentials are. See systemd.exec(5)."""
 
@@ -87,8 +89,11 @@ def _read(reference: Reference, environment: Mapping[str, str], owner: str, dire
 
 
 def looks_secret(name: str) -> bool:
-    """Return whether the name of a variable is one that secrets have, such as "API_TOKEN", and unlike "HOME"."""
-    return _SECRET_NAME.search(name) is not None
+    """Return whether the name of a variable is one that secrets have, such as "API_TOKEN", and unlike "HOME".
+
+    Where a secret is, or who can be asked for it, is none: "SSH_AUTH_SOCK", "TOKEN_FILE".
+    """
+    return _SECRET_NAME.search(name) is not None and _PLACE_NAME.search(name) is None
 
 
 def refers_to_slow_source(text: str) -> bool:

@@ -47,6 +47,8 @@ class AttemptProcess:
         self.drain_deadline: float | None = None
         """When its pipes are no longer read, once its main process has ended."""
         self.termination: Termination | None = None
+        self.orphans_end_at: float | None = None
+        """When the processes that it left behind are ended, unless they have ended by themselves until then."""
         self.ends_orphans = False
         """True once it has ended by itself and left processes behind, which are ended."""
         self.limit_watch: LimitWatcher | None = None
@@ -71,7 +73,8 @@ class AttemptProcess:
         if self.termination is not None and not self.termination.is_over:
             return self.termination.next_check
         if self.status is not None:
-            return self.drain_deadline
+            deadlines = [at for at in (self.drain_deadline, self.orphans_end_at) if at is not None]
+            return min(deadlines, default=None)
         return None if self.limit_watch is None else self.limit_watch.next_check
 
     def check_limits(self, members: "list[ProcessInfo]", now: float) -> bool:

@@ -35,6 +35,9 @@ Message = dict[str, Any]
 OUTPUT_DRAIN_SECONDS = 0.5
 """Time for which a pipe is still read after its job has ended: a descendant may hold it open for ever."""
 
+ORPHAN_EXIT_SECONDS = 0.1
+"""Time in which processes that a job left behind may end by themselves."""
+
 MAX_ERROR_CHARACTERS = 500
 
 MAX_START_SECONDS = 30.0
@@ -172,6 +175,7 @@ class Keeper:
     def terminate(self, job: AttemptProcess, grace_seconds: float) -> None:
         """Begin to end the job's whole tree, or shorten the grace of a termination under way."""
         now = time.monotonic()
+        job.orphans_end_at = None
         if job.termination is not None:
             job.termination.shorten(grace_seconds, now)
             return
@@ -223,9 +227,7 @@ class Keeper:
         for job in list(self.jobs.values()):
             if job.termination is None and job.status is not None and job.orphans == "kill":
                 orphans = self.list_live_orphans() if orphans is None else orphans
-                if self.ownership.has_orphans(job, orphans):
-                    job.ends_orphans = True
-                    self.terminate(job, job.kill_after_seconds)
+                self.check_orphans(job, orphans, now)
             if job.termination is not None:
                 self.step_termination(job, job.termination, now)
             elif self.has_exceeded_limit(job, now):
@@ -235,6 +237,16 @@ class Keeper:
                     self.close_pipe(job, pipe)
                 del self.jobs[job.pid]
                 self.finish(job)
+
+    def check_orphans(self, job: AttemptProcess, orphans: list[int], now: float) -> None:
+        """End what a job has left behind. What is ending by itself, as a part of a pipe, gets a moment for that."""
+        if not self.ownership.has_orphans(job, orphans):
+            job.orphans_end_at = None
+        elif job.orphans_end_at is None:
+            job.orphans_end_at = now + ORPHAN_EXIT_SECONDS
+        elif now >= job.orphans_end_at:
+            job.ends_orphans = True
+            self.terminate(job, job.kill_after_seconds)
 
     def list_live_orphans(self) -> list[int]:
         if self.ownership.orphan_pids():
@@ -257,6 +269,8 @@ class Keeper:
 
     def is_finished(self, job: AttemptProcess, now: float) -> bool:
         if job.termination is not None and not job.termination.is_over:
+            return False
+        if job.orphans_end_at is not None:
             return False
         if job.status is None:
             return job.termination is not None and bool(job.termination.survivors)
