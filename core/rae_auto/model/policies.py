@@ -65,6 +65,7 @@ class RetryOn(StrEnum):
 class NotifyOn(StrEnum):
     """Events in the life of a job that people can be notified of."""
 
+    START = "start"
     FAILURE = "failure"
     RECOVERY = "recovery"
     SUCCESS = "success"
@@ -77,7 +78,7 @@ class NotifyOn(StrEnum):
     @property
     def is_good(self) -> bool:
         """True for good news, which need not interrupt anybody."""
-        return self in (NotifyOn.RECOVERY, NotifyOn.SUCCESS)
+        return self in (NotifyOn.START, NotifyOn.RECOVERY, NotifyOn.SUCCESS)
 
 
 class Shift(StrEnum):
@@ -337,7 +338,7 @@ class NotifyPolicy:
         default=(),
         converter=_notify_ends,
         metadata=_help(
-            "events to report: failure, recovery, success, lost, late and overrun (by expect), skipped, downtime"
+            "events to report: start, failure, recovery, success, lost, late and overrun (by expect), skipped, downtime"
         ),
     )
     via: tuple[str, ...] = field(

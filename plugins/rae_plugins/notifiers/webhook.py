@@ -4,13 +4,11 @@ import base64
 import json
 import os
 import socket
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen, validators
@@ -24,11 +22,10 @@ from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.notices import notice_body, notice_record, notice_title
 from rae_auto.toolkit.secrets.references import resolve_references
 from rae_plugins.machine.blocking_calls import call_with_timeout
+from rae_plugins.machine.http import host_of, post
 
 MAX_DISCORD_CHARACTERS = 2000
 """The longest message that Discord takes."""
-
-MAX_ANSWER_BYTES = 500
 
 
 @frozen
@@ -158,7 +155,7 @@ class WebhookNotifier(Notifier):
             port = parts.port or (443 if parts.scheme == "https" else 80)
             socket.create_connection((parts.hostname, port), self.timeout.total_seconds()).close()
         except (OSError, ValueError) as error:
-            return (f"{_host(url)} can't be reached ({error}); check url and the network",)
+            return (f"{host_of(url)} can't be reached ({error}); check url and the network",)
         return ()
 
     async def notify(self, notice: Notice) -> None:
@@ -170,57 +167,17 @@ class WebhookNotifier(Notifier):
         try:
             await call_with_timeout((id(self), notice), lambda: self._post(payload, seconds), seconds)
         except TimeoutError:
-            raise RuntimeError(f"{_host(self.url)} did not answer within {seconds:g} s") from None
+            raise RuntimeError(f"{host_of(self.url)} did not answer within {seconds:g} s") from None
 
     def _post(self, payload: Payload, seconds: float) -> None:
         url, _ = resolve_references(self.url, os.environ, "url")
         _check_url(None, None, url)
         headers = {name: resolve_references(text, os.environ, name)[0] for name, text in self.headers.items()}
-        request = urllib.request.Request(  # noqa: S310 - the scheme is checked
-            url, payload.body, {**payload.headers, **headers}, method="POST"
-        )
-        # Not the path in any message: with many services it is the secret.
-        place = _host(url)
-        try:
-            with _opener().open(request, timeout=seconds):
-                pass
-        except urllib.error.HTTPError as error:
-            with error:
-                if 300 <= error.code < 400:
-                    target = _host(error.headers.get("Location", ""))
-                    raise RuntimeError(f"{place} redirects to {target}; set url to the final address") from None
-                said = " ".join(error.read(MAX_ANSWER_BYTES).decode(errors="replace").split())
-                raise RuntimeError(f"{place} answered {error.code} {error.reason}: {said}") from None
-        except TimeoutError:
-            raise
-        except (OSError, ValueError) as error:
-            why = getattr(error, "reason", None) or error
-            if isinstance(why, TimeoutError):
-                raise TimeoutError from None
-            raise RuntimeError(f"{place} can't be reached ({why}); check url") from None
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: a notice goes to the host that the configuration names, and to no other."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
-    ) -> None:
-        return None
-
-
-@lru_cache(maxsize=1)
-def _opener() -> urllib.request.OpenerDirector:
-    # One for all requests: from Python 3.12 on each new one reads all certificates of the machine.
-    return urllib.request.build_opener(_NoRedirects())
+        post(url, payload.body, {**payload.headers, **headers}, seconds)
 
 
 def _uses_proxy(scheme: str, host: str) -> bool:
     return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2] or "the address"
 
 
 @hookimpl

@@ -15,7 +15,8 @@ from rae_auto.engine.notices import deliveries
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.model.job import Job
 from rae_auto.model.notices.outbox import Hold, OutboxNotice
-from rae_auto.model.policies import NoticeLimit, NotifyPolicy
+from rae_auto.model.policies import NoticeLimit, NotifyPolicy, RetryPolicy
+from rae_auto.model.run import RunState
 from rae_auto.simulation.virtual_engine import EPOCH, VirtualWorld
 from rae_auto.simulation.virtual_store import FaultyStore, ValueStore, VirtualCrash
 
@@ -45,6 +46,37 @@ def test_notice_is_saved_with_the_end_of_its_run(world, job):
     w.deliver_notices()
     assert w.stored(OutboxNotice) == ()
     assert w.notices == [notice]
+
+
+def test_start_is_reported_once_and_not_held_back(world, job):
+    rules = NotifyPolicy(on=("start", "failure"), via=("ops",), digest=DAY, quiet_hours=("00:00-24:00",))
+    w = world(job("a", notify=rules, retry_policy=RetryPolicy(attempts=2, delay=SECOND, jitter=0)))
+    run = w.trigger("a")
+    w.confirm(run)
+    (notice,) = w.notices
+    assert (notice.kind, notice.run, notice.state, notice.text) == ("start", run, RunState.RUNNING, "a started")
+    w.fail(run)
+    w.advance(MINUTE)
+    w.confirm(run)
+    w.fail(run)
+    assert [notice.kind for notice in w.notices] == ["start"]
+    assert [notice.kind for notice in w.stored(OutboxNotice)] == ["failure"]
+
+
+def test_start_that_can_not_be_delivered_is_not_tried_again(world, job):
+    w, tries = world(job("a", notify=NotifyPolicy(on=("start", "success"), via=("ops",)))), []
+
+    def refuse(wanted):
+        tries.extend(notice.kind for notice in wanted.notices)
+        return "no network"
+
+    w.deliver = refuse
+    run = w.trigger("a")
+    w.confirm(run)
+    w.end(run)
+    w.advance(15 * SECOND)
+    assert tries == ["start", "success", "success"]
+    assert [notice.kind for notice in w.stored(OutboxNotice)] == ["success"]
 
 
 def test_notice_that_fails_is_tried_again_ever_later_and_given_up(world, job):

@@ -33,6 +33,7 @@ def play(w, results, job="a"):
     """Run a job once for each letter: succeeded, failed, lost or cancelled."""
     for result in results:
         run = w.trigger(job)
+        w.confirm(run)
         match result:
             case "s":
                 w.end(run)
@@ -59,6 +60,7 @@ def play(w, results, job="a"):
         (on("failure", every=5), "cffc", ["failure"]),
         (on("failure", "recovery"), "cs", []),
         (on("failure", "recovery"), "fcs", ["failure", "recovery"]),
+        (on("start", "success", "failure"), "sf", ["start", "success", "start", "failure"]),
     ],
 )
 def test_ends_are_reported_by_the_rules_of_the_job(world, job, rules, results, expected):

@@ -40,6 +40,7 @@ from rae_auto.engine.events import DeliveryEnded
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.notices.outbox import OutboxNotice
+from rae_auto.model.policies import NotifyOn
 
 MAX_WAITING_PER_JOB = 50
 """Number of notices about a job that wait for a notifier."""
@@ -171,7 +172,8 @@ def end_delivery(turn: Turn, event: DeliveryEnded) -> None:
 
 def _note_failure(turn: Turn, notice: OutboxNotice, error: str) -> None:
     tries, now = notice.tries + 1, turn.now.wall
-    is_over = tries >= MAX_TRIES
+    # A start that is reported after the end of its run would be wrong.
+    is_over = tries >= MAX_TRIES or notice.kind is NotifyOn.START
     failed = evolve(
         notice,
         tries=tries,
@@ -182,7 +184,9 @@ def _note_failure(turn: Turn, notice: OutboxNotice, error: str) -> None:
     turn.state.outbox.put(failed)
     turn.step.save(failed)
     turn.step.request(DeliveryFailed(failed))
-    if is_over:
+    if notice.kind is NotifyOn.START:
+        _forget(turn, failed)
+    elif is_over:
         for old in turn.state.outbox.given_up()[:-MAX_GIVEN_UP]:
             _forget(turn, old)
     else:

@@ -39,6 +39,21 @@ class _Report:
     run: Run | None = None
 
 
+def report_start(turn: Turn, job_entry: JobEntry, policy: NotifyPolicy, run: Run) -> None:
+    """Report that the first attempt of a run has started, for services that measure and expect ends.
+
+    Nothing holds it back, it counts against no limit, and it is tried once: it is of use at once or never.
+    """
+    if NotifyOn.START in policy.on:
+        text = f"{run.job} started"
+        _notify(
+            turn,
+            job_entry,
+            policy,
+            _Report(id=f"{run.id}.{NotifyOn.START}", kind=NotifyOn.START, text=text, at=turn.now.wall, run=run),
+        )
+
+
 def report_end(turn: Turn, job_entry: JobEntry, job: Job, before: JobState, run: Run) -> None:
     """Report the end of a run by the rules of the job that it was decided under. The caller saves the job's state.
 
@@ -168,6 +183,8 @@ def _hold(
     turn: Turn, policy: NotifyPolicy, counts: NoticeCounts, kind: NotifyOn
 ) -> tuple[NoticeCounts, Hold | None, datetime | None]:
     """Return the counts after a notice, why it is held back, if it is, and until when."""
+    if kind is NotifyOn.START:
+        return counts, None, None
     now = turn.now.wall
     hold: Hold | None = None
     until: datetime | None = None

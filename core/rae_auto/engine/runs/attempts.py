@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from attrs import evolve
 
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted
+from rae_auto.engine.notices.reports import report_start
 from rae_auto.engine.runs import retry
 from rae_auto.engine.runs.ending import finish, request_cancel, stop_run
 from rae_auto.engine.runs.judgement import explain_failure, judge_result
@@ -35,6 +36,9 @@ def attempt_started(turn: Turn, event: AttemptStarted) -> None:
     if entry is not None and entry.run.state is RunState.STARTING:
         entry.run = entry.run.to(RunState.RUNNING, handle=event.handle)
         turn.step.save(entry.run)
+        job_entry = turn.state.jobs.get(entry.run.job)
+        if entry.run.attempt == 1 and job_entry is not None:
+            report_start(turn, job_entry, entry.job.notify, entry.run)
 
 
 def attempt_ended(turn: Turn, event: AttemptEnded) -> None:

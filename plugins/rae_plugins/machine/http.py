@@ -1,0 +1,57 @@
+"""Requests of HTTP to one host that the configuration names: no redirects, no path in messages, short answers.
+
+The path is in no message, because with many services it is the secret.
+"""
+
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+MAX_ANSWER_BYTES = 500
+"""The part of a refusal that is shown."""
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> None:
+    """Post a body. Blocks. Raises RuntimeError with the host and what it answered; TimeoutError."""
+    request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310 - plugins check the scheme
+    place = host_of(url)
+    try:
+        with _opener().open(request, timeout=seconds):
+            pass
+    except urllib.error.HTTPError as error:
+        with error:
+            if 300 <= error.code < 400:
+                target = host_of(error.headers.get("Location", ""))
+                raise RuntimeError(f"{place} redirects to {target}; set url to the final address") from None
+            said = " ".join(error.read(MAX_ANSWER_BYTES).decode(errors="replace").split())
+            raise RuntimeError(f"{place} answered {error.code} {error.reason}: {said}") from None
+    except TimeoutError:
+        raise
+    except (OSError, ValueError) as error:
+        why = getattr(error, "reason", None) or error
+        if isinstance(why, TimeoutError):
+            raise TimeoutError from None
+        raise RuntimeError(f"{place} can't be reached ({why}); check url") from None
+
+
+def host_of(url: str) -> str:
+    """Return the host and port of an address, for messages."""
+    return urlsplit(url).netloc.rpartition("@")[2] or "the address"
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows nothing: a notice goes to the host that the configuration names, and to no other."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> None:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _opener() -> urllib.request.OpenerDirector:
+    # One for all requests: from Python 3.12 on each new one reads all certificates of the machine.
+    return urllib.request.build_opener(_NoRedirects())
