@@ -26,6 +26,8 @@ async def read_health(
 ) -> dict[str, Any]:
     """Return what tells whether the daemon works as it should; `turns` are those of its event loop."""
     now, engine, commits = time.monotonic(), runtime.engine, runtime.engine_loop.commits
+    notices = engine.notices()
+    given_up = [notice for notice in notices if notice.given_up_at is not None]
     newest_copy_at = await runtime.newest_copy_at()
     disk = await asyncio.to_thread(shutil.disk_usage, runtime.directory)
     jobs, quarantined = list(engine.jobs()), runtime.quarantine.problems()
@@ -55,6 +57,7 @@ async def read_health(
         },
         "failed_sources": dict(runtime.inputs.failed_sources()),
         "quarantined": [one for one in runtime.quarantine.report() if one["quarantined"]],
+        "notices": {"waiting": len(notices) - len(given_up), "given_up": len(given_up)},
         "overdue": [entry.job.id for entry in jobs if describe_overdue(entry.job.expect, entry.state.expectation)],
         "overrunning": [opened.run.job for opened in engine.runs() if opened.run.overran_at is not None],
         "problems": [

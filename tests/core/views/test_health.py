@@ -28,6 +28,7 @@ GOOD = {
     "clock": {"synchronized": True, "jumps": {}, "newest_record_at": (NOW - timedelta(hours=1)).isoformat()},
     **{name: [] for name in ("quarantined", "overdue", "overrunning", "problems")},
     "failed_sources": {},
+    "notices": {"waiting": 2, "given_up": 0},
 }
 
 
@@ -73,6 +74,7 @@ QUARANTINED = {"kind": "notifier", "name": "ops", "place": "ops", "error": "x"}
             {"clock": {"newest_record_at": (NOW + timedelta(hours=2)).isoformat()}},
             "WARNING: the clock is 2 h behind the newest record, so schedules run late",
         ),
+        ({"notices": {"given_up": 2}}, "WARNING: 2 notices could not be delivered"),
         ({"problems": ["a\nb"]}, "WARNING: 1 problem, see 'rae-auto status': a b"),
         ({"overdue": ["a"], "overrunning": ["b"]}, 'CRITICAL: 1 job overdue: "a"; 1 run too long: "b"'),
     ],

@@ -66,6 +66,7 @@ def check_facts(facts: Mapping[str, Any]) -> list[HealthCheck]:
         _check_names("running too long", HealthLevel.WARNING, facts["overrunning"], "run", "too long"),
         _check_names("sources", HealthLevel.WARNING, list(facts["failed_sources"]), "source", "failed"),
         _check_quarantine(facts["quarantined"]),
+        _check_notices(facts["notices"]),
         _check_clock(facts),
         _check_problems(facts["problems"]),
     ]
@@ -144,6 +145,13 @@ def _check_names(name: str, level: HealthLevel, found: Sequence[str], noun: str,
 def _check_quarantine(quarantined: Sequence[Mapping[str, Any]]) -> HealthCheck:
     plugins = [f"{one['kind']} {one['name']}" for one in quarantined]
     return _check_names("plugins", HealthLevel.WARNING, plugins, "plugin", "quarantined")
+
+
+def _check_notices(notices: Mapping[str, int]) -> HealthCheck:
+    if notices["given_up"]:
+        text = f"{format_count(notices['given_up'], 'notice')} could not be delivered"
+        return HealthCheck("notices", HealthLevel.WARNING, text)
+    return HealthCheck("notices", HealthLevel.OK, f"{format_count(notices['waiting'], 'notice')} waiting")
 
 
 def _check_clock(facts: Mapping[str, Any]) -> HealthCheck:

@@ -113,6 +113,9 @@ def _daemon_families(facts: Mapping[str, Any]) -> Iterator[MetricFamily]:
     jumps = tuple(Sample(count, {"kind": kind}) for kind, count in sorted(clock["jumps"].items()))
     yield MetricFamily("rae_auto_clock_jumps_total", "counter", "Sleeps and clock steps since the start.", jumps)
     yield _gauge("rae_auto_jobs", "Jobs.", facts["jobs"])
+    notices = facts["notices"]
+    yield _gauge("rae_auto_notices_waiting", "Notices on their way to a notifier.", notices["waiting"])
+    yield _gauge("rae_auto_notices_given_up", "Notices that could not be delivered.", notices["given_up"])
     yield _gauge("rae_auto_sources_failed", "Sources that wait to be started again.", len(facts["failed_sources"]))
     yield _gauge("rae_auto_plugins_quarantined", "Plugins in quarantine.", len(facts["quarantined"]))
 
