@@ -24,6 +24,7 @@ SMALL = {
     "lateness_of_commands": ["3", "--within", "4"],
     "memory": ["3"],
     "notice_to_peer": ["6", "--at-once", "3"],
+    "memory_of_notices": ["1"],
     "simulation": ["1"],
     "start_up": ["20"],
     "stopped_syslog": ["20"],

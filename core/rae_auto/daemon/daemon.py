@@ -32,6 +32,7 @@ from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, run_until_complete
 from rae_auto.runtime.concurrency.limited_calls import SLOW_CALL_SECONDS, call_within
+from rae_auto.runtime.concurrency.malloc_arenas import share_one_arena
 from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
 from rae_auto.runtime.recovery import describe_replaced_job
 from rae_auto.runtime.reporting import log_setup
@@ -50,6 +51,7 @@ def run(config_path: Path, *, paused: bool) -> int:
 
     Errors: ConfigError, StoreLocked, StoreError, PluginError; nothing has been started then.
     """
+    share_one_arena()
     registry = Registry()
     # Before the file is read, so that a change in between is detected.
     identity = identify_file(config_path)
