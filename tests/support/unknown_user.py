@@ -8,9 +8,9 @@ import pytest
 def forget_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process run as such a user."""
 
-    def find_nobody(uid: int) -> None:
+    def find_no_entry(uid: int) -> None:
         raise KeyError(f"getpwuid(): uid not found: {uid}")
 
-    monkeypatch.setattr(pwd, "getpwuid", find_nobody)
+    monkeypatch.setattr(pwd, "getpwuid", find_no_entry)
     for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)

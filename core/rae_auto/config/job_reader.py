@@ -1,6 +1,6 @@
 """Jobs from their tables, with all problems and warnings."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,31 @@ class Warnings:
         return self.advisor.prepare_jobs(self.jobs) if self.advisor is not None else ((), ())
 
 
+NO_JOBS = Problem(("jobs",), "there are no jobs; add a table [jobs.NAME]")
+
+
+@frozen
+class Relations:
+    """The jobs of a configuration as far as they name each other: all `names`, what each needs, and what it follows."""
+
+    names: set[str] = field(factory=set)
+    needs: dict[str, Sequence[str]] = field(factory=dict)
+    upstream_jobs: dict[str, Mapping[str, Key]] = field(factory=dict)
+
+    def find_cycles(self) -> Iterator[Problem]:
+        """Yield a problem for each cycle, at one of its jobs, with its key in the file."""
+        for cycle in find_cycles(self.needs):
+            if len(cycle) == 2:
+                continue  # the job itself reports that it needs itself
+            what = f"jobs need each other in a cycle: {' → '.join(cycle)}; remove one of them"
+            yield Problem(("jobs", cycle[0], "needs"), what)
+        for cycle in find_cycles({name: list(jobs) for name, jobs in self.upstream_jobs.items()}):
+            first, followed = cycle[:2]
+            # In the order in which they start each other.
+            what = f"jobs start each other in a cycle: {' → '.join(reversed(cycle))}; remove one of them"
+            yield Problem(("jobs", first, *self.upstream_jobs[first][followed]), what)
+
+
 @frozen
 class JobReader:
     """Creates jobs from their tables, and collects problems and warnings."""
@@ -82,22 +107,36 @@ class JobReader:
     findings: ProblemCollector = field(factory=ProblemCollector)
     warnings: Warnings | None = None
     """The sources of warnings, if any are wanted."""
+    relations: Relations = field(factory=Relations)
+    """Shared by the readers of all files of a configuration."""
 
     def read(self, tables: dict[str, Any], defaults: dict[str, Any]) -> tuple[Job, ...]:
-        """Return the valid jobs; what is wrong with the others is among the findings."""
+        """Return the valid jobs of a single file; what is wrong with the others is among the findings."""
+        self.relations.names.update(tables)
+        jobs = self.read_each(tables, defaults, defaults)
+        if not tables:
+            self.findings.warnings.append(NO_JOBS)
+        self.findings.problems.extend(self.relations.find_cycles())
+        return jobs
+
+    def read_each(
+        self, tables: dict[str, Any], own_defaults: dict[str, Any], defaults: dict[str, Any]
+    ) -> tuple[Job, ...]:
+        """Return the valid jobs of one of several files; what they are together is for `relations` to say.
+
+        `own_defaults` are those of the file, `defaults` those that its jobs inherit.
+        """
         with self.findings.within("defaults"):
-            structure(defaults, JobTable, short_plugins=True)
+            structure(own_defaults, JobTable, short_plugins=True)
         jobs: list[Job] = []
-        needs: dict[str, Sequence[str]] = {}
-        upstream_jobs: dict[str, Mapping[str, Key]] = {}
         for name, table in tables.items():
             own = ProblemCollector()
             with own.within():
                 job_table = self._job_table(name, table, defaults, own)
-                needs[name] = job_table.needs if self.named is not None else ()
+                self.relations.needs[name] = job_table.needs if self.named is not None else ()
                 triggers = self._check_plugins(job_table, own)
                 merged = merge_defaults(table, defaults)
-                upstream_jobs[name] = self._relate(job_table, merged, triggers, tables, own)
+                self.relations.upstream_jobs[name] = self._relate(job_table, merged, triggers, own)
                 own.problems.extend(limit_problems(job_table.executor_ref, job_table.limits, self.plugins))
                 own.problems.extend(unsupported_key_problems(job_table.executor_ref, job_table, self.plugins))
                 if job_table.wake and (obstacle := find_wake_obstacle()):
@@ -110,30 +149,8 @@ class JobReader:
                     bad = {problem.key[:1] for problem in own.problems}
                     advice = self.warnings.of_job(CheckedJob(job, triggers, self.timezone, has_notifiers))
                     own.warnings.extend(warning for warning in advice if warning.key[:1] not in bad)
-            self._add_findings(name, table, defaults, own)
-        if not tables:
-            self.findings.warnings.append(Problem(("jobs",), "there are no jobs; add a table [jobs.NAME]"))
-        self._refuse_cycles(needs, upstream_jobs)
-        if self.warnings is not None:
-            self.findings.warnings.extend(self.warnings.of_all())
-            errors, warnings = self.warnings.of_preparation()
-            self.findings.problems.extend(errors)
-            self.findings.warnings.extend(warnings)
+            self._add_findings(name, table, own_defaults, own)
         return tuple(jobs)
-
-    def _refuse_cycles(
-        self, needs: Mapping[str, Sequence[str]], upstream_jobs: Mapping[str, Mapping[str, Key]]
-    ) -> None:
-        for cycle in find_cycles(needs):
-            if len(cycle) == 2:
-                continue  # the job itself reports that it needs itself
-            what = f"jobs need each other in a cycle: {' → '.join(cycle)}; remove one of them"
-            self.findings.problems.append(Problem(("jobs", cycle[0], "needs"), what))
-        for cycle in find_cycles({name: list(jobs) for name, jobs in upstream_jobs.items()}):
-            first, followed = cycle[:2]
-            # In the order in which they start each other.
-            what = f"jobs start each other in a cycle: {' → '.join(reversed(cycle))}; remove one of them"
-            self.findings.problems.append(Problem(("jobs", first, *upstream_jobs[first][followed]), what))
 
     def _job_table(self, name: str, table: Any, defaults: dict[str, Any], own: ProblemCollector) -> JobTable:
         with own.within():
@@ -181,7 +198,6 @@ class JobReader:
         table: JobTable,
         written: Mapping[str, Any],
         triggers: Mapping[Key, Plugin],
-        tables: Mapping[str, Any],
         own: ProblemCollector,
     ) -> dict[str, Key]:
         """Check the jobs, notifiers and resources that a job names.
@@ -198,9 +214,11 @@ class JobReader:
         }
         for job, key in upstream_jobs.items():
             with own.within(*key):
-                raise Invalid(Problem((), problem.what) for problem in unknown_names("job", [job], tables.keys()))
+                raise Invalid(
+                    Problem((), problem.what) for problem in unknown_names("job", [job], self.relations.names)
+                )
         with own.within("needs"):
-            raise Invalid(unknown_names("job", _list_at(written, "needs") or table.needs, tables.keys()))
+            raise Invalid(unknown_names("job", _list_at(written, "needs") or table.needs, self.relations.names))
         with own.within("notify", "via"):
             raise Invalid(
                 unknown_names(

@@ -1,7 +1,8 @@
 """Loading a configuration file as a checked value, or with all its problems."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,19 @@ from attrs import evolve, fields_dict, frozen
 
 from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.advice import Advisor
-from rae_auto.config.job_reader import JobReader, Warnings, check_name_of
+from rae_auto.config.files.fragments import Fragment, add_to_owners, claim_names, read_fragment, read_included
+from rae_auto.config.job_reader import NO_JOBS, JobReader, Relations, Warnings, check_name_of
 from rae_auto.config.options import make
 from rae_auto.config.relations import forbidden_programs
 from rae_auto.config.relative_paths import resolve_ref
 from rae_auto.config.structure import structure_valid_part, unknown_key
-from rae_auto.config.tables import BACKGROUND_LOGGERS, RUN_KEYS, FileTable
-from rae_auto.config.toml.problem_lines import format_problems
-from rae_auto.config.toml.reading import parse, read_text, usable_part
+from rae_auto.config.tables import BACKGROUND_LOGGERS, RUN_KEYS, FileTable, merge_defaults
+from rae_auto.config.toml.reading import read_text, usable_part
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import ConfigError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
-from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.problems import (
     Invalid,
     Key,
@@ -33,6 +33,7 @@ from rae_auto.model.primitives.problems import (
 )
 from rae_auto.model.primitives.zones import zone
 from rae_auto.paths import absolute_path, configured_state_directory
+from rae_auto.toolkit.files import FileIdentity
 
 
 @frozen(kw_only=True)
@@ -40,6 +41,10 @@ class Config:
     """A checked configuration file with its defaults filled in. `timezone` is an IANA name."""
 
     path: Path
+    include: tuple[str, ...]
+    """Patterns of further files."""
+    files: Mapping[Path, FileIdentity]
+    """All files, each as it was before it was read."""
     timezone: str
     store: PluginRef
     loggers: tuple[PluginRef, ...]
@@ -80,22 +85,27 @@ class Report:
 
 @frozen
 class _Examination:
-    """Result of reading a file; the configuration is valid only if there are no problems."""
+    """Result of reading a configuration; it is valid only if there are no errors. The first file is the main one."""
 
     config: Config
-    findings: ProblemCollector
-    text: str
+    files: tuple[Fragment, ...]
+    unreadable: tuple[str, ...] = ()
+    """Lines about included files that can't be read or parsed."""
 
-    def lines(self, problems: list[Problem]) -> tuple[str, ...]:
-        """Return the problems as lines, in the order of the file."""
-        return format_problems(self.config.path, self.text, problems)
+    def errors(self) -> tuple[str, ...]:
+        """Return the problems as lines, file by file."""
+        return (*chain.from_iterable(file.error_lines() for file in self.files), *self.unreadable)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return the warnings as lines, file by file."""
+        return tuple(chain.from_iterable(file.warning_lines() for file in self.files))
 
 
 def load(path: Path, plugins: PluginSource) -> Config:
-    """Load a file. Raises ConfigError with all problems, each as `FILE:LINE: key: problem; remedy`."""
+    """Load a file and those it includes. Raises ConfigError with all problems, `FILE:LINE: key: problem; remedy`."""
     examination = _examine(path, plugins)
-    if examination.findings.problems:
-        raise ConfigError(examination.lines(examination.findings.problems))
+    if errors := examination.errors():
+        raise ConfigError(errors)
     return examination.config
 
 
@@ -111,51 +121,40 @@ def load_usable_part(path: Path, plugins: PluginSource) -> tuple[Config, tuple[s
     except ConfigError as error:
         text = usable_part(read_text(path, errors="replace"))
         examination, syntax_errors = _examine(path, plugins, text=text), tuple(error.problems)
-    problems = examination.findings.problems
-    lines = (*syntax_errors, *examination.lines(problems))
-    if any(not problem.key or problem.key[0] == "store" for problem in problems):
+    lines = (*syntax_errors, *examination.errors())
+    if any(not problem.key or problem.key[0] == "store" for problem in examination.files[0].findings.problems):
         raise ConfigError(lines)
     return examination.config, lines
 
 
 def check(path: Path, plugins: PluginSource, advisor: Advisor | None = None) -> Report:
-    """Return the errors and warnings of a file, with those of an `advisor`; raises nothing."""
+    """Return the errors and warnings of a configuration, with those of an `advisor`; raises nothing."""
     try:
         examination = _examine(path, plugins, Warnings(advisor))
     except ConfigError as error:
         return Report(error.problems)
-    findings = examination.findings
-    return Report(
-        examination.lines(findings.problems), examination.lines(findings.warnings), len(examination.config.jobs)
-    )
+    return Report(examination.errors(), examination.warnings(), len(examination.config.jobs))
 
 
 def _examine(
     path: Path, plugins: PluginSource, warnings: Warnings | None = None, text: str | None = None
 ) -> _Examination:
-    text = read_text(path) if text is None else text
-    findings = ProblemCollector()
-    document = plain(parse(path, text), findings)
-    jobs = _pop_table(document, "jobs", findings)
-    defaults = _pop_table(document, "defaults", findings)
-    chooses_loggers = "loggers" in document
-    directory = path.absolute().parent
-    table = _resolve_paths(_file_table(document, findings), plugins, directory)
-    timezone = _timezone(table.timezone, findings)
-    _check_state(table.state, path, findings)
-    for key, kind, ref in _plugins_of(table):
-        with findings.within(*key):
-            plugin = make(kind, ref, plugins, timezone)
-            if warnings is not None:
-                findings.warnings.extend(warnings.of_plugin(key, plugin))
-    named = {"notifier": set(_keys_of(document, "notifiers")), "resource": set(_keys_of(document, "resources"))}
-    has_programs = not any(problem.key[:1] == ("secret_commands",) for problem in findings.problems)
-    for key, value in _places_of_references(jobs, defaults, document) if has_programs else ():
-        with findings.within(*key):
-            raise Invalid(forbidden_programs(value, table.secret_commands))
-    reader = JobReader(directory, plugins, timezone, named, table.resources, findings, warnings)
+    main = read_fragment(path, text)
+    chooses_loggers = "loggers" in main.document
+    tables: dict[str, Any] = {name: main.document.pop(name) for name in ("jobs", "defaults") if name in main.document}
+    table = _resolve_paths(_file_table(main.document, main.findings), plugins, main.directory)
+    main.document.update(tables)
+    included, unreadable = read_included(main, table.include)
+    files = (main, *included)
+    timezone = _timezone(table.timezone, main.findings)
+    _check_state(table.state, path, main.findings)
+    table = _add_included_tables(table, files, plugins)
+    _check_plugins(table, files, plugins, timezone, warnings)
+    _check_secret_programs(files, table)
     config = Config(
         path=path,
+        include=table.include,
+        files={file.path: file.identity for file in files},
         timezone=timezone,
         store=table.store,
         loggers=table.loggers,
@@ -169,16 +168,90 @@ def _examine(
         watch_config=table.watch_config,
         history=table.history,
         secret_commands=table.secret_commands,
-        jobs=reader.read(jobs, defaults),
+        jobs=_read_jobs(files, table, plugins, timezone, warnings),
     )
-    return _Examination(config, evolve(findings, problems=_first_of_each_key(findings.problems)), text)
+    return _Examination(config, files, unreadable)
 
 
-def _places_of_references(
-    jobs: Mapping[str, Any], defaults: Mapping[str, Any], document: Mapping[str, Any]
-) -> Iterator[tuple[Key, Any]]:
+def _add_included_tables(table: FileTable, files: Sequence[Fragment], plugins: PluginSource) -> FileTable:
+    """Return the top level with the notifiers and resources of all files."""
+    owners = {name: claim_names(files, name) for name in ("notifiers", "resources")}
+    notifiers, resources = {**table.notifiers}, {**table.resources}
+    for file in files[1:]:
+        _check_names(file.document, file.findings)
+        part = {name: file.document[name] for name in owners if name in file.document}
+        own = _resolve_paths(structure_valid_part(part, FileTable, file.findings), plugins, file.directory)
+        notifiers.update(own.notifiers)
+        resources.update(own.resources)
+    return evolve(table, notifiers=notifiers, resources=resources)
+
+
+def _check_plugins(
+    table: FileTable, files: Sequence[Fragment], plugins: PluginSource, timezone: str, warnings: Warnings | None
+) -> None:
+    """Make the plugins that the top level names, to see whether they can be made."""
+    for key, kind, ref in _plugins_of(table):
+        owner = next((file for file in files if key[0] == "notifiers" and _has_key(file.document, key)), files[0])
+        with owner.findings.within(*key):
+            plugin = make(kind, ref, plugins, timezone)
+            if warnings is not None:
+                owner.findings.warnings.extend(warnings.of_plugin(key, plugin))
+
+
+def _has_key(document: Mapping[str, Any], key: Key) -> bool:
+    return key[1] in _keys_of(document, str(key[0]))
+
+
+def _read_jobs(
+    files: Sequence[Fragment], table: FileTable, plugins: PluginSource, timezone: str, warnings: Warnings | None
+) -> tuple[Job, ...]:
+    """Return the valid jobs of all files; what is wrong with others is among the findings of their files."""
+    main = files[0]
+    named = {
+        kind: {name for file in files for name in _keys_of(file.document, names)}
+        for kind, names in (("notifier", "notifiers"), ("resource", "resources"))
+    }
+    defaults = {file.path: _pop_table(file.document, "defaults", file.findings) for file in files}
+    tables = {file.path: _pop_table(file.document, "jobs", file.findings) for file in files}
+    for file in files:
+        file.document["jobs"] = tables[file.path]
+    owners = claim_names(files, "jobs")
+    relations = Relations(set(owners))
+    jobs: list[Job] = []
+    for file in files:
+        reader = JobReader(
+            file.directory, plugins, timezone, named, table.resources, file.findings, warnings, relations
+        )
+        shared = defaults[main.path] if file is not main else {}
+        own = defaults[file.path]
+        jobs += reader.read_each(tables[file.path], own, merge_defaults(own, shared))
+    if not owners:
+        main.findings.warnings.append(NO_JOBS)
+    add_to_owners(owners, main, relations.find_cycles(), is_warning=False)
+    if warnings is not None:
+        add_to_owners(owners, main, warnings.of_all(), is_warning=True)
+        errors, doubtful = warnings.of_preparation()
+        add_to_owners(owners, main, errors, is_warning=False)
+        add_to_owners(owners, main, doubtful, is_warning=True)
+    return tuple(jobs)
+
+
+def _check_secret_programs(files: Sequence[Fragment], table: FileTable) -> None:
+    """Check that programs which print secrets are allowed, unless the key that allows them is wrong itself."""
+    if any(problem.key[:1] == ("secret_commands",) for problem in files[0].findings.problems):
+        return
+    for file in files:
+        for key, value in _places_of_references(file.document):
+            with file.findings.within(*key):
+                raise Invalid(forbidden_programs(value, table.secret_commands))
+
+
+def _places_of_references(document: Mapping[str, Any]) -> Iterator[tuple[Key, Any]]:
     """Yield what may refer to secrets, each with its key."""
     yield ("notifiers",), document.get("notifiers")
+    jobs, defaults = (
+        {name: document[table][name] for name in _keys_of(document, table)} for table in ("jobs", "defaults")
+    )
     tables: list[tuple[Key, Any]] = [(("defaults",), defaults), *((("jobs", name), jobs[name]) for name in jobs)]
     for key, table in tables:
         for name in ("env", "stdin", "secret_files"):
@@ -209,11 +282,15 @@ def _file_table(document: dict[str, Any], findings: ProblemCollector) -> FileTab
         is_job = isinstance(value, dict) and not value.keys().isdisjoint(RUN_KEYS)
         hint = f"unknown table; write [jobs.{name}] for a job" if is_job else None
         findings.problems.append(Problem((name,), hint or unknown_key(name, {*known, "jobs", "defaults"})))
+    _check_names(document, findings)
+    return structure_valid_part(document, FileTable, findings)
+
+
+def _check_names(document: Mapping[str, Any], findings: ProblemCollector) -> None:
     for kind, table in (("notifier", "notifiers"), ("resource", "resources")):
         for name in _keys_of(document, table):
             with findings.within(table, name):
                 check_name_of(f"{kind} name", name)
-    return structure_valid_part(document, FileTable, findings)
 
 
 def _resolve_paths(table: FileTable, plugins: PluginSource, directory: Path) -> FileTable:
@@ -252,11 +329,3 @@ def _plugins_of(table: FileTable) -> list[tuple[tuple[str | int, ...], Kind, Plu
         *((("loggers", index), Kind.LOGGER, ref) for index, ref in enumerate(table.loggers)),
         *((("notifiers", name), Kind.NOTIFIER, ref) for name, ref in table.notifiers.items()),
     ]
-
-
-def _first_of_each_key(problems: list[Problem]) -> list[Problem]:
-    """Return one problem for each key, because later ones mostly follow from the first."""
-    first: dict[tuple[str | int, ...], Problem] = {}
-    for problem in problems:
-        first.setdefault(problem.key, problem)
-    return list(first.values())

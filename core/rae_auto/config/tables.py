@@ -55,6 +55,12 @@ class FileTable:
     timezone: str = field(
         default="local", metadata=_help('time zone of schedules: an IANA name, a rule of POSIX, or "local"')
     )
+    include: tuple[str, ...] = field(
+        default=(),
+        metadata=_help(
+            "further files with jobs: names and patterns, relative to this file", hint='write ["conf.d/*.toml"]'
+        ),
+    )
     state: str | None = field(
         default=None,
         metadata=_help("directory of the state, relative to this file; RAE_STATE_DIR overrides it"),

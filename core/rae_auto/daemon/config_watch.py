@@ -6,8 +6,10 @@ after a quiet time the caller is asked to compare the file with the one it has r
 """
 
 import asyncio
+import glob
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from loguru import logger
@@ -24,6 +26,7 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
+from rae_auto.config.files.fragments import find_watched_folders
 from rae_auto.daemon.directory_entries import find_directory_entries
 from rae_auto.toolkit.watchdog_log import drop_stop_errors
 
@@ -44,12 +47,29 @@ _CHANGES = [
 ]
 
 
+def list_watched(main: Path, files: Iterable[Path], include: Iterable[str]) -> dict[Path, set[str]]:
+    """Return the entries of directories that make a configuration: the files, links to them, and what is included.
+
+    Names are patterns, as `fnmatch` takes them.
+    """
+    entries: dict[Path, set[str]] = {}
+    for path in {main, *files}:
+        for directory, names in find_directory_entries(path).items():
+            entries.setdefault(directory, set()).update(map(glob.escape, names))
+    for directory, pattern in find_watched_folders(main, include):
+        entries.setdefault(directory, set()).add(pattern)
+    return entries
+
+
 class ConfigWatcher(FileSystemEventHandler):
     """Calls `on_change` on the event loop after the file may have changed. Belongs to that loop."""
 
-    def __init__(self, path: Path, on_change: Callable[[], object]) -> None:
-        """Start watching. Errors: OSError if a directory can't be watched."""
-        self._path = path
+    def __init__(self, list_entries: Callable[[], Mapping[Path, set[str]]], on_change: Callable[[], object]) -> None:
+        """Start watching the entries of directories, of which `list_entries` returns names and patterns of names.
+
+        Errors: OSError if a directory can't be watched.
+        """
+        self._list_entries = list_entries
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -74,11 +94,15 @@ class ConfigWatcher(FileSystemEventHandler):
             self._timer.cancel()
         self._observer.stop()
 
+    def refresh(self) -> None:
+        """List the entries again soon, because the files of the configuration may be others."""
+        self._schedule()
+
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Schedule a comparison if the event is about an entry that counts. Runs in a thread of the observer."""
         for path in (event.src_path, event.dest_path):
             directory, name = os.path.split(os.fsdecode(path))
-            if name in self._entries.get(Path(directory), ()):
+            if any(fnmatchcase(name, pattern) for pattern in self._entries.get(Path(directory), ())):
                 self._loop.call_soon_threadsafe(self._schedule)
                 return
 
@@ -98,12 +122,13 @@ class ConfigWatcher(FileSystemEventHandler):
         try:
             self._watch_entries()
         except OSError as error:
-            logger.warning("changes to {} may go unnoticed: {}; 'rae-auto reload' reads it again", self._path, error)
+            what = "changes of the configuration may go unnoticed: {}; 'rae-auto reload' reads it again"
+            logger.warning(what, error)
         self._on_change()
 
     def _watch_entries(self) -> None:
         """Watch the directories on the way to the file; a link may lead elsewhere than before."""
-        entries = find_directory_entries(self._path)
+        entries = dict(self._list_entries())
         if entries.keys() != self._entries.keys():
             self._observer.unschedule_all()
             for directory in entries:

@@ -16,6 +16,7 @@ from attrs import evolve
 from loguru import logger
 
 from rae_auto.config import Config, load
+from rae_auto.config.files.fragments import identify_files
 from rae_auto.daemon.commands import Commands
 from rae_auto.daemon.control_server import ControlServer
 from rae_auto.daemon.controlling_terminal import ControllingTerminal
@@ -38,7 +39,7 @@ from rae_auto.runtime.recovery import describe_replaced_job
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.time.machine_waker import MachineWaker
-from rae_auto.toolkit.files import FileIdentity, identify_file
+from rae_auto.toolkit.files import FileIdentity
 from rae_auto.toolkit.secrets.programs import allow_programs
 from rae_auto.views.status import describe_reload
 
@@ -53,8 +54,6 @@ def run(config_path: Path, *, paused: bool) -> int:
     """
     share_one_arena()
     registry = Registry()
-    # Before the file is read, so that a change in between is detected.
-    identity = identify_file(config_path)
     with _report_slow_reading(config_path):
         config = load(config_path, registry)
     directory = claim_state_directory(state_directory(config_path))
@@ -63,7 +62,7 @@ def run(config_path: Path, *, paused: bool) -> int:
     in_background = sys.stderr is None or not sys.stderr.isatty()
     loggers = [plugins.logger(ref) for ref in (config.background_loggers if in_background else config.loggers)]
     log_setup.attach(loggers, directory)
-    daemon = Daemon(config_path, config, registry, directory, paused, identity, stall_detector)
+    daemon = Daemon(config_path, config, registry, directory, paused, stall_detector)
     daemon.log_file = next(filter(None, (logger.log_file(directory) for logger in loggers)), None)
     daemon.log_places = [place for logger in loggers if (place := logger.place()) is not None]
     try:
@@ -108,10 +107,9 @@ class Daemon:
         registry: Registry,
         directory: Path,
         paused: bool,
-        identity: FileIdentity,
         stall_detector: StallDetector,
     ) -> None:
-        """Create a daemon; `identity` is that of the file from which `config` was read."""
+        """Create a daemon for a configuration that was read."""
         self._path = path.absolute()
         # First, so that neither jobs nor plugins see its variables.
         self._systemd = SystemdNotify(os.environ)
@@ -123,7 +121,8 @@ class Daemon:
         self._registry = registry
         self._paused = paused
         self._config_problem: str | None = None
-        self._identity = identity
+        self._files = config.files
+        self._include = config.include
         self._is_watch_enabled = config.watch_config
         self._watch: ConfigWatcher | None = None
         self._watch_problem: str | None = None
@@ -363,24 +362,28 @@ class Daemon:
         return [name for name, is_changed in changed.items() if is_changed]
 
     async def _load(self) -> Config:
-        """Return the configuration as it is now, and remember its file's identity. Raises ConfigError."""
+        """Return the configuration as it is now, and remember the identities of its files. Raises ConfigError."""
 
-        def read() -> tuple[FileIdentity, Config | ConfigError]:
+        def read() -> tuple[Mapping[Path, FileIdentity], Config | ConfigError]:
             # First, so that a change in between is detected.
-            identity = identify_file(self._path)
+            files = identify_files(self._path, self._include)
             try:
-                return identity, load(self._path, self._registry)
+                config = load(self._path, self._registry)
+                return config.files, config
             except ConfigError as error:
-                return identity, error
+                return files, error
 
         try:
-            self._identity, config = await call_within(MAX_READ_SECONDS, "reload", read)
+            self._files, config = await call_within(MAX_READ_SECONDS, "reload", read)
         except TimeoutError:
             problem = f"reading and checking it took longer than {MAX_READ_SECONDS:g} s"
             hint = "check its file system, and those of the files that its plugins read"
             raise ConfigError([f"{self._path}: {problem}; {hint}"]) from None
         if isinstance(config, ConfigError):
             raise config
+        self._include = config.include
+        if self._watch is not None:
+            self._watch.refresh()
         return config
 
     def _problems(self) -> list[str]:
@@ -398,9 +401,12 @@ class Daemon:
             self._watch = None
             return
         try:
-            from rae_auto.daemon.config_watch import ConfigWatcher  # lazy: start-up
+            from rae_auto.daemon.config_watch import ConfigWatcher, list_watched  # lazy: start-up
 
-            self._watch = ConfigWatcher(self._path, lambda: self._tasks.start(self._reload_if_changed()))
+            self._watch = ConfigWatcher(
+                lambda: list_watched(self._path, self._files, self._include),
+                lambda: self._tasks.start(self._reload_if_changed()),
+            )
         except Exception as error:  # The watching library raises many kinds.
             self._watch_problem = f"the configuration is not watched ({error}); 'rae-auto reload' reads it again"
             logger.warning("{}", self._watch_problem)
@@ -408,7 +414,7 @@ class Daemon:
     async def _reload_if_changed(self) -> None:
         # One that can't be read in time is read again at the next change.
         with contextlib.suppress(TimeoutError):
-            if await call_within(MAX_READ_SECONDS, "reload", identify_file, self._path) != self._identity:
+            if await call_within(MAX_READ_SECONDS, "reload", identify_files, self._path, self._include) != self._files:
                 await self._reload_quietly()
 
 

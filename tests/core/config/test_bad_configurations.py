@@ -15,7 +15,7 @@ from rae_auto.errors import ConfigError
 TABLE = (Path(__file__).parent / "bad_configurations.txt").read_text(encoding="utf-8")
 CASES = [block.split("\n", 1) for block in TABLE.removeprefix("### ").split("\n### ")]
 KEYS = (
-    "defaults, enabled, history, jobs, loggers, max_parallel, max_queue, notifiers, resources, "
+    "defaults, enabled, history, include, jobs, loggers, max_parallel, max_queue, notifiers, resources, "
     "secret_commands, shutdown_grace, state, store, timezone, watch_config"
 )
 X = "x" * 100_000

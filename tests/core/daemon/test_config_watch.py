@@ -160,6 +160,21 @@ def test_watch_library_is_imported_only_when_needed():
     assert said.stdout == "False\n"
 
 
+def test_included_files_are_watched_and_new_ones_found(tmp_path, serve):
+    config, folder = tmp_path / "rae.toml", tmp_path / "conf.d"
+    folder.mkdir()
+    write(config, 'include = ["conf.d/*.toml"]\n' + WATCHED + jobs("a"))
+    write(folder / "b.toml", jobs("b"))
+    serve(config)
+    assert names() == ["a", "b"]
+    write(folder / "b.toml", jobs("b", "c"))
+    eventually(lambda: names() == ["a", "b", "c"])
+    write(folder / "d.toml", jobs("d"))
+    eventually(lambda: names() == ["a", "b", "c", "d"])
+    (folder / "b.toml").unlink()
+    eventually(lambda: names() == ["a", "d"])
+
+
 def test_find_directory_entries_returns_links_and_the_file(tmp_path):
     there = tmp_path.resolve()
     (there / "1").mkdir()

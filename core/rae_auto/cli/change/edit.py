@@ -42,26 +42,28 @@ def edit_command(job: str, config: str | None) -> int:
 def _edit_file(job: str, path: Path, config: str | None) -> int:
     """Edit the configuration at the line of the job, until it has no mistakes, and have the daemon read it."""
     from rae_auto.config import check  # lazy: start-up
+    from rae_auto.config.files.fragments import find_job_file  # lazy: start-up
     from rae_auto.registry import Registry  # lazy: start-up
 
-    before = path.read_bytes()
+    file = find_job_file(path, job)
+    before = file.read_bytes()
 
     def apply() -> str:
         report = check(path, Registry())
         if report.errors:
             raise ConfigError(report.errors)
-        if path.read_bytes() == before:
+        if file.read_bytes() == before:
             return "nothing was changed"
         try:
             with connect(config, timeout=None) as client:
                 changes = client.call("reload")
         except DaemonUnreachable:
-            return f"saved {escape_text(str(path))}"
+            return f"saved {escape_text(str(file))}"
         counts = ", ".join(f"{len(jobs)} {change}" for change, jobs in changes.items() if jobs)
         return f"reloaded: {counts or 'no job changed'}"
 
     return _edit_until_valid(
-        path, _line_of(job, path), apply, f"{path} still has mistakes; a daemon goes on with what it has read"
+        file, _line_of(job, file), apply, f"{file} still has mistakes; a daemon goes on with what it has read"
     )
 
 
