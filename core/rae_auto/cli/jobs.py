@@ -48,8 +48,9 @@ def list_command(all_: bool, config: str | None, json_: bool) -> None:
 @click.command("show")
 @options.job
 @options.config
+@click.option("--toml", is_flag=True, help="Print its definition for a configuration file: >> rae.toml.")
 @options.as_json
-def show_command(job: str, config: str | None, json_: bool) -> None:
+def show_command(job: str, config: str | None, toml: bool, json_: bool) -> None:
     """Show a job: its definition, its state, and its open runs. Works without a daemon.
 
     Example: rae-auto show backup
@@ -63,6 +64,14 @@ def show_command(job: str, config: str | None, json_: bool) -> None:
         details, zone = ask_project(config, lambda project: show_job(project, job), problem)
     if json_:
         print_json(details)
+        return
+    if toml:
+        from rae_auto.config.job_text import format_document  # lazy: start-up
+
+        definition = details["definition"]
+        # A job of a file starts in the folder of that file, an added one where it was added.
+        folder = definition.get("directory") if details["info"]["origin"] == "store" else None
+        click.echo(format_document(definition, folder), nl=False)
         return
     show_table(["field", "value"], job_details(details, zone))
 

@@ -9,9 +9,17 @@ from rae_auto.model.job import Job
 
 def format_job(job: Job) -> str:
     """Return the TOML text from which `read_job_file` reads the same job."""
+    return format_document(documents.dump(job))
+
+
+def format_document(document: Mapping[str, Any], cwd: str | None = None) -> str:
+    """Return the TOML text of the document of a job, with `cwd` as working directory unless the job names one."""
     import tomli_w  # lazy: start-up
 
-    return tomli_w.dumps({"jobs": {job.id: job_table(documents.dump(job))}})
+    table = job_table(document)
+    if cwd is not None:
+        table.setdefault("cwd", cwd)
+    return tomli_w.dumps({"jobs": {document["id"]: table}})
 
 
 def job_table(document: Mapping[str, Any]) -> dict[str, Any]:

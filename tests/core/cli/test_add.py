@@ -8,6 +8,11 @@ import pytest
 from tests.core.cli.conftest import Cli
 from tests.support.waiting import eventually
 
+from rae_auto.checks.check import check_file
+from rae_auto.config import load
+from rae_auto.model import documents
+from rae_auto.registry import Registry
+
 pytestmark = pytest.mark.usefixtures("daemon")
 
 
@@ -132,3 +137,17 @@ def test_add_warns_as_check_does(cli: Cli, tmp_path: Path) -> None:
     assert warning.startswith('command: program "no-such-program" not found on PATH')
     assert cli("add", "new", "--replace", "--json", "--", "true").json["warnings"] == []
     cli("remove", "new")
+
+
+def test_an_added_job_moves_into_the_file(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    added = add(cli, "--every", "1h", "--retries", "2", "--env", "A=x", "--guard", "load below=2", "--", "ls", "a b")
+    cli("add", "new", "--every", "1h", "--retries", "2", "--env", "A=x", "--guard", "load below=2", "--", "ls", "a b")
+    text = cli("show", "new", "--toml").out
+    cli("remove", "new")
+    path = tmp_path / "rae.toml"
+    path.write_text(text)
+    path.chmod(0o600)
+    assert check_file(path, Registry()).errors == ()
+    moved = documents.dump(load(path, Registry()).jobs[0])
+    assert moved == {**added, "cwd": str(tmp_path), "name": "new"}
