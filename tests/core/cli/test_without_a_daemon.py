@@ -132,7 +132,7 @@ class TestExec:
         ("job", "how"),
         [
             ("three", "exit code 3"),
-            ("killed", "killed by SIGKILL"),
+            ("killed", "killed by SIGKILL (signal 9)"),
             ("slow", "timed out after 50 ms"),
             ("gone", 'program "no-such-program" not found on the PATH of the job; install it, or give its full path'),
         ],
