@@ -10,7 +10,7 @@ from attrs import field, frozen
 from rae_auto.api.executor import Executor, JobContext
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
-from rae_auto.checks.environment import find_bad_references
+from rae_auto.checks.environment import find_bad_references, find_env_file_problem
 from rae_auto.checks.expectations import find_long_gap
 from rae_auto.checks.preparation import needs_preparation, prepare_all
 from rae_auto.checks.words import find_shell_words
@@ -67,6 +67,7 @@ class JobAdvisor:
 
     def prepare_jobs(self, jobs: Sequence[CheckedJob]) -> tuple[Iterable[Problem], Iterable[Problem]]:
         """Get ready what jobs need for their runs; return errors and warnings, with keys in the file."""
+        missing = self.find_missing_files(jobs)
         waiting = []
         for one in jobs:
             executor = self._make_executor(one.job, one.timezone)
@@ -75,7 +76,12 @@ class JobAdvisor:
             # What keeps the job from starting would keep it from being prepared, and has been said.
             if not any(self._find_executor_warnings(one.job, one.timezone)):
                 waiting.append((one.job, executor))
-        return prepare_all(waiting, self.environment)
+        errors, warnings = prepare_all(waiting, self.environment)
+        return [*missing, *errors], warnings
+
+    def find_missing_files(self, jobs: Sequence[CheckedJob]) -> list[Problem]:
+        """Return an error for each job whose file of variables can't be used, with keys in the file."""
+        return [problem for one in jobs if (problem := find_env_file_problem(one.job)) is not None]
 
     def _find_executor_warnings(self, job: Job, timezone: str) -> Iterator[Problem]:
         executor = self._make_executor(job, timezone)

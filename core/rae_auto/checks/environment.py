@@ -1,10 +1,12 @@
 """References of a job that lead nowhere."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.problems import Problem
 from rae_auto.runtime.execution.environment import resolve_readable
+from rae_auto.toolkit.secrets.env_files import read_env_file
 
 
 def find_bad_references(job: Job, own: Mapping[str, str]) -> Iterator[Problem]:
@@ -17,3 +19,14 @@ def find_bad_references(job: Job, own: Mapping[str, str]) -> Iterator[Problem]:
             resolve_readable(text, own, job.directory, key[0])
         except ValueError as error:
             yield Problem(key, str(error).removeprefix(f"{key[0]} "))
+
+
+def find_env_file_problem(job: Job) -> Problem | None:
+    """Return why the file of variables of a job can't be used, with its key in the file, or None."""
+    if job.env_file is None:
+        return None
+    try:
+        read_env_file(Path(job.env_file))
+    except ValueError as error:
+        return Problem(("jobs", job.id, "env_file"), str(error))
+    return None

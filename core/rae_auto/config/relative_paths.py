@@ -48,6 +48,7 @@ def resolve_job(job: Job, plugins: PluginSource) -> Job:
     return evolve(
         job,
         cwd=None if job.cwd is None else resolve_directory(job.cwd, base),
+        env_file=None if job.env_file is None else resolve_directory(job.env_file, base, "env_file"),
         script=None if job.script is None else resolve_directory(job.script, base, "script"),
         schedule=tuple(resolve_ref(ref, Kind.TRIGGER, plugins, base) for ref in job.schedule),
         guards=tuple(resolve_ref(ref, Kind.GUARD, plugins, base) for ref in job.guards),

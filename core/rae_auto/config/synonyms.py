@@ -40,7 +40,7 @@ _JOB_HINTS: Mapping[str, str] = {
     **dict.fromkeys(("watch", "paths", "path"), 'write trigger = { type = "file", paths = ["~/inbox"] }'),
     **dict.fromkeys(("on_failure", "on_error", "onfailure"), 'write notify = { on = ["failure"], via = ["NAME"] }'),
     **dict.fromkeys(("on_success",), 'write notify = { on = ["success"], via = ["NAME"] }'),
-    **dict.fromkeys(("env_file", "envfile", "dotenv"), 'write env = { NAME = "${file:PATH}" } for one value'),
+    **dict.fromkeys(("envfile", "dotenv", "environment_file"), 'write env_file = ".env"'),
     **dict.fromkeys(("user", "run_as", "group"), "jobs run as the user of the daemon; run a daemon as that user"),
     **dict.fromkeys(("description", "desc", "comment", "title"), 'write name = "…", or a comment that begins with #'),
     **dict.fromkeys(("stdout", "output", "log_file", "logfile"), "output is kept; 'rae-auto output JOB' shows it"),

@@ -201,11 +201,12 @@ class JobTable(JobFields):
     def to_job(self, id: JobId, directory: Path) -> Job:
         """Return the job of this table; `directory` is that of the file. Raises InvalidJob, Invalid."""
         return Job(
-            **{name: getattr(self, name) for name in _SHARED if name not in ("cwd", "isolated", "script")},
+            **{name: getattr(self, name) for name in _SHARED if name not in ("cwd", "env_file", "isolated", "script")},
             isolated=self.isolated and self.python is not None and self.executor is None,
             id=id,
             schedule=[ref for _, ref in self.trigger_refs()],
             cwd=None if self.cwd is None else resolve_directory(self.cwd, directory),
+            env_file=None if self.env_file is None else resolve_directory(self.env_file, directory, "env_file"),
             script=None if self.script is None else resolve_directory(self.script, directory, "script"),
             directory=str(directory),
             retry_policy=_retry_policy(self.retry),

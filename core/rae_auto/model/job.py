@@ -181,6 +181,13 @@ class JobFields:
         metadata=_help("working directory, relative to the folder of this file; by default that folder"),
     )
     env: Mapping[str, str] = field(default=_EMPTY, validator=check_variables, metadata=_help("environment variables"))
+    env_file: str | None = field(
+        default=None,
+        metadata=_help(
+            "a file with more variables, NAME=value in each line, relative to the folder of this file; env comes "
+            "before it"
+        ),
+    )
     pass_env: tuple[str, ...] = field(
         default=(),
         converter=_names,

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from attrs import evolve, field, frozen
 
 from rae_auto.model.job import Job
 from rae_auto.model.run import Result
+from rae_auto.toolkit.secrets.env_files import read_env_file
 from rae_auto.toolkit.secrets.references import refers_to_slow_source, resolve_references
 
 MASK = "***"
@@ -38,7 +40,8 @@ def resolve_job(job: Job, inherited: Mapping[str, str], *, run_programs: bool = 
         secrets.update(found)
         return value
 
-    env = {name: resolve("env", value) for name, value in job.env.items()}
+    env = _read_env_file(job.env_file, secrets)
+    env.update({name: resolve("env", value) for name, value in job.env.items()})
     stdin = None if job.stdin is None else resolve("stdin", job.stdin, strip=False)
     files = {name: resolve("secret_files", value, strip=False) for name, value in job.secret_files.items()}
     # What is to stand in a private file is a secret, however it is written.
@@ -46,9 +49,22 @@ def resolve_job(job: Job, inherited: Mapping[str, str], *, run_programs: bool = 
     return JobSecrets(env=env, stdin=stdin, files=files, secrets=tuple(sort_secrets(secrets)))
 
 
+def _read_env_file(path: str | None, secrets: set[str]) -> dict[str, str]:
+    """Return the variables of a file, if there is one, and add the secrets among them. Raises ValueError."""
+    if path is None:
+        return {}
+    try:
+        values, found = read_env_file(Path(path))
+    except ValueError as error:
+        raise ValueError(f"env_file {error}") from None
+    secrets.update(found)
+    return values
+
+
 def has_slow_references(job: Job) -> bool:
     """Return whether `resolve_job` reads files or runs programs, or files are to be written; these may block."""
-    return bool(job.secret_files) or any(map(refers_to_slow_source, (*job.env.values(), job.stdin or "")))
+    has_files = bool(job.secret_files) or job.env_file is not None
+    return has_files or any(map(refers_to_slow_source, (*job.env.values(), job.stdin or "")))
 
 
 def sort_secrets(secrets: Iterable[str]) -> list[str]:

@@ -45,6 +45,7 @@ class ThreadExecutor(Executor):
         return {
             "cwd": f"the working directory can't be set: {_REASON}",
             "env": f"variables can't be set: {_REASON}",
+            "env_file": f"variables can't be set: {_REASON}",
             "stdin": f"standard input can't be set: {_REASON}",
             "secret_files": f"variables can't be set: {_REASON}",
             "umask": f"the umask can't be set: {_REASON}",

@@ -28,7 +28,7 @@ class _QuickAdvisor(JobAdvisor):
     """Advice without the preparation of jobs, which may install packages."""
 
     def prepare_jobs(self, jobs: Sequence[CheckedJob]) -> tuple[Iterable[Problem], Iterable[Problem]]:
-        return (), ()
+        return self.find_missing_files(jobs), ()
 
 
 def check_configuration(path: Path, registry: Registry, machine: Machine) -> Iterator[Finding]:

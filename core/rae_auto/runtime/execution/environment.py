@@ -12,6 +12,7 @@ from rae_auto.model.run import Run
 from rae_auto.runtime.execution.event_path import PATH_VARIABLE, find_path
 from rae_auto.runtime.secrets import sort_secrets
 from rae_auto.toolkit.environment import inherited_environment
+from rae_auto.toolkit.secrets.env_files import read_env_file
 from rae_auto.toolkit.secrets.references import resolve_references
 
 MAX_EVENT_VARIABLE_BYTES = 32 << 10
@@ -49,6 +50,11 @@ def expected_environment(job: Job, inherited: Mapping[str, str]) -> tuple[dict[s
     A variable is missing if its reference leads nowhere. Reads files, and runs nothing.
     """
     environment, secrets = inherited_environment(inherited, job.pass_env), set[str]()
+    if job.env_file is not None:
+        with suppress(ValueError):
+            values, found_in_file = read_env_file(Path(job.env_file))
+            environment.update(values)
+            secrets.update(found_in_file)
     for name, value in job.env.items():
         with suppress(ValueError):
             environment[name], found = resolve_readable(value, inherited, job.directory)

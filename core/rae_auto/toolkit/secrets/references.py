@@ -88,6 +88,11 @@ def _read(reference: Reference, environment: Mapping[str, str], owner: str, dire
         raise ValueError(f"{owner} refers to {place}, {error}") from None
 
 
+def is_secret(name: str, value: str) -> bool:
+    """Return whether the value of a variable is a secret, by its name, or because it is a URL with a password."""
+    return looks_secret(name) or _URL_PASSWORD.search(value) is not None
+
+
 def looks_secret(name: str) -> bool:
     """Return whether the name of a variable is one that secrets have, such as "API_TOKEN", and unlike "HOME".
 

@@ -38,6 +38,11 @@ in_toml(
     "configuration: …refers to ${env:NOT_THERE}, which is not set in the daemon's environment…",
 )
 in_toml(
+    "a file of variables that isn't there",
+    '[jobs.a]\ncommand = ["true"]\nenv_file = ".env"\n',
+    "configuration: …/.env does not exist; create it, or correct the path",
+)
+in_toml(
     "a schedule that is over",
     '[jobs.a]\ncommand = ["true"]\ntrigger = { type = "once", at = 2020-01-01T00:00:00Z }\n',
     "configuration: …never starts the job, because all its times are in the past; change or remove it",
