@@ -34,6 +34,7 @@ class JobAdvisor:
     now: datetime
     environment: Mapping[str, str] = field(factory=lambda: dict(os.environ))
     """The environment of the daemon, as far as it is known: that of this process."""
+    prepares: bool = field(default=True, kw_only=True)
 
     def advise_on_job(self, job: CheckedJob) -> Iterator[Problem]:
         """Yield warnings about a job, with keys in its table."""
@@ -69,7 +70,7 @@ class JobAdvisor:
         """Get ready what jobs need for their runs; return errors and warnings, with keys in the file."""
         missing = self.find_missing_files(jobs)
         waiting = []
-        for one in jobs:
+        for one in jobs if self.prepares else ():
             executor = self._make_executor(one.job, one.timezone)
             if executor is None or not needs_preparation(executor, one.job):
                 continue

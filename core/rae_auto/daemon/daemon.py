@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 from loguru import logger
 
+from rae_auto.checks.warning_log import WarningLog
 from rae_auto.config import Config, load
 from rae_auto.config.files.fragments import identify_files
 from rae_auto.daemon.commands import Commands
@@ -133,6 +134,7 @@ class Daemon:
         self._is_stop_requested = self._is_signalled = False
         self._socket_problem: str | None = None
         self._tasks = BackgroundTasks("a request")
+        self._warnings = WarningLog(self._path, registry)
         self._previous_config: Path | None = None
         self._started_at = datetime.now(UTC)
         self._scheduler = Scheduler(
@@ -243,6 +245,7 @@ class Daemon:
         self._set_watch(self._is_watch_enabled)
         await self._report_inheritance()
         log_ready(self._path, self._describe_plan(), is_enabled=self._scheduler.runtime.settings.enabled)
+        self._tasks.start(self._warnings.update(len(self._started_config.jobs)))
         if self._systemd.ping_seconds is not None:
             engine_loop.call_at_progress(self._systemd.ping, self._systemd.ping_seconds)
         self._systemd.report_ready(self._describe_plan())
@@ -344,6 +347,7 @@ class Daemon:
             self._deadline.grace_seconds = config.shutdown_grace.total_seconds()
         self._scheduler.runtime.retention = config.history
         self._set_watch(config.watch_config)
+        self._tasks.start(self._warnings.update(len(config.jobs)))
         for job in summary.get("replaced", ()):
             logger.bind(job=job).warning("{}", describe_replaced_job(job))
         answer = {**summary, "at_next_start": self._keys_of_next_start(config)}

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from rae_auto.engine import by_hand, jobs, lifecycle, renaming, time_passing
+from rae_auto.engine import by_hand, jobs, lifecycle, time_passing
 from rae_auto.engine.commands import (
     AddJob,
     CancelRuns,
@@ -60,7 +60,7 @@ EngineInput = Command | Event
 _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     AddJob: jobs.add_job,
     RemoveJob: jobs.remove_job,
-    RenameJob: renaming.rename_job,
+    RenameJob: jobs.rename_job,
     SetPaused: by_hand.set_paused,
     SkipStart: by_hand.skip_start,
     Reconfigure: jobs.reconfigure,
