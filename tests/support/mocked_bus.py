@@ -30,7 +30,12 @@ Target = tuple[str, str, str]
 LOGIND = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
 NETWORK = ("org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager", "org.freedesktop.NetworkManager")
 UPOWER = ("org.freedesktop.UPower", "/org/freedesktop/UPower", "org.freedesktop.UPower")
-SERVICES = {"logind": LOGIND, "networkmanager": NETWORK, "upower": UPOWER}
+NOTIFICATIONS = (
+    "org.freedesktop.Notifications",
+    "/org/freedesktop/Notifications",
+    "org.freedesktop.Notifications",
+)
+SERVICES = {"logind": LOGIND, "networkmanager": NETWORK, "upower": UPOWER, "notification_daemon": NOTIFICATIONS}
 PROPERTIES = "org.freedesktop.DBus.Properties"
 DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 
@@ -73,9 +78,9 @@ class MockedBus:
             self._daemon = None
         self._socket.unlink(missing_ok=True)
 
-    def serve(self, template: str) -> None:
-        """Have a service of one of dbusmock's templates on it."""
-        command = [_PYTHON, "-m", "dbusmock", "--system", "--template", template]
+    def serve(self, template: str, parameters: str = "{}") -> None:
+        """Have a service of one of dbusmock's templates on it, with parameters as JSON."""
+        command = [_PYTHON, "-m", "dbusmock", "--template", template, "--parameters", parameters]
         self._services[template] = subprocess.Popen(command, env=self._environment(), stdout=subprocess.DEVNULL)
         asyncio.run(self._wait_for(SERVICES[template][0]))
 
@@ -112,7 +117,8 @@ class MockedBus:
         await self.mock(target, "EmitSignal", "sssav", target[2], member, signature, values)
 
     def _environment(self) -> dict[str, str]:
-        return {"DBUS_SYSTEM_BUS_ADDRESS": self.address, "PATH": os.environ.get("PATH", "")}
+        addresses = dict.fromkeys(("DBUS_SYSTEM_BUS_ADDRESS", "DBUS_SESSION_BUS_ADDRESS"), self.address)
+        return {**addresses, "PATH": os.environ.get("PATH", "")}
 
 
 def session(number: object) -> Target:

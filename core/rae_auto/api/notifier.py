@@ -21,7 +21,8 @@ class Notice:
     those of the run that it is about; "", None or 0 where it is about none. `failures` counts unsuccessful runs in a
     row, this one included. `usual_duration` is the median of the latest runs that succeeded. `left_out` counts earlier
     notices of the job that are not delivered, because too many were waiting. `notices` are those that this one sums up,
-    because they were held back; `job` is "" if they are about several. Instants are in the configured time zone.
+    because they were held back; `job` is "" if they are about several. A command that is to find the daemon needs
+    `state_directory` as RAE_STATE_DIR. Instants are in the configured time zone.
     """
 
     kind: NotifyOn
@@ -41,6 +42,7 @@ class Notice:
     next_at: datetime | None = None
     output: str = ""
     left_out: int = 0
+    state_directory: str = ""
     notices: "tuple[Notice, ...]" = ()
 
 

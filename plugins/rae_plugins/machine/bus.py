@@ -66,18 +66,26 @@ def system_bus_missing() -> str | None:
 
 def find_system_bus_problem() -> str | None:
     """Return why the system bus can't be reached, with the remedy, or None. Connects to its socket."""
-    hint = "start dbus, or set DBUS_SYSTEM_BUS_ADDRESS"
-    if missing := system_bus_missing():
+    return _find_problem(_SYSTEM, system_bus_address(), "start dbus, or set DBUS_SYSTEM_BUS_ADDRESS")
+
+
+def find_session_bus_problem() -> str | None:
+    """Return why the session bus can't be reached, with the remedy, or None. Connects to its socket."""
+    return _find_problem(_SESSION, session_bus_address(), "log in to a desktop, or set DBUS_SESSION_BUS_ADDRESS")
+
+
+def _find_problem(name: str, address: str, hint: str) -> str | None:
+    if missing := _missing(name, address):
         return f"{missing}; {hint}"
     errors = []
-    for path in filter(None, map(_socket_path, system_bus_address().split(";"))):
+    for path in filter(None, map(_socket_path, address.split(";"))):
         try:
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.settimeout(CHECK_TIMEOUT_SECONDS)
                 probe.connect(os.fspath(path))
                 return None
         except OSError as error:
-            errors.append(f"the system bus at {path} does not answer ({error.strerror or error}); {hint}")
+            errors.append(f"the {name} at {path} does not answer ({error.strerror or error}); {hint}")
     return errors[0] if errors else None
 
 
@@ -175,11 +183,14 @@ class Bus:
         self._connection.disconnect()
         await self._ended
 
-    async def call(self, target: Target, member: str, signature: str = "", *body: Any) -> tuple[Any, ...]:
-        """Call a method and return its plain values; never starts a service. Raises BusFailure."""
+    async def call(
+        self, target: Target, member: str, signature: str = "", *body: Any, may_start: bool = False
+    ) -> tuple[Any, ...]:
+        """Call a method and return its plain values; starts the service only if it may. Raises BusFailure."""
         from dbus_fast.unpack import unpack_variants
 
-        return tuple(unpack_variants((await self._call(target, member, signature, body)).body))
+        answer = await self._call(target, member, signature, body, may_start=may_start)
+        return tuple(unpack_variants(answer.body))
 
     async def call_for_descriptor(self, target: Target, member: str, signature: str = "", *body: Any) -> int:
         """Call a method and return its file descriptor, which the caller closes. Raises BusFailure."""
@@ -230,7 +241,14 @@ class Bus:
                 self._connection.send(message)
 
     async def _call(
-        self, target: Target, member: str, signature: str, body: tuple[Any, ...], *, may_fail: bool = False
+        self,
+        target: Target,
+        member: str,
+        signature: str,
+        body: tuple[Any, ...],
+        *,
+        may_fail: bool = False,
+        may_start: bool = False,
     ) -> "Message":
         from dbus_fast import Message, MessageFlag, MessageType
 
@@ -238,7 +256,7 @@ class Bus:
             raise BusFailure(_LOST)
         message = Message(
             target.service, target.path, target.interface, member, signature=signature, body=list(body),
-            flags=MessageFlag.NO_AUTOSTART,
+            flags=MessageFlag.NONE if may_start else MessageFlag.NO_AUTOSTART,
         )  # fmt: skip
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):

@@ -90,8 +90,10 @@ class NoticeDescriber:
     async def describe(self, decided: Sequence[OutboxNotice]) -> Notice:
         """Return the notice that is delivered for those of the outbox: itself, or one that sums them up."""
         if len(decided) == 1:
-            return await self._describe_one(decided[0])
-        return sum_up([make_notice(one, self.zone()) for one in decided], decided[0].batch)
+            notice = await self._describe_one(decided[0])
+        else:
+            notice = sum_up([make_notice(one, self.zone()) for one in decided], decided[0].batch)
+        return evolve(notice, state_directory=str(self.directory))
 
     async def _describe_one(self, decided: OutboxNotice) -> Notice:
         notice, job = make_notice(decided, self.zone()), self.find_job(decided.job)
