@@ -10,6 +10,7 @@ from random import Random
 
 from attrs import evolve, frozen
 from tests.fuzz.invariants import Invariants, InvariantViolated
+from tests.fuzz.notices import RULES
 from tests.fuzz.plugins import EvenHours, EverySeconds, reading
 
 from rae_auto.engine.commands import Reconfigure
@@ -312,8 +313,6 @@ class FuzzRun:
         if isinstance(value, JobState):
             self._invariants.begin_schedules_again(value.job)
 
-    # Faults
-
     def _plan_a_fault(self) -> None:
         match self._random.randint(0, 3):
             case 0:
@@ -388,6 +387,7 @@ class FuzzRun:
             on_crash=pick([None, *OnCrash]),
             timeout=pick([None, "3m"]),
             expect=self._random_expectation(),
+            notify=RULES,
             enabled=self._random.random() < 0.9,
             needs=needs,
             guards=[GuardRef("guard", {}, guard) for guard in guards],
@@ -408,8 +408,7 @@ class FuzzRun:
         return Plan(job, schedules, JobOrigin.STORE, guards)
 
     def _random_expectation(self) -> ExpectPolicy:
-        # By chances of its own, so that the seeds of before play as they did.
-        pick = self._random_expectations.choice
+        pick = self._random_expectations.choice  # Of its own, so that the seeds of before play as they did.
         return ExpectPolicy(every=pick([None, "10m", "1h"]), max_runtime=pick([None, "2m"]))
 
     def _random_result(self) -> Result:

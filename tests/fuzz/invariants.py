@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from tests.fuzz.notices import NoticeInvariants
+
 from rae_auto.engine.plan import Plan
 from rae_auto.engine.queue import queue_rank
 from rae_auto.engine.runs.guards import MAX_READING_AGE
@@ -33,6 +35,7 @@ class Invariants:
 
     def __init__(self, world: VirtualWorld) -> None:
         self._world = world
+        self._notices = NoticeInvariants(world)
         self._due_since: dict[tuple[JobId, str], tuple[Schedule, datetime]] = {}
         self._decided_runs: set[RunId] = set()
         """Runs that were decided, or that somebody was told of."""
@@ -78,6 +81,7 @@ class Invariants:
 
     def damaged(self, job: JobId, run: RunId | None) -> None:
         """A document of the job can't be read any more, perhaps that of a run: the job is held until it is resumed."""
+        self._notices.damaged(run)
         if job in [entry.job.id for entry in self._world.engine.jobs()]:
             self._held.add(job)
         self._skips = {skip for skip in self._skips if skip[0] != job}
@@ -108,9 +112,11 @@ class Invariants:
     def crashed(self) -> None:
         """The daemon has died; the next one requests its own cancellations."""
         self._cancels_before = len(self._world.cancelled)
+        self._notices.crashed()
 
     def reverted(self) -> None:
         """The store and the records are as they were once. What has started since has started all the same."""
+        self._notices.reverted()
         history, decisions = self._world.history, self._world.decisions
         self._seen_ends, self._seen_decisions = len(history), len(decisions)
         self._ended = {run.id for run in history}
@@ -148,6 +154,8 @@ class Invariants:
         self._reservations()
         self._damaged_jobs()
         self._pauses_and_skips()
+        if (violation := self._notices.find_violation()) is not None:
+            raise InvariantViolated(violation)
 
     def _damaged_jobs(self) -> None:
         for entry in self._world.engine.jobs():

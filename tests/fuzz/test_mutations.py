@@ -11,12 +11,14 @@ from rae_auto.engine import engine as engine_module
 from rae_auto.engine import state as state_module
 from rae_auto.engine.effects import Step
 from rae_auto.engine.events import AttemptEnded, AttemptFound, GuardsRead
+from rae_auto.engine.notices import deliveries, reports
 from rae_auto.engine.runs import admission, attempts, dependencies, dispatch, guards, loop_detection, retry
 from rae_auto.engine.state import AskingGuards, EngineState
 from rae_auto.engine.time import cursors
 from rae_auto.engine.time.pause_ends import PauseEnds
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job_state import JobState
+from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.reasons import Paused
 from rae_auto.model.run import RunState
 from rae_auto.simulation import virtual_engine
@@ -229,7 +231,33 @@ def a_job_with_a_damaged_document_goes_on(patch):
     patch.setattr(lifecycle, "restored", mutant)
 
 
+def a_notice_is_not_saved(patch):
+    original = Step.save
+    patch.setattr(Step, "save", lambda step, value: isinstance(value, OutboxNotice) or original(step, value))
+
+
+def a_restart_forgets_notices(patch):
+    patch.setattr(lifecycle, "restore_notices", lambda *_: None)
+
+
+def a_delivered_notice_is_delivered_again(patch):
+    patch.setattr(deliveries, "_forget", lambda turn, notice: deliveries._await_delivery(turn, notice))
+
+
+def an_end_is_not_reported_after_three_others(patch):
+    original = reports.choose_kinds
+
+    def mutant(policy, counts, state, **rest):
+        return () if counts.failures == 3 else original(policy, counts, state, **rest)
+
+    patch.setattr(reports, "choose_kinds", mutant)
+
+
 MUTANTS = [
+    a_notice_is_not_saved,
+    a_restart_forgets_notices,
+    a_delivered_notice_is_delivered_again,
+    an_end_is_not_reported_after_three_others,
     a_store_that_went_back_repeats_open_runs,
     a_store_that_went_back_repeats_instants,
     a_job_with_a_damaged_document_goes_on,

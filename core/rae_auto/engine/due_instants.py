@@ -170,7 +170,7 @@ def _decide_span(
     if given_up is not None:
         _give_up(turn, entry, trigger, skipped, span.older, cause)
     last = span.instants[-1]
-    _report_missed(turn, entry, span, selected, cause)
+    _report_missed(turn, entry, trigger, span, selected, cause)
     batch: set[RunId] = set()
     refused: list[tuple[datetime, Skip]] = []
     for instant in sorted(selected):
@@ -196,13 +196,13 @@ def _decide_span(
 
 
 def _report_missed(
-    turn: Turn, entry: JobEntry, span: DueSpan, selected: Collection[datetime], cause: MissedCause
+    turn: Turn, entry: JobEntry, trigger: str, span: DueSpan, selected: Collection[datetime], cause: MissedCause
 ) -> None:
     """Report the instants that came too late to start anything in time."""
     is_due = turn.now.wall - span.instants[-1] <= MAX_LATENESS
     missed = span.instants[:-1] if is_due else span.instants
     caught_up = sum(instant in selected for instant in missed)
-    report_downtime(turn, entry, missed, cause, has_more=span.older is not None, caught_up=caught_up)
+    report_downtime(turn, entry, trigger, missed, cause, has_more=span.older is not None, caught_up=caught_up)
 
 
 def _select(entry: JobEntry, span: DueSpan, now: datetime) -> frozenset[datetime]:

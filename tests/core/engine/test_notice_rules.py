@@ -249,3 +249,12 @@ def ended(state=RunState.FAILED, **fields):
 )
 def test_text_of_an_end_is_one_line_for_a_person(kind, run, text):
     assert describe_end(kind, run) == text
+
+
+def test_notices_of_one_moment_have_ids_of_their_own(world, job):
+    w = world(job("a", notify=on("skipped", skips=1)))
+    w.trigger("a")
+    for key in ("one", "two"):
+        w.fire("a", "source", key)
+    assert kinds(w) == ["skipped", "skipped"]
+    assert len({notice.id for notice in w.notices}) == 2

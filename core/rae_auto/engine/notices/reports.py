@@ -1,5 +1,6 @@
 """Reports: from an event in the life of a job to notices, if its rules want one, and how long they are held back."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from rae_auto.model.notices.outbox import Hold, NoticeCounts, OutboxNotice
 from rae_auto.model.policies import NoticeLimit, NotifyOn, NotifyPolicy
 from rae_auto.model.primitives.daily_spans import find_end_of_spans, parse_daily_span
 from rae_auto.model.primitives.formatting import format_count
+from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.reasons import Disabled, Missed, MissedCause, Paused, SkippedByHand
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
@@ -88,9 +90,9 @@ def report_breach(turn: Turn, job_entry: JobEntry, breach: Breach, run: Run | No
         return
     job, now = job_entry.job.id, turn.now.wall
     verb = "is overdue" if kind is NotifyOn.LATE else "takes too long"
-    subject = f"{job}.{_stamp(now)}" if run is None else run.id
+    id = _identify(job, kind, format_instant(now)) if run is None else f"{run.id}.{kind}"
     text = f"{job} {verb}: {breach.describe(_time_format(turn))}"
-    _notify_and_save(turn, job_entry, _Report(id=f"{subject}.{kind}", kind=kind, text=text, at=now, run=run))
+    _notify_and_save(turn, job_entry, _Report(id=id, kind=kind, text=text, at=now, run=run))
 
 
 def report_skip(turn: Turn, decision: Decision) -> None:
@@ -111,7 +113,7 @@ def report_skip(turn: Turn, decision: Decision) -> None:
             job_entry,
             policy,
             _Report(
-                id=f"{decision.job}.{_stamp(decision.at)}.{NotifyOn.SKIPPED}",
+                id=_identify(decision.job, NotifyOn.SKIPPED, decision.trigger, decision.key),
                 kind=NotifyOn.SKIPPED,
                 text=f"{starts} of {decision.job} in a row skipped, the last one because {because}",
                 at=turn.now.wall,
@@ -121,7 +123,14 @@ def report_skip(turn: Turn, decision: Decision) -> None:
 
 
 def report_downtime(
-    turn: Turn, job_entry: JobEntry, missed: Sequence[datetime], cause: MissedCause, *, has_more: bool, caught_up: int
+    turn: Turn,
+    job_entry: JobEntry,
+    trigger: str,
+    missed: Sequence[datetime],
+    cause: MissedCause,
+    *,
+    has_more: bool,
+    caught_up: int,
 ) -> None:
     """Report starts that fell due while the daemon was down or the machine slept. The caller saves the job's state."""
     policy = job_entry.job.notify
@@ -134,7 +143,10 @@ def report_downtime(
     late = f"{caught_up} late now" if caught_up else "none of them late"
     text = f"{count} of {job} missed because {cause.text} ({span}); catch_up runs {late}"
     report = _Report(
-        id=f"{job}.{_stamp(missed[-1])}.{NotifyOn.DOWNTIME}", kind=NotifyOn.DOWNTIME, text=text, at=turn.now.wall
+        id=_identify(job, NotifyOn.DOWNTIME, trigger, format_instant(missed[-1])),
+        kind=NotifyOn.DOWNTIME,
+        text=text,
+        at=turn.now.wall,
     )
     _notify(turn, job_entry, policy, report)
 
@@ -223,8 +235,10 @@ def _set_counts(job_entry: JobEntry, counts: NoticeCounts) -> None:
         job_entry.state = evolve(job_entry.state, notice_counts=counts)
 
 
-def _stamp(instant: datetime) -> str:
-    return instant.strftime("%Y%m%dT%H%M%S.%f")
+def _identify(job: str, kind: NotifyOn, *facts: str) -> str:
+    """Return the id of a notice that is about no run; what tells it from others is hashed, because it may be long."""
+    digest = hashlib.blake2b("\0".join(facts).encode(errors="surrogatepass"), digest_size=8).hexdigest()
+    return f"{job}.{digest}.{kind}"
 
 
 def _time_format(turn: Turn) -> TimeFormat:
