@@ -33,7 +33,7 @@ class Holiday:
 
 
 @frozen
-class Told(EveryMinutes):
+class WithEvents(EveryMinutes):
     """A schedule with events."""
 
     def event_at(self, instant: datetime) -> Mapping[str, Any] | None:
@@ -82,7 +82,7 @@ def test_refreshed_plan_of_another_definition_is_ignored(world: Any, guarded: Ca
 
 
 def test_run_of_a_schedule_gets_the_event_of_its_instant(world: Any, job: Callable[..., Plan]) -> None:
-    w = world(evolve(job("a", overlap="allow"), schedules={"t": Told(10)}))
+    w = world(evolve(job("a", overlap="allow"), schedules={"t": WithEvents(10)}))
     w.advance(20 * MINUTE)
     events = [start.run.event for start in w.active_starts.values()]
     assert events == [{"minute": 10}, {"minute": 20}]
