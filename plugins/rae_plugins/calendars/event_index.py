@@ -51,7 +51,7 @@ class EventIndex:
         """Return an instant until which the answer stays the same: the next change, if one is near."""
         at = instant.astimezone(UTC)
         if self._find_end(at) is not None:
-            while (end := self._find_end(at)) is not None:
+            while (end := self._find_end(at)) is not None and at.year < instant.year + _SEARCH_YEARS:
                 at = end
             return at if at > instant else None
         for number in range(at.year, min(at.year + _SEARCH_YEARS, MAXYEAR)):

@@ -89,6 +89,17 @@ class _Component:
 
     begin: ContentLine
     lines: list[ContentLine] = field(factory=list)
+    error: CalendarSyntaxError | None = None
+    """Another end than its own, if it has one."""
+
+    def ended_by(self, line: ContentLine) -> "_Component":
+        """Return it with an error if a line is not its end."""
+        found = line.value.strip().upper()
+        if found == self.kind:
+            return self
+        return evolve(
+            self, error=line.error(f"found {shorten_line(found, 20)}, expected {shorten_line(self.kind, 20)}")
+        )
 
     @property
     def kind(self) -> str:
@@ -164,6 +175,8 @@ def parse_calendar(text: str, home: tzinfo, *, with_details: bool = False) -> Pa
     bad: list[BadEvent] = []
     for component in _drop_superseded(components):
         try:
+            if component.error is not None:
+                raise component.error
             uid, is_cancelled = component.text_of("UID"), _is_cancelled(component)
             recurrence_id = component.find_one("RECURRENCE-ID")
             parsed = () if is_cancelled else _parse_event(component, zones)
@@ -217,6 +230,8 @@ def _parse_components(text: str) -> tuple[list[_Component], dict[str, list[Conte
     number = 1
     for line in parse_content_lines(text):
         number, kind = line.number, line.value.strip().upper()
+        if not stack and closed and line.name != "BEGIN":
+            continue
         if not stack and (line.check().name, kind) != ("BEGIN", "VCALENDAR"):
             raise line.error("outside of a calendar; an iCalendar file starts with BEGIN:VCALENDAR")
         zone_lines.append(line)
@@ -226,10 +241,11 @@ def _parse_components(text: str) -> tuple[list[_Component], dict[str, list[Conte
         elif line.name != "END":
             if not line.is_invalid or line.name in _MATTERING:
                 stack[-1].lines.append(line)
-        elif stack[-1].kind != kind:
-            raise line.error(f"found {shorten_line(kind, 20)}, expected {shorten_line(stack[-1].kind, 20)}")
         else:
-            closed.append(stack.pop())
+            is_outer = any(component.kind == kind for component in stack)
+            while is_outer and stack[-1].kind != kind:
+                closed.append(stack.pop().ended_by(line))
+            closed.append(stack.pop().ended_by(line))
             if kind == "VTIMEZONE":
                 definitions[closed[-1].text_of("TZID").strip()] = zone_lines
     if stack or not closed:

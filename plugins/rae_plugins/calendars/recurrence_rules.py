@@ -12,6 +12,8 @@ from rae_plugins.calendars.zone_table import ZoneTable
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY")
 _NUMBERS = re.compile(r"[+-]?\d{1,3}(,[+-]?\d{1,3})*", re.ASCII)
 _BOUNDS = {"BYMONTH": (1, 12), "BYMONTHDAY": (1, 31), "BYYEARDAY": (1, 366), "BYWEEKNO": (1, 53), "BYSETPOS": (1, 366)}
+_IGNORED = ("X-", "RSCALE=GREGORIAN", "SKIP=OMIT")
+"""Beginnings of parts that change nothing; RSCALE and SKIP are of RFC 7529, with these values by default."""
 _OTHER_PARTS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "WKST"}
 
 
@@ -19,7 +21,7 @@ def parse_rule(line: ContentLine, start: datetime, zone: tzinfo, zones: ZoneTabl
     """Return the rule of a line, None if it has no part. Errors: CalendarSyntaxError."""
     # Some programs write blanks after commas, escape what need not be, or end with a semicolon.
     text = re.sub(r"[\s\\\\]", "", line.value)
-    items = [item for item in text.split(";") if item.strip(",") and not item.upper().startswith("X-")]
+    items = [item for item in text.split(";") if item.strip(",") and not item.upper().startswith(_IGNORED)]
     if not items:
         return None
     parts = dict(_parse_part(line, item) for item in items)

@@ -12,6 +12,9 @@ from rae_plugins.calendars.events import EventLength
 from rae_plugins.calendars.zone_table import ZoneTable
 from rae_plugins.machine.wall_clock import first_instant_of, wall_time_at
 
+MAX_LENGTH = timedelta(days=36525)
+"""Longest duration that an event is believed to have."""
+
 _TIME = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII | re.IGNORECASE)
 _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
 _UNQUOTED_ZONE = re.compile(r";TZID=([^;\"]*)", re.IGNORECASE)
@@ -90,6 +93,10 @@ def parse_duration(line: ContentLine, text: str | None = None) -> EventLength:
         raise line.error(f"invalid duration {quoted}; use a positive one, as in P1D or PT2H")
     weeks, days, hours, minutes, seconds = (int(number or 0) for number in match.groups()[1:])
     try:
-        return EventLength(weeks * 7 + days, timedelta(hours=hours, minutes=minutes, seconds=seconds))
+        length = EventLength(weeks * 7 + days, timedelta(hours=hours, minutes=minutes, seconds=seconds))
+        is_too_long = length.upper_bound > MAX_LENGTH
     except OverflowError:
-        raise line.error("too long; use DTEND") from None
+        is_too_long = True
+    if is_too_long:
+        raise line.error("longer than 100 years; use a shorter one")
+    return length

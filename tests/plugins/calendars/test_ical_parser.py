@@ -201,7 +201,8 @@ def test_event_without_a_name_is_described_as_such(path: Path) -> None:
         ("DTSTART:20260102T100000\nDTEND:20260102T090000", 6, "DTEND: must not be before DTSTART"),
         ("DTSTART:20260102\nDURATION:-P1D", 6, "invalid duration"),
         ("DTSTART:20260102\nDURATION:P", 6, "invalid duration"),
-        ("DTSTART:20260102\nDURATION:PT99999999999999H", 6, "DURATION: too long"),
+        ("DTSTART:20260102\nDURATION:PT99999999999999H", 6, "DURATION: longer than 100 years"),
+        ("DTSTART:20260102\nDURATION:P999999999999999999W", 6, "DURATION: longer than 100 years"),
         ("DTSTART;TZID=Mars/Olympus:20260102T100000", 5, 'DTSTART: unknown time zone "Mars/Olympus"; export'),
         ("DTSTART:20260102\nRRULE:FREQ=HOURLY", 6, "unsupported or missing FREQ; use one of YEARLY"),
         ("DTSTART:20260102\nRRULE:COUNT=3", 6, "missing FREQ"),
@@ -231,6 +232,33 @@ def test_bad_event_is_left_out_with_a_warning(path: Path, line: str) -> None:
     assert covered_periods(path, calendar(f"SUMMARY:TBA\n{line}", good)) == ["2026-01-05/2026-01-06"]
     (warning,) = CalendarGuard(file=str(path), timezone=BERLIN).warnings()
     assert warning.startswith((f'{path}:6: event "TBA" is skipped: ', f'{path}:3: event "TBA" is skipped: '))
+
+
+@pytest.mark.parametrize("end", ["END:VTODO", "END:VEVNT", "BEGIN:VALARM"])
+def test_event_with_another_end_is_skipped_and_the_next_counts(path: Path, end: str) -> None:
+    first = f"BEGIN:VEVENT\nSUMMARY:A\nDTSTART:20260101\n{end}\n"
+    second = "BEGIN:VEVENT\nDTSTART:20260105\nEND:VEVENT\n"
+    if end.startswith("BEGIN"):
+        # The alarm has no end of its own, so that the end of the event is that of both.
+        first += "END:VEVENT\n"
+        assert covered_periods(path, f"BEGIN:VCALENDAR\n{first}{second}END:VCALENDAR\nX-COMMENT:1\n") == [
+            "2026-01-01/2026-01-02",
+            "2026-01-05/2026-01-06",
+        ]
+        return
+    assert covered_periods(path, f"BEGIN:VCALENDAR\n{first}{second}END:VCALENDAR\n") == ["2026-01-05/2026-01-06"]
+    (warning,) = CalendarGuard(file=str(path), timezone=BERLIN).warnings()
+    assert f'{path}:5: event "A" is skipped: END: found V' in warning
+
+
+def test_days_without_an_end_are_not_searched_for_ever(path: Path) -> None:
+    path.write_text(calendar("DTSTART:20200101\nRRULE:FREQ=DAILY"))
+    guard = CalendarGuard(file=str(path), timezone=BERLIN)
+    now = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    change = guard.changes_after(now)
+    assert change is not None
+    assert 2030 <= change.year <= 2032
+    assert not guard.evaluate(change).allows
 
 
 def test_warnings_about_many_bad_events_are_few(path: Path) -> None:
@@ -355,8 +383,7 @@ def test_periods_have_lengths_of_their_own(path: Path) -> None:
         ("<html>\n</html>\n", 1, "invalid line"),
         ("BEGIN:VEVENT\n", 1, "starts with BEGIN:VCALENDAR"),
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\n", 3, "the file ends inside a calendar"),
-        ("BEGIN:VCALENDAR\nEND:VCALENDAR\nX:1\n", 3, "outside of a calendar"),
-        (calendar("DTSTART:20260102\nEND:VTODO"), 6, "END: found VTODO, expected VEVENT"),
+        ("BEGIN:VCALENDAR\nEND:VCALENDAR\nBEGIN:VEVENT\n", 3, "outside of a calendar"),
     ],
 )
 def test_parser_refuses_an_incomplete_file_with_its_line(path: Path, text: str, line: int, problem: str) -> None:
