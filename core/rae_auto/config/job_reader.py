@@ -147,7 +147,8 @@ class JobReader:
                 if self.warnings is not None and not _has_bad_basis(own):
                     has_notifiers = bool(self.named and self.named["notifier"])
                     bad = {problem.key[:1] for problem in own.problems}
-                    advice = self.warnings.of_job(CheckedJob(job, triggers, self.timezone, has_notifiers))
+                    working = {key: trigger for key, trigger in triggers.items() if key[:1] not in bad}
+                    advice = self.warnings.of_job(CheckedJob(job, working, self.timezone, has_notifiers))
                     own.warnings.extend(warning for warning in advice if warning.key[:1] not in bad)
             self._add_findings(name, table, own_defaults, own)
         return tuple(jobs)
