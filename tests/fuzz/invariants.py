@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from tests.fuzz.notices import NoticeInvariants
 
 from rae_auto.engine.plan import Plan
-from rae_auto.engine.queue import queue_rank
+from rae_auto.engine.queues.run_queue import queue_rank
 from rae_auto.engine.runs.guards import MAX_READING_AGE
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS
 from rae_auto.engine.state import AskingGuards

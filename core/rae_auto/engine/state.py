@@ -64,9 +64,9 @@ from typing import Any, TypeVar
 
 from attrs import Factory, define, field, frozen, setters
 
-from rae_auto.engine.outbox import Outbox
 from rae_auto.engine.plan import Plan, Settings
-from rae_auto.engine.queue import Queue, ResourceLine, queue_rank
+from rae_auto.engine.queues.outbox import Outbox
+from rae_auto.engine.queues.run_queue import Queue, ResourceLine, queue_rank
 from rae_auto.engine.time.catch_up import StartSpread
 from rae_auto.engine.time.pause_ends import PauseEnds
 from rae_auto.engine.time.timers import Timers

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rae_auto.engine.commands import Trigger
 from rae_auto.engine.effects import Reply
-from rae_auto.engine.queue import HEAD_START_PER_LEVEL, queue_rank
+from rae_auto.engine.queues.run_queue import HEAD_START_PER_LEVEL, queue_rank
 from rae_auto.errors import NotStarted
 from rae_auto.model.decision import MANUAL, Occurrence, Outcome
 from rae_auto.model.policies import Priority

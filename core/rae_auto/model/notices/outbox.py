@@ -70,7 +70,7 @@ class OutboxNotice:
 
     @property
     def progress(self) -> Progress:
-        """How far it has come: held back, waiting for its first try or for another one, or given up."""
+        """Its stage: held back, waiting for its first try or for another one, or given up."""
         if self.given_up_at is not None:
             return Progress.GIVEN_UP
         if self.tries:

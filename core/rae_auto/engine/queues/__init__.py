@@ -1,0 +1,1 @@
+"""What waits in the engine: runs for a slot, and notices for their delivery."""
