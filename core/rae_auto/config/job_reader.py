@@ -255,6 +255,9 @@ class JobReader:
                 inherits = (
                     isinstance(table, dict) and not _has_key(problem.key, table) and _has_key(problem.key, defaults)
                 )
+                # Rules that all jobs inherit need not have an effect on each of them.
+                if inherits and target is self.findings.warnings and problem.key[:1] == ("notify",) != problem.key:
+                    continue
                 target.append(Problem((*(("defaults",) if inherits else ("jobs", name)), *problem.key), problem.what))
 
 
