@@ -90,6 +90,7 @@ class Executor(Plugin):
         return {
             "fail_on": f"the {cls.type} executor does not tell what is written to standard error; remove it",
             "stdin": f"the {cls.type} executor gives jobs no standard input; remove it",
+            "user": f"the {cls.type} executor can't start a job as another user; run a daemon as that user",
         }
 
     def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:

@@ -33,6 +33,7 @@ from rae_auto.records.state_directory import claim_state_directory, note_daemon
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, run_until_complete
+from rae_auto.runtime.concurrency.children import watch_children_by_pidfd
 from rae_auto.runtime.concurrency.limited_calls import SLOW_CALL_SECONDS, call_within
 from rae_auto.runtime.concurrency.malloc_arenas import share_one_arena
 from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
@@ -156,7 +157,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Open the scheduler, serve until it stops, and close it."""
-        _watch_children_by_pidfd()
+        watch_children_by_pidfd()
         loop = asyncio.get_running_loop()
 
         def report_signal(number: int) -> None:
@@ -426,18 +427,6 @@ def _tune_garbage_collection() -> None:
     """Exempt the loaded jobs from garbage collection, and collect less often: the jobs stay for good."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-
-
-def _watch_children_by_pidfd() -> None:
-    """Make asyncio on Python 3.11 use pidfds instead of a thread for each child, as later versions do."""
-    kind = getattr(asyncio, "PidfdChildWatcher", None)
-    policy = asyncio.get_event_loop_policy()
-    if kind is not None and hasattr(policy, "set_child_watcher"):
-        with contextlib.suppress(OSError, NotImplementedError):
-            watcher = kind()
-            # A watcher that is set while the loop is running must be attached, or no child can be started.
-            watcher.attach_loop(asyncio.get_running_loop())
-            policy.set_child_watcher(watcher)
 
 
 def _raise_other_daemon(error: StoreLocked, directory: Path, path: Path) -> None:

@@ -40,8 +40,11 @@ from rae_auto.model.value_checks import (
     check_passed_names,
     check_secret_files,
     check_umask,
+    check_user,
     check_variables,
     name_wrong_values,
+    to_units,
+    to_words,
 )
 
 _PROCESS = PluginRef("process")
@@ -54,15 +57,6 @@ _EMPTY: Mapping[str, Any] = {}
 
 _FOR_CODE = {"converts_code_only": "true"}
 """Metadata of a field whose converter takes more than documents can hold, such as functions."""
-
-
-def _words(value: str | Iterable[str]) -> tuple[str, ...]:
-    if not isinstance(value, str):
-        return tuple(value)
-    if len(value.split()) > 1:
-        words = ", ".join(map(quote, value.split()))
-        raise ValueError(f"command must be a list of words; write [{words}], or use shell for a command line")
-    return (value,)
 
 
 Table = Mapping[str, Any]
@@ -110,16 +104,6 @@ def _ids(names: Iterable[str]) -> tuple[JobId, ...]:
     return tuple(JobId(name) for name in names)
 
 
-def _amounts(given: str | Iterable[str] | Mapping[str, int]) -> Mapping[str, int]:
-    """Return units by resource: a mapping as it is, one unit of each for names."""
-    if isinstance(given, Mapping):
-        return given
-    names = (given,) if isinstance(given, str) else tuple(given)
-    if len(set(names)) != len(names):
-        raise ValueError("resources names a resource twice; write { name = 2 } to take two units")
-    return dict.fromkeys(names, 1)
-
-
 def _names(values: str | Iterable[str]) -> tuple[str, ...]:
     return (values,) if isinstance(values, str) else tuple(values)
 
@@ -147,7 +131,7 @@ class JobFields:
     name: str = field(default="", metadata=_help("a name for people; the job's id if absent"))
     command: tuple[str, ...] = field(
         default=(),
-        converter=_words,
+        converter=to_words,
         metadata=_help("program and arguments, run without a shell", hint='write a list of words, or shell = "…"'),
     )
     shell: str | None = field(default=None, metadata=_help("a command line for the system's shell"))
@@ -214,6 +198,11 @@ class JobFields:
         default=None,
         validator=validators.optional(check_umask),
         metadata=_help('permissions that new files do not get, as in "022"; by default those of the daemon'),
+    )
+    user: str | None = field(
+        default=None,
+        validator=validators.optional(check_user),
+        metadata=_help("the user that the job runs as, if that isn't the daemon's; needs a daemon of root"),
     )
     executor: PluginRef | None = field(
         default=None,
@@ -283,7 +272,7 @@ class JobFields:
     )
     resources: Mapping[str, int] = field(
         default=_EMPTY,
-        converter=_amounts,
+        converter=to_units,
         metadata=_help(
             "how many units of which [resources] each attempt takes; a list of names takes one of each",
             hint='write ["name"], or { name = 2 }',
@@ -385,6 +374,9 @@ class Job(JobFields):
         for name in self.secret_files:
             if name in self.env:
                 yield Problem(("secret_files", name), "is in env too; keep one")
+        for name in ("python", "secret_files") if self.user is not None else ():
+            if getattr(self, name):
+                yield Problem(("user",), f"can't be used with {name}, whose files belong to the daemon; remove one")
         if self.directory is not None and not PurePath(self.directory).is_absolute():
             yield Problem(("directory",), f"directory must be an absolute path, not {quote(self.directory[:200])}")
         if both := sorted({*self.success_codes}.intersection(self.retry_policy.exit_codes or ())):

@@ -273,3 +273,29 @@ def check_secret_files(_: object, __: object, files: Mapping[str, str]) -> None:
             raise invalid(what, "secret_files", name)
         if not isinstance(value, str):
             raise invalid(f"must be text, not {describe_value(value)}", "secret_files", name)
+
+
+def to_words(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the words of a command; one that is text must be a single word. Raises ValueError."""
+    if not isinstance(value, str):
+        return tuple(value)
+    if len(value.split()) > 1:
+        words = ", ".join(map(quote, value.split()))
+        raise ValueError(f"command must be a list of words; write [{words}], or use shell for a command line")
+    return (value,)
+
+
+def to_units(given: str | Iterable[str] | Mapping[str, int]) -> Mapping[str, int]:
+    """Return units by resource: a mapping as it is, one unit of each for names."""
+    if isinstance(given, Mapping):
+        return given
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if len(set(names)) != len(names):
+        raise ValueError("resources names a resource twice; write { name = 2 } to take two units")
+    return dict.fromkeys(names, 1)
+
+
+def check_user(_: object, __: object, user: str) -> None:
+    """Raise Invalid unless it can be the name of a user."""
+    if not isinstance(user, str) or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?", user) is None:
+        raise invalid(f'must be the name of a user, as in "backup", not {describe_value(user)}', "user")

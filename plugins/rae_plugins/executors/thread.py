@@ -48,6 +48,7 @@ class ThreadExecutor(Executor):
             "env_file": f"variables can't be set: {_REASON}",
             "stdin": f"standard input can't be set: {_REASON}",
             "secret_files": f"variables can't be set: {_REASON}",
+            "user": f"the user can't be changed: {_REASON}",
             "umask": f"the umask can't be set: {_REASON}",
         }
 

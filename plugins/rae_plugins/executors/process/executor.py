@@ -26,6 +26,7 @@ from rae_plugins.executors.process.attempt_files import (
 from rae_plugins.executors.process.earlier_daemons import is_any_keeper_alive, note_boot
 from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
 from rae_plugins.executors.process.job_checks import find_job_warnings
+from rae_plugins.executors.process.job_user import NEEDS_ROOT, build_user_environment, to_request
 from rae_plugins.executors.process.keeper.termination import Termination
 from rae_plugins.executors.process.keeper_client import KeeperClient
 from rae_plugins.executors.process.python_job import PythonExecution, add_record, build_argv
@@ -74,8 +75,8 @@ class ProcessExecutor(Executor):
 
     @classmethod
     def unsupported_keys(cls) -> Mapping[str, str]:
-        """Return no keys: a process honours them all."""
-        return {}
+        """Return no keys: a process honours them all, but only root can start it as another user."""
+        return {} if hasattr(os, "geteuid") and os.geteuid() == 0 else {"user": NEEDS_ROOT}
 
     def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
         """Return a warning if the working directory or the program is missing; runs nothing."""
@@ -106,7 +107,8 @@ class ProcessExecutor(Executor):
             "key": assignment.output.name,
             "run": assignment.run,
             "argv": argv,
-            "env": dict(assignment.environment),
+            "user": to_request(job.user),
+            "env": build_user_environment(job, assignment.environment, job.pass_env),
             "cwd": _working_directory(job),
             "stdin": assignment.stdin,
             "private": None if assignment.secret_directory is None else str(assignment.secret_directory),

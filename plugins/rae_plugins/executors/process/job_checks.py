@@ -9,6 +9,7 @@ from rae_auto.api import JobContext
 from rae_auto.model.job import Job
 from rae_auto.toolkit.programs import find_directory_problem, find_program_problem
 from rae_auto.toolkit.python_functions import find_function_problem
+from rae_plugins.executors.process.job_user import find_user_problem
 from rae_plugins.executors.process.script_job import find_script_problem
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./+-]+")
@@ -28,6 +29,8 @@ _SHELL_WORDS = {
 def find_job_warnings(job: Job, context: JobContext, directory: str) -> Mapping[str, str]:
     """Return why the command of a job can't be started now, by key; `directory` is its working directory."""
     warnings = {}
+    if job.user is not None and (problem := find_user_problem(job.user)) is not None:
+        warnings["user"] = problem
     if job.cwd is not None and (problem := find_directory_problem(job.cwd)) is not None:
         warnings["cwd"] = problem
     if job.python is not None:

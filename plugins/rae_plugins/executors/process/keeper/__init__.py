@@ -15,6 +15,7 @@ JSON lines over a socket pair; the keeper's end is its standard input. Requests 
 
     {"key": KEY, "run": ID, "argv": […], "env": {…}, "cwd": PATH, "output": PATH, "cap": BYTES, "hide": [SECRET, …],
      "limits": {…}, "orphans": "kill" | "allow", "kill_after": SECONDS,
+     "user": {"uid": N, "gid": N, "groups": [N, …]},
      "umask": N, "watches_stderr": BOOL, "stdin": TEXT, "private": PATH}    spawn a job; "private" is a folder that
                                                                             is removed when the job has ended
     {"end": KEY, "grace": SECONDS}                                         terminate a job; again: shorten the grace

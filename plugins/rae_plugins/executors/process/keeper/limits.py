@@ -29,10 +29,15 @@ def find_ioprio_call() -> int | None:
     return _IOPRIO_SET.get(os.uname().machine) if sys.platform == "linux" else None
 
 
-def build_preexec(limits: Mapping[str, Any], cgroup_path: str | None) -> Callable[[], None] | None:
-    """Return a function that a new process calls before its program begins; None where it has nothing to set."""
-    steps = _preexec_steps(limits, cgroup_path)
-    if not steps:
+def build_preexec(
+    limits: Mapping[str, Any], cgroup_path: str | None, switch_user: Callable[[], None] | None = None
+) -> Callable[[], None] | None:
+    """Return a function that a new process calls before its program begins; None where it has nothing to set.
+
+    It becomes another user last, because some limits need the rights of root. Without that it doesn't begin.
+    """
+    steps = _preexec_steps(limits, cgroup_path) if limits else []
+    if not steps and switch_user is None:
         return None
     best_effort = limits.get("best_effort", False)
 
@@ -45,6 +50,12 @@ def build_preexec(limits: Mapping[str, Any], cgroup_path: str | None) -> Callabl
                     # An exception in here reaches the parent without its text, so that goes through the output pipe.
                     os.write(2, f"{name} cannot be set: {error}".encode())
                     raise
+        if switch_user is not None:
+            try:
+                switch_user()
+            except OSError as error:
+                os.write(2, f"the user cannot be set: {error}".encode())
+                raise
 
     return preexec
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.limits import build_preexec
 from rae_plugins.executors.process.keeper.output import CappedOutput
+from rae_plugins.executors.process.keeper.user import build_user_switch
 
 READ_BYTES = 1 << 16
 """Bytes read at once from a pipe or a socket."""
@@ -25,7 +26,7 @@ def spawn_process(request: Mapping[str, Any], group_path: str | None) -> Attempt
     isn't ours to start, because its output file exists.
     """
     limits = request.get("limits") or {}
-    preexec = build_preexec(limits, group_path) if limits else None
+    preexec = build_preexec(limits, group_path, build_user_switch(request.get("user")))
     with (
         _open_output(request["output"]) as (output, reading, writing),
         _open_pipe(request) as (errors, error_writing),
