@@ -45,13 +45,24 @@ class EventTimes:
     offset: timedelta
     counts: Callable[[CalendarEvent], bool] = lambda _: True
     _years: dict[int, tuple[EventTime, ...]] = field(factory=dict, init=False, repr=False)
+    _last_year: int | None = field(init=False, repr=False)
+    """A year after which nothing comes; None where that isn't known."""
+
+    def __attrs_post_init__(self) -> None:
+        """Find out when the last event ends, so that nothing is searched after that."""
+        slack = abs(self.offset) + timedelta(days=2)
+        ends = [
+            None if (last := event.last_start) is None else _shift(last, event.length.upper_bound + slack).year
+            for event in self.events
+        ]
+        known = [end for end in ends if end is not None]
+        object.__setattr__(self, "_last_year", max(known, default=0) if len(known) == len(ends) else None)
 
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the first instant after another, in UTC; None if there is none within `SEARCH_YEARS`."""
         at = instant.astimezone(UTC)
-        for number in range(at.year, min(at.year + SEARCH_YEARS, MAXYEAR) + 1):
-            if self._is_over(number):
-                return None
+        last = at.year + SEARCH_YEARS if self._last_year is None else min(self._last_year, at.year + SEARCH_YEARS)
+        for number in range(at.year, min(last, MAXYEAR) + 1):
             times = self._year(number)
             index = bisect_right(times, at, key=lambda time: time.at)
             if index < len(times):
@@ -62,14 +73,6 @@ class EventTimes:
         """Return the occurrences that belong to an instant."""
         at = instant.astimezone(UTC)
         return [time.occurrence for time in self._year(at.year) if time.at == at]
-
-    def _is_over(self, number: int) -> bool:
-        last_starts = [event.last_start for event in self.events]
-        slack = 1 + abs(self.offset).days // 365
-        return all(
-            last is not None and last.year + slack + event.length.upper_bound.days // 365 < number
-            for last, event in zip(last_starts, self.events, strict=True)
-        )
 
     def _year(self, number: int) -> tuple[EventTime, ...]:
         times = self._years.get(number)

@@ -26,7 +26,7 @@ from rae_auto.toolkit.files import FileIdentity, identify_file
 CHECK_SECONDS = 30.0
 """Time between two looks at the files."""
 
-MAX_READ_SECONDS = 8.0
+MAX_READ_SECONDS = 30.0
 """Time that looking at the files, or reading one again, may take."""
 
 Request = Callable[[Callable[[Ask], Event | RefreshPlans]], Awaitable[Mapping[str, Any]]]
