@@ -26,7 +26,7 @@ def event_command() -> None:
 
 
 @event_command.command("send")
-@click.argument("name")
+@click.argument("name", shell_complete=options.complete("events"))
 @click.option(
     "--data", type=JsonObject(), metavar="JSON", help="The data, a JSON object; '-' reads it from standard input."
 )
@@ -70,7 +70,14 @@ def _parse_field(argument: str) -> tuple[str, Any]:
 
 
 @event_command.command("list")
-@click.option("--name", "names", multiple=True, metavar="GLOB", help="Only events with this name; may be repeated.")
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="GLOB",
+    help="Only events with this name; may be repeated.",
+    shell_complete=options.complete("events"),
+)
 @click.option("--since", metavar="TIME", help="Only events at or after this time: yesterday, 1h, 09:00.")
 @click.option("--until", metavar="TIME", help="Only events at or before this time.")
 @options.limit("events")
@@ -91,7 +98,7 @@ def list_command(names: tuple[str, ...], config: str | None, json_: bool, **boun
 
 
 @event_command.command("delete")
-@click.argument("names", nargs=-1, metavar="[GLOB]...")
+@click.argument("names", nargs=-1, metavar="[GLOB]...", shell_complete=options.complete("events"))
 @click.option("--all", "all_", is_flag=True, help="Delete all events.")
 @click.option("--before", metavar="TIME", help="Only events before this time: yesterday, 1h, 09:00.")
 @options.config

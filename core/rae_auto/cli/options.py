@@ -96,7 +96,7 @@ def read_future_time(option: str, text: str, zone: ZoneInfo) -> datetime:
 
 
 def complete(kind: str) -> "Callable[[click.Context, click.Parameter, str], list[str]]":
-    """Return the completion of names of a kind: jobs, runs, "jobs and runs", states, notifiers or plugins."""
+    """Return the completion of names of a kind: jobs, runs, "jobs and runs", events, states, notifiers or plugins."""
 
     def find(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
         from rae_auto.cli.interactive.completions import find_names  # lazy: start-up

@@ -26,6 +26,8 @@ COMMAND_SYNONYMS: Synonyms = {
     **dict.fromkeys(("validate", "lint", "verify"), ("check",)),
     **dict.fromkeys(("explain",), ("why",)),
     **dict.fromkeys(("runs", "last"), ("history",)),
+    **dict.fromkeys(("skip_next",), ("skip",)),
+    **dict.fromkeys(("dump",), ("backup",)),
     **dict.fromkeys(("info", "describe", "inspect"), ("show",)),
     **dict.fromkeys(("dry_run", "forecast", "preview"), ("simulate",)),
     **dict.fromkeys(("events",), ("event",)),
@@ -33,6 +35,9 @@ COMMAND_SYNONYMS: Synonyms = {
     **dict.fromkeys(("autostart", "systemd", "launchd", "install"), ("service", "install")),
 }
 """Our commands for those of systemctl, cron, Docker and other tools."""
+
+_STATES = ("succeeded", "failed", "timed_out", "cancelled", "interrupted", "skipped", "lost", "queued", "running")
+_OPTIONS_AS_COMMANDS = ("help", "version")
 
 _MAX_SHOWN_CHARACTERS = 64
 
@@ -83,6 +88,10 @@ class CommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def _describe_unknown(self, name: str, ctx: click.Context) -> str:
+        if name in _OPTIONS_AS_COMMANDS:
+            return f"unknown command {quote(name)}; did you mean '{ctx.command_path} --{name}'?"
+        if name in ("export", "promote"):
+            return f"unknown command {quote(name)}; 'rae-auto show JOB --toml' prints a job for a configuration file"
         if name in self.renamed:
             return f"command {quote(name)} was renamed; use '{ctx.command_path} {self.renamed[name]}'"
         near = did_you_mean(name[:_MAX_SHOWN_CHARACTERS], self.list_commands(ctx), COMMAND_SYNONYMS)
@@ -161,6 +170,9 @@ def describe_usage_error(error: click.ClickException) -> str:
 def _restate(error: click.ClickException, context: click.Context | None) -> str:
     match error:
         case click.NoSuchOption():
+            state = error.option_name.removeprefix("--")
+            if state in _STATES and "--state" in _options_of(context):
+                return f"unknown option {_quote_short(error.option_name)}; did you mean '--state {state}'?"
             near = did_you_mean(error.option_name[:_MAX_SHOWN_CHARACTERS], _options_of(context))
             return f"unknown option {_quote_short(error.option_name)}{near}"
         case click.MissingParameter(param=click.Parameter() as parameter):

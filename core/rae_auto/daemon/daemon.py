@@ -262,7 +262,8 @@ class Daemon:
         engine = self._scheduler.runtime.engine
         jobs = [(engine.next_at(entry.job.id), entry.job.id) for entry in engine.jobs()]
         due = [(at, job) for at, job in jobs if at is not None]
-        return describe_plan(len(jobs), due, is_enabled=self._scheduler.runtime.settings.enabled)
+        zone = self._scheduler.runtime.zone
+        return describe_plan(len(jobs), due, zone, is_enabled=self._scheduler.runtime.settings.enabled)
 
     async def _forward(self, control: ControlServer) -> None:
         async with contextlib.aclosing(self._scheduler.events()) as events:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from loguru import logger
 
@@ -27,14 +28,16 @@ def log_start(config: Path, directory: Path, log_places: Sequence[str]) -> None:
         logger.info("log: {}", " and ".join(log_places))
 
 
-def describe_plan(jobs: int, due: Iterable[tuple[datetime, str]], *, is_enabled: bool) -> str:
-    """Return a line with the number of jobs, and those that are due next."""
+def describe_plan(
+    jobs: int, due: Iterable[tuple[datetime, str]], zone: ZoneInfo | None = None, *, is_enabled: bool
+) -> str:
+    """Return a line with the number of jobs, and those that are due next by the clock of `zone`, or the machine's."""
     count = format_count(jobs, "job")
     if not is_enabled:
         return count
     now = datetime.now(UTC)
     if starts := heapq.nsmallest(MAX_NEXT_STARTS, due):
-        return f"{count}; next: {', '.join(f'{job} at {format_local_time(at, None, now)}' for at, job in starts)}"
+        return f"{count}; next: {', '.join(f'{job} at {format_local_time(at, zone, now)}' for at, job in starts)}"
     return f"{count}; none has a next start that is known yet"
 
 

@@ -182,8 +182,8 @@ def _explain_missing_record(due: datetime, view: JobView) -> str:
     if not view.has_daemon and all(cursor.at < due for cursor in cursors):
         return "no daemon was running, nor is one running now; the next one decides by catch_up whether it still runs"
     if cursors and all(due <= cursor.since for cursor in cursors):
-        since = view.time(min(cursor.since for cursor in cursors))
-        return f"its schedule counts only from {since}: it was added or changed then, or older records were deleted"
+        # Not from when on: the cursor begins later than the job was loaded, if it has missed something since.
+        return "there is no record of it: the job was first loaded, or changed, after that, or records were deleted"
     oldest = min((run.scheduled_for for run in view.runs), default=None)
     is_pruned = oldest is None or due < oldest
     return "there are no records of that time any more" if is_pruned else "there is no record of it"

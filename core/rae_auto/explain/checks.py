@@ -89,8 +89,7 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     if overrun is not None and run.overran_at is not None:
         limit = f'expect.max_runtime = "{format_duration(overrun.max_runtime)}"'
         yield ExplanationFact("too long", f"for longer than expected, since {view.time(run.overran_at)} ({limit})")
-    for attempt in run.attempts:
-        yield ExplanationFact(f"attempt {attempt.number}", _attempt(run, attempt))
+    yield from _attempts(run, view)
     if run.finished_at is not None:
         why = f": {run.reason.describe(view.time)}" if run.reason else ""
         yield ExplanationFact("ended", f"{run.state.text} at {view.time(run.finished_at)}{why}")
@@ -205,9 +204,29 @@ def _describe_needs(run: Run, needs: Sequence[str]) -> str:
     return f"{names}: {run.reason.text}" if run.state is RunState.SKIPPED and run.reason else names
 
 
+def _attempts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
+    """Yield each attempt, and the waits between them."""
+    ended_at = None
+    for attempt in run.attempts:
+        if ended_at is not None:
+            gap = format_elapsed(max(attempt.started_at - ended_at, timedelta(0)))
+            yield ExplanationFact("waited", f"{gap} before attempt {attempt.number} (retry)")
+        yield ExplanationFact(f"attempt {attempt.number}", _attempt(run, attempt))
+        ended_at = attempt.finished_at
+    if run.attempts and _is_waiting(run):
+        yield ExplanationFact("waiting", view.waiting.get(run.id, (None, "it is next"))[1])
+
+
+def _is_waiting(run: Run) -> bool:
+    return not run.state.final and not run.state.active
+
+
 def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:
-    reasons = [_wait_text(reason, run, view) for reason in run.waited_for]
-    if not run.state.final and not run.state.active:
+    """Yield why the run waited for its first attempt."""
+    has_begun = run.started_at is not None
+    waits = [reason for reason in run.waited_for if not (has_begun and isinstance(reason, RetryDelayed))]
+    reasons = [_wait_text(reason, run, view) for reason in waits]
+    if _is_waiting(run) and not run.attempts:
         reasons.append(view.waiting.get(run.id, (None, "it is next"))[1])
     waited = run.started_at is not None and (run.started_at - run.queued_at).total_seconds() >= 1
     if waited and not reasons:
@@ -217,12 +236,10 @@ def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:
 
 
 def _wait_text(reason: Block, run: Run, view: JobView) -> str:
-    if isinstance(reason, RetryDelayed) and (run.state.final or run.state.active):
-        return reason.describe_past(view.time)
     if isinstance(reason, StartDelayed) and run.started_at is not None:
         return f"until {view.time(reason.until)} (jitter, or the distance between missed runs)"
     current = run.guard_wait.by if isinstance(reason, GuardBlocked) and run.guard_wait else reason
-    return current.describe(view.time)
+    return current.describe(view.time) if _is_waiting(run) and not run.attempts else current.describe_past(view.time)
 
 
 def _attempt(run: Run, attempt: Attempt) -> str:

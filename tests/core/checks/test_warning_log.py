@@ -34,7 +34,7 @@ def update(log: WarningLog, jobs: int = 2) -> None:
 
 
 @pytest.mark.parametrize("jobs", [MAX_JOBS_IN_THREAD, MAX_JOBS_IN_THREAD + 1])
-def test_warning_log_gives_place_and_remedy(path: Path, lines: list[str], jobs: int) -> None:
+def test_warning_log_has_place_and_remedy(path: Path, lines: list[str], jobs: int) -> None:
     write(path, "nosuch-program")
     update(WarningLog(path, Registry()), jobs)
     text = 'program "nosuch-program" not found on PATH; install it, or give its full path'
@@ -68,7 +68,7 @@ def test_warning_log_is_empty_for_a_file_with_errors(path: Path, lines: list[str
     assert lines == []
 
 
-def test_warning_log_gives_up_a_check_that_hangs(
+def test_warning_log_ends_a_check_that_hangs(
     path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     write(path, "nosuch-program")

@@ -3,15 +3,24 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.shell_completion import ShellComplete
 from tests.core.cli.conftest import Cli
+from tests.support.daemons import Daemons
 
 from rae_auto.cli.program import program
 from rae_auto.model.run import RunState
+
+
+@pytest.fixture
+def daemons(tmp_path: Path) -> Iterator[Daemons]:
+    daemons = Daemons(tmp_path, '[jobs.hello]\ncommand = ["true"]\n')
+    yield daemons
+    daemons.end()
 
 
 def offered(*words: str) -> list[str]:
@@ -104,3 +113,24 @@ def test_bash_completes_a_job_with_the_script(
     }
     ran = subprocess.run(["bash", "-c", "\n".join(lines)], cwd=home, env=environment, capture_output=True, text=True)
     assert ran.stdout == "hello\n", ran.stderr
+
+
+def test_names_of_recorded_events_are_offered(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
+    assert cli("event", "send", "completion.tested").code == 0
+    assert offered("event", "send", "completion.") == ["completion.tested"]
+    assert offered("event", "list", "--name", "completion.") == ["completion.tested"]
+    assert offered("event", "delete", "completion.") == ["completion.tested"]
+
+
+def test_runs_and_events_are_offered_while_the_file_has_an_error(
+    daemons: Daemons, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemons.serve()
+    run = daemons.ask("trigger", job="hello")["run_id"]
+    daemons.ask("record_event", name="seen.once")
+    daemons.stop()
+    daemons.write(daemons.config.read_text() + "nonsense = 1\n")
+    monkeypatch.setenv("RAE_STATE_DIR", str(daemons.state))
+    monkeypatch.chdir(daemons.home)
+    assert offered("output", run[:12]) == [run]
+    assert offered("event", "delete", "seen") == ["seen.once"]

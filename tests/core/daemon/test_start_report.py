@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from loguru import logger
@@ -84,3 +85,10 @@ def test_first_lines_of_jobs_that_nothing_starts_say_so(log: list[str], program:
     log_ready(CONFIG, describe_plan(1, [], is_enabled=False), is_enabled=False)
     assert log[0] == "1 job; none has a next start that is known yet"
     assert "by hand only" in log[3]
+
+
+def test_next_starts_are_by_the_configured_clock() -> None:
+    due = [(datetime(2050, 1, 4, 12, tzinfo=UTC), "job")]
+    assert (
+        describe_plan(1, due, ZoneInfo("Asia/Tokyo"), is_enabled=True) == "1 job; next: job at 2050-01-04 21:00:00 JST"
+    )

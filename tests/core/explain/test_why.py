@@ -18,6 +18,7 @@ from rae_auto.explain.collector import Question, explain
 from rae_auto.explain.engine_source import EngineSource, explain_job
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.plugin_ref import TriggerRef
+from rae_auto.model.policies import RetryPolicy
 from rae_auto.model.reasons import NeedFailed, Paused
 from rae_auto.model.run import Result, RunState
 from rae_auto.registry import Registry
@@ -250,7 +251,7 @@ def test_facts_keep_waits_after_the_end_and_a_restart():
     w.end(next(o for o in w.active_starts if w.active_starts[o].run.job == "b"))
     w.crash(alive=[run])
     w.end(run)
-    assert facts_of(explain_run(w.run(run), view_job(w)))["waited"] == '"b", which it needs, has an open run'
+    assert facts_of(explain_run(w.run(run), view_job(w)))["waited"] == '"b", which it needs, had an open run'
 
 
 def test_explain_refuses_a_run_of_another_job():
@@ -270,7 +271,10 @@ def test_why_a_time_before_the_job_was_added():
     w = world()
     w.advance(5 * HOUR)
     w.add(a_job())
-    assert "its schedule counts only from 2026-01-01 05:00:00+00:00" in answer_at(w, EPOCH + 3 * HOUR).answer
+    assert (
+        "there is no record of it: the job was first loaded, or changed, after that"
+        in answer_at(w, EPOCH + 3 * HOUR).answer
+    )
 
 
 def test_decision_causes_no_extra_wake_up():
@@ -296,3 +300,21 @@ def test_why_of_a_job_with_deleted_records_has_its_last_end():
     answer = explain_now(evolve(view_job(w), runs=())).answer
     assert answer.startswith("a last ended at ")
     assert ", and the records of its runs have been deleted; it is next due at" in answer
+
+
+def test_facts_have_attempts_and_waits_in_their_order():
+    w = world(a_job("b", hourly=False), a_job(hourly=False, needs=["b"], retry_policy=RetryPolicy(attempts=3)))
+    w.trigger("b")
+    run = w.trigger("a")
+    w.advance(MINUTE)
+    w.end(next(o for o in w.active_starts if w.active_starts[o].run.job == "b"))
+    w.fail(run)
+    subjects = [fact.subject for fact in explain_run(w.run(run), view_job(w)).facts]
+    assert subjects[subjects.index("waited") :][:4] == ["waited", "started", "attempt 1", "waiting"]
+    w.advance(MINUTE)
+    w.fail(run)
+    w.advance(MINUTE)
+    w.end(run)
+    subjects = [fact.subject for fact in explain_run(w.run(run), view_job(w)).facts]
+    in_order = ["waited", "started", "attempt 1", "waited", "attempt 2", "waited", "attempt 3", "ended"]
+    assert subjects[subjects.index("waited") :][:8] == in_order

@@ -149,7 +149,7 @@ def tried_again():
     explanation = explain_now(view_job(w))
     w.advance(MINUTE)
     w.end(first_active_run(w))
-    assert facts_of(explain_now(view_job(w)))["waited"].startswith("attempt 1 of 2 failed (exit code 1); attempt 2")
+    assert facts_of(explain_now(view_job(w)))["waited"].endswith(" before attempt 2 (retry)")
     return explanation
 
 

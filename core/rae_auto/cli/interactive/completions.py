@@ -1,4 +1,4 @@
-"""Names for the completion of the shell: jobs, runs, states, notifiers and plugins.
+"""Names for the completion of the shell: jobs, runs, events, states, notifiers and plugins.
 
 A name comes from the daemon, or else from the configuration. A completion never fails and prints no message: what can't
 be found out is not offered.
@@ -21,6 +21,9 @@ ANSWER_TIMEOUT_SECONDS = 1.0
 
 MAX_RUNS = 50
 """The number of runs that are offered, the newest first."""
+
+MAX_EVENTS = 1000
+"""The number of recorded events whose names are offered, the newest ones."""
 
 Names = Callable[[click.Context], Iterable[str]]
 
@@ -60,8 +63,22 @@ def _runs(context: click.Context) -> Iterable[str]:
         from rae_auto.offline.project import Project  # lazy: start-up
         from rae_auto.offline.queries import history  # lazy: start-up
 
-        runs = history(Project.load(path), {"limit": MAX_RUNS})
+        runs = history(Project.load_for_reading(path), {"limit": MAX_RUNS})
     return [run["run_id"] for run in runs or ()]
+
+
+def _events(context: click.Context) -> Iterable[str]:
+    query = {"names": ["*"], "limit": MAX_EVENTS}
+    events: list[dict[str, Any]] | None = None
+    with suppress(DaemonUnreachable), _connect(context) as client:
+        events = client.call("list_events", **query)
+    path = find_config(context.params.get("config"))
+    if events is None and path is not None:
+        from rae_auto.offline.project import Project  # lazy: start-up
+        from rae_auto.offline.queries import list_events  # lazy: start-up
+
+        events = list_events(Project.load_for_reading(path), query)
+    return sorted({event["name"] for event in events or ()})
 
 
 def _plugins(context: click.Context) -> Iterable[str]:
@@ -80,6 +97,7 @@ _KINDS: dict[str, tuple[Names, ...]] = {
     "jobs": _JOBS,
     "jobs and runs": (*_JOBS, _runs),
     "runs": (_runs,),
+    "events": (_events,),
     "states": (_states,),
     "notifiers": (_configured("notifiers"),),
     "plugins": (_plugins,),

@@ -33,6 +33,10 @@ class ReasonBase:
         """Return the reason as a clause, with instants as `time` shows them."""
         return self.text
 
+    def describe_past(self, time: TimeFormat) -> str:
+        """Return the reason as `describe` does, once it no longer holds."""
+        return self.describe(time)
+
 
 @frozen
 class TimedReason(ReasonBase):

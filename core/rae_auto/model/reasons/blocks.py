@@ -24,6 +24,9 @@ class Overlapping(TimedReason):
     def describe(self, time: TimeFormat) -> str:
         return f"run {self.run} of the same job has been open since {time(self.since)} (overlap)"
 
+    def describe_past(self, time: TimeFormat) -> str:
+        return f"run {self.run} of the same job had been open since {time(self.since)} (overlap)"
+
 
 @frozen
 class QueueFull(ReasonBase):
@@ -192,6 +195,9 @@ class NeedRunning(ReasonBase):
     def text(self) -> str:
         return f'"{self.job}", which it needs, has an open run'
 
+    def describe_past(self, time: TimeFormat) -> str:
+        return f'"{self.job}", which it needs, had an open run'
+
 
 @frozen
 class GuardBlocked(ReasonBase):
@@ -214,6 +220,10 @@ class GuardBlocked(ReasonBase):
         answer = "can't tell" if self.verdict is Verdict.UNKNOWN else f"says {self.verdict}"
         return f'its guard "{self.guard}" {answer}: {self.reason}'
 
+    def describe_past(self, time: TimeFormat) -> str:
+        answer = "couldn't tell" if self.verdict is Verdict.UNKNOWN else f"said {self.verdict}"
+        return f'its guard "{self.guard}" {answer}: {self.reason}'
+
 
 @frozen
 class GuardsPending(ReasonBase):
@@ -225,6 +235,9 @@ class GuardsPending(ReasonBase):
     @property
     def text(self) -> str:
         return "its guards are being read"
+
+    def describe_past(self, time: TimeFormat) -> str:
+        return "its guards were being read"
 
 
 @frozen
@@ -259,6 +272,9 @@ class MaxParallel(ReasonBase):
     def text(self) -> str:
         return f"{'the only slot is' if self.limit == 1 else f'all {self.limit} slots are'} in use (max_parallel)"
 
+    def describe_past(self, time: TimeFormat) -> str:
+        return f"{'the only slot was' if self.limit == 1 else f'all {self.limit} slots were'} in use (max_parallel)"
+
 
 @frozen
 class ResourceBusy(ReasonBase):
@@ -273,7 +289,13 @@ class ResourceBusy(ReasonBase):
 
     @property
     def text(self) -> str:
-        units, verb = "unit" if self.capacity == 1 else "units", "is" if self.used == 1 else "are"
+        return self._describe("is" if self.used == 1 else "are")
+
+    def describe_past(self, time: TimeFormat) -> str:
+        return self._describe("was" if self.used == 1 else "were")
+
+    def _describe(self, verb: str) -> str:
+        units = "unit" if self.capacity == 1 else "units"
         return f'{self.used} of {self.capacity} {units} of resource "{self.resource}" {verb} in use'
 
 
@@ -310,6 +332,9 @@ class ResourceReserved(ReasonBase):
     def text(self) -> str:
         return f'what is left of resource "{self.resource}" is reserved for run {self.run}, which comes first'
 
+    def describe_past(self, time: TimeFormat) -> str:
+        return f'what was left of resource "{self.resource}" was reserved for run {self.run}, which came first'
+
 
 @frozen
 class StartDelayed(TimedReason):
@@ -340,7 +365,6 @@ class RetryDelayed(TimedReason):
         return f"{self._describe_attempt()}; attempt {self.attempt + 1} starts at {time(self.until)}"
 
     def describe_past(self, time: TimeFormat) -> str:
-        """Return the reason as `describe` does, once the wait is over."""
         return f"{self._describe_attempt()}; attempt {self.attempt + 1} was due at {time(self.until)}"
 
     def _describe_attempt(self) -> str:
