@@ -10,7 +10,7 @@ from contextlib import suppress
 from html import escape
 
 from rae_plugins.machine.bus import Bus, BusFailure, Signals, Target, find_session_bus_problem, session_bus
-from rae_plugins.notifiers.desktop.screen import Screen, ScreenAction, ScreenMessage
+from rae_plugins.notifiers.desktop.screen import MessageScreen, ScreenAction, ScreenMessage
 
 _SERVICE = "org.freedesktop.Notifications"
 _NOTIFICATIONS = Target(_SERVICE, "/org/freedesktop/Notifications", _SERVICE)
@@ -22,7 +22,7 @@ MAX_LISTENING = 20
 """Number of messages whose buttons work at a time."""
 
 
-class BusScreen(Screen):
+class BusScreen(MessageScreen):
     """The notification service of the session bus."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from rae_auto.api import Notice, Notifier
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.paths import output_path
 from rae_auto.toolkit.notices import notice_facts, notice_title
-from rae_plugins.notifiers.desktop.screen import Screen, ScreenAction, ScreenMessage
+from rae_plugins.notifiers.desktop.screen import MessageScreen, ScreenAction, ScreenMessage
 
 _SHOWN_FACTS = ("duration", "exit code", "failures in a row", "why it ran", "next run")
 
@@ -20,7 +20,7 @@ MAX_OUTPUT_LINES = 4
 MAX_BODY_CHARACTERS = 1000
 
 
-def make_screen(platform: str) -> Screen:
+def make_screen(platform: str) -> MessageScreen:
     """Return the screen of a platform, as `sys.platform` names it."""
     if platform == "darwin":
         from rae_plugins.notifiers.desktop.script_screens import MacScreen
@@ -35,7 +35,7 @@ def make_screen(platform: str) -> Screen:
     return BusScreen()
 
 
-def _own_screen() -> Screen:
+def _own_screen() -> MessageScreen:
     return make_screen(sys.platform)
 
 
@@ -51,7 +51,7 @@ class DesktopNotifier(Notifier):
     timeout: timedelta = field(
         default=timedelta(seconds=10), converter=parse_duration, metadata={"help": "time that showing it may take"}
     )
-    _screen: Screen = field(init=False, factory=_own_screen, eq=False, repr=False)
+    _screen: MessageScreen = field(init=False, factory=_own_screen, eq=False, repr=False)
 
     def warnings(self) -> tuple[str, ...]:
         """Return why no message can be shown now."""

@@ -25,7 +25,7 @@ class ScreenMessage:
     actions: Mapping[str, ScreenAction] = field(factory=dict)
 
 
-class Screen(ABC):
+class MessageScreen(ABC):
     """A way to show messages on the screen of a platform."""
 
     @abstractmethod

@@ -11,7 +11,7 @@ from contextlib import suppress
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.toolkit.environment import inherited_environment
 from rae_auto.toolkit.programs import find_inherited_program_problem
-from rae_plugins.notifiers.desktop.screen import Screen, ScreenMessage
+from rae_plugins.notifiers.desktop.screen import MessageScreen, ScreenMessage
 
 _TOAST = """
 $kind = [Windows.UI.Notifications.ToastTemplateType, Windows.UI.Notifications, ContentType = WindowsRuntime]
@@ -27,7 +27,7 @@ exit
 """The application is PowerShell's own, by whose id Windows knows that it may show messages."""
 
 
-class MacScreen(Screen):
+class MacScreen(MessageScreen):
     """Notification Centre, by AppleScript. The script comes by standard input, so that no argument has the message."""
 
     def find_problem(self) -> str | None:
@@ -41,7 +41,7 @@ class MacScreen(Screen):
         await _run(["osascript", "-"], script, {}, seconds)
 
 
-class WindowsScreen(Screen):
+class WindowsScreen(MessageScreen):
     """The toasts of Windows, by PowerShell. The texts come as variables, the script by standard input."""
 
     def find_problem(self) -> str | None:
