@@ -3,7 +3,7 @@
 Real daemons with one job that fails: one that logs to a file, and others that log to the native log and notify by
 e-mail (to an SMTP server of this benchmark) and on the desktop, where that notifier is installed. Each is measured
 after it has come to rest, and once more after it has delivered a notice, because notifiers import what they need only
-then. Printed is the median over the rounds, by default 3, and what it is above the first.
+then. Printed is the median over the repetitions, by default 3, and what it is above the first.
 """
 
 import smtplib
@@ -27,11 +27,11 @@ REST_SECONDS = 3.0
 JOB = '[jobs.bad]\ncommand = ["false"]\n'
 
 
-def main(rounds: int) -> None:
+def main(repetitions: int) -> None:
     with smtp_server() as mail:
         variants = list_variants(mail.port)
         figures: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
-        for _ in range(rounds):
+        for _ in range(repetitions):
             for name, tables in variants.items():
                 figures[name].append(measure(tables, mail if "e-mail" in name else None))
     at_rest, after = (median(pair[which] for pair in figures["file log"]) for which in (0, 1))

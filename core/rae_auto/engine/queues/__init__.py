@@ -1,1 +1,1 @@
-"""What waits in the engine: runs for a slot, and notices for their delivery."""
+"""Queues of the engine: runs that wait for a slot, and notices that wait for their delivery."""
