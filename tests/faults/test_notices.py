@@ -101,7 +101,7 @@ def test_notices_survive_kills_at_random_moments(make, service):
     assert {key[1]["Idempotency-Key"] for key in service.requests} == {f'"{id}"' for id in seen}
 
 
-def test_notice_whose_answer_is_lost_comes_again_with_its_id(make, service):
+def test_notice_without_an_answer_comes_again_with_its_id(make, service):
     daemons = make(BY_HAND)
     process = daemons.serve()
     service.may_answer.clear()

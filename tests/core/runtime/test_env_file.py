@@ -120,7 +120,7 @@ def test_file_that_can_not_be_trusted_or_read_is_refused(
         read_env_file(tmp_path / ".env")
 
 
-def test_check_tells_of_a_missing_and_of_a_bad_file(tmp_path: Path) -> None:
+def test_check_names_a_missing_and_a_bad_file(tmp_path: Path) -> None:
     path = tmp_path / "rae.toml"
     path.write_text(
         '[jobs.a]\ncommand = ["true"]\nenv_file = "a.env"\n[jobs.b]\ncommand = ["true"]\nenv_file = "b.env"\n'
