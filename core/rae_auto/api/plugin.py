@@ -82,7 +82,7 @@ class Plugin(ABC):
         """Return the files that it read when it was made, each as `toolkit.files.identify_file` saw it before that.
 
         When one changes, the plugin is made again, and takes the place of the one before if the two are not equal.
-        `warnings` of such a plugin are logged too, each time that it is made.
+        `warnings` that it has then, and had not before, are logged.
         """
         return {}
 

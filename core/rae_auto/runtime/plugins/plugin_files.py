@@ -49,16 +49,20 @@ class PluginFiles:
         self._is_following = False
 
     def set(self, planned: Planned) -> None:
-        """Follow the files of a job from now on, and log what its plugins warn of about them."""
+        """Follow the files of a job from now on.
+
+        What its plugins warn of about them is logged when they have changed; before that, a check of the job says it.
+        """
         job = planned.plan.job.id
         if not planned.files:
             self.remove(job)
             return
         self._files[job] = planned.files
-        if self._warnings.get(job) != planned.file_warnings:
-            self._warnings[job] = planned.file_warnings
+        before, self._warnings[job] = self._warnings.get(job), planned.file_warnings
+        if before is not None:
             for line in planned.file_warnings:
-                logger.bind(job=job).warning("{}", line)
+                if line not in before:
+                    logger.bind(job=job).warning("{}", line)
         if not self._is_following:
             self._is_following = True
             self._tasks.start(self._follow())

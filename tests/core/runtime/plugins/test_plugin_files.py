@@ -91,7 +91,7 @@ def test_file_that_cannot_be_used_any_more_changes_nothing(tmp_path: Path, log: 
     assert len([line for line in log if "stays in force" in line]) == 2
 
 
-def test_events_that_are_skipped_are_logged(tmp_path: Path, log: list[str]) -> None:
+def test_skipped_events_are_logged_when_the_file_changes(tmp_path: Path, log: list[str]) -> None:
     file = tmp_path / "holidays.ics"
     file.write_text(HOLIDAYS.format(name="Strange", end="someday"))
 
@@ -107,5 +107,7 @@ def test_events_that_are_skipped_are_logged(tmp_path: Path, log: list[str]) -> N
         await work(scheduler)
 
     run(tmp_path, add)
-    assert [line for line in log if line.startswith("WARNING") and 'event "Strange" is skipped: DTEND' in line]
+    assert [line for line in log if line.startswith("WARNING") and 'event "Stranger" is skipped: DTEND' in line]
+    # A check says it of the file as it was.
+    assert not [line for line in log if '"Strange"' in line]
     assert not [line for line in log if "Strangest" in line]
