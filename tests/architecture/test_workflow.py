@@ -1,0 +1,40 @@
+"""The workflow that runs the tests on other platforms and versions."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+
+
+def read_workflow():
+    return yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text())
+
+
+def claimed_versions():
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    return [match[1] for text in classifiers if (match := re.fullmatch(r".* :: (3\.\d+)", text))]
+
+
+def test_workflow_runs_every_claimed_python_on_every_platform():
+    matrix = read_workflow()["jobs"]["platforms"]["strategy"]["matrix"]
+    assert {system.partition("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    assert set(claimed_versions()) <= set(matrix["python"])
+
+
+def test_workflow_runs_what_exists():
+    text = (ROOT / ".github" / "workflows" / "tests.yml").read_text()
+    checks = re.findall(r"tests/run_all\.py (\w+)", text)
+    assert checks
+    known = (ROOT / "tests" / "run_all.py").read_text()
+    assert [check for check in checks if f'"{check}": (' not in known] == []
+    assert ".ci/run" in text
+    assert (ROOT / ".ci" / "run").exists()
+
+
+def test_page_of_platforms_has_every_claimed_python():
+    page = (ROOT / "docs" / "platforms.md").read_text()
+    assert [version for version in claimed_versions() if version not in page] == []
