@@ -23,6 +23,7 @@ class Daemons:
         self.home = home
         self.state = state or home / "state"
         self.config = home / "rae.toml"
+        self.command = [sys.executable, "-m", "rae_auto"]
         self.lines: list[str] = []
         self.started: list[subprocess.Popen[bytes]] = []
         self.listening: list[Thread] = []
@@ -33,7 +34,7 @@ class Daemons:
         self.config.chmod(0o600)
 
     def launch(self, *wrapper: str, state: Path | None = None) -> "subprocess.Popen[bytes]":
-        command = [*wrapper, sys.executable, "-m", "rae_auto", "run", "--config", str(self.config)]
+        command = [*wrapper, *self.command, "run", "--config", str(self.config)]
         environment = {**os.environ, "RAE_STATE_DIR": str(state or self.state)}
         process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         # Through us, since its own files may be what fails.

@@ -158,6 +158,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
 
 
 @posix
+@pytest.mark.requirement("S22")
 @pytest.mark.parametrize("platform", SCREENS)
 def test_script_gets_the_message_as_data(stand_in: Any, platform: str) -> None:
     record = stand_in(SCREENS[platform])

@@ -102,6 +102,7 @@ def test_each_job_has_its_check(service: Service) -> None:
         notify(notifier, job=JobId(""))
 
 
+@pytest.mark.requirement("S22")
 @pytest.mark.parametrize(
     ("status", "headers", "message"),
     [
@@ -118,10 +119,24 @@ def test_refusals_name_the_host_and_not_the_key(service: Service, status: int, h
     assert "secret-topic" not in str(caught.value)
 
 
+@pytest.mark.requirement("S22")
 def test_hanging_service_is_given_up(service: Service) -> None:
     service.may_answer.clear()
     with pytest.raises(RuntimeError, match=r"did not answer within 0\.2 s"):
         notify(HealthchecksNotifier(url=service.url, timeout=timedelta(seconds=0.2)))
+
+
+@pytest.mark.requirement("S22")
+@pytest.mark.parametrize("status", [200, 500])
+def test_endless_answer_is_not_read(service: Service, status: int) -> None:
+    service.status, service.answer = status, b"x" * (10 << 20)
+    notifier = HealthchecksNotifier(url=service.url)
+    if status == 200:
+        notify(notifier)
+        return
+    with pytest.raises(RuntimeError) as caught:
+        notify(notifier)
+    assert len(str(caught.value)) < 600
 
 
 @pytest.mark.parametrize(

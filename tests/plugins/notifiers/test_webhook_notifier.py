@@ -93,6 +93,14 @@ def test_ntfy_gets_title_and_priority_as_headers(service: Service) -> None:
     assert (failure["Priority"], recovery["Priority"]) == ("high", "default")
 
 
+@pytest.mark.requirement("S22")
+@pytest.mark.parametrize("preset", PRESETS)
+def test_line_breaks_in_a_text_make_no_headers(service: Service, preset: str) -> None:
+    notify(WebhookNotifier(url=service.url, preset=preset), text="a\r\nX-Planted: yes", host="h\nX-Planted: yes")
+    ((_, headers, _),) = service.requests
+    assert "X-Planted" not in headers
+
+
 def test_markup_in_output_stays_text(service: Service) -> None:
     for preset in ("slack", "discord", "mattermost"):
         notify(WebhookNotifier(url=service.url, preset=preset), output="<!channel> ``` @everyone")
@@ -132,6 +140,7 @@ def test_refusals_name_the_host_and_keep_the_path_secret(
     assert str(error.value) == f"{service.place} {message}"
 
 
+@pytest.mark.requirement("S22")
 def test_service_that_hangs_is_given_up(service: Service) -> None:
     service.may_answer.clear()
     with pytest.raises(RuntimeError, match=r"did not answer within 0\.2 s"):
