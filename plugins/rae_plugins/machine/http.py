@@ -3,6 +3,7 @@
 The path is in no message, because with many services it is the secret.
 """
 
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -40,6 +41,26 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> N
 def host_of(url: str) -> str:
     """Return the host and port of an address, for messages."""
     return urlsplit(url).netloc.rpartition("@")[2] or "the address"
+
+
+def find_host_problem(url: str, seconds: float) -> str | None:
+    """Return why the host of an address can't be reached, with the remedy, or None. Connects, and sends nothing.
+
+    Where a proxy is used, that could tell; so the answer is None.
+    """
+    parts = urlsplit(url)
+    if parts.hostname is None or _uses_proxy(parts.scheme, parts.hostname):
+        return None
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname, port), seconds).close()
+    except (OSError, ValueError) as error:
+        return f"{host_of(url)} can't be reached ({error}); check url and the network"
+    return None
+
+
+def _uses_proxy(scheme: str, host: str) -> bool:
+    return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

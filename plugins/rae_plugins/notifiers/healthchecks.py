@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_OID, uuid5
@@ -18,7 +19,7 @@ from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.notices import notice_body
 from rae_auto.toolkit.secrets.references import resolve_references
 from rae_plugins.machine.blocking_calls import call_with_timeout
-from rae_plugins.machine.http import host_of, post
+from rae_plugins.machine.http import find_host_problem, host_of, post
 
 MAX_BODY_BYTES = 10_000
 """The bytes of a request that the service keeps; its own installations keep no more by default."""
@@ -71,6 +72,13 @@ class HealthchecksNotifier(Notifier):
         except ValueError as error:
             return (str(error),)
         return ()
+
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return why the host can't be reached; nothing is pinged."""
+        if self.warnings():
+            return ()
+        url, _ = resolve_references(self.url, os.environ, "url")
+        return tuple(filter(None, [find_host_problem(url.strip(), self.timeout.total_seconds())]))
 
     async def notify(self, notice: Notice) -> None:
         """Ping, for each notice that this one sums up. Errors: RuntimeError, with the host and what it answered."""

@@ -3,8 +3,6 @@
 import base64
 import json
 import os
-import socket
-import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +20,7 @@ from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.notices import notice_body, notice_record, notice_title
 from rae_auto.toolkit.secrets.references import resolve_references
 from rae_plugins.machine.blocking_calls import call_with_timeout
-from rae_plugins.machine.http import host_of, post
+from rae_plugins.machine.http import find_host_problem, host_of, post
 
 MAX_DISCORD_CHARACTERS = 2000
 """The longest message that Discord takes."""
@@ -148,15 +146,7 @@ class WebhookNotifier(Notifier):
         if self.warnings():
             return ()
         url, _ = resolve_references(self.url, os.environ, "url")
-        parts = urlsplit(url)
-        if parts.hostname is None or _uses_proxy(parts.scheme, parts.hostname):
-            return ()
-        try:
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            socket.create_connection((parts.hostname, port), self.timeout.total_seconds()).close()
-        except (OSError, ValueError) as error:
-            return (f"{host_of(url)} can't be reached ({error}); check url and the network",)
-        return ()
+        return tuple(filter(None, [find_host_problem(url, self.timeout.total_seconds())]))
 
     async def notify(self, notice: Notice) -> None:
         """Post the notice. Errors: RuntimeError, with the host and what it answered."""
@@ -174,10 +164,6 @@ class WebhookNotifier(Notifier):
         _check_url(None, None, url)
         headers = {name: resolve_references(text, os.environ, name)[0] for name, text in self.headers.items()}
         post(url, payload.body, {**payload.headers, **headers}, seconds)
-
-
-def _uses_proxy(scheme: str, host: str) -> bool:
-    return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
 
 
 @hookimpl

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import fields_dict
 
+from rae_auto.api.plugin import Kind
 from rae_auto.checks.check import check_file
 from rae_auto.model.policies import NotifyPolicy
 from rae_auto.registry import Registry
@@ -27,6 +28,7 @@ def test_check_explains_a_mistake_of_a_newcomer(case: str, tmp_path: Path) -> No
     report = check_file(path, Registry())
     assert report.errors
     shown = [*report.errors, *(f"warning: {line}" for line in report.warnings)]
+    lines = lines.replace("NOTIFIERS", ", ".join(sorted(Registry().names(Kind.NOTIFIER))))
     lines = lines.replace("KEYS", ", ".join(sorted(fields_dict(NotifyPolicy))))
     assert [line.replace(f"{path}:", "") for line in shown] == lines.strip().split("\n")
     assert all(line.isprintable() for line in shown)

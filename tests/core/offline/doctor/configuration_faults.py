@@ -78,6 +78,18 @@ def _no_webhook(world: World) -> None:
     world.add(f'[notifiers.ops]\ntype = "webhook"\nurl = "http://127.0.0.1:{closed_port()}/topic"\n')
 
 
+@fault("healthchecks that isn't there", 'notifier: notifier "ops": 127.0.0.1:… can\'t be reached (…); check url …')
+def _no_healthchecks(world: World) -> None:
+    world.monkeypatch.setenv("no_proxy", "127.0.0.1")
+    world.add(f'[notifiers.ops]\ntype = "healthchecks"\nurl = "http://127.0.0.1:{closed_port()}/ping"\n')
+
+
+@fault("no desktop for notices", "configuration: …notifiers.me: …session bus…; …")
+def _no_session_bus(world: World) -> None:
+    world.monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={world.home}/bus")
+    world.add('[notifiers.me]\ntype = "desktop"\n')
+
+
 in_toml(
     "no mail program",
     '[notifiers.ops]\ntype = "email"\nto = "a@example.org"\nsendmail = "/no/mail"\n',
