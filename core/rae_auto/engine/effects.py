@@ -87,9 +87,10 @@ class Deliver:
 
 @frozen
 class DeliveryFailed:
-    """Report that a notice could not be delivered; it is tried again, or given up."""
+    """Report that a notice, and so many others with it, could not be delivered; they are tried again, or given up."""
 
     notice: OutboxNotice
+    others: int = 0
 
 
 @frozen

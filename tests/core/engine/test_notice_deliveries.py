@@ -210,6 +210,22 @@ def test_quiet_hours_hold_notices_of_all_jobs_until_the_morning():
     assert [notice.job for notice in w.notices] == ["a", "b"]
 
 
+def test_notice_that_was_given_up_joins_no_batch(world, job, monkeypatch):
+    monkeypatch.setattr(deliveries, "MAX_TRIES", 1)
+    w, reports = world(failing(job, digest="1h")), []
+    w.on_effect = reports.append
+    w.deliver = lambda _: "no network"
+    fail(w, times=2)
+    w.advance(2 * HOUR)
+    w.deliver = lambda _: None
+    fail(w, times=2)
+    w.advance(2 * HOUR)
+    assert len(w.notices) == 2
+    assert [one.given_up_at is not None for one in w.stored(OutboxNotice)] == [True, True]
+    # One line of the log for both.
+    assert [one.others for one in reports if isinstance(one, DeliveryFailed)] == [1]
+
+
 def test_batch_is_the_same_after_a_crash(world, job):
     w = world(failing(job, digest="1h"))
     fail(w, times=3)

@@ -147,7 +147,7 @@ def _find_batch(turn: Turn, first: OutboxNotice) -> tuple[OutboxNotice, ...]:
     if first.batch:
         return tuple(notice for notice in others if notice.batch == first.batch and notice.given_up_at is None)
     now = turn.now.wall
-    due = [one for one in others if not one.batch and one.held_until is not None and one.held_until <= now]
+    due = [one for one in others if not one.batch and one.given_up_at is None and (one.held_until or now) <= now]
     waiting = [one for one in due if not turn.state.outbox.is_under_way(one)][:MAX_BATCH_NOTICES]
     if len(waiting) < 2 or first not in waiting:
         return (first,)
@@ -165,12 +165,13 @@ def end_delivery(turn: Turn, event: DeliveryEnded) -> None:
         if event.error is None:
             _forget(turn, notice)
         else:
-            _note_failure(turn, notice, event.error)
+            _note_failure(turn, notice, event.error, others=len(ended) - 1 if notice is ended[0] else None)
     for notifier in dict.fromkeys(notice.notifier for notice in ended):
         _deliver_ready(turn, notifier)
 
 
-def _note_failure(turn: Turn, notice: OutboxNotice, error: str) -> None:
+def _note_failure(turn: Turn, notice: OutboxNotice, error: str, others: int | None) -> None:
+    """Have a notice tried again later, or give it up; report it with the number of `others`, if given."""
     tries, now = notice.tries + 1, turn.now.wall
     # A start that is reported after the end of its run would be wrong.
     is_over = tries >= MAX_TRIES or notice.kind is NotifyOn.START
@@ -183,7 +184,8 @@ def _note_failure(turn: Turn, notice: OutboxNotice, error: str) -> None:
     )
     turn.state.outbox.put(failed)
     turn.step.save(failed)
-    turn.step.request(DeliveryFailed(failed))
+    if others is not None:
+        turn.step.request(DeliveryFailed(failed, others))
     if notice.kind is NotifyOn.START:
         _forget(turn, failed)
     elif is_over:

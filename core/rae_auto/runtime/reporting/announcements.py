@@ -40,8 +40,8 @@ def announce(step: Step, broadcast: EventStream, decisions: DecisionLog) -> None
             case ExpectationMet(job, breach, run):
                 log_breach_end(breach, run)
                 broadcast.publish({"kind": breach.code, "job": job.id, "text": breach.text, "over": True})
-            case DeliveryFailed(notice):
-                log_failed_delivery(notice)
+            case DeliveryFailed(notice, others):
+                log_failed_delivery(notice, others)
             case ClockJumped(jump, by):
                 log_jump(jump, by)
 

@@ -11,7 +11,7 @@ from rae_auto.model.expectations import Breach, Overdue
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.escaping import shorten_line
-from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.model.primitives.formatting import format_count, format_elapsed
 from rae_auto.model.run import Run, RunState
 
 SHOWN_ID_CHARACTERS = 12
@@ -85,18 +85,17 @@ def log_breach_end(breach: Breach, run: Run) -> None:
     logger.bind(job=run.job, run=run.id).info("{} {}", what, _name(run))
 
 
-def log_failed_delivery(notice: OutboxNotice) -> None:
-    """Log that a notice could not be delivered: the first time, and the last one."""
+def log_failed_delivery(notice: OutboxNotice, others: int) -> None:
+    """Log that a notice, and so many others with it, could not be delivered: the first time, and the last one."""
+    text = f"{notice.text} (and {others} more)" if others else notice.text
     log = logger.bind(job=notice.job, **({"run": notice.run} if notice.run else {}))
     what = f'notifier "{notice.notifier}" failed'
     if notice.given_up_at is not None:
-        hint = "'rae-auto notify outbox' shows it"
-        log.error(
-            "{} {} times, so a notice is given up; {}: {}; {}", what, notice.tries, hint, notice.error, notice.text
-        )
+        tries = format_count(notice.tries, "time")
+        log.error("{} {}: {}; not delivered, and not tried again: {}", what, tries, notice.error, text)
     elif notice.next_try_at is not None:
         level, again = "ERROR" if notice.tries == 1 else "DEBUG", notice.next_try_at.astimezone().strftime("%H:%M:%S")
-        log.log(level, "{}: {}; not delivered yet, next try at {}: {}", what, notice.error, again, notice.text)
+        log.log(level, "{}: {}; not delivered yet, next try at {}: {}", what, notice.error, again, text)
 
 
 def _next_attempt_time(run: Run) -> str:

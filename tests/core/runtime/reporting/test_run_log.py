@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from attrs import evolve
 from loguru import logger
 
 from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.notices.outbox import OutboxNotice
+from rae_auto.model.policies import NotifyOn
 from rae_auto.model.reasons import Overlapping
 from rae_auto.runtime import silence_library
-from rae_auto.runtime.reporting.run_log import log_decision
+from rae_auto.runtime.reporting.run_log import log_decision, log_failed_delivery
 
 AT = datetime(2026, 11, 28, 11, 5, 10, tzinfo=UTC)
 
@@ -33,3 +36,16 @@ def test_skip_is_logged_under_its_word_and_in_local_time(log):
     reason = Overlapping("R", AT)
     log_decision(Decision(job="a", trigger="t", key="k", at=AT, decided_at=AT, outcome=Outcome.SKIP, reason=reason))
     assert log == ["INFO skipped: run R of the same job has been open since 2026-11-28 12:05:10 (overlap)"]
+
+
+def test_failed_delivery_is_logged_the_first_time_and_the_last(log):
+    first = OutboxNotice(
+        id="x", notifier="ops", kind=NotifyOn.FAILURE, job="a", at=AT, decided_at=AT, text="a failed", tries=1
+    )
+    first = evolve(first, error="no network", next_try_at=AT)
+    log_failed_delivery(first, 0)
+    log_failed_delivery(evolve(first, tries=33, next_try_at=None, given_up_at=AT), 4)
+    assert log == [
+        'ERROR notifier "ops" failed: no network; not delivered yet, next try at 12:05:10: a failed',
+        'ERROR notifier "ops" failed 33 times: no network; not delivered, and not tried again: a failed (and 4 more)',
+    ]
