@@ -188,6 +188,7 @@ _facts: dict[Any, st.SearchStrategy[Any]] = {
     datetime: instants,
     datetime | None: st.none() | instants,
     timedelta: durations,
+    timedelta | None: st.none() | durations,
     RunId: run_ids,
     JobId: job_ids,
     Verdict: st.sampled_from(Verdict),

@@ -41,10 +41,18 @@ from rae_auto.engine.runs import admission
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS
 from rae_auto.engine.state import Backlog, EngineState, JobEntry, Lateness
 from rae_auto.engine.time import cursors
-from rae_auto.engine.time.catch_up import MAX_LATENESS, DueSpan, StartSpread, find_due_instants, select_instants
+from rae_auto.engine.time.catch_up import (
+    MAX_LATENESS,
+    DueSpan,
+    StartSpread,
+    find_due_instants,
+    select_instants,
+    window_of,
+)
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import Occurrence
+from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.graphs import sort_by_successors
 from rae_auto.model.primitives.instants import format_instant
@@ -161,14 +169,27 @@ def _decide_span(
 ) -> None:
     """Decide the due instants of one trigger, and move its cursor. The caller saves the job's state."""
     now, schedule = turn.now.wall, entry.plan.schedules[trigger]
-    selected, cause = _select(entry, span, now), lateness.cause
+    is_recurring = schedule.next_after(span.instants[-1]) is not None
+    selected, cause = _select(entry, span, now, is_recurring=is_recurring), lateness.cause
     if cause is MissedCause.STORE_REVERTED:
         # What may have run, with nothing left to show it, must not run again.
         selected = frozenset(instant for instant in selected if instant > lateness.since)
     skipped = [instant for instant in span.instants if instant not in selected]
     given_up = skipped[-1] if skipped else span.older
     if given_up is not None:
-        _give_up(turn, entry, trigger, skipped, span.older, cause)
+        window = window_of(entry.job, is_recurring=False)
+        is_window = entry.job.catch_up is not CatchUp.NONE and now - given_up > window
+        reason = Missed(
+            cause,
+            skipped[0] if span.older is None else entry.state.cursors[trigger].at,
+            given_up,
+            len(skipped),
+            span.older is not None,
+            entry.job.catch_up,
+            window if is_window and not (selected and entry.job.catch_up is CatchUp.LATEST) else None,
+        )
+        occurrence = Occurrence(entry.job.id, trigger, format_instant(given_up), given_up)
+        admission.decide(turn, occurrence, reason, count=max(len(skipped), 1))
     last = span.instants[-1]
     _report_missed(turn, entry, trigger, span, selected, cause)
     batch: set[RunId] = set()
@@ -205,13 +226,13 @@ def _report_missed(
     report_downtime(turn, entry, trigger, missed, cause, has_more=span.older is not None, caught_up=caught_up)
 
 
-def _select(entry: JobEntry, span: DueSpan, now: datetime) -> frozenset[datetime]:
+def _select(entry: JobEntry, span: DueSpan, now: datetime, *, is_recurring: bool) -> frozenset[datetime]:
     """Return the instants to decide one by one; those that are skipped by hand displace no others."""
     if not entry.state.skips:
-        return select_instants(entry.job, span, now)
+        return select_instants(entry.job, span, now, is_recurring=is_recurring)
     by_hand_skipped = frozenset(instant for instant in span.instants if entry.state.find_skip(instant))
     rest = evolve(span, instants=tuple(instant for instant in span.instants if instant not in by_hand_skipped))
-    return select_instants(entry.job, rest, now) | by_hand_skipped
+    return select_instants(entry.job, rest, now, is_recurring=is_recurring) | by_hand_skipped
 
 
 def _record_refusals(turn: Turn, entry: JobEntry, trigger: str, refused: Sequence[tuple[datetime, Skip]]) -> None:
@@ -220,23 +241,3 @@ def _record_refusals(turn: Turn, entry: JobEntry, trigger: str, refused: Sequenc
     occurrence = Occurrence(entry.job.id, trigger, format_instant(last), last)
     count = len(refused)
     admission.decide(turn, occurrence, reason, since=since if count > 1 else None, count=count)
-
-
-def _give_up(
-    turn: Turn,
-    entry: JobEntry,
-    trigger: str,
-    skipped: Sequence[datetime],
-    older: datetime | None,
-    cause: MissedCause,
-) -> None:
-    """Record one decision for all instants that are given up.
-
-    `older`, where there is one, is given up too, with all before it that has no decision yet.
-    """
-    first = skipped[0] if older is None else entry.state.cursors[trigger].at
-    last = skipped[-1] if skipped else older
-    assert last is not None, "something is given up"
-    reason = Missed(cause, first, last, len(skipped), older is not None, entry.job.catch_up)
-    occurrence = Occurrence(entry.job.id, trigger, format_instant(last), last)
-    admission.decide(turn, occurrence, reason, count=max(len(skipped), 1))

@@ -223,8 +223,8 @@ def _is_waiting(run: Run) -> bool:
 
 def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     """Yield why the run waited for its first attempt."""
-    has_begun = run.started_at is not None
-    waits = [reason for reason in run.waited_for if not (has_begun and isinstance(reason, RetryDelayed))]
+    is_started = run.started_at is not None
+    waits = [reason for reason in run.waited_for if not (is_started and isinstance(reason, RetryDelayed))]
     reasons = [_wait_text(reason, run, view) for reason in waits]
     if _is_waiting(run) and not run.attempts:
         reasons.append(view.waiting.get(run.id, (None, "it is next"))[1])

@@ -251,10 +251,10 @@ class JobFields:
     catch_up: CatchUp = field(
         default=CatchUp.LATEST, converter=to_catch_up, metadata=_help("which missed occurrences run late")
     )
-    catch_up_window: timedelta = field(
-        default=timedelta(days=1),
-        converter=parse_duration,
-        metadata=_help("the greatest age of a missed occurrence that still runs"),
+    catch_up_window: timedelta | None = field(
+        default=None,
+        converter=_optional_duration,
+        metadata=_help("the greatest age of a missed occurrence that still runs; by default it fits the schedule"),
     )
     on_crash: OnCrash | None = field(
         default=None,

@@ -10,11 +10,12 @@ from rae_auto.engine.events import Restored, TimePassed
 from rae_auto.engine.plan import Settings
 from rae_auto.engine.time.catch_up import MAX_INSTANTS, find_due_instants
 from rae_auto.model.decision import Outcome
+from rae_auto.model.job import Job
 from rae_auto.model.policies import RetryPolicy
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import CaughtUp, Due, MaxOverlap, Missed, MissedCause, Paused
 from rae_auto.model.run import Result
-from rae_auto.simulation.virtual_engine import EPOCH
+from rae_auto.simulation.virtual_engine import EPOCH, plan
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -58,6 +59,17 @@ def test_next_wake_is_none_while_nothing_is_due(world, job):
     assert world(job("by-hand")).engine.next_wake(world().now) is None
 
 
+@frozen
+class Once:
+    """A schedule with a single instant."""
+
+    at: datetime
+    jitter: timedelta = timedelta(0)
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        return self.at if self.at > instant else None
+
+
 @pytest.mark.requirement("R13")
 @pytest.mark.parametrize(("policy", "made_up"), [("none", 0), ("latest", 1), ("all", 3)])
 def test_downtime_is_caught_up_by_policy_and_the_rest_is_recorded(world, job, policy, made_up):
@@ -73,6 +85,32 @@ def test_instants_older_than_the_window_are_given_up(world, job):
     w = world(job("a", every=60, catch_up="all", catch_up_window="90m", overlap="allow"))
     w.crash(down=5 * HOUR + MINUTE)
     assert [start.run.scheduled_for - EPOCH for start in w.started] == [4 * HOUR, 5 * HOUR]
+
+
+def test_the_default_window_fits_the_schedule(world, job):
+    w = world(job("weekly", every=7 * 24 * 60), job("often", every=6 * 60, catch_up="all", overlap="allow"))
+    w.crash(down=10 * DAY + HOUR)
+    w.advance(MINUTE)
+    ages = {start.run.job: [] for start in w.started}
+    for start in w.started:
+        ages[start.run.job].append(EPOCH + 10 * DAY + HOUR - start.run.scheduled_for)
+    assert ages == {"weekly": [3 * DAY + HOUR], "often": [19 * HOUR, 13 * HOUR, 7 * HOUR, HOUR]}
+
+
+def test_a_window_that_decides_is_named(world, job):
+    w = world(job("weekly", every=7 * 24 * 60, catch_up_window="2d"))
+    w.advance(24 * HOUR)
+    w.crash(down=10 * 24 * HOUR)
+    (missed,) = [d.reason for d in w.decisions if isinstance(d.reason, Missed)]
+    assert missed.text.endswith('; older than catch_up_window = "2d")')
+
+
+def test_a_schedule_that_ended_is_caught_up_for_a_day(world):
+    for down, starts in ((23 * HOUR, 1), (26 * HOUR, 0)):
+        w = world(plan(Job(id="once", command="work"), t=Once(EPOCH + HOUR)))
+        w.crash(down=down)
+        w.advance(MINUTE)
+        assert len(w.started) == starts
 
 
 def test_short_downtime_makes_an_instant_late(world, job):

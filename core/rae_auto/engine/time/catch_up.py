@@ -16,7 +16,7 @@ that is three milliseconds late goes the same way as one that is a week late.
 - The latest instant, if it is at most `MAX_LATENESS` ago, is *due*: it is merely late. Everything before it is
   *missed*, however short ago, because a later instant of the same schedule has come.
 - `catch_up` chooses among the missed ones within `catch_up_window`: "latest" takes the last, "all" takes each, "none"
-  none.
+  none. By default the window fits the schedule (`window_of`).
 - What is chosen is started late (`CaughtUp`); the rest of one pass gets one decision together (`Missed`), so that a
   year of downtime doesn't fill the log. Every instant has a decision either way, and the cursor moves over all of them
   (`cursors`).
@@ -47,6 +47,9 @@ from rae_auto.model.schedule import Schedule
 
 MAX_LATENESS = timedelta(seconds=60)
 """The latest instant is merely late up to this, and missed from then on."""
+
+DEFAULT_WINDOW = timedelta(days=1)
+"""The greatest age of a missed instant that still runs, unless it is the latest one of a schedule that goes on."""
 
 MAX_LOOK_BACK = timedelta(days=400)
 """Time back to which the last instant of a schedule is searched."""
@@ -129,11 +132,26 @@ def find_neighbours(schedules: Iterable[Schedule], at: datetime) -> tuple[dateti
     return max(before, default=None), min(after, default=None)
 
 
-def select_instants(job: Job, due: DueSpan, now: datetime) -> frozenset[datetime]:
-    """Return those of the instants that the job's policy lets run."""
-    window = MAX_LATENESS if job.catch_up is CatchUp.NONE else max(MAX_LATENESS, job.catch_up_window)
-    recent = [instant for instant in due.instants if now - instant <= window]
-    return frozenset(recent if job.catch_up is CatchUp.ALL else recent[-1:])
+def window_of(job: Job, *, is_recurring: bool) -> timedelta:
+    """Return the greatest age of the latest missed instant that still runs.
+
+    By default it is `DEFAULT_WINDOW`, or with `is_recurring` the distance to the next instant where that is longer. As
+    that one has not come, the latest one is then in the window whatever its age.
+    """
+    if job.catch_up is CatchUp.NONE:
+        return MAX_LATENESS
+    if job.catch_up_window is not None:
+        return max(MAX_LATENESS, job.catch_up_window)
+    return timedelta.max if is_recurring else DEFAULT_WINDOW
+
+
+def select_instants(job: Job, due: DueSpan, now: datetime, *, is_recurring: bool = True) -> frozenset[datetime]:
+    """Return those of the instants that the job's policy lets run; `is_recurring` tells whether later ones follow."""
+    latest = [at for at in due.instants[-1:] if now - at <= window_of(job, is_recurring=is_recurring)]
+    if job.catch_up is not CatchUp.ALL:
+        return frozenset(latest)
+    window = window_of(job, is_recurring=False)
+    return frozenset([*(at for at in due.instants if now - at <= window), *latest])
 
 
 @define(eq=False, on_setattr=note_old_value)

@@ -135,6 +135,7 @@ class Missed(TimedReason):
     """Instants that passed while nothing could start them, given up together.
 
     `first` to `last` is the span; `count` counts the latest of them, and `has_older` says that there were more.
+    `window` is the greatest age for catching up, if all of them are older.
     """
 
     code = "missed"
@@ -146,12 +147,15 @@ class Missed(TimedReason):
     count: int
     has_older: bool
     catch_up: CatchUp
+    window: timedelta | None = None
 
     def describe(self, time: TimeFormat) -> str:
         # The daemon was down for longer than that: these are the times that were due.
         is_one = self.first == self.last
+        window = "" if self.window is None else format_duration(self.window)
+        policy = f'older than catch_up_window = "{window}"' if window else f"catch_up = {self.catch_up}"
         due = f"at {time(self.last)}" if is_one else f"from {time(self.first)} until {time(self.last)}"
-        return f"it was missed: {self.cause.text} (due {due}; catch_up = {self.catch_up})"
+        return f"it was missed: {self.cause.text} (due {due}; {policy})"
 
 
 @frozen
