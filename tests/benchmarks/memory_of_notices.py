@@ -1,4 +1,4 @@
-"""Resident memory that the native log and notifiers add: `python tests/benchmarks/memory_of_notices.py [ROUNDS]`.
+"""Resident memory that the native log and notifiers add: `python tests/benchmarks/memory_of_notices.py [TIMES]`.
 
 Real daemons with one job that fails: one that logs to a file, and others that log to the native log and notify by
 e-mail (to an SMTP server of this benchmark) and on the desktop, where that notifier is installed. Each is measured
