@@ -213,7 +213,11 @@ def test_a_plugin_that_cannot_serve_here_says_why(site: "Site") -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "hint"), [("comand", '; did you mean "command"?'), ("zzzzzz", "; installed: command, email, webhook")]
+    ("asked", "hint"),
+    [
+        ("comand", '; did you mean "command"?'),
+        ("zzzzzz", "; installed: command, desktop, email, healthchecks, webhook"),
+    ],
 )
 def test_unknown_plugin_name_gets_a_suggestion(site: "Site", asked: str, hint: str) -> None:
     registry = site.registry()

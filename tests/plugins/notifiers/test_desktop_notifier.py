@@ -84,7 +84,7 @@ def test_service_without_buttons_is_offered_none(bus: MockedBus, monkeypatch: py
 
 def test_missing_desktop_is_named_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/none")
-    (line,) = DesktopNotifier().warnings() if sys.platform == "linux" else ("session bus; log in to a desktop",)
+    (line,) = DesktopNotifier().problems(tmp_path) if sys.platform == "linux" else ("session bus; log in to a desktop",)
     assert "session bus" in line
     assert "; log in to a desktop" in line
 

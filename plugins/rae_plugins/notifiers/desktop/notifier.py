@@ -53,8 +53,8 @@ class DesktopNotifier(Notifier):
     )
     _screen: MessageScreen = field(init=False, factory=_own_screen, eq=False, repr=False)
 
-    def warnings(self) -> tuple[str, ...]:
-        """Return why no message can be shown now."""
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return why no message can be shown now; for `doctor` alone, because `check` may run without a desktop."""
         problem = self._screen.find_problem()
         return () if problem is None else (problem,)
 
