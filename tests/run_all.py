@@ -26,7 +26,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "sample": (
         "pytest", "-q", "-rs", "-n", "3", "--dist", "worksteal",
         "tests/core/api", "tests/core/config", "tests/core/control", "tests/core/model", "tests/core/toolkit",
-        "tests/plugins/triggers/usage",
+        "tests/plugins/triggers/usage", "tests/platforms",
     ),
 }  # fmt: skip
 

@@ -1,6 +1,8 @@
 """The workflow that runs the tests on other platforms and versions."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -23,6 +25,14 @@ def test_workflow_runs_every_claimed_python_on_every_platform():
     matrix = read_workflow()["jobs"]["platforms"]["strategy"]["matrix"]
     assert {system.partition("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
     assert set(claimed_versions()) <= set(matrix["python"])
+
+
+def test_workflow_matches_the_schema_of_workflows():
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed")
+    checker = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    path = ROOT / ".github" / "workflows" / "tests.yml"
+    checked = subprocess.run([*checker, path], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_workflow_runs_what_exists():

@@ -15,6 +15,8 @@ LOCK_RETRY_SECONDS = 0.05
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+"""Windows would make CR LF of each line end, and end a file at Ctrl-Z."""
 
 
 FileIdentity = tuple[int, ...] | None
@@ -75,9 +77,10 @@ def _find_other_owner(path: Path) -> str | None:
 
 def open_private(path: Path, flags: int) -> int:
     """Open a file for the owner alone (0600 regardless of the umask), never through a symbolic link."""
-    descriptor = os.open(path, flags | _NOFOLLOW | _CLOEXEC, 0o600)
-    with contextlib.suppress(OSError):
-        os.fchmod(descriptor, 0o600)
+    descriptor = os.open(path, flags | _NOFOLLOW | _CLOEXEC | _BINARY, 0o600)
+    if hasattr(os, "fchmod"):  # on Windows the file has the rights of its directory
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, 0o600)
     return descriptor
 
 
@@ -158,11 +161,13 @@ class DirectoryLock:
         # The process id is only for messages: a full disk must not keep anyone from reading.
         with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, f"{os.getpid()}\n".encode())
 
     def _holder(self) -> int | None:
         with contextlib.suppress(OSError, ValueError):
-            return int(os.pread(self._descriptor, 32, 0))
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            return int(os.read(self._descriptor, 32))
         return None
 
     def release(self) -> None:

@@ -38,7 +38,7 @@ def read_process(pid: int) -> ProcessInfo | None:
                 name=process.name(),
                 is_dead=process.status() == psutil.STATUS_ZOMBIE,
                 parent=process.ppid(),
-                session=os.getsid(pid),
+                session=_read_session(pid),
                 ticks=int(process.create_time() * TICKS_PER_SECOND),
                 cpu_seconds=0.0,
                 threads=1,
@@ -46,6 +46,11 @@ def read_process(pid: int) -> ProcessInfo | None:
             )
     except (psutil.Error, OSError):
         return None
+
+
+def _read_session(pid: int) -> int:
+    """Return the session of a process; on Windows, which has none as POSIX means it, a number that no session has."""
+    return os.getsid(pid) if hasattr(os, "getsid") else -1
 
 
 def read_all_processes() -> ProcessTable:
