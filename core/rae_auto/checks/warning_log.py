@@ -47,7 +47,7 @@ class WarningLog:
             except (OSError, ValueError, TimeoutError) as error:
                 logger.debug("the configuration can't be checked for warnings: {!r}", error)
                 return
-        found = {_without_place(line, self._path): line for line in lines}
+        found = {_without_line(line, self._path): line for line in lines}
         new = [line for text, line in found.items() if text not in self._logged]
         self._logged = frozenset(found)
         for line in new[:MAX_LINES]:
@@ -84,7 +84,7 @@ def find_warnings(path: Path, registry: Registry) -> Sequence[str]:
     return () if report.errors else report.warnings
 
 
-def _without_place(line: str, path: Path) -> str:
+def _without_line(line: str, path: Path) -> str:
     """Return a warning without file and line, because the line changes with what is above it."""
     return line.removeprefix(f"{path}:").lstrip("0123456789")
 

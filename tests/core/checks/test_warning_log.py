@@ -34,7 +34,7 @@ def update(log: WarningLog, jobs: int = 2) -> None:
 
 
 @pytest.mark.parametrize("jobs", [MAX_JOBS_IN_THREAD, MAX_JOBS_IN_THREAD + 1])
-def test_warning_log_has_place_and_remedy(path: Path, lines: list[str], jobs: int) -> None:
+def test_warning_log_has_lines_of_check(path: Path, lines: list[str], jobs: int) -> None:
     write(path, "nosuch-program")
     update(WarningLog(path, Registry()), jobs)
     text = 'program "nosuch-program" not found on PATH; install it, or give its full path'
