@@ -1,6 +1,7 @@
 """Contracts of the platform adapters: here with stand-ins beside the real platform, in .github/workflows on all."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rae_auto.errors import StoreLocked
+from rae_auto.control.client import Client
+from rae_auto.daemon.control_server import ControlServer
+from rae_auto.errors import DaemonUnreachable, StoreLocked
 from rae_auto.model.primitives.zone_sources.local_zone import find_local_zone
 from rae_auto.service.manager import platform_adapter as service_platform
 from rae_auto.toolkit.files import DirectoryLock, is_locked, write_atomically
@@ -94,6 +97,14 @@ def test_atomic_write_replaces_a_file(tmp_path: Path) -> None:
         write_atomically(tmp_path / "file", content)
     assert (tmp_path / "file").read_bytes() == b"new\n\r\n"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_control_without_unix_sockets_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(socket, "AF_UNIX", raising=False)
+    with pytest.raises(DaemonUnreachable, match="no Unix sockets"):
+        Client(tmp_path)
+    with pytest.raises(DaemonUnreachable, match="no Unix sockets"):
+        ControlServer({}).bind(tmp_path / "control.sock")
 
 
 def test_zone_of_the_machine_can_be_loaded() -> None:

@@ -23,6 +23,7 @@ class Client:
         self.timezone: str | None = None
         """The configured time zone of the daemon, once it is known; a daemon that is just starting can't say yet."""
         directory = directory or state_directory(find_config())
+        require_unix_sockets()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(timeout)
         try:
@@ -112,6 +113,14 @@ class Client:
         if not line:
             raise DaemonUnreachable("the daemon closed the connection; see its log")
         return line
+
+
+def require_unix_sockets() -> None:
+    """Refuse to go on where Python has no Unix sockets, as on Windows. Errors: DaemonUnreachable."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise DaemonUnreachable(
+            "no daemon can run here, because Python has no Unix sockets on this system; run it on Linux"
+        )
 
 
 def unreachable(directory: Path) -> DaemonUnreachable:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from rae_auto.api.events import Event
-from rae_auto.control.client import unreachable
+from rae_auto.control.client import require_unix_sockets, unreachable
 from rae_auto.control.protocol import Request, decode_answer, decode_event, encode_request
 from rae_auto.errors import BadRequest, DaemonUnreachable, InvalidJob, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
@@ -278,6 +278,7 @@ class RemoteScheduler:
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         path = socket_path(self._directory)
+        require_unix_sockets()
         try:
             reader, writer = await asyncio.open_unix_connection(path, limit=MAX_ANSWER_BYTES)
         except OSError as error:

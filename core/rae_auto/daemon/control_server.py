@@ -17,6 +17,7 @@ from typing import Any
 
 from loguru import logger
 
+from rae_auto.control.client import require_unix_sockets
 from rae_auto.control.protocol import (
     MAX_RECORDS_AT_ONCE,
     MAX_REQUEST_BYTES,
@@ -240,6 +241,7 @@ async def _read_line(reader: asyncio.StreamReader) -> bytes:
 
 
 def _bind(path: Path) -> socket.socket:
+    require_unix_sockets()
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise StoreError(f"{path} exists and is not a socket; remove it")
