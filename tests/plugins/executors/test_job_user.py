@@ -143,7 +143,7 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def test_daemon_of_another_user_refuses_the_key_with_the_remedy(config, monkeypatch):
+def test_daemon_of_another_user_refuses_the_key(config, monkeypatch):
     reasons = {"user": "needs a daemon of root; install one"}
     monkeypatch.setattr(ProcessExecutor, "unsupported_keys", classmethod(lambda cls: reasons))
     (error,) = check_file(config, Registry()).errors
