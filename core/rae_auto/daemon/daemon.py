@@ -28,6 +28,7 @@ from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.daemon.start_report import describe_plan, log_ready, log_start
 from rae_auto.daemon.systemd_notify import SystemdNotify
 from rae_auto.errors import ConfigError, SchedulerError, StoreError, StoreLocked
+from rae_auto.model.primitives.zones import zone
 from rae_auto.paths import is_same_config, last_config, socket_path, state_directory
 from rae_auto.records.state_directory import claim_state_directory, note_daemon
 from rae_auto.registry import Registry
@@ -63,7 +64,7 @@ def run(config_path: Path, *, paused: bool) -> int:
     stall_detector = StallDetector(registry.owner_of)
     in_background = sys.stderr is None or not sys.stderr.isatty()
     loggers = [plugins.logger(ref) for ref in (config.background_loggers if in_background else config.loggers)]
-    log_setup.attach(loggers, directory)
+    log_setup.attach(loggers, directory, zone(config.timezone))
     daemon = Daemon(config_path, config, registry, directory, paused, stall_detector)
     daemon.log_file = next(filter(None, (logger.log_file(directory) for logger in loggers)), None)
     daemon.log_places = [place for logger in loggers if (place := logger.place()) is not None]

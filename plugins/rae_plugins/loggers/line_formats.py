@@ -14,10 +14,12 @@ _RESET = "\x1b[0m"
 
 
 def format_text(record: "Record", *, color: bool = False) -> str:
-    """Return a line like `2026-01-31 18:00:00 INFO    backup: started`, in local time."""
+    """Return a line like `2026-01-31 18:00:00 INFO    backup: started`, with the zone where it isn't the machine's."""
     job = record["extra"].get("job")
     subject = f"{job}: " if job else ""
-    time = record["time"].strftime("%Y-%m-%d %H:%M:%S")
+    at = record["time"]
+    is_foreign = at.utcoffset() != at.astimezone().utcoffset()
+    time = at.strftime("%Y-%m-%d %H:%M:%S %Z" if is_foreign else "%Y-%m-%d %H:%M:%S")
     level = record["level"].name
     line = f"{time} {level:<7} {subject}{record['message']}"
     start = _COLORS.get(level) if color else None

@@ -23,7 +23,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def encode_local(entry: LogLine, facility: int) -> bytes:
     """Return an entry as `<30>Nov  8 06:05:04 rae-auto[12]: backup: started`, in local time."""
-    at = entry.time
+    at = entry.time.astimezone()
     time = f"{_MONTHS[at.month - 1]} {at.day:>2} {at:%H:%M:%S}"
     head = f"<{8 * facility + entry.priority}>{time} {IDENTIFIER}[{entry.pid}]: "
     return head.encode() + cut_text(entry.text, MAX_TEXT_BYTES)

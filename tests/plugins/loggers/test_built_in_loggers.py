@@ -5,8 +5,11 @@ import logging
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from loguru import logger
@@ -98,6 +101,27 @@ def test_log_record_is_one_line_whatever_it_contains(tmp_path: Path, text: str, 
     assert len(written.splitlines()) == 1
     assert written.endswith("\n")
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]", written)
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"), [(ZoneInfo("Asia/Kathmandu"), r"\d\d:\d\d:\d\d \+0545 INFO"), (None, r"\d\d:\d\d:\d\d INFO")]
+)
+def test_log_has_the_configured_zone_and_names_a_foreign_one(
+    tmp_path: Path, zone: ZoneInfo | None, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    log_setup.attach([FileLogger()], tmp_path, zone)
+    now = datetime.now(UTC)
+    logger.info("done")
+    assert log_setup.in_log_zone(now).utcoffset() == now.astimezone(zone).utcoffset()  # also within messages
+    log_setup.detach()
+    line = (tmp_path / "rae-auto.log").read_text()
+    assert re.search(shown, line), line
+    written = datetime.strptime(line[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone or UTC)
+    assert abs(datetime.now(UTC) - written) < timedelta(minutes=1)
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

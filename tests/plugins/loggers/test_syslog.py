@@ -223,8 +223,12 @@ def test_syslog_that_was_restarted_gets_the_next_line(local: Rsyslog, tmp_path: 
     assert [line["text"] for line in local.wait_for(2)] == [" before", " after"]
 
 
-def test_local_form_is_that_of_rfc_3164() -> None:
+def test_local_form_is_that_of_rfc_3164_in_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "CET-1")
+    time.tzset()
     assert encode_local(ENTRY, 3) == b"<30>Nov  8 06:05:04 rae-auto[12]: backup: started"
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_network_form_is_that_of_rfc_5424() -> None:

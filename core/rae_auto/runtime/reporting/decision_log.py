@@ -11,6 +11,7 @@ from loguru import logger
 
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.primitives.formatting import format_count
+from rae_auto.runtime.reporting.log_setup import in_log_zone
 from rae_auto.runtime.reporting.run_log import log_decision
 
 SUMMARY_INTERVAL = timedelta(hours=1)
@@ -59,6 +60,6 @@ class DecisionLog:
             self.end(job)
 
     def _log_summary(self, job: str, series: _Series) -> None:
-        since = series.logged_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        since = in_log_zone(series.logged_at).strftime("%Y-%m-%d %H:%M:%S")
         times = format_count(series.count, "more time")
         logger.bind(job=job).info("skipped {} since {} for the same reason ({})", times, since, series.reason)

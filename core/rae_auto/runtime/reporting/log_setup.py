@@ -4,6 +4,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +26,17 @@ _hidden: set[str] = set()
 _shown_output: list[Logger] = []
 """The attached loggers that show what jobs print."""
 _threads: list[LogThread] = []
+_zones: list[tzinfo | None] = [None]
+"""The time zone of the log; None for the machine's."""
 
 
-def attach(loggers: Sequence[Logger], directory: Path) -> None:
-    """Send log lines to these loggers, and nowhere else."""
+def attach(loggers: Sequence[Logger], directory: Path, zone: tzinfo | None = None) -> None:
+    """Send log lines to these loggers, and nowhere else. Their times are by `zone`, or the machine's for None."""
     logger.remove()
     logger.enable("rae_auto")
     # Without handlers, since these can't be copied.
     bare = copy.deepcopy(logger)
+    _zones[:] = [zone]
     logger.configure(patcher=clean_record)
     _shown_output[:] = [plugin for plugin in loggers if plugin.shows_output()]
     # What would show local variables, secrets among them, stays off whatever a plugin says.
@@ -58,6 +62,7 @@ def detach() -> None:
     logging.basicConfig(handlers=[], force=True)
     _hidden.clear()
     _shown_output.clear()
+    _zones[:] = [None]
 
 
 def is_output_shown() -> bool:
@@ -96,8 +101,14 @@ def mask_hidden(text: str) -> str:
     return mask_secrets(text, sort_secrets(_hidden))
 
 
+def in_log_zone(instant: datetime) -> datetime:
+    """Return an instant (aware) as the clock of the log's zone shows it: in messages as at the begin of their lines."""
+    return instant.astimezone(*_zones)
+
+
 def clean_record(record: "Record") -> None:
-    """Escape the message and the fields of a record, and mask secrets in them."""
+    """Escape the message and the fields of a record, mask secrets in them, and put its time into the log's zone."""
+    record["time"] = record["time"].astimezone(*_zones)
     hidden = sort_secrets(_hidden)
     record["message"] = escape_line(mask_secrets(record["message"], hidden))
     for name, value in record["extra"].items():

@@ -13,6 +13,7 @@ from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
 from rae_auto.model.run import Run, RunState
+from rae_auto.runtime.reporting.log_setup import in_log_zone
 
 SHOWN_ID_CHARACTERS = 12
 """The part of a run's id that a line shows; commands take it for the id."""
@@ -94,17 +95,17 @@ def log_failed_delivery(notice: OutboxNotice, others: int) -> None:
         tries = format_count(notice.tries, "time")
         log.error("{} {}: {}; not delivered, and not tried again: {}", what, tries, notice.error, text)
     elif notice.next_try_at is not None:
-        level, again = "ERROR" if notice.tries == 1 else "DEBUG", notice.next_try_at.astimezone().strftime("%H:%M:%S")
+        level, again = "ERROR" if notice.tries == 1 else "DEBUG", in_log_zone(notice.next_try_at).strftime("%H:%M:%S")
         log.log(level, "{}: {}; not delivered yet, next try at {}: {}", what, notice.error, again, text)
 
 
 def _next_attempt_time(run: Run) -> str:
-    return "once" if run.not_before is None else run.not_before.astimezone().strftime("%H:%M:%S")
+    return "once" if run.not_before is None else in_log_zone(run.not_before).strftime("%H:%M:%S")
 
 
 def _local_time(instant: datetime) -> str:
     """Return an instant as the log shows that of each line."""
-    return instant.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return in_log_zone(instant).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _details(run: Run) -> str:
