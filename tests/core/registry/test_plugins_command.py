@@ -46,8 +46,9 @@ def test_show_prints_options_with_types_defaults_and_help(site: "Site") -> None:
     shown = site.rae_auto("plugins", "show", "trigger", "interval").stdout.splitlines()
     assert shown[0].startswith("trigger interval: Fires at `from`")
     assert shown[1:] == [
-        "every  duration  required  time from one start to the next",
+        'every  duration  required  time from one start to the next; "1d" and "2w" are days of the calendar',
         "from  instant  1970-01-01T00:00:00+00:00  an instant at which it fires, before or after now",
+        "timezone  text  none  time zone of days and weeks; default: the configured one",
         "jitter  duration  0s  longest random delay of a start",
         'example: trigger = { type = "interval", every = "5m" }',
     ]

@@ -1,6 +1,7 @@
 """interval, once and manual."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -14,13 +15,14 @@ from rae_plugins.triggers.manual import ManualTrigger
 from rae_plugins.triggers.once import OnceTrigger
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
 instants = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 
 
 class TestIntervalConforms(ScheduleConformance):
-    @pytest.fixture(params=["1ms", "90s", "1d", "36500d"])
+    @pytest.fixture(params=["1ms", "90s", "24h", "1d", "2w", "36500d"])
     def plugin(self, request: pytest.FixtureRequest) -> ScheduleTrigger:
-        return IntervalTrigger(every=request.param)
+        return IntervalTrigger(every=request.param, timezone="Europe/Berlin")
 
 
 class TestOnceConforms(ScheduleConformance):
@@ -48,6 +50,54 @@ def test_interval_phase_is_independent_of_the_argument() -> None:
     trigger = IntervalTrigger(every="10m", from_="2026-01-31T12:03:00+00:00")
     assert trigger.next_after(NOON) == NOON.replace(minute=3)
     assert trigger.next_after(NOON.replace(minute=3)) == NOON.replace(minute=13)
+
+
+def berlin_starts(every: str, since: str, count: int, **options: str) -> list[str]:
+    trigger = IntervalTrigger(every=every, timezone="Europe/Berlin", **options)
+    at, found = datetime.fromisoformat(since), []
+    for _ in range(count):
+        following = trigger.next_after(at)
+        assert following is not None
+        at = following
+        found.append(f"{at.astimezone(BERLIN):%m-%d %H:%M}")
+    return found
+
+
+def test_interval_in_days_stays_at_its_time_of_day() -> None:
+    days = berlin_starts("1d", "2026-03-28T00:00:00+00:00", 3, from_="2026-01-01T09:00:00+01:00")
+    assert days == ["03-28 09:00", "03-29 09:00", "03-30 09:00"]
+    weeks = berlin_starts("2w", "2026-10-10T00:00:00+00:00", 3, from_="2026-10-12T06:30:00+02:00")
+    assert weeks == ["10-12 06:30", "10-26 06:30", "11-09 06:30"]
+
+
+def test_interval_in_hours_is_elapsed_time() -> None:
+    hours = berlin_starts("24h", "2026-03-28T00:00:00+00:00", 3, from_="2026-01-01T09:00:00+01:00")
+    assert hours == ["03-28 09:00", "03-29 10:00", "03-30 10:00"]
+
+
+def test_interval_in_days_begins_at_midnight() -> None:
+    assert berlin_starts("1d", "2026-11-28T12:00:00+00:00", 1) == ["11-29 00:00"]
+
+
+def test_interval_in_days_comes_once_where_the_clocks_change() -> None:
+    gap = berlin_starts("1d", "2026-03-28T12:00:00+00:00", 2, from_="2026-01-01T02:30:00+01:00")
+    assert gap == ["03-29 03:00", "03-30 02:30"]
+    fold = berlin_starts("1d", "2026-10-24T12:00:00+00:00", 2, from_="2026-01-01T02:30:00+01:00")
+    assert fold == ["10-25 02:30", "10-26 02:30"]
+
+
+def test_day_of_the_calendar_is_another_schedule_than_24_hours() -> None:
+    assert IntervalTrigger(every="1d") != IntervalTrigger(every="24h")
+    assert IntervalTrigger(every="7d") == IntervalTrigger(every="1w")
+
+
+@given(instants, st.integers(1, 60), instants)
+def test_interval_in_days_misses_no_day(start: datetime, days: int, asked: datetime) -> None:
+    trigger = IntervalTrigger(every=f"{days}d", from_=start, timezone="America/New_York")
+    following = trigger.next_after(asked)
+    assert following is not None
+    assert asked < following <= asked + timedelta(days=days, hours=2)
+    assert trigger.next_after(following - timedelta(microseconds=1)) == following
 
 
 def test_interval_accepts_an_instant_as_from() -> None:
