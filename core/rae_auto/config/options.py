@@ -145,7 +145,7 @@ def find_shift_problem(schedules: Iterable[Plugin], guards: Iterable[Plugin]) ->
     if not any(isinstance(guard, ComputedGuard) for guard in guards):
         return "needs a guard that knows the days, such as calendar or weekday; add it to guards"
     if any(_has_many_starts(schedule) for schedule in schedules if isinstance(schedule, ScheduleTrigger)):
-        return "is for schedules that fire at most once an hour; remove it, because guards are enough for others"
+        return "is for schedules with at most 168 starts a week; remove it, because guards are enough for others"
     return None
 
 

@@ -177,19 +177,7 @@ def _decide_span(
     skipped = [instant for instant in span.instants if instant not in selected]
     given_up = skipped[-1] if skipped else span.older
     if given_up is not None:
-        window = window_of(entry.job, is_recurring=False)
-        is_window = entry.job.catch_up is not CatchUp.NONE and now - given_up > window
-        reason = Missed(
-            cause,
-            skipped[0] if span.older is None else entry.state.cursors[trigger].at,
-            given_up,
-            len(skipped),
-            span.older is not None,
-            entry.job.catch_up,
-            window if is_window and not (selected and entry.job.catch_up is CatchUp.LATEST) else None,
-        )
-        occurrence = Occurrence(entry.job.id, trigger, format_instant(given_up), given_up)
-        admission.decide(turn, occurrence, reason, count=max(len(skipped), 1))
+        _give_up(turn, entry, trigger, skipped, span.older, cause, is_latest_selected=bool(selected))
     last = span.instants[-1]
     _report_missed(turn, entry, trigger, span, selected, cause)
     batch: set[RunId] = set()
@@ -224,6 +212,38 @@ def _report_missed(
     missed = span.instants[:-1] if is_due else span.instants
     caught_up = sum(instant in selected for instant in missed)
     report_downtime(turn, entry, trigger, missed, cause, has_more=span.older is not None, caught_up=caught_up)
+
+
+def _give_up(
+    turn: Turn,
+    entry: JobEntry,
+    trigger: str,
+    skipped: Sequence[datetime],
+    older: datetime | None,
+    cause: MissedCause,
+    *,
+    is_latest_selected: bool,
+) -> None:
+    """Record one decision for all instants that are given up; its reason names the window where that decides.
+
+    `older`, where there is one, is given up too, with all before it that has no decision yet.
+    """
+    job, last = entry.job, skipped[-1] if skipped else older
+    assert last is not None, "something is given up"
+    window = window_of(job, is_recurring=False)
+    is_too_old = job.catch_up is not CatchUp.NONE and turn.now.wall - last > window
+    is_window_decisive = is_too_old and not (is_latest_selected and job.catch_up is CatchUp.LATEST)
+    reason = Missed(
+        cause,
+        skipped[0] if older is None else entry.state.cursors[trigger].at,
+        last,
+        len(skipped),
+        older is not None,
+        job.catch_up,
+        window if is_window_decisive else None,
+    )
+    occurrence = Occurrence(job.id, trigger, format_instant(last), last)
+    admission.decide(turn, occurrence, reason, count=max(len(skipped), 1))
 
 
 def _select(entry: JobEntry, span: DueSpan, now: datetime, *, is_recurring: bool) -> frozenset[datetime]:

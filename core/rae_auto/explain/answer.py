@@ -28,6 +28,7 @@ from rae_auto.model.reasons import (
     UnusableJob,
 )
 from rae_auto.model.run import Run, RunState
+from rae_auto.model.schedule import has_instants
 
 MAX_DISTANCE = timedelta(minutes=1)
 """The distance within which an occurrence answers for the time in question."""
@@ -276,6 +277,8 @@ def _describe_next(view: JobView) -> str:
         return f"; it is next due at {view.time(view.next_at)}"
     if view.schedules and not _describe_sources(view):
         last, _ = find_neighbours(view.schedules.values(), view.now)
+        if not any(map(has_instants, view.schedules.values())):
+            return f": it starts by hand only; 'rae-auto trigger {view.job}' starts it"
         due = f" and was last due at {view.time(last)}" if last else ""
         return f": its schedule has no time left{due}; 'rae-auto trigger {view.job}' starts it"
     sources = _describe_sources(view)

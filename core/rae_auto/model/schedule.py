@@ -1,8 +1,10 @@
 """The part of a schedule that the engine uses: the next instant, as a pure function."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Schedule(Protocol):
@@ -27,3 +29,8 @@ def event_of(schedule: Schedule, instant: datetime) -> Mapping[str, Any] | None:
     """
     event_at: Callable[[datetime], Mapping[str, Any] | None] | None = getattr(schedule, "event_at", None)
     return None if event_at is None else event_at(instant)
+
+
+def has_instants(schedule: Schedule) -> bool:
+    """Return whether a schedule has any instant since 1970; one for starts by hand has none."""
+    return schedule.next_after(_BEGIN) is not None

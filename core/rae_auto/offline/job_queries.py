@@ -20,6 +20,7 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
+from rae_auto.model.schedule import has_instants
 from rae_auto.offline.project import Project
 from rae_auto.offline.queries import load_values, next_start_of
 from rae_auto.records.runs import query_for_id
@@ -72,6 +73,10 @@ def find_job(project: Project, name: str) -> tuple[Job, JobState]:
 def _find(project: Project, stored: _StoredJobs, name: str) -> tuple[Job, JobOrigin]:
     if name not in stored.jobs:
         near = did_you_mean(name, stored.jobs)
+        if project.has_errors:
+            raise JobNotFound(
+                f"no valid job {quote(name)} in {project.path}, which has errors; 'rae-auto check' shows them"
+            )
         raise JobNotFound(f"no job {quote(name)} in {project.path}{near}; 'rae-auto list' shows all jobs")
     return stored.jobs[name]
 
@@ -96,8 +101,10 @@ def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> Jo
         plan = project.plugins.plan(job, origin).plan
     except InvalidJob as error:
         plan = Plan(job, {}, origin, problem=str(error))
+    runs = [run for run in stored.open_runs if run.job == name]
     next_at = next_start_of(plan, state, now) if is_enabled else None
-    is_done = is_enabled and not state.paused and next_at is None and 0 < len(plan.schedules) == len(job.schedule)
+    is_over = is_enabled and not state.paused and next_at is None and 0 < len(plan.schedules) == len(job.schedule)
+    is_done = is_over and any(map(has_instants, plan.schedules.values()))
     return JobInfo(
         id=job.id,
         name=job.name,
@@ -106,10 +113,10 @@ def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> Jo
         priority=job.priority,
         status=JobStatus(
             job=job.id,
-            activity=_activity(is_enabled, state, is_done),
+            activity=_activity(is_enabled, state, is_done, is_open=any(run.state.active for run in runs)),
             enabled=job.enabled,
             paused=state.paused,
-            open=tuple(run.id for run in stored.open_runs if run.job == name),
+            open=tuple(run.id for run in runs),
             next_at=next_at,
             last_state=state.last_state,
             last_run=state.last_run,
@@ -120,15 +127,15 @@ def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> Jo
             skips=state.skips,
             expected_by=None if state.expectation is None else state.expectation.expected_by(job.expect),
             overdue_at=None if state.expectation is None else state.expectation.overdue_at,
-            overrunning=tuple(
-                run.id for run in [run for run in stored.open_runs if run.job == name] if run.overran_at is not None
-            ),
+            overrunning=tuple(run.id for run in runs if run.overran_at is not None),
         ),
     )
 
 
-def _activity(is_enabled: bool, state: JobState, is_done: bool) -> JobActivity:
-    # An open run may go on or have ended since the daemon did; nothing watches it.
+def _activity(is_enabled: bool, state: JobState, is_done: bool, *, is_open: bool) -> JobActivity:
+    # It was running when the last daemon ended, and that is what the history says of it too, until the next one looks.
+    if is_open:
+        return JobActivity.RUNNING
     if not is_enabled:
         return JobActivity.DISABLED
     if state.paused:

@@ -21,7 +21,7 @@ from rae_auto.model.plugin_ref import Cron
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.zones import LOCAL, zone
-from rae_auto.model.schedule import Schedule
+from rae_auto.model.schedule import Schedule, has_instants
 from rae_auto.offline.job_queries import find_job
 from rae_auto.offline.job_states import state_of
 from rae_auto.offline.project import Project
@@ -70,6 +70,8 @@ class Schedules:
             return f"job {quote(name)} has no schedule; 'rae-auto trigger {name}' starts it by hand"
         if not self.plan.schedules:
             return f"job {quote(name)} starts when its trigger reports an event, which can't be foretold"
+        if not any(map(has_instants, self.plan.schedules.values())):
+            return f"job {quote(name)} starts by hand only; 'rae-auto trigger {name}' does that"
         if not passed:
             return f"the schedule of {quote(name)} has no time left"
         reason = passed[0].blocker.text if passed[0].blocker else ""

@@ -46,6 +46,8 @@ class Project:
     registry: Registry
     notices: list[str] = field(factory=list)
     """Messages about the store that the user should see."""
+    has_errors: bool = False
+    """True if the file has errors, so that not all of it is here."""
 
     @classmethod
     def load(cls, path: Path, registry: Registry | None = None) -> Self:
@@ -60,6 +62,7 @@ class Project:
         config, errors = load_usable_part(path, registry)
         project = cls(path, config, registry)
         if errors:
+            project.has_errors = True
             more = f" (and {format_count(len(errors) - 1, 'more error')}: 'rae-auto check')" if len(errors) > 1 else ""
             project.notices.append(f"{errors[0]}{more}; using what is valid, and the records in {project.directory}")
         return project

@@ -4,6 +4,7 @@ from rae_auto.engine.engine import Engine
 from rae_auto.engine.state import JobEntry
 from rae_auto.model.job_info import JobActivity, JobInfo, JobStatus
 from rae_auto.model.run import RunState
+from rae_auto.model.schedule import has_instants
 
 
 def job_status_of(engine: Engine, entry: JobEntry) -> JobStatus:
@@ -45,10 +46,11 @@ def _activity(states: set[RunState], entry: JobEntry, engine: Engine) -> JobActi
 
 
 def _is_done(entry: JobEntry, engine: Engine) -> bool:
-    """Return whether a job that is neither paused nor disabled has schedules alone, and none has a next instant."""
+    """Return whether a job that is neither paused nor disabled has schedules alone, and none of their instants left."""
     has_schedules_alone = 0 < len(entry.plan.schedules) == len(entry.job.schedule)
     is_at_work = engine.settings_enabled and not engine.is_stopping
-    return has_schedules_alone and is_at_work and engine.next_at(entry.job.id) is None
+    is_over = has_schedules_alone and is_at_work and engine.next_at(entry.job.id) is None
+    return is_over and any(map(has_instants, entry.plan.schedules.values()))
 
 
 def job_info_of(engine: Engine, entry: JobEntry) -> JobInfo:

@@ -148,9 +148,10 @@ class TestWithoutStarts:
                 'trigger = { type = "file", paths = ["/tmp/x"] }',
                 'job "a" starts when its trigger reports an event, which can\'t be foretold\n',
             ),
+            ('trigger = { type = "manual" }', "job \"a\" starts by hand only; 'rae-auto trigger a' does that\n"),
             ('trigger = { type = "once", at = "2020-01-01T00:00:00Z" }', 'the schedule of "a" has no time left\n'),
         ],
-        ids=["none", "event", "past"],
+        ids=["none", "event", "by hand", "past"],
     )
     def test_a_job_says_why(self, offline, config, lines, why):
         config.write_text(f'[jobs.a]\ncommand = ["true"]\n{lines}\n')

@@ -97,7 +97,7 @@ def test_refusal_is_one_bounded_line_of_a_known_kind(refused, number):
     _, _, kind, words = REFUSALS[number]
     assert (refused[number].kind, words in refused[number].message) == (kind, True), refused[number]
     assert refused[number].message.isprintable()
-    assert len(refused[number].message) < 400
+    assert len(refused[number].message) < 500
     assert issubclass(getattr(errors, kind), errors.SchedulerError)
 
 

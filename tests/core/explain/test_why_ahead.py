@@ -45,3 +45,10 @@ def test_why_of_a_schedule_that_is_over():
     assert explain_now(view_job(w)).answer == (
         "a has not run yet: its schedule has no time left; 'rae-auto trigger a' starts it"
     )
+
+
+def test_why_of_a_job_that_starts_by_hand_only():
+    w = planned(schedule={"type": "manual"})
+    assert explain_now(view_job(w)).answer == (
+        "a has not run yet: it starts by hand only; 'rae-auto trigger a' starts it"
+    )

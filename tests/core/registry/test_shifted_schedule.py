@@ -123,7 +123,7 @@ def test_job_with_a_shift_has_moved_starts() -> None:
         ({"schedule": "0 9 15 * *", "guards": ["power"]}, "shift: needs a guard that knows the days"),
         (
             {"schedule": "*/5 * * * *", "guards": [{"type": "weekday", "days": ["mon"]}]},
-            "shift: is for schedules that fire at most once an hour",
+            "shift: is for schedules with at most 168 starts a week",
         ),
     ],
 )

@@ -84,7 +84,7 @@ def _no_healthchecks(world: World) -> None:
     world.add(f'[notifiers.ops]\ntype = "healthchecks"\nurl = "http://127.0.0.1:{closed_port()}/ping"\n')
 
 
-@fault("no desktop for notices", "configuration: …notifiers.me: …session bus…; …")
+@fault("no desktop for notices", 'notifier: notifier "me": there is no session bus…; …')
 def _no_session_bus(world: World) -> None:
     world.monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={world.home}/bus")
     world.add('[notifiers.me]\ntype = "desktop"\n')

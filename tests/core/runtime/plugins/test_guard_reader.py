@@ -161,7 +161,7 @@ def test_why_names_the_guard_for_which_a_started_run_has_waited(tmp_path, monkey
     run, result = outcome(tmp_path, rung("a", "power", guard_timeout="1h"))
     facts = {fact.subject: fact.text for fact in result.facts}
     assert run.state is RunState.SUCCEEDED
-    assert (facts["waited"], facts["guard power"]) == ('its guard "power" says no: on battery', "yes: on mains")
+    assert (facts["waited"], facts["guard power"]) == ('its guard "power" said no: on battery', "yes: on mains")
 
 
 def test_why_says_that_a_manual_run_checked_no_guard(tmp_path):

@@ -139,7 +139,7 @@ def test_matcher_enters_every_directory_with_a_match(pattern: list[str], names: 
         ({"paths": []}, "paths is empty; name files"),
         ({"paths": ["inbox"]}, "not an absolute path; begin it with / or ~"),
         ({"paths": ["/in/../etc"]}, "leave out [.][.]"),
-        ({"paths": [""]}, "is empty; write a path"),
+        ({"paths": [""]}, "is empty; write the path of a file or folder"),
         ({"paths": ["/in/\0"]}, "not an absolute path"),
         ({"paths": ["~nobody-of-that-name/in"]}, "begins with an unknown user; write the whole path"),
         ({"paths": ["/in"], "ignore": ["~nobody-of-that-name/in"]}, "begins with an unknown user"),
