@@ -109,3 +109,32 @@ def test_show_has_the_last_run_with_or_without_a_daemon(config, offline, tmp_pat
     assert offline("show", "digest", "--json").json["last"] == last
     assert 'returned  {"rows": 3}\n' in offline("show", "digest").out
     assert offline("show", "off", "--json").json["last"] is None
+
+
+@pytest.mark.usefixtures("config")
+def test_list_shows_a_run_that_outlived_its_daemon(offline, tmp_path):
+    async def leave_a_run():
+        job = Job(id="both", command=["sleep", "60"])
+        async with asyncio.timeout(30), Scheduler(directory=tmp_path / "state", jobs=[job]) as scheduler:
+            run = await scheduler.trigger("both")
+            while (await scheduler.get_job_status("both")).activity != "running":  # noqa: ASYNC110 - nothing else tells
+                await asyncio.sleep(0.01)
+            await scheduler.close(leave_running=True)
+            return str(run)
+
+    async def end_it():
+        async with asyncio.timeout(30), Scheduler(directory=tmp_path / "state") as scheduler:
+            await scheduler.cancel("both")
+
+    run = asyncio.run(leave_a_run())
+    listed = {job["id"]: job for job in offline("list", "--json").json}
+    asyncio.run(end_it())
+    assert (listed["both"]["activity"], listed["both"]["open"]) == ("running", [run])
+    assert listed["digest"]["activity"] == "idle"
+
+
+def test_job_with_an_error_is_not_said_to_be_missing(offline, config):
+    config.write_text('[jobs.good]\ncommand = ["true"]\n[jobs.bad]\ncommand = "two words"\n')
+    said = offline("show", "bad")
+    assert said.code == 1
+    assert f"no valid job \"bad\" in {config}, which has errors; 'rae-auto check' shows them" in said.err
