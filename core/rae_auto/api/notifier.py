@@ -16,7 +16,7 @@ class Notice:
     """Something worth telling. `text` says it in one line for a person; the rest are facts about it.
 
     `id` is the same each time that the same notice is delivered: a delivery whose answer is lost is repeated, and
-    whoever receives it can tell by the id. `at` is when it happened: when the run finished, for most kinds. `run`,
+    its receiver can tell by the id. `at` is when it happened: when the run finished, for most kinds. `run`,
     `state`, `cause` (why it ran), `exit_code`, `attempt`, `duration` and `output` (the last lines that it printed) are
     those of the run that it is about; "", None or 0 where it is about none. `failures` counts unsuccessful runs in a
     row, this one included. `usual_duration` is the median of the latest runs that succeeded. `left_out` counts earlier

@@ -25,7 +25,7 @@ class Schedule(Protocol):
 def event_of(schedule: Schedule, instant: datetime) -> Mapping[str, Any] | None:
     """Return the event of an instant of a schedule, as JSON; None if it has none, as most.
 
-    A schedule with events has a method `event_at`. It is no part of the protocol, which most schedules are enough for.
+    A schedule with events has a method `event_at`. It isn't part of the protocol, which most schedules are enough for.
     """
     event_at: Callable[[datetime], Mapping[str, Any] | None] | None = getattr(schedule, "event_at", None)
     return None if event_at is None else event_at(instant)

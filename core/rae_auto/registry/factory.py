@@ -121,7 +121,7 @@ class PluginFactory:
         )
 
     def forget_plugins(self) -> None:
-        """Make plugins anew from now on, also those that were made of the same references."""
+        """Make plugins again from now on, also those that were made of the same references."""
         self._shared.clear()
 
     def _shift(self, schedule: ScheduleTrigger, shift: Shift, guards: Sequence[SafeGuard]) -> ScheduleTrigger:

@@ -1,6 +1,6 @@
 """A small server of metrics for Prometheus on an address of this machine alone, in a process of its own.
 
-It asks the daemon anew for each request, so it holds nothing and may be restarted at will, and the daemon neither opens
+It asks the daemon for each request, so it holds nothing and may be restarted at will, and the daemon neither opens
 a port nor loads a server. The module http.server is enough for one client that comes each 15 seconds.
 """
 

@@ -7,7 +7,7 @@ Theory
 breach that it is about. `Deliver` is an effect, so it follows the commit, and `DeliveryEnded` takes the notice out of
 the store. A crash before the commit: nothing happened. A crash after it: the notice is delivered by the next daemon. A
 crash between the delivery and the commit of its end: it is delivered again, with the same id. So each notice is
-delivered at least once, and whoever heeds its id sees it once.
+delivered at least once, and a receiver that heeds its id sees it once.
 
 *What a notice does*, in the order of its fields:
 
@@ -26,7 +26,7 @@ from `FIRST_DELAY` to `MAX_DELAY`; after `MAX_TRIES` tries, which is about a day
 `MAX_GIVEN_UP` of those are kept to be seen.
 
 *Clocks.* Times on the wall are for people; alarms ring by the clock that can't be set. After a restart, a sleep or a
-set clock the alarms are set anew, and no delay between tries is longer than it would have been.
+set clock the alarms are set again, and no delay between tries is longer than it would have been.
 """
 
 from collections.abc import Iterable

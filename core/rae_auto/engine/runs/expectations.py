@@ -8,7 +8,7 @@ whether it is overdue. A run that has run for too long has that in `Run.overran_
 saved in the turn that requests the report, so that a breach is reported once, however often the daemon starts.
 
 *Who is expected.* An enabled job with `expect.every` that is not paused. When that begins (the job is added, enabled or
-resumed) the time begins anew, and when it ends, the expectation goes without a word: who pauses a job knows it.
+resumed) the time begins again. When it ends, the expectation goes without a report: a person has asked for that.
 
 *No polling.* A job has one alarm that counts, at the end of its time (`overdue_alarms`). A success doesn't set another
 one: the alarm rings early then, and is set for what is left. So a job that succeeds each second costs one wake-up in

@@ -1,7 +1,7 @@
 """Badges: the status of the daemon or of a job as a small picture, for a README, a wiki or a wall.
 
 The SVG has no script, no style sheet, no font of its own and no link, and the same status makes the same bytes. Widths
-of text depend on the fonts of whoever looks; `textLength` makes it fit the space that is reckoned for it here.
+of text depend on the fonts of the viewer; `textLength` makes it fit the space that is computed for it here.
 """
 
 from collections.abc import Mapping
