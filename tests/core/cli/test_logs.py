@@ -45,6 +45,16 @@ def test_logs_shows_what_a_daemon_in_the_background_logged(daemons, call):
     assert call("-n", "0")[1] == ""
 
 
+def test_logs_of_a_job_are_found_in_another_zone(daemons, call):
+    daemons.write('timezone = "Asia/Kathmandu"\n' + JOBS)
+    daemons.serve()
+    daemons.ask("trigger", job="hello")
+    eventually(lambda: call("hello")[1].count("succeeded") == 1)
+    assert " +0545 INFO " in call("hello")[1]
+    code, said, note = call("nope")
+    assert (code, said, 'has no lines about "nope"' in note) == (0, "", True)
+
+
 def test_logs_without_a_file_says_what_to_do(daemons, call):
     code, _, said = call()
     assert (code, 'doesn\'t log to a file; add "file" to loggers' in said) == (1, True)

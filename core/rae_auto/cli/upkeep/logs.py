@@ -13,6 +13,7 @@ from rae_auto.cli import options
 from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.paths import last_log, last_log_place
 
 FOLLOW_INTERVAL_SECONDS = 0.2
@@ -50,6 +51,8 @@ def logs_command(job: str | None, follow: bool, lines: int, config: str | None) 
                 found = [*(line for line in part if _is_about(line, job)), *found]
         for line in found[len(found) - lines if len(found) > lines else 0 :] if lines else ():
             click.echo(escape_line(line.rstrip("\n")))
+        if not found and not follow and job is not None:
+            click.echo(f"rae-auto: {path} has no lines about {quote(job)}", err=True)
         if follow:
             for line in _follow(path, file):
                 if _is_about(line, job):
@@ -71,8 +74,8 @@ def _is_about(line: str, job: str | None) -> bool:
             return bool(json.loads(line).get("job") == job)
         except (ValueError, AttributeError):
             return False
-    # "2026-01-31 18:00:00 INFO    backup: started"
-    return re.match(rf"\S+ \S+ [A-Z]+ +{re.escape(job)}: ", line) is not None
+    # "2026-01-31 18:00:00 INFO    backup: started", and with a zone "2026-01-31 18:00:00 CET INFO    backup: started"
+    return re.match(rf"\S+ \S+ (?:\S+ )?[A-Z]+ +{re.escape(job)}: ", line) is not None
 
 
 def _follow(path: Path, file: TextIO) -> Iterator[str]:
