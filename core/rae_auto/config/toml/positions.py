@@ -39,7 +39,9 @@ def lines_of(text: str) -> dict[Key, int]:
     for line, statement in _statements(text):
         if statement.startswith("["):
             at = _header(statement, tables)
-            lines.setdefault(at, line)
+            for length in range(1, len(at) + 1):
+                # A table that has no header of its own begins with the first one inside it.
+                lines.setdefault(at[:length], line)
         else:
             for key in _keys(tomllib.loads(statement), at):
                 lines.setdefault(key, line)
