@@ -14,15 +14,23 @@ from rae_auto.paths import RESTORED_MARK
 from rae_auto.records.setbacks import read_setbacks
 
 
-@pytest.mark.requirement("R7")
-@pytest.mark.parametrize("kind", ["sqlite", "json"])
-def test_restored_backup_with_open_runs_repeats_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+@pytest.fixture(params=["sqlite", "json"])
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> Path:
     monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
-    config = tmp_path / "rae.toml"
-    config.write_text(f'store = "{kind}"\n')
-    config.chmod(0o600)
+    path = tmp_path / "rae.toml"
+    path.write_text(f'store = "{kind}"\n')
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.requirement("R7")
+def test_restored_backup_with_open_runs_repeats_nothing(tmp_path: Path, config: Path, kind: str) -> None:
     script = f"echo x >> {tmp_path}/begun; until [ -e {tmp_path}/go ]; do sleep 0.02; done; exit 3"
     job = Job(id="work", shell=script, overlap="queue", on_crash="rerun")
 
@@ -59,14 +67,7 @@ def test_restored_backup_with_open_runs_repeats_nothing(
 
 
 @pytest.mark.requirement("R7")
-@pytest.mark.parametrize("kind", ["sqlite", "json"])
-def test_runs_that_ended_after_the_backup_are_recorded_as_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
-    config = tmp_path / "rae.toml"
-    config.write_text(f'store = "{kind}"\n')
-    config.chmod(0o600)
+def test_runs_that_ended_after_the_backup_are_recorded_as_lost(tmp_path: Path, config: Path, kind: str) -> None:
     job = Job(id="work", shell=f"echo x | tee -a {tmp_path}/begun", on_crash="rerun")
 
     def open_scheduler() -> Scheduler:
