@@ -1,4 +1,4 @@
-"""Writes what the pages repeat of the program: help texts, the list of commands, tables of options.
+"""Writes what the pages repeat of the program: help texts, tables of options and codes, and what examples print.
 
 `python docs/generate.py` brings the pages up to date; with `--check` it only names those that are not, and fails.
 """
@@ -13,13 +13,22 @@ from typing import TypeGuard
 
 import click
 
+from rae_auto import __version__
 from rae_auto.api.plugin import Kind, Plugin
-from rae_auto.cli.program import COMMAND_GROUPS, program
+from rae_auto.cli.program import COMMAND_GROUPS, PLUGIN_SECTION, program
 from rae_auto.errors import PluginUnavailable
-from rae_auto.model.reasons import REASONS
 from rae_auto.registry import Registry
 from rae_auto.registry.describe import describe
 from rae_plugins.triggers.file.temporary_names import TEMPORARY_NAMES
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from code_pages import code_sections, reason_sections
+from cron_tables import with_cron_tables
+from grade_page import grade_page
+from machine_texts import list_pages
+from man_page import man_page
+from plugin_pages import contract_pages
+from printed import with_printed
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -37,30 +46,55 @@ def commands(group: click.Group, parent: click.Context) -> Iterator[tuple[str, c
             yield from commands(command, context)
 
 
+def sections() -> dict[str, list[str]]:
+    """The commands by their sections: of plugins, those that come with rae-auto."""
+    own = sorted(
+        info.name for info in Registry().infos() if (info.kind, info.distribution) == (Kind.COMMAND, "rae-auto")
+    )
+    return {**{title: list(names) for title, names in COMMAND_GROUPS.items()}, **({PLUGIN_SECTION: own} if own else {})}
+
+
 def command_page() -> str:
     """The page of all help texts."""
     root = click.Context(program, info_name="rae-auto", terminal_width=WIDTH, **program.context_settings)
+    own = {f"rae-auto {name}" for names in sections().values() for name in names}
     helps = [("rae-auto", program.get_help(root))]
-    helps += [(name, command.get_help(context)) for name, command, context in commands(program, root)]
+    helps += [
+        (name, command.get_help(context))
+        for name, command, context in commands(program, root)
+        if " ".join(name.split()[:2]) in own
+    ]
     intro = (
-        "The help texts of all commands, as `--help` prints them. Exit codes: 0 done, 1 refused or failed,\n"
-        "2 bad usage or configuration, 3 no daemon is running."
+        "All commands, and below their help texts, as `--help` prints them. Commands that print data have\n"
+        "`--json`. Exit codes: 0 done, 1 refused or failed, 2 bad usage or configuration, 3 no daemon is\n"
+        "running ([more](exit-codes.md))."
     )
-    first_of_group = {f"rae-auto {next(iter(names))}": title for title, names in COMMAND_GROUPS.items()}
-    sections = []
+    first_of_group = {f"rae-auto {names[0]}": title for title, names in sections().items()}
+    parts = []
     for name, text in helps:
         if name in first_of_group:
-            sections.append(f"## {first_of_group[name]}\n")
+            parts.append(f"## {first_of_group[name]}\n")
         level = "##" if name == "rae-auto" else "###" if name.count(" ") == 1 else "####"
-        sections.append(f"{level} {name}\n\n```text\n{text.rstrip()}\n```\n")
-    return "\n".join(["# Commands\n", f"{intro}\n", *sections])
+        parts.append(f"{level} {name}\n\n```text\n{text.rstrip()}\n```\n")
+    return "\n".join(["# Commands\n", f"{intro}\n", f"{command_table()}\n", *parts])
+
+
+def manual() -> str:
+    """The man page of all commands."""
+    root = click.Context(program, info_name="rae-auto", **program.context_settings)
+    found = [(name, command) for name, command, _ in commands(program, root)]
+    by_section = {
+        title: [pair for name in names for pair in found if pair[0].split()[1] == name]
+        for title, names in sections().items()
+    }
+    return man_page(__version__, by_section, program.epilog or "")
 
 
 def command_table() -> str:
     """A table for each group, with one row for each command."""
     root = click.Context(program, info_name="rae-auto")
     tables = []
-    for title, names in COMMAND_GROUPS.items():
+    for title, names in sections().items():
         rows = []
         for name in names:
             command = program.get_command(root, name)
@@ -89,11 +123,6 @@ def option_table(kind: str, name: str) -> str:
     return table(("option", "type", "default", "meaning"), rows)
 
 
-def reason_table() -> str:
-    """One row for each reason."""
-    return table(("code", "meaning"), [(f"`{code}`", reason.meaning) for code, reason in REASONS.items()])
-
-
 def temporary_names() -> str:
     """One row for each kind of program that writes files under temporary names."""
     rows = [(by, " ".join(f"`{pattern}`" for pattern in patterns)) for by, patterns in TEMPORARY_NAMES.items()]
@@ -112,12 +141,18 @@ def filled(text: str) -> str:
 
     def fill(found: re.Match[str]) -> str:
         words = found["what"].split()
-        tables = {"commands": command_table, "reasons": reason_table, "temporary": temporary_names}
-        content = tables[words[0]]() if words[0] in tables else option_table(*words[2:])
+        tables = {"commands": command_table, "reasons": reason_sections, "temporary": temporary_names}
+        if words[0] in tables:
+            content = tables[words[0]]()
+        elif words[0] == "example":
+            content = f"```toml\n{(DOCS / 'examples' / f'{words[1]}.toml').read_text()}```"
+        else:
+            content = code_sections(words[2]) if words[0] == "codes" else option_table(*words[2:])
         return f"<!-- {found['what']} -->\n{content}\n<!-- end -->"
 
     return re.sub(
-        r"<!-- (?P<what>commands|reasons|temporary names|options of \w+ \w+) -->\n.*?<!-- end -->",
+        r"<!-- (?P<what>commands|reasons|temporary names|codes of [-\w]+|example [-\w]+|options of \w+ \w+) -->\n"
+        r".*?<!-- end -->",
         fill,
         text,
         flags=re.DOTALL,
@@ -194,18 +229,31 @@ def reliability_page(text: str, tests: dict[str, list[str]]) -> str:
 
 def main(check_only: bool) -> int:
     """Write, or check, all pages; the exit code."""
-    pages = {page: filled(page.read_text()) for page in [ROOT / "README.md", *DOCS.rglob("*.md")]}
-    pages[DOCS / "commands.md"] = command_page()
+    pages = {
+        page: with_printed(with_cron_tables(filled(page.read_text())), DOCS)
+        for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    }
+    pages[DOCS / "reference" / "commands.md"] = command_page()
+    pages[DOCS / "rae-auto.1"] = manual()
+    pages |= {DOCS / "reference" / "plugin-api" / name: text for name, text in contract_pages()}
+    pages[DOCS / "reference" / "plugin-api" / "grades.md"] = grade_page()
     reliability = DOCS / "design" / "reliability.md"
     try:
         pages[reliability] = reliability_page(pages[reliability], tests_by_requirement())
     except ValueError as error:
         print(f"{reliability.relative_to(ROOT)}: {error}")
         return 1
+    below = {
+        page.relative_to(DOCS).as_posix(): text
+        for page, text in pages.items()
+        if page.suffix == ".md" and page.is_relative_to(DOCS)
+    }
+    pages[DOCS / "llms.txt"] = list_pages(below)
     stale = [page for page, text in pages.items() if not page.exists() or page.read_text() != text]
     for page in stale:
         print(f"{page.relative_to(ROOT)} {'is out of date' if check_only else 'written'}")
         if not check_only:
+            page.parent.mkdir(exist_ok=True)
             page.write_text(pages[page])
     return 1 if stale and check_only else 0
 

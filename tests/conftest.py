@@ -1,6 +1,8 @@
-"""Shared by all tests: hypothesis profiles, the log, and signals as a terminal has them."""
+"""Shared by all tests: hypothesis profiles, the log, signals as a terminal has them, and the end of their time."""
 
+import os
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +17,26 @@ settings.load_profile("default")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in the background of a script, with nohup or in some CI; all that the tests start would ignore Ctrl-C as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+TESTS_UNTIL = float(os.environ.get("RAE_TESTS_UNTIL", "inf"))
+"""Seconds since the epoch after which no test starts, for as much of the suite as time allows."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that there is no time for."""
+    if time.time() > TESTS_UNTIL:
+        pytest.skip("no time left for it")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the modules with long tests, which are those with a limit of their own, before all others.
+
+    Otherwise one worker may begin with the longest when the others have nothing left to do. Modules stay whole,
+    because their tests share what they have built.
+    """
+    long = {item.path for item in items if item.get_closest_marker("timeout")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@
     │   └── PluginUnavailable                 it does not work on this machine
     ├── StoreError         (OSError)          state can't be read or written
     │   ├── StoreLocked                       another process has the store open; `.pid` is its process id
+    │   ├── ClaimLost                         another daemon leads now; this one must decide nothing more
     │   └── StoreDamaged                      the data read is not the data written
-    ├── UnknownCommand     (LookupError)      no such command on the control socket
+    ├── UnknownCommand     (LookupError)      the daemon knows no such command
     ├── InternalError      (RuntimeError)     a fault of the daemon or a plugin; see its log
-    ├── DaemonUnreachable  (ConnectionError)  no daemon answers on the control socket
+    ├── DaemonUnreachable  (ConnectionError)  no daemon answers
     └── IllegalTransition  (AssertionError)   a bug: a run can't change to this state
 
 Each error also inherits the built-in error that a caller would expect (in parentheses), so that
@@ -115,12 +116,16 @@ class StoreLocked(StoreError):
         self.pid = pid
 
 
+class ClaimLost(StoreError):
+    """Another daemon has claimed a shared store, so nothing that this one decides is accepted any more."""
+
+
 class StoreDamaged(StoreError):
     """The data read from the store is not the data that was written."""
 
 
 class UnknownCommand(SchedulerError, LookupError):
-    """No such command on the control socket; the daemon may be of another version."""
+    """The daemon knows no such command; it may be of another version."""
 
 
 class InternalError(SchedulerError, RuntimeError):
@@ -128,7 +133,7 @@ class InternalError(SchedulerError, RuntimeError):
 
 
 class DaemonUnreachable(SchedulerError, ConnectionError):
-    """No daemon answers on the control socket."""
+    """No daemon answers."""
 
 
 class IllegalTransition(SchedulerError, AssertionError):

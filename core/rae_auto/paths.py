@@ -4,12 +4,19 @@ import contextlib
 import json
 import os
 import re
-import stat
-import sys
 from pathlib import Path
 
+from rae_auto.platforms.base_directories import base_directories
+from rae_auto.platforms.file_rights import file_rights
+
 CONFIG_NAME = "rae.toml"
-_MAX_SOCKET_PATH_BYTES = 100
+DIRECTORY_VARIABLE = "RAE_PLUGINS_DIR"
+"""The variable of the environment with folders of plugins that are single files, as --plugins-dir sets it."""
+
+DISABLED_VARIABLE = "RAE_DISABLED_PLUGINS"
+"""The variable of the environment with plugins that are not used, as --no-plugin sets it."""
+
+MAX_SOCKET_PATH_BYTES = 100
 """A little less than the 104 to 108 bytes of `sun_path` in unix(7)."""
 
 
@@ -28,11 +35,7 @@ def state_directory(config: Path | None = None) -> Path:
         return absolute_path(Path(chosen))
     if config is not None and (configured := configured_state_directory(config)) is not None:
         return configured
-    if sys.platform == "win32":
-        return _from_environment("LOCALAPPDATA", "AppData/Local") / "rae-auto" / "state"
-    if sys.platform == "darwin":
-        return home_directory() / "Library" / "Application Support" / "rae-auto" / "state"
-    return _from_environment("XDG_STATE_HOME", ".local/state") / "rae-auto"
+    return base_directories(home_directory).state
 
 
 _TABLE_HEADER = re.compile(r"^[ \t]*\[.*\][ \t]*(#.*)?$", re.MULTILINE)
@@ -60,9 +63,7 @@ def unreadable_state_line(config: Path) -> int | None:
 def _find_state_line(config: Path) -> tuple[int, str] | None:
     """Return the number and the text of the line with the key `state`."""
     try:
-        status = config.stat()
-        is_own = not hasattr(os, "geteuid") or (status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o002)
-        if not is_own or not stat.S_ISREG(status.st_mode):
+        if not config.is_file() or not file_rights().is_own(config):
             return None
         text = config.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -117,18 +118,14 @@ def _read_note(directory: Path, name: str) -> str | None:
 
 def config_directory() -> Path:
     """Return the platform's directory for this user's configuration. It need not exist."""
-    if sys.platform == "win32":
-        return _from_environment("APPDATA", "AppData/Roaming") / "rae-auto"
-    if sys.platform == "darwin":
-        return home_directory() / "Library" / "Application Support" / "rae-auto"
-    return _from_environment("XDG_CONFIG_HOME", ".config") / "rae-auto"
+    return base_directories(home_directory).config
 
 
 def socket_path(directory: Path) -> Path:
     """Return the control socket of a state directory; it is in the runtime directory if the path is too long."""
     path = directory / "control.sock"
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if len(os.fsencode(path)) <= _MAX_SOCKET_PATH_BYTES or not runtime:
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES or not runtime:
         return path
     from hashlib import sha256
 
@@ -144,7 +141,7 @@ def output_path(directory: Path, job: str, run: str, attempt: int) -> Path:
 
     Each job has a directory of its own: ten thousand jobs with a thousand runs each would be too much for one.
     """
-    return directory / "output" / job / f"{run}.{attempt}.log"
+    return directory.joinpath("output", job, f"{run}.{attempt}.log")
 
 
 def is_same_config(one: Path, other: Path) -> bool:
@@ -169,12 +166,6 @@ def find_config(explicit: str | None = None) -> Path | None:
         directories.append(config_directory())
     found = (directory / CONFIG_NAME for directory in directories if os.path.lexists(directory / CONFIG_NAME))
     return next(found, None)
-
-
-def _from_environment(variable: str, fallback: str) -> Path:
-    """Return a base directory; a relative one is ignored, as the XDG Base Directory Specification (0.8) demands."""
-    base = Path(os.environ.get(variable, ""))
-    return base if base.is_absolute() else home_directory() / fallback
 
 
 class HomeUnknown(RuntimeError):

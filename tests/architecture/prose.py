@@ -34,7 +34,7 @@ MAX_SENTENCE_WORDS = 35
 VOCABULARY_PAGES = ("docs/design/vocabulary.md", "docs/design/renaming.md")
 """Pages that list the refused words, and are therefore read for the length of their lines only."""
 
-HELP_PAGE = "docs/commands.md"
+HELP_PAGE = "docs/reference/commands.md"
 """The page whose blocks of text are prose: it is generated from the help texts."""
 
 _OFF = {

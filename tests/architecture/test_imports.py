@@ -1,9 +1,14 @@
 """Modules that a command may import: budgets that are counts, not times."""
 
+import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import rae_plugins
+from rae_auto.registry.inspection.module_rules import PUBLIC_ROOMS
 
 
 def imported_by(*arguments: str, state: Path | None = None, code: int = 0) -> set[str]:
@@ -37,3 +42,22 @@ def test_asking_the_daemon_imports_neither_engine_nor_plugins(tmp_path: Path) ->
         for name in modules
         if name.startswith(("rae_plugins", "rae_auto.engine", "rae_auto.daemon", "rae_auto.runtime"))
     ]
+
+
+def test_built_in_plugins_import_only_what_is_public() -> None:
+    """The same rooms that `plugins check` leaves to others."""
+    private = {
+        f"{path.name}:{line}: {name}"
+        for path in Path(rae_plugins.__path__[0]).rglob("*.py")
+        for name, line in _modules_of_the_core(ast.parse(path.read_text(encoding="utf-8")))
+        if name.split(".")[1] not in PUBLIC_ROOMS
+    }
+    assert private == set()
+
+
+def _modules_of_the_core(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = [node.module]
+        yield from ((name, node.lineno) for name in names if name.startswith("rae_auto."))  # type: ignore[attr-defined]

@@ -29,8 +29,18 @@ def test_the_wheel_holds_every_module_of_both_packages_and_nothing_else(wheel: z
         for package, source in SOURCES.items()
         for path in source.rglob("*.py")
     }
-    data = {"rae_auto/py.typed", "rae_plugins/py.typed"}
+    data = {"rae_auto/py.typed", "rae_plugins/py.typed", "rae_plugins/commands/mcp/SKILL.md"}
     data |= {f"rae_auto/cli/hooks/hook.{shell}" for shell in ("bash", "fish", "zsh")}
+    page = SOURCES["rae_plugins"] / "commands" / "ui"
+    files = [path for folder in ("static", "templates") for path in (page / folder).iterdir()]
+    data |= {(Path("rae_plugins") / path.relative_to(SOURCES["rae_plugins"])).as_posix() for path in files}
+    data.add(f"rae_auto-{rae_auto.__version__}.data/data/share/man/man1/rae-auto.1")
+    template = ROOT / "cookiecutter-plugin"
+    data |= {
+        f"rae_auto/plugin_template/{path.relative_to(template).as_posix()}"
+        for path in template.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == modules | data
 

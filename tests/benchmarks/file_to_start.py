@@ -1,8 +1,8 @@
 """From a file's close to the start of its job, in a real daemon: `python tests/benchmarks/file_to_start.py [FILES]`.
 
 The job is a shell that notes the time, so that what is measured includes the durable decision and the spawn. Beside it
-stands the start as the daemon has recorded it, without what the shell itself takes. `stable` waits for the close: what
-is seen while it is still being written would else be told twice.
+stands the start as the daemon has recorded it, without what the shell itself takes. With `stable` that time would come
+on top.
 """
 
 import json
@@ -40,7 +40,7 @@ def measure(place: Path, quiet: str, files: int) -> tuple[list[float], list[floa
         [jobs.note]
         shell = "date +%s.%N >> {notes}"
         overlap = "allow"
-        trigger = {{ type = "file", paths = ["{top}"], quiet = "{quiet}", batch = "each", stable = "10s" }}
+        trigger = {{ type = "file", paths = ["{top}"], quiet = "{quiet}", batch = "each" }}
     """
     closed = []
     with rae_daemon(place, job):

@@ -1,5 +1,6 @@
 """Benchmarks run in small, so that none breaks unnoticed; their figures are for a quiet machine and larger numbers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,27 +8,28 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.benchmarks.table.lines import FLOOR, LINES, OURS
+from tests.benchmarks.table.measurement import Measured
+from tests.benchmarks.table.text import format_line
 from tests.support.contrib_plugins import install_contrib_plugin
+
+pytestmark = pytest.mark.timeout(300)  # seconds of CPU, on a machine with other things to do
 
 HERE = Path(__file__).parent
 
 SMALL = {
     "all_triggers": ["--seconds", "1", "--settle", "1", "(all)"],
     "chains": ["3"],
-    "command_line": ["1"],
-    "commands": ["20"],
+    "clock_changes": ["Europe/Berlin", "2026-10-25"],
     "file_events": ["--files", "40", "--watched", "100", "--delays", "3", "--seconds", "0.4"],
     "file_to_start": ["3"],
-    "history": ["200"],
-    "idle": ["--seconds", "1", "--jobs", "3", "--settle", "0"],
-    "lateness": ["20"],
-    "lateness_of_commands": ["3", "--within", "4"],
-    "memory": ["3"],
+    "killed": ["--seconds", "1"],
     "notice_to_peer": ["6", "--at-once", "3"],
     "memory_of_notices": ["1"],
-    "simulation": ["1"],
-    "start_up": ["20"],
+    "screens": ["300", "20"],
+    "page": ["3", "3"],
     "stopped_syslog": ["20"],
+    "top": ["3", "2"],
     "webhook": ["32"],
 }
 """The smallest useful arguments of each benchmark, with which it ends within seconds."""
@@ -40,7 +42,7 @@ def run_benchmark(name: str, *arguments: str, **variables: str) -> "subprocess.C
 
 
 def test_every_benchmark_is_run_in_small() -> None:
-    scripts = {path.stem for path in HERE.glob("*.py")} - {Path(__file__).stem}
+    scripts = {path.stem for path in HERE.glob("*.py") if not path.stem.startswith("test_")} - {"__main__"}
     assert scripts == set(SMALL), "a benchmark needs its smallest useful arguments in SMALL, in test_benchmarks.py"
 
 
@@ -49,6 +51,60 @@ def test_benchmark_runs_in_small(name: str) -> None:
     done = run_benchmark(name, *SMALL[name])
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("line", [line.name for line in LINES])
+def test_line_of_the_table_is_measured_in_small(line: str, tmp_path: Path) -> None:
+    written = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "tests.benchmarks", line, "--small", "--repeats", "1", "--json", str(written)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=HERE.parent.parent)
+    assert done.returncode == 0, done.stderr
+    (measured,) = json.loads(written.read_text())["lines"]
+    failed = {name: reason for name, reason in measured["left_out"].items() if not reason.startswith("left out")}
+    assert (measured["line"], failed) == (line, {})
+    assert OURS in measured["values"], done.stdout
+    assert line in done.stdout
+
+
+@pytest.mark.parametrize(("subject", "figure"), [("jobs", "lateness of 100, p99 ms"), ("runs", "why, ms")])
+def test_growth_is_measured_in_small(subject: str, figure: str, tmp_path: Path) -> None:
+    written = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "tests.benchmarks", "growth", subject, "--size", "20", "--json", str(written)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=HERE.parent.parent)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(written.read_text())[subject]["20"][figure] >= 0
+    assert figure in done.stdout
+
+
+def test_soak_is_run_in_small(tmp_path: Path) -> None:
+    written = tmp_path / "samples.json"
+    command = [sys.executable, "-m", "tests.benchmarks", "soak", "--minutes", "0.05", "--rate", "3"]
+    command += ["--json", str(written)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=HERE.parent.parent)
+    assert done.returncode == 0, done.stderr
+    (sample,) = json.loads(written.read_text())
+    assert sample["descriptors"] > 0
+    assert "  store_mb" in done.stdout
+
+
+def test_unknown_line_is_refused_with_those_that_there_are() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks", "lateniss"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=HERE.parent.parent)
+    assert done.returncode == 2
+    assert 'no line "lateniss"; there are: lateness, ' in done.stderr
+
+
+def test_figures_are_shown_with_their_ratios() -> None:
+    line = next(line for line in LINES if line.name == "lateness")
+    figures = {OURS: [10.0, 12.0, 30.0], "huey, SQLite": [120.0, 240.0, 60.0], FLOOR: [4.0, 4.0, 6.0]}
+    measured = Measured({name: {"p50": values} for name, values in figures.items()}, {"APScheduler 3": "left out"})
+    heading, *rows = format_line(line, 1_000, measured).strip().splitlines()
+    assert heading == "lateness: how late 1,000 Python functions start that are due in the same second (ms)"
+    assert [row.split(maxsplit=1)[1].split() for row in rows[:1]] == [
+        ["rae-auto", "12.0", "(10.0", "to", "30.0)", "3.00", "times", "the", "floor"]
+    ]
+    assert rows[1].endswith("10.00 times rae-auto, 30.00 times the floor")
+    assert rows[-1] == "  APScheduler 3: left out"
 
 
 def test_benchmark_of_the_webhook_runs_in_small(tmp_path: Path) -> None:

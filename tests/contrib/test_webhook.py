@@ -150,7 +150,7 @@ def blocks(language: str) -> list[str]:
 def test_webhook_readme_examples_work(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need({"curl": "curl", "openssl": "openssl"})
     make_secret, send = [text for text in blocks("sh") if "openssl" in text]
-    example, _entry_point = blocks("toml")
+    example = blocks("toml")[0]
     (tmp_path / "deploy.sh").write_text('#!/bin/sh\nprintf %s "$RAE_EVENT" > event\n')
     (tmp_path / "deploy.sh").chmod(0o700)
     monkeypatch.setenv("HOME", str(tmp_path))

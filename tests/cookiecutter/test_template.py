@@ -1,5 +1,6 @@
 """The plugin template: each kind renders, installs, is found, and passes its own tests."""
 
+import ast
 import json
 import os
 import subprocess
@@ -11,13 +12,33 @@ import pytest
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
 
+from rae_auto.errors import PluginError
+from rae_auto.offline.authoring.template import render_project
+
+pytestmark = pytest.mark.timeout(300)  # seconds of CPU, on a machine with other things to do
+
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "cookiecutter-plugin"
-KINDS = json.loads((TEMPLATE / "cookiecutter.json").read_text())["kind"]
+KINDS = [
+    *json.loads((TEMPLATE / "cookiecutter.json").read_text())["kind"],
+    "trigger:source",
+    "trigger:pattern",
+    "guard:computed",
+]
+FILES = {
+    ".github/workflows/publish.yml",
+    ".github/workflows/test.yml",
+    ".gitignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+}
 
 
 def render(kind: str, target: Path, **answers: str) -> Path:
-    given = {"kind": kind, "name": "lunar-phase", **answers}
+    word, _, flavour = kind.partition(":")
+    given = {"kind": word, "flavour": flavour or "default", "name": "lunar-phase", **answers}
     settings = target / "settings.yaml"
     settings.write_text(json.dumps({"replay_dir": str(target / "replay"), "cookiecutters_dir": str(target / "cache")}))
     made = cookiecutter(
@@ -46,46 +67,73 @@ def install(kind: str, target: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_plugin_of_each_kind_installs_and_passes_its_tests(kind: str, tmp_path: Path) -> None:
+def test_plugin_of_each_kind_installs_and_does_what_its_pages_say(kind: str, tmp_path: Path) -> None:
     project, site = install(kind, tmp_path)
 
     listed = json.loads(run("rae_auto", "plugins", "--json", site=site, cwd=project))
     (row,) = [row for row in listed if row["name"] == "lunar-phase"]
-    assert (row["kind"], row["distribution"], row["state"]) == (kind, f"rae-{kind}-lunar-phase", "installed")
-    shown = json.loads(run("rae_auto", "plugins", "show", kind, "lunar-phase", "--json", site=site, cwd=project))
+    word = kind.partition(":")[0]
+    assert (row["kind"], row["distribution"], row["state"]) == (word, f"rae-{word}-lunar-phase", "installed")
+    shown = json.loads(run("rae_auto", "plugins", "show", word, "lunar-phase", "--json", site=site, cwd=project))
+    run("rae_auto", "plugins", "check", project, site=site, cwd=project)
     assert all(option["help"] for option in shown["options"])
     assert " passed" in run("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", site=site, cwd=project)
 
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_configuration_in_the_readme_is_valid(kind: str, tmp_path: Path) -> None:
-    project, site = install(kind, tmp_path)
-    example = (project / "README.md").read_text().split("```toml\n")[1].split("```")[0]
     configuration = project / "rae.toml"
-    configuration.write_text(example)
+    configuration.write_text((project / "README.md").read_text().split("```toml\n")[1].split("```")[0])
     configuration.chmod(0o600)
     run("rae_auto", "check", "--config", configuration, site=site, cwd=project)
 
 
-def test_answers_with_quotes_render_valid_toml(tmp_path: Path) -> None:
-    project = render("logger", tmp_path, author='A "B" C', description='Says "hi" \\ bye.')
+@pytest.mark.parametrize("description", ['Says "hi" \\ bye"', '"""', "ends with \\", "{{ cookiecutter }}", "# {% x %}"])
+def test_odd_descriptions_are_escaped(description: str, tmp_path: Path) -> None:
+    project = render_project(tmp_path, {"kind": "logger", "name": "x", "author": 'A "B" C', "description": description})
     about = tomllib.loads((project / "pyproject.toml").read_text())["project"]
-    assert (about["authors"], about["description"]) == ([{"name": 'A "B" C'}], 'Says "hi" \\ bye.')
+    assert (about["authors"], about["description"]) == ([{"name": 'A "B" C'}], description)
+    module = ast.parse((project / "src" / "rae_logger_x" / "__init__.py").read_text())
+    assert ast.get_docstring(module, clean=False) == description
 
 
-@pytest.mark.parametrize("name", ["two words", "9lives", "../up", "", 'qu"ote'])
-def test_invalid_name_is_refused_and_renders_nothing(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        *(
+            ({"name": name}, "invalid name")
+            for name in ("two words", "9lives", "../up", "", 'qu"ote', "a-", "A", "a" * 65)
+        ),
+        ({"name": "cron"}, "comes with rae-auto"),
+        ({"kind": "command", "name": "check"}, "comes with rae-auto"),
+        ({"kind": "store", "flavour": "source"}, "can't be source"),
+        ({"description": "two\nlines"}, "invalid description"),
+        ({"description": "x" * 91}, "at most 90 characters"),
+    ],
+)
+def test_odd_answers_are_refused_and_render_nothing(answers: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match=message):
+        render_project(tmp_path, {"kind": "trigger", "name": "x", **answers})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cookiecutter_refuses_a_name_too(tmp_path: Path) -> None:
     with pytest.raises(FailedHookException):
-        render("trigger", tmp_path, name=name)
+        render("trigger", tmp_path, name="two words")
     assert list(tmp_path.rglob("pyproject.toml")) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rendered_project_is_complete_and_passes_ruff(kind: str, tmp_path: Path) -> None:
+def test_plugins_new_makes_what_cookiecutter_makes(kind: str, tmp_path: Path) -> None:
     project = render(kind, tmp_path)
-    files = [path for path in project.rglob("*") if path.is_file()]
-    assert sorted(path.name for path in files) == sorted(
-        ["README.md", "pyproject.toml", f"rae_{kind}_lunar_phase.py", f"test_rae_{kind}_lunar_phase.py"]
-    )
-    assert [path for path in files if "cookiecutter" in path.read_text() or "{%" in path.read_text()] == []
-    run("ruff", "check", "--no-cache", "--line-length=120", project, site=tmp_path, cwd=project)
+    word, _, flavour = kind.partition(":")
+    given = {"kind": word, "flavour": flavour or "default", "name": "lunar-phase"}
+    (tmp_path / "new").mkdir()
+    made = render_project(tmp_path / "new", given)
+    assert read_files(made) == read_files(project)
+    module = f"rae_{word}_lunar_phase"
+    files = FILES | {f"src/{module}/__init__.py", f"src/{module}/py.typed", f"tests/test_{module}.py"}
+    assert set(read_files(made)) == files
+    assert [name for name, text in read_files(made).items() if "cookiecutter" in text or "{%" in text] == []
+    run("ruff", "check", "--no-cache", "--line-length=120", made, site=tmp_path, cwd=made)
+
+
+def read_files(project: Path) -> dict[str, str]:
+    return {str(path.relative_to(project)): path.read_text() for path in project.rglob("*") if path.is_file()}

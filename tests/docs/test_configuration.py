@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from rae_auto.config.structure import options_of, structure
-from rae_auto.config.tables import FileTable, JobTable
+from rae_auto.config.tables import FileTable, JobTable, PluginsTable
 from rae_auto.model.expectations import ExpectPolicy
 from rae_auto.model.policies import Limits, NotifyPolicy, Retention, RetryPolicy
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "configuration.md"
 SECTIONS = {"## The file": FileTable, "## A job": JobTable, "### retry": RetryPolicy, "### limits": Limits}
 SECTIONS |= {"### notify": NotifyPolicy, "### expect": ExpectPolicy, "### history": Retention}
-_EMPTY = (None, "", (), {}, NotifyPolicy(), ExpectPolicy(), Limits(), Retention())
+_EMPTY = (None, "", (), {}, NotifyPolicy(), ExpectPolicy(), Limits(), Retention(), PluginsTable())
 
 
 def rows_below(heading: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ def test_help_texts_and_tables_of_options_are_up_to_date() -> None:
 @pytest.mark.parametrize("kind", Kind)
 def test_every_built_in_plugin_has_a_page_of_the_same_shape(kind: Kind) -> None:
     for name in Registry().names(kind):
-        page = (DOCS / "plugins" / f"{kind}s" / f"{name}.md").read_text()
+        page = (DOCS / "reference" / "plugins" / f"{kind}s" / f"{name}.md").read_text()
         headings = [line for line in page.splitlines() if line.startswith("#")]
         assert headings[:4] == [f"# {name}", "## Options", "## Example", "## Rules"]
         assert f"<!-- options of {kind} {name} -->" in page

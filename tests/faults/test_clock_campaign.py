@@ -51,7 +51,7 @@ PLANTED = [
 ]
 
 
-@pytest.mark.no_cover
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
 def test_campaign_finds(plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)

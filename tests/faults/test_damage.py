@@ -10,6 +10,8 @@ from tests.support.daemons import Daemons
 
 from rae_auto.records.state_directory import claim_state_directory
 
+pytestmark = pytest.mark.timeout(300)  # seconds of CPU, on a machine with other things to do
+
 SAMPLE = 60
 
 

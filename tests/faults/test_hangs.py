@@ -154,5 +154,5 @@ def test_removed_control_socket_is_created_again(daemons: Callable[..., Daemons]
     (daemon.state / "control.sock").unlink()
     assert not daemon.answers()
     eventually(daemon.answers)
-    assert "control socket had been removed" in daemon.output()
+    eventually(lambda: "control socket had been removed" in daemon.output())
     assert daemon.stop() == 0

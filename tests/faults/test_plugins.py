@@ -173,7 +173,8 @@ def test_schedule_with_bad_result_is_quarantined_alone(tmp_path, log, answer):
     assert WORDS[answer] in problem
     assert "rae-auto reload" in problem
     assert fact.subject == "trigger t"
-    assert fact.text.startswith("is quarantined after 1 failure: next_after ")
+    assert fact.text.startswith("is quarantined after 1 failure in unknown: next_after ")
+    assert "for its author: " in fact.text
     assert future.answer.endswith(f': its trigger "t" {fact.text}')
     assert at is None
     assert len(log) == 2

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import shutil
 import sqlite3
 import time
@@ -27,6 +26,8 @@ from rae_auto.errors import StoreError
 from rae_auto.registry import Registry
 from rae_auto.runtime import engine_loop, silence_library
 from rae_auto.testing.memory_store import MemoryStore
+
+resource = pytest.importorskip("resource", reason="needs the limits of POSIX")
 
 JOBS = """
 [jobs.waiter]
@@ -350,6 +351,7 @@ def test_torn_journal_costs_its_last_commit_and_is_reported(daemons: Callable[..
 ADDED = {
     "id": "added",
     "command": ["true"],
+    "overlap": "allow",
     "schedule": [{"id": "each-second", "type": "interval", "options": {"every": "1s"}}],
 }
 

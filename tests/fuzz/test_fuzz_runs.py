@@ -14,6 +14,7 @@ from rae_auto.engine.effects import Change
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.run import Run
 from rae_auto.runtime.repository import encode
@@ -21,10 +22,10 @@ from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.sqlite import SqliteStore
 
 KINDS = {Job: documents.JOB, JobState: documents.STATE, Run: documents.RUN, SeenOccurrence: documents.SEEN}
-KINDS[OutboxNotice] = documents.NOTICE
+KINDS |= {OutboxNotice: documents.NOTICE, Downtime: documents.DOWNTIME}
 
 # Where every line is counted they take twice as long; each of these lines has tests of its own that count.
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.timeout(300)  # seconds of CPU, on a machine with other things to do
 
 FOUND_SOMETHING_ONCE = [54, 112, 158, 226, 256]
 """Seeds that broke a promise before it was mended; what they found is in the history of the engine."""

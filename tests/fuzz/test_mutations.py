@@ -24,7 +24,7 @@ from rae_auto.model.run import RunState
 from rae_auto.simulation import virtual_engine
 
 # Planted code is no line of the engine, and counting lines makes the fuzzer take twice as long.
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.timeout(300)  # seconds of CPU, on a machine with other things to do
 
 SEEDS = range(60)
 

@@ -1,7 +1,5 @@
 """Contracts of the platform adapters: here with stand-ins beside the real platform, in .github/workflows on all."""
 
-import asyncio
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,17 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from rae_auto.control.client import Client
-from rae_auto.daemon.control_server import ControlServer
-from rae_auto.errors import DaemonUnreachable, StoreLocked
-from rae_auto.model.primitives.zone_sources.local_zone import find_local_zone
+from rae_auto.errors import StoreLocked
 from rae_auto.service.manager import platform_adapter as service_platform
 from rae_auto.toolkit.files import DirectoryLock, is_locked, write_atomically
 from rae_auto.toolkit.wake_alarm import find_wake_obstacle, open_wake_alarm
 from rae_plugins.executors.process.identity import ProcessIdentity
 from rae_plugins.executors.process.keeper import procfs
-from rae_plugins.machine.idle import read_idle
-from rae_plugins.machine.power_supply import read_power
 from rae_plugins.triggers.system.event_names import EventName
 from rae_plugins.triggers.system.platform import platform_adapter as system_platform
 
@@ -97,29 +90,6 @@ def test_atomic_write_replaces_a_file(tmp_path: Path) -> None:
         write_atomically(tmp_path / "file", content)
     assert (tmp_path / "file").read_bytes() == b"new\n\r\n"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-def test_control_without_unix_sockets_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(socket, "AF_UNIX", raising=False)
-    with pytest.raises(DaemonUnreachable, match="no Unix sockets"):
-        Client(tmp_path)
-    with pytest.raises(DaemonUnreachable, match="no Unix sockets"):
-        ControlServer({}).bind(tmp_path / "control.sock")
-
-
-def test_zone_of_the_machine_can_be_loaded() -> None:
-    assert find_local_zone().load() is not None
-
-
-def test_idle_time_is_a_number_or_has_a_reason() -> None:
-    idle = asyncio.run(read_idle())
-    assert idle.seconds is None or idle.seconds >= 0
-    assert idle.reason
-
-
-def test_power_supply_is_read_without_an_error() -> None:
-    charge = read_power().charge
-    assert charge is None or 0 <= charge <= 100
 
 
 def test_wake_alarm_that_has_no_obstacle_opens() -> None:

@@ -1,4 +1,4 @@
-"""The other end of a control socket, as raw as a test needs it."""
+"""The other end of a control connection, as raw as a test needs it."""
 
 import asyncio
 import json
@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
+
+from rae_auto.control.transports.choice import control_transport
 
 T = TypeVar("T")
 
@@ -31,7 +33,7 @@ class Peer:
 
     @classmethod
     async def at(cls, path: Path) -> Self:
-        return cls(*await asyncio.open_unix_connection(str(path), limit=1 << 24))
+        return cls(*await control_transport().open_connection(path, 1 << 24))
 
     def send(self, content: bytes) -> None:
         self._writer.write(content)
@@ -43,6 +45,13 @@ class Peer:
         except ConnectionError:
             return None
         return json.loads(line) if line else None
+
+    async def receive_bytes(self) -> bytes:
+        """All that comes until the daemon hangs up."""
+        try:
+            return await self._reader.read()
+        except ConnectionError:
+            return b""
 
     async def exchange(self, content: bytes) -> Any:
         self.send(content)
@@ -89,6 +98,12 @@ async def connecting(path: Path) -> AsyncIterator[Connect]:
     finally:
         for peer in peers:
             await peer.close()
+
+
+def identity(path: Path) -> tuple[int, ...]:
+    """Return what tells a file from any other, and from itself after a change; reading it changes nothing of that."""
+    found = path.lstat()
+    return found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns
 
 
 def in_time(work: Callable[[], Awaitable[T]]) -> T:

@@ -75,6 +75,11 @@ class Daemons:
         with Client(self.state) as client:
             return client.call(command, **arguments)
 
+    def ask_after_start(self, command: str, **arguments: Any) -> Any:
+        """Return the answer of a daemon that is started for it."""
+        self.serve()
+        return self.ask(command, **arguments)
+
     def output(self) -> str:
         return "".join(self.lines)
 

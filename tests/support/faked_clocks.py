@@ -76,13 +76,18 @@ def build_library(place: Path) -> Path:
     return built
 
 
+def write_offsets(path: Path, wall_seconds: int, slept_seconds: int) -> None:
+    """Write the file that the library reads: by how much the wall clock is set, and how long the machine slept."""
+    path.write_bytes(struct.pack("qq", wall_seconds, slept_seconds))
+
+
 class Machine:
     """A machine with a daemon, whose wall clock can be set, and which can sleep."""
 
     def __init__(self, home: Path, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.home = home
         self._offset = home / "offset"
-        self._offset.write_bytes(struct.pack("qq", 0, 0))
+        write_offsets(self._offset, 0, 0)
         self._environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self._offset)}
         self._monkeypatch = monkeypatch
         self.process: subprocess.Popen[bytes] | None = None

@@ -3,7 +3,6 @@
 Two workers run tests at once, and somebody else may run them in another checkout.
 """
 
-import fcntl
 import functools
 import os
 import subprocess
@@ -26,6 +25,8 @@ Test = TypeVar("Test", bound=Callable[..., None])
 @contextmanager
 def alone(name: str) -> Iterator[None]:
     """No other test of this user's, in whatever process, is here at the same time."""
+    import fcntl  # where there are namespaces
+
     path = Path(tempfile.gettempdir()) / f"rae-auto-tests-{os.geteuid()}-{name}.lock"
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -59,7 +60,7 @@ def _again(test: str, kinds: tuple[str, ...]) -> None:
         pytest.skip("needs unshare, of util-linux")
     except subprocess.CalledProcessError as error:
         pytest.skip(f"no namespaces may be made here: {error.stderr.strip()}")
-    pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cov", "-rs", test]
+    pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:xdist", "-rs", test]
     # Not what the one without has told its plugins and its workers.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment[_WITHIN] = " ".join(kinds)

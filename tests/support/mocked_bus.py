@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -94,6 +95,10 @@ class MockedBus:
         service = self._services.pop(template)
         service.kill()
         service.wait()
+
+    def freeze_service(self, template: str) -> None:
+        """Let a service answer no more, and stay."""
+        self._services[template].send_signal(signal.SIGSTOP)
 
     async def call(self, target: Target, member: str, signature: str = "", *body: Any) -> list[Any]:
         """Return the answer of a method of a service."""

@@ -16,6 +16,7 @@ from rae_notifier_apprise import AppriseNotifier
 from rae_auto.api import Notifier
 from rae_auto.model.policies import NotifyOn
 from rae_auto.testing.notifiers import NOTICE, NotifierConformance
+from rae_auto.toolkit.secrets.secret import find_secret_problems
 
 
 class Peer:
@@ -92,7 +93,7 @@ def test_address_comes_from_a_secret(peer: Peer, tmp_path: Path) -> None:
     path.chmod(0o600)
     notify(AppriseNotifier(url=f"${{file:{path}}}"))
     assert len(peer.documents) == 1
-    (warning,) = AppriseNotifier(url=f"${{file:{tmp_path}/none}}").warnings()
+    (warning,) = find_secret_problems(AppriseNotifier(url=f"${{file:{tmp_path}/none}}"))
     assert "which can't be read" in warning
 
 

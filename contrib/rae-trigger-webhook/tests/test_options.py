@@ -9,6 +9,8 @@ import pytest
 from rae_trigger_webhook import WebhookTrigger
 from rae_trigger_webhook.secrets import read_secret
 
+from rae_auto.toolkit.secrets import SecretText
+
 TOKEN = "${env:HOOK}"
 PLAIN = "0123456789abcdef"
 
@@ -78,7 +80,8 @@ def test_read_secret_follows_the_reference(tmp_path, monkeypatch):
     path.chmod(0o600)
     monkeypatch.setenv("HOOK", PLAIN)
     references = ["${env:HOOK}", f"${{file:{path}}}", PLAIN]
-    assert [asyncio.run(read_secret("token", reference)) for reference in references] == [PLAIN.encode()] * 3
+    secrets = map(SecretText, references)
+    assert [asyncio.run(read_secret("token", secret)) for secret in secrets] == [PLAIN.encode()] * 3
 
 
 def test_read_secret_explains_why_it_fails(tmp_path, monkeypatch):
@@ -91,7 +94,7 @@ def test_read_secret_explains_why_it_fails(tmp_path, monkeypatch):
         path.chmod(0o600)
     monkeypatch.setenv("SHORT", "short")
     for reference, problem in [
-        ("${env:MISSING_HOOK}", "at least 16 characters"),
+        ("${env:MISSING_HOOK}", "is not set"),
         ("${env:SHORT}", "at least 16 characters"),
         (f"${{file:{empty}}}", "at least 16 characters"),
         (f"${{file:{open_to_all}}}", "chmod 600"),
@@ -99,7 +102,7 @@ def test_read_secret_explains_why_it_fails(tmp_path, monkeypatch):
         (f"${{file:{tmp_path / 'missing'}}}", "No such file"),
     ]:
         with pytest.raises(ValueError, match=problem):
-            asyncio.run(read_secret("token", reference))
+            asyncio.run(read_secret("token", SecretText(reference)))
 
 
 def test_changed_token_counts_at_once_and_missing_refuses_all(watching, client, hook, tmp_path):

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -42,7 +41,7 @@ class TestWithAStandardSignature(_Suite):
         return hook(secret=SECRET)
 
     async def provoke(self, listener: Listener, number: int) -> None:
-        identity, time = f"key-{number}", str(int(datetime.now(UTC).timestamp()))
+        identity, time = f"key-{number}", str(int(listener.timer.now().wall.timestamp()))
         signed = f"{identity}.{time}.{{}}".encode()
         signature = base64.b64encode(hmac.digest(SECRET.encode(), signed, hashlib.sha256)).decode()
         await self.client.send(

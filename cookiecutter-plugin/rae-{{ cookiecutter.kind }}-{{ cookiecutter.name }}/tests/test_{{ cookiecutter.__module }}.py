@@ -1,1 +1,2 @@
-{% include cookiecutter.kind ~ "/test_plugin.py" %}
+{% include cookiecutter.__template ~ "/test_plugin.py" %}
+{% include "packaging_test.py" %}

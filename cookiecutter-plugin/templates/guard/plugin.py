@@ -1,7 +1,8 @@
-"""{{ cookiecutter.description }}"""
+"""{{ cookiecutter.__docstring }}"""
 
 from asyncio import to_thread
 from pathlib import Path
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 from rae_auto.api import GuardResult, ReadGuard, Verdict
@@ -12,9 +13,10 @@ RAE_API = 1
 
 @frozen(kw_only=True)
 class {{ cookiecutter.__class }}(ReadGuard):
-    """{{ cookiecutter.description }}"""
+    """{{ cookiecutter.__docstring }}"""
 
     type = "{{ cookiecutter.name }}"
+    example: ClassVar[dict[str, Any]] = {"path": "/etc/hostname"}
 
     path: Path = field(metadata={"help": "a file that must exist"})
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from rae_auto.api import Verdict
 from rae_auto.testing.guards import GuardConformance
+from rae_auto.testing.installed import InstalledConformance
 
 from {{ cookiecutter.__module }} import {{ cookiecutter.__class }}
 

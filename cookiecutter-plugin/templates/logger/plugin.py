@@ -1,4 +1,4 @@
-"""{{ cookiecutter.description }}"""
+"""{{ cookiecutter.__docstring }}"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ RAE_API = 1
 
 @frozen(kw_only=True)
 class {{ cookiecutter.__class }}(Logger):
-    """{{ cookiecutter.description }}"""
+    """{{ cookiecutter.__docstring }}"""
 
     type = "{{ cookiecutter.name }}"
 

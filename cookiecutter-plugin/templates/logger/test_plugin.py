@@ -1,4 +1,5 @@
 import pytest
+from rae_auto.testing.installed import InstalledConformance
 from rae_auto.testing.loggers import LoggerConformance
 
 from {{ cookiecutter.__module }} import {{ cookiecutter.__class }}

@@ -1,8 +1,9 @@
-"""{{ cookiecutter.description }}"""
+"""{{ cookiecutter.__docstring }}"""
 
 import asyncio
 import json
 from pathlib import Path
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 from rae_auto.api import Notice, Notifier
@@ -13,9 +14,10 @@ RAE_API = 1
 
 @frozen(kw_only=True)
 class {{ cookiecutter.__class }}(Notifier):
-    """{{ cookiecutter.description }}"""
+    """{{ cookiecutter.__docstring }}"""
 
     type = "{{ cookiecutter.name }}"
+    example: ClassVar[dict[str, Any]] = {"path": "~/notices"}
 
     path: Path = field(converter=Path, metadata={"help": "the file to which notices are appended, one per line"})
 

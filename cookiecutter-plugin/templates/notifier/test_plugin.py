@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from rae_auto.testing.installed import InstalledConformance
 from rae_auto.testing.notifiers import NotifierConformance
 
 from {{ cookiecutter.__module }} import {{ cookiecutter.__class }}

@@ -1,8 +1,9 @@
-"""{{ cookiecutter.description }}"""
+"""{{ cookiecutter.__docstring }}"""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ RAE_API = 1
 
 @define(kw_only=True, eq=False)
 class {{ cookiecutter.__class }}(Store):
-    """{{ cookiecutter.description }}
+    """{{ cookiecutter.__docstring }}
 
-    One JSON file, rewritten at each commit: easy to read, and slow if it grows large.
+    One JSON file with its checksum, rewritten at each commit: easy to read, and slow if it grows large.
     """
 
     type = "{{ cookiecutter.name }}"
@@ -35,11 +36,11 @@ class {{ cookiecutter.__class }}(Store):
         self._path = directory / self.file_name
         self._content = {"documents": {}, "logs": {}}
         if self._path.exists():
-            try:
-                self._content = json.loads(self._path.read_bytes())
-            except ValueError as error:
+            checksum, _, text = self._path.read_bytes().partition(b"\n")
+            if sha256(text).hexdigest().encode() != checksum:
                 self.close()
-                raise StoreDamaged(f"{self._path}: invalid JSON ({error}); restore a backup") from error
+                raise StoreDamaged(f"{self._path}: the checksum is wrong, so it is damaged; restore a backup")
+            self._content = json.loads(text)
         return ()
 
     def load(self, kind: str) -> Iterable[tuple[str, Document]]:
@@ -57,9 +58,9 @@ class {{ cookiecutter.__class }}(Store):
         return self._content
 
     def _write(self, changed: dict[str, Any]) -> None:
-        text = json.dumps(changed)
+        text = json.dumps(changed).encode()
         try:
-            write_atomically(self._path, text.encode())
+            write_atomically(self._path, sha256(text).hexdigest().encode() + b"\n" + text)
         except OSError as error:
             raise StoreError(f"{self._path}: can't be written ({error.strerror})") from error
         self._content = json.loads(text)  # a copy, because the bodies belong to the caller

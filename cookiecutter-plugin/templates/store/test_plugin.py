@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rae_auto.api import Append, Delete, LogQuery, Put, RetentionRule
 from rae_auto.errors import StoreDamaged, StoreLocked
+from rae_auto.testing.installed import InstalledConformance
 from rae_auto.testing.stores import StoreConformance
 
 from {{ cookiecutter.__module }} import {{ cookiecutter.__class }}

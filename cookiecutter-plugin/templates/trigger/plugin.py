@@ -1,4 +1,4 @@
-"""{{ cookiecutter.description }}"""
+"""{{ cookiecutter.__docstring }}"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ _START = datetime(2000, 1, 6, 18, 14, tzinfo=UTC)
 
 @frozen(kw_only=True)
 class {{ cookiecutter.__class }}(ScheduleTrigger):
-    """{{ cookiecutter.description }}"""
+    """{{ cookiecutter.__docstring }}"""
 
     type = "{{ cookiecutter.name }}"
 

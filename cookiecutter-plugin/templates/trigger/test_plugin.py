@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rae_auto.testing.installed import InstalledConformance
 from rae_auto.testing.triggers import ScheduleConformance
 
 from {{ cookiecutter.__module }} import {{ cookiecutter.__class }}

@@ -1,20 +1,26 @@
 """Contracts for plugin authors, one for each kind of plugin."""
 
+from rae_auto.api.command import Command, CommandContext, ControlClient
 from rae_auto.api.events import Event, Events
-from rae_auto.api.executor import Assignment, Execution, Executor, JobContext, NeverStarted
+from rae_auto.api.executor import JOB_KINDS, Assignment, Execution, Executor, JobContext, NeverStarted
 from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard, Verdict
-from rae_auto.api.logger import Logger
+from rae_auto.api.logger import Logger, LogLine
 from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.pattern import Firing, PatternTrigger, StepResult
 from rae_auto.api.plugin import Plugin, Variants
+from rae_auto.api.shared_store import SharedStore
 from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store, StoreReader
 from rae_auto.api.trigger import Emit, EmitResult, ScheduleTrigger, SourceTrigger, Trigger, TriggerContext
 
 __all__ = [
+    "JOB_KINDS",
     "Append",
     "Assignment",
     "Change",
+    "Command",
+    "CommandContext",
     "ComputedGuard",
+    "ControlClient",
     "Delete",
     "Document",
     "Emit",
@@ -26,6 +32,7 @@ __all__ = [
     "Firing",
     "GuardResult",
     "JobContext",
+    "LogLine",
     "LogQuery",
     "Logger",
     "NeverStarted",
@@ -37,6 +44,7 @@ __all__ = [
     "ReadGuard",
     "RetentionRule",
     "ScheduleTrigger",
+    "SharedStore",
     "SourceTrigger",
     "StepResult",
     "Store",

@@ -1,18 +1,21 @@
 """The contract of executors, which carry out attempts and report how they ended."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import frozen
 
 from rae_auto.api.plugin import Plugin
-from rae_auto.model.job import Job
+from rae_auto.model.job import Job, JobFields
 from rae_auto.model.policies import Limits
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result
+
+JOB_KINDS = ("command", "shell", "script", "python")
+"""The keys of a job that say what to run."""
 
 
 @frozen(kw_only=True)
@@ -42,11 +45,26 @@ class Execution(ABC):
     @property
     @abstractmethod
     def handle(self) -> Mapping[str, Any]:
-        """Return what `Executor.find` needs after a crash of the daemon, as JSON; stored with the run."""
+        """Return what `Executor.find` needs after a crash of the daemon, as JSON; stored with the run.
+
+        A "pid" in it is that of the attempt's process on this machine, and is shown as proof that it runs.
+        """
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """True while nothing can be known of the attempt, as of one on a machine to which there is no connection.
+
+        Until that ends, an attempt that was asked to end is not given up, because it may still run.
+        """
+        return False
 
     @abstractmethod
-    async def wait(self) -> Result:
-        """Wait for the end of the attempt and return its result. Never raises for a failure of the job."""
+    async def wait(self) -> "Result | NeverStarted | None":
+        """Wait for the end of the attempt and return its result. Never raises for a failure of the job.
+
+        An executor whose attempts run elsewhere may learn that an attempt never started. Or nothing of it is left, and
+        its result can't be known (None), as after a crash of the machine: then the job's `on_crash` decides.
+        """
 
     @abstractmethod
     async def cancel(self, grace: timedelta) -> None:
@@ -68,6 +86,18 @@ class NeverStarted:
 
 class Executor(Plugin):
     """Carries out attempts. One instance serves all jobs that name it with the same options."""
+
+    takes: ClassVar[Collection[str]] = ("command",)
+    """The kinds of jobs that it carries out: `command`, `shell`, `script`, `python`; none for jobs that are options
+    of the executor alone. A job of another kind is refused by `check`, by name, and never reaches `start`."""
+
+    masks_output: ClassVar[bool] = False
+    """It writes no value of `Assignment.secrets` to `Assignment.output`, as `toolkit.attempts.AttemptOutput` does. The
+    core masks results and errors in any case; the output of an executor that doesn't say so it masks at the end."""
+
+    runs_in_daemon: ClassVar[bool] = False
+    """Attempts run inside the daemon, without a process. Then `Assignment.environment` is empty, and the executor makes
+    the folder of `Assignment.output` itself when there is something to write."""
 
     @classmethod
     def backends(cls) -> Mapping[str, str | None]:
@@ -117,6 +147,14 @@ class Executor(Plugin):
     async def open(self, directory: Path) -> None:
         """Prepare; called once, before the first `start`. `directory` (0700, exists) is the executor's own."""
 
+    async def check_readiness(self) -> str | None:
+        """Return what keeps every attempt from starting now, in one line, or None; the executor is open.
+
+        For executors whose attempts run elsewhere: a run waits, without taking a slot, for as long as there is
+        something, and `rae-auto why` shows it. Asked before each start, so it answers at once where it can.
+        """
+        return None
+
     @abstractmethod
     async def start(self, assignment: Assignment) -> Execution:
         """Start an attempt. An error raised here fails the attempt with the error's text."""
@@ -130,5 +168,19 @@ class Executor(Plugin):
         """
         return None
 
+    def find_run(self, pid: int, handles: Mapping[RunId, Mapping[str, Any]]) -> RunId | None:
+        """Return the active run that a process belongs to; None if it belongs to none.
+
+        `handles` are those of the active runs that the executor has. A process that certainly belongs to a run, but not
+        certainly to which, gives an empty id. What a process can change of itself, such as its environment, must not
+        be able to hide that. Called in a thread, when a program that is connected to the daemon adds a job.
+        """
+        return None
+
     async def close(self) -> None:
         """Clean up; called once, when no attempt is active any more, or active ones are to be left running."""
+
+
+def find_untaken_kind(executor: Executor | type[Executor], job: JobFields) -> str | None:
+    """Return the key by which a job says what to run, if the executor doesn't take it; None if it does."""
+    return next((kind for kind in JOB_KINDS if getattr(job, kind) and kind not in executor.takes), None)

@@ -13,10 +13,10 @@ from rae_auto.model.run import RunState
 
 @frozen(kw_only=True)
 class Notice:
-    """Something worth telling. `text` says it in one line for a person; the rest are facts about it.
+    """Something worth a notice. `text` says it in one line for a person; the rest are facts about it.
 
     `id` is the same each time that the same notice is delivered: a delivery whose answer is lost is repeated, and
-    its receiver can tell by the id. `at` is when it happened: when the run finished, for most kinds. `run`,
+    its receiver can see by the id. `at` is when it happened: when the run finished, for most kinds. `run`,
     `state`, `cause` (why it ran), `exit_code`, `attempt`, `duration` and `output` (the last lines that it printed) are
     those of the run that it is about; "", None or 0 where it is about none. `failures` counts unsuccessful runs in a
     row, this one included. `usual_duration` is the median of the latest runs that succeeded. `left_out` counts earlier
@@ -47,12 +47,12 @@ class Notice:
 
 
 class Notifier(Plugin):
-    """Tells people. A failure to do so is logged, tried again later, and never fails the run."""
+    """Informs people. A failure to do so is logged, tried again later, and never fails the run."""
 
     @abstractmethod
     async def notify(self, notice: Notice) -> None:
         """Deliver the notice, or raise. Called with a time limit, and again, later, if it raises.
 
-        A call that was cut off by a crash is repeated too, with the same `notice.id`: where the peer has a way to
+        A call that was cut off by a crash is repeated too, with the same `notice.id`. Where the peer has a way to
         drop what it has already (a Message-ID, an idempotency key), make it from that.
         """

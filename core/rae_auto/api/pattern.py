@@ -58,7 +58,7 @@ class PatternTrigger(SourceTrigger):
 
     @abstractmethod
     def begin(self, now: datetime) -> StepResult:
-        """Return the state of the very first start; nothing fires then. Pure."""
+        """Return the state of the first start; nothing fires then. Pure."""
 
     @abstractmethod
     def step(self, state: State, event: Event | None, now: datetime) -> StepResult:

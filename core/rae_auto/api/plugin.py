@@ -1,12 +1,14 @@
 """The base of all plugins: an attrs class whose fields are its options."""
 
 from abc import ABC
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from attrs import frozen
+
+from rae_auto.api.summaries import summarize_options
 
 
 class Kind(StrEnum):
@@ -18,6 +20,7 @@ class Kind(StrEnum):
     LOGGER = "logger"
     NOTIFIER = "notifier"
     GUARD = "guard"
+    COMMAND = "command"
 
 
 @frozen
@@ -38,7 +41,9 @@ class Plugin(ABC):
     """Base of all plugins.
 
     A plugin is an attrs class: its fields are its options, their types and defaults check and document the
-    configuration, a field's `metadata={"help": …}` explains it. A field called `from_` is the option `from`.
+    configuration, a field's `metadata={"help": …}` explains it. A field called `from_` is the option `from`. A field
+    named `timezone` that the configuration leaves out gets the configured time zone, an IANA name, before the class is
+    made. Lists and tables of a frozen class can't be changed, and have hashes.
     """
 
     type: ClassVar[str]
@@ -61,8 +66,19 @@ class Plugin(ABC):
         """
         return None
 
+    def summary(self) -> str:
+        """Return the plugin in a few words, for lists and `why`: one line of at most 80 characters. Pure.
+
+        By default its type, and the options that differ from their defaults: `load below 2`. Nothing secret.
+        """
+        return summarize_options(self)
+
+    def describe(self) -> str:
+        """Return the plugin as part of a sentence, without a full stop; by default its summary. Pure."""
+        return self.summary()
+
     def warnings(self) -> tuple[str, ...]:
-        """Return doubts about the options on this machine, which `rae-auto check` shows; one line each.
+        """Return warnings about the options on this machine, which `rae-auto check` shows; one line each.
 
         A program that isn't installed or a folder that doesn't exist is a doubt and not an error, because it may be
         there later. Quick, and without side effects; nothing is run, and no network is asked.
@@ -77,6 +93,14 @@ class Plugin(ABC):
         state, which need not exist. A remedy follows the last semicolon: `mail.example.org:587: refused; check port`.
         """
         return ()
+
+    def kernel_needs(self) -> Mapping[str, int]:
+        """Return how much of the kernel's limits it takes in a running daemon, by their names below `/proc/sys`.
+
+        `doctor` adds them up, as in `{"fs/inotify/max_user_watches": 120}`. As with `problems`, it may read the disk
+        for some seconds.
+        """
+        return {}
 
     def read_files(self) -> Mapping[str, tuple[int, ...] | None]:
         """Return the files that it read when it was made, each as `toolkit.files.identify_file` saw it before that.
@@ -96,4 +120,16 @@ class PluginSource(Protocol):
 
     def get(self, kind: Kind, name: str) -> type[Plugin]:
         """Return the class of a plugin. Raises PluginNotFound, PluginBroken, PluginUnavailable."""
+        ...
+
+
+@runtime_checkable
+class ConfigurableSource(PluginSource, Protocol):
+    """A source of plugin classes to which a configuration may add files, and of which it may leave plugins out."""
+
+    def configure(self, paths: Sequence[Path], disabled: Collection[str]) -> Sequence[str]:
+        """Use the plugins in these files and folders too, and not the disabled ones; return the problems, a line each.
+
+        Called each time that the configuration is read.
+        """
         ...

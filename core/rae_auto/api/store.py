@@ -1,13 +1,15 @@
 """The contract of stores: a transactional map of documents, and ordered logs."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rae_auto.api.plugin import Plugin
 
@@ -96,6 +98,38 @@ class LogQuery:
         )
 
 
+def _to_utc(instant: datetime | None) -> datetime | None:
+    return None if instant is None else instant.astimezone(UTC)
+
+
+@frozen(kw_only=True)
+class CountQuery:
+    """Which entries of a log are counted: those of a job or of all, from `since` on, until before `until`.
+
+    With a `step`, whole minutes long, they are counted step by step; the first begins at `since`, which then must be
+    given.
+    """
+
+    job: str | None = None
+    # Steps of equal length are steps of UTC: by the clock of a zone they would jump with it.
+    since: datetime | None = field(default=None, converter=_to_utc)
+    until: datetime | None = field(default=None, converter=_to_utc)
+    step: timedelta | None = None
+
+    def bounds(self) -> LogQuery:
+        """Return the query for all entries that may be counted: `until` is part of it."""
+        return LogQuery(job=self.job, since=self.since, until=self.until, limit=sys.maxsize)
+
+
+@frozen
+class EntryCount:
+    """The number of entries in one state, in the step that begins at `start`; None where there are no steps."""
+
+    start: datetime | None
+    state: str
+    count: int
+
+
 class Logged(Protocol):
     """Metadata of a log entry."""
 
@@ -150,6 +184,43 @@ class StoreReader(ABC):
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Entries of a log, newest first by `at` or by their end, and the later appended first among equals."""
 
+    def session(self) -> AbstractContextManager[None]:
+        """Return a context for several reads in one thread, which may share what each of them needs."""
+        return nullcontext()
+
+    def count(self, log: str, query: CountQuery) -> list[EntryCount]:
+        """Return how many entries there are, in any order, without those that are zero.
+
+        This one reads the entries, whose documents must have what orders the log. A store for long histories counts
+        them faster.
+        """
+        found = self.query(log, query.bounds())
+        return count_steps((_read_metadata(body) for body in found), query)
+
+
+def count_steps(entries: Iterable[tuple[datetime, str]], query: CountQuery) -> list[EntryCount]:
+    """Return the numbers of entries of the query's job, given as instants and states, by state and step."""
+    counted = Counter(
+        (_step_start(at, query), state) for at, state in entries if query.until is None or at < query.until
+    )
+    return [EntryCount(start, state, count) for (start, state), count in counted.items()]
+
+
+def _read_metadata(body: Document) -> tuple[datetime, str]:
+    """Return the instant and the state of a run, a decision or an event from its document."""
+    if "queued_at" in body:
+        return datetime.fromisoformat(body["queued_at"]), str(body["state"])
+    if "decided_at" in body:
+        reason = body["reason"]
+        return datetime.fromisoformat(body["decided_at"]), reason if isinstance(reason, str) else str(reason["code"])
+    return datetime.fromisoformat(body["at"]), str(body["name"])
+
+
+def _step_start(at: datetime, query: CountQuery) -> datetime | None:
+    if query.step is None or query.since is None:
+        return None
+    return query.since + (at - query.since) // query.step * query.step
+
 
 class Store(Plugin, StoreReader):
     """Keeps documents and logs. Calls come from one thread at a time, and may block on the disk."""
@@ -175,7 +246,7 @@ class Store(Plugin, StoreReader):
 
     @property
     def skipped_entries(self) -> int:
-        """The number of damaged entries that `query` and `dump` met since the store was opened, and left out."""
+        """The number of damaged entries that `query` and `dump` met since the store was opened, and passed over."""
         return 0
 
     def newest_copy_at(self) -> datetime | None:

@@ -13,6 +13,7 @@ from rae_auto.api.plugin import Plugin
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Reason
+from rae_auto.model.schedule import RunPoint
 
 
 class ScheduleTrigger(Plugin):
@@ -29,6 +30,21 @@ class ScheduleTrigger(Plugin):
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the first instant (aware) strictly after `instant`, or None when the schedule has ended. Pure."""
 
+    def run_point(self) -> RunPoint | None:
+        """Return the point of the job's last run from which it counts, or None if it goes by the clock alone. Pure.
+
+        The engine then asks `count_from` for its instants. `next_after` of this one is for previews: the next
+        instant if a run started, or ended, at `instant`.
+        """
+        return None
+
+    def count_from(self, instant: datetime) -> "ScheduleTrigger":
+        """Return the schedule after a run of the job that started, or ended, at `instant`. Pure.
+
+        All its instants come later than that, and never end, because one that is skipped starts no run.
+        """
+        return self
+
     def event_at(self, instant: datetime) -> Mapping[str, Any] | None:
         """Return what a run of one of its instants gets as event, as JSON, or None for nothing. Pure."""
         return None
@@ -37,9 +53,9 @@ class ScheduleTrigger(Plugin):
         """Return a remark on one of its instants in one line, for instance on a shift by DST, or None. Pure."""
         return None
 
-    def summary(self) -> str:
-        """Return the trigger in a few words, for lists: one line of at most 80 characters. Pure."""
-        return self.type
+    def describe(self) -> str:
+        """Return when the trigger fires as part of a sentence, without a full stop. Pure."""
+        return self.summary()
 
 
 @frozen
@@ -89,6 +105,10 @@ def _discard_trace(_: str) -> None:
     pass
 
 
+async def _withdraw_nothing(_: str, __: str) -> None:
+    pass
+
+
 async def _refuse_pattern(trigger: "SourceTrigger", _: "TriggerContext") -> None:
     raise NotImplementedError(f"this context runs no patterns, and {trigger.type} is one")
 
@@ -111,6 +131,11 @@ class TriggerContext:
     since: datetime | None = None
     run_pattern: Callable[["SourceTrigger", "TriggerContext"], Awaitable[None]] = _refuse_pattern
     """Runs a pattern in real time; its `watch` calls this."""
+    withdraw: Callable[[str, str], Awaitable[None]] = _withdraw_nothing
+    """Withdraws the occurrence of a key whose `delay` isn't over yet, and returns once that is durable.
+
+    The second argument names the event that ended the delay. An occurrence whose delay is over stays as it is.
+    """
 
     def part(self, name: str, emit: Emit) -> "TriggerContext":
         """Return the context of a trigger inside this one, with a directory and an `emit` of its own."""
@@ -119,6 +144,9 @@ class TriggerContext:
 
 class SourceTrigger(Plugin):
     """A trigger that watches something and emits what happens."""
+
+    delay: timedelta = timedelta(0)
+    """Each start comes so much later than its event. The engine waits, over restarts too; `emit` returns at once."""
 
     @abstractmethod
     async def watch(self, context: TriggerContext) -> None:
@@ -132,9 +160,9 @@ class SourceTrigger(Plugin):
         """Return whether one thing that happens can bring several occurrences at once, such as one for each file."""
         return False
 
-    def summary(self) -> str:
-        """Return the trigger in a few words, for lists: one line of at most 80 characters. Pure."""
-        return self.type
+    def describe(self) -> str:
+        """Return when the trigger fires as part of a sentence, without a full stop. Pure."""
+        return self.summary()
 
 
 Trigger = ScheduleTrigger | SourceTrigger

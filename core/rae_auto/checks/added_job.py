@@ -7,7 +7,7 @@ from pathlib import Path
 from rae_auto.api.plugin import PluginSource
 from rae_auto.checks.advisor import JobAdvisor
 from rae_auto.config.advice import CheckedJob
-from rae_auto.config.options import check_plugins_of, warnings_of
+from rae_auto.config.options import check_plugins_of, find_option_warnings
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.problems import Key, Problem, ProblemCollector, describe_problem
 from rae_auto.paths import home_or_root
@@ -31,8 +31,12 @@ def find_warnings(
     ]
     refs = list(zip(keys, job.schedule, strict=True))
     made = check_plugins_of(refs, job.guards, job.executor, plugins, timezone, ProblemCollector())
-    problems = [Problem(key, text) for key, plugin in made.items() for text in warnings_of(plugin)]
+    problems = [
+        Problem((*key, *one.key), one.what) for key, plugin in made.items() for one in find_option_warnings(plugin)
+    ]
     triggers = {key: made[key] for key in keys if key in made}
     advisor = JobAdvisor(plugins, Path(job.directory) if job.directory else home_or_root(), now, environment)
-    problems += advisor.advise_on_job(CheckedJob(job, triggers, timezone, has_notifiers))
+    checked = CheckedJob(job, triggers, timezone, has_notifiers)
+    problems += advisor.advise_on_job(checked)
+    problems += [Problem(one.key[2:], one.what) for one in advisor.find_broken_plugins([checked])]
     return list(dict.fromkeys(map(describe_problem, problems)))

@@ -13,6 +13,7 @@ from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.checks.environment import find_bad_references, find_env_file_problem
 from rae_auto.checks.expectations import find_long_gap
 from rae_auto.checks.preparation import needs_preparation, prepare_all
+from rae_auto.checks.trial import find_faults
 from rae_auto.checks.words import find_shell_words
 from rae_auto.config.advice import CheckedJob
 from rae_auto.config.options import make
@@ -20,7 +21,11 @@ from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
 from rae_auto.model.primitives.formatting import describe_error, quote
 from rae_auto.model.primitives.problems import Invalid, Key, Problem
+from rae_auto.registry.containment import repr_of
+from rae_auto.registry.loading import CONTRACTS
+from rae_auto.registry.safe_schedule import ask_schedule
 from rae_auto.runtime.execution.environment import expected_environment
+from rae_auto.toolkit.threads.time_limit import call_within_limit
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -35,6 +40,8 @@ class JobAdvisor:
     environment: Mapping[str, str] = field(factory=lambda: dict(os.environ))
     """The environment of the daemon, as far as it is known: that of this process."""
     prepares: bool = field(default=True, kw_only=True)
+    """True prepares jobs and tries plugins; the daemon does both itself."""
+    _tried: dict[tuple[Kind, str, str], Sequence[str]] = field(factory=dict, init=False, eq=False)
 
     def advise_on_job(self, job: CheckedJob) -> Iterator[Problem]:
         """Yield warnings about a job, with keys in its table."""
@@ -46,8 +53,10 @@ class JobAdvisor:
         for problem in self._find_executor_warnings(job.job, job.timezone):
             if problem.key[0] not in known:
                 yield problem
-        yield from self._find_ended_schedules(job.triggers)
-        yield from find_long_gap(job, self.now)
+        # Of a schedule that fails, `prepare_jobs` tells.
+        if not self._has_broken_schedule(job):
+            yield from self._find_ended_schedules(job.triggers)
+            yield from find_long_gap(job, self.now)
         if job.job.notify.on and not job.has_notifiers:
             yield Problem(("notify",), "has no effect, because there are no notifiers; add [notifiers.NAME]")
 
@@ -58,7 +67,7 @@ class JobAdvisor:
             if job.job.overlap is Overlap.ALLOW:
                 continue
             for key, trigger in job.triggers.items():
-                followed = trigger.upstream_jobs() if isinstance(trigger, SourceTrigger) else ()
+                followed = _find_upstream_jobs(trigger)
                 for name in (name for name in followed if name in bursting):
                     what = (
                         f"{quote(name)} can end several times in a row, and ends that come while this job runs are "
@@ -68,7 +77,7 @@ class JobAdvisor:
 
     def prepare_jobs(self, jobs: Sequence[CheckedJob]) -> tuple[Iterable[Problem], Iterable[Problem]]:
         """Get ready what jobs need for their runs; return errors and warnings, with keys in the file."""
-        missing = self.find_missing_files(jobs)
+        missing = [*self.find_missing_files(jobs), *self.find_broken_plugins(jobs)]
         waiting = []
         for one in jobs if self.prepares else ():
             executor = self._make_executor(one.job, one.timezone)
@@ -83,6 +92,19 @@ class JobAdvisor:
     def find_missing_files(self, jobs: Sequence[CheckedJob]) -> list[Problem]:
         """Return an error for each job whose file of variables can't be used, with keys in the file."""
         return [problem for one in jobs if (problem := find_env_file_problem(one.job)) is not None]
+
+    def find_faults(self, plugin: Plugin) -> Iterable[str]:
+        """Return what fails when a daemon uses a plugin of the top level first, a line each."""
+        if not self.prepares:
+            return ()
+        kinds = (kind for kind, contracts in CONTRACTS.items() if isinstance(plugin, contracts))
+        return list(self._try(next(kinds, Kind.LOGGER), plugin))
+
+    def find_broken_plugins(self, jobs: Sequence[CheckedJob]) -> Iterator[Problem]:
+        """Yield an error for each trigger and guard of a job that fails at its first use, with keys in the file."""
+        for one in jobs if self.prepares else ():
+            for problem in (*self._find_broken_triggers(one), *self._find_broken_guards(one)):
+                yield Problem(("jobs", one.job.id, *problem.key), problem.what)
 
     def _find_executor_warnings(self, job: Job, timezone: str) -> Iterator[Problem]:
         executor = self._make_executor(job, timezone)
@@ -101,6 +123,35 @@ class JobAdvisor:
             return None
         return executor if isinstance(executor, Executor) else None
 
+    def _has_broken_schedule(self, job: CheckedJob) -> bool:
+        if self.prepares:
+            return any(self._find_broken_triggers(job))
+        schedules = (trigger for trigger in job.triggers.values() if isinstance(trigger, ScheduleTrigger))
+        return any(ask_schedule(schedule, self.now)[1] for schedule in schedules)
+
+    def _find_broken_triggers(self, job: CheckedJob) -> Iterator[Problem]:
+        """Yield a problem for each trigger that fails when a daemon uses it first."""
+        for key, trigger in job.triggers.items():
+            yield from (Problem(key, f"starts nothing: {fault}") for fault in self._try(Kind.TRIGGER, trigger))
+
+    def _find_broken_guards(self, job: CheckedJob) -> Iterator[Problem]:
+        for index, ref in enumerate(job.job.guards):
+            try:
+                guard = make(Kind.GUARD, ref, self.plugins, job.timezone)
+            except Invalid:
+                continue  # reported for the guard itself
+            for fault in self._try(Kind.GUARD, guard):
+                yield Problem(("guards", index), f"keeps the job from starting: {fault}")
+
+    def _try(self, kind: Kind, plugin: Plugin) -> Sequence[str]:
+        """Return what fails when a daemon uses a plugin first; asked once for all jobs with the same options."""
+        key = (kind, plugin.type, repr_of(plugin))
+        if key not in self._tried:
+            provenance = getattr(self.plugins, "provenance", None)
+            origin = str(provenance(kind, plugin.type)) if provenance else ""
+            self._tried[key] = tuple(find_faults(kind, plugin, self.now, origin))
+        return self._tried[key]
+
     def _find_ended_schedules(self, triggers: Mapping[Key, Plugin]) -> Iterator[Problem]:
         for key, trigger in triggers.items():
             if isinstance(trigger, ScheduleTrigger) and _is_over(trigger, self.now):
@@ -110,17 +161,29 @@ class JobAdvisor:
 def _ask(executor: Executor, job: Job, context: JobContext) -> Mapping[str, str]:
     try:
         return executor.job_warnings(job, context)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return {"executor": f"can't be checked further: {describe_error(error)}"}
 
 
 def _can_burst(trigger: Plugin) -> bool:
-    return isinstance(trigger, SourceTrigger) and trigger.can_burst()
+    try:
+        return isinstance(trigger, SourceTrigger) and bool(call_within_limit(trigger.can_burst))
+    except (Exception, SystemExit):
+        return False  # an error of its own
+
+
+def _find_upstream_jobs(trigger: Plugin) -> Sequence[str]:
+    try:
+        return call_within_limit(trigger.upstream_jobs) if isinstance(trigger, SourceTrigger) else ()
+    except (Exception, SystemExit):
+        return ()  # an error of its own
 
 
 def _is_over(trigger: ScheduleTrigger, now: datetime) -> bool:
     """Return whether a schedule had its times, and has no more; one that never had any is meant so."""
     try:
-        return trigger.next_after(now) is None and trigger.next_after(_EPOCH) is not None
-    except Exception:
+        if call_within_limit(trigger.next_after, now) is not None:
+            return False
+        return call_within_limit(trigger.next_after, _EPOCH) is not None
+    except (Exception, SystemExit):
         return False  # a matter of the quarantine when it runs

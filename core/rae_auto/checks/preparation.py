@@ -11,7 +11,7 @@ from rae_auto.model.primitives.formatting import describe_error
 from rae_auto.model.primitives.problems import Problem
 from rae_auto.runtime.execution.environment import expected_environment
 from rae_auto.runtime.execution.preparations import prepare_job
-from rae_auto.runtime.secrets import mask_secrets
+from rae_auto.toolkit.secrets.masking import mask_secrets
 
 MAX_CHECK_SECONDS = 120.0
 """Time that `check` takes at most to prepare all jobs; the daemon grants each more."""

@@ -1,5 +1,6 @@
 """The commands run, stop, reload and status: the daemon itself."""
 
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -102,9 +103,19 @@ def status_command(config: str | None, json_: bool, watch: bool, badge: str | No
         return
     with connect(config) as client:
         status = _read_status(client, json_)
+        if on_terminal() and not json_:
+            _show_absence(client, status)
         _show(status, zone_of(client), json_)
         if watch:
             _watch(client, status, config, json_)
+
+
+def _show_absence(client: Client, status: dict[str, Any]) -> None:
+    from rae_auto.cli.interactive.absence import describe_absence  # lazy: start-up
+
+    absence = describe_absence(client, Path(status["state_directory"]))
+    if absence is not None:
+        click.echo(escape_line(absence))
 
 
 def _read_badge(config: str | None, job: str) -> str:
@@ -121,7 +132,7 @@ def _read_badge(config: str | None, job: str) -> str:
 
 
 def _read_status(client: Client, json_: bool) -> dict[str, Any]:
-    status: dict[str, Any] = client.call("status", local_times=on_terminal() and not json_)
+    status: dict[str, Any] = client.call("status", local_times=not json_)
     return status
 
 

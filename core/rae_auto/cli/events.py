@@ -12,9 +12,14 @@ from rae_auto.cli import options
 from rae_auto.cli.queries import connect, query, zone_of
 from rae_auto.cli.usage import CommandGroup, JsonObject, OneOf, valid_text
 from rae_auto.errors import BadRequest
+from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count, quote
+from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.views.events import EVENT_HEADERS, event_rows
 from rae_auto.views.tables import print_json, show_table
+
+MAX_COMPARED_EVENTS = 1000
+"""The number of events, the newest, whose names are compared with one that isn't found."""
 
 
 @click.group("event", cls=CommandGroup, renamed={"forget": "delete"})
@@ -93,8 +98,19 @@ def list_command(names: tuple[str, ...], config: str | None, json_: bool, **boun
     events, zone = query("list_events", {"names": list(names) or ["*"], **bounds}, config)
     if json_:
         print_json(events)
-        return
-    show_table(EVENT_HEADERS, event_rows(events, zone))
+    else:
+        show_table(EVENT_HEADERS, event_rows(events, zone))
+    if names and not events:
+        _suggest_names(names, config)
+
+
+def _suggest_names(names: tuple[str, ...], config: str | None) -> None:
+    """Print a note for each name that no recorded event has but that is like one of theirs."""
+    recent = query("list_events", {"names": ["*"], "limit": MAX_COMPARED_EVENTS, "runs": True}, config).value
+    known = {event["name"] for event in recent}
+    for name in names:
+        if name not in known and "*" not in name and (near := did_you_mean(name, known)):
+            click.echo(escape_line(f"no event {quote(name)} is recorded{near}"), err=True)
 
 
 @event_command.command("delete")
@@ -123,7 +139,7 @@ def delete_command(names: tuple[str, ...], all_: bool, before: str | None, confi
 @event_command.command("hook")
 @click.argument("shell", type=OneOf(["bash", "zsh", "fish"]))
 def hook_command(shell: str) -> None:
-    """Print a hook that makes a shell record each command as an event. See docs/events.md first.
+    """Print a hook that makes a shell record each command as an event. See docs/reference/events.md first.
 
     Example: rae-auto event hook bash
     """

@@ -6,10 +6,10 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.cli.queries import query
-from rae_auto.views.explanations import explanation_lines
+from rae_auto.views.explanations import check_lines, explanation_lines
 from rae_auto.views.runs import OPTIONAL_RUN_HEADERS, RUN_HEADERS, merge_history, run_rows
 from rae_auto.views.statistics import STATISTICS_HEADERS, statistics_rows
-from rae_auto.views.tables import on_terminal, print_json, show_table
+from rae_auto.views.tables import print_json, show_table
 
 MAX_LIMIT = 100_000
 
@@ -45,7 +45,7 @@ def history_command(
     Example: rae-auto history backup --state failed
     """
     # One more, to know whether there are more.
-    arguments = {"job": job, **bounds, "limit": min(limit + 1, MAX_LIMIT), "local_times": on_terminal() and not json_}
+    arguments = {"job": job, **bounds, "limit": min(limit + 1, MAX_LIMIT), "local_times": not json_}
     found, zone = query("history", {**arguments, "states": list(states)}, config)
     if decisions and (not states or "skipped" in states):
         found = merge_history(found, query("decisions", arguments, config).value)
@@ -70,7 +70,7 @@ def history_command(
 def stats_command(job: str | None, since: str | None, config: str | None, json_: bool) -> None:
     """Show how often runs succeed, how long they take and how late they start. Works without a daemon.
 
-    Counts the newest 10,000 runs of a job, or of all jobs.
+    Counts the newest 10,000 runs of a job, or of all jobs, and says of how many.
 
     Example: rae-auto stats backup
     """
@@ -85,9 +85,10 @@ def stats_command(job: str | None, since: str | None, config: str | None, json_:
 @options.job
 @click.option("--at", metavar="TIME", help="Explain the occurrence at about this time: 02:30, yesterday 18:00.")
 @click.option("--run", metavar="ID", help="Explain this run.", shell_complete=options.complete("runs"))
+@click.option("--tree", is_flag=True, help="Show each check with its result: yes, no or unknown.")
 @options.config
 @options.as_json
-def why_command(job: str, at: str | None, run: str | None, config: str | None, json_: bool) -> None:
+def why_command(job: str, at: str | None, run: str | None, tree: bool, config: str | None, json_: bool) -> None:
     """Explain why a job ran, did not run, or is waiting. Works without a daemon.
 
     A time without an offset is in the time zone of the configuration.
@@ -98,5 +99,5 @@ def why_command(job: str, at: str | None, run: str | None, config: str | None, j
     if json_:
         print_json(explanation)
         return
-    for line in explanation_lines(explanation):
+    for line in (check_lines if tree else explanation_lines)(explanation):
         click.echo(line)

@@ -11,7 +11,7 @@ from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.primitives.units import parse_duration
-from rae_auto.views.jobs import JOB_HEADERS, OPTIONAL_JOB_HEADERS, job_details, job_rows, split_done
+from rae_auto.views.jobs import JOB_HEADERS, OPTIONAL_JOB_HEADERS, job_details, job_problem_lines, job_rows, split_done
 from rae_auto.views.tables import print_json, show_table
 from rae_auto.views.times import describe_instant
 
@@ -40,6 +40,8 @@ def list_command(all_: bool, config: str | None, json_: bool) -> None:
         return
     shown, done = (jobs, []) if all_ else split_done(jobs, datetime.now(UTC))
     show_table(JOB_HEADERS, job_rows(shown, zone), optional=OPTIONAL_JOB_HEADERS)
+    for line in job_problem_lines(shown):
+        click.echo(f"rae-auto: {escape_line(line)}", err=True)
     if done:
         count = format_count(len(done), "job")
         click.echo(f"rae-auto: without {count} done more than a day ago; 'rae-auto list --all' shows all", err=True)
@@ -77,21 +79,22 @@ def show_command(job: str, config: str | None, toml: bool, json_: bool) -> None:
 
 
 @click.command("remove")
-@options.job
+@options.jobs
 @options.config
-def remove_command(job: str, config: str | None) -> None:
-    """Remove a job that was added by hand, with or without a running daemon. Its open runs finish.
+def remove_command(jobs: tuple[str, ...], config: str | None) -> None:
+    """Remove jobs that were added by hand, with or without a running daemon. Their open runs finish.
 
     Example: rae-auto remove tidy
     """
-    try:
-        with connect(config) as client:
-            client.call("remove", job=job)
-    except DaemonUnreachable:
-        from rae_auto.offline.removal import remove_stored_job  # lazy: start-up
+    for job in dict.fromkeys(jobs):
+        try:
+            with connect(config) as client:
+                client.call("remove", job=job)
+        except DaemonUnreachable:
+            from rae_auto.offline.removal import remove_stored_job  # lazy: start-up
 
-        remove_stored_job(options.load_project(config), job)
-    click.echo(f"removed {escape_line(job)}")
+            remove_stored_job(options.load_project(config), job)
+        click.echo(f"removed {escape_line(job)}")
 
 
 _jobs = click.argument("jobs", nargs=-1, metavar="[JOB...]", shell_complete=options.complete("jobs"))

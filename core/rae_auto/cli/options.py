@@ -1,7 +1,7 @@
 """Options, arguments and helpers that several commands share."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -41,7 +41,13 @@ headers = click.option(
 def limit(noun: str) -> "Callable[[F], F]":
     """Return the option for the number of records to show."""
     return click.option(
-        "--limit", type=WholeNumber(1, 100_000), default=20, show_default=True, help=f"Show so many {noun} at most."
+        "-n",
+        "--limit",
+        "limit",
+        type=WholeNumber(1, 100_000),
+        default=20,
+        show_default=True,
+        help=f"Show so many {noun} at most.",
     )
 
 
@@ -96,7 +102,7 @@ def read_future_time(option: str, text: str, zone: ZoneInfo) -> datetime:
 
 
 def complete(kind: str) -> "Callable[[click.Context, click.Parameter, str], list[str]]":
-    """Return the completion of names of a kind: jobs, runs, "jobs and runs", events, states, notifiers or plugins."""
+    """Return the completion of names of a kind: a key of `completions._KINDS`, such as "jobs" or "events"."""
 
     def find(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
         from rae_auto.cli.interactive.completions import find_names  # lazy: start-up
@@ -106,13 +112,16 @@ def complete(kind: str) -> "Callable[[click.Context, click.Parameter, str], list
     return find
 
 
-def load_project(given: str | None, *, for_reading: bool = False) -> "Project":
-    """Load the project of a configuration; `for_reading` puts up with errors in it. Errors: ConfigError."""
+def load_project(given: str | None, *, for_reading: bool = False, needed: Collection[str] = ()) -> "Project":
+    """Load the project of a configuration; `for_reading` puts up with errors in it, but for the keys that are `needed`.
+
+    Errors: ConfigError.
+    """
     from rae_auto.offline.project import Project  # lazy: start-up
 
     path = find_config(given) or last_config(state_directory())
-    load = Project.load_for_reading if for_reading else Project.load
-    return load(config_path(given) if path is None else path)
+    place = config_path(given) if path is None else path
+    return Project.load_for_reading(place, needed) if for_reading else Project.load(place)
 
 
 def for_each(names: Iterable[str], act: Callable[[str], None]) -> None:

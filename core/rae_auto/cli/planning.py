@@ -1,6 +1,7 @@
 """The commands init, check, next, schema and completion: before anything runs."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,13 +84,16 @@ def print_note(line: str) -> None:
 @click.argument("what", metavar="EXPR|JOB", shell_complete=options.complete("jobs"))
 @click.option("--tz", metavar="ZONE", help="An IANA time zone; by default the configured or the local one.")
 @click.option("--from", "start", metavar="TIME", help="Only instants after this time: tomorrow, 18:00; by default now.")
-@click.option("--count", type=WholeNumber(0, 10_000), default=5, show_default=True, help="Show so many instants.")
+@click.option(
+    "-n", "--count", "count", type=WholeNumber(0, 10_000), default=5, show_default=True, help="Show so many instants."
+)
 @options.config
 @options.as_json
-def next_command(what: str, tz: str | None, start: str | None, count: int, config: str | None, json_: bool) -> None:
+def next_command(what: str, tz: str | None, start: str | None, count: int, config: str | None, json_: bool) -> int:
     """Show when a cron expression or a job starts next.
 
-    The guards of a job count if they depend on the time alone; a terminal also shows what they forbid.
+    The guards of a job count if they depend on the time alone; a terminal also shows what they forbid. The exit code
+    is 1 if a plugin failed, because later instants are missing then.
 
     Example: rae-auto next "0 9 * * mon-fri" --tz Europe/Berlin --count 3
     """
@@ -99,25 +103,30 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
 
     schedules: Schedules | None
     try:
-        if what.startswith("@") or len(what.split()) > 1:
+        # No job has a colon in its name, but a time of day has.
+        if what.startswith("@") or ":" in what or len(what.split()) > 1:
             schedules = schedules_of_expression(what, tz, config, print_note)
         else:
-            schedules = schedules_of_job(
-                what, tz, lambda: options.load_project(config, for_reading=True), print_note, lambda: connect(config)
-            )
+            needed = () if tz else ("timezone",)
+            load = partial(options.load_project, config, for_reading=True, needed=needed)
+            schedules = schedules_of_job(what, tz, load, print_note, lambda: connect(config))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if schedules is None:
-        found, where = [], zone(LOCAL)
+        (found, failure), where = select_starts((), 0), zone(LOCAL)
     else:
         where = schedules.zone
         after = datetime.now(UTC)
         if start is not None:
             after = options.read_time("--from", start, where, Direction.FUTURE).instants[0]
-        found = select_starts(schedules.next_starts(after), count)
+        found, failure = select_starts(schedules.next_starts(after), count)
     starts = [at.starts_at.astimezone(where).isoformat() for at in found if at.starts_at is not None]
+    if failure is not None and not starts:
+        raise failure
     if schedules is not None and count and not starts:
         print_note(schedules.explain_absence(found))
+    for line in schedules.describe_unknown_starts() if schedules is not None and count else ():
+        print_note(line)
     if json_:
         print_json(starts)
     elif on_terminal():
@@ -126,6 +135,9 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
     else:
         for text in starts:
             click.echo(text)
+    if failure is not None:
+        print_note(f"rae-auto: {failure}")
+    return 0 if failure is None else 1
 
 
 @click.command("schema")

@@ -4,42 +4,18 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
+from rae_auto.cli.command_index import COMMAND_GROUPS, COMMANDS
+from rae_auto.cli.plugin_commands.index import find_plugin_commands, summarize
+from rae_auto.cli.plugin_commands.output import is_plugin_output_kept_apart, separate_plugin_output
 from rae_auto.cli.usage import CommandGroup, describe_usage_error
 from rae_auto.errors import BadRequest, ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
 from rae_auto.model.primitives.escaping import escape_text
-from rae_auto.paths import HomeUnknown
-
-COMMAND_GROUPS = {
-    "Run": {
-        "run": "daemon", "stop": "daemon", "reload": "daemon",
-        "trigger": "runs", "exec": "runs", "cancel": "runs", "event": "events",
-    },
-    "Look": {
-        "status": "daemon", "list": "jobs", "show": "jobs", "next": "planning",
-        "history": "history", "output": "runs", "why": "history", "stats": "history",
-        "logs": "upkeep.logs", "health": "upkeep.health", "metrics": "upkeep.health",
-    },
-    "Change": {
-        "add": "change.add", "edit": "change.edit", "rename": "change.rename",
-        "remove": "jobs", "pause": "jobs", "resume": "jobs", "skip": "jobs",
-    },
-    "Plan": {"check": "planning", "simulate": "simulate", "test-trigger": "runs"},
-    "Store": {
-        "backup": "upkeep.backups", "restore": "upkeep.backups", "disk": "upkeep.disk", "prune": "upkeep.disk",
-    },
-    "Plugins": {"plugins": "plugins", "notify": "interactive.notify", "schema": "planning"},
-    "Setup": {
-        "init": "planning", "service": "upkeep.service", "doctor": "upkeep.doctor", "completion": "planning",
-    },
-}  # fmt: skip
-"""The groups of the help: each command, and the module of `rae_auto.cli` that defines it as NAME_command."""
-
-COMMANDS = {name: module for group in COMMAND_GROUPS.values() for name, module in group.items()}
-"""Each command, and its module."""
+from rae_auto.paths import DIRECTORY_VARIABLE, DISABLED_VARIABLE, HomeUnknown
 
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (ConfigError, 2),
@@ -50,22 +26,42 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
+_PLUGIN_OPTIONS = ("--plugins-dir", "--no-plugin")
+
+PLUGIN_SECTION = "From plugins"
+"""The title under which the help shows the commands that plugins add."""
+
+
 class Program(CommandGroup):
-    """A group that finds commands by name without importing the others."""
+    """A group that finds commands by name without importing the others: its own, and those of plugins."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *find_plugin_commands()]
+
+    def has_command(self, ctx: click.Context, name: str) -> bool:
+        # The index of plugins is read only for a name that is not our own.
+        return name in COMMANDS or name in find_plugin_commands()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = COMMANDS.get(cmd_name)
-        if module is None:
-            return None
-        command = getattr(import_module(f"rae_auto.cli.{module}"), f"{cmd_name.replace('-', '_')}_command")
+        indexed = COMMANDS.get(cmd_name)
+        if indexed is None:
+            return _get_plugin_command(cmd_name) if cmd_name in find_plugin_commands() else None
+        command = getattr(import_module(f"rae_auto.cli.{indexed.module}"), f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)
         return command
 
     def command_sections(self) -> dict[str, list[str]]:
-        return {title: list(commands) for title, commands in COMMAND_GROUPS.items()}
+        own = {title: list(commands) for title, commands in COMMAND_GROUPS.items()}
+        return {**own, PLUGIN_SECTION: list(find_plugin_commands())}
+
+    def summary_of(self, ctx: click.Context, name: str) -> str:
+        return COMMANDS[name].summary if name in COMMANDS else summarize(find_plugin_commands()[name])
+
+
+def _get_plugin_command(name: str) -> click.Command:
+    from rae_auto.cli.plugin_commands.command import get_plugin_command  # lazy: start-up
+
+    return get_plugin_command(name)
 
 
 EPILOG = """
@@ -92,6 +88,24 @@ command you get the status if a daemon is running, else this help.
     invoke_without_command=True,
 )
 @click.version_option(package_name="rae-auto", message="rae-auto %(version)s")
+@click.option(
+    "--plugins-dir",
+    metavar="DIR",
+    multiple=True,
+    expose_value=False,
+    is_eager=True,
+    callback=lambda _context, _parameter, given: add_to_environment(DIRECTORY_VARIABLE, os.pathsep, given),
+    help="Use the plugins in this folder too: single files NAME.py.",
+)
+@click.option(
+    "--no-plugin",
+    metavar="NAME",
+    multiple=True,
+    expose_value=False,
+    is_eager=True,
+    callback=lambda _context, _parameter, given: add_to_environment(DISABLED_VARIABLE, ",", given),
+    help="Don't use a plugin: its name, KIND:NAME, or its distribution.",
+)
 @click.pass_context
 def program(context: click.Context) -> None:
     """Run your automations on your own machine.
@@ -105,8 +119,35 @@ def program(context: click.Context) -> None:
             click.echo(context.get_help(), color=context.color)
 
 
+def add_to_environment(variable: str, separator: str, given: Sequence[str]) -> None:
+    """Add words to a variable of the environment, which the processes that this one starts see too."""
+    if given:
+        absolute = [os.path.abspath(one) for one in given] if separator == os.pathsep else given  # noqa: PTH100 - links
+        os.environ[variable] = separator.join(filter(None, (os.environ.get(variable), *absolute)))
+
+
+def _move_to_front(arguments: list[str]) -> list[str]:
+    """Return the arguments with the options about plugins first, which may also stand behind the command."""
+    moved: list[str] = []
+    rest: list[str] = []
+    left = iter(arguments)
+    for argument in left:
+        if argument == "--":
+            rest += [argument, *left]
+        elif argument in _PLUGIN_OPTIONS:
+            moved += [argument, *[value for value in [next(left, None)] if value is not None]]
+        elif argument.startswith(tuple(f"{name}=" for name in _PLUGIN_OPTIONS)):
+            moved.append(argument)
+        else:
+            rest.append(argument)
+    return [*moved, *rest]
+
+
 def run(arguments: list[str]) -> int:
     """Run the program with these arguments and return the exit code."""
+    arguments = _move_to_front(arguments)
+    if is_plugin_output_kept_apart(arguments):
+        separate_plugin_output()
     try:
         result = program.main(arguments, prog_name="rae-auto", standalone_mode=False)
     except click.exceptions.Exit as end:

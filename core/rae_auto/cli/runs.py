@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sys
 import time
 import uuid
@@ -71,7 +72,7 @@ def trigger_command(
     with connect(config) as client:
 
         def trigger(job: str) -> None:
-            answer = client.call("trigger", job=job, request=request or uuid.uuid4().hex, **values)
+            answer = client.call("trigger", job=job, request=request or uuid.uuid4().hex, via="command_line", **values)
             if json_:
                 print_json(answer)
             else:
@@ -222,6 +223,8 @@ def test_trigger_command(job: str, length: str, config: str | None, json_: bool)
         seconds = parse_duration(length).total_seconds()
     except ValueError as error:
         raise click.UsageError(f"--for: {error}") from None
+    # What ends it from outside must not leave its directory behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     starts = watch_triggers(options.load_project(config), job, seconds, show)
     if not json_:
         click.echo(f"{escape_line(job)} would have been started {format_count(starts, 'time')}")

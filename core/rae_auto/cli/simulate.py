@@ -55,7 +55,7 @@ _MAX_RUNS_PER_MEDIAN = 101
     "jobs",
     multiple=True,
     metavar="JOB",
-    help="Show this job alone; may be repeated.",
+    help="Show this job alone; may be repeated. The others are played too, as they share max_parallel.",
     shell_complete=options.complete("jobs"),
 )
 @click.option("--starts", is_flag=True, help="Show starts alone, without waits and skips.")
@@ -122,7 +122,13 @@ def simulate_command(
     ]
     forecasts = [forecast.select(jobs, starts_only=starts) for forecast in forecasts]
     if against is None:
-        show_forecast(forecasts[0], where, json_)
+        factory = project.plugins
+        broken: dict[str, Sequence[str]] = {
+            plan.job.id: lines
+            for plan in plans[0].plans
+            if (not jobs or plan.job.id in jobs) and (lines := factory.job_problems(plan))
+        }
+        show_forecast(forecasts[0], where, json_, broken)
     else:
         show_differences(forecasts[0], forecasts[1], where, json_)
     problems = dict.fromkeys(problem for one in projects for problem in one.plugins.quarantine.problems())
@@ -203,24 +209,12 @@ def _script(
 
 def _guard_turn(text: str, read: "Sequence[tuple[JobId, str]]") -> "ScriptedGuardResult":
     """Parse the result of a guard, which must be one that reads the machine."""
-    from rae_auto.model.primitives.names import JobId, did_you_mean
-    from rae_auto.simulation.script import ScriptedGuardResult
-    from rae_auto.simulation.script_files import parse_verdict
+    from rae_auto.simulation.script_files import parse_guard_answer
 
-    name, equals, answer = text.partition("=")
-    job, dot, guard = name.rpartition(".")
-    if not equals:
-        raise click.UsageError(f"--guard {quote(text[:60])} must be GUARD=ANSWER or JOB.GUARD=ANSWER, as in power=no")
-    if not any(guard == other and job in ("", of) for of, other in read):
-        names = {name for of, other in read for name in (other, f"{of}.{other}")}
-        hint = did_you_mean(name[:64], sorted(names))
-        raise click.UsageError(f"--guard {quote(name[:64])}: no job has this guard, or its result is computed{hint}")
     try:
-        return ScriptedGuardResult(
-            datetime.min.replace(tzinfo=UTC), JobId(job) if dot else None, guard, parse_verdict(answer)
-        )
+        return parse_guard_answer(text, read)
     except ValueError as error:
-        raise click.UsageError(f"--guard {name[:64]}: {error}") from None
+        raise click.UsageError(f"--guard {error}") from None
 
 
 def _recorded(since: datetime, until: datetime, project: "Project") -> list[dict[str, Any]]:

@@ -60,6 +60,10 @@ class CommandGroup(click.Group):
         """Return the commands by the title under which the help shows them."""
         return {"Commands": list(self.commands)}
 
+    def has_command(self, ctx: click.Context, name: str) -> bool:
+        """Return whether there is a command of this name."""
+        return name in self.list_commands(ctx)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and self.no_args_is_help and not ctx.resilient_parsing:
             # By ourselves, because click 8.2 and later raise the help as an error.
@@ -69,28 +73,29 @@ class CommandGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands in sections, each with its whole summary; click would cut it off."""
-        sections = self.command_sections()
+        sections = {title: names for title, names in self.command_sections().items() if names}
         width = max(len(name) for names in sections.values() for name in names)
         for title, names in sections.items():
-            rows = []
-            for name in names:
-                command = self.get_command(ctx, name)
-                assert command is not None
-                rows.append((name.ljust(width), command.get_short_help_str(MAX_SUMMARY_CHARACTERS)))
             with formatter.section(title):
-                formatter.write_dl(rows)
+                formatter.write_dl([(name.ljust(width), self.summary_of(ctx, name)) for name in names])
+
+    def summary_of(self, ctx: click.Context, name: str) -> str:
+        """Return the first line of a command's help."""
+        command = self.get_command(ctx, name)
+        assert command is not None
+        return command.get_short_help_str(MAX_SUMMARY_CHARACTERS)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+        if args and not args[0].startswith("-") and not self.has_command(ctx, args[0]):
             ctx.fail(self._describe_unknown(args[0], ctx))
         return super().resolve_command(ctx, args)
 
     def _describe_unknown(self, name: str, ctx: click.Context) -> str:
         if name in _OPTIONS_AS_COMMANDS:
             return f"unknown command {quote(name)}; did you mean '{ctx.command_path} --{name}'?"
-        if name in ("export", "promote"):
+        if name == "promote":
             return f"unknown command {quote(name)}; 'rae-auto show JOB --toml' prints a job for a configuration file"
         if name in self.renamed:
             return f"command {quote(name)} was renamed; use '{ctx.command_path} {self.renamed[name]}'"

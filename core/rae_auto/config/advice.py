@@ -28,6 +28,10 @@ class Advisor(Protocol):
         """Return warnings about a job, with keys in its table."""
         ...
 
+    def find_faults(self, plugin: Plugin) -> Iterable[str]:
+        """Return what fails when a daemon uses a plugin of the top level first, a line each."""
+        ...
+
     def prepare_jobs(self, jobs: Sequence[CheckedJob]) -> tuple[Iterable[Problem], Iterable[Problem]]:
         """Get ready what jobs need for their runs; return errors and warnings, with keys in the file."""
         ...

@@ -8,19 +8,19 @@ from attrs import field, frozen
 
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.config.advice import Advisor, CheckedJob
+from rae_auto.config.hints.synonyms import find_key_synonyms
 from rae_auto.config.options import (
     check_plugins_of,
+    find_option_warnings,
     find_shift_problem,
     find_upstream_jobs,
     limit_problems,
     make,
     unsupported_key_problems,
-    warnings_of,
 )
 from rae_auto.config.relations import document_key, excess_units, unknown_names
 from rae_auto.config.relative_paths import resolve_ref
 from rae_auto.config.structure import call_plugin, structure, structure_valid_part
-from rae_auto.config.synonyms import find_key_synonyms
 from rae_auto.config.tables import RUN_KEYS, JobTable, merge_defaults
 from rae_auto.errors import InvalidJob
 from rae_auto.model.job import Job
@@ -54,7 +54,11 @@ class Warnings:
     jobs: list[CheckedJob] = field(factory=list)
 
     def of_plugin(self, key: Key, plugin: Plugin) -> list[Problem]:
-        return [Problem(key, text) for text in warnings_of(plugin)]
+        return [Problem((*key, *one.key), one.what) for one in find_option_warnings(plugin)]
+
+    def faults_of(self, key: Key, plugin: Plugin) -> list[Problem]:
+        """Return what fails when a daemon uses a plugin of the top level first."""
+        return [] if self.advisor is None else [Problem(key, text) for text in self.advisor.find_faults(plugin)]
 
     def of_job(self, job: CheckedJob) -> Iterable[Problem]:
         self.jobs.append(job)
@@ -140,7 +144,7 @@ class JobReader:
                 own.problems.extend(limit_problems(job_table.executor_ref, job_table.limits, self.plugins))
                 own.problems.extend(unsupported_key_problems(job_table.executor_ref, job_table, self.plugins))
                 if job_table.wake and (obstacle := find_wake_obstacle()):
-                    own.problems.append(Problem(("wake",), f"can't be done: {obstacle}, or remove it"))
+                    own.problems.append(Problem(("wake",), f"can't be done: {obstacle}; or remove it"))
                 own.warnings.extend(job_table.warnings())
                 job = self._job(name, job_table, own)
                 jobs.append(job)

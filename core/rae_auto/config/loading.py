@@ -1,6 +1,7 @@
 """Loading a configuration file as a checked value, or with all its problems."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
@@ -8,15 +9,15 @@ from typing import Any
 
 from attrs import evolve, fields_dict, frozen
 
-from rae_auto.api.plugin import Kind, PluginSource
+from rae_auto.api.plugin import ConfigurableSource, Kind, PluginSource
 from rae_auto.config.advice import Advisor
 from rae_auto.config.files.fragments import Fragment, add_to_owners, claim_names, read_fragment, read_included
 from rae_auto.config.job_reader import NO_JOBS, JobReader, Relations, Warnings, check_name_of
 from rae_auto.config.options import make
 from rae_auto.config.relations import forbidden_programs
-from rae_auto.config.relative_paths import resolve_ref
+from rae_auto.config.relative_paths import resolve_directory, resolve_ref
 from rae_auto.config.structure import structure_valid_part, unknown_key
-from rae_auto.config.tables import BACKGROUND_LOGGERS, RUN_KEYS, FileTable, merge_defaults
+from rae_auto.config.tables import BACKGROUND_LOGGERS, RUN_KEYS, FileTable, PluginsTable, merge_defaults
 from rae_auto.config.toml.reading import read_text, usable_part
 from rae_auto.engine.plan import Settings
 from rae_auto.errors import ConfigError
@@ -109,11 +110,11 @@ def load(path: Path, plugins: PluginSource) -> Config:
     return examination.config
 
 
-def load_usable_part(path: Path, plugins: PluginSource) -> tuple[Config, tuple[str, ...]]:
+def load_usable_part(path: Path, plugins: PluginSource, needed: Collection[str] = ()) -> tuple[Config, tuple[str, ...]]:
     """Load a file for commands that only read its store; return what is valid of it, and its problems as lines.
 
     Of a text that isn't TOML, what is above the error. Raises ConfigError with all problems if the file can't be read,
-    others can write it, or its store is invalid.
+    others can write it, or its store, or one of the keys that are `needed`, is invalid.
     """
     syntax_errors: tuple[str, ...] = ()
     try:
@@ -122,7 +123,8 @@ def load_usable_part(path: Path, plugins: PluginSource) -> tuple[Config, tuple[s
         text = usable_part(read_text(path, errors="replace"))
         examination, syntax_errors = _examine(path, plugins, text=text), tuple(error.problems)
     lines = (*syntax_errors, *examination.errors())
-    if any(not problem.key or problem.key[0] == "store" for problem in examination.files[0].findings.problems):
+    essential = {"store", *needed}
+    if any(not problem.key or problem.key[0] in essential for problem in examination.files[0].findings.problems):
         raise ConfigError(lines)
     return examination.config, lines
 
@@ -136,13 +138,36 @@ def check(path: Path, plugins: PluginSource, advisor: Advisor | None = None) -> 
     return Report(examination.errors(), examination.warnings(), len(examination.config.jobs))
 
 
+def check_text(path: Path, text: str, plugins: PluginSource) -> tuple[Config | None, Report]:
+    """Return the configuration of a text that isn't saved, as if it stood in a file, and its errors and warnings.
+
+    None if it has errors. Raises nothing.
+    """
+    try:
+        examination = _examine(path, plugins, Warnings(None), text)
+    except ConfigError as error:
+        return None, Report(error.problems)
+    report = Report(examination.errors(), examination.warnings(), len(examination.config.jobs))
+    return (None if report.errors else examination.config), report
+
+
+def choose_plugins(path: Path, plugins: PluginSource) -> None:
+    """Have a registry use the plugins that a file chooses; of a file that is no TOML, none."""
+    with suppress(ConfigError):
+        main = read_fragment(path, None)
+        document = {name: value for name, value in main.document.items() if name == "plugins"}
+        _configure_plugins(_file_table(document, main.findings).plugins, plugins, main)
+
+
 def _examine(
     path: Path, plugins: PluginSource, warnings: Warnings | None = None, text: str | None = None
 ) -> _Examination:
     main = read_fragment(path, text)
     chooses_loggers = "loggers" in main.document
     tables: dict[str, Any] = {name: main.document.pop(name) for name in ("jobs", "defaults") if name in main.document}
-    table = _resolve_paths(_file_table(main.document, main.findings), plugins, main.directory)
+    table = _file_table(main.document, main.findings)
+    _configure_plugins(table.plugins, plugins, main)
+    table = _resolve_paths(table, plugins, main.directory)
     main.document.update(tables)
     included, unreadable = read_included(main, table.include)
     files = (main, *included)
@@ -173,6 +198,14 @@ def _examine(
     return _Examination(config, files, unreadable)
 
 
+def _configure_plugins(table: PluginsTable, plugins: PluginSource, main: Fragment) -> None:
+    """Have the registry use the plugins that the file names, before any is looked up."""
+    if isinstance(plugins, ConfigurableSource):
+        paths = [Path(resolve_directory(path, main.directory, "path")) for path in table.paths]
+        for problem in plugins.configure(paths, table.disable):
+            main.findings.problems.append(Problem(("plugins",), problem))
+
+
 def _add_included_tables(table: FileTable, files: Sequence[Fragment], plugins: PluginSource) -> FileTable:
     """Return the top level with the notifiers and resources of all files."""
     owners = {name: claim_names(files, name) for name in ("notifiers", "resources")}
@@ -196,6 +229,7 @@ def _check_plugins(
             plugin = make(kind, ref, plugins, timezone)
             if warnings is not None:
                 owner.findings.warnings.extend(warnings.of_plugin(key, plugin))
+                owner.findings.problems.extend(warnings.faults_of(key, plugin))
 
 
 def _has_key(document: Mapping[str, Any], key: Key) -> bool:

@@ -6,19 +6,23 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from rae_auto.api.executor import Executor
+from rae_auto.api.executor import JOB_KINDS, Executor, find_untaken_kind
 from rae_auto.api.guard import ComputedGuard
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
+from rae_auto.config.hints.misplaced import describe_misplaced
+from rae_auto.config.hints.synonyms import TRIGGER_SYNONYMS, describe_other_trigger
 from rae_auto.config.structure import call_plugin, options_of, structure, variant_of
-from rae_auto.config.synonyms import TRIGGER_SYNONYMS, describe_other_trigger
 from rae_auto.errors import PluginError
 from rae_auto.model.job import JobFields
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Limits
-from rae_auto.model.primitives.formatting import describe_error, quote
+from rae_auto.model.primitives.formatting import describe_raise, quote
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, invalid
+from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, describe_problem, invalid
+from rae_auto.toolkit.secrets.masking import mask_known_secrets
+from rae_auto.toolkit.secrets.secret import find_secrets
+from rae_auto.toolkit.threads.time_limit import call_within_limit
 
 P = TypeVar("P")
 
@@ -67,6 +71,8 @@ def make(kind: Kind, ref: PluginRef | TriggerRef | GuardRef, plugins: PluginSour
 def _describe_known(kind: Kind, name: str, known: Collection[str]) -> str:
     if kind is Kind.TRIGGER and (hint := describe_other_trigger(name)) is not None:
         return f"; {hint}"
+    if misplaced := describe_misplaced(name):
+        return f"; {misplaced}"
     near = did_you_mean(name, known, TRIGGER_SYNONYMS if kind is Kind.TRIGGER else None)
     return near or f"; installed: {', '.join(sorted(known)) or 'none'}"
 
@@ -107,21 +113,53 @@ def find_upstream_jobs(triggers: Mapping[Key, Plugin], findings: ProblemCollecto
 
 
 def warnings_of(plugin: Plugin) -> tuple[str, ...]:
-    """Return a plugin's doubts about its options; if it fails to say them, that."""
+    """Return a plugin's doubts about its options, and secrets that can't be read, a line each."""
+    return tuple(dict.fromkeys(map(describe_problem, find_option_warnings(plugin))))
+
+
+def find_option_warnings(plugin: Plugin) -> list[Problem]:
+    """Return a plugin's doubts about its options, and secrets that can't be read, at the options that hold them.
+
+    If the plugin fails to say its doubts, that is one.
+    """
+    unreadable = [
+        Problem(tuple(name.split(".")), problem.removeprefix(f"{name} "))
+        for name, secret in find_secrets(plugin)
+        if (problem := secret.find_problem(name)) is not None
+    ]
     try:
-        return tuple(plugin.warnings())
-    except Exception as error:
-        return (f"can't be checked further: {describe_error(error)}",)
+        lines = tuple(call_within_limit(plugin.warnings))
+    except (Exception, SystemExit) as error:
+        lines = (f"can't be checked further: warnings raised {describe_raise(error)}",)
+    return [*unreadable, *(Problem((), mask_known_secrets(str(line))) for line in lines)]
 
 
 def unsupported_key_problems(ref: PluginRef, job: JobFields, plugins: PluginSource) -> list[Problem]:
-    """Return a problem for each key that a job sets and that its executor can't honour."""
+    """Return a problem for each key that a job sets and that its executor can't honour, and for its kind of job."""
     try:
         executor = plugins.get(Kind.EXECUTOR, ref.type)
     except PluginError:
         return []  # reported for the executor itself
-    reasons = executor.unsupported_keys() if issubclass(executor, Executor) else {}
-    return [Problem((name,), reason) for name, reason in reasons.items() if getattr(job, name, None)]
+    if not issubclass(executor, Executor):
+        return []
+    wrong = find_untaken_kind(executor, job)
+    problems = [] if wrong is None else [Problem((wrong,), _describe_wrong_kind(executor))]
+    try:
+        reasons = call_plugin(executor.unsupported_keys)
+    except Invalid as error:
+        return [*problems, Problem(("executor",), f"can't be checked: {error}")]
+    refused = {key: reason for key, reason in reasons.items() if key != wrong and getattr(job, key, None)}
+    return [*problems, *(Problem((key,), reason) for key, reason in refused.items())]
+
+
+def _describe_wrong_kind(executor: type[Executor]) -> str:
+    """Return why an executor doesn't carry out a job of this kind, with those that it takes."""
+    taken = [kind for kind in JOB_KINDS if kind in executor.takes]
+    name = quote(executor.type)
+    if not taken:
+        return f"can't be run by the executor {name}, whose own options say what to run; remove it"
+    words = " or ".join(filter(None, [", ".join(taken[:-1]), taken[-1]]))
+    return f"can't be run by the executor {name}, which takes {words}; write that, or choose another executor"
 
 
 def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> list[Problem]:
@@ -142,8 +180,11 @@ def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> lis
 
 def find_shift_problem(schedules: Iterable[Plugin], guards: Iterable[Plugin]) -> str | None:
     """Return why the starts of a job's schedules can't be moved off the days that its guards forbid, or None."""
+    schedules = list(schedules)
     if not any(isinstance(guard, ComputedGuard) for guard in guards):
         return "needs a guard that knows the days, such as calendar or weekday; add it to guards"
+    if any(isinstance(schedule, ScheduleTrigger) and schedule.run_point() for schedule in schedules):
+        return "is for schedules by the clock, not for one that counts from the last run; remove it"
     if any(_has_many_starts(schedule) for schedule in schedules if isinstance(schedule, ScheduleTrigger)):
         return "is for schedules with at most 168 starts a week; remove it, because guards are enough for others"
     return None

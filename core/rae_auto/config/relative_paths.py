@@ -7,17 +7,20 @@ a path or a list of paths, `"is_folder": True` for a working directory, which is
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from attrs import evolve
 
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
+from rae_auto.config.hints.shape_hints import LISTS
 from rae_auto.config.structure import options_of, variant_of
 from rae_auto.errors import PluginError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.problems import invalid
+from rae_auto.model.primitives.references import find_references
+from rae_auto.toolkit.secrets import Secret, SecretText
 
 R = TypeVar("R", bound=PluginRef | TriggerRef | GuardRef)
 
@@ -74,13 +77,30 @@ def _resolve_options(
         if is_folder and resolved.get(name) is None:
             resolved[name] = str(base)
         elif name in resolved:
-            is_path = is_folder or bool(field.metadata.get("is_path")) or _holds_paths(field.type)
+            is_path = is_folder or bool(field.metadata.get("is_path")) or _holds(field.type, (Path,))
+            if get_origin(field.type) in LISTS and isinstance(resolved[name], str):
+                continue  # An error, which is to show what was written.
             resolved[name] = _resolve_value(resolved[name], is_path, plugins, base)
+            if _holds(field.type, (Secret, SecretText)):
+                resolved[name] = _resolve_references(resolved[name], base)
     return resolved
 
 
-def _holds_paths(kind: Any) -> bool:
-    return kind is Path or any(map(_holds_paths, get_args(kind)))
+def _holds(kind: Any, wanted: tuple[type, ...]) -> bool:
+    return kind in wanted or any(_holds(inner, wanted) for inner in get_args(kind))
+
+
+def _resolve_references(value: Any, base: str | Path) -> Any:
+    """Return a secret, or a list or table of some, in which `${file:PATH}` has an absolute path."""
+    if isinstance(value, list | tuple):
+        return [_resolve_references(item, base) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _resolve_references(item, base) for name, item in value.items()}
+    if isinstance(value, str):
+        for reference in find_references(value):
+            if reference.kind == "file":
+                value = value.replace(reference.text, f"${{file:{join_path(reference.target, base)}}}")
+    return value
 
 
 def _resolve_value(value: Any, is_path: bool, plugins: PluginSource, base: str | Path) -> Any:

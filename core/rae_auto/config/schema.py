@@ -29,7 +29,7 @@ def config_schema(plugins: PluginSource) -> Schema:
     properties["notifiers"] |= _by_name(_named(Kind.NOTIFIER))
     properties["defaults"] = {"allOf": [writer.reference(JobTable)], "description": "what every job inherits"}
     properties["jobs"] = {**_by_name(writer.reference(JobTable)), "description": "the jobs, by name"}
-    plugin_tables = {kind.value: _plugins(kind, plugins) for kind in Kind}
+    plugin_tables = {kind.value: _plugins(kind, plugins) for kind in Kind if kind is not Kind.COMMAND}
     return {
         "$schema": _DRAFT,
         "title": "Configuration of rae-auto",

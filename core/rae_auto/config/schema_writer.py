@@ -14,11 +14,13 @@ from typing import Any, Literal, get_args, get_origin
 
 import attrs
 
-from rae_auto.config.structure import LISTS, TABLES, is_union, options_of
+from rae_auto.config.hints.shape_hints import LISTS, TABLES
+from rae_auto.config.structure import is_union, options_of
 from rae_auto.model.documents import dump
 from rae_auto.model.primitives.choices import words_of
 from rae_auto.model.primitives.units import SignedDuration, Size
 from rae_auto.model.reasons import ReasonBase
+from rae_auto.toolkit.secrets import Secret, SecretText
 
 Schema = dict[str, Any]
 
@@ -39,6 +41,12 @@ _SIZE: Schema = {
     "minimum": 0,
     "pattern": r"^\d+(\.\d+)?\s*([KMGTkmgt]?[iI]?[bB]?)$",
 }
+_SECRET: Schema = {
+    "type": "string",
+    "description": "a reference to a secret, such as ${file:PATH} or ${env:NAME}",
+    "pattern": r"\$\{(env|file|credential|keyring|cmd):[^}]+\}",
+}
+_SECRET_TEXT: Schema = {"type": "string", "description": "text, in which ${file:PATH} or the like stands for a secret"}
 _PLAIN: Mapping[Any, Schema] = {
     str: {"type": "string"},
     bool: {"type": "boolean"},
@@ -48,6 +56,8 @@ _PLAIN: Mapping[Any, Schema] = {
     timedelta: _DURATION,
     SignedDuration: _SIGNED_DURATION,
     Size: _SIZE,
+    Secret: _SECRET,
+    SecretText: _SECRET_TEXT,
     datetime: {"type": "string", "format": "date-time"},
     Any: {},
 }
@@ -117,7 +127,8 @@ class SchemaWriter:
 
     def _property(self, field: "attrs.Attribute[Any]") -> Schema:
         schema = self.of(field.type or Any)
-        converts = field.converter is not None and "converts_code_only" not in field.metadata
+        is_own = "converts_code_only" in field.metadata or _is_secret(field.type)
+        converts = field.converter is not None and not is_own
         if converts and schema.get("type") in ("integer", "number", "string"):
             # The converter decides what else it takes.
             schema = {}
@@ -132,6 +143,10 @@ class SchemaWriter:
             # Beside a reference draft-07 ignores everything.
             return {"allOf": [schema], **more}
         return schema | more
+
+
+def _is_secret(kind: Any) -> bool:
+    return any(one in (Secret, SecretText) for one in (kind, *get_args(kind)))
 
 
 def _any_of(schemas: list[Schema]) -> Schema:
@@ -170,7 +185,7 @@ def _default(field: "attrs.Attribute[Any]") -> Any:
     default = field.default
     if isinstance(default, attrs.Factory) or default is attrs.NOTHING or default is None:  # type: ignore[arg-type]
         return None
-    return dump(default)
+    return None if isinstance(default, SecretText) else dump(default)
 
 
 def _first_paragraph(cls: type) -> str:

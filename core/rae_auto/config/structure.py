@@ -2,15 +2,14 @@
 
 cattrs chooses the hook for a type. The hooks are our own, because the default ones turn the text "abc" into a list of
 letters and the text "3" into a number. A field with a converter gets the value as written, unless its type already
-determines the conversion (a list, a table, a duration, an enumeration).
+determines the conversion (a list, a table, an enumeration).
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache, partial
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -19,21 +18,30 @@ from cattrs import Converter
 
 from rae_auto.api.plugin import Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
-from rae_auto.config.synonyms import KEY_SYNONYMS, describe_other_key, describe_other_trigger
+from rae_auto.config.hints.plugin_errors import describe_plugin_error
+from rae_auto.config.hints.shape_hints import LISTS, TABLES, describe_shape
+from rae_auto.config.hints.synonyms import (
+    KEY_SYNONYMS,
+    describe_missing_type,
+    describe_other_key,
+    describe_other_trigger,
+)
+from rae_auto.config.scalars import SCALAR_NAMES, SCALARS
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.choices import choose, unknown_choice
 from rae_auto.model.primitives.escaping import quote_short
-from rae_auto.model.primitives.instants import parse_instant
+from rae_auto.model.primitives.json_values import freeze_value
 from rae_auto.model.primitives.names import did_you_mean, find_name_problem
 from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, describe_value, invalid
-from rae_auto.model.primitives.units import SignedDuration, Size, parse_duration, parse_signed_duration, parse_size
+from rae_auto.model.primitives.units import SignedDuration, Size
 from rae_auto.model.value_checks import reword_validator
+from rae_auto.toolkit.secrets import Secret, SecretText
+from rae_auto.toolkit.threads.time_limit import call_within_limit
 
 T = TypeVar("T")
 
-LISTS = (tuple, list, Sequence, Iterable)
-TABLES = (dict, Mapping)
-_MAX_LISTED_KEYS = 40
+_MAX_LISTED_KEYS = 20
+_MAX_ALIKE_KEYS, _MIN_LIKENESS = 3, 0.5
 """Keys that a message lists."""
 
 TriggerMaker = Callable[[TriggerRef], object]
@@ -104,14 +112,17 @@ def unknown_key(name: str, known: Iterable[str]) -> str:
         return f"unknown key{near}"
     if not known:
         return "unknown key; remove it, because there are no options here"
-    more = f", and {len(known) - _MAX_LISTED_KEYS} more" if len(known) > _MAX_LISTED_KEYS else ""
-    return f"unknown key; valid keys: {', '.join(known[:_MAX_LISTED_KEYS])}{more}"
+    if len(known) <= _MAX_LISTED_KEYS:
+        return f"unknown key; valid keys: {', '.join(known)}"
+    alike = get_close_matches(name, known, _MAX_ALIKE_KEYS, _MIN_LIKENESS)
+    beginning = f"did you mean {' or '.join(map(quote_short, alike))}? " if alike else ""
+    return f"unknown key; {beginning}docs/reference/configuration.md has all {len(known)}"
 
 
 @lru_cache(maxsize=4)
 def _converter(short_plugins: bool, maker: TriggerMaker | None = None) -> Converter:
     converter = Converter()
-    for kind, hook in _SCALARS.items():
+    for kind, hook in SCALARS.items():
         converter.register_structure_hook(kind, _unless_enum(hook))
     converter.register_structure_hook(Enum, _enum)
     converter.register_structure_hook_func(_is_literal, _literal)
@@ -152,66 +163,6 @@ def _unless_enum(hook: Callable[[object], Any]) -> Callable[[object, Any], Any]:
     return lambda value, cls: _enum(value, cls) if _is_enum(cls) else hook(value)
 
 
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    raise invalid(f"must be text, not {describe_value(value)}")
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise invalid(f"must be true or false, not {describe_value(value)}")
-
-
-def _integer(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise invalid(f"must be a whole number, not {describe_value(value)}")
-
-
-def _number(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    raise invalid(f"must be a number, not {describe_value(value)}")
-
-
-def _duration(value: object) -> timedelta:
-    return parse_duration(value)
-
-
-def _signed_duration(value: object) -> timedelta:
-    return parse_signed_duration(value)
-
-
-def _size(value: object) -> int:
-    return parse_size(value)
-
-
-def _instant(value: object) -> datetime:
-    return parse_instant(_text(value))
-
-
-def _path(value: object) -> Path:
-    return Path(_text(value))
-
-
-_SCALARS: Mapping[Any, Callable[[object], Any]] = {
-    str: _text,
-    bool: _flag,
-    int: _integer,
-    float: _number,
-    timedelta: _duration,
-    SignedDuration: _signed_duration,
-    Size: _size,
-    datetime: _instant,
-    Path: _path,
-}
-
-
-_SCALAR_NAMES: Mapping[Any, str] = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-
-
 def _enum(value: object, cls: type[Enum]) -> Enum:
     return choose(value, cls)
 
@@ -230,7 +181,7 @@ def _union(converter: Converter, value: object, cls: Any) -> object:
     kinds = get_args(cls)
     if value is None and NoneType in kinds:
         return None
-    names = [_SCALAR_NAMES.get(kind) for kind in kinds if kind is not NoneType]
+    names = [SCALAR_NAMES.get(kind) for kind in kinds if kind is not NoneType]
     failure: ValueError = invalid("must not be empty")
     for kind in kinds:
         if kind is not NoneType:
@@ -319,16 +270,24 @@ def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -
     except Invalid as error:
         if "list_hint" in field.metadata and isinstance(value, list):
             raise invalid(f"{error}; {field.metadata['list_hint']}") from None
-        if "hint" in field.metadata and not isinstance(value, list | dict):
-            raise invalid(f"{error}; {_hint_for(value, field.metadata['hint'])}") from None
+        if not isinstance(value, list | dict):
+            hint = field.metadata.get("hint")
+            hint = hint or describe_shape(converter.structure, value, field.type)
+            if hint:
+                text = str(error)
+                if hint.startswith("write a number"):
+                    text = text.replace("must be a table", "must be a number or a table")
+                raise invalid(f"{text}; {_hint_for(value, hint)}") from None
         raise
     return value
 
 
 def _hint_for(value: object, hint: str) -> str:
-    """Return the hint; one that shows a list of one text shows it with the value."""
+    """Return the hint; one that shows a list of one text shows it with the value, and one for a number the number."""
     if not isinstance(value, str):
         return hint
+    if value.isdecimal() and hint.startswith("write a number"):
+        return f"write it without quotes: {value}"
     return re.sub(r'^write \["[^"]*"\]', lambda _: f"write [{quote_short(value)}]", hint)
 
 
@@ -336,7 +295,7 @@ def _type_determines_conversion(cls: Any) -> bool:
     """Return whether the type needs no converter."""
     kinds = [kind for kind in get_args(cls) if kind is not NoneType] if is_union(cls) else [cls]
     return any(
-        kind in (bool, timedelta, SignedDuration, Size)
+        kind in (bool, SignedDuration, Size, Secret, SecretText)
         or get_origin(kind) in (*LISTS, *TABLES)
         or _is_enum(kind)
         or attrs.has(kind)
@@ -351,11 +310,11 @@ def is_union(cls: object) -> bool:
 def call_plugin(function: Callable[..., Any], *arguments: object) -> Any:
     """Call a plugin's function. Raises Invalid for any error."""
     try:
-        return function(*arguments)
+        return call_within_limit(function, *arguments)
     except Invalid:
         raise
-    except Exception as error:
-        raise invalid(_text_of(error)) from None
+    except (Exception, SystemExit) as error:
+        raise invalid(describe_plugin_error(error)) from None
 
 
 def _construct(
@@ -367,8 +326,9 @@ def _construct(
     """
     while True:
         try:
-            return cls(**{str(fields[name].alias): value for name, value in given.items()})
-        except Exception as error:
+            made = call_within_limit(cls, **{str(fields[name].alias): value for name, value in given.items()})
+            return _freeze_options(made) if isinstance(made, Plugin) else made
+        except (Exception, SystemExit) as error:
             attributed = _attributed(error, fields)
             problems.extend(problem for problem in attributed if problem.key or not problems)
             name = str(attributed[0].key[0]) if attributed[0].key else ""
@@ -377,21 +337,27 @@ def _construct(
             del given[name]
 
 
-def _attributed(error: Exception, fields: Mapping[str, object]) -> Sequence[Problem]:
+def _freeze_options(plugin: Plugin) -> Plugin:
+    """Make the lists and tables among the options of a frozen plugin hashable, so that equal ones are shared."""
+    cls: Any = type(plugin)
+    # What attrs sets for a frozen class; there is no public question for it.
+    if attrs.has(cls) and cls.__setattr__.__name__ == "_frozen_setattrs":
+        for field in attrs.fields(cls):
+            value = getattr(plugin, field.name, None)
+            if field.init and (frozen := freeze_value(value)) is not value:
+                object.__setattr__(plugin, field.name, frozen)
+    return plugin
+
+
+def _attributed(error: BaseException, fields: Mapping[str, object]) -> Sequence[Problem]:
     """Return the problems of a constructor's error, at the field that attrs names in its message."""
     if isinstance(error, Invalid):
         return error.problems
-    text = _text_of(error)
+    text = describe_plugin_error(error)
     named = re.match(r"'(\w+)' (?=must )", text)
     if named is None or (name := named[1].rstrip("_")) not in fields:
         return (Problem((), text),)
     return (Problem((name,), reword_validator(error)),)
-
-
-def _text_of(error: Exception) -> str:
-    # attrs adds the attribute and the value to the arguments of some of its errors.
-    text = str(error.args[0] if error.args else "") or type(error).__name__
-    return text if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: {text}"
 
 
 def _short_plugin(value: object) -> tuple[str, dict[str, Any]]:
@@ -411,6 +377,8 @@ def _short_plugin(value: object) -> tuple[str, dict[str, Any]]:
 def _short_trigger(value: object, _: object) -> TriggerRef:
     if isinstance(value, str) and find_name_problem("", value) and (hint := describe_other_trigger(value)):
         raise invalid(f"{quote_short(value)} names no trigger; {hint}")
+    if isinstance(value, dict) and "type" not in value:
+        raise invalid(f"is missing; {describe_missing_type(value)}", "type")
     return TriggerRef(*_short_with_id(value))
 
 

@@ -3,7 +3,6 @@
 The JSON Schema and the messages about unknown keys come from these classes too.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import partial
@@ -14,9 +13,10 @@ from attrs import evolve, field, fields, frozen, validators
 
 from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.relative_paths import resolve_directory, resolve_ref
+from rae_auto.engine.time.catch_up import MAX_LATENESS
 from rae_auto.model.job import Job, JobFields
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
-from rae_auto.model.policies import NotifyOn, Overlap, Retention, RetryPolicy
+from rae_auto.model.policies import CatchUp, NotifyOn, Overlap, Retention, RetryPolicy
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Key, Problem, invalid
@@ -46,6 +46,24 @@ def _check_programs(_: object, __: object, programs: tuple[str, ...]) -> None:
 
 BACKGROUND_LOGGERS = (PluginRef("console"), PluginRef("file"))
 """The default where standard error is not a terminal, so that `rae-auto logs` has something to show."""
+
+
+@frozen(kw_only=True)
+class PluginsTable:
+    """The table `[plugins]`: which plugins there are besides those that are installed, and which are not used."""
+
+    paths: tuple[str, ...] = field(
+        default=(),
+        metadata=_help(
+            "folders and files with plugins that are single files, relative to this file", hint='write ["plugins/"]'
+        ),
+    )
+    disable: tuple[str, ...] = field(
+        default=(),
+        metadata=_help(
+            "plugins that are not used, by name, by KIND:NAME, or by distribution", hint='write ["trigger:sun"]'
+        ),
+    )
 
 
 @frozen(kw_only=True)
@@ -100,6 +118,7 @@ class FileTable:
         ),
     )
     notifiers: Mapping[str, PluginRef] = field(factory=dict, metadata=_help("ways to notify people, by name"))
+    plugins: PluginsTable = field(default=PluginsTable(), metadata=_help("which plugins there are"))
 
 
 @frozen(kw_only=True)
@@ -113,14 +132,15 @@ class JobTable(JobFields):
             list_hint='for several write triggers = [{ type = "cron", expression = "…" }, …]',
         ),
     )
-    trigger: TriggerRef | None = field(default=None, metadata=_help("a trigger: a reason to run"))
+    trigger: TriggerRef | None = field(
+        default=None, metadata=_help("a trigger: a reason to run", list_hint="for several write triggers = […]")
+    )
     triggers: tuple[TriggerRef, ...] = field(default=(), metadata=_help("several triggers"))
     resources: tuple[str, ...] | Mapping[str, int] = field(  # type: ignore[assignment]  # before it is converted
         default=(), metadata=fields(JobFields).resources.metadata
     )
     isolated: bool = field(
-        # The executor of processes needs POSIX.
-        default=os.name != "nt",
+        default=True,
         metadata=_help(
             "false: python runs in a thread of the daemon, without cwd, env, limits and a timeout that ends it"
         ),
@@ -164,6 +184,11 @@ class JobTable(JobFields):
         warnings += self._expectation_warnings()
         if self.guard_timeout and not self.guards:
             warnings.append(Problem(("guard_timeout",), "has no effect without guards; add guards, or remove it"))
+        if self.catch_up_window is not None and self.catch_up_window < MAX_LATENESS:
+            least = format_duration(MAX_LATENESS)
+            what = f"counts as {least}, because a start is in time up to that; write {quote(least)} or more"
+            hint = ', or catch_up = "none", which runs nothing that was missed'
+            warnings.append(Problem(("catch_up_window",), what + hint * (self.catch_up is not CatchUp.NONE)))
         if self.overlap_max != _DEFAULTS.overlap_max and self.overlap is not Overlap.ALLOW:
             warnings.append(
                 Problem(("overlap_max",), 'has no effect without overlap = "allow"; set that, or remove it')

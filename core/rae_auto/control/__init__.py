@@ -1,1 +1,1 @@
-"""Both sides of the control socket: protocol, requests, client."""
+"""Both sides of the control connection: protocol, requests, client."""

@@ -1,15 +1,15 @@
-"""A client of the control socket. Standard library only: most commands need nothing else."""
+"""A client of the daemon. Standard library only: most commands need nothing else."""
 
 import contextlib
-import os
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from rae_auto.control.protocol import Request, decode_answer, decode_event, encode_request
+from rae_auto.control.transports.choice import control_transport
 from rae_auto.errors import DaemonUnreachable
-from rae_auto.paths import find_config, socket_path, state_directory
+from rae_auto.paths import find_config, state_directory
+from rae_auto.platforms.file_rights import file_rights
 
 ANSWER_TIMEOUT_SECONDS = 30.0
 """The time to wait for an answer that takes the daemon no time to prepare."""
@@ -23,13 +23,10 @@ class Client:
         self.timezone: str | None = None
         """The configured time zone of the daemon, once it is known; a daemon that is just starting can't say yet."""
         directory = directory or state_directory(find_config())
-        require_unix_sockets()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(timeout)
+        transport = control_transport()
         try:
-            self._socket.connect(str(socket_path(directory)))
+            self._socket = transport.connect(transport.path(directory), timeout)
         except OSError as error:
-            self._socket.close()
             raise unreachable(directory) from error
         self._lines = self._socket.makefile("rb")
         self._received = b""
@@ -115,43 +112,14 @@ class Client:
         return line
 
 
-def require_unix_sockets() -> None:
-    """Refuse to go on where Python has no Unix sockets, as on Windows. Errors: DaemonUnreachable."""
-    if not hasattr(socket, "AF_UNIX"):
-        raise DaemonUnreachable(
-            "no daemon can run here, because Python has no Unix sockets on this system; run it on Linux"
-        )
-
-
 def unreachable(directory: Path) -> DaemonUnreachable:
     """Return the error for a state directory without a daemon that answers."""
-    if (owner := _owner_who_hides(directory)) is not None:
+    if (owner := file_rights().find_hidden_owner(directory)) is not None:
         return DaemonUnreachable(
             f"{directory} belongs to {owner}, and this user may not look into it; run the command as {owner}, or set "
             "RAE_STATE_DIR to a directory of your own"
         )
     return DaemonUnreachable(f"no daemon is running for {directory}; start one with 'rae-auto run'")
-
-
-def _owner_who_hides(directory: Path) -> str | None:
-    """Return the owner of a state directory that this user may not look into, or None if there is no such obstacle."""
-    place = directory
-    while True:
-        try:
-            status = place.stat()
-            break
-        except PermissionError:
-            place = place.parent
-        except OSError:
-            return None
-    if status.st_uid == os.geteuid() or os.access(place, os.R_OK | os.X_OK):
-        return None
-    import pwd  # lazy: start-up
-
-    try:
-        return pwd.getpwuid(status.st_uid).pw_name
-    except KeyError:
-        return f"user {status.st_uid}"
 
 
 def is_daemon_running(directory: Path | None = None) -> bool:

@@ -79,7 +79,9 @@ def encode_long_result(request_id: Any, result: Sequence[Any]) -> bytes:
 
 def encode_error(request_id: Any, error: Exception) -> bytes:
     """Return the line that refuses a request."""
-    refusal = {"kind": type(error).__name__, "message": str(error)}
+    # A value that a constructor refuses is a bad request too: each kind is one that 'rae-auto explain' knows.
+    kind = type(error).__name__ if isinstance(error, errors.SchedulerError) else errors.BadRequest.__name__
+    refusal = {"kind": kind, "message": str(error)}
     if isinstance(error, errors.NotStarted):
         refusal["reason"] = error.reason
     return encode_line({"id": request_id, "error": refusal})

@@ -1,15 +1,15 @@
-"""The scheduler of a running daemon for programs: the methods of `Scheduler`, through the control socket."""
+"""The scheduler of a running daemon for programs: the methods of `Scheduler`, through its control connection."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
 from rae_auto.api.events import Event
-from rae_auto.control.client import require_unix_sockets, unreachable
+from rae_auto.control.asking import ask, open_connection
 from rae_auto.control.protocol import Request, decode_answer, decode_event, encode_request
 from rae_auto.errors import BadRequest, DaemonUnreachable, InvalidJob, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
@@ -22,16 +22,14 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.problems import describe_value
 from rae_auto.model.run import Run
 from rae_auto.model.value_checks import check_arguments
-from rae_auto.paths import output_path, socket_path, state_directory
+from rae_auto.paths import output_path, state_directory
 from rae_auto.records.backup_files import Backup
+from rae_auto.records.entries import load_entries
 from rae_auto.records.query_checks import check_instant, check_states
 from rae_auto.records.statistics import Statistics
 from rae_auto.runtime.execution.output_files import read_output_file
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.sync_scheduler import SyncScheduler
-
-MAX_ANSWER_BYTES = 1 << 30
-"""The longest answer that is read: a hundred thousand runs, and much to spare."""
 
 
 def connect(directory: Path | str | None = None) -> "Connection":
@@ -118,7 +116,7 @@ class RemoteScheduler:
                 f"job {quote(job.id)}: the daemon can't import a function of this program's main module; "
                 "put it into a module that the daemon finds"
             )
-        return JobId((await self._ask("add", definition=documents.dump(job), replace=replace))["job"])
+        return JobId((await self._ask("add", definition=documents.dump(job), replace=replace, via="python"))["job"])
 
     async def add_jobs(self, jobs: Iterable[Job], *, replace: bool = False) -> list[JobId]:
         """As `Scheduler.add_jobs`."""
@@ -175,7 +173,7 @@ class RemoteScheduler:
         force: bool = False,
     ) -> RunId:
         """As `Scheduler.trigger`."""
-        inputs = {"env": None if env is None else dict(env), "args": list(args), "force": force}
+        inputs = {"env": None if env is None else dict(env), "args": list(args), "force": force, "via": "python"}
         return RunId((await self._ask("trigger", job=job, event=event, request=request, **inputs))["run_id"])
 
     async def cancel(self, target: str) -> list[RunId]:
@@ -222,7 +220,7 @@ class RemoteScheduler:
         return await self._history(job=job, states=list(check_states(states)), since=since, until=until, limit=limit)
 
     async def _history(self, **query: Any) -> list[Run]:
-        return [documents.load(Run, run) for run in await self._ask("history", documents=True, **query)]
+        return load_entries(Run, await self._ask("history", documents=True, **query))
 
     async def statistics(self, job: str | None = None, since: datetime | None = None) -> Statistics:
         """As `Scheduler.statistics`."""
@@ -263,7 +261,7 @@ class RemoteScheduler:
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[AsyncIterator[Mapping[str, Any]]]:
         """Give the events from now on: what is read inside the `with` is not older than they are."""
-        async with self._connected() as (reader, writer):
+        async with open_connection(self._directory) as (reader, writer):
             writer.write(encode_request(Request("events", {}, 1)))
             decode_answer(await reader.readline())
             yield _decode_events(reader)
@@ -273,33 +271,8 @@ class RemoteScheduler:
         made = await self._ask("backup", path=_absolute(target), replace=replace)
         return Backup(Path(made["path"]), parse_instant(made["created_at"]), made["version"], made["changes"])
 
-    # The socket
-
-    @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        path = socket_path(self._directory)
-        require_unix_sockets()
-        try:
-            reader, writer = await asyncio.open_unix_connection(path, limit=MAX_ANSWER_BYTES)
-        except OSError as error:
-            raise unreachable(self._directory) from error
-        try:
-            yield reader, writer
-        finally:
-            writer.close()
-
-    async def _ask(self, command: str, **arguments: Any) -> Any:
-        given = {name: _as_json(value) for name, value in arguments.items() if value is not None}
-        request = encode_request(Request(command, given, 1))
-        async with self._connected() as (reader, writer):
-            try:
-                writer.write(request)
-                line = await reader.readline()
-            except OSError as error:
-                raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
-        if not line:
-            raise DaemonUnreachable("the daemon closed the connection; see its log")
-        return decode_answer(line)
+    def _ask(self, command: str, **arguments: Any) -> Awaitable[Any]:
+        return ask(self._directory, command, **arguments)
 
 
 def _absolute(path: Path | str) -> str:
@@ -310,10 +283,6 @@ async def _decode_events(reader: asyncio.StreamReader) -> AsyncIterator[Mapping[
     while line := await reader.readline():
         if (event := decode_event(line)) is not None:
             yield event
-
-
-def _as_json(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
 
 
 class _SyncRemoteScheduler(SyncScheduler):

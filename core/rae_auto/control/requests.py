@@ -10,6 +10,7 @@ from rae_auto.api.store import LogQuery
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.local_times import parse_local_time
+from rae_auto.model.reasons.requesters import MAX_CLIENT_CHARACTERS, RequestWay
 from rae_auto.records.query_checks import check_limit, check_states
 
 _MAX_PATH_CHARACTERS = 4096
@@ -61,6 +62,22 @@ def flag(arguments: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool | None):
         raise BadRequest(f"{quote(name)} must be true or false")
     return value is True
+
+
+def request_way(arguments: Mapping[str, Any]) -> RequestWay:
+    """Return by which way a request comes, by the program's own word. Errors: BadRequest."""
+    via = arguments.get("via", RequestWay.SOCKET)
+    if via not in list(RequestWay):
+        raise BadRequest(f'"via" must be one of {", ".join(RequestWay)}')
+    return RequestWay(via)
+
+
+def client_name(arguments: Mapping[str, Any]) -> str:
+    """Return what a program calls itself; empty if it doesn't say. Errors: BadRequest."""
+    name = arguments.get("client") or ""
+    if not isinstance(name, str) or len(name) > MAX_CLIENT_CHARACTERS or not name.isprintable():
+        raise BadRequest(f'"client" must be at most {MAX_CLIENT_CHARACTERS} printable characters')
+    return name
 
 
 def optional_seconds(arguments: Mapping[str, Any], name: str) -> float | None:

@@ -1,4 +1,4 @@
-"""The commands of the control socket: requests to a running daemon, answered with JSON values."""
+"""The commands of the control connection: requests to a running daemon, answered with JSON values."""
 
 import asyncio
 import os
@@ -26,7 +26,10 @@ from rae_auto.control.requests import (
     optional_text,
     text,
 )
-from rae_auto.daemon.status import DaemonFacts, read_status
+from rae_auto.daemon.answers.edited_config import EditedConfig
+from rae_auto.daemon.answers.screen_commands import ScreenCommands
+from rae_auto.daemon.answers.status import DaemonFacts, read_status
+from rae_auto.daemon.requesters import ORIGIN_ARGUMENTS, find_requester
 from rae_auto.engine.commands import ChangeOutbox
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
@@ -41,8 +44,9 @@ from rae_auto.paths import output_path
 from rae_auto.records.events import event_as_json
 from rae_auto.records.runs import query_for_id
 from rae_auto.records.world_log import read_world_log
+from rae_auto.runtime.by_hand import keep_job, trigger_job
 from rae_auto.runtime.concurrency.limited_calls import call_within
-from rae_auto.runtime.job_status import job_info_of
+from rae_auto.runtime.reporting.job_status import job_info_of
 from rae_auto.runtime.reporting.sample_notice import deliver_sample
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.time.time_meter import TimeMeter
@@ -74,14 +78,17 @@ class Commands:
         *,
         is_paused: bool = False,
         turns: TimeMeter | None = None,
+        edited: EditedConfig | None = None,
     ) -> None:
         """Answer for a scheduler; `turns` measures those of its event loop."""
+        self._edited = edited
         self._turns = turns or TimeMeter()
         self._scheduler = scheduler
         self._facts = DaemonFacts(config=config, started_at=scheduler.runtime.now(), is_paused=is_paused)
         self._reload = reload
         self._stop = stop
         self._problems = problems
+        self._screens = ScreenCommands(lambda: scheduler.runtime, lambda: self._zone)
 
     @property
     def _zone(self) -> ZoneInfo:
@@ -97,10 +104,12 @@ class Commands:
             "metrics": with_arguments(self.metrics),
             "list": with_arguments(self.list, "documents"),
             "show": with_arguments(self.show, "job", "documents"),
-            "add": with_arguments(self.add, "definition", "replace"),
+            "add": with_arguments(self.add, "definition", "replace", *ORIGIN_ARGUMENTS),
             "remove": with_arguments(self.remove, "job"),
             "rename": with_arguments(self.rename, "job", "new"),
-            "trigger": with_arguments(self.trigger, "job", "request", "event", "env", "args", "force"),
+            "trigger": with_arguments(
+                self.trigger, "job", "request", "event", "env", "args", "force", *ORIGIN_ARGUMENTS
+            ),
             "cancel": with_arguments(self.cancel, "job", "run"),
             "pause": with_arguments(self.pause, "job", "jobs", "until", "note"),
             "resume": with_arguments(self.resume, "job", "jobs"),
@@ -124,6 +133,7 @@ class Commands:
             "reload": with_arguments(self.reload),
             "stop": with_arguments(self.stop, "now", "leave_running"),
             "wait_stopped": with_arguments(self.wait_stopped),
+            **{name: with_arguments(command, *names) for name, (command, names) in self._screens.table().items()},
         }
 
     async def ping(self, _: Arguments) -> Any:
@@ -133,22 +143,25 @@ class Commands:
             "version": __version__,
             "config": self._facts.config and str(self._facts.config),
             "timezone": self._scheduler.runtime.zone.key,
+            "max_parallel": self._scheduler.runtime.settings.max_parallel,
         }
 
     async def status(self, arguments: Arguments) -> Any:
         """Return the state of the daemon, its open runs, the next starts, and what needs attention."""
         runtime, local_times = self._scheduler.runtime, flag(arguments, "local_times")
-        return read_status(runtime, self._facts, self._problems(), local_times=local_times)
+        unread = None if self._edited is None else await self._edited.find_problem()
+        problems = _with_unread(self._problems(), unread)
+        return read_status(runtime, self._facts, problems, local_times=local_times)
 
     async def health(self, _: Arguments) -> Any:
         """Return the facts that tell whether the daemon works as it should."""
-        from rae_auto.daemon.health import read_health  # lazy: memory, asked for rarely
+        from rae_auto.daemon.answers.health import read_health  # lazy: memory, asked for rarely
 
         return await read_health(self._scheduler.runtime, self._turns, self._facts.started_at, self._problems())
 
     async def metrics(self, arguments: Arguments) -> Any:
         """Return the facts of health, and measurements of the process and of each job."""
-        from rae_auto.daemon.health import read_measurements  # lazy: memory, asked for rarely
+        from rae_auto.daemon.answers.health import read_measurements  # lazy: memory, asked for rarely
 
         return {**await self.health(arguments), **read_measurements(self._scheduler.runtime)}
 
@@ -159,13 +172,14 @@ class Commands:
 
     async def show(self, arguments: Arguments) -> Any:
         """Return the definition of a job, its state, its last run and its open runs."""
-        entry = self._scheduler.runtime.engine.job(text(arguments, "job"))  # type: ignore[arg-type]
-        opened = self._scheduler.runtime.engine.runs(entry.job.id)
-        last = entry.state.last_run and await self._scheduler.runtime.runs(query_for_id(entry.state.last_run))
+        runtime = self._scheduler.runtime
+        entry = runtime.engine.job(text(arguments, "job"))  # type: ignore[arg-type]
+        opened = runtime.engine.runs(entry.job.id)
+        last = entry.state.last_run and await runtime.runs(query_for_id(entry.state.last_run))
         as_json = documents.dump if flag(arguments, "documents") else job_record
         return {
             "definition": documents.dump(entry.job),
-            "info": as_json(job_info_of(self._scheduler.runtime.engine, entry)),
+            "info": as_json(job_info_of(runtime.engine, entry, runtime.factory)),
             "last": run_record(last[0]) if last else None,
             "open": [run_record(o.run) for o in opened],
         }
@@ -175,8 +189,9 @@ class Commands:
         definition = arguments.get("definition")
         if not isinstance(definition, Mapping):
             raise BadRequest("'add' needs \"definition\": an object with the fields of a job")
-        job = await self._scheduler.add_job(read_job(definition), replace=flag(arguments, "replace"))
-        engine = self._scheduler.runtime.engine
+        runtime, engine = self._scheduler.runtime, self._scheduler.runtime.engine
+        added_by = await find_requester(runtime, arguments)
+        job = await keep_job(runtime, read_job(definition), added_by, replace=flag(arguments, "replace"))
         next_at = engine.next_at(job)
         return {
             "job": job,
@@ -209,13 +224,16 @@ class Commands:
 
     async def trigger(self, arguments: Arguments) -> Any:
         """Start a run by hand; returns its id once the run is durable. A repeated `request` returns the same run."""
-        run = await self._scheduler.trigger(
+        runtime = self._scheduler.runtime
+        run = await trigger_job(
+            runtime,
             text(arguments, "job"),
             event=arguments.get("event"),
             request=optional_text(arguments, "request"),
             env=arguments.get("env"),
             args=arguments.get("args") or (),
             force=flag(arguments, "force"),
+            by=await find_requester(runtime, arguments),
         )
         return {"run_id": run}
 
@@ -237,7 +255,7 @@ class Commands:
     async def _for_jobs(self, arguments: Arguments, change: Callable[[str], Awaitable[bool]]) -> Any:
         """Change the jobs of a request, all of them or, if there is no such job, none. Raises JobNotFound."""
         engine = self._scheduler.runtime.engine
-        jobs = job_names(arguments, [entry.job.id for entry in engine.jobs()])
+        jobs = job_names(arguments, list(engine.job_ids()))
         for job in jobs:
             engine.job(JobId(job))
         changed = await asyncio.gather(*map(change, jobs))
@@ -339,7 +357,8 @@ class Commands:
     async def test_notifier(self, arguments: Arguments) -> Any:
         """Deliver a test notice; raises PluginError if that fails."""
         runtime = self._scheduler.runtime
-        return await deliver_sample(text(arguments, "notifier"), runtime.notifiers, runtime.now())
+        now = runtime.now().astimezone(self._zone)
+        return await deliver_sample(text(arguments, "notifier"), runtime.notifiers, now)
 
     async def list_notices(self, _: Arguments) -> Any:
         """Return the notices that are not delivered yet, the oldest first."""
@@ -406,3 +425,9 @@ def with_arguments(command: Command, *names: str) -> Command:
         return await command(arguments)
 
     return check_arguments
+
+
+def _with_unread(problems: Sequence[str], unread: str | None) -> list[str]:
+    """Return the problems, and the one of the edited files before them unless a failed reload has the same errors."""
+    known = {problem.partition(": ")[2] for problem in problems}
+    return [*problems] if unread is None or unread.partition(": ")[2] in known else [unread, *problems]

@@ -1,23 +1,20 @@
-"""The server of the control socket: JSON lines in, JSON lines out, for the owner of the daemon alone.
+"""The server of the control connection: JSON lines in, JSON lines out, for the owner of the daemon alone.
 
-The lines are those of `rae_auto.control.protocol`. No client can hold up the daemon: one that sends garbage, stalls in
-the middle of a line or doesn't read its answers is disconnected, and the number of clients and of unread bytes is
-limited.
+How clients connect, and how they are known to be the owner's, is a matter of the transport
+(`rae_auto.control.transports`): a Unix socket, or a port of the loopback interface. The lines are those of
+`rae_auto.control.protocol`. No client can hold up the daemon: one that sends garbage, stalls in the middle of a line or
+doesn't read its answers is disconnected, and the number of clients and of unread bytes is limited.
 """
 
 import asyncio
 import contextlib
-import os
-import socket
-import stat
-import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from loguru import logger
 
-from rae_auto.control.client import require_unix_sockets
+from rae_auto.control.peer import peer_pid
 from rae_auto.control.protocol import (
     MAX_RECORDS_AT_ONCE,
     MAX_REQUEST_BYTES,
@@ -28,8 +25,10 @@ from rae_auto.control.protocol import (
     encode_long_result,
     encode_result,
 )
+from rae_auto.control.transports.choice import control_transport
+from rae_auto.control.transports.contract import ControlListener, Transport
 from rae_auto.daemon.descriptor_reserve import DescriptorReserve, is_descriptor_shortage
-from rae_auto.errors import BadRequest, InternalError, SchedulerError, StoreError, UnknownCommand
+from rae_auto.errors import BadRequest, DaemonUnreachable, InternalError, SchedulerError, UnknownCommand
 from rae_auto.model.primitives.names import did_you_mean
 
 Command = Callable[[Mapping[str, Any]], Awaitable[Any]]
@@ -50,37 +49,46 @@ EARLY_ANSWER_SECONDS = 3.0
 
 
 class ControlServer:
-    """Serves a table of commands on a Unix socket."""
+    """Serves a table of commands to the clients of a transport."""
 
-    def __init__(self, commands: Mapping[str, Command], early_commands: Mapping[str, Command] | None = None) -> None:
+    def __init__(
+        self,
+        commands: Mapping[str, Command],
+        early_commands: Mapping[str, Command] | None = None,
+        transport: Transport | None = None,
+    ) -> None:
         """Serve `commands`; if `early_commands` are given, only these until `complete` is called.
 
-        Requests for other commands wait until then.
+        Requests for other commands wait until then. `transport` is that of the platform by default.
         """
         self._commands = commands
         self._early_commands = early_commands
+        self._transport = transport or control_transport()
         self._complete = asyncio.Event()
+        self.refusal: str | None = None
+        """The answer to all but early commands while the daemon stands by; None when it doesn't."""
         self._clients: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        self._guests: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        """Connections that have yet to prove whose they are: however many come, no client is dropped for them."""
         self._listeners: set[asyncio.StreamWriter] = set()
-        self._listening: socket.socket | None = None
+        self._listening: ControlListener | None = None
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
-        self._identity: tuple[int, int] | None = None
         self._is_retired = False
         self._reserve = DescriptorReserve()
 
     def bind(self, path: Path) -> None:
-        """Listen at `path`, replacing the socket of a dead daemon. The caller holds the state directory's lock.
+        """Listen at `path`, replacing the file of a dead daemon. The caller holds the state directory's lock.
 
-        Errors: StoreError if something other than a socket is at the path, or it can't be bound.
+        Errors: StoreError if something else is at the path, or it can't be bound.
         """
-        self._listening = _bind(path)
-        self._path, self._identity = path, _read_identity(path)
+        self._listening = self._transport.listen(path, MAX_CLIENTS)
+        self._path = path
 
     @property
     def is_bound(self) -> bool:
-        """Return whether clients still find the socket: cleaners of temporary folders remove sockets, and logouts."""
-        return self._path is None or self._server is None or _read_identity(self._path) == self._identity
+        """Return whether clients still find the daemon: cleaners of temporary folders remove sockets, and logouts."""
+        return self._listening is None or self._server is None or self._listening.is_found
 
     async def restore(self) -> None:
         """Listen again at the same path. Clients that are connected stay so. Errors: StoreError, OSError."""
@@ -96,9 +104,15 @@ class ControlServer:
             return
         if self._listening is None:
             self.bind(path)
-        self._server = await asyncio.start_unix_server(
-            self._handle_client, sock=self._listening, limit=MAX_REQUEST_BYTES
-        )
+        assert self._listening is not None
+        listening = self._listening
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if await self._admit(listening, reader, writer):
+                peer_pid.set(listening.peer_pid(writer))
+                await self._handle_client(reader, writer)
+
+        self._server = await asyncio.start_server(handle, sock=listening.socket, limit=MAX_REQUEST_BYTES)
         asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
 
     def complete(self, commands: Mapping[str, Command]) -> None:
@@ -107,22 +121,18 @@ class ControlServer:
         self._complete.set()
 
     def retire(self) -> None:
-        """Accept no more clients, and remove the socket unless another daemon has bound the path by now."""
+        """Accept no more clients, and remove the file of the transport unless it is another daemon's by now."""
         self._is_retired = True
         if self._server is not None:
             self._server.close()
-        if self._listening is not None and self._path is not None:
+        if self._listening is not None:
             self._listening.close()
-            if _read_identity(self._path) == self._identity:
-                # The next daemon replaces a socket that can't be removed.
-                with contextlib.suppress(OSError):
-                    self._path.unlink()
 
     async def close(self) -> None:
         """Disconnect every client."""
         # A client whose answer was just written receives it before it is disconnected.
         await asyncio.sleep(0)
-        tasks = list(self._clients.values())
+        tasks = [*self._clients.values(), *self._guests.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -141,12 +151,31 @@ class ControlServer:
             else:
                 listener.write(line)
 
+    async def _admit(
+        self, listening: ControlListener, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Return whether the peer is the owner's; if not, it has been disconnected."""
+        task = asyncio.current_task()
+        assert task is not None
+        while len(self._guests) >= MAX_CLIENTS:
+            oldest = next(iter(self._guests))
+            del self._guests[oldest]
+            oldest.transport.abort()
+        self._guests[writer] = task
+        is_admitted = False
+        try:
+            is_admitted = await listening.admit(reader, writer)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._guests.pop(writer, None)
+            if not is_admitted:
+                writer.transport.abort()
+        return is_admitted
+
     async def _handle_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if not _is_trusted_peer(writer.get_extra_info("socket")):
-            writer.transport.abort()
-            return
         self._make_room()
         self._clients[writer] = task
         try:
@@ -200,7 +229,10 @@ class ControlServer:
     async def _answer(self, request: Request) -> bytes:
         if request.command == "events":
             return encode_result(request.id, {})
-        command = await self._find_command(request.command)
+        try:
+            command = await self._find_command(request.command)
+        except DaemonUnreachable as error:
+            return encode_error(request.id, error)
         if command is None:
             name = request.command[:64]
             hint = did_you_mean(name, [*self._commands, "events"])
@@ -222,6 +254,11 @@ class ControlServer:
         if self._early_commands is None:
             return self._commands.get(name)
         early = self._early_commands.get(name)
+        if self.refusal is not None:
+            if early is None:
+                # Who can reads the store instead.
+                raise DaemonUnreachable(self.refusal)
+            return early
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if early is None else EARLY_ANSWER_SECONDS):
                 await self._complete.wait()
@@ -238,44 +275,3 @@ async def _read_line(reader: asyncio.StreamReader) -> bytes:
             return first + await reader.readline()
     except ValueError:
         return b""
-
-
-def _bind(path: Path) -> socket.socket:
-    require_unix_sockets()
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise StoreError(f"{path} exists and is not a socket; remove it")
-        path.unlink()
-    except FileNotFoundError:
-        pass
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listening.bind(str(path))
-        # Immediately: a client may connect as soon as the path exists.
-        listening.listen(MAX_CLIENTS)
-    except OSError as error:
-        listening.close()
-        hint = "; set RAE_STATE_DIR to a shorter path" if "too long" in str(error) else ""
-        raise StoreError(f"{path}: can't create the control socket ({error.strerror or error}){hint}") from error
-    finally:
-        os.umask(before)
-    return listening
-
-
-def _read_identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.lstat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _is_trusted_peer(connection: socket.socket) -> bool:
-    """Return whether the peer runs under the user of the daemon, or is root."""
-    if hasattr(socket, "SO_PEERCRED"):
-        packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        _, uid, _ = struct.unpack("3i", packed)
-    else:  # macOS: struct xucred begins with a version and the user id
-        _, uid = struct.unpack("2I", connection.getsockopt(0, 1, 8))
-    return uid in (0, os.geteuid())

@@ -21,9 +21,11 @@ class ControllingTerminal:
 
 
 def _has_terminal() -> bool:
+    if not hasattr(os, "O_NOCTTY"):  # on Windows, which sends no SIGHUP either
+        return False
     try:
         # O_NOCTTY: looking must not give the daemon a terminal.
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:
         return False
     return True

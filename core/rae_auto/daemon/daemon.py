@@ -1,42 +1,48 @@
-"""The daemon process: configuration, scheduler, log, control socket and signals, until it is stopped."""
+"""The daemon process: configuration, scheduler, log, control server and signals, until it is stopped."""
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 from loguru import logger
 
+from rae_auto.api.plugin import Kind
+from rae_auto.api.shared_store import Standby
 from rae_auto.checks.warning_log import WarningLog
 from rae_auto.config import Config, load
 from rae_auto.config.files.fragments import identify_files
+from rae_auto.control.transports.choice import control_transport
+from rae_auto.daemon.answers.early_commands import EarlyCommands
+from rae_auto.daemon.answers.edited_config import EditedConfig
 from rae_auto.daemon.commands import Commands
 from rae_auto.daemon.control_server import ControlServer
 from rae_auto.daemon.controlling_terminal import ControllingTerminal
-from rae_auto.daemon.early_commands import EarlyCommands
 from rae_auto.daemon.exit_deadline import ExitDeadline, leave_hung_threads
-from rae_auto.daemon.inheritance import describe_inheritance
+from rae_auto.daemon.inheritance import describe_inheritance, raise_other_daemon
+from rae_auto.daemon.presence import note_while_running
+from rae_auto.daemon.process_start import report_slow_reading, start_again, tune_garbage_collection
 from rae_auto.daemon.stall_detector import StallDetector
-from rae_auto.daemon.start_report import describe_plan, log_ready, log_start
+from rae_auto.daemon.start_report import describe_plan, find_keys_of_next_start, log_ready, log_start
 from rae_auto.daemon.systemd_notify import SystemdNotify
-from rae_auto.errors import ConfigError, SchedulerError, StoreError, StoreLocked
+from rae_auto.errors import ClaimLost, ConfigError, SchedulerError, StoreError, StoreLocked
 from rae_auto.model.primitives.zones import zone
-from rae_auto.paths import is_same_config, last_config, socket_path, state_directory
+from rae_auto.paths import last_config, state_directory
+from rae_auto.platforms.process_signals import is_reload_signal
 from rae_auto.records.state_directory import claim_state_directory, note_daemon
-from rae_auto.registry import Registry
+from rae_auto.registry import Registry, State
+from rae_auto.registry.containment import ask, take_interrupts
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, run_until_complete
 from rae_auto.runtime.concurrency.children import watch_children_by_pidfd
-from rae_auto.runtime.concurrency.limited_calls import SLOW_CALL_SECONDS, call_within
-from rae_auto.runtime.concurrency.malloc_arenas import share_one_arena
+from rae_auto.runtime.concurrency.limited_calls import call_within
 from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
 from rae_auto.runtime.recovery import describe_replaced_job
 from rae_auto.runtime.reporting import log_setup
@@ -44,6 +50,7 @@ from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.time.machine_waker import MachineWaker
 from rae_auto.toolkit.files import FileIdentity
 from rae_auto.toolkit.secrets.programs import allow_programs
+from rae_auto.toolkit.threads.malloc_arenas import share_one_arena
 from rae_auto.views.status import describe_reload
 
 if TYPE_CHECKING:
@@ -55,43 +62,37 @@ def run(config_path: Path, *, paused: bool) -> int:
 
     Errors: ConfigError, StoreLocked, StoreError, PluginError; nothing has been started then.
     """
+    environment = dict(os.environ)
     share_one_arena()
+    take_interrupts()
     registry = Registry()
-    with _report_slow_reading(config_path):
+    with report_slow_reading(config_path):
         config = load(config_path, registry)
     directory = claim_state_directory(state_directory(config_path))
     plugins = PluginFactory(registry, config.timezone)
     stall_detector = StallDetector(registry.owner_of)
     in_background = sys.stderr is None or not sys.stderr.isatty()
     loggers = [plugins.logger(ref) for ref in (config.background_loggers if in_background else config.loggers)]
-    log_setup.attach(loggers, directory, zone(config.timezone))
+    log_setup.attach(loggers, directory, zone(config.timezone), partial(plugins.distribution, Kind.LOGGER))
     daemon = Daemon(config_path, config, registry, directory, paused, stall_detector)
-    daemon.log_file = next(filter(None, (logger.log_file(directory) for logger in loggers)), None)
-    daemon.log_places = [place for logger in loggers if (place := logger.place()) is not None]
+    daemon.log_file = next(filter(None, (ask(logger.log_file, None, directory) for logger in loggers)), None)
+    daemon.log_places = [place for logger in loggers if (place := ask(logger.place, None)) is not None]
+    lost: ClaimLost | None = None
     try:
         loop = stall_detector.new_loop()
         loop.set_default_executor(OwnedThreads())
         run_until_complete(daemon.run(), loop)
+    except ClaimLost as error:
+        logger.error("{}; it starts again, and stands by", error)
+        lost = error
     finally:
         stall_detector.close()
         log_setup.detach()
         daemon.close()
+    if lost is not None:
+        start_again(environment, lost)
     leave_hung_threads(0)
     return 0
-
-
-@contextlib.contextmanager
-def _report_slow_reading(path: Path) -> Iterator[None]:
-    """Say on standard error that reading the file takes long: there is no log yet, and the main thread may hang."""
-    hint = "check its file system, and those of the files that its plugins read"
-    text = f"rae-auto: {path} is still being read after {SLOW_CALL_SECONDS:.0f} s; {hint}\n"
-    timer = threading.Timer(SLOW_CALL_SECONDS, sys.stderr.write, [text])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 NO_GRACE = timedelta(0)
@@ -126,7 +127,6 @@ class Daemon:
         self._config_problem: str | None = None
         self._files = config.files
         self._include = config.include
-        self._is_watch_enabled = config.watch_config
         self._watch: ConfigWatcher | None = None
         self._watch_problem: str | None = None
         self._reloading = asyncio.Lock()
@@ -165,7 +165,8 @@ class Daemon:
             loop.call_soon_threadsafe(self._handle_signal, number)
 
         self._deadline = ExitDeadline(report_signal, self._shutdown_grace.total_seconds())
-        control = ControlServer({}, EarlyCommands(self._scheduler.directory, self._path, self._stop).table())
+        self._early = EarlyCommands(self._scheduler.directory, self._path, self._stop)
+        control = ControlServer({}, self._early.table())
         try:
             if await self._open(control):
                 await self._run_opened(control)
@@ -182,14 +183,30 @@ class Daemon:
     async def _open(self, control: ControlServer) -> bool:
         """Open the scheduler; return whether it is open, or was to stop before that. Raises as `Scheduler.open`."""
 
+        path = control_transport().path(self._scheduler.directory)
+
+        is_bound = False
+
         def bind() -> None:
+            nonlocal is_bound
+            control.refusal = None
+            if is_bound:
+                return
             # Before anything is started: a start that is refused must have no effect.
-            control.bind(socket_path(self._scheduler.directory))
+            control.bind(path)
             log_start(self._path, self._scheduler.directory, self.log_places)
             self._note_config()
-            self._tasks.start(control.start(socket_path(self._scheduler.directory)))
+            self._tasks.start(control.start(path))
+            is_bound = True
 
-        self._opening = asyncio.ensure_future(self._scheduler.open(bind))
+        def stand_by(why: Standby) -> None:
+            if not is_bound and self._systemd.ping_seconds is not None:
+                self._tasks.start(self._ping_while_opening(self._systemd.ping_seconds))
+            bind()
+            control.refusal = self._early.stand_by(why)
+            self._systemd.report_ready(control.refusal)
+
+        self._opening = asyncio.ensure_future(self._scheduler.open(bind, stand_by))
         try:
             await self._opening
         except BaseException as error:
@@ -197,7 +214,7 @@ class Daemon:
             if isinstance(error, asyncio.CancelledError) and self._is_stop_requested:
                 return False
             if isinstance(error, StoreLocked):
-                _raise_other_daemon(error, self._scheduler.directory, self._path)
+                raise_other_daemon(error, self._scheduler.directory, self._path)
             raise
         finally:
             self._opening = None
@@ -205,6 +222,11 @@ class Daemon:
             # A cancellation that came too late, or was ignored.
             await self._scheduler.stop()
         return True
+
+    async def _ping_while_opening(self, seconds: float) -> None:
+        while self._opening is not None:
+            self._systemd.ping()
+            await asyncio.sleep(seconds)
 
     def _note_config(self) -> None:
         """Note whose state this is from now on, and remember whose it was."""
@@ -222,7 +244,7 @@ class Daemon:
             logger.warning("{}", text)
 
     async def _run_opened(self, control: ControlServer) -> None:
-        _tune_garbage_collection()
+        tune_garbage_collection()
         commands = Commands(
             self._scheduler,
             self._path,
@@ -231,6 +253,7 @@ class Daemon:
             self._problems,
             is_paused=self._paused,
             turns=self._stall_detector.turns,
+            edited=EditedConfig(self._path, self._registry, lambda: (self._files, self._include)),
         )
         control.complete(commands.table())
         try:
@@ -244,15 +267,19 @@ class Daemon:
         engine_loop = self._scheduler.runtime.engine_loop
         waker = MachineWaker(self._scheduler.runtime.engine.machine_wake_at)
         engine_loop.on_clock_check = lambda: self._look_around(control, waker)
-        self._set_watch(self._is_watch_enabled)
+        self._set_watch(self._started_config.watch_config)
         await self._report_inheritance()
+        for lost in (info for info in self._registry.infos() if info.state is State.BROKEN):
+            logger.error("{}", lost.problem)
         log_ready(self._path, self._describe_plan(), is_enabled=self._scheduler.runtime.settings.enabled)
         self._tasks.start(self._warnings.update(len(self._started_config.jobs)))
         if self._systemd.ping_seconds is not None:
             engine_loop.call_at_progress(self._systemd.ping, self._systemd.ping_seconds)
         self._systemd.report_ready(self._describe_plan())
         try:
-            await self._scheduler.wait_stopped()
+            by_signal = lambda: "signal" if self._is_signalled else "command"  # noqa: E731
+            async with note_while_running(self._scheduler.directory, find_end=by_signal):
+                await self._scheduler.wait_stopped()
         finally:
             self._set_watch(False)
             forwarding.cancel()
@@ -291,7 +318,7 @@ class Daemon:
     # Stopping
 
     def _handle_signal(self, number: int) -> None:
-        if number == signal.SIGHUP and not self._terminal.is_closed():
+        if is_reload_signal(number) and not self._terminal.is_closed():
             if self._opening is None:
                 self._tasks.start(self._reload_quietly())
             return
@@ -353,20 +380,12 @@ class Daemon:
         self._tasks.start(self._warnings.update(len(config.jobs)))
         for job in summary.get("replaced", ()):
             logger.bind(job=job).warning("{}", describe_replaced_job(job))
-        answer = {**summary, "at_next_start": self._keys_of_next_start(config)}
+        configs, directory = (self._started_config, config), state_directory(self._path).resolve()
+        answer = {**summary, "at_next_start": find_keys_of_next_start(*configs, directory != self._scheduler.directory)}
         logger.info("{}", describe_reload(answer))
+        for line in self._registry.outdated():
+            logger.warning("{}", line)
         return answer
-
-    def _keys_of_next_start(self, config: Config) -> list[str]:
-        """Return the keys whose new values take effect at the next start."""
-        running = self._started_config
-        directory = state_directory(self._path).resolve()
-        changed = {
-            "state": directory != self._scheduler.directory,
-            "store": config.store != running.store,
-            "loggers": config.loggers != running.loggers,
-        }
-        return [name for name, is_changed in changed.items() if is_changed]
 
     async def _load(self) -> Config:
         """Return the configuration as it is now, and remember the identities of its files. Raises ConfigError."""
@@ -396,6 +415,7 @@ class Daemon:
     def _problems(self) -> list[str]:
         problems = [problem for problem in (self._config_problem, self._watch_problem) if problem]
         stalls = dict.fromkeys(stall.text() for stall in self._stall_detector.stalls if stall.plugin)
+        problems += self._registry.outdated()
         return [*problems, *self._scheduler.runtime.quarantine.problems(), *log_setup.problems(), *stalls]
 
     def _set_watch(self, enabled: bool) -> None:
@@ -423,21 +443,3 @@ class Daemon:
         with contextlib.suppress(TimeoutError):
             if await call_within(MAX_READ_SECONDS, "reload", identify_files, self._path, self._include) != self._files:
                 await self._reload_quietly()
-
-
-def _tune_garbage_collection() -> None:
-    """Exempt the loaded jobs from garbage collection, and collect less often: the jobs stay for good."""
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-
-
-def _raise_other_daemon(error: StoreLocked, directory: Path, path: Path) -> None:
-    """Raise StoreLocked with the configuration that runs with this state directory, if it is another one."""
-    running = last_config(directory)
-    if running is None or is_same_config(path, running):
-        return
-    raise StoreLocked(
-        f"{directory} is in use by the daemon of {running} (process {error.pid or 'unknown'}); "
-        f"give {path} a directory of its own with the key state, or run 'rae-auto stop --config {running}'",
-        error.pid,
-    ) from None

@@ -23,7 +23,7 @@ class DescriptorReserve:
         """Open descriptors until the reserve is full, or until the limit is reached."""
         try:
             while len(self._descriptors) < RESERVE_SIZE:
-                self._descriptors.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+                self._descriptors.append(os.open(os.devnull, os.O_RDONLY))
         except OSError:
             return
 

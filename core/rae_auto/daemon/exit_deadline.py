@@ -1,9 +1,9 @@
 """The end of the process: signals, and a deadline after which nothing delays the exit.
 
-A thread does both, because the event loop may be what hangs: a plugin that blocks it, a log without a reader. Python
-writes the number of each signal to a pipe (`signal.set_wakeup_fd`), whatever the main thread is doing. The thread reads
-the pipe, hands the signal to the event loop and sets the deadline. If the process is still there when the deadline is
-over, the thread ends it without further ado: what is durable is so at every moment, and the next start recovers.
+A thread does both, because the event loop may be what hangs: a plugin that blocks it, a log without a reader. It reads
+signals as the platform has them, whatever the main thread is doing (`rae_auto.platforms.process_signals`), hands them
+to the event loop and sets the deadline. If the process is still there when the deadline is over, the thread ends it
+without further ado: what is durable is so at every moment, and the next start recovers.
 
 A clean stop has a deadline too (`STOP_SECONDS` after the grace); that one is in the runtime (`runtime.shutdown`), gives
 up part after part, and comes before this one.
@@ -11,7 +11,6 @@ up part after part, and comes before this one.
 
 import contextlib
 import os
-import select
 import signal
 import threading
 import time
@@ -19,6 +18,7 @@ from collections.abc import Callable
 
 from loguru import logger
 
+from rae_auto.platforms.process_signals import listen_to_signals
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.shutdown import STOP_SECONDS
 
@@ -35,8 +35,6 @@ SIGNALS_UNTIL_EXIT = 3
 """The first signal begins to stop, the second ends the grace, and this one ends the process at once."""
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-_PIPE_BYTES = 256
 
 
 class ExitDeadline:
@@ -56,11 +54,7 @@ class ExitDeadline:
         self._ends_at: float | None = None
         self._is_closed = False
         self._stop_signals = 0
-        self._reading, self._writing = os.pipe()
-        for end in (self._reading, self._writing):
-            os.set_blocking(end, False)
-        signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
-        self._handlers = {number: signal.signal(number, _do_nothing) for number in (*STOP_SIGNALS, signal.SIGHUP)}
+        self._signals = listen_to_signals()
         threading.Thread(target=self._watch, name="exit-deadline", daemon=True).start()
 
     def set(self, grace_seconds: float) -> None:
@@ -69,17 +63,12 @@ class ExitDeadline:
             ends_at = time.monotonic() + grace_seconds + STOP_SECONDS + EXIT_MARGIN_SECONDS
             self._ends_at = ends_at if self._ends_at is None else min(self._ends_at, ends_at)
         # The thread waits with the old timeout.
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._writing, b"\0")
+        self._signals.wake()
 
     def close(self) -> None:
         """Restore the handlers of signals; the process ends by itself."""
-        signal.set_wakeup_fd(-1)
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
         self._is_closed = True
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._writing, b"\0")
+        self._signals.close()
 
     def _watch(self) -> None:
         while not self._is_closed:
@@ -87,21 +76,19 @@ class ExitDeadline:
                 left = None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
             if left == 0:
                 self._end()
-            if select.select([self._reading], [], [], left)[0]:
-                for number in os.read(self._reading, _PIPE_BYTES):
-                    self._handle(number)
+            for number in self._signals.read(left):
+                self._handle(number)
 
     def _handle(self, number: int) -> None:
-        if number in self._handlers:
-            if number in STOP_SIGNALS:
-                self._stop_signals += 1
-                if self._stop_signals == SIGNALS_UNTIL_EXIT:
-                    self._end()
-                self.set(self.grace_seconds)
-                self.grace_seconds = 0
-            # A loop that is closed is about to end in any case.
-            with contextlib.suppress(RuntimeError):
-                self._on_signal(number)
+        if number in STOP_SIGNALS:
+            self._stop_signals += 1
+            if self._stop_signals == SIGNALS_UNTIL_EXIT:
+                self._end()
+            self.set(self.grace_seconds)
+            self.grace_seconds = 0
+        # A loop that is closed is about to end in any case.
+        with contextlib.suppress(RuntimeError):
+            self._on_signal(number)
 
     def _end(self) -> None:
         """End the process. The log gets a moment, in a thread of its own."""
@@ -128,7 +115,3 @@ def leave_hung_threads(exit_code: int) -> None:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 os._exit(exit_code)
-
-
-def _do_nothing(*_: object) -> None:
-    """Keep Python from ending the process; the pipe has the number of the signal."""

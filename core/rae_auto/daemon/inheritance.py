@@ -1,4 +1,4 @@
-"""The report on what a daemon inherits from another configuration that used its state directory before."""
+"""The state directory between configurations: what a daemon inherits from another one, and who else uses it now."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rae_auto.api.store import LogQuery
 from rae_auto.engine.plan import JobOrigin
+from rae_auto.errors import StoreLocked
 from rae_auto.model.primitives.formatting import format_count, quote
-from rae_auto.paths import is_same_config
+from rae_auto.paths import is_same_config, last_config
 from rae_auto.runtime.runtime import Runtime
 
 MAX_NAMED_JOBS = 5
@@ -42,3 +43,15 @@ def _name(noun: str, jobs: Iterable[str]) -> str:
         return ""
     more = ", …" if len(names) > MAX_NAMED_JOBS else ""
     return f"{format_count(len(names), noun)} ({', '.join(map(quote, names[:MAX_NAMED_JOBS]))}{more})"
+
+
+def raise_other_daemon(error: StoreLocked, directory: Path, path: Path) -> None:
+    """Raise StoreLocked with the configuration that runs with this state directory, if it is another one."""
+    running = last_config(directory)
+    if running is None or is_same_config(path, running):
+        return
+    raise StoreLocked(
+        f"{directory} is in use by the daemon of {running} (process {error.pid or 'unknown'}); "
+        f"give {path} a directory of its own with the key state, or run 'rae-auto stop --config {running}'",
+        error.pid,
+    ) from None

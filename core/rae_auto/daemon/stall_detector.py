@@ -4,6 +4,11 @@ An interval timer of the kernel (`setitimer`) is armed when the loop returns fro
 `select` again, so that an idle loop is never woken for this. If the timer expires, the handler of SIGALRM records the
 stack of the main thread and writes one byte to a pipe. A handler may do no more: the interrupted code could hold the
 lock of the log. A thread that blocks on the pipe names the plugin and writes the log line.
+
+The timer goes on to expire each second. After `MAX_BLOCKED_SECONDS` the handler raises `LoopBlocked` in the plugin that
+blocks, an endless loop or a system call that a signal interrupts: the call fails, as if the plugin had raised it, and
+the daemon goes on. It does so only where the plugin's own code, or what it calls outside of rae-auto, is what runs: the
+core must not be left half done. A loop in C stays; the process ends in time all the same (`exit_deadline`).
 """
 
 import asyncio
@@ -20,13 +25,20 @@ from typing import Any
 from attrs import frozen
 from loguru import logger
 
+from rae_auto.registry.containment import LoopBlocked
 from rae_auto.runtime.time.time_meter import TimeMeter
 
 MAX_TURN_SECONDS = 1.0
 """The time one turn of the loop may take before it counts as a stall."""
 
+MAX_BLOCKED_SECONDS = 10
+"""The time after which a plugin that blocks the loop is interrupted; counted in expiries of the timer."""
+
 MAX_STALLS = 20
 MAX_STACK_DEPTH = 200
+
+_PLUGIN_ROOMS = ("rae_auto.api", "rae_auto.toolkit", "rae_auto.model")
+"""Rooms whose functions plugins call, and that hold no state which must stay whole."""
 
 CodeLocation = tuple[str, str, int, str]
 """Module, file, line, function."""
@@ -55,6 +67,7 @@ class StallDetector:
         """Turns of the loop, each from the return of `select` to the next call: by so much others are late."""
         self._stacks: deque[Sequence[CodeLocation]] = deque(maxlen=MAX_STALLS)
         self._pipe: tuple[int, int] | None = None
+        self._expiries = 0
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
         """Create a loop; it is watched if the platform has interval timers and this is the main thread."""
@@ -64,7 +77,10 @@ class StallDetector:
         self._pipe = os.pipe()
         os.set_blocking(self._pipe[1], False)
         threading.Thread(target=self._report_stalls, name="stall-detector", daemon=True, args=(self._pipe[0],)).start()
-        return asyncio.SelectorEventLoop(_TimedSelector(self.turns))
+        return asyncio.SelectorEventLoop(_TimedSelector(self.turns, self._begin_turn))
+
+    def _begin_turn(self) -> None:
+        self._expiries = 0
 
     def close(self) -> None:
         """Stop watching."""
@@ -75,6 +91,14 @@ class StallDetector:
             self._pipe = None
 
     def _record_stack(self, _: int, frame: FrameType | None) -> None:
+        self._expiries += 1
+        if self._expiries > 1:
+            if self._expiries > MAX_BLOCKED_SECONDS and (place := self._find_interruptible(frame)) is not None:
+                raise LoopBlocked(
+                    f"it blocked the event loop for {MAX_BLOCKED_SECONDS} s at {place}; "
+                    "await asyncio.to_thread(…) for what blocks"
+                )
+            return
         stack: list[CodeLocation] = []
         while frame is not None and len(stack) < MAX_STACK_DEPTH:
             code = frame.f_code
@@ -86,6 +110,17 @@ class StallDetector:
                 os.write(self._pipe[1], b"!")
             except BlockingIOError:
                 return
+
+    def _find_interruptible(self, frame: FrameType | None) -> str | None:
+        """Return where a plugin can be interrupted: at its own code, the innermost but for libraries; None if not."""
+        while frame is not None:
+            module = frame.f_globals.get("__name__", "?")
+            if self._owner_of(module) is not None:
+                return f"{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
+            if module.startswith("rae_auto.") and not module.startswith(_PLUGIN_ROOMS):
+                return None
+            frame = frame.f_back
+        return None
 
     def _report_stalls(self, pipe: int) -> None:
         while os.read(pipe, 1):
@@ -108,9 +143,10 @@ class StallDetector:
 class _TimedSelector(selectors.DefaultSelector):
     """A selector that arms the timer between one `select` and the next, and measures how long that is."""
 
-    def __init__(self, turns: TimeMeter) -> None:
+    def __init__(self, turns: TimeMeter, begin_turn: Callable[[], None]) -> None:
         super().__init__()
         self._turns = turns
+        self._begin_turn = begin_turn
         self._returned_at: float | None = None
 
     def select(self, timeout: float | None = None) -> Any:
@@ -122,4 +158,5 @@ class _TimedSelector(selectors.DefaultSelector):
             return super().select(timeout)
         finally:
             self._returned_at = time.monotonic()
-            signal.setitimer(signal.ITIMER_REAL, MAX_TURN_SECONDS)
+            self._begin_turn()
+            signal.setitimer(signal.ITIMER_REAL, MAX_TURN_SECONDS, MAX_TURN_SECONDS)

@@ -2,7 +2,6 @@
 
 import heapq
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,9 +12,11 @@ from zoneinfo import ZoneInfo
 from loguru import logger
 
 from rae_auto._version import __version__
+from rae_auto.config import Config
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.primitives.zones import format_local_time
 from rae_auto.paths import CONFIG_NAME, configured_state_directory, home_or_root
+from rae_auto.platforms.shells import Shell, shell_of_platform
 
 MAX_NEXT_STARTS = 3
 """The number of starts that the log names at first."""
@@ -54,38 +55,43 @@ def log_ready(config: Path, plan: str, *, is_enabled: bool) -> None:
     )
 
 
-def status_elsewhere(config: Path) -> str:
+def status_elsewhere(config: Path, shell: Shell | None = None) -> str:
     """Return what to type for `rae-auto status` in another terminal, in any folder, so that it finds this daemon.
 
     If only the configuration says where the state is, commands find the daemon in its folder.
     """
-    if os.environ.get("RAE_STATE_DIR") or configured_state_directory(config) is None:
-        return f"{command_elsewhere()} status"
-    if config.name == CONFIG_NAME:
-        return f"cd {_shell_path(config.parent)} && {command_elsewhere()} status"
-    return f"{command_elsewhere()} status --config {_shell_path(config)}"
+    used = shell or shell_of_platform()
+    status = f"{_program(Path(sys.argv[0]), used)} status"
+    if state := os.environ.get("RAE_STATE_DIR"):
+        return used.with_variable("RAE_STATE_DIR", _shell_path(Path(state).expanduser(), used), status)
+    if configured_state_directory(config) is None:
+        return status
+    in_folder = used.in_folder(_shell_path(config.parent, used), status) if config.name == CONFIG_NAME else None
+    return in_folder or f"{status} --config {_shell_path(config, used)}"
 
 
-def command_elsewhere() -> str:
+def _program(started_as: Path, shell: Shell) -> str:
     """Return what to type for `rae-auto` in another terminal, in any folder."""
-    state = os.environ.get("RAE_STATE_DIR")
-    variable = f"RAE_STATE_DIR={_shell_path(Path(state).expanduser())} " if state else ""
-    return variable + _program(Path(sys.argv[0]))
-
-
-def _program(started_as: Path) -> str:
     if started_as.name == "__main__.py":
-        return f"{_shell_path(Path(sys.executable))} -m rae_auto"
+        return f"{_shell_path(Path(sys.executable), shell)} -m rae_auto"
     found = shutil.which("rae-auto")
     if found is not None and os.path.realpath(found) == os.path.realpath(started_as):
         return "rae-auto"
-    return _shell_path(started_as)
+    return _shell_path(started_as, shell)
 
 
-def _shell_path(path: Path) -> str:
+def _shell_path(path: Path, shell: Shell) -> str:
     """Return an absolute path as one types it: from `~` on where that is shorter, and quoted where needed."""
     path = Path(os.path.abspath(path))  # noqa: PTH100 - links are kept: a virtual environment is found by them
     home = home_or_root()
-    if home != Path("/") and path.is_relative_to(home) and path != home:
-        return f"~/{shlex.quote(str(path.relative_to(home)))}"
-    return shlex.quote(str(path))
+    return shell.quote_path(path, None if home == Path("/") else home)
+
+
+def find_keys_of_next_start(running: Config, config: Config, has_moved: bool) -> list[str]:
+    """Return the keys whose new values take effect at the next start; `has_moved` tells of the state directory."""
+    changed = {
+        "state": has_moved,
+        "store": config.store != running.store,
+        "loggers": config.loggers != running.loggers,
+    }
+    return [name for name, is_changed in changed.items() if is_changed]

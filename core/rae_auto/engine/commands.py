@@ -11,6 +11,7 @@ from attrs import frozen
 from rae_auto.engine.plan import Plan, Settings
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 
 Ask = int
@@ -20,12 +21,13 @@ Ask = int
 class AddJob:
     """Add a job to the store, or change the one with the same id if `replace` is set.
 
-    Reply: `{"job": id}`. Errors: DuplicateJob, InvalidJob.
+    `added_by` stays with the job. Reply: `{"job": id}`. Errors: DuplicateJob, InvalidJob.
     """
 
     plan: Plan
     replace: bool = False
     ask: Ask | None = None
+    added_by: Requester | None = None
 
 
 @frozen
@@ -78,13 +80,14 @@ class SkipStart:
 class Trigger:
     """Start a run by hand. Reply: `{"run_id": id}`. Errors: JobNotFound, NotStarted, InvalidJob, SchedulerClosed.
 
-    A run that is `forced` starts whatever the state of the jobs is that it needs.
+    A run that is `forced` starts whatever the state of the jobs is that it needs. `by` stays with the run.
     """
 
     occurrence: Occurrence
     ask: Ask | None = None
     inputs: RunInputs = NO_INPUTS
     forced: bool = False
+    by: Requester | None = None
 
 
 @frozen

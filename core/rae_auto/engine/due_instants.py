@@ -36,6 +36,7 @@ from datetime import datetime
 from attrs import define, evolve, field
 
 from rae_auto.engine import by_hand
+from rae_auto.engine.notices.downtimes import report_back
 from rae_auto.engine.notices.reports import report_downtime
 from rae_auto.engine.runs import admission
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS
@@ -54,13 +55,14 @@ from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.clock_jumps import ClockJump
+from rae_auto.model.primitives.evolving.slots import evolve_slots
 from rae_auto.model.primitives.graphs import sort_by_successors
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import CaughtUp, Due, Missed, MissedCause, Skip
 from rae_auto.model.schedule import Schedule, event_of
 
-MAX_INSTANTS_A_TURN = 500
+MAX_INSTANTS_A_TURN = 100
 """Number of instants after which a turn leaves the rest to the next one; a job that it has begun is finished."""
 
 
@@ -124,15 +126,20 @@ def _decide(turn: Turn, limit: float) -> None:
     lateness = Lateness(_take_missed_cause(state), turn.now.wall)
     due = [job for group in state.timetable.pop_due(turn.now.wall) for job, _ in group.members]
     _put_into_backlog(turn, {job: lateness for job in due if job not in state.undecidable})
-    if state.backlog is None:
-        return
-    piece, left = _Piece(state.backlog.spread, limit), list(reversed(state.backlog.jobs))
+    if state.backlog is not None:
+        _decide_piece(turn, state.backlog, limit)
+    report_back(turn)
+
+
+def _decide_piece(turn: Turn, backlog: Backlog, limit: float) -> None:
+    state = turn.state
+    piece, left = _Piece(backlog.spread, limit), list(reversed(backlog.jobs))
     while left and piece.left > 0:
         job, lateness = left.pop()
         if job in state.jobs and not turn.perform(_decide_job, state.jobs[job], lateness, piece):
             state.undecidable[job] = lateness
             state.timers.set(turn.now.mono + FAULT_RETRY_SECONDS, Alarm.DECIDE_AGAIN, job)
-    state.backlog = evolve(state.backlog, jobs=tuple(reversed(left))) if left else None
+    state.backlog = evolve(backlog, jobs=tuple(reversed(left))) if left else None
 
 
 def _put_into_backlog(turn: Turn, due: Mapping[JobId, Lateness]) -> None:
@@ -149,15 +156,15 @@ def _put_into_backlog(turn: Turn, due: Mapping[JobId, Lateness]) -> None:
 
 def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) -> None:
     """Decide the due instants of a job."""
-    spans = []
-    for trigger, schedule in entry.plan.schedules.items():
+    spans, schedules = [], entry.schedules()
+    for trigger, schedule in schedules.items():
         cursor = entry.state.cursors[trigger]
         due = piece.find_span(schedule, cursor.at, turn.now.wall)
         span = due and cursors.undecided(due, cursor)
         if span:
             spans.append((trigger, span))
     for trigger, span in sorted(spans, key=lambda found: found[1].instants[0]):
-        _decide_span(turn, entry, trigger, span, piece.spread, lateness)
+        _decide_span(turn, entry, trigger, schedules[trigger], span, piece.spread, lateness)
         piece.left -= len(span.instants)
     if spans:
         by_hand.forget_past_skips(turn, entry)
@@ -165,10 +172,16 @@ def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) 
 
 
 def _decide_span(
-    turn: Turn, entry: JobEntry, trigger: str, span: DueSpan, spread: StartSpread, lateness: Lateness
+    turn: Turn,
+    entry: JobEntry,
+    trigger: str,
+    schedule: Schedule,
+    span: DueSpan,
+    spread: StartSpread,
+    lateness: Lateness,
 ) -> None:
     """Decide the due instants of one trigger, and move its cursor. The caller saves the job's state."""
-    now, schedule = turn.now.wall, entry.plan.schedules[trigger]
+    now = turn.now.wall
     is_recurring = schedule.next_after(span.instants[-1]) is not None
     selected, cause = _select(entry, span, now, is_recurring=is_recurring), lateness.cause
     if cause is MissedCause.STORE_REVERTED:
@@ -201,7 +214,7 @@ def _decide_span(
     if refused:
         _record_refusals(turn, entry, trigger, refused)
     cursor = cursors.advance(entry.state.cursors[trigger], last, given_up)
-    entry.state = evolve(entry.state, cursors={**entry.state.cursors, trigger: cursor})
+    entry.state = evolve_slots(entry.state, cursors={**entry.state.cursors, trigger: cursor})
 
 
 def _report_missed(

@@ -16,12 +16,13 @@ from rae_auto.model.decision import Decision
 from rae_auto.model.expectations import Breach
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Run
 
-StoredValue = Job | JobState | Run | SeenOccurrence | OutboxNotice
+StoredValue = Job | JobState | Run | SeenOccurrence | OutboxNotice | Downtime
 """A value that is kept as a document."""
 
 

@@ -11,7 +11,7 @@ The theory of its state is in `state`. What is durable is the sum of all changes
 makes an equal engine.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, KeysView
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,7 @@ from rae_auto.engine.events import (
     DeliveryEnded,
     Event,
     GuardsRead,
+    OccurrenceWithdrawn,
     Restored,
     TimePassed,
     TriggerFired,
@@ -71,6 +72,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     Stop: lifecycle.stop,
     TimePassed: time_passing.time_passed,
     TriggerFired: admission.trigger_fired,
+    OccurrenceWithdrawn: admission.withdraw_occurrence,
     GuardsRead: guards.guards_read,
     AttemptStarted: attempts.attempt_started,
     AttemptEnded: attempts.attempt_ended,
@@ -103,7 +105,8 @@ class Engine:
         turn = Turn(self._state, now, Step())
         if isinstance(input_, Restored):
             return self._restore(turn, input_)
-        turn.perform(time_passing.handle_clock_jumps)
+        if now is not self._state.last_moment:
+            turn.perform(time_passing.handle_clock_jumps)
         # A jump that could not be handled isn't handled in each later turn again.
         self._state.last_moment = now
         if isinstance(input_, Reconfigure | RefreshPlans):
@@ -112,7 +115,8 @@ class Engine:
         if not turn.perform(_HANDLERS[type(input_)], input_):
             _refuse(turn, input_)
         dispatch.dispatch(turn)
-        turn.perform(lifecycle.stop_when_idle)
+        if self._state.is_stopping:
+            turn.perform(lifecycle.stop_when_idle)
         return turn.step
 
     def _restore(self, turn: Turn, event: Restored) -> Step:
@@ -148,6 +152,7 @@ class Engine:
                 yield Save(entry.state)
         yield from (Save(opened.run) for opened in self._state.runs.values())
         yield from (Save(notice) for notice in self._state.outbox)
+        yield from () if self._state.downtime is None else (Save(self._state.downtime),)
         yield from (Save(seen) for of_trigger in self._state.seen.values() for seen in of_trigger.values())
 
     @property
@@ -181,6 +186,10 @@ class Engine:
     def jobs(self) -> Iterator[JobEntry]:
         """Iterate over all jobs, in the order in which they came."""
         return iter(self._state.jobs.values())
+
+    def job_ids(self) -> KeysView[JobId]:
+        """Return the ids of all jobs, in the order in which they came, without a look at the jobs themselves."""
+        return self._state.jobs.keys()
 
     def run(self, run: RunId) -> RunEntry | None:
         """Return an open run, or None."""
@@ -219,11 +228,46 @@ class Engine:
 
     def machine_wake_at(self) -> datetime | None:
         """Return the next start for which the machine is to be woken from sleep; None if there is none."""
-        starts = [self.next_at(id_) for id_, entry in self._state.jobs.items() if entry.job.wake]
+        starts = [self._next_scheduled_start(entry) for entry in self._state.jobs.values() if entry.job.wake]
         return min((at for at in starts if at is not None), default=None)
 
     def next_at(self, job: JobId) -> datetime | None:
-        """Return when the job's schedules start it next, after a pause that has an end; None if they don't."""
-        entry = self._state.jobs[job]
-        is_enabled = entry.job.enabled and self._state.settings.enabled
-        return by_hand.find_next_start(self._state, entry) if is_enabled and not self._state.is_stopping else None
+        """Return when the job starts next by itself, as far as that is known; None if it isn't.
+
+        That is by its schedules, after a pause that has an end, or at the end of the delay after an event.
+        """
+        starts = (self._next_scheduled_start(self._state.jobs[job]), self.delayed_until(job))
+        return min((at for at in starts if at is not None), default=None)
+
+    def next_starts(self, limit: int) -> list[tuple[datetime, JobId]]:
+        """Return the jobs that start next by themselves, as `next_at`, at most `limit`, the earliest first.
+
+        Of ten thousand jobs it looks at few. Jobs that start at the same instant are in the order in which they came.
+        """
+        if self._state.is_stopping or not self._state.settings.enabled:
+            return []
+        waiting = [opened.run.job for opened in self._state.runs.values() if opened.run.job in self._state.jobs]
+        found = {job: at for job in waiting if (at := self.next_at(job)) is not None}
+        for instant, members in self._state.timetable.upcoming():
+            if sum(at < instant for at in found.values()) >= limit:
+                break
+            on_time = 0
+            for job, _ in members:
+                at = found.get(job) or self.next_at(job)
+                if at is not None:
+                    found[job] = at
+                    on_time += at <= instant
+                if on_time >= limit:
+                    break
+        order = {job: number for number, job in enumerate(self._state.jobs)}
+        return sorted(((at, job) for job, at in found.items()), key=lambda one: (one[0], order[one[1]]))[:limit]
+
+    def delayed_until(self, job: JobId) -> datetime | None:
+        """Return the end of the delay of a run that waits after an event; None if there is no such run."""
+        is_off = self._state.is_stopping or not self._state.settings.enabled
+        entry, runs = self._state.jobs[job], [opened.run for opened in self._state.open_runs(job)]
+        return None if is_off else by_hand.find_delayed_start(entry.job, entry.state, runs)
+
+    def _next_scheduled_start(self, entry: JobEntry) -> datetime | None:
+        is_off = self._state.is_stopping or not (entry.job.enabled and self._state.settings.enabled)
+        return None if is_off else by_hand.find_next_start(self._state, entry)

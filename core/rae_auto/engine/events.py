@@ -10,8 +10,9 @@ from rae_auto.engine.plan import Plan, Settings
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
-from rae_auto.model.primitives.names import RunId
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Result, Run
 
 
@@ -30,6 +31,10 @@ class Restored:
     seen: tuple[SeenOccurrence, ...] = ()
     is_reverted: bool = False
     notices: tuple[OutboxNotice, ...] = ()
+    downtime: Downtime | None = None
+    """The span before this start, if it is known."""
+    last_downtime: Downtime | None = None
+    """The latest one that the store knows of."""
 
 
 @frozen
@@ -48,6 +53,20 @@ class TriggerFired:
     occurrence: Occurrence
     ask: Ask | None = None
     feedback_key: str | None = None
+
+
+@frozen
+class OccurrenceWithdrawn:
+    """An occurrence that a source takes back, because an event `by` came before its delay was over.
+
+    The reply, where `ask` is given, is `{"withdrawn": bool}`.
+    """
+
+    job: JobId
+    trigger: str
+    key: str
+    by: str
+    ask: Ask | None = None
 
 
 @frozen
@@ -103,4 +122,4 @@ class DeliveryEnded:
 Fact = GuardsRead | AttemptStarted | AttemptEnded | AttemptFound | DeliveryEnded
 """Facts that are reported once; the others come again by themselves."""
 
-Event = Restored | TimePassed | TriggerFired | Fact
+Event = Restored | TimePassed | TriggerFired | OccurrenceWithdrawn | Fact

@@ -15,7 +15,7 @@ from rae_auto.engine.commands import AddJob, Reconfigure, RefreshPlans, RemoveJo
 from rae_auto.engine.effects import JobChanged
 from rae_auto.engine.notices.deliveries import retry_notices
 from rae_auto.engine.plan import JobOrigin, Plan
-from rae_auto.engine.runs import expectations, guards
+from rae_auto.engine.runs import expectations, guards, run_points
 from rae_auto.engine.runs.ending import stop_run
 from rae_auto.engine.runs.waiting import release, release_resources
 from rae_auto.engine.state import EngineState, JobEntry
@@ -45,6 +45,10 @@ def add_job(turn: Turn, command: AddJob) -> None:
         return
     turn.step.save(job)
     put_job(turn, command.plan)
+    entry = turn.state.jobs[job.id]
+    if entry.state.added_by != command.added_by:
+        entry.state = evolve(entry.state, added_by=command.added_by)
+        turn.step.save(entry.state)
     turn.step.reply(command.ask, {"job": job.id})
 
 
@@ -205,10 +209,10 @@ def put_job(turn: Turn, plan: Plan) -> str | None:
     for trigger, schedule in old.items():
         if plan.schedules.get(trigger) != schedule:
             state.timetable.leave((job.id, trigger))
-    for trigger, schedule in plan.schedules.items():
-        if old.get(trigger) != schedule:
-            state.timetable.join((job.id, trigger), schedule, turn.now.wall)
     set_cursors(turn, entry)
+    for trigger, schedule in entry.schedules().items():
+        if old.get(trigger) != plan.schedules[trigger]:
+            state.timetable.join((job.id, trigger), schedule, turn.now.wall)
     expectations.update_expectation(turn, entry)
     change = "changed" if known else "added"
     turn.step.request(JobChanged(job.id, change))
@@ -221,7 +225,8 @@ def set_cursors(turn: Turn, entry: JobEntry) -> None:
     """Have a cursor for each schedule of the job. One that can't be used keeps those it had."""
     if entry.plan.problem is not None:
         return
-    current = cursors.cursors_for(entry.plan.schedules, entry.state.cursors, turn.now.wall)
+    current = cursors.cursors_for(entry.plan, entry.state.cursors, turn.now.wall)
+    current = run_points.match_open_runs(turn, entry, current)
     if current != entry.state.cursors:
         entry.state = evolve(entry.state, cursors=current)
         turn.step.save(entry.state)
@@ -298,7 +303,7 @@ def _move_schedules(turn: Turn, entry: JobEntry, renamed: JobEntry) -> None:
     for trigger in entry.plan.schedules:
         state.timetable.leave((old, trigger))
     set_cursors(turn, renamed)
-    for trigger, schedule in renamed.plan.schedules.items():
+    for trigger, schedule in renamed.schedules().items():
         state.timetable.join((new, trigger), schedule, renamed.state.cursors[trigger].at)
     if old in state.undecidable:
         state.undecidable[new] = state.undecidable.pop(old)

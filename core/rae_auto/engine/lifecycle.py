@@ -7,6 +7,7 @@ from rae_auto.engine.effects import EngineStopped
 from rae_auto.engine.events import Restored
 from rae_auto.engine.jobs import set_cursors
 from rae_auto.engine.notices.deliveries import restore_notices
+from rae_auto.engine.notices.downtimes import restore_downtime
 from rae_auto.engine.runs import expectations
 from rae_auto.engine.runs.attempts import set_timeout, terms_of
 from rae_auto.engine.runs.ending import finish, interrupt_runs, must_wait_for, stop_run
@@ -18,7 +19,7 @@ from rae_auto.errors import RunNotFound
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import OnCrash
-from rae_auto.model.primitives.clock_jumps import CLOCK_JUMP_THRESHOLD, clock_step
+from rae_auto.model.primitives.clock_jumps import CLOCK_JUMP_THRESHOLD, clock_step, time_slept
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import Cancelled, Removed, StoreReverted
@@ -45,10 +46,11 @@ def restored(turn: Turn, event: Restored) -> None:
     for entry in state.jobs.values():
         state.pause_ends.set(entry.job.id, entry.state.paused_until)
         set_cursors(turn, entry)
-        for trigger, schedule in entry.plan.schedules.items():
+        for trigger, schedule in entry.schedules().items():
             state.timetable.join((entry.job.id, trigger), schedule, entry.state.cursors[trigger].at)
         expectations.restore_expectation(turn, entry)
     restore_notices(turn, event.notices)
+    restore_downtime(turn, event.downtime, event.last_downtime)
     state.is_restarted = True
     state.is_reverted = event.is_reverted
 
@@ -109,8 +111,9 @@ def _move_to_this_boot(run: Run, now: Moment) -> Run:
     """
     known = run.clocks or (run.guard_wait and run.guard_wait.since)
     if known and known.boot == now.boot:
-        set_by = clock_step(known, now)
-        return run.after_clock_set(set_by) if abs(set_by) > CLOCK_JUMP_THRESHOLD else run
+        set_by, slept = clock_step(known, now), time_slept(known, now)
+        run = run.after_clock_set(set_by) if abs(set_by) > CLOCK_JUMP_THRESHOLD else run
+        return run.after_sleep(slept) if slept > CLOCK_JUMP_THRESHOLD else run
     if run.guard_wait is not None and run.guard_wait.since.boot != now.boot:
         waited = now.elapsed_since(run.guard_wait.since)
         run = evolve(run, guard_wait=evolve(run.guard_wait, since=now.later(-waited)))

@@ -1,7 +1,7 @@
 """The configuration as the engine gets it: plans of jobs, and settings."""
 
 from collections.abc import Mapping
-from datetime import UTC, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -9,7 +9,7 @@ from attrs import field, frozen
 from rae_auto.model.guard import Computed
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.schedule import Schedule
+from rae_auto.model.schedule import RunPoint, Schedule
 
 
 class JobOrigin(StrEnum):
@@ -33,8 +33,19 @@ class Plan:
     upstream_jobs: tuple[JobId, ...] = ()
     summaries: tuple[str, ...] = field(default=(), eq=False)
     """A few words for each trigger, in the order of `job.schedule`; opaque to the engine."""
+    guard_summaries: Mapping[str, str] = field(factory=dict, eq=False)
+    """A few words for each guard of the job, by id; opaque to the engine."""
+    executor_summary: str = field(default="", eq=False)
+    """A few words for its executor; opaque to the engine."""
+    delays: Mapping[str, timedelta] = field(factory=dict)
+    """The time from an event of a source to its start, by trigger id, where there is one."""
+    run_points: Mapping[str, RunPoint] = field(factory=dict)
+    """The points of the job's last run from which schedules count, by trigger id, of those that don't go by the clock
+    alone."""
     problem: str | None = None
     """The reason why the job can't be used, such as a plugin that is gone: it is kept, and starts nothing."""
+    asks_executor: bool = False
+    """One of the guards, `EXECUTOR_GUARD`, is the job's executor, which every start waits for."""
 
 
 @frozen
@@ -51,3 +62,5 @@ class Settings:
     """Names of all notifiers, for jobs that name none."""
     zone: tzinfo = UTC
     """The configured time zone."""
+    node: str = ""
+    """The node that starts attempts, of those that use one store; empty where there is one alone."""

@@ -68,6 +68,7 @@ from rae_auto.engine.plan import Plan, Settings
 from rae_auto.engine.queues.outbox import Outbox
 from rae_auto.engine.queues.run_queue import Queue, ResourceLine, queue_rank
 from rae_auto.engine.time.catch_up import StartSpread
+from rae_auto.engine.time.cursors import current_schedules
 from rae_auto.engine.time.pause_ends import PauseEnds
 from rae_auto.engine.time.timers import Timers
 from rae_auto.engine.time.timetable import Timetable
@@ -76,6 +77,7 @@ from rae_auto.errors import JobNotFound
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
@@ -90,6 +92,7 @@ from rae_auto.model.reasons import (
     StoreReverted,
 )
 from rae_auto.model.run import Run, RunState, Stopping
+from rae_auto.model.schedule import Schedule
 
 K = TypeVar("K")
 
@@ -155,6 +158,10 @@ class JobEntry:
     def job(self) -> Job:
         """The job's definition."""
         return self.plan.job
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        """Return the schedules as they are at present, without those that wait for the end of a run to count from."""
+        return current_schedules(self.plan, self.state.cursors)
 
 
 @define(eq=False, on_setattr=note_old_value)
@@ -314,6 +321,9 @@ class EngineState:
 
     outbox: Outbox = field(default=_OUTBOX)
     """The notices that wait for their delivery."""
+
+    downtime: Downtime | None = None
+    """The last time in which no daemon ran, reported or to be reported; None if none is worth it."""
 
     is_restarted: bool = False
     """No instant has been decided yet in this process, so that what is due now fell due while the daemon was down."""

@@ -8,7 +8,7 @@ from rae_auto.engine import by_hand, due_instants
 from rae_auto.engine.effects import ClockJumped
 from rae_auto.engine.events import TimePassed
 from rae_auto.engine.notices.deliveries import recheck_notices, ring_notice
-from rae_auto.engine.runs import attempts, expectations, guards
+from rae_auto.engine.runs import attempts, expectations, guards, run_points
 from rae_auto.engine.runs.ending import interrupt_runs, save_interruptions
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, enqueue, release, wait
 from rae_auto.engine.state import Delayed, EngineState
@@ -31,6 +31,7 @@ def handle_clock_jumps(turn: Turn) -> None:
             _move_runs(turn, set_by)
             expectations.move_expectations(turn, set_by)
         else:
+            _lengthen_delays(turn, by)
             expectations.recheck_expectations(turn)
         if jump is ClockJump.SET_BACK:
             _set_back(turn)
@@ -51,12 +52,22 @@ def _set_back(turn: Turn) -> None:
         if moved != entry.state.cursors:
             entry.state = evolve(entry.state, cursors=moved)
             turn.step.save(entry.state)
+            run_points.rejoin_timetable(turn, entry, entry.plan.run_points)
 
 
 def _move_runs(turn: Turn, by: timedelta) -> None:
     """Let what open runs wait for, and how long they take, not depend on how the wall clock was set."""
     for entry in turn.state.runs.values():
         moved = entry.run.after_clock_set(by)
+        if moved is not entry.run:
+            entry.run = moved
+            turn.step.save(moved)
+
+
+def _lengthen_delays(turn: Turn, by: timedelta) -> None:
+    """Let delays after events not count the time for which the machine slept."""
+    for entry in turn.state.runs.values():
+        moved = entry.run.after_sleep(by)
         if moved is not entry.run:
             entry.run = moved
             turn.step.save(moved)
@@ -104,7 +115,7 @@ def _ring(turn: Turn, alarm: Alarm, subject: str, attempt: int) -> None:
         case Alarm.OVERDUE:
             expectations.notice_overdue(turn, JobId(subject))
         case Alarm.NOTICE:
-            ring_notice(turn, subject)
+            ring_notice(turn, subject, attempt)
         case Alarm.FAULT_RETRY:
             release(turn, subject)
         case Alarm.DECIDE_AGAIN:

@@ -11,7 +11,9 @@ from typing import Any
 from attrs import evolve, frozen
 
 from rae_auto.engine.time.catch_up import find_neighbours
-from rae_auto.explain.checks import ExplanationFact, list_outlook_facts, list_run_facts, list_skip_facts
+from rae_auto.explain.check_node import CheckNode, ExplanationFact
+from rae_auto.explain.check_tree import check_instant, check_now, check_repeat, check_run, check_skip
+from rae_auto.explain.checks import list_outlook_facts, list_run_facts, list_skip_facts
 from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import SeenOccurrence
@@ -39,12 +41,13 @@ CLOCK_CHANGE_SPAN = timedelta(hours=3)
 
 @frozen
 class Explanation:
-    """The answer, the facts behind it, and the reason and the run, if there are any."""
+    """The answer, the facts behind it, the reason and the run, if there are any, and the tree of checks."""
 
     answer: str
     facts: tuple[ExplanationFact, ...]
     reason: Reason | None = None
     run: str | None = None
+    checks: tuple[CheckNode, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """Return the JSON of it, for users."""
@@ -53,13 +56,15 @@ class Explanation:
             "reason": None if self.reason is None else self.reason.code,
             "run_id": self.run,
             "facts": [{"subject": fact.subject, "text": fact.text} for fact in self.facts],
+            "checks": [check.record() for check in self.checks],
         }
 
 
 def explain_run(run: Run, view: JobView) -> Explanation:
     """Return why this run is in its state."""
     answer, reason = _describe_run(run, view)
-    return Explanation(answer, (*list_run_facts(run, view), *list_outlook_facts(view)), reason, run.id)
+    facts = (*list_run_facts(run, view), *list_outlook_facts(view))
+    return Explanation(answer, facts, reason, run.id, check_run(run, view))
 
 
 def explain_at(time: RequestedTime, view: JobView) -> Explanation:
@@ -67,7 +72,7 @@ def explain_at(time: RequestedTime, view: JobView) -> Explanation:
     at = min(time.instants, key=lambda instant: _distance_to_records(instant, view))
     explanation = _explain_instant(at, view)
     remarks = (ExplanationFact("time", time.remark),) if time.remark else ()
-    return Explanation(explanation.answer, (*remarks, *explanation.facts), explanation.reason, explanation.run)
+    return evolve(explanation, facts=(*remarks, *explanation.facts))
 
 
 def explain_now(view: JobView) -> Explanation:
@@ -77,7 +82,8 @@ def explain_now(view: JobView) -> Explanation:
         return explain_run(open_runs[-1], view)
     run = max(view.runs, key=lambda run: (run.finished_at or run.queued_at, run.queued_at), default=None)
     if view.problem is not None:
-        return Explanation(f"{view.job} starts nothing: {view.problem}", (), UnusableJob(view.problem))
+        answer = f"{view.job} starts nothing: {view.problem}"
+        return Explanation(answer, (), UnusableJob(view.problem), None, check_now(view))
     if view.definition is not None and (view.disabled_by or view.pause):
         reason = view.pause or Disabled()
         state = (
@@ -86,7 +92,8 @@ def explain_now(view: JobView) -> Explanation:
             else f"does not start by itself: {view.disabled_by}"
         )
         latest = (ExplanationFact("latest run", _describe_run(run, view)[0]),) if run else ()
-        return Explanation(f"{view.job} {state}", (*latest, *list_outlook_facts(view)), reason)
+        facts = (*latest, *list_outlook_facts(view))
+        return Explanation(f"{view.job} {state}", facts, reason, None, check_now(view))
     decision = view.decisions[0] if view.decisions else None
     repeat = max(view.repeated, key=lambda seen: seen.repeated_at or seen.at, default=None)
     decided_at = (run.finished_at or run.queued_at) if run else None
@@ -107,7 +114,8 @@ def explain_now(view: JobView) -> Explanation:
             return explanation
         meanwhile = ExplanationFact("meanwhile", _describe_skip(decision, view, decision.at))
         return evolve(explanation, facts=(*explanation.facts, meanwhile))
-    return Explanation(f"{view.job} {_describe_absence(view)}{_describe_next(view)}", tuple(list_outlook_facts(view)))
+    answer = f"{view.job} {_describe_absence(view)}{_describe_next(view)}"
+    return Explanation(answer, tuple(list_outlook_facts(view)), None, None, check_now(view))
 
 
 def _describe_absence(view: JobView) -> str:
@@ -135,7 +143,14 @@ def _explain_instant(at: datetime, view: JobView) -> Explanation:
         return _explain_skip(decision, view, at)
     if run is not None and to_run <= MAX_DISTANCE:
         return explain_run(run, view)
-    return _explain_no_record(at, view)
+    return evolve(_explain_no_record(at, view), checks=check_instant(_find_due(at, view), view))
+
+
+def _find_due(at: datetime, view: JobView) -> datetime:
+    """Return the due instant that an answer on this time is about, or the time itself."""
+    near = [due for due in find_neighbours(view.schedules.values(), at) if due is not None]
+    nearest = min(near, key=lambda due: abs(due - at), default=at)
+    return nearest if abs(nearest - at) <= MAX_DISTANCE else at
 
 
 def _explain_no_record(at: datetime, view: JobView) -> Explanation:
@@ -165,6 +180,8 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
         why = _describe_trigger_problems(view)
     elif around:
         why = f"it {was} not due ({', '.join(around)})"
+    elif view.unknown_starts:
+        why = f"it {was} not due ({'; '.join(view.unknown_starts.values())})"
     elif sources:
         why = f"{sources} reported nothing" if at <= view.now else f"it has no schedule; it waits for {sources}"
     else:
@@ -192,7 +209,8 @@ def _explain_missing_record(due: datetime, view: JobView) -> str:
 
 def _explain_skip(decision: Decision, view: JobView, at: datetime) -> Explanation:
     answer = _describe_skip(decision, view, at)
-    return Explanation(answer, (*list_skip_facts(decision, view), *list_outlook_facts(view)), decision.reason)
+    facts = (*list_skip_facts(decision, view), *list_outlook_facts(view))
+    return Explanation(answer, facts, decision.reason, None, check_skip(decision, view))
 
 
 def _describe_skip(decision: Decision, view: JobView, at: datetime) -> str:
@@ -210,7 +228,9 @@ def _explain_repeat(seen: SeenOccurrence, view: JobView) -> Explanation:
         ExplanationFact("occurrence", f"for {view.time(seen.at)}, key {quote(seen.key)}"),
         ExplanationFact("repeated", view.describe_repeats(seen)),
     )
-    return Explanation(answer, (*facts, *list_outlook_facts(view)), Repeated(seen.at), seen.run)
+    return Explanation(
+        answer, (*facts, *list_outlook_facts(view)), Repeated(seen.at), seen.run, check_repeat(seen, view)
+    )
 
 
 def _distance_to_repeat(seen: SeenOccurrence, at: datetime) -> timedelta:
@@ -223,7 +243,9 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
     if run.state.active:
         since = view.time(run.attempt_started_at or run.queued_at)
         if view.has_daemon:
-            return f"{name} has been {run.state} since {since}{_because(run.cause)}", run.cause
+            taken = f"; a new daemon took it over at {view.time(run.adopted_at)}" if run.adopted_at else ""
+            place = f" on node {quote(run.node)}" if run.node else ""
+            return f"{name} has been {run.state}{place} since {since}{_because(run.cause)}{taken}", run.cause
         return (
             f"{name} was {run.state} when the last daemon ended, since {since}{_because(run.cause)}",
             run.cause,
@@ -236,7 +258,8 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
         note = view.clock_note(run.trigger, run.scheduled_for)
         cause = f"; {run.cause.text}" if isinstance(run.cause, CaughtUp) else f"; it ran because {run.cause.text}"
         returned = "" if run.value is None else f", and returned {escape_json(run.value)}"
-        return f"{ended}{returned}{cause}{f'; {note}' if note else ''}", run.cause
+        taken = f"; a new daemon took it over at {view.time(run.adopted_at)}" if run.adopted_at else ""
+        return f"{ended}{returned}{cause}{f'; {note}' if note else ''}{taken}", run.cause
     code = f"exit code {run.exit_code}" if run.exit_code else None
     given = run.reason.describe(view.time) if run.reason else None
     # The exit code of an attempt that was ended early says how it took that, not why it was ended.
@@ -272,9 +295,12 @@ _PASSIVE_STATES = (RunState.CANCELLED, RunState.INTERRUPTED, RunState.SKIPPED, R
 
 def _describe_next(view: JobView) -> str:
     if view.trigger_problems:
-        return f": {_describe_trigger_problems(view)}"
+        due = f"; it is next due at {view.time(view.next_at)}" if view.next_at else ""
+        return f"{due}{'; ' if due else ': '}{_describe_trigger_problems(view)}"
     if view.next_at:
         return f"; it is next due at {view.time(view.next_at)}"
+    if view.unknown_starts:
+        return f"; {'; '.join(view.unknown_starts.values())}"
     if view.schedules and not _describe_sources(view):
         last, _ = find_neighbours(view.schedules.values(), view.now)
         if not any(map(has_instants, view.schedules.values())):
@@ -294,5 +320,6 @@ def _describe_trigger_problems(view: JobView) -> str:
 
 def _describe_sources(view: JobView) -> str:
     """Return the triggers that are not schedules, in words; empty if there are none."""
-    sources = [summary for trigger, summary in view.summaries.items() if trigger not in view.schedules]
+    schedules = view.schedules.keys() | view.unknown_starts.keys()
+    sources = [summary for trigger, summary in view.summaries.items() if trigger not in schedules]
     return f"its trigger{'s' if len(sources) > 1 else ''} ({'; '.join(sources)})" if sources else ""

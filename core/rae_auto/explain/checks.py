@@ -5,9 +5,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from attrs import frozen
-
 from rae_auto.engine.runs.expectations import describe_overrun
+from rae_auto.explain.check_node import ExplanationFact
 from rae_auto.explain.job_view import JobView, describe_occurrence
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.expectations import describe_overdue
@@ -54,17 +53,6 @@ _BY_HAND = "not checked, because the run was started by hand"
 _FORCED = "not checked, because the run was started with --force"
 
 
-@frozen
-class ExplanationFact:
-    """One fact of an explanation."""
-
-    subject: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.subject}: {self.text}"
-
-
 def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     """Yield all that is known of a run."""
     yield from _occurrence(run.trigger, run.key, run.scheduled_for, view)
@@ -75,7 +63,7 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     yield ExplanationFact("decided", f"run at {view.time(run.queued_at)}: {run.cause.text} ({run.cause.code})")
     if isinstance(run.cause, CaughtUp):
         yield ExplanationFact("missed", run.cause.cause.text)
-    yield from _policies_of(run)
+    yield from _policies_of(run, view)
     if run.trigger == MANUAL and view.definition and view.definition.guards:
         yield ExplanationFact("guards", _BY_HAND)
     yield from _wait(run, view)
@@ -89,6 +77,8 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     if overrun is not None and run.overran_at is not None:
         limit = f'expect.max_runtime = "{format_duration(overrun.max_runtime)}"'
         yield ExplanationFact("too long", f"for longer than expected, since {view.time(run.overran_at)} ({limit})")
+    if run.adopted_at is not None:
+        yield ExplanationFact("taken over", f"by a new daemon at {view.time(run.adopted_at)}")
     yield from _attempts(run, view)
     if run.finished_at is not None:
         why = f": {run.reason.describe(view.time)}" if run.reason else ""
@@ -143,9 +133,13 @@ def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:
     if view.next_at is not None:
         blocker = view.describe_blocker(view.next_at)
         yield ExplanationFact("next", f"due at {view.time(view.next_at)}{f', but {blocker}' if blocker else ''}")
+    for why in view.unknown_starts.values():
+        yield ExplanationFact("next", why)
     yield from _expectation(view)
     for skip in view.skips:
         yield ExplanationFact("skip", f"the start at {view.time(skip.at)} is to be skipped (rae-auto skip)")
+    if view.added_by is not None:
+        yield ExplanationFact("added by", f"{view.added_by.describe()}, at {view.time(view.added_by.at)}")
     if not view.has_daemon:
         yield ExplanationFact("daemon", "no daemon is running; 'rae-auto run' starts one")
 
@@ -167,7 +161,8 @@ def _expectation(view: JobView) -> Iterator[ExplanationFact]:
 def _occurrence(trigger: str, key: str, at: datetime, view: JobView) -> Iterator[ExplanationFact]:
     summary = view.summaries.get(trigger, trigger)
     yield ExplanationFact("trigger", f"{trigger} ({summary})" if summary != trigger else trigger)
-    key_text = "" if trigger in view.schedules or trigger == MANUAL else f", key {quote(key)}"
+    is_schedule = trigger in view.schedules or trigger in view.unknown_starts
+    key_text = "" if is_schedule or trigger == MANUAL else f", key {quote(key)}"
     yield ExplanationFact("occurrence", f"for {view.time(at)}{key_text}")
     for remark in (view.clock_note(trigger, at), view.zone_note(trigger, at)):
         if remark is not None:
@@ -178,7 +173,7 @@ def _truncate(text: str) -> str:
     return text if len(text) <= _MAX_EVENT_CHARACTERS else f"{text[:_MAX_EVENT_CHARACTERS]}…"
 
 
-def _policies_of(run: Run) -> Iterator[ExplanationFact]:
+def _policies_of(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     if run.trigger == MANUAL:
         yield ExplanationFact("enabled", _BY_HAND)
     else:
@@ -192,7 +187,9 @@ def _policies_of(run: Run) -> Iterator[ExplanationFact]:
         is_forced = isinstance(run.cause, Manual) and run.cause.forced
         yield ExplanationFact("needs", _FORCED if is_forced else _describe_needs(run, conditions.needs))
     for name, result in conditions.guards.items():
-        yield ExplanationFact(f"guard {name}", f"{result.verdict}: {result.reason}")
+        summary = view.guard_summaries.get(name, name)
+        words = "" if summary == name else f" ({summary})"
+        yield ExplanationFact(f"guard {name}", f"{result.verdict}: {result.reason}{words}")
     if conditions.resources:
         yield ExplanationFact("resources", ", ".join(conditions.resources))
 
@@ -237,7 +234,7 @@ def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:
 
 def _wait_text(reason: Block, run: Run, view: JobView) -> str:
     if isinstance(reason, StartDelayed) and run.started_at is not None:
-        return f"until {view.time(reason.until)} (jitter, or the distance between missed runs)"
+        return f"until {view.time(reason.until)} ({reason.cause})"
     current = run.guard_wait.by if isinstance(reason, GuardBlocked) and run.guard_wait else reason
     return current.describe(view.time) if _is_waiting(run) and not run.attempts else current.describe_past(view.time)
 

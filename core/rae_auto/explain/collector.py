@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from rae_auto.api.store import LogQuery
-from rae_auto.engine.plan import Plan
+from rae_auto.engine.plan import JobOrigin, Plan
+from rae_auto.engine.time.cursors import counting_points, current_schedules
 from rae_auto.errors import BadRequest, JobNotFound, RunNotFound
 from rae_auto.explain.answer import Explanation, explain_at, explain_now, explain_run
 from rae_auto.explain.job_view import JobView, Wait
+from rae_auto.explain.next_start import describe_unknown_start
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
@@ -36,7 +38,13 @@ DISABLED_BY_CONFIGURATION = "enabled = false in the configuration"
 """The cause that all jobs start by hand only, unless it is an option of the daemon."""
 
 MAX_RECORDS = 1000
-"""The number of runs, and of decisions, that are read: the newest."""
+"""The number of runs, and of decisions, that are read about a time: the newest."""
+
+MAX_RECENT_RECORDS = 50
+"""The number of them that are read about the present state, or about one run: the newest.
+
+Only the newest and open ones tell something, and a run that began before others and ended after them.
+"""
 
 
 class JobSource(Protocol):
@@ -102,7 +110,7 @@ class Question:
     def query(self) -> LogQuery:
         """Return the query for the runs and decisions that may belong to the answer."""
         if self.time is None:
-            return LogQuery(job=self.job, limit=MAX_RECORDS)
+            return LogQuery(job=self.job, limit=MAX_RECENT_RECORDS)
         first, last = self.time.instants[0], self.time.instants[-1]
         return LogQuery(job=self.job, since=first - SEARCH_SPAN, until=last + SEARCH_SPAN, limit=MAX_RECORDS)
 
@@ -152,6 +160,7 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         pause=state.find_pause(source.now) if plan else None,
         expectation=state.expectation if plan else None,
         skips=[skip for skip in state.skips if skip.at > source.now] if plan else (),
+        added_by=state.added_by if plan and plan.origin is JobOrigin.STORE else None,
         now=source.now,
         zone=source.zone,
         format_time=source.format_time,
@@ -161,14 +170,22 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         decisions=decisions,
         repeated=[seen for seen in source.known_occurrences(job) if seen.repeats],
         waiting=source.waits(runs),
-        schedules=plan.schedules if plan else {},
+        schedules=current_schedules(plan, state.cursors) if plan else {},
+        unknown_starts=_unknown_starts(plan, state) if plan else {},
         guards=plan.guards if plan else {},
         summaries=_summaries(plan) if plan else {},
+        guard_summaries=plan.guard_summaries if plan else {},
         cursors=state.cursors,
         trigger_problems=source.trigger_problems(plan) if plan else {},
         preparation_problem=source.preparation_problem(job),
         has_daemon=source.has_daemon,
     )
+
+
+def _unknown_starts(plan: Plan, state: JobState) -> dict[str, str]:
+    counts_from = counting_points(plan, state.cursors)
+    found = {trigger: describe_unknown_start(plan, trigger, counts_from) for trigger in plan.run_points}
+    return {trigger: why for trigger, why in found.items() if why is not None}
 
 
 def _disabled_by(job: Job, source: JobSource) -> str | None:

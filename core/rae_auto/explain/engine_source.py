@@ -47,7 +47,7 @@ class EngineSource:
         self.format_time = time_format(zone, self.now, local=local_times)
 
     def job_names(self) -> Iterable[str]:
-        return [entry.job.id for entry in self._engine.jobs()]
+        return self._engine.job_ids()
 
     def find_plan(self, job: str) -> Plan | None:
         try:

@@ -7,15 +7,15 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from rae_auto.api.trigger import ScheduleTrigger
-from rae_auto.explain.next_start import Guards, find_start
+from rae_auto.explain.next_start import Guards, find_start, note_own_zone
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.expectations import Expectation
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, SeenOccurrence, SkippedStart
 from rae_auto.model.primitives.formatting import format_count, quote
-from rae_auto.model.primitives.zones import zone as named_zone
 from rae_auto.model.reasons import Missed, Paused, Reason, SkippedByHand
 from rae_auto.model.reasons.base import TimeFormat
+from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import Run
 from rae_auto.model.schedule import Schedule
 from rae_auto.registry.safe_schedule import SafeSchedule
@@ -45,6 +45,8 @@ class JobView:
     """The time zone in which times are shown."""
     format_time: TimeFormat
     """Returns an instant as it is written in a sentence."""
+    added_by: Requester | None = None
+    """The origin of an added job."""
     next_at: datetime | None = None
     last_finished_at: datetime | None = None
     """The latest end of a run, which the job's state keeps when the record of the run is deleted."""
@@ -55,9 +57,13 @@ class JobView:
     waiting: Mapping[str, Wait] = field(factory=dict)
     """Why open runs wait, by their ids."""
     schedules: Mapping[str, Schedule] = field(factory=dict)
+    unknown_starts: Mapping[str, str] = field(factory=dict)
+    """Why the next instants of schedules are not known, by trigger id; those are not among `schedules`."""
     guards: Guards = field(factory=dict)
     summaries: Mapping[str, str] = field(factory=dict)
     """A few words for each trigger, by id."""
+    guard_summaries: Mapping[str, str] = field(factory=dict)
+    """A few words for each guard, by id."""
     cursors: Mapping[str, Cursor] = field(factory=dict)
     trigger_problems: Mapping[str, str] = field(factory=dict)
     """Why triggers don't work at present, by their ids."""
@@ -103,13 +109,7 @@ class JobView:
 
     def zone_note(self, trigger: str, instant: datetime) -> str | None:
         """Return the time in the trigger's own zone, if its clock shows another time."""
-        name = getattr(self._schedule(trigger), "timezone", None)
-        if not isinstance(name, str) or name == "local":
-            return None
-        there, here = instant.astimezone(named_zone(name)), instant.astimezone(self.zone)
-        if there.utcoffset() == here.utcoffset():
-            return None
-        return f"{here:%H:%M} in {self.zone.key} is {there:%H:%M} on {there.date()} in {name}, the trigger's zone"
+        return note_own_zone(self._schedule(trigger), instant, self.zone)
 
     def describe_repeats(self, seen: SeenOccurrence) -> str:
         """Return how often an occurrence was reported again, and when last."""

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
+from rae_auto.engine.plan import Plan
 from rae_auto.model.guard import Computed
+from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.zones import zone
 from rae_auto.model.reasons import GuardBlocked, SkippedByHand
 
 Guards = Mapping[str, Computed | None]
@@ -43,8 +47,33 @@ def find_start(guards: Guards, guard_timeout: timedelta, due_at: datetime) -> Ne
     return NextStart(due_at, at, first)
 
 
+def note_own_zone(schedule: object, instant: datetime, shown: ZoneInfo) -> str | None:
+    """Return the time in the schedule's own zone, if its clock shows another time than the zone that is `shown`."""
+    name = getattr(schedule, "timezone", None)
+    if not isinstance(name, str) or name == "local":
+        return None
+    there, here = instant.astimezone(zone(name)), instant.astimezone(shown)
+    if there.utcoffset() == here.utcoffset():
+        return None
+    return f"{here:%H:%M} in {shown.key} is {there:%H:%M} on {there.date()} in {name}, the trigger's zone"
+
+
 def _find_blocker(guards: Guards, at: datetime) -> GuardBlocked | None:
     for name, guard in guards.items():
         if guard is not None and not (result := guard.evaluate(at)).allows:
             return GuardBlocked.from_result(name, result)
     return None
+
+
+def describe_unknown_start(plan: Plan, trigger: str, counts_from: Mapping[str, datetime | None]) -> str | None:
+    """Return why the next instant of a schedule is not known that counts from the last run of its job; else None.
+
+    `counts_from` has the instants that such schedules count from, None while a run goes on whose end isn't known.
+    """
+    if trigger not in plan.run_points or counts_from.get(trigger) is not None:
+        return None
+    numbers = {ref.id: number for number, ref in enumerate(plan.job.schedule)}
+    what = plan.summaries[numbers[trigger]] if plan.summaries else trigger
+    if trigger in counts_from:
+        return f"{quote(what)} counts from the end of the run that goes on, which isn't known yet"
+    return f"{quote(what)} counts from when a daemon loads the job"

@@ -13,6 +13,7 @@ from cattrs import Converter
 
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.policies import IoPriority, Priority
 from rae_auto.model.primitives.instants import format_instant, parse_instant
@@ -27,9 +28,14 @@ STATE = "state"
 RUN = "run"
 SEEN = "seen"
 NOTICE = "notice"
-"""Kinds of documents: jobs from the API, states of jobs, open runs, occurrences already decided, notices to deliver."""
+DOWNTIME = "downtime"
+"""Kinds of documents: jobs from the API, states of jobs, open runs, occurrences already decided, notices to deliver,
+and the last time in which no daemon ran."""
 
-KINDS = (JOB, STATE, RUN, SEEN, NOTICE)
+KINDS = (JOB, STATE, RUN, SEEN, NOTICE, DOWNTIME)
+
+DOWNTIME_KEY = "last"
+"""The key of the one downtime that is kept."""
 
 RUNS = "runs"
 DECISIONS = "decisions"
@@ -82,6 +88,22 @@ def reason_code(document: Any) -> str:
     return document if isinstance(document, str) else str(document["code"])
 
 
+def duration_of(run: Mapping[str, Any]) -> float | None:
+    """Return the seconds of `Run.duration` of the document of a run, read without making a value of it.
+
+    None also where the document is that of another program.
+    """
+    try:
+        began, ended = run.get("started_at"), run.get("finished_at")
+        if began is None or ended is None:
+            return None
+        set_by = sum(step["seconds"] for step in run.get("clock_steps", ()))
+        elapsed = (parse_instant(ended) - parse_instant(began)).total_seconds()
+        return max(elapsed - float(set_by), 0.0)
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
 def dump(value: object) -> dict[str, Any]:
     """Return the JSON document of a value of the model."""
     return _converter().unstructure(value)  # type: ignore[no-any-return]
@@ -92,7 +114,7 @@ def load(cls: type[T], document: Mapping[str, Any]) -> T:
     return _converter().structure(document, cls)
 
 
-def document_key(value: Job | JobState | Run | SeenOccurrence | OutboxNotice) -> tuple[str, str]:
+def document_key(value: Job | JobState | Run | SeenOccurrence | OutboxNotice | Downtime) -> tuple[str, str]:
     """Return the kind and key under which a value is stored."""
     match value:
         case Job():
@@ -103,6 +125,8 @@ def document_key(value: Job | JobState | Run | SeenOccurrence | OutboxNotice) ->
             return RUN, value.id
         case OutboxNotice():
             return NOTICE, value.key
+        case Downtime():
+            return DOWNTIME, DOWNTIME_KEY
         case SeenOccurrence():
             # The key of a source can be long and contain any character.
             digest = hashlib.blake2b(

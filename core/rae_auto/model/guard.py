@@ -6,6 +6,9 @@ from typing import Protocol
 
 from attrs import frozen
 
+EXECUTOR_GUARD = "executor"
+"""Id of the guard that stands for a job's executor, where that may have to wait for a machine."""
+
 
 class Verdict(StrEnum):
     """Answer of a guard. UNKNOWN does not allow a start."""

@@ -1,13 +1,15 @@
 """Status and description of a job, as programs read them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rae_auto.model.job_state import SkippedStart
 from rae_auto.model.policies import Priority
 from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import RunState
 
 
@@ -30,7 +32,9 @@ class JobStatus:
 
     A pause ends by itself at `paused_until`, if that is set. `skips` has the starts that are skipped by hand;
     `next_at` comes after the pause and is none of them. By `expected_by` a run has to succeed, if that is expected;
-    `overdue_at` is when none had. Runs in `overrunning` have been running for longer than expected.
+    `overdue_at` is when none had. Runs in `overrunning` have been running for longer than expected. At `delayed_until`
+    the delay after an event is over, for which a run waits. `counts_from` has, for each schedule that counts from the
+    last run, the instant that it counts from, None while the end of that run is not known.
     """
 
     job: JobId
@@ -49,11 +53,18 @@ class JobStatus:
     expected_by: datetime | None = None
     overdue_at: datetime | None = None
     overrunning: tuple[RunId, ...] = ()
+    delayed_until: datetime | None = None
+    counts_from: Mapping[str, datetime | None] = field(factory=dict)
 
 
 @frozen(kw_only=True)
 class JobInfo:
-    """A job in a list. `schedule` has a line of text for each trigger; `origin` is "config" or "store"."""
+    """A job in a list. `schedule` has a line of text for each trigger, `guards` one for each guard, and `executor` one
+    for what runs it; `origin` is "config" or "store".
+
+    `added_by` is where a job of the store comes from. `problems` has a line for each trigger that fails or is
+    quarantined, with its plugin and the remedy, or one that says why the job can't be used at all.
+    """
 
     id: JobId
     name: str
@@ -61,3 +72,7 @@ class JobInfo:
     schedule: tuple[str, ...]
     priority: Priority
     status: JobStatus
+    added_by: Requester | None = None
+    guards: tuple[str, ...] = ()
+    executor: str = ""
+    problems: tuple[str, ...] = ()

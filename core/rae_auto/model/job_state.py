@@ -10,6 +10,7 @@ from rae_auto.model.expectations import Expectation
 from rae_auto.model.notices.outbox import NoticeCounts
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import FeedbackLoop, Paused, SkippedByHand
+from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import Run, RunState
 
 MAX_NOTE_CHARACTERS = 256
@@ -36,13 +37,15 @@ class Cursor:
 
     Instants before `since` were skipped as missed, or are older than the schedule. `others` are further spans that are
     decided, before that or while the clock was set ahead. `schedule` is a digest of the schedule, to
-    notice a change.
+    notice a change. `counts_from` is the start or the end of the run from which a schedule counts that does; None while
+    that run goes on, and for all others.
     """
 
     at: datetime
     schedule: str
     since: datetime
     others: tuple[Span, ...] = ()
+    counts_from: datetime | None = None
 
 
 @frozen
@@ -79,7 +82,8 @@ class JobState:
     succeed. `notice_counts` is what the rules for notices remember. `expectation` is the wait for the next success;
     None while none is expected: by the job's definition, because the job is disabled, or while it is paused. `totals`
     counts finished runs by their state, also those that are no longer on record.
-    `former_ids` are those that the job had before it was renamed, the latest last.
+    `former_ids` are those that the job had before it was renamed, the latest last. `added_by` is where an added job
+    comes from; None for one of the configuration.
     """
 
     job: JobId
@@ -96,6 +100,7 @@ class JobState:
     totals: Mapping[str, RunTotal] = field(factory=dict)
     notice_counts: NoticeCounts = _NO_COUNTS
     former_ids: tuple[JobId, ...] = ()
+    added_by: Requester | None = None
 
     def find_pause(self, at: datetime | None = None) -> Paused | None:
         """Return the pause that the job is in, at an instant or at all; None if there is none."""

@@ -74,11 +74,12 @@ class NotifyOn(StrEnum):
     OVERRUN = "overrun"
     SKIPPED = "skipped"
     DOWNTIME = "downtime"
+    BACK = "back"
 
     @property
     def is_good(self) -> bool:
         """True for good news, which need not interrupt anybody."""
-        return self in (NotifyOn.START, NotifyOn.RECOVERY, NotifyOn.SUCCESS)
+        return self in (NotifyOn.START, NotifyOn.RECOVERY, NotifyOn.SUCCESS, NotifyOn.BACK)
 
 
 class Shift(StrEnum):
@@ -338,7 +339,8 @@ class NotifyPolicy:
         default=(),
         converter=_notify_ends,
         metadata=_help(
-            "events to report: start, failure, recovery, success, lost, late and overrun (by expect), skipped, downtime"
+            "events to report: start, failure, recovery, success, lost, late and overrun (by expect), skipped, "
+            "downtime, back (the daemon, after one)"
         ),
     )
     via: tuple[str, ...] = field(

@@ -7,6 +7,8 @@ from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.job_info import JobInfo
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.reasons.base import TimeFormat, time_text
+from rae_auto.model.reasons.causes import Manual
+from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import Attempt, Result, Run, RunState
 
 
@@ -39,6 +41,7 @@ def run_record(run: Run, time: TimeFormat = time_text) -> dict[str, Any]:
         "remark": run.remark,
         "value": run.value,
         "given": _given_record(run),
+        "triggered_by": requester_record(run.cause.by) if isinstance(run.cause, Manual) else None,
         "duration": _seconds(run.duration),
         "overran_at": _instant(run.overran_at),
         "attempts": [_attempt_record(run, attempt) for attempt in run.attempts],
@@ -107,6 +110,21 @@ def undelivered_record(notice: OutboxNotice) -> dict[str, Any]:
     }
 
 
+def requester_record(by: Requester | None) -> dict[str, Any] | None:
+    """Return the JSON of who asked for a job or a run; `run_id` is empty for a run that can't be told."""
+    if by is None:
+        return None
+    return {
+        "at": _instant(by.at),
+        "via": by.via.value,
+        "user": by.user,
+        "client": by.client,
+        "run_id": by.run,
+        "job": by.job,
+        "text": by.describe(),
+    }
+
+
 def job_record(info: JobInfo) -> dict[str, Any]:
     """Return the JSON of a job in a list."""
     status = info.status
@@ -124,10 +142,17 @@ def job_record(info: JobInfo) -> dict[str, Any]:
         "overrunning": list(status.overrunning),
         "activity": status.activity.value,
         "schedule": list(info.schedule),
+        "guards": list(info.guards),
+        "executor": info.executor,
         "next_at": _instant(status.next_at),
+        "delayed_until": _instant(status.delayed_until),
+        "counts_from": {trigger: _instant(at) for trigger, at in status.counts_from.items()},
         "last_state": status.last_state,
+        "last_run": status.last_run,
         "last_finished_at": _instant(status.last_finished_at),
         "failures": status.failures,
         "open": list(status.open),
+        "added_by": requester_record(info.added_by),
         "priority": info.priority.name.lower(),
+        "problems": list(info.problems),
     }

@@ -11,10 +11,11 @@ from rae_auto.errors import IllegalTransition
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import FailOn, Overlap
+from rae_auto.model.primitives.evolving.slots import evolve_slots
 from rae_auto.model.primitives.formatting import describe_signal
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Block, Cause, End
+from rae_auto.model.reasons import Block, Cause, End, Fired
 from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 
 _DEFAULT_EXECUTOR = PluginRef("process")
@@ -167,7 +168,7 @@ class AttemptTerms:
 
 
 _NO_CONDITIONS = StartConditions()
-_NO_TERMS = AttemptTerms()
+NO_TERMS = AttemptTerms()
 
 
 @frozen(kw_only=True)
@@ -183,6 +184,8 @@ class Run:
     `terms` are those of the current attempt.
     `stopping` is set from the decision to end an active run before its time until its attempt has ended.
     `overran_at` is when it was noticed to have been running for longer than its job's `expect.max_runtime`.
+    `adopted_at` is when a new daemon last found an attempt of it alive that another daemon had started.
+    `node` names the state directory and machine that has the current attempt, where several use one store.
     `clock_steps` says by how much the wall clock was set since the first start, so that the run's durations are true.
     """
 
@@ -210,9 +213,11 @@ class Run:
     guard_wait: GuardWait | None = None
     waited_for: tuple[Block, ...] = ()
     clocks: Moment | None = None
-    terms: AttemptTerms = _NO_TERMS
+    terms: AttemptTerms = NO_TERMS
     clock_steps: tuple[ClockStep, ...] = ()
     overran_at: datetime | None = None
+    adopted_at: datetime | None = None
+    node: str = ""
 
     @property
     def remark(self) -> str | None:
@@ -257,6 +262,18 @@ class Run:
             changes["clock_steps"] = (*others, ClockStep(attempt, known + by.total_seconds()))
         return evolve(self, **changes) if changes else self
 
+    @property
+    def waits_after_event(self) -> bool:
+        """Tell whether it has the delay of a trigger that reports events: time in which the machine sleeps is none."""
+        return isinstance(self.cause, Fired) and not self.attempt and self.not_before is not None
+
+    def after_sleep(self, by: timedelta) -> "Run":
+        """Return this run after the machine slept for so long, which no delay after an event counts."""
+        if not self.waits_after_event or self.not_before is None or self.clocks is None:
+            return self
+        clocks = evolve(self.clocks, wall=self.clocks.wall + by, slept=self.clocks.slept + by.total_seconds())
+        return evolve(self, not_before=self.not_before + by, clocks=clocks)
+
     def delay_left(self, now: Moment) -> timedelta:
         """Return how long the run still has to wait for `not_before`, at most as long as was decided."""
         if self.not_before is None:
@@ -282,4 +299,4 @@ class Run:
         """Return this run in another state. Raises IllegalTransition if the table does not allow it."""
         if state not in TRANSITIONS.get(self.state, ()):
             raise IllegalTransition(f"run {self.id}: {self.state} can't become {state}")
-        return evolve(self, state=state, **changes)
+        return evolve_slots(self, state=state, **changes)

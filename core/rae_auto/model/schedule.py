@@ -2,9 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any, Protocol
 
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class RunPoint(StrEnum):
+    """A point of the job's last run from which a schedule may count."""
+
+    START = "start"
+    END = "end"
 
 
 class Schedule(Protocol):
@@ -31,6 +39,27 @@ def event_of(schedule: Schedule, instant: datetime) -> Mapping[str, Any] | None:
     return None if event_at is None else event_at(instant)
 
 
+def describe_schedule(schedule: Schedule) -> str | None:
+    """Return when a schedule fires as part of a sentence; None if it doesn't say so (it need not, as for events)."""
+    describe: Callable[[], str | None] | None = getattr(schedule, "describe", None)
+    return None if describe is None else describe()
+
+
 def has_instants(schedule: Schedule) -> bool:
     """Return whether a schedule has any instant since 1970; one for starts by hand has none."""
     return schedule.next_after(_BEGIN) is not None
+
+
+def run_point_of(schedule: Schedule) -> RunPoint | None:
+    """Return the point of its job's last run from which a schedule counts; None for one by the clock, as most.
+
+    One that counts has the methods `run_point` and `count_from`, which aren't part of the protocol.
+    """
+    run_point: Callable[[], RunPoint | None] | None = getattr(schedule, "run_point", None)
+    return None if run_point is None else run_point()
+
+
+def count_from(schedule: Schedule, instant: datetime) -> Schedule:
+    """Return a schedule that counts from its job's last run, for a run that started, or ended, at an instant."""
+    counted: Schedule = schedule.count_from(instant)  # type: ignore[attr-defined]  # see run_point_of
+    return counted

@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 
@@ -170,7 +170,7 @@ def _find_problems(field: "attrs.Attribute[Any]", given: Mapping[str, Any]) -> I
     return () if matches_type(value, field.type) else (Problem((name,), describe_mismatch(value, field.type)),)
 
 
-def reword_validator(error: Exception) -> str:
+def reword_validator(error: BaseException) -> str:
     """Return the message of a validator of attrs without the field, in our words; that of another error as it is."""
     # attrs adds the attribute and the value to the arguments of some of its errors.
     text, details = str(error.args[0] if error.args else "") or type(error).__name__, error.args[1:]
@@ -190,6 +190,7 @@ def reword_validator(error: Exception) -> str:
 
 
 C = TypeVar("C", bound=type)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def check_arguments(cls: C) -> C:
@@ -199,14 +200,26 @@ def check_arguments(cls: C) -> C:
     """
     for name, method in vars(cls).copy().items():
         if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
-            hints = {
-                parameter.name: parameter.annotation
-                for parameter in inspect.signature(method).parameters.values()
-                if parameter.name != "self" and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            }
-            if hints:
-                setattr(cls, name, _with_check(method, cls.__name__ if name == "__init__" else name, hints))
+            setattr(cls, name, check_arguments_as(cls.__name__ if name == "__init__" else name)(method))
     return cls
+
+
+def check_arguments_as(name: str) -> Callable[[F], F]:
+    """Have a function refuse arguments of wrong types, all but the first, as `check_arguments` does for a class.
+
+    A decorator. `name` is what the message calls the function.
+    """
+
+    def decorate(function: F) -> F:
+        _, *checked = inspect.signature(function).parameters.values()
+        hints = {
+            parameter.name: parameter.annotation
+            for parameter in checked
+            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        }
+        return cast("F", _with_check(function, name, hints)) if hints else function
+
+    return decorate
 
 
 def _with_check(method: Callable[..., Any], name: str, hints: Mapping[str, Any]) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 from rae_auto.offline import job_queries
 from rae_auto.offline.project import Project
 from rae_auto.paths import state_directory
+from rae_auto.platforms.process_signals import call_at_interrupt
 from rae_auto.records.events import check_event
 from rae_auto.runtime.execution.assignments import build_assignment, event_path
 from rae_auto.runtime.execution.environment import oversized_event
@@ -89,7 +89,7 @@ async def _execute(
         await executor.open(directory)
         execution = await executor.start(assignment)
         end = asyncio.create_task(_wait_for_end(execution, job))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, end.cancel)
+        call_at_interrupt(end.cancel)
         await _copy_until(end, assignment.output, out)
         return end.result()
     except Exception as error:
@@ -118,7 +118,8 @@ async def _wait_for_end(execution: Execution, job: Job) -> Result:
     limit = None if job.timeout is None else job.timeout.total_seconds()
     try:
         async with asyncio.timeout(limit):
-            return await execution.wait()
+            ended = await execution.wait()
+            return ended if isinstance(ended, Result) else Result(error="its result can't be known")
     except TimeoutError:
         why = f"timed out after {format_elapsed(job.timeout or timedelta(0))}"
     except asyncio.CancelledError:

@@ -10,7 +10,9 @@ from typing import Any
 
 from attrs import frozen
 
+from rae_auto.engine.by_hand import find_delayed_start
 from rae_auto.engine.plan import JobOrigin, Plan
+from rae_auto.engine.time.cursors import counting_points
 from rae_auto.errors import InvalidJob, JobNotFound
 from rae_auto.model import documents
 from rae_auto.model.job import Job
@@ -23,6 +25,7 @@ from rae_auto.model.run import Run
 from rae_auto.model.schedule import has_instants
 from rae_auto.offline.project import Project
 from rae_auto.offline.queries import load_values, next_start_of
+from rae_auto.records.entries import load_entries
 from rae_auto.records.runs import query_for_id
 from rae_auto.runtime.time.clock import SystemClock
 
@@ -60,7 +63,7 @@ def _read_last_run(project: Project, state: JobState | None) -> dict[str, Any] |
         return None
     with project.read_store() as store:
         found = store.query(documents.RUNS, query_for_id(state.last_run))
-        return next((run_record(documents.load(Run, body)) for body in found), None)
+        return next(map(run_record, load_entries(Run, found)), None)
 
 
 def find_job(project: Project, name: str) -> tuple[Job, JobState]:
@@ -102,8 +105,10 @@ def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> Jo
     except InvalidJob as error:
         plan = Plan(job, {}, origin, problem=str(error))
     runs = [run for run in stored.open_runs if run.job == name]
-    next_at = next_start_of(plan, state, now) if is_enabled else None
-    is_over = is_enabled and not state.paused and next_at is None and 0 < len(plan.schedules) == len(job.schedule)
+    delayed_until = find_delayed_start(job, state, runs) if is_enabled else None
+    next_at = next_start_of(plan, state, now, runs) if is_enabled else None
+    has_schedules_alone = 0 < len(plan.schedules) == len(job.schedule) and not plan.run_points
+    is_over = is_enabled and not state.paused and next_at is None and has_schedules_alone
     is_done = is_over and any(map(has_instants, plan.schedules.values()))
     return JobInfo(
         id=job.id,
@@ -128,7 +133,13 @@ def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> Jo
             expected_by=None if state.expectation is None else state.expectation.expected_by(job.expect),
             overdue_at=None if state.expectation is None else state.expectation.overdue_at,
             overrunning=tuple(run.id for run in runs if run.overran_at is not None),
+            delayed_until=delayed_until,
+            counts_from=counting_points(plan, state.cursors),
         ),
+        added_by=state.added_by if origin is JobOrigin.STORE else None,
+        guards=tuple(plan.guard_summaries.get(ref.id, ref.type) for ref in job.guards),
+        executor=plan.executor_summary or job.executor_ref.type,
+        problems=project.plugins.job_problems(plan),
     )
 
 

@@ -1,6 +1,5 @@
 """The next starts of a cron expression, or of a job with the guards that can be computed."""
 
-import heapq
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,12 +7,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from rae_auto.control.client import Client
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import BadRequest, DaemonUnreachable, InvalidJob, JobNotFound, PluginBroken, PluginError
-from rae_auto.explain.next_start import NextStart, find_start
+from rae_auto.explain.next_start import NextStart, describe_unknown_start, note_own_zone
+from rae_auto.explain.upcoming import iterate_starts
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
@@ -21,8 +21,8 @@ from rae_auto.model.plugin_ref import Cron
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.zones import LOCAL, zone
-from rae_auto.model.schedule import Schedule, has_instants
-from rae_auto.offline.job_queries import find_job
+from rae_auto.model.schedule import has_instants
+from rae_auto.offline.job_queries import show_job
 from rae_auto.offline.job_states import state_of
 from rae_auto.offline.project import Project
 from rae_auto.paths import find_config
@@ -43,25 +43,42 @@ class Schedules:
     plugins: PluginFactory
     state: JobState | None = None
     """The job's pause and skipped starts; None for an expression."""
+    delayed_until: datetime | None = None
+    """The end of the delay after an event, if a run waits for it."""
+    counts_from: Mapping[str, datetime | None] = field(factory=dict)
+    """From when schedules count that count from the last run, None while its end isn't known."""
 
     def next_starts(self, after: datetime) -> Iterator[NextStart]:
         """Yield the instants after `after` at which the job is due, ascending, each once. Errors: PluginBroken.
 
-        Those in a pause are left out.
+        Those in a pause are left out. Schedules that count from the last run end with the next start, because a run
+        follows from it.
         """
-        if self.state is not None and self.state.paused_until is not None:
-            after = max(after, self.state.paused_until - timedelta(microseconds=1))
-        instants = heapq.merge(*(self._iterate(schedule, after) for schedule in self.plan.schedules.values()))
-        last = None
-        for instant in instants:
-            if instant != last:
-                skip = None if self.state is None else self.state.find_skip(instant)
-                if skip is not None:
-                    yield NextStart(instant, None, skip)
-                else:
-                    start = find_start(self.plan.guards, self.plan.job.guard_timeout, instant)
-                    yield evolve(start, note=self._note_on(instant))
-            last = instant
+        # What comes before `after` may start a run, from which the rest would count.
+        begin = min(after, datetime.now(UTC)) if self.counts_from else after
+        for start in iterate_starts(self.plan, self.state, begin, self.delayed_until, self.counts_from):
+            if start.due_at > after:
+                notes = [start.note, *self._note_own_zones(start.due_at)]
+                yield evolve(start, note="; ".join(filter(None, notes)) or None)
+        if problems := self.plugins.quarantine.problems():
+            raise PluginBroken(problems[0])
+
+    def _note_own_zones(self, due_at: datetime) -> Iterator[str | None]:
+        """Yield the time in the zone of each trigger that is due then and has another zone than is shown."""
+        for schedule in self.plan.schedules.values():
+            inner = schedule.inner if isinstance(schedule, SafeSchedule) else schedule
+            note = note_own_zone(inner, due_at, self.zone)
+            if note is not None and schedule.next_after(due_at - timedelta(microseconds=1)) == due_at:
+                yield note
+
+    def describe_unknown_starts(self) -> Iterator[str]:
+        """Yield a line for each schedule that counts from the last run: what isn't known of its instants, and why."""
+        refs = [ref.id for ref in self.plan.job.schedule]
+        for trigger, point in self.plan.run_points.items():
+            why = describe_unknown_start(self.plan, trigger, self.counts_from)
+            summary = quote(self.plan.summaries[refs.index(trigger)])
+            later = f"later starts by {summary} count from the {point} of the run before, which isn't known yet"
+            yield f"job {quote(self.plan.job.id)}: {why or later}"
 
     def explain_absence(self, passed: Sequence[NextStart]) -> str:
         """Return why the job has no next start: `passed` are the instants at which its guards forbid it."""
@@ -70,6 +87,8 @@ class Schedules:
             return f"job {quote(name)} has no schedule; 'rae-auto trigger {name}' starts it by hand"
         if not self.plan.schedules:
             return f"job {quote(name)} starts when its trigger reports an event, which can't be foretold"
+        if self.plan.run_points:
+            return f"job {quote(name)} has no next start that is known yet"
         if not any(map(has_instants, self.plan.schedules.values())):
             return f"job {quote(name)} starts by hand only; 'rae-auto trigger {name}' does that"
         if not passed:
@@ -77,19 +96,6 @@ class Schedules:
         reason = passed[0].blocker.text if passed[0].blocker else ""
         count = format_count(len(passed), "time")
         return f"job {quote(name)} does not start at the next {count} of its schedule: {reason}"
-
-    def _note_on(self, instant: datetime) -> str | None:
-        schedules = [schedule for schedule in self.plan.schedules.values() if isinstance(schedule, SafeSchedule)]
-        notes = [schedule.note(instant) for schedule in schedules]
-        return "; ".join(note for note in notes if note) or None
-
-    def _iterate(self, schedule: Schedule, after: datetime) -> Iterator[datetime]:
-        instant = schedule.next_after(after)
-        while instant is not None:
-            yield instant
-            instant = schedule.next_after(instant)
-        if problems := self.plugins.quarantine.problems():
-            raise PluginBroken(problems[0])
 
 
 def schedules_of_expression(expression: str, timezone: str | None, config: str | None, note: Note) -> Schedules:
@@ -116,7 +122,7 @@ def _configured_zone(config: str | None, note: Note) -> str:
         found: Any = LOCAL if path is None else tomllib.loads(path.read_text()).get("timezone", LOCAL)
         return zone(found).key
     except (OSError, ValueError, AttributeError, TypeError):
-        note(f"{path} can't be read, so times are in the machine's zone; 'rae-auto check' shows the errors")
+        note(f"{path} has errors, so times are in the machine's zone; 'rae-auto check' shows them")
         return LOCAL
 
 
@@ -132,15 +138,14 @@ def schedules_of_job(
     found = _ask_daemon(name, connect)
     if found is None:
         project = load()
-        (definition, state), registry, configured = find_job(project, name), project.registry, project.config.timezone
+        found, registry = _look_offline(project, name), project.registry
         for notice in project.notices:
             note(f"rae-auto: {notice}")
-        cause = _cause_of_disabling(name, definition.enabled, project.config.enabled)
     else:
-        definition, registry = documents.load(Job, found["definition"]), Registry()
-        configured = found["timezone"]
-        cause = _cause_of_disabling(name, found["info"]["enabled"], found["enabled"])
-        state = state_of(found["info"])
+        registry = Registry()
+    definition, info, configured = documents.load(Job, found["definition"]), found["info"], found["timezone"]
+    cause = _cause_of_disabling(name, info["enabled"], found["enabled"])
+    state, delayed_until = state_of(info), info["delayed_until"]
     where = zone(timezone or configured)
     pause = None if cause else state.find_pause(datetime.now(UTC))
     if pause is not None:
@@ -153,7 +158,10 @@ def schedules_of_job(
     if cause or (pause is not None and pause.until is None):
         return None
     plugins = PluginFactory(registry, where.key)
-    return Schedules(plugins.plan(definition, JobOrigin.CONFIG).plan, where, plugins, state)
+    delayed = delayed_until and datetime.fromisoformat(delayed_until)
+    counts_from = {trigger: at and datetime.fromisoformat(at) for trigger, at in info["counts_from"].items()}
+    plan = plugins.plan(definition, JobOrigin.CONFIG).plan
+    return Schedules(plan, where, plugins, state, delayed, counts_from)
 
 
 def _cause_of_disabling(name: str, is_enabled: bool, is_all_enabled: bool) -> str:
@@ -161,6 +169,12 @@ def _cause_of_disabling(name: str, is_enabled: bool, is_all_enabled: bool) -> st
         return ""
     subject = f"job {quote(name)}" if is_all_enabled else "the whole configuration"
     return f"{subject} is disabled (enabled = false); 'rae-auto trigger {name}' starts it by hand"
+
+
+def _look_offline(project: Project, name: str) -> Mapping[str, Any]:
+    """Return what is known of a job without a daemon, as `_ask_daemon` does. Errors: JobNotFound, StoreError."""
+    config = project.config
+    return {**show_job(project, name), "timezone": config.timezone, "enabled": config.enabled}
 
 
 def _ask_daemon(name: str, connect: Callable[[], Client]) -> Mapping[str, Any] | None:

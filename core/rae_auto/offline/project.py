@@ -1,6 +1,6 @@
 """A project: one configuration with its plugins and its store, loaded once for a command that needs no daemon."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -56,14 +56,19 @@ class Project:
         return cls(path, load(path, registry), registry)
 
     @classmethod
-    def load_for_reading(cls, path: Path) -> Self:
-        """Load a configuration file, which may have errors where the store isn't concerned. Errors: ConfigError."""
+    def load_for_reading(cls, path: Path, needed: Collection[str] = ()) -> Self:
+        """Load a configuration file, which may have errors where the store and the `needed` keys aren't concerned.
+
+        Errors: ConfigError.
+        """
         registry = Registry()
-        config, errors = load_usable_part(path, registry)
+        config, errors = load_usable_part(path, registry, needed)
         project = cls(path, config, registry)
         if errors:
             project.has_errors = True
-            more = f" (and {format_count(len(errors) - 1, 'more error')}: 'rae-auto check')" if len(errors) > 1 else ""
+            # Of a file that is no TOML, `check` reports that alone: what is cut off may cause all the others.
+            count = 1 if "invalid TOML" in errors[0] else len(errors)
+            more = f" (and {format_count(count - 1, 'more error')}: 'rae-auto check')" if count > 1 else ""
             project.notices.append(f"{errors[0]}{more}; using what is valid, and the records in {project.directory}")
         return project
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,8 +10,9 @@ from attrs import evolve
 
 from rae_auto.api.store import CorruptDocument, LogQuery, Store
 from rae_auto.control.requests import flag, limit_of, log_query, optional_instant, optional_text, text
-from rae_auto.engine.by_hand import find_start_of
+from rae_auto.engine.by_hand import find_delayed_start, find_start_of
 from rae_auto.engine.plan import JobOrigin, Plan
+from rae_auto.engine.time.cursors import current_schedules
 from rae_auto.errors import JobNotFound
 from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, explain, parse_question
 from rae_auto.explain.job_view import Wait
@@ -28,6 +29,7 @@ from rae_auto.model.records import decision_record, run_record, undelivered_reco
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
 from rae_auto.records.backup_files import write
+from rae_auto.records.entries import load_entries
 from rae_auto.records.events import (
     deletable_patterns,
     delete_events_in,
@@ -86,7 +88,7 @@ def decisions(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]
 def test_notifier(project: Project, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Deliver a test notice, and return its text and how long it took. Errors: BadRequest, PluginError."""
     notifiers = {name: project.plugins.notifier(ref) for name, ref in project.config.notifiers.items()}
-    return asyncio.run(deliver_sample(text(arguments, "notifier"), notifiers, datetime.now(UTC)))
+    return asyncio.run(deliver_sample(text(arguments, "notifier"), notifiers, datetime.now(project.zone)))
 
 
 def list_events(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -120,7 +122,7 @@ def stats(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     with project.read_store() as store:
         if job is not None:
             _check_job(project, store, load_values(store, documents.RUN, Run), job)
-        jobs = None if job is None else _ids_of(project, store, job)
+        jobs = None if job is None else ids_of(project, store, job)
         return statistics_of(store, jobs, optional_instant(query, "since", project.zone)).record()
 
 
@@ -179,7 +181,8 @@ class StoreSource:
         return next((state for state in states if state.job == job), JobState(JobId(job)))
 
     def next_run_at(self, plan: Plan) -> datetime | None:
-        return next_start_of(plan, self.job_state(plan.job.id), self.now)
+        runs = [run for run in self.open_runs if run.job == plan.job.id]
+        return next_start_of(plan, self.job_state(plan.job.id), self.now, runs)
 
     def trigger_problems(self, plan: Plan) -> Mapping[str, str]:
         return self._project.plugins.trigger_problems(plan)
@@ -199,23 +202,23 @@ def _time_format(project: Project, query: Mapping[str, Any]) -> TimeFormat:
 
 
 def _find_runs(store: Store, open_runs: Sequence[Run], query: LogQuery) -> list[Run]:
-    past = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]
+    past = load_entries(Run, store.query(documents.RUNS, query))
     return merge_newest(query, open_runs, past)
 
 
 def _find_runs_of_job(project: Project, store: Store, open_runs: Sequence[Run], query: LogQuery) -> list[Run]:
     """Return runs that match, those of former ids of the job as well, newest first."""
-    queries = query_for_each_id(query, lambda job: _ids_of(project, store, job))
+    queries = query_for_each_id(query, lambda job: ids_of(project, store, job))
     return merge_newest_of_all(query, [_find_runs(store, open_runs, one) for one in queries])
 
 
 def _find_decisions(project: Project, store: Store, query: LogQuery) -> list[Decision]:
-    queries = query_for_each_id(query, lambda job: _ids_of(project, store, job))
-    found = [[documents.load(Decision, body) for body in store.query(documents.DECISIONS, one)] for one in queries]
+    queries = query_for_each_id(query, lambda job: ids_of(project, store, job))
+    found = [load_entries(Decision, store.query(documents.DECISIONS, one)) for one in queries]
     return merge_newest_decisions(query, found)
 
 
-def _ids_of(project: Project, store: Store, job: str) -> list[str]:
+def ids_of(project: Project, store: Store, job: str) -> list[str]:
     """Return the ids under which runs of a job are on record, as `Engine.ids_of`."""
     states = {state.job: state for state in load_values(store, documents.STATE, JobState)}
     former = states[JobId(job)].former_ids if job in states else ()
@@ -240,9 +243,14 @@ def load_values(store: Store, kind: str, cls: type[T]) -> list[T]:
     return [documents.load(cls, body) for _, body in store.load(kind) if not isinstance(body, CorruptDocument)]
 
 
-def next_start_of(plan: Plan, state: JobState, now: datetime) -> datetime | None:
-    """Return when a job's schedules start it next, after its pause and without skipped starts."""
+def next_start_of(plan: Plan, state: JobState, now: datetime, open_runs: Iterable[Run] = ()) -> datetime | None:
+    """Return when a job starts next by itself: by its schedules, or at the end of a delay after an event.
+
+    It is after the job's pause and none of the skipped starts.
+    """
     if state.paused and state.paused_until is None:
         return None
-    instants = [find_start_of(schedule, schedule.next_after(now), state) for schedule in plan.schedules.values()]
+    schedules = current_schedules(plan, state.cursors).values()
+    instants = [find_start_of(schedule, schedule.next_after(now), state) for schedule in schedules]
+    instants.append(find_delayed_start(plan.job, state, open_runs))
     return min((instant for instant in instants if instant is not None), default=None)

@@ -72,6 +72,6 @@ def _build_store(project: Project, directory: Path, source: Path, backup: Backup
         while batch := list(islice(changes, BATCH_SIZE)):
             store.commit(batch)
     # It moves in together with the store: the next daemon must not repeat what ran since the backup was made.
-    note_setback(directory, Setback(backup.created_at, None))
+    note_setback(directory, Setback(backup.created_at, None), is_restore=True)
     sync_directory(directory)
     return directory

@@ -19,18 +19,22 @@ from rae_auto.api.events import RUN_ENDED, Event, StreamPosition, is_named
 from rae_auto.api.guard import ReadGuard
 from rae_auto.api.trigger import Emit, EmitResult, Trigger, TriggerContext
 from rae_auto.control.protocol import MAX_EVENT_BYTES, Request, decode_event, encode_request
+from rae_auto.control.transports.choice import control_transport
 from rae_auto.engine.plan import JobOrigin
 from rae_auto.errors import BadRequest
+from rae_auto.model.guard import GuardResult
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.offline.project import Project
-from rae_auto.paths import socket_path
 from rae_auto.registry.factory import Planned
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import read_guard
 from rae_auto.runtime.pattern_runner import run_pattern, run_trigger
 from rae_auto.runtime.time.clock import SystemClock
 from rae_auto.runtime.time.timer import RuntimeTimer
+
+GUARD_SECONDS = 5.0
+"""The interval in which guards are asked for their results."""
 
 CLOCK_CHECK_SECONDS = 10.0
 """The interval of the checks for a clock that was set or a machine that slept."""
@@ -40,7 +44,10 @@ Show = Callable[["TraceLine"], None]
 
 @frozen(kw_only=True)
 class TraceLine:
-    """One line of the trace of a trigger: `kind` is starts, traces, fires, ends or fails."""
+    """One line of the trace of a trigger: `kind` is starts, traces, fires, ends or fails.
+
+    The result of a guard is a line of the kind says, with the guard in place of a trigger.
+    """
 
     at: datetime
     trigger: str
@@ -81,13 +88,24 @@ class _TriggerSession:
 
     async def run(self, triggers: Mapping[str, Trigger], seconds: float) -> int:
         tasks = [asyncio.create_task(self._watch(name, trigger)) for name, trigger in triggers.items()]
-        clocks = asyncio.create_task(self._check_clocks())
+        others = [asyncio.create_task(each) for each in (self._check_clocks(), self._follow_guards())]
         with suppress(asyncio.CancelledError):
             await asyncio.wait(tasks, timeout=seconds)
-        for task in (*tasks, clocks):
+        for task in (*tasks, *others):
             task.cancel()
-        await asyncio.gather(*tasks, clocks, return_exceptions=True)
+        await asyncio.gather(*tasks, *others, return_exceptions=True)
         return self._fired
+
+    async def _follow_guards(self) -> None:
+        """Show the results of the guards, and each one that changes."""
+        shown: dict[str, GuardResult] = {}
+        while True:
+            for name, result in (await self._read_guards()).items():
+                if shown.get(name) != result:
+                    text = f"{result.verdict}: {result.reason}"
+                    self._show(TraceLine(at=self._timer.now().wall, trigger=name, kind="says", text=text))
+                    shown[name] = result
+            await asyncio.sleep(GUARD_SECONDS)
 
     async def _check_clocks(self) -> None:
         while True:
@@ -134,17 +152,19 @@ class _TriggerSession:
 
     async def _describe_blocking_guards(self) -> str:
         """Return which guards would block the job now; empty if none would."""
-        now = self._timer.now().wall
-        computed = {name: guard.evaluate(now) for name, guard in self._planned.plan.guards.items() if guard is not None}
-        readers = cast("Mapping[str, ReadGuard]", self._planned.plan.readers)
-        read = {name: await read_guard(guard, self._quarantine) for name, guard in readers.items()}
-        results = {**computed, **read}
         blocking = [
             f"guard {quote(name)} says {result.verdict}: {result.reason}"
-            for name, result in results.items()
+            for name, result in (await self._read_guards()).items()
             if not result.allows
         ]
         return f"but {'; '.join(blocking)}" if blocking else ""
+
+    async def _read_guards(self) -> dict[str, GuardResult]:
+        """Return the result that each guard of the job has now."""
+        now = self._timer.now().wall
+        computed = {name: guard.evaluate(now) for name, guard in self._planned.plan.guards.items() if guard is not None}
+        readers = cast("Mapping[str, ReadGuard]", self._planned.plan.readers)
+        return {**computed, **{name: await read_guard(guard, self._quarantine) for name, guard in readers.items()}}
 
 
 @frozen
@@ -181,9 +201,8 @@ class _TracingEvents:
     async def follow(self, names: Sequence[str], after: StreamPosition | None) -> AsyncIterator[Sequence[Event]]:
         """Yield the events that the daemon publishes from now on."""
         try:
-            reader, writer = await asyncio.open_unix_connection(
-                str(socket_path(self._directory)), limit=MAX_EVENT_BYTES
-            )
+            transport = control_transport()
+            reader, writer = await transport.open_connection(transport.path(self._directory), MAX_EVENT_BYTES)
         except OSError:
             self._trace("no daemon is running, so recorded events and ends of runs are not available")
             await asyncio.Event().wait()

@@ -15,6 +15,7 @@ from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.names import EVENT_NAME
 from rae_auto.model.primitives.problems import Invalid, ProblemCollector
 from rae_auto.model.run import Run, RunState
+from rae_auto.records.entries import load_entries
 
 MAX_EVENTS_READ = 100_000
 """Number of recorded events that are read at once."""
@@ -42,7 +43,7 @@ def read_events(
     states = tuple(state for state in RunState if state.final and is_named(f"{RUN_ENDED}{state.value}", names))
     if ends and states:
         query = LogQuery(states=states, since=since, until=until, limit=limit, by_end=True)
-        found += [end_of(documents.load(Run, body)) for body in store.query(documents.RUNS, query)]
+        found += [end_of(run) for run in load_entries(Run, store.query(documents.RUNS, query))]
     return sorted(found, key=lambda event: (event.at, event.id))[-limit:]
 
 

@@ -24,14 +24,16 @@ class NotedSetback:
 
     noticed_at: datetime
     setback: Setback
+    is_restore: bool = False
+    """True if a person wanted it."""
 
 
-def record_setback(directory: Path, setback: Setback, now: datetime | None = None) -> None:
+def record_setback(directory: Path, setback: Setback, now: datetime | None = None, *, is_restore: bool = False) -> None:
     """Add a step back to the file, once: a start that is killed meets it again. Errors: OSError."""
     noted = [*read_setbacks(directory)]
     if noted and noted[-1].setback == setback:
         return
-    noted.append(NotedSetback(now or datetime.now(UTC), setback))
+    noted.append(NotedSetback(now or datetime.now(UTC), setback, is_restore))
     write_atomically(directory / SETBACKS_NAME, json.dumps([_encode(one) for one in noted[-MAX_SETBACKS:]]).encode())
 
 
@@ -43,12 +45,13 @@ def read_setbacks(directory: Path) -> Sequence[NotedSetback]:
         return []
 
 
-def _encode(noted: NotedSetback) -> dict[str, str | int | None]:
+def _encode(noted: NotedSetback) -> dict[str, str | int | bool | None]:
     since = None if noted.setback.since is None else format_instant(noted.setback.since)
-    return {"noticed_at": format_instant(noted.noticed_at), "since": since, "commits": noted.setback.commits}
+    form: dict[str, str | int | bool | None] = {"noticed_at": format_instant(noted.noticed_at), "since": since}
+    return {**form, "commits": noted.setback.commits, "restore": noted.is_restore}
 
 
-def _decode(noted: dict[str, str | int | None]) -> NotedSetback:
+def _decode(noted: dict[str, str | int | bool | None]) -> NotedSetback:
     since, commits = noted["since"], noted["commits"]
     setback = Setback(None if since is None else parse_instant(str(since)), None if commits is None else int(commits))
-    return NotedSetback(parse_instant(str(noted["noticed_at"])), setback)
+    return NotedSetback(parse_instant(str(noted["noticed_at"])), setback, bool(noted.get("restore")))

@@ -6,7 +6,6 @@ be a home directory or /tmp: it is refused as it is, and its permissions are nev
 
 import json
 import os
-import stat
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from rae_auto.errors import StoreError
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.paths import STATE_MARKER, absolute_path
+from rae_auto.platforms.file_rights import file_rights
 from rae_auto.toolkit.files import create_private_directory, write_atomically
 
 _MAX_NAMED_FILES = 3
@@ -45,9 +45,8 @@ def _check_free(path: Path) -> None:
         named = ", ".join(quote(name) for name in names[:_MAX_NAMED_FILES])
         more = " and others" if len(names) > _MAX_NAMED_FILES else ""
         raise StoreError(f"{path}: is not a state directory of rae-auto, and holds {named}{more}; {_CHOOSE}")
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o022:
-        raise StoreError(f"{path}: others can write to it (mode {mode:o}); run 'chmod 700 {path}', or {_CHOOSE}")
+    if risk := file_rights().find_folder_writer(path):
+        raise StoreError(f"{path}: {risk}, or {_CHOOSE}")
 
 
 def note_daemon(directory: Path, config: Path, log: Path | None, log_places: Sequence[str] = ()) -> None:

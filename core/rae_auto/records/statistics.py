@@ -10,14 +10,16 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from rae_auto.api.store import Document, LogQuery, StoreReader
+from rae_auto.api.store import CountQuery, Document, LogQuery, StoreReader
 from rae_auto.model import documents
-from rae_auto.model.decision import Outcome
 from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.run import RunState
 
 MAX_EXAMINED_RUNS = 10_000
-"""Number of runs, and of decisions, that are examined."""
+"""Number of runs that are examined."""
+
+_RUN_FIELDS = frozenset({"state", "cause", "scheduled_for"})
+"""Fields without which an entry is none of ours: it isn't counted, as `load_entries` leaves it out."""
 
 TREND_PARTS = 24
 """Into how many parts of equal size the runs are cut to see a trend."""
@@ -49,6 +51,8 @@ class Statistics:
     """
 
     runs: int
+    total: int
+    """The number of runs on record, of which the newest `runs` are counted here."""
     states: Mapping[str, int]
     success_rate: float | None
     duration: Percentiles | None
@@ -64,36 +68,45 @@ class Statistics:
 
 def statistics_of(store: StoreReader, jobs: Sequence[str] | None, since: datetime | None) -> Statistics:
     """Return numbers on the newest runs that were queued since then: of all jobs, or of one by all ids that it had."""
-    wanted: Sequence[str | None] = jobs or [None]
-    queries = [LogQuery(job=job, since=since, limit=MAX_EXAMINED_RUNS) for job in wanted]
-    runs, decisions = (
-        [found for query in queries for found in store.query(log, query)]
-        for log in (documents.RUNS, documents.DECISIONS)
-    )
-    return statistics(runs, decisions)
+    runs: list[Document] = []
+    skips: Counter[str] = Counter()
+    total = 0
+    every_job: Sequence[str | None] = [None]
+    for job in jobs or every_job:
+        found = store.query(documents.RUNS, LogQuery(job=job, since=since, limit=MAX_EXAMINED_RUNS))
+        runs += [run for run in found if run.keys() >= _RUN_FIELDS]
+        total += sum(one.count for one in store.count(documents.RUNS, CountQuery(job=job, since=since)))
+        # Counted, not read: only skips are on record, and the state of an entry is the reason. Of the same time.
+        begin = _queued_at(found[-1], since) if len(found) >= MAX_EXAMINED_RUNS else since
+        for one in store.count(documents.DECISIONS, CountQuery(job=job, since=begin)):
+            skips[one.state] += one.count
+    return statistics(runs, skips, total)
 
 
-def statistics(runs: Sequence[Document], decisions: Iterable[Document]) -> Statistics:
-    """Numbers on finished runs and on decisions, both as stores keep them, the newest first."""
+def _queued_at(run: Document, otherwise: datetime | None) -> datetime | None:
+    return datetime.fromisoformat(run["queued_at"]) if "queued_at" in run else otherwise
+
+
+def statistics(runs: Sequence[Document], skips: Mapping[str, int], total: int = 0) -> Statistics:
+    """Numbers on finished runs as stores keep them, newest first, of `total` runs in all, and on skips by reason."""
     # As documents, since to make ten thousand values of them takes longer than a person likes to wait.
     states = Counter(run["state"] for run in runs)
     started = [run for run in reversed(runs) if "started_at" in run]
     durations = [_duration(run) for run in started]
-    skips = [
+    skipped = Counter(
         documents.reason_code(run["reason"]) for run in runs if run["state"] == RunState.SKIPPED and run.get("reason")
-    ]
-    skips += [
-        documents.reason_code(decision["reason"]) for decision in decisions if decision["outcome"] == Outcome.SKIP
-    ]
+    )
+    skipped.update(skips)
     tried = len(runs) - states[RunState.SKIPPED]
     return Statistics(
         runs=len(runs),
+        total=max(total, len(runs)),
         states=dict(states.most_common()),
         success_rate=states[RunState.SUCCEEDED] / tried if tried else None,
         duration=percentiles(durations),
         lateness=percentiles(_lateness(run) for run in started if documents.reason_code(run["cause"]) != CaughtUp.code),
         retries=sum(max(0, run.get("attempt", 0) - 1) for run in runs),
-        skipped=dict(Counter(skips).most_common()),
+        skipped=dict(skipped.most_common()),
         trend=_trend([run["state"] == RunState.SUCCEEDED for run in started], durations),
     )
 

@@ -30,7 +30,10 @@ MOVING_DIRECTORY = ".restored-moving"
 
 OLD_STORE_PREFIX = "replaced-"
 
-_OTHER_NAMES = ("lock", "control.sock", "output", "executors", "triggers", "secrets")
+_OTHER_NAMES = (
+    "lock", "control.sock", "control.port", "output", "executors", "triggers", "secrets", "presence.jsonl",
+    "looked-last",
+)  # fmt: skip
 _OTHER_PREFIXES = ("rae-auto.", OLD_STORE_PREFIX, BUILDING_DIRECTORY)
 """The other contents of a state directory; among them the log, `rae-auto.log`, and its older parts."""
 
@@ -56,12 +59,12 @@ def finish_move(directory: Path) -> str | None:
     )
 
 
-def note_setback(directory: Path, setback: Setback) -> None:
+def note_setback(directory: Path, setback: Setback, *, is_restore: bool = False) -> None:
     """Note durably that the store is in an older state, for this start or the next. Errors: StoreError."""
     since = "unknown" if setback.since is None else format_instant(setback.since)
     mark = directory / RESTORED_MARK
     try:
-        record_setback(directory, setback)
+        record_setback(directory, setback, is_restore=is_restore)
         write_atomically(mark, since.encode())
     except OSError as error:
         raise StoreError(f"{mark}: can't be written ({error.strerror})") from error

@@ -9,6 +9,7 @@ from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.reasons import Fired
 from rae_auto.model.run import Run
+from rae_auto.records.entries import load_entries
 from rae_auto.records.events import read_events
 from rae_auto.records.runs import merge_newest
 
@@ -19,10 +20,10 @@ MAX_EVENTS_READ = 100_000
 def read_world_log(store: StoreReader, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
     """Return recorded events, ends of runs and firings of sources, as far as they are on record, oldest first."""
     query = LogQuery(since=since, until=until, limit=MAX_EVENTS_READ)
-    runs = [documents.load(Run, body) for body in store.query(documents.RUNS, query)]
+    runs = load_entries(Run, store.query(documents.RUNS, query))
     bodies = [body for _, body in store.load(documents.RUN) if not isinstance(body, CorruptDocument)]
-    runs = merge_newest(query, [documents.load(Run, body) for body in bodies], runs)
-    skips = [documents.load(Decision, body) for body in store.query(documents.DECISIONS, query)]
+    runs = merge_newest(query, load_entries(Run, bodies), runs)
+    skips = load_entries(Decision, store.query(documents.DECISIONS, query))
     found = [
         {"at": format_instant(event.at), "name": event.name, "id": event.id, "data": event.data}
         for event in read_events(store, ("*",), since=since, until=until, limit=MAX_EVENTS_READ)

@@ -1,12 +1,13 @@
 """A plugin's options in words, read off its class."""
 
 import json
+import shlex
 import types
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, NewType, Union, get_args, get_origin
+from typing import Any, Literal, NewType, Union, cast, get_args, get_origin
 
 import attrs
 from attrs import frozen
@@ -15,6 +16,11 @@ from rae_auto.api.plugin import Kind, Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.units import SignedDuration, Size, format_duration, format_size
+from rae_auto.registry.containment import is_foreign
+from rae_auto.toolkit.secrets import Secret, SecretText
+from rae_auto.toolkit.secrets.masking import mask_known_secrets
+from rae_auto.toolkit.summaries import MAX_SUMMARY_LENGTH
+from rae_auto.toolkit.threads.time_limit import call_within_limit
 
 _WORDS: Mapping[Any, str] = {
     str: "text",
@@ -26,6 +32,8 @@ _WORDS: Mapping[Any, str] = {
     SignedDuration: "duration",
     datetime: "instant",
     Path: "path",
+    Secret: "secret",
+    SecretText: "text",
     Any: "anything",
     PluginRef: "plugin",
     TriggerRef: "trigger",
@@ -84,11 +92,23 @@ _PLACES: Mapping[Kind, str] = {
 
 
 def describe_example(kind: Kind, plugin: type[Plugin]) -> str:
-    """Return a line of a configuration that uses the plugin as its `example` does."""
+    """Return a line that uses the plugin as its `example` does: of a configuration, or of the command line."""
+    if kind is Kind.COMMAND:
+        return " ".join(["rae-auto", plugin.type, *_to_arguments(plugin)])
     value = {"type": plugin.type, **plugin.example} if plugin.example else plugin.type
     if kind is Kind.NOTIFIER and not plugin.example:
         value = {"type": plugin.type}
     return _PLACES[kind].format(_to_toml(value))
+
+
+def _to_arguments(plugin: type[Plugin]) -> list[str]:
+    fields = {(field.alias or field.name).rstrip("_"): field for field in attrs.fields(cast("Any", plugin))}
+    words: list[str] = []
+    for name, value in plugin.example.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        flag = [] if fields[name].metadata.get("argument") else [f"--{name.replace('_', '-')}"]
+        words += flag if value is True else [word for one in values for word in (*flag, shlex.quote(str(one)))]
+    return words
 
 
 def _to_toml(value: Any) -> str:
@@ -104,7 +124,7 @@ def options_in_words(cls: Any) -> list[Option]:
     """Return the fields of an attrs class as options: of a plugin, or of a table of a configuration."""
     attrs.resolve_types(cls)
     return [
-        Option(field.name.rstrip("_"), type_text(field.type), _default(field), field.metadata.get("help", ""))
+        Option(field.name.rstrip("_"), type_text(field.type), format_default(field), field.metadata.get("help", ""))
         for field in attrs.fields(cls)
         if field.init
     ]
@@ -156,7 +176,8 @@ def _word_of(member: Enum) -> str:
     return member.value if isinstance(member.value, str) else member.name.lower()
 
 
-def _default(field: "attrs.Attribute[Any]") -> str | None:
+def format_default(field: "attrs.Attribute[Any]") -> str | None:
+    """Return the default of a field in the words of a configuration's author; None if it must be given."""
     value = field.default
     if value is attrs.NOTHING:
         return None
@@ -172,7 +193,7 @@ def _default(field: "attrs.Attribute[Any]") -> str | None:
         return "see there"
     if isinstance(value, tuple):
         return json.dumps(value)
-    if value is None or value == "":
+    if value is None or value == "" or isinstance(value, SecretText):
         return "none"
     if isinstance(value, timedelta):
         return format_duration(value)
@@ -181,3 +202,32 @@ def _default(field: "attrs.Attribute[Any]") -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
     return format_size(value) if field.type is Size else str(value)
+
+
+def summarize_plugin(plugin: Plugin, zone: str = "") -> str:
+    """Return a plugin's summary on one line, with a time zone behind it if there is one.
+
+    It is the type if the plugin fails, because a job must not fail to load for a few words.
+    """
+    try:
+        text = " ".join(call_within_limit(plugin.summary).split())
+    except BaseException as error:
+        if is_foreign(error):
+            raise
+        return plugin.type
+    return mask_known_secrets(f"{text} {zone}".rstrip())[:MAX_SUMMARY_LENGTH]
+
+
+def to_markdown(kind: Kind, name: str, described: Description, example: str) -> str:
+    """Return a plugin in Markdown: its help, an example, and a table of its options."""
+    language = "sh" if kind is Kind.COMMAND else "toml"
+    lines = [f"# {kind} `{name}`", "", described.help, "", f"```{language}", example, "```"]
+    if described.options:
+        lines += ["", "| option | type | default | help |", "|---|---|---|---|"]
+        lines += [
+            "| "
+            + " | ".join(text.replace("|", "\\|") for text in (f"`{row['option']}`", *list(row.values())[1:]))
+            + " |"
+            for row in described.rows()
+        ]
+    return "\n".join(lines)

@@ -1,7 +1,9 @@
 """Plugins at work: references become instances, jobs become plans."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar, cast
 
 from attrs import field, frozen
 
@@ -16,6 +18,7 @@ from rae_auto.config.options import find_shift_problem, limit_problems, make, un
 from rae_auto.config.relative_paths import resolve_job
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob, PluginError
+from rae_auto.model.guard import EXECUTOR_GUARD
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Shift
@@ -23,16 +26,22 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Invalid, describe_problem
 from rae_auto.model.primitives.zones import zone
+from rae_auto.registry.containment import contain_store, is_foreign
+from rae_auto.registry.describe import summarize_plugin
+from rae_auto.registry.executor_readiness import ExecutorReadiness, waits_for_readiness
 from rae_auto.registry.quarantine import Quarantine, place_of_source
 from rae_auto.registry.safe_guard import SafeGuard
 from rae_auto.registry.safe_schedule import SafeSchedule
 from rae_auto.registry.shifted_schedule import ShiftedSchedule
-from rae_auto.toolkit.summaries import MAX_SUMMARY_LENGTH
+from rae_auto.toolkit.threads.time_limit import call_within_limit
 
 MAX_SHARED_PLUGINS = 1000
 """Number of plugins that are remembered by the text of their references."""
 
 _NONE: Mapping[str, Any] = {}
+_NOW = timedelta(0)
+
+T = TypeVar("T")
 
 
 @frozen
@@ -53,13 +62,18 @@ class PluginFactory:
     def __init__(self, source: PluginSource, timezone: str, quarantine: Quarantine | None = None) -> None:
         self.source = source
         self.quarantine = quarantine or Quarantine(self.distribution)
-        self._schedules: dict[ScheduleTrigger, SafeSchedule] = {}
+        self._schedules: dict[SafeSchedule, SafeSchedule] = {}
         self._shared: dict[str, Plugin] = {}
+        self._summaries: dict[int, tuple[Plugin, str]] = {}
         self.timezone = timezone
 
     def store(self, given: str | PluginRef | Store) -> Store:
+        """Return the store of a reference; its errors name the plugin. One that is given as it is stays so."""
         ref = PluginRef(given) if isinstance(given, str) else given
-        return ref if isinstance(ref, Store) else cast("Store", self._make(Kind.STORE, ref))
+        if isinstance(ref, Store):
+            return ref
+        describe = partial(self.quarantine.describe_failure, Kind.STORE, ref.type, with_hint=True)
+        return contain_store(cast("Store", self._make(Kind.STORE, ref)), describe)
 
     def logger(self, ref: PluginRef) -> Logger:
         return cast("Logger", self._make(Kind.LOGGER, ref))
@@ -81,19 +95,25 @@ class PluginFactory:
         schedules: dict[str, SafeSchedule] = {}
         sources: dict[str, SourceTrigger] = {}
         summaries: list[str] = []
+        guard_summaries: dict[str, str] = {}
         computed: dict[str, SafeGuard | None] = {}
         read: dict[str, ReadGuard] = {}
         plugins: list[Plugin] = []
         try:
-            self._shared_plugin(Kind.EXECUTOR, job.executor_ref)
+            executor = self._shared_plugin(Kind.EXECUTOR, job.executor_ref)
             for guard_ref in job.guards:
                 guard = self._shared_plugin(Kind.GUARD, guard_ref)
                 plugins.append(guard)
+                guard_summaries[guard_ref.id] = self._summarize(guard, self._find_own_zone(guard_ref))
                 computed[guard_ref.id] = None
                 if isinstance(guard, ComputedGuard):
                     computed[guard_ref.id] = SafeGuard(guard, self.quarantine)
                 elif isinstance(guard, ReadGuard):
                     read[guard_ref.id] = guard
+            asks_executor = isinstance(executor, Executor) and waits_for_readiness(type(executor))
+            if asks_executor:
+                computed[EXECUTOR_GUARD] = None
+                read[EXECUTOR_GUARD] = ExecutorReadiness(repr(job.executor_ref), job.executor_ref)
             for ref in job.schedule:
                 trigger = self._shared_plugin(Kind.TRIGGER, ref)
                 plugins.append(trigger)
@@ -104,14 +124,34 @@ class PluginFactory:
                     schedules[ref.id] = self._make_guard(trigger)
                 elif isinstance(trigger, SourceTrigger):
                     sources[ref.id] = trigger
-                summaries.append(_summary_of(trigger, self._find_own_zone(ref)))
+                summaries.append(self._summarize(trigger, self._find_own_zone(ref)))
         except PluginError as error:
             raise InvalidJob(f"job {quote(job.id)}: {error}") from error
+        no_jobs: tuple[str, ...] = ()
         upstream_jobs = dict.fromkeys(
-            JobId(followed) for source in sources.values() for followed in source.upstream_jobs()
+            JobId(followed)
+            for id_, source in sources.items()
+            for followed in self._ask_source(job.id, id_, source, source.upstream_jobs, no_jobs)
         )
+        delays = {
+            id_: self._ask_source(job.id, id_, source, partial(getattr, source, "delay"), _NOW)
+            for id_, source in sources.items()
+        }
         # Most jobs have none, and there may be many jobs.
-        plan = Plan(job, schedules, origin, computed or _NONE, read or _NONE, tuple(upstream_jobs), tuple(summaries))
+        plan = Plan(
+            job,
+            schedules,
+            origin,
+            computed or _NONE,
+            read or _NONE,
+            tuple(upstream_jobs),
+            tuple(summaries),
+            guard_summaries=guard_summaries or _NONE,
+            executor_summary=self._summarize(executor, ""),
+            delays={id_: delay for id_, delay in delays.items() if delay} or _NONE,
+            run_points={id_: point for id_, one in schedules.items() if (point := one.run_point())} or _NONE,
+            asks_executor=asks_executor,
+        )
         readers = [(plugin, files) for plugin in plugins if (files := _files_of(plugin))]
         if not readers:
             return Planned(plan, sources or _NONE)
@@ -120,9 +160,20 @@ class PluginFactory:
             plan, sources or _NONE, {path: one for _, files in readers for path, one in files.items()}, warnings
         )
 
+    def _ask_source(self, job: str, trigger: str, source: SourceTrigger, call: Callable[[], T], default: T) -> T:
+        """Return what a source says of itself, or a default if it fails."""
+        try:
+            return call_within_limit(call)
+        except BaseException as error:
+            if is_foreign(error):
+                raise
+            self.quarantine.failed(Kind.TRIGGER, source.type, place_of_source(job, trigger), error)
+            return default
+
     def forget_plugins(self) -> None:
         """Make plugins again from now on, also those that were made of the same references."""
         self._shared.clear()
+        self._summaries.clear()
 
     def _shift(self, schedule: ScheduleTrigger, shift: Shift, guards: Sequence[SafeGuard]) -> ScheduleTrigger:
         """Return the schedule with its starts moved off the days that guards forbid. Raises PluginError."""
@@ -132,8 +183,10 @@ class PluginFactory:
         return ShiftedSchedule(schedule, tuple(guards), shift, zone(own_zone or self.timezone))
 
     def trigger_problems(self, plan: Plan) -> Mapping[str, str]:
-        """Return why triggers of a job are not in use at present, by their ids: a clause that follows the name."""
-        problems = {}
+        """Return why triggers of a job fail or are not in use at present, by their ids: a clause after the name."""
+        problems: dict[str, str] = {}
+        if not self.quarantine.has_failures():
+            return problems
         for ref in plan.job.schedule:
             schedule = plan.schedules.get(ref.id)
             place = schedule.place if isinstance(schedule, SafeSchedule) else place_of_source(plan.job.id, ref.id)
@@ -141,6 +194,12 @@ class PluginFactory:
             if problem is not None:
                 problems[ref.id] = problem
         return problems
+
+    def job_problems(self, plan: Plan) -> tuple[str, ...]:
+        """Return a line for each trigger of a job that fails or isn't in use; or why the job can't be used at all."""
+        if plan.problem is not None:
+            return (plan.problem.removeprefix(f"job {quote(plan.job.id)}: "),)
+        return tuple(f"trigger {quote(id_)} {problem}" for id_, problem in self.trigger_problems(plan).items())
 
     def resolve_paths(self, job: Job) -> Job:
         """Return a job that comes new with absolute paths. Raises InvalidJob."""
@@ -163,16 +222,27 @@ class PluginFactory:
         provenance = getattr(self.source, "provenance", None)
         return str(provenance(kind, name)) if provenance else "unknown"
 
-    def _find_own_zone(self, ref: TriggerRef) -> str:
-        """Return the time zone that a trigger names, "" if it is that of the configuration."""
+    def _summarize(self, plugin: Plugin, zone: str) -> str:
+        """Return a plugin's summary, with its own time zone if it has one; those of shared plugins are kept."""
+        if isinstance(plugin, SourceTrigger | ShiftedSchedule):
+            return summarize_plugin(plugin, zone)
+        key = id(plugin)
+        known = self._summaries.get(key)
+        if known is None or known[0] is not plugin:
+            if len(self._summaries) >= MAX_SHARED_PLUGINS:
+                self._summaries.clear()
+            # With the plugin, so that its id stays its own.
+            known = self._summaries[key] = (plugin, summarize_plugin(plugin, zone))
+        return known[1]
+
+    def _find_own_zone(self, ref: TriggerRef | GuardRef) -> str:
+        """Return the time zone that a trigger or guard names, "" if it is that of the configuration."""
         zone = ref.options.get("timezone")
         return zone if isinstance(zone, str) and zone != self.timezone else ""
 
     def _make_guard(self, schedule: ScheduleTrigger) -> SafeSchedule:
-        known = self._schedules.get(schedule)
-        if known is None:
-            known = self._schedules[schedule] = SafeSchedule(schedule, self.quarantine)
-        return known
+        made = SafeSchedule(schedule, self.quarantine)
+        return self._schedules.setdefault(made, made)
 
     def _shared_plugin(self, kind: Kind, ref: PluginRef | TriggerRef | GuardRef) -> Plugin:
         """Return the plugin of a reference. All but sources are shared, because most jobs are alike."""
@@ -197,17 +267,7 @@ def _files_of(plugin: Plugin) -> Mapping[str, tuple[int, ...] | None]:
     """Return the files that a plugin has read; none if it fails to say them."""
     try:
         return plugin.read_files()
-    except (Exception, SystemExit):
+    except BaseException as error:
+        if is_foreign(error):
+            raise
         return _NONE
-
-
-def _summary_of(trigger: Plugin, zone: str) -> str:
-    """Return a trigger's summary, with its own time zone if it has one.
-
-    It is the type if the trigger fails, because a job must not fail to load for a few words.
-    """
-    assert isinstance(trigger, ScheduleTrigger | SourceTrigger)
-    try:
-        return f"{' '.join(trigger.summary().split())} {zone}".rstrip()[:MAX_SUMMARY_LENGTH]
-    except (Exception, SystemExit):
-        return trigger.type

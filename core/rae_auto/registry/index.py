@@ -1,13 +1,16 @@
 """Which plugins are installed, read from the entry points without importing any of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
+from importlib import invalidate_caches
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
 from rae_auto.api.plugin import Kind
+from rae_auto.model.primitives.formatting import quote
 
 
 class State(StrEnum):
@@ -30,37 +33,110 @@ class PluginInfo:
     version: str
     state: State = State.INSTALLED
     problem: str | None = None
+    path: Path | None = None
+    """The file of a plugin that is a single file, without a distribution."""
 
     @property
     def provenance(self) -> str:
-        return f"{self.distribution} {self.version}"
+        """Return the distribution and its version, or the file."""
+        return f"{self.distribution} {self.version}" if self.path is None else f"file {self.path}"
 
+    @property
+    def is_built_in(self) -> bool:
+        """Return whether it comes with rae-auto."""
+        return self.path is None and self.distribution == OWN_DISTRIBUTION
+
+
+RESERVED_COMMANDS = frozenset(
+    {
+        *(
+            "add",
+            "backup",
+            "cancel",
+            "check",
+            "completion",
+            "digest",
+            "disk",
+            "doctor",
+            "edit",
+            "event",
+            "exec",
+            "explain",
+            "health",
+        ),
+        *("history", "init", "list", "logs", "metrics", "next", "notify", "output", "pause", "plugins", "prune"),
+        *("reload", "remove", "rename", "restore", "resume", "run", "schema", "service", "show", "simulate", "skip"),
+        *("stats", "status", "stop", "test-trigger", "trigger", "why"),
+    }
+)
+"""Names of the program's own commands, which no plugin can take. A test holds them equal to those of the program."""
+
+OWN_DISTRIBUTION = "rae-auto"
 
 GROUPS: Mapping[Kind, str] = {kind: f"rae_auto.{kind}s" for kind in Kind}
 
 
 @lru_cache(maxsize=1)
 def installed() -> tuple[PluginInfo, ...]:
-    """All entry points of the six groups, sorted by kind and name. Looked up once: a scan takes milliseconds."""
+    """All entry points of all groups, sorted by kind and name. Looked up once: a scan takes milliseconds."""
     # Late: a command that names no plugin needs neither the package nor the scan.
     from importlib_metadata import entry_points
 
-    found = {_info(kind, point) for kind, group in GROUPS.items() for point in entry_points(group=group)}
+    # All groups in one scan, and each distribution's metadata parsed once: both took most of the time of this.
+    points = list(_of_groups(entry_points()))
+    distributions = {id(point.dist): point.dist for _, point in points}
+    names = {key: _name_and_version(distribution) for key, distribution in distributions.items()}
+    found = {PluginInfo(kind, point.name, point.value, *names[id(point.dist)]) for kind, point in points}
     order = list(Kind)
     return tuple(sorted(found, key=lambda info: (order.index(info.kind), info.name, info.distribution)))
 
 
-def _info(kind: Kind, point: Any) -> PluginInfo:
-    distribution = point.dist
-    return PluginInfo(
-        kind,
-        point.name,
-        point.value,
-        distribution.name if distribution else "unknown",
-        distribution.version if distribution else "?",
+def _of_groups(points: Iterable[Any]) -> Iterator[tuple[Kind, Any]]:
+    kinds = {group: kind for kind, group in GROUPS.items()}
+    return ((kinds[point.group], point) for point in points if point.group in kinds)
+
+
+def _name_and_version(distribution: Any) -> tuple[str, str]:
+    if not distribution:
+        return "unknown", "?"
+    metadata = distribution.metadata
+    return metadata["Name"], metadata["Version"]
+
+
+def forget_installed() -> None:
+    """Let the next look find what was installed since the last one."""
+    invalidate_caches()
+    installed.cache_clear()
+
+
+def find_conflict(infos: Sequence[PluginInfo]) -> str | None:
+    """Return why none of these plugins gets the name they claim, or None if one of them has it (`find_holder`)."""
+    if infos[0].kind is Kind.COMMAND and infos[0].name in RESERVED_COMMANDS:
+        called = f"{infos[0].kind} {quote(infos[0].name)}"
+        return (
+            f"{called} of {infos[0].provenance} is never used, because rae-auto has a command of that name; rename it"
+        )
+    if len(infos) > 1 and not any(info.is_built_in for info in infos):
+        called = f"{infos[0].kind} {quote(infos[0].name)}"
+        return f"{called} is provided by {' and '.join(info.provenance for info in infos)}; uninstall one of them"
+    return None
+
+
+def find_loss(info: PluginInfo, infos: Sequence[PluginInfo]) -> str | None:
+    """Return why a plugin isn't used, which these claim the name of, it included: a built-in has the name. Or None."""
+    if info.is_built_in or not any(other.is_built_in for other in infos):
+        return None
+    return (
+        f"{info.kind} {quote(info.name)} of {info.provenance} is never used, because rae-auto has a built-in "
+        f"{info.kind} of that name; its author must rename it"
     )
 
 
+def find_holder(infos: Sequence[PluginInfo]) -> PluginInfo:
+    """Return which of the plugins that claim a name has it: the built-in one, if there is one."""
+    return next((info for info in infos if info.is_built_in), infos[0])
+
+
 def claims(infos: Iterable[PluginInfo], kind: Kind, name: str) -> list[PluginInfo]:
-    """Everybody who claims this name."""
+    """Return all plugins that claim this name."""
     return [info for info in infos if info.kind is kind and info.name == name]

@@ -1,5 +1,8 @@
 """One plugin, from its entry point to its class, with everything that can go wrong contained."""
 
+import os
+import sys
+import time
 from importlib import import_module
 from types import ModuleType
 from typing import Any, cast
@@ -8,6 +11,7 @@ import attrs
 import pluggy
 
 from rae_auto import hookspecs
+from rae_auto.api.command import Command
 from rae_auto.api.executor import Executor
 from rae_auto.api.guard import ComputedGuard, ReadGuard
 from rae_auto.api.logger import Logger
@@ -16,23 +20,30 @@ from rae_auto.api.plugin import Kind, Plugin, Variants
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.errors import PluginBroken
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import format_elapsed, quote
+from rae_auto.registry.choice import TRACE_VARIABLE, is_switched_on
 from rae_auto.registry.index import PluginInfo
+from rae_auto.registry.plugin_files import import_file
 
-_CONTRACTS: dict[Kind, tuple[type[Plugin], ...]] = {
+CONTRACTS: dict[Kind, tuple[type[Plugin], ...]] = {
     Kind.TRIGGER: (ScheduleTrigger, SourceTrigger),
     Kind.EXECUTOR: (Executor,),
     Kind.STORE: (Store,),
     Kind.LOGGER: (Logger,),
     Kind.NOTIFIER: (Notifier,),
     Kind.GUARD: (ComputedGuard, ReadGuard),
+    Kind.COMMAND: (Command,),
 }
 
 
 def load(info: PluginInfo) -> type[Plugin]:
     """Return the class of a plugin. Raises PluginBroken with its distribution and the problem."""
+    started_at = time.perf_counter()
     try:
-        return _class_of(info, _offered(info, _import(info)))
+        loaded = _class_of(info, _offered(info, _import(info)))
+        if is_switched_on(os.environ, TRACE_VARIABLE):
+            _trace(info, time.perf_counter() - started_at)
+        return loaded
     except PluginBroken:
         raise
     except BaseException as error:  # sys.exit() at import must not end the daemon
@@ -41,8 +52,17 @@ def load(info: PluginInfo) -> type[Plugin]:
         raise _broken(info, f"{type(error).__name__}: {error}") from error
 
 
+def _trace(info: PluginInfo, seconds: float) -> None:
+    """Report a loaded plugin on standard error, where the author of a plugin looks."""
+    path = getattr(sys.modules.get(info.module), "__file__", None) or info.module
+    called = f"{info.kind} {quote(info.name)} of {info.provenance}"
+    sys.stderr.write(f"rae-auto: {called} loaded in {format_elapsed(seconds)} from {path}\n")
+
+
 def _import(info: PluginInfo) -> ModuleType:
     try:
+        if info.path is not None:
+            return import_file(info.path, info.module)
         return import_module(info.module)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
@@ -52,14 +72,9 @@ def _import(info: PluginInfo) -> ModuleType:
 
 def _offered(info: PluginInfo, module: ModuleType) -> list[Any]:
     """Return the classes of the module's hook, which pluggy checks against the specification."""
-    major = hookspecs.API_VERSION[0]
-    made_for = getattr(module, "RAE_API", major)
-    if made_for != major:
-        raise _broken(
-            info,
-            f"it was made for version {made_for} of the plugin API, but this is version {major}; "
-            "install a matching version of the plugin or of rae-auto",
-        )
+    problem = hookspecs.find_version_problem(getattr(module, "RAE_API", hookspecs.API_VERSION))
+    if problem is not None:
+        raise _broken(info, problem)
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     hook = f"rae_{info.kind}s"
@@ -104,7 +119,7 @@ def _instantiated_classes(info: PluginInfo, cls: type[Plugin]) -> list[Any]:
 
 
 def _check_contract(info: PluginInfo, cls: Any) -> None:
-    contract = _CONTRACTS[info.kind]
+    contract = CONTRACTS[info.kind]
     if not (isinstance(cls, type) and issubclass(cls, contract)):
         raise _broken(info, f"{cls!r} is not a subclass of {' or '.join(base.__name__ for base in contract)}")
     if not attrs.has(cls):

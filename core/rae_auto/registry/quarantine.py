@@ -13,7 +13,8 @@ it is left out for a time, and then tried once, as a circuit breaker does:
 - Failures of the *environment* (disk full, network gone, store not writable) are reported but don't count. They end by
   themselves, and a plugin that is left out meanwhile would miss that.
 - It is known by its place of use, so that a notifier that fails for one address still serves another.
-- Guards are never quarantined: one that fails answers UNKNOWN, which starts nothing, and is evaluated again.
+- Guards are never quarantined: one that fails answers UNKNOWN, which starts nothing, and is evaluated again. Nor are
+  executors and stores, in whose place nothing else could do the work.
 - A schedule that breaks its contract is quarantined *for good*, until a reload: it computes its instants, so the same
   question would get the same answer.
 """
@@ -26,8 +27,10 @@ from attrs import define, field
 from loguru import logger
 
 from rae_auto.api.plugin import Kind
-from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.model.primitives.formatting import describe_raise, format_elapsed
 from rae_auto.model.primitives.units import count_of
+from rae_auto.registry.author_hints import describe_author_hint, find_author_hint
+from rae_auto.toolkit.secrets.masking import mask_known_secrets
 
 MAX_FAILURES_IN_A_ROW = 10
 """Number of failures in a row after which a plugin is quarantined."""
@@ -43,6 +46,10 @@ MIN_INTERVAL_SECONDS = 60.0
 
 MAX_INTERVAL_SECONDS = 3600.0
 """Longest time in quarantine before a trial."""
+
+
+_ALWAYS_USED = frozenset({Kind.GUARD, Kind.EXECUTOR, Kind.STORE})
+"""Kinds of plugins that are used again whatever they did."""
 
 
 def place_of_source(job: str, trigger: str) -> str:
@@ -62,6 +69,8 @@ class _Record:
     interval: float = 0.0
     """Seconds from the last failure to the next trial; 0 if it isn't quarantined."""
     trial_at: float = 0.0
+    remark: str | None = None
+    """A line about what it does that costs others, and the hint."""
 
 
 class Quarantine:
@@ -83,7 +92,7 @@ class Quarantine:
 
         `for_good` quarantines it at once and until a reload; `is_reported` says that the caller has logged it.
         """
-        text = " ".join((str(error) if isinstance(error, str) else repr(error)).split())[:300]
+        text = self._describe(error)
         name = (kind, plugin, place)
         record = self._records.get(name) or self._records.setdefault(name, _Record(self._distribution(kind, plugin)))
         called = f'{kind} "{plugin}" of {record.distribution}'
@@ -92,15 +101,37 @@ class Quarantine:
         if text not in record.errors and len(record.errors) < MAX_REPORTED_ERRORS:
             record.errors.add(text)
             if not is_reported:
-                logger.error("{} failed ({}): {}", called, place, text)
+                logger.error("{} failed ({}): {}{}", called, place, text, _describe_hint(kind, error, text))
         if kind is not Kind.GUARD and is_environmental(error):
             return
         self._count(record)
         if for_good:
             record.is_for_good = True
             logger.critical("{} is quarantined ({}); fix it, then run 'rae-auto reload'", called, place)
-        elif kind is not Kind.GUARD and record.in_a_row >= MAX_FAILURES_IN_A_ROW:
+        elif kind not in _ALWAYS_USED and record.in_a_row >= MAX_FAILURES_IN_A_ROW:
             self._lengthen(record, called, place)
+
+    def describe_failure(self, kind: Kind, plugin: str, error: BaseException, *, with_hint: bool = False) -> str:
+        """Return a failure as a clause: the plugin with its distribution, and the error with its line.
+
+        `with_hint` adds what its author should change.
+        """
+        text = self._describe(error)
+        hint = _describe_hint(kind, error, text) if with_hint else ""
+        return f'{kind} "{plugin}" of {self._distribution(kind, plugin)} failed: {text}{hint}'
+
+    def note(self, kind: Kind, plugin: str, place: str, text: str) -> None:
+        """Record, once, what a plugin does that costs others; it goes on, and it is a problem until a reload."""
+        record = self._records.get((kind, plugin, place))
+        if record is None:
+            record = self._records[kind, plugin, place] = _Record(self._distribution(kind, plugin))
+        if record.remark is None:
+            record.remark = text = mask_known_secrets(text)
+            logger.error('{} "{}" of {} ({}): {}', kind, plugin, record.distribution, place, text)
+
+    def _describe(self, error: object) -> str:
+        text = describe_raise(error) if isinstance(error, BaseException) else " ".join(str(error).split())[:300]
+        return mask_known_secrets(text)
 
     def _count(self, record: _Record) -> None:
         now = self._clock()
@@ -161,21 +192,39 @@ class Quarantine:
         self._records.clear()
 
     def problems(self) -> list[str]:
-        """Return a line for each quarantined plugin and for each guard that keeps failing."""
-        return [
-            _problem(f'{kind} "{plugin}" of {record.distribution}', place, record)
-            for (kind, plugin, place), record in self._records.items()
-            if record.is_for_good
-            or record.interval
-            or (kind is Kind.GUARD and record.in_a_row >= MAX_FAILURES_IN_A_ROW)
-        ]
+        """Return a line for each plugin that failed last, from its first failure on, or that is slowed down."""
+        lines = []
+        for (kind, plugin, place), record in list(self._records.items()):
+            called = f'{kind} "{plugin}" of {record.distribution}'
+            if record.remark is not None:
+                lines.append(f"{called} ({place}): {record.remark}")
+            # A delivery fails because of its receiver, as a rule, and is a problem of the outbox.
+            is_failing = kind is not Kind.NOTIFIER and record.in_a_row and not self._has_recovered(record)
+            if record.is_for_good or record.interval or is_failing:
+                lines.append(_problem(kind, called, place, record))
+        return lines
+
+    def _has_recovered(self, record: _Record) -> bool:
+        """Return whether the last failure is so long ago that it doesn't count any more."""
+        return self._clock() - record.last_failure_at > HEALTHY_SECONDS
+
+    def has_failures(self) -> bool:
+        """Return whether any plugin has failed."""
+        return bool(self._records)
 
     def describe(self, kind: Kind, plugin: str, place: str) -> str | None:
-        """Return why a plugin is not in use at a place, as a clause that follows its name; None if it is in use."""
+        """Return why a plugin is not in use at a place, or that it failed last, as a clause that follows its name.
+
+        None if it works.
+        """
         record = self._records.get((kind, plugin, place))
-        if record is None or not (record.is_for_good or record.interval):
+        if record is None:
             return None
-        return _describe_quarantine(record)
+        if record.is_for_good or record.interval:
+            return _describe_quarantine(kind, record, f" in {record.distribution}")
+        if record.in_a_row and not self._has_recovered(record):
+            return f"failed in {record.distribution}: {_describe_failing(kind, record)}"
+        return None
 
     def report(self) -> list[dict[str, Any]]:
         """Return all failures as JSON objects."""
@@ -189,23 +238,39 @@ class Quarantine:
                 "in_a_row": record.in_a_row,
                 "quarantined": record.is_for_good or record.interval > 0,
                 "error": record.last,
+                "author_hint": find_author_hint(kind, record.last),
             }
             for (kind, plugin, place), record in self._records.items()
         ]
 
 
-def _problem(called: str, place: str, record: _Record) -> str:
+def _problem(kind: Kind, called: str, place: str, record: _Record) -> str:
     if record.is_for_good or record.interval:
-        return f"{called} {_describe_quarantine(record, f' ({place})')}"
-    hint = "jobs that use it do not start; fix it, or remove it from guards"
-    return f"{called} fails each time ({place}): {record.last}; {hint}"
+        return f"{called} {_describe_quarantine(kind, record, place=f' ({place})')}"
+    if kind is Kind.GUARD and record.in_a_row >= MAX_FAILURES_IN_A_ROW:
+        hint = (
+            f"jobs that use it do not start; fix it, or remove it from guards{describe_author_hint(kind, record.last)}"
+        )
+        return f"{called} fails each time ({place}): {record.last}; {hint}"
+    return f"{called} failed ({place}): {_describe_failing(kind, record)}"
 
 
-def _describe_quarantine(record: _Record, place: str = "") -> str:
-    hint = "fix it, then run 'rae-auto reload'"
+def _describe_failing(kind: Kind, record: _Record) -> str:
+    times = count_of(record.in_a_row, "failure")
+    hint = f"it is used again; report it to its author if this goes on{describe_author_hint(kind, record.last)}"
+    return f"{record.last}; {times} in a row; {hint}"
+
+
+def _describe_quarantine(kind: Kind, record: _Record, origin: str = "", place: str = "") -> str:
+    hint = f"fix it, then run 'rae-auto reload'{describe_author_hint(kind, record.last)}"
     if not record.is_for_good:
         hint = f"it is tried every {format_elapsed(record.interval)}; {hint}"
-    return f"is quarantined{place} after {count_of(record.failures, 'failure')}: {record.last}; {hint}"
+    return f"is quarantined{place} after {count_of(record.failures, 'failure')}{origin}: {record.last}; {hint}"
+
+
+def _describe_hint(kind: Kind, error: object, text: str) -> str:
+    """Return the hint for a log line; none for what the world refused."""
+    return "" if is_environmental(error) else describe_author_hint(kind, text)
 
 
 def is_environmental(error: object) -> bool:

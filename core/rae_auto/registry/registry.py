@@ -1,6 +1,7 @@
 """The plugins of this machine: indexed without importing, loaded by name, each failure kept to itself."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from attrs import evolve
 
@@ -8,17 +9,75 @@ from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.errors import PluginBroken, PluginError, PluginNotFound, PluginUnavailable
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.registry.index import PluginInfo, State, claims, installed
+from rae_auto.registry.choice import PluginChoice
+from rae_auto.registry.containment import is_foreign
+from rae_auto.registry.index import (
+    PluginInfo,
+    State,
+    claims,
+    find_conflict,
+    find_holder,
+    find_loss,
+    forget_installed,
+    installed,
+)
 from rae_auto.registry.loading import load
+from rae_auto.registry.plugin_files import find_plugin_files
+from rae_auto.toolkit.files import identify_file
 
 
 class Registry:
     """Finds plugins by kind and name. Nothing is imported until its class is asked for."""
 
     def __init__(self, infos: Collection[PluginInfo] | None = None) -> None:
-        """`infos` are the plugins there are; by default those installed."""
-        self._infos = tuple(installed() if infos is None else infos)
+        """`infos` are the plugins there are; by default those that are installed, as the environment chooses."""
+        self._given = None if infos is None else tuple(infos)
+        self._problems: list[str] = []
+        self._is_configured = False
+        self._infos = self._find(PluginChoice.read())
         self._loaded: dict[tuple[Kind, str], type[Plugin] | PluginError] = {}
+        self._sources: dict[tuple[Kind, str], tuple[PluginInfo, object]] = {}
+
+    def configure(self, paths: Sequence[Path], disabled: Collection[str]) -> list[str]:
+        """Use the plugins that a configuration names as well: single files in `paths`, without those in `disabled`.
+
+        Called again, as by a reload, it takes what was installed meanwhile; what is loaded stays loaded. Returns a line
+        for each file that can't be used, and for each name that is unknown.
+        """
+        if self._is_configured:
+            forget_installed()
+        self._is_configured = True
+        choice = PluginChoice.read()
+        choice = evolve(
+            choice, directories=(*choice.directories, *paths), disabled=choice.disabled | frozenset(disabled)
+        )
+        self._infos = self._find(choice)
+        for name, found in list(self._loaded.items()):
+            # What couldn't be used may have been put right.
+            if isinstance(found, PluginError):
+                del self._loaded[name]
+        return self._problems
+
+    def file_problems(self) -> list[str]:
+        """Return a line for each file with plugins that can't be used."""
+        return list(self._problems)
+
+    def outdated(self) -> list[str]:
+        """Return a line for each loaded plugin of which another version has been installed meanwhile."""
+        lines = []
+        for (kind, name), (info, stamp) in list(self._sources.items()):
+            now = next((one for one in claims(self._infos, kind, name) if one.module == info.module), None)
+            if now is not None and (now.version != info.version or _stamp(now) != stamp):
+                what = "has changed" if now.path is not None else f"is now installed as {now.provenance}"
+                lines.append(f"{kind} {quote(name)} of {info.provenance} {what}; restart the daemon to use that")
+        return lines
+
+    def _find(self, choice: PluginChoice) -> tuple[PluginInfo, ...]:
+        infos = installed() if self._given is None else self._given
+        files, self._problems = find_plugin_files(choice.directories)
+        everything = (*infos, *files)
+        self._problems += choice.find_unknown(everything)
+        return tuple(info for info in everything if choice.includes(info))
 
     def names(self, kind: Kind) -> Collection[str]:
         """Return the names of the installed plugins of a kind, working or not."""
@@ -45,11 +104,14 @@ class Registry:
             raise
         except PluginError:
             pass
-        return self._with_state(claims(self._infos, kind, name)[0])
+        return self._with_state(find_holder(claims(self._infos, kind, name)))
 
     def provenance(self, kind: Kind, name: str) -> str:
         """Which distribution offers a plugin, and in which version."""
-        return " and ".join(info.provenance for info in claims(self._infos, kind, name)) or "unknown"
+        claimed_by = claims(self._infos, kind, name)
+        if claimed_by and find_conflict(claimed_by) is None:
+            return find_holder(claimed_by).provenance
+        return " and ".join(info.provenance for info in claimed_by) or "unknown"
 
     def owner_of(self, module: str) -> str | None:
         """Return the name of the plugin that a module belongs to, or None."""
@@ -66,16 +128,20 @@ class Registry:
             known = sorted(self.names(kind))
             near = did_you_mean(name, known) or f"; installed: {', '.join(known) or 'none'}"
             return PluginNotFound(f"unknown {kind} {quote(name)}{near}")
-        if len(claimed_by) > 1:
-            return PluginBroken(_clash(claimed_by))
+        if (conflict := find_conflict(claimed_by)) is not None:
+            return PluginBroken(conflict)
+        holder = find_holder(claimed_by)
         try:
-            cls = load(claimed_by[0])
+            cls = load(holder)
+            self._sources[kind, name] = holder, _stamp(holder)
             reason = cls.available()
         except PluginError as error:
             return error
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_foreign(error):
+                raise
             return PluginBroken(
-                f"{kind} {quote(name)} of {claimed_by[0].provenance} is broken: available() raised {error!r:.400}"
+                f"{kind} {quote(name)} of {holder.provenance} is broken: available() raised {error!r:.400}"
             )
         return (
             cls
@@ -85,8 +151,10 @@ class Registry:
 
     def _with_state(self, info: PluginInfo) -> PluginInfo:
         claimed_by = claims(self._infos, info.kind, info.name)
-        if len(claimed_by) > 1:
-            return evolve(info, state=State.BROKEN, problem=_clash(claimed_by))
+        if (conflict := find_conflict(claimed_by)) is not None:
+            return evolve(info, state=State.BROKEN, problem=conflict)
+        if (loss := find_loss(info, claimed_by)) is not None:
+            return evolve(info, state=State.BROKEN, problem=loss)
         match self._loaded.get((info.kind, info.name)):
             case None:
                 return info
@@ -98,6 +166,6 @@ class Registry:
                 return evolve(info, state=State.LOADED)
 
 
-def _clash(infos: list[PluginInfo]) -> str:
-    owners = " and ".join(info.provenance for info in infos)
-    return f"{infos[0].kind} {quote(infos[0].name)} is provided by {owners}; uninstall one of them"
+def _stamp(info: PluginInfo) -> object:
+    """Return what changes when the file of a plugin is written; None for plugins of distributions."""
+    return None if info.path is None else identify_file(info.path)

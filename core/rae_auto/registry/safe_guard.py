@@ -5,7 +5,9 @@ from datetime import datetime
 
 from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard, Verdict
 from rae_auto.api.plugin import Kind
+from rae_auto.registry.containment import are_equal, hash_of, is_foreign, repr_of
 from rae_auto.registry.quarantine import Quarantine
+from rae_auto.toolkit.threads.time_limit import call_within_limit
 
 GUARD_TIMEOUT_SECONDS = 10.0
 """Seconds that a guard has for its answer."""
@@ -25,19 +27,21 @@ class SafeGuard:
         self._is_failing = False
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, SafeGuard) and bool(self.inner == other.inner)
+        return isinstance(other, SafeGuard) and are_equal(self.inner, other.inner)
 
     def __hash__(self) -> int:
-        return hash(self.inner)
+        return hash_of(self.inner)
 
     def __repr__(self) -> str:
-        return repr(self.inner)
+        return repr_of(self.inner)
 
     def evaluate(self, instant: datetime) -> GuardResult:
         """Return the result of the guard; UNKNOWN if it fails."""
         try:
-            result = _check_result(self.inner.evaluate(instant))
-        except (Exception, SystemExit) as error:
+            result = _check_result(call_within_limit(self.inner.evaluate, instant))
+        except BaseException as error:
+            if is_foreign(error):
+                raise
             self._is_failing = True
             return failed(self._quarantine, self.inner, error)
         if self._is_failing:
@@ -48,14 +52,32 @@ class SafeGuard:
     def changes_after(self, instant: datetime) -> datetime | None:
         """When it may say something else, where that is an instant to come."""
         try:
-            change = self.inner.changes_after(instant)
+            change = call_within_limit(self.inner.changes_after, instant)
             if change is not None and (change.tzinfo is None or change <= instant):
                 wrong = f"{change.isoformat()}, which isn't an aware instant after {instant.isoformat()}"
                 raise ValueError(f"changes_after returned {wrong}")
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_foreign(error):
+                raise
             failed(self._quarantine, self.inner, error)
             return None
         return change
+
+
+def ask_verdict(guard: ComputedGuard, instant: datetime) -> str | None:
+    """Return how the result of a computed guard breaks its contract, None if it doesn't. Raises what it raises."""
+    result = guard.evaluate(instant)
+    if not isinstance(result, GuardResult) or not isinstance(result.verdict, Verdict):
+        return f"evaluate returned {result!r:.60}, which is not a GuardResult"
+    return None
+
+
+def ask_change(guard: ComputedGuard, instant: datetime) -> str | None:
+    """Return how `changes_after` of a computed guard breaks its contract, None if it doesn't. Raises what it raises."""
+    change = guard.changes_after(instant)
+    if change is not None and not (isinstance(change, datetime) and change.tzinfo is not None and change > instant):
+        return f"changes_after returned {change!r:.60}, which isn't an aware instant after {instant.isoformat()}"
+    return None
 
 
 async def read_guard(guard: ReadGuard, quarantine: Quarantine) -> GuardResult:
@@ -65,7 +87,9 @@ async def read_guard(guard: ReadGuard, quarantine: Quarantine) -> GuardResult:
             result = _check_result(await guard.read())
     except TimeoutError:
         return GuardResult(Verdict.UNKNOWN, f"it has not answered within {GUARD_TIMEOUT_SECONDS:g} s")
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_foreign(error) or isinstance(error, asyncio.CancelledError):
+            raise  # the reader of guards says that it was cancelled
         return failed(quarantine, guard, error)
     quarantine.succeeded(Kind.GUARD, guard.type, place(guard))
     return result
@@ -87,4 +111,4 @@ def failure(error: BaseException) -> GuardResult:
 
 
 def place(guard: ComputedGuard | ReadGuard) -> str:
-    return f"{guard!r:.120}"
+    return repr_of(guard)[:120]

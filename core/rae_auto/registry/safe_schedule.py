@@ -6,8 +6,17 @@ from typing import Any
 
 from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import ScheduleTrigger
+from rae_auto.model.primitives.formatting import describe_raise
+from rae_auto.model.schedule import RunPoint
 from rae_auto.records.events import check_event
+from rae_auto.registry.containment import are_equal, hash_of, is_foreign, repr_of
 from rae_auto.registry.quarantine import Quarantine
+from rae_auto.toolkit.threads.time_limit import TookTooLong, call_within_limit
+
+_KEPT_ANSWERS = 2
+
+MIN_STEP = timedelta(milliseconds=100)
+"""The least time between two starts of a schedule."""
 
 
 class SafeSchedule:
@@ -16,31 +25,33 @@ class SafeSchedule:
     Two are equal where their schedules are; one that has ended equals only itself, so that a reload replaces it.
     """
 
-    __slots__ = ("_ended", "_quarantine", "inner")
+    __slots__ = ("_answers", "_ended", "_quarantine", "inner")
 
     def __init__(self, inner: ScheduleTrigger, quarantine: Quarantine) -> None:
         self.inner = inner
         self._quarantine = quarantine
         self._ended = False
+        # The engine asks about each start and the one before it several times. An answer depends on nothing else.
+        self._answers: dict[datetime, datetime | None] = {}
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
         if not isinstance(other, SafeSchedule) or self._ended or other._ended:
             return False
-        return bool(self.inner == other.inner)
+        return are_equal(self.inner, other.inner)
 
     def __hash__(self) -> int:
-        return hash(self.inner)
+        return hash_of(self.inner)
 
     def __repr__(self) -> str:
         # Cursors are kept by a digest of this: it must not show that there is a wrapper.
-        return repr(self.inner)
+        return repr_of(self.inner)
 
     @property
     def place(self) -> str:
         """The place of use under which the quarantine knows this schedule."""
-        return f"{self.inner!r:.120}"
+        return repr_of(self.inner)[:120]
 
     @property
     def jitter(self) -> timedelta:
@@ -50,32 +61,97 @@ class SafeSchedule:
         """Return the schedule's next instant; None if it has ended or broken its contract."""
         if self._ended:
             return None
-        try:
-            found = self.inner.next_after(instant)
-            problem = _problem(found, instant)
-        except (Exception, SystemExit) as error:
-            problem = f"next_after raised {error!r:.200}"
+        if instant in self._answers:
+            return self._answers[instant]
+        found, problem = ask_schedule(self.inner, instant)
+        # Other instants, such as the present, may be as near to a start as they like.
+        is_start = instant in self._answers.values()
+        if is_start and problem is None and found is not None and found - instant < MIN_STEP:
+            found = self._slow_down(instant)
         if problem is None:
+            if len(self._answers) == _KEPT_ANSWERS:
+                del self._answers[next(iter(self._answers))]
+            self._answers[instant] = found
             return found
         self._ended = True
         text = f"{problem}; this schedule starts no more jobs"
         self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, text, for_good=True)
         return None
 
+    def _slow_down(self, instant: datetime) -> datetime | None:
+        """Return the earliest instant that may follow, by which a flood of starts would come later."""
+        text = f"it fires within {MIN_STEP / timedelta(milliseconds=1):g} ms of the start before, and is slowed down"
+        self._quarantine.note(Kind.TRIGGER, self.inner.type, self.place, f"{text} to that; return later instants")
+        later, problem = ask_schedule(self.inner, instant + MIN_STEP - timedelta(microseconds=1))
+        return later if problem is None else instant + MIN_STEP
+
+    def run_point(self) -> RunPoint | None:
+        """Return the point of the job's last run from which it counts; None if it doesn't, or fails to say so."""
+        try:
+            return call_within_limit(self.inner.run_point)
+        except BaseException as error:
+            if is_foreign(error):
+                raise
+            self._ended = True
+            text = f"run_point raised {describe_raise(error)}; this schedule starts no more jobs"
+            self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, text, for_good=True)
+            return None
+
+    def count_from(self, instant: datetime) -> "SafeSchedule":
+        """Return the schedule after a run that started, or ended, at an instant; one that has ended if that fails."""
+        counted = SafeSchedule(self.inner, self._quarantine)
+        try:
+            counted.inner = call_within_limit(self.inner.count_from, instant)
+        except BaseException as error:
+            if is_foreign(error):
+                raise
+            counted._ended = True
+            text = f"count_from raised {describe_raise(error)}; this schedule starts no more jobs"
+            self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, text, for_good=True)
+        return counted
+
     def event_at(self, instant: datetime) -> Mapping[str, Any] | None:
         """Return the event of one of the schedule's instants; None if it fails, or returns what can't be stored."""
         try:
-            return check_event(self.inner.event_at(instant))
-        except (Exception, SystemExit) as error:
-            self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, f"event_at failed: {error!r:.200}")
+            return check_event(call_within_limit(self.inner.event_at, instant))
+        except BaseException as error:
+            if is_foreign(error):
+                raise
+            text = f"event_at raised {describe_raise(error)}"
+            self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, text)
+            return None
+
+    def describe(self) -> str | None:
+        """Return when the schedule fires as part of a sentence; None if it fails, as nothing depends on it."""
+        try:
+            return " ".join(call_within_limit(self.inner.describe).split())
+        except BaseException as error:
+            if is_foreign(error):
+                raise
             return None
 
     def note(self, instant: datetime) -> str | None:
         """Return the schedule's remark on one of its instants; None if it fails, as nothing depends on it."""
         try:
-            return self.inner.note(instant)
-        except (Exception, SystemExit):
+            return call_within_limit(self.inner.note, instant)
+        except BaseException as error:
+            if is_foreign(error):
+                raise
             return None
+
+
+def ask_schedule(schedule: ScheduleTrigger, instant: datetime) -> tuple[datetime | None, str | None]:
+    """Return the schedule's next instant and None, or None and how it breaks its contract."""
+    try:
+        found = call_within_limit(schedule.next_after, instant)
+        problem = _problem(found, instant)
+    except TookTooLong as error:
+        return None, f"next_after failed: {error}"
+    except BaseException as error:
+        if is_foreign(error):
+            raise
+        return None, f"next_after raised {describe_raise(error)}"
+    return (found, None) if problem is None else (None, problem)
 
 
 def _problem(found: object, instant: datetime) -> str | None:

@@ -86,6 +86,10 @@ class ShiftedSchedule(ScheduleTrigger):
         """Return the schedule in a few words, and where its starts are moved."""
         return f"{self.inner.summary()}, moved to the {self.shift} allowed day"
 
+    def describe(self) -> str:
+        """Return when it fires as part of a sentence, and where its starts are moved."""
+        return f"{self.inner.describe()}, moved to the {self.shift} allowed day"
+
     def _starts_after(self, instant: datetime) -> Iterator[datetime]:
         start = self.inner.next_after(instant)
         while start is not None:

@@ -35,7 +35,7 @@ from rae_auto.engine.commands import Ask
 from rae_auto.engine.effects import Change, Reply, Step
 from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.events import Fact, TimePassed
-from rae_auto.errors import SchedulerClosed, SchedulerError, StoreError
+from rae_auto.errors import ClaimLost, SchedulerClosed, SchedulerError, StoreError
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.concurrency.commit_batches import split_into_batches
 from rae_auto.runtime.time.clock import Clock
@@ -49,6 +49,13 @@ COMMIT_RETRY_SECONDS = (0.2, 1.0, 1.5)
 
 FAULT_RETRY_SECONDS = 60.0
 """Time after which a fact that a fault kept from being handled is handed to the engine again."""
+
+MAX_INPUTS_A_TURN = 250
+"""Number of inputs that one turn handles, so that the first of many needn't wait until all are decided."""
+
+MAX_TURNS_WITHOUT_INPUTS = 9
+"""Number of turns that only decide due runs while inputs wait: a late start is seen, an end that is noted late is not.
+"""
 
 SLOW_COMMIT_SECONDS = 10.0
 """Time after which a commit that has not returned is reported."""
@@ -102,9 +109,11 @@ class EngineLoop:
         self._on_progress: Callable[[], None] = lambda: None
         self._progress_seconds = CLOCK_CHECK_SECONDS
         self._checked_at = float("-inf")
+        self._turns_without_inputs = 0
         self.commits = TimeMeter()
         """Commits that have succeeded, from the request to the answer."""
         self._committing_since: float | None = None
+        self._failure: ClaimLost | None = None
         self._no_time_before = float("-inf")
         """Monotonic seconds before which time does not pass, because a fault kept the engine from handling that."""
 
@@ -129,6 +138,16 @@ class EngineLoop:
         """Have everything made durable again in the next turn, because the store may have lost some of it."""
         self._must_rewrite = True
         self._woken.set()
+
+    def fail(self, error: ClaimLost) -> None:
+        """End the loop with this error, before anything else is decided."""
+        self._failure = error
+        self._woken.set()
+        self._retry.set()
+
+    def _check_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     async def request(self, event_for: Callable[[Ask], EngineInput]) -> Mapping[str, Any]:
         """Queue an event and return its durable answer. Raises the error that the engine answers with."""
@@ -160,10 +179,11 @@ class EngineLoop:
         return f"the store has not answered for {seconds:.0f} s"
 
     async def run(self) -> None:
-        """Take turns until `close`."""
+        """Take turns until `close`. Raises ClaimLost once another daemon leads; the last decisions never happened."""
         try:
             while not self._closed:
                 await self._sleep()
+                self._check_failure()
                 await self._turn()
         finally:
             self.close()
@@ -199,9 +219,10 @@ class EngineLoop:
         if now.mono - self._checked_at >= CLOCK_CHECK_SECONDS:
             self._checked_at = now.mono
             self.on_clock_check()
-        events, self._inbox = self._inbox, []
-        drains, self._drains = self._drains, []
-        steps = [self._handle(event, now) for event in events]
+        steps = [self._handle(event, now) for event in self._take_inputs()]
+        drains = []
+        if not self._inbox:
+            drains, self._drains = self._drains, []
         if self.engine.next_wake(now) == 0 and now.mono >= self._no_time_before:
             steps.append(self._handle(TimePassed(), now))
         for changes in split_into_batches(steps):
@@ -216,6 +237,15 @@ class EngineLoop:
             if not drained.done():
                 drained.set_result(None)
         self.started.set()
+
+    def _take_inputs(self) -> list[EngineInput]:
+        """Return the next inputs to handle; none for a moment while due runs are left to start."""
+        if self.engine.is_catching_up and self._turns_without_inputs < MAX_TURNS_WITHOUT_INPUTS:
+            self._turns_without_inputs += 1
+            return []
+        self._turns_without_inputs = 0
+        taken, self._inbox = self._inbox[:MAX_INPUTS_A_TURN], self._inbox[MAX_INPUTS_A_TURN:]
+        return taken
 
     def _handle(self, input_: EngineInput, now: Moment) -> Step:
         step = self.engine.handle(input_, now)
@@ -237,6 +267,8 @@ class EngineLoop:
         for attempt in itertools.count():
             try:
                 await self._commit_once(commit)
+            except ClaimLost:
+                raise
             except StoreError as error:
                 self._report_problem(str(error))
                 if attempt:
@@ -247,6 +279,7 @@ class EngineLoop:
             finally:
                 self._end_try()
             await self._pause(COMMIT_RETRY_SECONDS[min(attempt, len(COMMIT_RETRY_SECONDS) - 1)])
+            self._check_failure()
 
     async def _pause(self, seconds: float) -> None:
         """Wait until the next try of a commit: for so long, or until a request comes."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Container, Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ from rae_auto.api.events import Event as RecordedEvent
 from rae_auto.api.trigger import EmitResult
 from rae_auto.engine.commands import Ask
 from rae_auto.engine.effects import ClockJumped, ReadGuards, Record, Step
-from rae_auto.engine.events import Event, TriggerFired
+from rae_auto.engine.events import Event, OccurrenceWithdrawn, TriggerFired
 from rae_auto.errors import BadRequest, StoreError
 from rae_auto.model.decision import Occurrence
+from rae_auto.model.guard import GuardResult
+from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Run
@@ -49,6 +51,7 @@ class Inputs:
         on_recorded: Callable[[RecordedEvent], None],
         quarantine: Quarantine,
         files: PluginFiles,
+        check_executor: Callable[[PluginRef], Coroutine[Any, Any, GuardResult]] | None = None,
     ) -> None:
         """Connect the inputs. `on_recorded` gets each recorded event once it is durable.
 
@@ -59,8 +62,8 @@ class Inputs:
         """Jumps of the clock since the start, by kind."""
         self.timer = RuntimeTimer(clock)
         self.events = EventRecorder(archive, lambda: clock.now().wall, on_recorded)
-        self._sources = SourceSupervisor(directory, self._fire, quarantine, self.timer, self.events)
-        self._guards = GuardReader(shell.submit, quarantine)
+        self._sources = SourceSupervisor(directory, self._fire, self._withdraw, quarantine, self.timer, self.events)
+        self._guards = GuardReader(shell.submit, quarantine, check_executor)
         self._files = files
 
     async def start(
@@ -138,6 +141,14 @@ class Inputs:
                 return EmitResult(answer.get("run_id"), answer.get("reason"))
             except StoreError:
                 # An occurrence is emitted once; by its key it is decided once, however often it is submitted.
+                await asyncio.sleep(RETRY_OCCURRENCE_SECONDS)
+
+    async def _withdraw(self, job: JobId, trigger: str, key: str, by: str) -> None:
+        while True:
+            try:
+                await self._request(lambda ask: OccurrenceWithdrawn(job, trigger, key, by, ask))
+                return
+            except StoreError:
                 await asyncio.sleep(RETRY_OCCURRENCE_SECONDS)
 
 

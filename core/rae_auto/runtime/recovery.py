@@ -46,18 +46,21 @@ from rae_auto.errors import InvalidJob, StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.formatting import format_count
-from rae_auto.model.primitives.instants import parse_instant
+from rae_auto.model.primitives.instants import Moment, parse_instant
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import AttemptError, Due
 from rae_auto.model.run import Run, RunState
 from rae_auto.paths import RESTORED_MARK, output_path
+from rae_auto.records.presence_log import find_downtime
 from rae_auto.records.store_move import note_setback
 from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.execution.unknown_attempts import OUTPUTS, RECORDS, find_traces, lost_run, reopen_run
 from rae_auto.runtime.repository import Repository, UnreadableDocument, encode
+from rae_auto.runtime.time.clock import find_machine_boot
 from rae_auto.toolkit.files import write_atomically
 
 FILE_TIME_RESOLUTION = timedelta(seconds=2)
@@ -78,7 +81,12 @@ class Recovered:
 
 
 async def read_store(
-    archive: Repository, directory: Path, settings: Settings, configured: Sequence[Planned], factory: PluginFactory
+    archive: Repository,
+    directory: Path,
+    settings: Settings,
+    configured: Sequence[Planned],
+    factory: PluginFactory,
+    now: Moment,
 ) -> Recovered:
     """Read the store, and join it with the jobs of the configuration. Raises InvalidJob, StoreError."""
     plans = [one.plan for one in configured]
@@ -92,6 +100,7 @@ async def read_store(
     runs, bad_runs = await archive.load(documents.RUN, Run)
     seen, bad_seen = await archive.load(documents.SEEN, SeenOccurrence)
     notices, bad_notices = await archive.load(documents.NOTICE, OutboxNotice)
+    downtimes, bad_downtimes = await archive.load(documents.DOWNTIME, Downtime)
     added = [_plan_stored(job, factory) for job in stored]
     all_plans = [*plans, *(one.plan for one in added)]
     # In the place of a job that can't be read: it can be seen, removed and replaced, and starts nothing.
@@ -100,7 +109,7 @@ async def read_store(
         for item in corrupt_jobs
         if item.key not in names
     ]
-    unreadable = [*corrupt_jobs, *bad_states, *bad_runs, *bad_seen, *bad_notices]
+    unreadable = [*corrupt_jobs, *bad_states, *bad_runs, *bad_seen, *bad_notices, *bad_downtimes]
     damaged_jobs = {JobId(item.job): _damage_message(item, item.job) for item in unreadable if item.job is not None}
     by_job = {state.job: state for state in states}
     for job_id in damaged_jobs:
@@ -119,7 +128,17 @@ async def read_store(
         await _put_aside(archive, directory, unreadable, [by_job[job_id] for job_id in damaged_jobs], found)
     if setback is not None:
         await _record_forgotten_runs(archive, directory, setback, {run.id for run in runs})
-    restored = Restored(settings, tuple(all_plans), tuple(by_job.values()), runs, seen, setback is not None, notices)
+    restored = Restored(
+        settings,
+        tuple(all_plans),
+        tuple(by_job.values()),
+        runs,
+        seen,
+        setback is not None,
+        notices,
+        downtime=await asyncio.to_thread(find_downtime, directory, now.wall, find_machine_boot(now)),
+        last_downtime=next(iter(downtimes), None),
+    )
     unusable = [one.plan.job.id for one in added if one.plan.problem is not None]
     return Recovered(restored, (*configured, *added), damaged_jobs, unusable, replaced)
 
@@ -251,9 +270,10 @@ def _report_setback(setback: Setback, runs: int) -> None:
     )
 
 
-async def find_attempts(restored: Restored, executions: Executions) -> None:
+async def find_attempts(restored: Restored, executions: Executions, node: str = "") -> Sequence[tuple[Run, Job]]:
     """Ask the executors for the result of each attempt that was active when the last daemon ended.
 
+    Those of another node than `node` are returned: only that node's executors can tell.
     An attempt is looked for by the executor that started it, whatever its job says now, and where the job is gone too.
     """
     jobs = {plan.job.id: plan.job for plan in restored.plans}
@@ -261,7 +281,9 @@ async def find_attempts(restored: Restored, executions: Executions) -> None:
     for run in active:
         if run.job not in jobs:
             logger.bind(job=run.job, run=run.id).warning("its job is gone; the attempt is looked for all the same")
-    await executions.find([(run, _job_as_started(run, jobs.get(run.job))) for run in active])
+    found = [(run, _job_as_started(run, jobs.get(run.job))) for run in active]
+    await executions.find([(run, job) for run, job in found if run.node in ("", node)])
+    return [(run, job) for run, job in found if run.node not in ("", node)]
 
 
 def _job_as_started(run: Run, job: Job | None) -> Job:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from attrs import evolve, frozen
 from loguru import logger
 
+from rae_auto.api.shared_store import Node, SharedStore, Standby
 from rae_auto.api.store import (
     Append,
     CorruptDocument,
@@ -30,6 +31,7 @@ from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.reasons import StoreReverted
 from rae_auto.model.run import Run, RunState
+from rae_auto.records.entries import load_entries
 from rae_auto.records.runs import merge_newest, merge_newest_decisions, merge_newest_of_all, query_for_each_id
 from rae_auto.records.store_move import note_setback
 from rae_auto.runtime.concurrency.commit_batches import MAX_BATCH_CHANGES
@@ -107,8 +109,8 @@ class UnreadableDocument:
             with contextlib.suppress(ValueError, TypeError, LookupError):
                 return str(json.loads(self.text)["job"])
             return None
-        if self.kind == documents.NOTICE:
-            # It costs itself alone: its job is as well as before.
+        if self.kind in (documents.NOTICE, documents.DOWNTIME):
+            # It costs itself alone: jobs are as well as before.
             return None
         return self.key.rpartition("/")[0] if self.kind == documents.SEEN else self.key
 
@@ -139,6 +141,31 @@ class Repository:
         self._reading: Worker | None = None
         self._last_write: asyncio.Future[Any] | None = None
 
+    async def stand_by(self, node: Node, report: Callable[[Standby], None]) -> None:
+        """Wait until a shared store is this daemon's. `report` is called in the event loop with why it waits.
+
+        Errors: as `SharedStore.stand_by`.
+        """
+        store, loop = self._store, asyncio.get_running_loop()
+        assert isinstance(store, SharedStore)
+        waiting = self._worker.call(
+            store.stand_by, Path(node.directory), node, lambda why: loop.call_soon_threadsafe(report, why)
+        )
+        try:
+            await asyncio.shield(waiting)
+        except BaseException:
+            store.interrupt()
+            await asyncio.wait({waiting}, timeout=CLOSE_TIMEOUT_SECONDS)
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+                # Its turn had come at that very moment.
+                await self._call(store.close)
+            self._worker.end()
+            raise
+
+    async def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Return what a function of the store returns, called in its thread."""
+        return await self._call(function, *args)
+
     async def open(self, directory: Path) -> Sequence[str]:
         """Lock and open; what had to be repaired, a line each."""
         try:
@@ -166,10 +193,7 @@ class Repository:
         return await self.read(
             lambda reader: merge_newest_of_all(
                 query,
-                [
-                    merge_newest(one, opened, [documents.load(Run, body) for body in reader.query(documents.RUNS, one)])
-                    for one in queries
-                ],
+                [merge_newest(one, opened, load_entries(Run, reader.query(documents.RUNS, one))) for one in queries],
             )
         )
 
@@ -179,10 +203,7 @@ class Repository:
         return await self.read(
             lambda reader: merge_newest_decisions(
                 query,
-                [
-                    [documents.load(Decision, body) for body in reader.query(documents.DECISIONS, one)]
-                    for one in queries
-                ],
+                [load_entries(Decision, reader.query(documents.DECISIONS, one)) for one in queries],
             )
         )
 
@@ -196,7 +217,7 @@ class Repository:
             self._reading = Worker("store reader")
         for _ in range(READER_ATTEMPTS):
             try:
-                return await self._result(self._reading.call(question, self._reader))
+                return await self._result(self._reading.call(_read_in_session, question, self._reader))
             except StoreDamaged:
                 break
             except StoreError:
@@ -264,10 +285,15 @@ class Repository:
     async def _result(self, answer: "asyncio.Future[T]") -> T:
         try:
             return await answer
-        except SchedulerError:
+        except (SchedulerError, asyncio.CancelledError, GeneratorExit):
             raise
-        except Exception as error:  # whatever a store's plugin raises
+        except BaseException as error:  # whatever a store raises that is no plugin
             raise StoreError(f"the store failed: {error!r:.300}") from error
+
+
+def _read_in_session(question: Callable[[StoreReader], T], reader: StoreReader) -> T:
+    with reader.session():
+        return question(reader)
 
 
 def _decode(kind: str, key: str, cls: type[T], body: Document | CorruptDocument) -> T | UnreadableDocument:

@@ -12,17 +12,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from attrs import frozen
+from attrs import evolve
 from loguru import logger
 
 from rae_auto.api.events import Event
 from rae_auto.api.notifier import Notifier
-from rae_auto.api.plugin import PluginSource
-from rae_auto.api.store import LogQuery, Store, StoreReader
+from rae_auto.api.store import LogQuery, StoreReader
 from rae_auto.engine.commands import Ask, Reconfigure, Stop
 from rae_auto.engine.effects import Cancel, Deliver, Effect, EngineStopped, Record, Start, Step
 from rae_auto.engine.engine import Engine, EngineInput
@@ -31,7 +29,6 @@ from rae_auto.errors import PluginError, SchedulerClosed, StoreError
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
-from rae_auto.model.policies import Retention
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.zones import time_format, zone
 from rae_auto.model.reasons.base import TimeFormat
@@ -45,6 +42,7 @@ from rae_auto.runtime.concurrency.limited_calls import call_in_thread, call_with
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.inputs import Inputs
+from rae_auto.runtime.options import RuntimeOptions
 from rae_auto.runtime.plugins.plugin_files import PluginFiles
 from rae_auto.runtime.reporting.announcements import announce, announce_event
 from rae_auto.runtime.reporting.decision_log import DecisionLog
@@ -54,8 +52,8 @@ from rae_auto.runtime.reporting.notices import NoticeDescriber
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
 from rae_auto.runtime.retention import HistoryBounds, shorten
+from rae_auto.runtime.sharing.membership import Membership, OnStandby, join
 from rae_auto.runtime.shutdown import CLOSE_SECONDS, ShutdownDeadline
-from rae_auto.runtime.time.clock import Clock
 
 FAILED_STORE_CLOSE_SECONDS = 1.0
 """Time that a store gets to close when it could not be written before."""
@@ -66,29 +64,16 @@ MAX_CREATION_SECONDS = 8.0
 T = TypeVar("T")
 
 
-@frozen(kw_only=True)
-class RuntimeOptions:
-    """Everything a runtime is made from. `jobs` are those of a configuration; others come from the store."""
-
-    directory: Path
-    store: str | PluginRef | Store
-    timezone: str
-    settings: Settings
-    shutdown_grace: timedelta
-    retention: Retention
-    jobs: tuple[Job, ...]
-    notifiers: Mapping[str, PluginRef]
-    clock: Clock
-    plugins: PluginSource
-    environment: Mapping[str, str]
-    """Variables of which jobs inherit some."""
-
-
 class Runtime:
     """A scheduler at work: an engine, its store, and everything that carries out decisions."""
 
     def __init__(
-        self, options: RuntimeOptions, factory: PluginFactory, repository: Repository, recovered: recovery.Recovered
+        self,
+        options: RuntimeOptions,
+        factory: PluginFactory,
+        repository: Repository,
+        recovered: recovery.Recovered,
+        membership: Membership | None = None,
     ) -> None:
         """Connect the parts. Nothing runs before `open` has started them."""
         self.directory = options.directory
@@ -104,6 +89,7 @@ class Runtime:
         self.stopped = asyncio.Event()
         self._damaged_jobs = recovered.damaged_jobs
         self._repository = repository
+        self.membership = membership
         self.engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform, self._rewrite)
         repository.on_damage = self.engine_loop.request_rewrite
         self._environment = {**options.environment, "RAE_STATE_DIR": str(self.directory)}
@@ -123,9 +109,9 @@ class Runtime:
             notifiers, self.engine_loop.submit, quarantine=self.quarantine, describe=describer.describe
         )
         files = PluginFiles(self.request, lambda job: self.engine.job(job).plan, lambda: self.factory)
-        loop, on_recorded = self.engine_loop, self._handle_recorded_event
+        loop, on_recorded, check = self.engine_loop, self._handle_recorded_event, self.executions.check_readiness
         self.inputs = Inputs(
-            self.directory, repository, loop, self.request, self.clock, on_recorded, self.quarantine, files
+            self.directory, repository, loop, self.request, self.clock, on_recorded, self.quarantine, files, check
         )
         self._deadline = ShutdownDeadline(
             lambda: self.store_problem, self.engine_loop.pending_commit, self.awaited_jobs, self.stopped
@@ -141,11 +127,16 @@ class Runtime:
         """The runs that have ended after a stop was requested."""
 
     @classmethod
-    async def open(cls, options: RuntimeOptions, on_locked: Callable[[], None] = lambda: None) -> Self:
+    async def open(
+        cls,
+        options: RuntimeOptions,
+        on_locked: Callable[[], None] = lambda: None,
+        on_standby: OnStandby = lambda _: None,
+    ) -> Self:
         """Open the store, recover what it holds, and start. Raises StoreLocked, StoreError, InvalidJob, PluginError.
 
         `on_locked` is called once the state directory is ours and nothing has been read or started; if it raises, the
-        start is refused.
+        start is refused. `on_standby` is called when a store that others use too is not ours yet.
         """
         factory = PluginFactory(options.plugins, options.timezone)
 
@@ -159,9 +150,14 @@ class Runtime:
         making = call_in_thread("start", make_plugins)
         planned = await report_if_slow(making, "the start waits for a plugin that takes long to be created")
         directory = claim_state_directory(options.directory)
-        repository = Repository(factory.store(options.store))
+        repository = Repository(store := factory.store(options.store))
         if (message := finish_move(directory)) is not None:
             logger.warning("{}", message)
+        duty = factory.executor, {**options.environment, "RAE_STATE_DIR": str(directory)}, options.jobs
+        membership = await join(store, repository, directory, options.clock, duty, on_standby)
+        if membership is not None:
+            settings = evolve(options.settings, node=membership.node.name)
+            options = evolve(options, clock=membership.clock, settings=settings)
         opening = repository.open(directory)
         for warning in await report_if_slow(
             opening, f"the start waits for the store in {directory}, which has not opened yet"
@@ -169,10 +165,12 @@ class Runtime:
             logger.warning("{}", warning)
         try:
             on_locked()
-            reading = recovery.read_store(repository, directory, options.settings, planned, factory)
+            reading = recovery.read_store(
+                repository, directory, options.settings, planned, factory, options.clock.now()
+            )
             text = f"the start waits for the store in {directory}, which has not been read yet"
             recovered = await report_if_slow(reading, text)
-            runtime = cls(options, factory, repository, recovered)
+            runtime = cls(options, factory, repository, recovered, membership)
         except BaseException:
             await repository.close()
             raise
@@ -186,12 +184,15 @@ class Runtime:
     async def _start(self, recovered: recovery.Recovered) -> None:
         """Hand the engine what was recovered, then the result of each attempt, and only then let it decide."""
         self.engine_loop.submit(recovered.restored)
-        await recovery.find_attempts(recovered.restored, self.executions)
+        elsewhere = await recovery.find_attempts(recovered.restored, self.executions, self.settings.node)
         turning = asyncio.create_task(self.engine_loop.run())
         # A loop that has failed can't stop the scheduler any more: waiting for the end must not last for ever.
         turning.add_done_callback(lambda _: self.stopped.set())
         self._tasks = (turning,)
         await self._wait_started(turning)
+        if self.membership is not None:
+            parts = self.engine, self.engine_loop, self._repository, self.factory.executor, self._environment
+            self.membership.lead(*parts, elsewhere)
         if recovered.restored.is_reverted:
             recovery.forget_restore(self.directory)
         await recovery.discard_replaced_jobs(self._repository, recovered.replaced_jobs)
@@ -254,6 +255,8 @@ class Runtime:
         await self._end_loop(turning)
         await self._bounds.finish(self._deadline.time_to_close(CLOSE_SECONDS))
         await self.executions.close(self._deadline.time_to_close)
+        if self.membership is not None:
+            await self.membership.close()
         self.events.close()
         self._decision_log.close()
         failure = self._deadline.failure
@@ -314,6 +317,7 @@ class Runtime:
         Returns the ids of the jobs that were added, changed and removed. Raises InvalidJob, DuplicateJob, PluginError.
         """
         factory = PluginFactory(self.factory.source, timezone, self.quarantine)
+        settings = evolve(settings, node=self.settings.node)
 
         def make_plugins() -> tuple[list[Planned], dict[str, Notifier]]:
             made = {name: factory.notifier(ref) for name, ref in notifiers.items()}
@@ -352,11 +356,14 @@ class Runtime:
     @property
     def job_problems(self) -> list[str]:
         """Messages on jobs that damage has paused, until each is resumed, and that can't be used, or prepared."""
-        paused = {entry.job.id for entry in self.engine.jobs() if entry.state.paused}
-        damaged = [message for job, message in self._damaged_jobs.items() if job in paused]
+        damaged = [message for job, message in self._damaged_jobs.items() if self._is_paused(job)]
         unusable = (entry.plan.problem for entry in self.engine.jobs())
         unusable_jobs = (f"{problem}; it starts nothing" for problem in unusable if problem is not None)
-        return [*damaged, *unusable_jobs, *self.executions.preparations.problems()]
+        away = [] if self.membership is None else self.membership.problems()
+        return [*damaged, *unusable_jobs, *away, *self.executions.preparations.problems()]
+
+    def _is_paused(self, job: str) -> bool:
+        return job in self.engine.job_ids() and self.engine.job(JobId(job)).state.paused
 
     async def runs(self, query: LogQuery) -> list[Run]:
         """Return the runs that match a query, open ones included, newest first."""
@@ -413,7 +420,7 @@ class Runtime:
         announce_event(self.events, event)
 
     def _find_job(self, job: JobId) -> Job | None:
-        return next((entry.job for entry in self.engine.jobs() if entry.job.id == job), None)
+        return self.engine.job(job).job if job in self.engine.job_ids() else None
 
     def _perform(self, step: Step) -> None:
         """Carry out the effects of a step whose changes are durable."""
@@ -434,7 +441,8 @@ class Runtime:
             case Start(run, job):
                 self.executions.start(run, job)
             case Cancel(run_id, attempt, grace):
-                self.executions.cancel(run_id, attempt, grace)
+                if self.membership is None or not self.membership.cancel(run_id, attempt, grace):
+                    self.executions.cancel(run_id, attempt, grace)
             case Deliver(notices):
                 self._notifications.deliver(notices)
             case EngineStopped():

@@ -6,9 +6,7 @@ parts at work.
 
 import asyncio
 import contextlib
-import json
 import os
-import uuid
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,32 +18,30 @@ from attrs import evolve
 from rae_auto.api.events import Event
 from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
-from rae_auto.engine.commands import AddJob, CancelRuns, RemoveJob, RenameJob, SetPaused, SkipStart, Trigger
+from rae_auto.engine.commands import CancelRuns, RemoveJob, RenameJob, SetPaused, SkipStart
 from rae_auto.engine.plan import JobOrigin, Settings
-from rae_auto.errors import BadRequest, InvalidJob, NotStarted, SchedulerClosed
-from rae_auto.model import documents
-from rae_auto.model.decision import MANUAL
+from rae_auto.errors import SchedulerClosed
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
 from rae_auto.model.job_state import check_pause
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
-from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.zones import LOCAL, zone
 from rae_auto.model.run import Run
-from rae_auto.model.run_inputs import inputs_of
 from rae_auto.model.value_checks import check_arguments
 from rae_auto.paths import output_path, state_directory
 from rae_auto.records.events import check_not_in_future, deletable_patterns, parse_event_patterns
 from rae_auto.records.query_checks import check_at_least, check_instant, check_limit, check_states, check_zone
 from rae_auto.records.runs import choose_run, query_for_id
 from rae_auto.registry import Registry
+from rae_auto.runtime.by_hand import keep_job, requester_of_program, trigger_job
 from rae_auto.runtime.execution.output_files import read_output_file
-from rae_auto.runtime.inputs import occurrence_of
-from rae_auto.runtime.job_status import job_info_of, job_status_of
-from rae_auto.runtime.runtime import Runtime, RuntimeOptions
+from rae_auto.runtime.options import RuntimeOptions
+from rae_auto.runtime.reporting.job_status import job_info_of, job_status_of
+from rae_auto.runtime.runtime import Runtime
+from rae_auto.runtime.sharing.membership import OnStandby
 from rae_auto.runtime.time.clock import Clock, SystemClock
 from rae_auto.toolkit.secrets.programs import allow_programs
 
@@ -135,13 +131,14 @@ class Scheduler:
     ) -> None:
         await self.close()
 
-    async def open(self, on_locked: Callable[[], None] = lambda: None) -> None:
+    async def open(self, on_locked: Callable[[], None] = lambda: None, on_standby: OnStandby = lambda _: None) -> None:
         """Open the store, recover what it holds, and start. Raises StoreLocked, StoreError, InvalidJob, PluginError.
 
         `on_locked` is called when the state directory is ours, before anything is started; if it raises, nothing is.
+        With a store that others use too it waits until none of them leads, and calls `on_standby` with who does.
         """
         self._loop = asyncio.get_running_loop()
-        self._runtime = await Runtime.open(self._options, on_locked)
+        self._runtime = await Runtime.open(self._options, on_locked, on_standby)
 
     async def close(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
         """Start nothing more, give active runs `grace` (default: `shutdown_grace`), end the rest, close the store.
@@ -167,14 +164,7 @@ class Scheduler:
 
     async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
         """Keep a job and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
-        job = self.runtime.factory.resolve_paths(job)
-        planned = self.runtime.factory.plan(job, JobOrigin.STORE)
-        self.runtime.factory.check_limits(job)
-        _check_keepable(job)
-        await self.runtime.request(lambda ask: AddJob(planned.plan, replace, ask))
-        self.runtime.inputs.set_job(planned)
-        self.runtime.executions.preparations.start([planned.plan.job])
-        return job.id
+        return await keep_job(self.runtime, job, requester_of_program(self.runtime), replace=replace)
 
     async def add_jobs(self, jobs: Iterable[Job], *, replace: bool = False) -> list[JobId]:
         """Add many at once: one durable commit for all that come together."""
@@ -209,7 +199,8 @@ class Scheduler:
 
     async def list_jobs(self) -> list[JobInfo]:
         """All jobs, in the order in which they came."""
-        return [job_info_of(self.runtime.engine, entry) for entry in self.runtime.engine.jobs()]
+        runtime = self.runtime
+        return [job_info_of(runtime.engine, entry, runtime.factory) for entry in runtime.engine.jobs()]
 
     async def get_job(self, job: str) -> Job:
         """Return the definition of a job. Raises JobNotFound."""
@@ -258,20 +249,7 @@ class Scheduler:
         Errors: JobNotFound, NotStarted (a policy refused it; the message says which), BadRequest (values that are no
         JSON, too large, or that the job can't take).
         """
-        try:
-            inputs = inputs_of(env, args)
-            if inputs:
-                inputs.check(self.runtime.engine.job(JobId(job)).job)
-        except ValueError as error:
-            raise BadRequest(str(error)) from None
-        occurrence = occurrence_of(JobId(job), MANUAL, request or uuid.uuid4().hex, event, self.runtime.now())
-        try:
-            answer = await self.runtime.request(lambda ask: Trigger(occurrence, ask, inputs, force))
-        except NotStarted as error:
-            if error.describe is None:
-                raise
-            raise NotStarted(error.describe(self.runtime.time_format(local=True)), error.reason) from None
-        return RunId(answer["run_id"])
+        return await trigger_job(self.runtime, job, event=event, request=request, env=env, args=args, force=force)
 
     async def cancel(self, target: str) -> list[RunId]:
         """End a run, or all open runs of a job. Errors: RunNotFound, JobNotFound."""
@@ -287,7 +265,7 @@ class Scheduler:
         engine = self.runtime.engine
         if engine.run(RunId(target)) is not None:
             return RunId(target)
-        if any(entry.job.id == target for entry in engine.jobs()) or query_for_id(target).key is not None:
+        if target in engine.job_ids() or query_for_id(target).key is not None:
             return None
         found = [opened.run for opened in engine.runs() if opened.run.id.startswith(target.upper())]
         return choose_run(target, found).id if found else None
@@ -394,11 +372,3 @@ class Scheduler:
         if self._loop is None:
             raise SchedulerClosed("the scheduler isn't open")
         return self._loop
-
-
-def _check_keepable(job: Job) -> None:
-    """Refuse a job that no store can keep, which a store itself would find out too late. Errors: InvalidJob."""
-    try:
-        json.dumps(documents.dump(job))
-    except (TypeError, ValueError) as error:
-        raise InvalidJob(f"job {quote(job.id)}: holds what no store can keep: {error}") from None

@@ -9,9 +9,8 @@ from attrs import evolve, field, frozen
 from rae_auto.model.job import Job
 from rae_auto.model.run import Result
 from rae_auto.toolkit.secrets.env_files import read_env_file
+from rae_auto.toolkit.secrets.masking import MASK, mask_secrets, sort_secrets
 from rae_auto.toolkit.secrets.references import refers_to_slow_source, resolve_references
-
-MASK = "***"
 
 
 @frozen(kw_only=True)
@@ -67,24 +66,11 @@ def has_slow_references(job: Job) -> bool:
     return has_files or any(map(refers_to_slow_source, (*job.env.values(), job.stdin or "")))
 
 
-def sort_secrets(secrets: Iterable[str]) -> list[str]:
-    """Return the secrets that can be masked, longest first, so that no end of one remains visible.
-
-    What is shorter than four characters would black out half of every text.
-    """
-    return sorted({value for value in secrets if len(value) >= 4}, key=len, reverse=True)
-
-
-def mask_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Return the text with secrets masked; these come in the order of `sort_secrets`."""
-    for value in secrets:
-        text = text.replace(value, MASK)
-    return text
-
-
 def mask_result(result: Result, secrets: Iterable[str]) -> Result:
     """Return the result with its secrets masked."""
     known = list(secrets)
+    if not known:
+        return result
     value = json.dumps(result.value, ensure_ascii=False)
     return evolve(
         result,

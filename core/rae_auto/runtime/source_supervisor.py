@@ -8,6 +8,7 @@ import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Collection, Container, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rae_auto.api.events import Events
 from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import EmitResult, SourceTrigger, Timer, TriggerContext
 from rae_auto.model.primitives.names import JobId
+from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import HEALTHY_SECONDS, Quarantine, place_of_source
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.pattern_runner import run_pattern
@@ -24,19 +26,59 @@ from rae_auto.runtime.pattern_runner import run_pattern
 MIN_RESTART_DELAY_SECONDS, MAX_RESTART_DELAY_SECONDS = 1.0, 300.0
 """Seconds before a failed source is started again; doubled each time up to the last."""
 
+MAX_EMITS_PER_SECOND = 100
+"""Occurrences of one source a second that are taken in the long run; a decision of each is durable."""
+
+FREE_EMITS = 10_000
+"""Occurrences that a source may emit at once, such as those of a folder full of files."""
+
 Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None, str | None], Awaitable[EmitResult]]
 """Tells of an occurrence: job, trigger, key, event, instant, echo; returns what became of it when that is durable."""
+
+
+Withdraw = Callable[[JobId, str, str, str], Awaitable[None]]
+"""Takes an occurrence back whose delay isn't over: job, trigger, key, and the event that ended the delay."""
+
+
+class EmitPace:
+    """Pace of the occurrences of one source: a burst is free, what goes on is held to a rate."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` returns seconds that only grow."""
+        self._clock = clock
+        self._free_at = clock() - FREE_EMITS / MAX_EMITS_PER_SECOND
+        self._is_flood = False
+
+    def delay(self) -> float:
+        """Count an occurrence, and return the seconds that it must wait."""
+        now = self._clock()
+        self._free_at = max(self._free_at, now - FREE_EMITS / MAX_EMITS_PER_SECOND) + 1 / MAX_EMITS_PER_SECOND
+        return self._free_at - now
+
+    def is_new_flood(self) -> bool:
+        """Return True the first time that it is asked."""
+        is_new, self._is_flood = not self._is_flood, True
+        return is_new
 
 
 class SourceSupervisor:
     """The sources of all jobs."""
 
-    def __init__(self, directory: Path, fire: Fire, quarantine: Quarantine, timer: Timer, events: Events) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        fire: Fire,
+        withdraw: Withdraw,
+        quarantine: Quarantine,
+        timer: Timer,
+        events: Events,
+    ) -> None:
         self._quarantine = quarantine
         self._timer = timer
         self._events = events
         self._directory = directory
         self._fire = fire
+        self._withdraw = withdraw
         self._watching: dict[JobId, dict[str, tuple[SourceTrigger, asyncio.Task[None]]]] = {}
         self._ending: dict[tuple[JobId, str], asyncio.Task[None]] = {}
         """Tasks that must end before another source gets the same directory."""
@@ -126,6 +168,7 @@ class SourceSupervisor:
             # It may still be writing into the directory that is this one's now, or removing it.
             await asyncio.wait({before}, timeout=2 * CLOSE_TIMEOUT_SECONDS)
         place = place_of_source(job, trigger)
+        pace = EmitPace(asyncio.get_running_loop().time)
 
         async def emit(
             key: str,
@@ -134,13 +177,26 @@ class SourceSupervisor:
             *,
             feedback_key: str | None = None,
         ) -> EmitResult:
+            if (seconds := pace.delay()) > 0:
+                if pace.is_new_flood():
+                    text = f"it emits more than {MAX_EMITS_PER_SECOND} occurrences a second, and is slowed down to that"
+                    self._quarantine.note(Kind.TRIGGER, source.type, place, f"{text}; emit what changed, not each look")
+                await asyncio.sleep(seconds)
             result = await self._fire(job, trigger, key, event, at, feedback_key)
             self._quarantine.succeeded(Kind.TRIGGER, source.type, place)
             return result
 
         directory = self._directory / "triggers" / job / trigger
         context = TriggerContext(
-            job, trigger, directory, emit, self._timer, self._events, since=since, run_pattern=run_pattern
+            job,
+            trigger,
+            directory,
+            emit,
+            self._timer,
+            self._events,
+            since=since,
+            run_pattern=run_pattern,
+            withdraw=partial(self._withdraw, job, trigger),
         )
         delay = MIN_RESTART_DELAY_SECONDS
         clock = asyncio.get_running_loop().time
@@ -148,7 +204,9 @@ class SourceSupervisor:
             started_at = clock()
             try:
                 await source.watch(context)
-            except (Exception, SystemExit) as error:  # a broken source must not touch anything else
+            except BaseException as error:  # a broken source must not touch anything else
+                if is_foreign(error):
+                    raise
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     logger.bind(job=job).error('trigger "{}" failed while it was stopped: {!r}', trigger, error)
@@ -158,9 +216,8 @@ class SourceSupervisor:
                 failure = f"{error!r:.200}"
                 self._quarantine.failed(Kind.TRIGGER, source.type, place, error, is_reported=True)
                 waits = max(delay, self._quarantine.seconds_to_trial(Kind.TRIGGER, source.type, place))
-                logger.bind(job=job).error(
-                    'trigger "{}" failed and starts again in {:.0f} s: {!r}', trigger, waits, error
-                )
+                described = self._quarantine.describe_failure(Kind.TRIGGER, source.type, error)
+                logger.bind(job=job).error('trigger "{}" starts again in {:.0f} s: {}', trigger, waits, described)
             else:
                 return
             self.failed[f"{job}.{trigger}"] = failure

@@ -58,7 +58,7 @@ def _kind_of(root: Path) -> str | None:
 
 
 def _command(root: Path) -> tuple[str, ...]:
-    if os.name == "nt":
+    if sys.platform == "win32":
         # The interpreter that opens no console window.
         windowed = root / "Scripts" / "pythonw.exe"
         return (str(windowed if windowed.exists() else sys.executable), "-P", "-m", "rae_auto")

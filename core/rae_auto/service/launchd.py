@@ -1,11 +1,11 @@
 """Services of launchd on macOS: an agent that runs while its user is logged in, or a daemon of the system."""
 
-import os
 import plistlib
 from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
+from rae_auto.platforms.user_ids import own_user_id
 from rae_auto.service.definition import ServiceCommands, ServiceDefinition, UnitFile
 
 TITLE = "launchd"
@@ -60,7 +60,7 @@ def read_program(text: str) -> str | None:
 
 
 def commands(name: str, is_system: bool) -> ServiceCommands:
-    domain = "system" if is_system else f"gui/{os.getuid()}"
+    domain = "system" if is_system else f"gui/{own_user_id()}"
     target, path = f"{domain}/{name}", str(unit_path(name, is_system))
     return ServiceCommands(
         install=(("launchctl", "enable", target),),

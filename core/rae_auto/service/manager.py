@@ -16,7 +16,9 @@ from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.paths import configured_state_directory, state_directory, user_name
 from rae_auto.registry import Registry
+from rae_auto.service import task_scheduler, windows_service
 from rae_auto.service.definition import (
+    DEFAULT_NAME,
     Argv,
     Origin,
     ServiceDefinition,
@@ -44,9 +46,20 @@ STOP_MARGIN_SECONDS = 10
 _MODULES = {"darwin": "launchd", "win32": "task_scheduler"}
 
 
-def platform_adapter(platform: str = sys.platform) -> ServicePlatform:
-    """Return the adapter of a platform."""
-    return cast("ServicePlatform", import_module(f"rae_auto.service.{_MODULES.get(platform, 'systemd')}"))
+def platform_adapter(
+    platform: str = sys.platform, *, is_system: bool = False, name: str = DEFAULT_NAME, user: str | None = None
+) -> ServicePlatform:
+    """Return the adapter of a platform, for a service of the system or one's own.
+
+    On Windows a service of the system is a real one where pywin32 is, unless its `user` would need a password, or a
+    task has been installed under this `name`.
+    """
+    module = _MODULES.get(platform, "systemd")
+    if module == "task_scheduler" and is_system:
+        is_task = installed_origin(task_scheduler.unit_path(name, is_system)) is not None
+        if windows_service.has_pywin32() and windows_service.is_account(user) and not is_task:
+            module = "windows_service"
+    return cast("ServicePlatform", import_module(f"rae_auto.service.{module}"))
 
 
 def plan_service(config: Path, name: str, *, is_system: bool, user: str | None) -> ServiceDefinition:

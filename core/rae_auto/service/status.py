@@ -1,7 +1,6 @@
 """The state of installed services, as the platform sees it."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,7 +99,7 @@ def _read_text(path: Path) -> str:
 
 
 def _needs_linger(platform: ServicePlatform, is_system: bool) -> bool:
-    return platform.TITLE == systemd.TITLE and not is_system and sys.platform == "linux"
+    return platform.TITLE == systemd.TITLE and not is_system and systemd.has_lingering()
 
 
 def _can_ask(platform: ServicePlatform, is_system: bool) -> bool:

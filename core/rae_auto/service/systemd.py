@@ -16,6 +16,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 from rae_auto.errors import SchedulerError
@@ -130,6 +131,11 @@ def systemd_version() -> int:
         return 0
     found = re.match(r"systemd (\d+)", said.stdout)
     return int(found[1]) if found else 0
+
+
+def has_lingering(platform: str = sys.platform) -> bool:
+    """Return whether the services of users end at logout here, unless they linger."""
+    return platform == "linux"
 
 
 def is_lingering(user: str) -> bool:

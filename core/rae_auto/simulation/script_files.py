@@ -6,8 +6,8 @@
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rae_auto.api.events import Event
@@ -93,6 +93,26 @@ def parse_verdict(word: str, reason: Any = None) -> GuardResult:
     if word not in list(Verdict):
         raise ValueError(f"unknown verdict {quote_short(word)}; write yes, no or unknown")
     return GuardResult(Verdict(word), str(reason or "as the script of the simulation says"))
+
+
+def parse_guard_answer(text: str, guards: Collection[tuple[JobId, str]]) -> ScriptedGuardResult:
+    """Parse "GUARD=ANSWER" or "JOB.GUARD=ANSWER", the result of one of these guards in the whole time.
+
+    Raises ValueError that begins with the text in quotes.
+    """
+    name, equals, answer = text.partition("=")
+    job, dot, guard = name.rpartition(".")
+    if not equals:
+        raise ValueError(f"{quote_short(text)} must be GUARD=ANSWER or JOB.GUARD=ANSWER, as in power=no")
+    if not any(guard == other and job in ("", of) for of, other in guards):
+        names = {name for of, other in guards for name in (other, f"{of}.{other}")}
+        hint = did_you_mean(name[:64], sorted(names))
+        raise ValueError(f"{quote_short(name)}: no job has this guard, or its result is computed{hint}")
+    try:
+        result = parse_verdict(answer)
+    except ValueError as error:
+        raise ValueError(f"{name[:64]}: {error}") from None
+    return ScriptedGuardResult(datetime.min.replace(tzinfo=UTC), JobId(job) if dot else None, guard, result)
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

@@ -41,6 +41,7 @@ from rae_auto.model.decision import MANUAL, Decision, Occurrence
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.notices.downtime import Downtime, DowntimeCause
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
@@ -102,6 +103,8 @@ class VirtualWorld:
         self.effects_until_crash: int | None = None
         """After how many more effects the daemon dies."""
         self._plans = {plan.job.id: plan for plan in plans}
+        self._left_at: datetime | None = None
+        """When the last daemon that has decided what was due was last there."""
         self._asks = self._boots = 0
         self._answer: Mapping[str, Any] | SchedulerError | None = None
         self.engine = Engine()
@@ -301,6 +304,7 @@ class VirtualWorld:
         `clock_set_by`, and with `reboots` the other clocks begin again. With `reverts` the store is known to have
         gone back to an older state.
         """
+        self._left_at = self._left_at or self.now.wall
         self.now = self.now.later(down)
         self.now = evolve(self.now, wall=self.now.wall + clock_set_by)
         if reboots:
@@ -319,7 +323,10 @@ class VirtualWorld:
         self.active_starts = {run: start for run, start in self.active_starts.items() if run in going_on}
         seen = self.stored(SeenOccurrence)
         notices = self.stored(OutboxNotice)
-        self.feed(Restored(self.settings, plans, self.stored(JobState), open_runs, seen, reverts, notices))
+        gone = Downtime(since=self._left_at, until=self.now.wall, cause=DowntimeCause.KILLED) if down else None
+        last = next(iter(self.stored(Downtime)), None)
+        states = self.stored(JobState)
+        self.feed(Restored(self.settings, plans, states, open_runs, seen, reverts, notices, gone, last))
         for run in open_runs:
             if run.state.active and run.id in over:
                 self.feed(AttemptEnded(run.id, run.attempt, over[run.id]))
@@ -327,6 +334,7 @@ class VirtualWorld:
                 handle = {"pid": 1} if run.id in going_on else None
                 self.feed(AttemptFound(run.id, run.attempt, handle, started=run.id not in never))
         self.pass_time()
+        self._left_at = None
 
     def _mark_uncertain(self, run: Run) -> Run:
         """Return a run of a store that went back; each attempt that was started has left a trace."""

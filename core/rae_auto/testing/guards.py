@@ -1,11 +1,11 @@
 """Conformance suite of guards."""
 
-import asyncio
 from datetime import timedelta, timezone
 from typing import Any
 
 from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard, Verdict
 from rae_auto.testing.plugin import PluginConformance
+from rae_auto.testing.time_limits import call_pure, run_within_limit
 from rae_auto.testing.triggers import INSTANTS
 
 READ_TIMEOUT_SECONDS = 10.0
@@ -25,10 +25,10 @@ class GuardConformance(PluginConformance):
     def test_result_has_a_reason_of_one_line(self, plugin: Any) -> None:
         if isinstance(plugin, ComputedGuard):
             for instant in INSTANTS:
-                _check_result(plugin.evaluate(instant))
+                _check_result(call_pure(plugin.evaluate, instant))
         else:
             assert isinstance(plugin, ReadGuard)
-            _check_result(asyncio.run(asyncio.wait_for(plugin.read(), READ_TIMEOUT_SECONDS)))
+            _check_result(run_within_limit(plugin.read(), "read", READ_TIMEOUT_SECONDS))
 
     def test_guard_is_hashable(self, plugin: Any) -> None:
         assert hash(plugin) == hash(plugin), "make the class attrs.frozen, with options that can be hashed"
@@ -38,12 +38,14 @@ class GuardConformance(PluginConformance):
             return
         elsewhere = timezone(timedelta(hours=-9, minutes=-30))
         for instant in INSTANTS:
-            result = plugin.evaluate(instant)
-            again = plugin.evaluate(instant.astimezone(elsewhere))
+            result = call_pure(plugin.evaluate, instant)
+            again = call_pure(plugin.evaluate, instant.astimezone(elsewhere))
             assert again == result, f"evaluate({instant}) is {result}, but {again} for the same instant in another zone"
-            change = plugin.changes_after(instant)
+            change = call_pure(plugin.changes_after, instant)
             if change is not None:
                 assert change.tzinfo is not None, f"changes_after({instant}) has no time zone"
                 assert change > instant, f"changes_after({instant}) is {change}; it must be later"
                 between = instant + (change - instant) / 2
-                assert plugin.evaluate(between).verdict is result.verdict, f"the verdict changes before {change}"
+                assert call_pure(plugin.evaluate, between).verdict is result.verdict, (
+                    f"the verdict changes before {change}"
+                )

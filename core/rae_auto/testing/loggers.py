@@ -9,6 +9,7 @@ from loguru import logger
 
 from rae_auto.api import Logger
 from rae_auto.testing.plugin import PluginConformance
+from rae_auto.testing.time_limits import TEST_TIMEOUT_SECONDS, limit_calls
 
 # The arguments with which the daemon adds a logger.
 _SAFE: dict[str, Any] = {
@@ -26,6 +27,11 @@ class LoggerConformance(PluginConformance):
     `plugin` is a logger that writes at level INFO; `read` a function that returns all that has been written.
     The fixture `directory` is the state directory that the logger gets.
     """
+
+    @pytest.fixture(autouse=True)
+    def limit_the_test(self, request: pytest.FixtureRequest) -> None:
+        """Interrupt a test that hangs, and name the place."""
+        request.node.obj = limit_calls(request.node.obj, TEST_TIMEOUT_SECONDS)
 
     @pytest.fixture
     def directory(self, tmp_path: Path) -> Path:

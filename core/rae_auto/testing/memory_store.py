@@ -8,7 +8,20 @@ from typing import ClassVar
 
 from attrs import define, evolve, field
 
-from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store, StoreReader
+from rae_auto.api.store import (
+    Append,
+    Change,
+    CountQuery,
+    Delete,
+    Document,
+    EntryCount,
+    LogQuery,
+    Put,
+    RetentionRule,
+    Store,
+    StoreReader,
+    count_steps,
+)
 from rae_auto.errors import StoreError
 from rae_auto.toolkit.files import DirectoryLock
 
@@ -38,6 +51,14 @@ class MemoryStore(Store):
         for (of, key), text in sorted(self._documents.items()):
             if of == kind:
                 yield key, json.loads(text)
+
+    def count(self, log: str, query: CountQuery) -> list[EntryCount]:
+        """Return the numbers of entries."""
+        self._check_open()
+        bounds = query.bounds()
+        found = [entry for (of, _), entry in self._entries.items() if of == log]
+        matching = [one for one in found if bounds.matches(one.key, one.job, str(one.state), one.at)]
+        return count_steps(((entry.at, str(entry.state)) for entry in matching), query)
 
     def make_reader(self) -> StoreReader:
         """Return the store itself: a commit replaces the tables, and a read keeps those that it began with."""

@@ -13,6 +13,7 @@ from rae_auto.model.policies import NotifyOn
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import RunState
 from rae_auto.testing.plugin import PluginConformance
+from rae_auto.testing.time_limits import run_within_limit
 
 NOTICE = Notice(
     kind=NotifyOn.FAILURE,
@@ -36,28 +37,30 @@ class NotifierConformance(PluginConformance):
     """
 
     def test_notice_arrives(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
-        asyncio.run(plugin.notify(NOTICE))
+        run_within_limit(plugin.notify(NOTICE), "notify")
         assert read() == [NOTICE.text]
 
     @pytest.mark.parametrize(
         "text", ["$(touch x); 'a' \"b\" `c`", "{0.__class__} %s <b>&amp;", "-rf --help", "grüße ☂", "x" * 2000]
     )
     def test_text_arrives_unchanged(self, plugin: Notifier, read: Callable[[], list[str]], text: str) -> None:
-        asyncio.run(plugin.notify(attrs.evolve(NOTICE, text=text)))
+        run_within_limit(plugin.notify(attrs.evolve(NOTICE, text=text)), "notify")
         assert read() == [text]
 
     def test_notice_without_exit_code_arrives(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
         recovered = attrs.evolve(NOTICE, kind=NotifyOn.RECOVERY, state=RunState.SUCCEEDED, exit_code=None)
-        asyncio.run(plugin.notify(recovered))
+        run_within_limit(plugin.notify(recovered), "notify")
         assert read() == [NOTICE.text]
 
     def test_notice_about_no_run_arrives(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
-        asyncio.run(plugin.notify(Notice(kind=NotifyOn.FAILURE, job=NOTICE.job, at=NOTICE.at, text=NOTICE.text)))
+        run_within_limit(
+            plugin.notify(Notice(kind=NotifyOn.FAILURE, job=NOTICE.job, at=NOTICE.at, text=NOTICE.text)), "notify"
+        )
         assert read() == [NOTICE.text]
 
     def test_gathered_notices_arrive(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
         several = Notice(kind=NotifyOn.FAILURE, job=JobId(""), at=NOTICE.at, text="2 notices", notices=(NOTICE, NOTICE))
-        asyncio.run(plugin.notify(several))
+        run_within_limit(plugin.notify(several), "notify")
         assert read() == ["2 notices"]
 
     def test_concurrent_notices_all_arrive(self, plugin: Notifier, read: Callable[[], list[str]]) -> None:
@@ -67,9 +70,12 @@ class NotifierConformance(PluginConformance):
             sending: list[Any] = [plugin.notify(attrs.evolve(NOTICE, text=text)) for text in texts]
             await asyncio.gather(*sending)
 
-        asyncio.run(send())
+        run_within_limit(send(), "notify")
         assert sorted(read()) == texts
 
     def test_failure_is_raised(self, failing: Notifier) -> None:
-        with pytest.raises(Exception):  # noqa: B017 - any error of the notifier
-            asyncio.run(failing.notify(NOTICE))
+        async def send() -> None:
+            with pytest.raises(Exception):  # noqa: B017 - any error of the notifier
+                await failing.notify(NOTICE)
+
+        run_within_limit(send(), "notify")

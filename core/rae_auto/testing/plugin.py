@@ -6,7 +6,11 @@ from typing import Any
 import attrs
 
 from rae_auto.api import Plugin
+from rae_auto.config.structure import options_of
 from rae_auto.model.primitives.names import NAME
+from rae_auto.registry.inspection.structurable_types import can_structure
+from rae_auto.toolkit.secrets.masking import MIN_MASKED_CHARACTERS
+from rae_auto.toolkit.secrets.secret import find_secrets
 
 
 class PluginConformance:
@@ -25,6 +29,17 @@ class PluginConformance:
         options = [option for option in attrs.fields(cls) if option.init]
         without_help = [option.name for option in options if not option.metadata.get("help")]
         assert not without_help, f'options without metadata={{"help": …}}: {", ".join(without_help)}'
+
+    def test_options_have_types_that_a_configuration_can_give(self, plugin: Plugin) -> None:
+        cls: Any = type(plugin)
+        if not attrs.has(cls):
+            return
+        for option in options_of(cls).values():
+            assert option.type is not None, f'option "{option.name}" has no type; write "{option.name}: int = …"'
+            assert can_structure(option.type), (
+                f'no value of a configuration can become the type of option "{option.name}", {option.type}; '
+                "use text, numbers, durations, paths, enums, attrs classes, and tuples or mappings of them"
+            )
 
     def test_example_gives_all_required_options_and_no_others(self, plugin: Plugin) -> None:
         example = {**type(plugin).example}
@@ -49,8 +64,22 @@ class PluginConformance:
         assert [text for text in plugin.problems(tmp_path) if not text or "\n" in text] == []
 
     def test_summary_is_one_short_line(self, plugin: Plugin) -> None:
-        summary = getattr(plugin, "summary", lambda: plugin.type)()
+        summary: Any = plugin.summary()
         assert isinstance(summary, str), f"summary() returned {summary!r}; return text"
         assert summary, "summary() returned no text"
         assert "\n" not in summary, f"summary() returned more than one line: {summary!r}"
         assert len(summary) <= 80, f"summary() returned {len(summary)} characters; return at most 80"
+
+    def test_secrets_are_shown_nowhere(self, plugin: Plugin) -> None:
+        shown = f"{plugin!r} {plugin.summary()} {plugin.describe()}"
+        for name, secret in find_secrets(plugin):
+            text = secret.unresolved_text
+            is_shown = not secret.has_references and len(text) >= MIN_MASKED_CHARACTERS and text in shown
+            assert not is_shown, f'the secret of option "{name}" is in repr(), summary() or describe(); leave it out'
+
+    def test_description_is_part_of_a_sentence(self, plugin: Plugin) -> None:
+        text: Any = plugin.describe()
+        assert isinstance(text, str), f"describe() returned {text!r}; return text"
+        assert text and "\n" not in text and not text.endswith("."), (
+            f"describe() returned {text!r}; return a part of a sentence on one line, without a full stop"
+        )

@@ -1,11 +1,13 @@
 """Tests of sources: clocks that a test moves, recorded events in memory, and the conformance suite."""
 
 import asyncio
+import inspect
 import json
+import traceback
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,80 +17,22 @@ from attrs import frozen
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.api.events import Event, StreamPosition, is_named
 from rae_auto.api.trigger import EmitResult
-from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.instants import Moment, format_instant, parse_instant
 from rae_auto.model.primitives.names import RunId
 from rae_auto.runtime.pattern_runner import run_pattern
+from rae_auto.testing import time_limits
+from rae_auto.testing.harness.child_process import run_until_killed
+from rae_auto.testing.harness.clocks import START as START
+from rae_auto.testing.harness.clocks import RealTimer as RealTimer
+from rae_auto.testing.harness.clocks import VirtualTimer as VirtualTimer
 from rae_auto.testing.plugin import PluginConformance
-
-START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+from rae_auto.testing.time_limits import run_within_limit
 
 WAIT_TIMEOUT_SECONDS = 30.0
 """Time after which a test stops waiting and fails."""
 
-
-class VirtualTimer:
-    """Clocks that a test moves."""
-
-    def __init__(self, start: datetime = START) -> None:
-        self._now = Moment(start, 0.0)
-        self._settings = 0
-        self._sleepers: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
-
-    def now(self) -> Moment:
-        """Return the time of all clocks."""
-        return self._now
-
-    @property
-    def sleepers(self) -> int:
-        """The number of tasks that wait for these clocks; only those notice a change."""
-        return len(self._sleepers)
-
-    async def sleep(self, seconds: float) -> None:
-        """Return when the test has advanced the clocks by so many seconds."""
-        until = self._now.mono + seconds
-        await self._until(lambda: self._now.mono >= until)
-
-    async def sleep_until(self, instant: datetime) -> None:
-        """Return when the test has moved the clock to the instant, has set it, or has suspended the machine."""
-        before = self._settings, self._now.slept
-        await self._until(lambda: self._now.wall >= instant or (self._settings, self._now.slept) != before)
-
-    async def _until(self, over: Callable[[], bool]) -> None:
-        if over():
-            await asyncio.sleep(0)
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((over, future))
-        await future
-
-    async def advance(self, by: timedelta | float, *, step: timedelta = timedelta(seconds=1)) -> None:
-        """Advance the clocks in steps, and run the tasks that wake up after each."""
-        left = by if isinstance(by, timedelta) else timedelta(seconds=by)
-        while left > timedelta(0):
-            interval = min(step, left)
-            left -= interval
-            self._now = self._now.later(interval)
-            await self._wake()
-
-    async def sleep_machine(self, by: timedelta) -> None:
-        """Suspend the machine for so long, and resume it."""
-        self._now = Moment(self._now.wall + by, self._now.mono, self._now.slept + by.total_seconds())
-        await self._wake()
-
-    async def set_clock(self, by: timedelta) -> None:
-        """Set the wall clock forward or back."""
-        self._now = Moment(self._now.wall + by, self._now.mono, self._now.slept)
-        self._settings += 1
-        await self._wake()
-
-    async def _wake(self) -> None:
-        for over, future in list(self._sleepers):
-            if over() or future.done():
-                self._sleepers.remove((over, future))
-                if not future.done():
-                    future.set_result(None)
-        for _ in range(20):
-            await asyncio.sleep(0)
+FORGOTTEN_AWAIT_SECONDS = 1.0
+"""Time after which an emission that has not begun counts as one that the source forgot to await."""
 
 
 class EventsInMemory:
@@ -143,7 +87,17 @@ class Listener:
         self.occurrences: list[EmittedOccurrence] = []
         self.answer: Callable[[str], EmitResult] = lambda key: EmitResult(RunId(f"run-{key}"))
         """Returns the result of an occurrence by its key, or raises, as for a store that can't be written."""
+        self.withdrawn: list[tuple[str, str]] = []
+        """The keys of occurrences that it took back, each with the event that came before the delay was over."""
+        self.traces: list[str] = []
+        """The lines that the source showed by `TriggerContext.trace`."""
         self._came = asyncio.Condition()
+        self._watching: list[asyncio.Task[None]] = []
+        self._mistake: Exception | None = None
+
+    async def withdraw(self, key: str, by: str) -> None:
+        """Record a withdrawal, as `TriggerContext.withdraw` does."""
+        self.withdrawn.append((key, by))
 
     async def emit(
         self,
@@ -154,8 +108,13 @@ class Listener:
         feedback_key: str | None = None,
     ) -> EmitResult:
         """Record an occurrence, as `TriggerContext.emit` does."""
+        try:
+            _check_occurrence(key, event)
+        except TypeError as error:
+            # Remembered too, should the source swallow it.
+            self._mistake = error
+            raise
         result = self.answer(key)
-        json.dumps(event)
         if all(known.key != key for known in self.occurrences):
             self.occurrences.append(EmittedOccurrence(key, event, at))
         async with self._came:
@@ -163,52 +122,165 @@ class Listener:
         return result
 
     async def wait_for(self, count: int, within: float = WAIT_TIMEOUT_SECONDS) -> list[EmittedOccurrence]:
-        """Wait until there are `count` occurrences and return them. Raises TimeoutError after `within` seconds."""
-        try:
-            async with asyncio.timeout(within), self._came:
-                await self._came.wait_for(lambda: len(self.occurrences) >= count)
-        except TimeoutError:
-            problem = f"the source emitted {len(self.occurrences)} occurrences instead of {count} within {within:g} s"
-            hint = "; its clocks do not move by themselves: advance them in provoke, or let timer() return RealTimer()"
-            raise TimeoutError(problem + (hint if isinstance(self.timer, VirtualTimer) else "")) from None
+        """Wait until there are `count` occurrences and return them.
+
+        Raises TimeoutError after `within` seconds, and AssertionError at once, from the error of the source, when the
+        source ends or emits something that is not allowed.
+        """
+        deadline = asyncio.get_running_loop().time() + within
+        while len(self.occurrences) < count:
+            self.check_source()
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                problem = (
+                    f"the source emitted {len(self.occurrences)} occurrences instead of {count} within {within:g} s"
+                )
+                hint = (
+                    "; its clocks do not move by themselves: advance them in provoke, or let timer() return RealTimer()"
+                )
+                raise TimeoutError(problem + (hint if isinstance(self.timer, VirtualTimer) else ""))
+            await self._wait_for_change(left)
         return list(self.occurrences)
+
+    async def wait_until_ready(self, ready: Awaitable[None]) -> None:
+        """Wait for what a suite's `ready` waits for. Raises AssertionError at once, when the source ends before."""
+        waiting = asyncio.ensure_future(ready)
+        try:
+            await asyncio.wait({waiting, *self._watching}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                self.check_source()
+            await waiting
+        finally:
+            waiting.cancel()
+
+    async def _wait_for_change(self, seconds: float) -> None:
+        """Return when there is another occurrence or mistake, or a source has ended."""
+        known = len(self.occurrences)
+
+        async def wait() -> None:
+            async with self._came:
+                # Looked at first: it may have come before this task begins to wait.
+                await self._came.wait_for(lambda: len(self.occurrences) != known or self._mistake is not None)
+
+        change = asyncio.get_running_loop().create_task(wait())
+        try:
+            await asyncio.wait({change, *self._watching}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            change.cancel()
+            await asyncio.gather(change, return_exceptions=True)
+
+    def check_source(self) -> None:
+        """Raise AssertionError if the source has ended, or emitted something that is not allowed."""
+        if self._mistake is not None:
+            raise AssertionError(f"the source made a mistake: {self._mistake}") from self._mistake
+        for task in self._watching:
+            if task.done():
+                error = None if task.cancelled() else task.exception()
+                if error is None:
+                    raise AssertionError("watch returned; let it go on until it is cancelled")
+                if not isinstance(error, Exception):
+                    raise error
+                raise AssertionError(f"watch raised {error!r}{_place_of(error)}; fix it, or catch it there") from error
+
+    def _begin_emit(self, *arguments: Any, **options: Any) -> Coroutine[Any, Any, EmitResult]:
+        """Return what a source has to await, and notice if it doesn't."""
+        emitting = self.emit(*arguments, **options)
+        loop = asyncio.get_running_loop()
+
+        def check() -> None:
+            if inspect.iscoroutine(emitting) and inspect.getcoroutinestate(emitting) == inspect.CORO_CREATED:
+                emitting.close()
+                self._mistake = RuntimeError('emit was called but not awaited; write "await context.emit(…)"')
+                notifying.append(loop.create_task(self._notify()))
+
+        notifying: list[asyncio.Task[None]] = []
+        loop.call_later(FORGOTTEN_AWAIT_SECONDS, check)
+        return emitting
+
+    async def _notify(self) -> None:
+        async with self._came:
+            self._came.notify_all()
 
     def watch(self, job: str = "job", trigger: str = "trigger") -> TriggerContext:
         """Return the context of a source."""
-        return TriggerContext(job, trigger, self.directory, self.emit, self.timer, self.events, run_pattern=run_pattern)
+        return TriggerContext(
+            job,
+            trigger,
+            self.directory,
+            self._begin_emit,
+            self.timer,
+            self.events,
+            run_pattern=run_pattern,
+            withdraw=self.withdraw,
+            trace=self.traces.append,
+        )
+
+    def as_document(self) -> dict[str, Any]:
+        """Return in JSON what outlives a daemon: recorded events, occurrences, and the clocks."""
+        now = self.timer.now()
+        return {
+            "clocks": [format_instant(now.wall), now.mono, now.slept],
+            "events": [[one.id, one.name, format_instant(one.at), {**one.data}] for one in self.events.recorded],
+            "occurrences": [[one.key, one.event, one.at and format_instant(one.at)] for one in self.occurrences],
+        }
+
+    def take_over(self, document: Mapping[str, Any]) -> None:
+        """Begin with what the listener of another process had."""
+        wall, mono, slept = document["clocks"]
+        if isinstance(self.timer, VirtualTimer):
+            self.timer.begin_at(Moment(parse_instant(wall), mono, slept))
+        self.events.recorded += [
+            Event(identity, name, parse_instant(at), data) for identity, name, at, data in document["events"]
+        ]
+        self.occurrences += [
+            EmittedOccurrence(key, event, at and parse_instant(at)) for key, event, at in document["occurrences"]
+        ]
+
+    def begin(self, source: SourceTrigger) -> "asyncio.Task[None]":
+        """Run the source until the loop ends."""
+        task = asyncio.get_running_loop().create_task(source.watch(self.watch()))
+        self._watching.append(task)
+        return task
 
     @asynccontextmanager
     async def watching(self, source: SourceTrigger) -> AsyncIterator["asyncio.Task[None]"]:
         """Run the source within the block."""
-        task = asyncio.get_running_loop().create_task(source.watch(self.watch()))
+        task = self.begin(source)
         try:
             yield task
         finally:
+            self._watching.remove(task)
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait_for(
-                    asyncio.shield(asyncio.gather(task, return_exceptions=True)), WAIT_TIMEOUT_SECONDS
-                )
+            await asyncio.wait({task}, timeout=time_limits.CANCEL_TIMEOUT_SECONDS)
+            assert task.done(), "the source ignores its cancellation; let watch raise CancelledError again"
 
 
-class RealTimer:
-    """The machine's clocks."""
+def _check_occurrence(key: Any, event: Any) -> None:
+    if not isinstance(key, str):
+        raise TypeError(f"the key is {key!r}; use text")
+    try:
+        json.dumps(event)
+    except (TypeError, ValueError) as error:
+        hint = "use text, numbers, booleans, None, and lists and dictionaries of them"
+        raise TypeError(f'the event of the key "{key}" is not JSON ({error}); {hint}') from error
 
-    def now(self) -> Moment:
-        """Return the time of all clocks."""
-        return Moment(datetime.now(UTC), asyncio.get_running_loop().time())
 
-    async def sleep(self, seconds: float) -> None:
-        """Sleep for so many seconds."""
-        await asyncio.sleep(seconds)
-
-    async def sleep_until(self, instant: datetime) -> None:
-        """Sleep until the instant."""
-        await asyncio.sleep(max((instant - datetime.now(UTC)).total_seconds(), 0))
+def _place_of(error: BaseException) -> str:
+    """Return the line of code that raised an error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 Provoke = Callable[[Listener, int], Awaitable[None]]
 """Makes something happen that the source emits: with each number something else."""
+
+
+CLOCK_CHANGES: Sequence[Callable[[Any], Awaitable[None]]] = (
+    lambda timer: timer.set_clock(timedelta(hours=-1)),
+    lambda timer: timer.set_clock(timedelta(hours=1)),
+    lambda timer: timer.sleep_machine(timedelta(minutes=20)),
+)
+"""Changes of the clocks of a source: they are set back, set right, and the machine sleeps."""
 
 
 class SourceConformance(PluginConformance):
@@ -219,6 +291,9 @@ class SourceConformance(PluginConformance):
 
     repeats_after_restart = False
     """True if the source emits again, after a restart, what is still true."""
+
+    fires_by_the_clock = False
+    """True if the source emits something when the clock is set, or when the machine has slept."""
 
     @abstractmethod
     async def provoke(self, listener: Listener, number: int) -> None:
@@ -235,10 +310,9 @@ class SourceConformance(PluginConformance):
 
     def _play(self, tmp_path: Path, scene: Callable[[Listener], Awaitable[None]]) -> None:
         async def play() -> None:
-            async with asyncio.timeout(2 * WAIT_TIMEOUT_SECONDS):
-                await scene(Listener(tmp_path / "source", self.timer()))
+            await scene(Listener(tmp_path / "source", self.timer()))
 
-        asyncio.run(play())
+        run_within_limit(play(), "the source")
 
     def test_equal_options_make_equal_sources(self, plugin: Any) -> None:
         assert attrs.evolve(plugin) == plugin, (
@@ -248,7 +322,7 @@ class SourceConformance(PluginConformance):
     def test_occurrence_has_a_key_and_a_json_event(self, plugin: SourceTrigger, tmp_path: Path) -> None:
         async def scene(listener: Listener) -> None:
             async with listener.watching(plugin):
-                await self.ready(listener)
+                await listener.wait_until_ready(self.ready(listener))
                 await self.provoke(listener, 1)
                 (occurrence, *_) = await listener.wait_for(1)
             assert isinstance(occurrence.key, str), f"the key is {occurrence.key!r}; use text"
@@ -261,7 +335,7 @@ class SourceConformance(PluginConformance):
     def test_second_occurrence_has_another_key(self, plugin: SourceTrigger, tmp_path: Path) -> None:
         async def scene(listener: Listener) -> None:
             async with listener.watching(plugin):
-                await self.ready(listener)
+                await listener.wait_until_ready(self.ready(listener))
                 await self.provoke(listener, 1)
                 await listener.wait_for(1)
                 await self.provoke(listener, 2)
@@ -273,7 +347,7 @@ class SourceConformance(PluginConformance):
         async def scene(listener: Listener) -> None:
             before = asyncio.all_tasks()
             async with listener.watching(plugin) as task:
-                await self.ready(listener)
+                await listener.wait_until_ready(self.ready(listener))
             assert task.done(), "the source ignores its cancellation"
             assert task.cancelled() or task.exception() is None, f"the source ended with {task.exception()!r}"
             assert asyncio.all_tasks() == before, "the source left tasks behind"
@@ -283,15 +357,63 @@ class SourceConformance(PluginConformance):
     def test_restarted_source_repeats_nothing_and_continues(self, plugin: SourceTrigger, tmp_path: Path) -> None:
         async def scene(listener: Listener) -> None:
             async with listener.watching(plugin):
-                await self.ready(listener)
+                await listener.wait_until_ready(self.ready(listener))
                 await self.provoke(listener, 1)
                 first = await listener.wait_for(1)
             async with listener.watching(plugin):
-                await self.ready(listener)
+                await listener.wait_until_ready(self.ready(listener))
                 await self.provoke(listener, 2)
                 both = await listener.wait_for(2)
             assert both[0] == first[0]
             assert len(both) == 2 or self.repeats_after_restart, f"the source emitted again: {both}"
+
+        self._play(tmp_path, scene)
+
+    def test_source_of_a_killed_daemon_repeats_nothing_and_continues(
+        self, plugin: SourceTrigger, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "source"
+
+        async def emit_one() -> Any:
+            listener = Listener(folder, self.timer())
+            listener.begin(plugin)
+            await listener.wait_until_ready(self.ready(listener))
+            await self.provoke(listener, 1)
+            await listener.wait_for(1)
+            return listener.as_document()
+
+        async def go_on(document: Any) -> None:
+            listener = Listener(folder, self.timer())
+            listener.take_over(document)
+            async with listener.watching(plugin):
+                await listener.wait_until_ready(self.ready(listener))
+                await self.provoke(listener, 2)
+                found = await listener.wait_for(2)
+            assert len(found) == 2 or self.repeats_after_restart, (
+                f"the source emitted again what it had emitted before the kill: {[one.key for one in found]}; "
+                "give what is the same the same key, or keep its state before you emit"
+            )
+
+        run_within_limit(go_on(run_until_killed(emit_one)), "the source after a kill")
+
+    def test_clock_steps_and_suspend_repeat_and_lose_nothing(self, plugin: SourceTrigger, tmp_path: Path) -> None:
+        async def scene(listener: Listener) -> None:
+            async with listener.watching(plugin):
+                await listener.wait_until_ready(self.ready(listener))
+                await self.provoke(listener, 1)
+                await listener.wait_for(1)
+                for change in CLOCK_CHANGES:
+                    await change(listener.timer)
+                    for _ in range(50):
+                        await asyncio.sleep(0)
+                    listener.check_source()
+                count = len(listener.occurrences)
+                assert count == 1 or self.fires_by_the_clock, (
+                    f"the source emitted {count - 1} more when only the clock had changed; measure spans with "
+                    "Moment.mono, or set fires_by_the_clock = True in the test"
+                )
+                await self.provoke(listener, 2)
+                await listener.wait_for(count + 1)
 
         self._play(tmp_path, scene)
 
@@ -302,11 +424,14 @@ class SourceConformance(PluginConformance):
 
             good, listener.answer = listener.answer, refuse
             async with listener.watching(plugin) as task:
-                await self.ready(listener)
+                await listener.wait_until_ready(self.ready(listener))
                 await self.provoke(listener, 1)
                 await asyncio.wait({task}, timeout=WAIT_TIMEOUT_SECONDS)
                 assert task.done(), "watch must raise the error of emit, so that the source is restarted"
-                assert isinstance(task.exception(), OSError)
+                error = task.exception()
+                assert isinstance(error, OSError), (
+                    f"watch ended with {error!r} instead of the error of emit; raise that"
+                )
             listener.answer = good
 
         self._play(tmp_path, scene)

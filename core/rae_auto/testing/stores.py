@@ -11,9 +11,10 @@ import attrs
 import pytest
 
 from rae_auto.api import Store
-from rae_auto.api.store import Append, Delete, LogQuery, Put, RetentionRule
+from rae_auto.api.store import Append, CountQuery, Delete, LogQuery, Put, RetentionRule
 from rae_auto.errors import StoreError, StoreLocked
 from rae_auto.testing.plugin import PluginConformance
+from rae_auto.testing.store_faults import StoreFaults
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -36,8 +37,15 @@ def _copy_of(store: Any) -> Store:
     return other
 
 
-class StoreConformance(PluginConformance):
+class StoreConformance(StoreFaults, PluginConformance):
     """Conformance suite of stores. A subclass has the fixture `plugin`: a store that is not open and has no state."""
+
+    def make_other_store(self, plugin: Store) -> Store:
+        """Return a store with the same options and no state, which may be open in another directory meanwhile.
+
+        Overridden for a store whose state is elsewhere than in the directory.
+        """
+        return _copy_of(plugin)
 
     @pytest.fixture
     def directory(self, tmp_path: Path) -> Path:
@@ -120,6 +128,38 @@ class StoreConformance(PluginConformance):
         store.commit([entry(1, job="a", state="failed", minute=1), entry(2, job="b", state="failed", minute=2)])
         store.commit([entry(3, job="a", minute=3)])
         assert numbers(store, **query) == expected
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ({}, {(None, "failed"): 2, (None, "succeeded"): 1}),
+            ({"job": "a"}, {(None, "failed"): 1, (None, "succeeded"): 1}),
+            ({"until": NOON + timedelta(minutes=3)}, {(None, "failed"): 2}),
+            (
+                {"since": NOON + timedelta(minutes=1), "step": timedelta(minutes=2)},
+                {(1, "failed"): 2, (3, "succeeded"): 1},
+            ),
+            ({"job": "b", "since": NOON, "step": timedelta(minutes=2)}, {(2, "failed"): 1}),
+            ({"job": "c"}, {}),
+        ],
+    )
+    def test_count_numbers_entries_by_state_and_step(
+        self, store: Store, query: dict[str, Any], expected: dict[tuple[int | None, str], int]
+    ) -> None:
+        entries = [
+            entry(1, job="a", state="failed", minute=1),
+            entry(2, job="b", state="failed", minute=2),
+            entry(3, job="a", minute=3),
+        ]
+        for one in entries:
+            # As the documents of runs, by which a store that counts nothing itself is counted.
+            body = {**one.body, "queued_at": one.at.isoformat(), "state": one.state}
+            store.commit([attrs.evolve(one, body=body)])
+        counted = {
+            (None if found.start is None else (found.start - NOON) // timedelta(minutes=1), found.state): found.count
+            for found in store.count("runs", CountQuery(**query))
+        }
+        assert counted == expected
 
     @pytest.mark.parametrize(
         ("query", "expected"),
@@ -225,7 +265,7 @@ class StoreConformance(PluginConformance):
         store.commit([Delete("job", "b"), entry(3, key="x", state="failed"), entry(4, minute=-1)])
         changes = list(store.dump())
         (tmp_path / "copy").mkdir(mode=0o700)
-        copy = _copy_of(store)
+        copy = self.make_other_store(store)
         copy.open(tmp_path / "copy")
         try:
             copy.commit(changes)

@@ -2,6 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
+
+from rae_auto import paths
+from rae_auto.platforms import user_ids
 
 INHERITED = (
     "HOME", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER",
@@ -15,7 +19,7 @@ INHERITED = (
 )  # fmt: skip
 """Variables of the daemon's environment that commands get: no switches of loaders or interpreters, and no secrets.
 
-docs/plugins/executors/process.md lists them.
+docs/reference/plugins/executors/process.md lists them.
 """
 
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -26,5 +30,17 @@ def inherited_environment(own: Mapping[str, str], more: Collection[str] = ()) ->
 
     `more` are names of further variables, and patterns such as "AWS_*".
     """
-    passed = {name: value for name, value in own.items() if any(fnmatchcase(name, pattern) for pattern in more)}
+    passed = {
+        name: value for name, value in (own.items() if more else ()) if any(fnmatchcase(name, one) for one in more)
+    }
     return {"PATH": DEFAULT_PATH, **{name: own[name] for name in INHERITED if name in own}, **passed}
+
+
+def home_or_root() -> Path:
+    """Return the home directory of this process, or the root of the file system for a user that has none."""
+    return paths.home_or_root()
+
+
+def is_root() -> bool:
+    """Return whether the effective user is root; False where there is none."""
+    return user_ids.is_root()

@@ -2,18 +2,20 @@
 
 import contextlib
 import os
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from rae_auto.errors import StoreError, StoreLocked
+from rae_auto.platforms.file_operations import file_operations
+from rae_auto.platforms.file_rights import file_rights
 
 LOCK_ATTEMPTS = 5
 LOCK_RETRY_SECONDS = 0.05
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 """Windows would make CR LF of each line end, and end a file at Ctrl-Z."""
@@ -31,14 +33,33 @@ def identify_file(path: Path) -> FileIdentity:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+def read_at(descriptor: int, count: int, offset: int) -> bytes:
+    """Return at most so many bytes from a place of an open file, also while a thread writes to it. Raises OSError."""
+    return file_operations().read_at(descriptor, count, offset)
+
+
+def write_at(descriptor: int, content: bytes, offset: int) -> int:
+    """Write at a place of an open file, and return the number of bytes that were written. Raises OSError."""
+    return file_operations().write_at(descriptor, content, offset)
+
+
+def find_other_writer(path: Path) -> str | None:
+    """Return how others could change or replace a file: `is writable by everyone; run 'chmod go-w FILE'`; or None.
+
+    Each folder above counts too, in which the file could be replaced by another.
+    """
+    return file_rights().find_other_writer(path)
+
+
 def create_private_directory(path: Path) -> Path:
     """Create a directory for the owner alone (0700) if needed and return it resolved. Raises StoreError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = path.resolve()
-        problem = _find_other_owner(path)
-        if problem is None and path.stat().st_mode & 0o077:
-            path.chmod(0o700)
+        rights = file_rights()
+        problem = rights.find_owner_problem(path)
+        if problem is None and rights.find_other_reader(path) is not None:
+            rights.make_private(path)
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:
@@ -56,31 +77,15 @@ def remove_set_aside(directory: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _find_other_owner(path: Path) -> str | None:
-    """Return why another user could change what is in a directory: it belongs to him, or root can be led elsewhere.
-
-    A user's own parent directories are his own affair. Root checks them too: the owner of one can replace what is in
-    it, unless the sticky bit keeps others from that.
-    """
-    if os.name == "nt":
-        return None
-    me, status = os.geteuid(), path.stat()
-    if status.st_uid != me:
-        return f"the state directory is owned by another user (uid {status.st_uid})"
-    for parent in path.parents if me == 0 else ():
-        status = parent.stat()
-        is_sticky = status.st_mode & stat.S_ISVTX
-        if status.st_uid != 0 or (status.st_mode & 0o022 and not is_sticky):
-            return f"{parent}, in which the state directory of root is, can be changed by another user"
-    return None
+def open_for_reading(path: Path) -> int:
+    """Open a file and return its descriptor; a pipe or a device in its place doesn't block. Errors: OSError."""
+    return os.open(path, os.O_RDONLY | _NONBLOCK | _CLOEXEC | _BINARY)
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file for the owner alone (0600 regardless of the umask), never through a symbolic link."""
+    """Open a file for the owner alone, whatever the umask, never through a symbolic link."""
     descriptor = os.open(path, flags | _NOFOLLOW | _CLOEXEC | _BINARY, 0o600)
-    if hasattr(os, "fchmod"):  # on Windows the file has the rights of its directory
-        with contextlib.suppress(OSError):
-            os.fchmod(descriptor, 0o600)
+    file_rights().make_open_file_private(path, descriptor)
     return descriptor
 
 
@@ -114,7 +119,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_file(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -122,15 +127,14 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     sync_directory(path.parent)
 
 
+def replace_file(source: Path, target: Path) -> None:
+    """Give a file another name, in place of what had it, also where somebody is just reading that. Errors: OSError."""
+    file_operations().replace(source, target)
+
+
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable; does nothing on Windows, which has no means for it."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY | _CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Make the names in a directory durable. Errors: OSError."""
+    file_operations().sync_directory(path)
 
 
 class DirectoryLock:
@@ -181,7 +185,7 @@ def is_locked(directory: Path) -> bool:
     """Return whether a process holds the lock of a directory. Holds it for a moment itself, if it is free."""
     try:
         with (directory / "lock").open("rb+") as file:
-            _lock(file.fileno())
+            file_operations().lock(file.fileno())
     except FileNotFoundError:
         return False
     except OSError:
@@ -193,22 +197,9 @@ def _lock_soon(descriptor: int) -> None:
     """Lock a file, and wait for a moment for those who only look whether it is locked."""
     for attempt in range(1, LOCK_ATTEMPTS + 1):
         try:
-            _lock(descriptor)
+            file_operations().lock(descriptor)
             return
         except OSError:
             if attempt == LOCK_ATTEMPTS:
                 raise
             time.sleep(LOCK_RETRY_SECONDS)
-
-
-def _lock(descriptor: int) -> None:
-    if os.name == "nt":  # pragma: no cover - Windows only
-        import msvcrt
-
-        # Far behind the process id, because Windows lets no other process read a locked byte.
-        os.lseek(descriptor, 1 << 20, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

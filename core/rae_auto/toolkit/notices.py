@@ -1,10 +1,19 @@
 """Notices as text and as JSON, for notifiers to send."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from rae_auto.api.notifier import Notice
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
+from rae_auto.paths import output_path
+
+
+def find_output_file(notice: Notice) -> Path | None:
+    """Return the file with all that the run printed, which need not exist any more; None if it is about no run."""
+    if not (notice.state_directory and notice.run and notice.attempt):
+        return None
+    return output_path(Path(notice.state_directory), notice.job, notice.run, notice.attempt)
 
 
 def notice_title(notice: Notice) -> str:

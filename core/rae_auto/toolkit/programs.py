@@ -6,8 +6,11 @@ is: a name that no folder has, a script without the x bit, a first line whose in
 
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from attrs import frozen
 
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.paths import home_or_root
@@ -19,16 +22,33 @@ MAX_PATH_CHARACTERS = 200
 _MAX_FIRST_LINE_BYTES = 256
 
 
+@frozen
+class _Rules:
+    """The parts of a program's name that a platform reads."""
+
+    separators: str
+    has_first_lines: bool
+    """The kernel reads the first line of a script."""
+    has_endings: bool
+    """PATHEXT names endings that a program's name may lack."""
+
+
+_POSIX, _WINDOWS = _Rules("/", True, False), _Rules("/\\", False, True)
+
+
+def _rules() -> _Rules:
+    return _WINDOWS if sys.platform == "win32" else _POSIX
+
+
 def find_program_problem(program: str, environment: Mapping[str, str], directory: str | Path) -> str | None:
     """Return why a program can't be started now, and what to do, or None if it can.
 
     A name without a slash is looked up on the PATH of `environment`, any other from the working `directory`, as
     execvp(3) does.
     """
-    found = [path for path in _candidates(program, environment, directory) if path.is_file()]
-    runnable = next((path for path in found if os.access(path, os.X_OK)), None)
-    if runnable is not None:
+    if (runnable := find_program(program, environment, directory)) is not None:
         return _find_interpreter_problem(runnable, environment)
+    found = [path for path in _candidates(program, environment, directory) if path.is_file()]
     if found:
         return f"program {_quote(found[0])} is not executable; run 'chmod +x {found[0]}'"
     if "/" not in program:
@@ -38,6 +58,12 @@ def find_program_problem(program: str, environment: Mapping[str, str], directory
         return f"{_quote(path)} is a directory; name a program"
     where = "" if Path(program).is_absolute() else f" in {_quote(Path(directory))}"
     return f"program {quote_short(program)} does not exist{where}; correct the path"
+
+
+def find_program(program: str, environment: Mapping[str, str], directory: str | Path) -> Path | None:
+    """Return the file that execvp(3) would start for a program; None if there is none that can be started."""
+    candidates = _candidates(program, environment, directory)
+    return next((path for path in candidates if path.is_file() and os.access(path, os.X_OK)), None)
 
 
 def find_inherited_program_problem(program: str, directory: str | None = None) -> str | None:
@@ -64,18 +90,19 @@ def find_directory_problem(path: str | Path) -> str | None:
 
 
 def _candidates(program: str, environment: Mapping[str, str], directory: str | Path) -> Iterator[Path]:
-    if "/" in program or (os.name == "nt" and "\\" in program):
+    rules = _rules()
+    if any(separator in program for separator in rules.separators):
         yield Path(directory, program)
         return
-    suffixes = ["", *environment.get("PATHEXT", ".EXE;.BAT;.CMD").split(";")] if os.name == "nt" else [""]
+    endings = environment.get("PATHEXT", ".EXE;.BAT;.CMD").split(";") if rules.has_endings else []
     for folder in environment.get("PATH", os.defpath).split(os.pathsep):
-        for suffix in suffixes:
-            yield Path(directory, folder, program + suffix)
+        for ending in ("", *endings):
+            yield Path(directory, folder, program + ending)
 
 
 def _find_interpreter_problem(path: Path, environment: Mapping[str, str]) -> str | None:
     """Return what is wrong with the first line of a script, as execve(2) reads it, or None."""
-    if os.name == "nt":
+    if not _rules().has_first_lines:
         return None
     try:
         with path.open("rb") as file:

@@ -15,9 +15,12 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from rae_auto.platforms.user_ids import is_root
 
 CLOCKS = Path("/sys/class/rtc")
 """The clocks of a Linux machine that go on while it sleeps."""
@@ -42,18 +45,29 @@ class WakeAlarm(Protocol):
 
 def find_wake_obstacle() -> str | None:
     """Return why this process can't have the machine woken, as a clause with the remedy; None if it can."""
-    if sys.platform == "linux":
-        return _find_linux_obstacle(CLOCKS)
-    if sys.platform == "darwin":
-        return None if os.geteuid() == 0 else "only root may set alarms by pmset; run the daemon as root"
-    return None if sys.platform == "win32" else f"there is no way to do so on {sys.platform}"
+    platform = _find_platform()
+    return f"there is no way to do so on {sys.platform}" if platform is None else platform.find_obstacle()
 
 
 def open_wake_alarm() -> WakeAlarm:
     """Return the alarm of this platform. Errors: OSError."""
-    if sys.platform == "win32":
-        return WindowsAlarm(ctypes.windll.kernel32)
-    return PmsetAlarm() if sys.platform == "darwin" else TimerfdAlarm()
+    platform = _find_platform()
+    return TimerfdAlarm() if platform is None else platform.open()
+
+
+class _Platform(NamedTuple):
+    find_obstacle: Callable[[], str | None]
+    open: Callable[[], WakeAlarm]
+
+
+def _find_platform() -> _Platform | None:
+    libraries: Any = ctypes
+    platforms = {
+        "linux": _Platform(lambda: _find_linux_obstacle(CLOCKS), TimerfdAlarm),
+        "darwin": _Platform(_find_macos_obstacle, PmsetAlarm),
+        "win32": _Platform(lambda: None, lambda: WindowsAlarm(libraries.windll.kernel32)),
+    }
+    return platforms.get(sys.platform)
 
 
 # Linux
@@ -138,6 +152,10 @@ class PmsetAlarm:
 
     def close(self) -> None:
         self.set(None)
+
+
+def _find_macos_obstacle() -> str | None:
+    return None if is_root() else "only root may set alarms by pmset; run the daemon as root"
 
 
 def _run_pmset(*arguments: str) -> None:

@@ -8,17 +8,17 @@ Sat 2026-11-28 CET
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
+from rae_auto.views.table_layout import align_rows
 
 MAX_SEPARATE_ENTRIES = 4
 """The number of like entries of a job that a day shows one by one."""
 
-_COLUMN_GAP = "  "
 _INDENT = "  "
 
 
@@ -38,13 +38,12 @@ def day_lines(entries: Iterable[Entry], zone: ZoneInfo) -> Iterator[str]:
     ordered = sorted(entries, key=lambda entry: (entry.at, entry.job, entry.what))
     days = [(day, list(found)) for day, found in groupby(ordered, key=lambda entry: _day_of(entry, zone))]
     rows = [(day, _rows_of(found, zone)) for day, found in days]
-    widths = [max((len(row[column]) for _, found in rows for row in found), default=0) for column in range(3)]
+    lines = iter(align_rows([row for _, found in rows for row in found]))
     for (day, found), (_, entries_of_day) in zip(rows, days, strict=True):
         names = dict.fromkeys(entry.at.astimezone(zone).tzname() or "" for entry in entries_of_day)
         yield f"{day:%a %Y-%m-%d} {', then '.join(names)}"
-        for row in found:
-            cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
-            yield (_INDENT + _COLUMN_GAP.join([*cells, row[3]])).rstrip()
+        for line in islice(lines, len(found)):
+            yield f"{_INDENT}{line}"
 
 
 def summary_lines(entries: Iterable[Entry]) -> Iterator[str]:
@@ -52,11 +51,13 @@ def summary_lines(entries: Iterable[Entry]) -> Iterator[str]:
     counts: dict[str, Counter[str]] = {}
     for entry in entries:
         counts.setdefault(entry.job, Counter())[entry.kind] += 1
-    width = max(map(len, counts), default=0)
+    rows = []
     for job, kinds in sorted(counts.items()):
         starts = format_count(kinds.pop("start", 0), "start")
         others = [format_count(count, kind, kind) for kind, count in kinds.items()]
-        yield f"{_INDENT}{job.ljust(width)}{_COLUMN_GAP}{', '.join([starts, *others])}"
+        rows.append((job, ", ".join([starts, *others])))
+    for line in align_rows(rows):
+        yield f"{_INDENT}{line}"
 
 
 def _day_of(entry: Entry, zone: ZoneInfo) -> date:

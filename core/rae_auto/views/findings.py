@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from rae_auto.model.primitives.escaping import escape_line
 
 
-class CheckResult(Protocol):
+class DoctorFinding(Protocol):
     """The result of one check: a problem if there is a hint."""
 
     @property
@@ -16,7 +16,7 @@ class CheckResult(Protocol):
     def hint(self) -> str | None: ...
 
 
-def finding_record(finding: CheckResult) -> dict[str, Any]:
+def finding_record(finding: DoctorFinding) -> dict[str, Any]:
     """Return the JSON of a finding, for users."""
     return {
         "subject": finding.subject,
@@ -26,7 +26,7 @@ def finding_record(finding: CheckResult) -> dict[str, Any]:
     }
 
 
-def finding_line(finding: CheckResult) -> str:
+def finding_line(finding: DoctorFinding) -> str:
     """Return one line for a person."""
     mark = "ok     " if finding.hint is None else "problem"
     hint = f"; {finding.hint}" if finding.hint else ""

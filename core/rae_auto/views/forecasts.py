@@ -1,8 +1,9 @@
 """Forecasts and the differences between them: rows for people, lines for a pipe, JSON for programs."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,9 @@ from rae_auto.views.day_view import Entry, day_lines, summary_lines
 from rae_auto.views.tables import on_terminal, print_json, show_table, style
 
 Row = tuple[str, str, str, str]
+
+Problems = Mapping[str, Sequence[str]]
+"""Lines about triggers that start nothing because they fail, by job."""
 
 MAX_NAMED_JOBS = 5
 """The number of jobs that the line about assumed durations names."""
@@ -49,31 +53,33 @@ class _Clock:
         return at.astimezone(self.where).isoformat()
 
 
-def show_forecast(forecast: Forecast, where: ZoneInfo, json_: bool) -> None:
+def show_forecast(forecast: Forecast, where: ZoneInfo, json_: bool, problems: Problems = MappingProxyType({})) -> None:
     """Print what happens: in a pipe a line for each start, wait and skip in order, on a terminal day by day.
 
-    Then follow peaks and collisions, and what isn't simulated or is assumed.
+    Then follow peaks and collisions, and what isn't simulated or is assumed; and the `problems` of jobs, of which
+    starts are missing.
     """
     clock = _Clock(where)
     if json_:
-        print_json(_record(forecast, clock))
+        print_json({**_record(forecast, clock), "problems": {job: list(lines) for job, lines in problems.items()}})
         return
     entries = [
         *_skips(forecast, clock),
         *_breaches(forecast, clock),
         *(entry for run in forecast.runs for entry in _list_entries(run, clock)),
     ]
+    broken = [("", "problem", job, line) for job, lines in problems.items() for line in lines]
     if on_terminal():
-        _show_days(forecast, entries, clock)
+        _show_days(forecast, entries, clock, broken)
         return
     entries.sort(key=lambda entry: (entry.at, entry.job, entry.what))
     rows = [(clock(entry.at), entry.what, entry.job, entry.details) for entry in entries]
     assumed = [("", "assumed", "", _describe_assumed(forecast))] if forecast.assumed else []
-    show_table(["at", "what", "job", "details"], [*rows, *_summary(forecast, clock), *assumed])
+    show_table(["at", "what", "job", "details"], [*rows, *_summary(forecast, clock), *broken, *assumed])
 
 
-def _show_days(forecast: Forecast, entries: Sequence[Entry], clock: _Clock) -> None:
-    if forecast.assumed:
+def _show_days(forecast: Forecast, entries: Sequence[Entry], clock: _Clock, broken: Sequence[Row]) -> None:
+    if forecast.runs:
         click.echo(f"Assumed: {escape_line(_describe_assumed(forecast))}.")
     for line in day_lines(entries, clock.where):
         click.echo(escape_line(line) if line.startswith(" ") else style(escape_line(line), bold=True))
@@ -83,14 +89,19 @@ def _show_days(forecast: Forecast, entries: Sequence[Entry], clock: _Clock) -> N
     click.echo(style(f"In {format_count(days, 'day')}", bold=True))
     for line in summary_lines(entries):
         click.echo(escape_line(line))
-    for at, what, job, details in _summary(forecast, clock):
+    for at, what, job, details in (*_summary(forecast, clock), *broken):
         click.echo("  " + escape_line("  ".join(filter(None, [what, job, at, details]))))
     if not entries:
         click.echo("  nothing starts")
 
 
+_SET_TIME = "set the time with --durations history or JOB=TIME"
+
+
 def _describe_assumed(forecast: Forecast) -> str:
-    """Return which duration of runs is assumed: the most frequent one, and the jobs with another."""
+    """Return how runs are assumed to end, and after how long: most of them, and those of the jobs with another time."""
+    if not forecast.assumed:
+        return "a run succeeds unless it times out"
     (usual, _), *_ = Counter(forecast.assumed.values()).most_common(1)
     others = [f"of {quote(job)} {format_elapsed(it)}" for job, it in forecast.assumed.items() if it != usual]
     shown = [
@@ -98,7 +109,7 @@ def _describe_assumed(forecast: Forecast) -> str:
         *([f"of {len(others) - MAX_NAMED_JOBS} others less"] if len(others) > MAX_NAMED_JOBS else []),
     ]
     exceptions = f" ({', '.join(shown)})" if shown else ""
-    return f"a run takes {format_elapsed(usual)}{exceptions}; set it with --durations history or JOB=TIME"
+    return f"a run takes {format_elapsed(usual)}{exceptions} and succeeds; {_SET_TIME}"
 
 
 def _describe_reason(reason: Reason, clock: _Clock) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from rae_auto.model.primitives.escaping import escape_json
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.views.tables import instant
 
 JOB_HEADERS = ("job", "now", "last", "next", "schedule", "origin")
@@ -50,13 +51,25 @@ def job_rows(jobs: Iterable[Mapping[str, Any]], zone: tzinfo | None) -> list[tup
     ]
 
 
+def job_problem_lines(jobs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each problem of jobs."""
+    for job in jobs:
+        for problem in job["problems"]:
+            yield f"job {quote(job['id'])}: {problem}"
+
+
 def _activity(job: Mapping[str, Any], zone: tzinfo | None) -> str:
     activity = str(job["activity"])
     until = job["paused_until"]
     if activity == "paused" and until:
         activity = f"paused until {instant(until, zone)}"
     return ", ".join(
-        [activity, *(["overdue"] if job["overdue_at"] else []), *(["too long"] if job["overrunning"] else [])]
+        [
+            activity,
+            *(["overdue"] if job["overdue_at"] else []),
+            *(["too long"] if job["overrunning"] else []),
+            *(["problem"] if job["problems"] else []),
+        ]
     )
 
 
@@ -71,8 +84,10 @@ def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[s
     info, last = details["info"], details["last"]
     return [
         *_definition_rows(details["definition"]),
+        *_origin_rows(info["added_by"], zone),
         ("now", _activity(info, zone)),
         *([("note", info["pause_note"])] if info["pause_note"] else []),
+        *(("problem", problem) for problem in info["problems"]),
         ("next", instant(info["next_at"], zone)),
         *([("expected by", instant(info["expected_by"], zone))] if info["expected_by"] else []),
         *(("skipped", instant(skip["at"], zone)) for skip in info["skips"]),
@@ -80,6 +95,10 @@ def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[s
         *([("returned", escape_json(last["value"]))] if last and last["value"] is not None else []),
         *(("open run", f"{run['run_id']} {run['state']}{_describe_given(run)}") for run in details["open"]),
     ]
+
+
+def _origin_rows(added_by: Mapping[str, Any] | None, zone: tzinfo | None) -> list[tuple[str, str]]:
+    return [] if added_by is None else [("added by", f"{added_by['text']}, at {instant(added_by['at'], zone)}")]
 
 
 def _definition_rows(definition: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from rae_auto.errors import PluginBroken
 from rae_auto.explain.next_start import NextStart
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.views.times import local_and_relative_time, local_time
@@ -12,17 +13,20 @@ MAX_FORBIDDEN_INSTANTS = 1000
 """The number of instants without a start after which the search ends: the guards of a job may never let it start."""
 
 
-def select_starts(instants: Iterable[NextStart], count: int) -> list[NextStart]:
-    """Return instants until so many of them start the job, or too many in a row don't."""
+def select_starts(instants: Iterable[NextStart], count: int) -> tuple[list[NextStart], PluginBroken | None]:
+    """Return instants until so many of them start the job, or too many in a row don't; and what ended them early."""
     found: list[NextStart] = []
     forbidden = 0
-    for instant in instants if count else ():
-        found.append(instant)
-        forbidden = 0 if instant.starts_at else forbidden + 1
-        count -= 1 if instant.starts_at else 0
-        if not count or forbidden >= MAX_FORBIDDEN_INSTANTS:
-            break
-    return found
+    try:
+        for instant in instants if count else ():
+            found.append(instant)
+            forbidden = 0 if instant.starts_at else forbidden + 1
+            count -= 1 if instant.starts_at else 0
+            if not count or forbidden >= MAX_FORBIDDEN_INSTANTS:
+                break
+    except PluginBroken as error:
+        return found, error
+    return found, None
 
 
 def next_lines(starts: Sequence[NextStart], zone: ZoneInfo, now: datetime | None = None) -> Iterator[str]:

@@ -13,8 +13,10 @@ def statistics_rows(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return a row for each figure."""
     rate, trend = statistics["success_rate"], statistics["trend"]
     states = _counts(statistics["states"])
+    number, total = statistics["runs"], statistics["total"]
+    runs = f"{number}" if number >= total else f"the newest {number:,} of {total:,}"
     return [
-        ("runs", f"{statistics['runs']}{f': {states}' if states else ''}"),
+        ("runs", f"{runs}{f': {states}' if states else ''}"),
         ("success", "" if rate is None else f"{rate:.1%}"),
         ("duration", _percentiles(statistics["duration"])),
         ("lateness", _percentiles(statistics["lateness"])),

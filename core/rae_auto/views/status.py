@@ -3,7 +3,7 @@
 The first line answers "is all well?"; the second says which daemon that is, and with which configuration.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
@@ -14,6 +14,9 @@ from rae_auto.views.tables import instant
 STATUS_HEADERS = ("state", "job", "since / at", "details", "run")
 OPTIONAL_STATUS_HEADERS = ("run",)
 """A column that gives way in a narrow terminal: commands take the job, too."""
+
+NOT_RUNNING = "not running"
+"""The state of a daemon in a status that was read from the store."""
 
 MAX_NAMED_JOBS = 3
 """The number of jobs that the first line names; it counts the others."""
@@ -26,10 +29,15 @@ class Health(NamedTuple):
     text: str
 
 
-def judge_health(status: Mapping[str, Any], zone: tzinfo | None) -> Health:
-    """Return whether the daemon does what it is meant to do, and what it has to do next."""
+def judge_health(status: Mapping[str, Any], zone: tzinfo | None, when: Callable[[str], str] | None = None) -> Health:
+    """Return whether the daemon does what it is meant to do, and what it has to do next.
+
+    `when` tells when something starts, "in 4 min"; by default it is as in tables, "at 18:00".
+    """
     troubles = list(_troubles(status))
-    facts = ", ".join(_facts(status, zone))
+    facts = ", ".join(_facts(status, when or (lambda iso: f"at {instant(iso, zone)}")))
+    if status["state"] == "standby":
+        return Health(not troubles, "; ".join([_describe_standby(status, zone), *troubles]))
     if status["state"] in ("starting", "stopping"):
         state = str(status["state"]).capitalize()
         return Health(not troubles, f"{'; '.join([state, *troubles])}: {facts}")
@@ -40,7 +48,22 @@ def judge_health(status: Mapping[str, Any], zone: tzinfo | None) -> Health:
     return Health(True, f"All is well: {facts}")
 
 
+def _describe_role(status: Mapping[str, Any]) -> str:
+    """Return that the daemon leads those that use the same store, where there may be others."""
+    return f", leads as node {quote(status['node'])}," if status.get("node") else ""
+
+
+def _describe_standby(status: Mapping[str, Any], zone: tzinfo | None) -> str:
+    leader = status["leader"]
+    if leader is None:
+        return "Stands by until the store can be reached"
+    since = instant(leader["since"], zone)
+    return f"Stands by: process {leader['pid']} on {leader['host']} has been leading since {since}"
+
+
 def _troubles(status: Mapping[str, Any]) -> Iterable[str]:
+    if status["state"] == NOT_RUNNING:
+        yield "No daemon is running"
     if status["problems"]:
         yield format_count(len(status["problems"]), "problem")
     if status["failed"]:
@@ -59,14 +82,14 @@ def _name_some(jobs: Sequence[str]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _facts(status: Mapping[str, Any], zone: tzinfo | None) -> Iterable[str]:
+def _facts(status: Mapping[str, Any], when: Callable[[str], str]) -> Iterable[str]:
     yield format_count(status["jobs"], "job")
     for name in ("running", "waiting", "paused", "disabled"):
         if status[name]:
             yield f"{len(status[name])} {name}"
     if status["next"]:
         first = status["next"][0]
-        yield f"next {quote(first['job'])} at {instant(first['at'], zone)}"
+        yield f"next {quote(first['job'])} {when(first['at'])}"
 
 
 def status_record(status: Mapping[str, Any], zone: tzinfo | None) -> dict[str, Any]:
@@ -80,7 +103,7 @@ def status_lines(status: Mapping[str, Any], zone: tzinfo | None) -> list[str]:
     file = f" from {status['config']}" if status["config"] else ""
     return [
         judge_health(status, zone).text,
-        f"rae-auto {status['version']} (pid {status['pid']}) {status['state']}{file} "
+        f"rae-auto {status['version']} (pid {status['pid']}) {status['state']}{_describe_role(status)}{file} "
         f"since {instant(status['started_at'], zone)}; state in {status['state_directory']}",
     ]
 

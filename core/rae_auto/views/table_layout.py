@@ -1,6 +1,8 @@
-"""The layout of a table on a terminal: which columns are shown, and how wide each may be."""
+"""The layout of a table in the cells of a terminal: which columns are shown, and how wide each may be."""
 
 from collections.abc import Collection, Sequence
+
+from rae_auto.toolkit.text_cells import count_cells, fit_to_cells, shorten_to_cells
 
 GAP = 2
 """Spaces between columns."""
@@ -37,7 +39,7 @@ def _least_width(headers: Sequence[str], rows: Rows, shown: Sequence[int], whole
 
 def natural_widths(headers: Sequence[str], rows: Rows, shown: Sequence[int]) -> list[int]:
     """Return the width of each column that cuts nothing."""
-    return [max(len(headers[n]), *(len(row[n]) for row in rows)) for n in shown]
+    return [max(count_cells(headers[n]), *(count_cells(row[n]) for row in rows)) for n in shown]
 
 
 def fit_widths(natural: Sequence[int], width: int, is_whole: Sequence[bool]) -> list[int]:
@@ -53,6 +55,19 @@ def fit_widths(natural: Sequence[int], width: int, is_whole: Sequence[bool]) -> 
     return widths
 
 
-def cut(text: str, width: int) -> str:
-    """Return the text, with an ellipsis in place of what doesn't fit."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+def format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Return a line of cells, each cut or filled up to its width, without spaces at the end."""
+    return (" " * GAP).join(map(fit_to_cells, cells, widths)).rstrip()
+
+
+def align_rows(rows: Rows) -> list[str]:
+    """Return a line for each row, with columns as wide as their widest cell; the last may be of any length."""
+    widths = [max(map(count_cells, column)) for column in zip(*rows, strict=True)]
+    return [format_row(row, widths) for row in rows]
+
+
+def fit_rows(headers: Sequence[str], rows: Rows, width: int, shown: Sequence[int], whole: Collection[str]) -> list[str]:
+    """Return the headers and a line for each row, none of them wider than `width`."""
+    widths = fit_widths(natural_widths(headers, rows or [headers], shown), width, [headers[n] in whole for n in shown])
+    lines = [[headers[n].upper() for n in shown], *([row[n] for n in shown] for row in rows)]
+    return [shorten_to_cells(format_row(cells, widths), width) for cells in lines]

@@ -1,9 +1,12 @@
 """Instants for people: in one time zone, marked where it isn't the machine's, with the distance from now."""
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.primitives.zones import format_local_time
+
+AWAY = timedelta(hours=8)
+"""Time without a look after which a person has been away."""
 
 
 def local_time(iso: str | None, zone: tzinfo | None, now: datetime | None = None) -> str:
@@ -12,6 +15,17 @@ def local_time(iso: str | None, zone: tzinfo | None, now: datetime | None = None
     None as the zone stands for the machine's.
     """
     return "-" if iso is None else format_local_time(datetime.fromisoformat(iso), zone, now or datetime.now(UTC))
+
+
+def dated_time(iso: str | None, zone: tzinfo | None) -> str:
+    """Return `2026-11-28 18:00:05`, with the zone where it isn't the machine's; `-` for None.
+
+    It is the same whenever it is read. None as the zone stands for the machine's.
+    """
+    if iso is None:
+        return "-"
+    at = datetime.fromisoformat(iso)
+    return format_local_time(at, zone, at + timedelta(days=2))
 
 
 def relative_time(iso: str | None, now: datetime | None = None) -> str:
@@ -34,3 +48,8 @@ def describe_instant(instant: datetime, zone: tzinfo, now: datetime) -> str:
     """Return an instant in full: `Sat 2026-11-28 18:00:05 CET (in 4 min)`."""
     text = instant.astimezone(zone).strftime("%a %Y-%m-%d %H:%M:%S %Z")
     return f"{text} ({relative_time(instant.isoformat(), now)})"
+
+
+def describe_day_and_time(instant: datetime, zone: tzinfo) -> str:
+    """Return an instant that is read later, perhaps elsewhere: `Sat 2026-11-28 18:00`."""
+    return f"{instant.astimezone(zone):%a %Y-%m-%d %H:%M}"

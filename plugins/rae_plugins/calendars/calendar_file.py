@@ -68,8 +68,8 @@ def read_calendar_file(path: str, home: tzinfo, on_bad: OnBad, *, with_details: 
     except CalendarSyntaxError as error:
         raise ValueError(f"{quoted}:{error.line_number}: {error}") from None
     if parsed.bad_events and on_bad == "refuse":
-        first = parsed.bad_events[0].error
-        raise ValueError(f"{quoted}:{first.line_number}: {first}")
+        first = parsed.bad_events[0]
+        raise ValueError(f"{quoted}:{first.error.line_number}: {_title(first.name)}: {first.error}")
     return CalendarFile(
         parsed.events,
         tuple(

@@ -2,9 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,8 +13,9 @@ from rae_auto.api import Assignment, Execution, Executor, JobContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.job import Job
 from rae_auto.model.run import Result
-from rae_auto.toolkit.daemon_threads import DaemonThreads
 from rae_auto.toolkit.python_functions import find_function_problem
+from rae_auto.toolkit.threads.daemon_threads import DaemonThreads
+from rae_auto.toolkit.threads.loop_results import LoopResults
 from rae_plugins.executors.python_call import call, describe_error, exit_code_of, format_traceback, shorten_value
 from rae_plugins.executors.thread_streams import ThreadStreams
 
@@ -34,9 +33,12 @@ class ThreadExecutor(Executor):
     """
 
     type: ClassVar[str] = "thread"
+    takes: ClassVar[Collection[str]] = ("python",)
+    runs_in_daemon: ClassVar[bool] = True
 
     threads: int = field(default=32, validator=validators.ge(1), metadata={"help": "number of calls that run at once"})
     _threads: DaemonThreads | None = field(init=False, default=None)
+    _results: LoopResults | None = field(init=False, default=None)
     _streams: ThreadStreams = field(init=False, factory=ThreadStreams)
 
     @classmethod
@@ -62,15 +64,18 @@ class ThreadExecutor(Executor):
     async def open(self, directory: Path) -> None:
         """Create the threads, which start when they are needed."""
         self._threads = DaemonThreads("rae-job", self.threads)
+        self._results = LoopResults()
         self._streams.install()
 
     async def start(self, assignment: Assignment) -> Execution:
         """Submit the call. Errors: ValueError if the job names no function."""
         if assignment.job.python is None:
             raise ValueError('the thread executor needs python = "package.module:function"')
-        assert self._threads is not None, "open must be called before start"
+        assert self._threads is not None and self._results is not None, "open must be called before start"
         _add_to_path(assignment.job.directory)
-        return FunctionCall(self._threads.submit(_call_function, assignment, self._streams))
+        call = FunctionCall(assignment, self._streams, self._results)
+        self._threads.post(call.run, call.cancel_if_waiting)
+        return call
 
     async def close(self) -> None:
         """Cancel calls that wait, and leave the others behind."""
@@ -82,33 +87,56 @@ class ThreadExecutor(Executor):
 class FunctionCall(Execution):
     """A function call under way. Its handle is empty: the call ends with the daemon, so there is nothing to find."""
 
-    def __init__(self, call: "Future[Result]") -> None:
-        self._thread_call = call
-        self._call = asyncio.wrap_future(call)
-        self._abandoned: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+    def __init__(self, assignment: Assignment, streams: ThreadStreams, results: LoopResults) -> None:
+        self._assignment = assignment
+        self._streams = streams
+        self._results = results
+        self._result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        # Who takes it out decides: the thread that begins the call, or whoever cancels it before.
+        self._permit = [True]
 
     @property
     def handle(self) -> Mapping[str, Any]:
         return {}
 
+    def run(self) -> None:
+        """Make the call, in a thread."""
+        if not self._take_permit():
+            return
+        result: Result | BaseException
+        try:
+            result = _call_function(self._assignment, self._streams)
+        except BaseException as error:
+            result = error
+        self._results.set(self._result, result)
+
     async def wait(self) -> Result:
-        done, _ = await asyncio.wait({self._call, self._abandoned}, return_when=asyncio.FIRST_COMPLETED)
-        first = self._call if self._call in done else self._abandoned
-        return Result(error="cancelled before it started") if first.cancelled() else first.result()
+        return await asyncio.shield(self._result)
 
     async def cancel(self, grace: timedelta) -> None:
-        # Not the wrapped future, which can be cancelled while the call continues.
-        if self._thread_call.cancel():
+        if self.cancel_if_waiting():
             return
-        await asyncio.wait({self._call}, timeout=grace.total_seconds())
-        if not self._call.done() and not self._abandoned.done():
-            self._abandoned.set_result(Result(error=ABANDONED_ERROR))
+        await asyncio.wait({self._result}, timeout=grace.total_seconds())
+        if not self._result.done():
+            self._result.set_result(Result(error=ABANDONED_ERROR))
+
+    def cancel_if_waiting(self) -> bool:
+        """End the call if it has not begun, and return whether that is so."""
+        if not self._take_permit():
+            return False
+        if not self._result.done():
+            self._result.set_result(Result(error="cancelled before it started"))
+        return True
+
+    def _take_permit(self) -> bool:
+        try:
+            return self._permit.pop()
+        except IndexError:
+            return False
 
 
-def _call_function(assignment: Assignment, streams: "ThreadStreams") -> Result:
+def _call_function(assignment: Assignment, streams: ThreadStreams) -> Result:
     job = assignment.job
-    with suppress(OSError):
-        assignment.output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with streams.capture(assignment) as output:
         try:
             value = shorten_value(call(job.python or "", job.args, job.kwargs))

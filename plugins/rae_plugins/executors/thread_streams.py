@@ -14,24 +14,28 @@ from typing import Any, ClassVar, TextIO
 
 from rae_auto.api import Assignment
 from rae_plugins.executors.process.keeper.output import CappedOutput
+from rae_plugins.executors.process.keeper.output_index import OutputIndex
 
 _local = threading.local()
 
 
 class _JobOutput:
-    """The output file of a job, created when something is printed."""
+    """The output file of a job, created with its folder when something is printed."""
 
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
         self._file: CappedOutput | None = None
+        self._index = OutputIndex(str(assignment.output.with_suffix(".index")), is_separate=True)
 
     def write(self, text: str, *, is_error: bool = False) -> int:
         """Write text; a full disk must not stop the job."""
         with suppress(OSError):
             if text and self._file is None:
+                self._assignment.output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
                 descriptor = os.open(self._assignment.output, flags, 0o600)
-                self._file = CappedOutput(descriptor, self._assignment.job.limits.output, [*self._assignment.secrets])
+                secrets = [*self._assignment.secrets]
+                self._file = CappedOutput(descriptor, self._assignment.job.limits.output, secrets, self._index)
             if self._file is not None:
                 self._file.write(text.encode(errors="backslashreplace"), is_error=is_error)
         return len(text)

@@ -13,9 +13,10 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.commands import CommandNotStarted, check_command
 from rae_auto.toolkit.programs import find_inherited_program_problem
 from rae_auto.toolkit.validators import absolute_path, positive_duration
-from rae_plugins.machine.commands import CommandNotStarted, check_command, commands_missing, run
+from rae_plugins.machine.commands import run
 
 MAX_TIMEOUT = timedelta(seconds=9)
 """The daemon waits 10 s for a guard."""
@@ -44,11 +45,6 @@ class CommandGuard(ReadGuard):
         validator=positive_duration(MAX_TIMEOUT, 'for a longer check use a job, and name it in "needs"'),
         metadata={"help": "time after which the command is killed, at most 9s"},
     )
-
-    @classmethod
-    def available(cls) -> str | None:
-        """Return why it can't be used on this platform: it needs sessions and signals."""
-        return commands_missing()
 
     def warnings(self) -> tuple[str, ...]:
         """Return a warning if the program can't be started now."""

@@ -15,8 +15,8 @@ from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.threads.blocking_calls import call_with_timeout
 from rae_auto.toolkit.validators import positive_duration
-from rae_plugins.machine.blocking_calls import call_with_timeout
 from rae_plugins.machine.interfaces import addresses, is_usable
 
 MAX_TIMEOUT = timedelta(seconds=8)

@@ -13,8 +13,8 @@ from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.toolkit.threads.blocking_calls import call_with_timeout
 from rae_auto.toolkit.validators import absolute_path
-from rae_plugins.machine.blocking_calls import call_with_timeout
 
 TIMEOUT_SECONDS = 3.0
 """Time for which a file system that doesn't answer is waited for."""

@@ -1,6 +1,5 @@
 """The eventlog logger: log lines in the Event Log of Windows, by pywin32."""
 
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
@@ -9,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
 
-from rae_auto.api import Logger
+from rae_auto.api import Logger, LogLine
 from rae_auto.hookspecs import hookimpl
 from rae_plugins.loggers.line_formats import LogLevel
-from rae_plugins.loggers.log_line import ERROR, IDENTIFIER, WARNING, make_log_line
+from rae_plugins.loggers.log_line import ERROR, IDENTIFIER, WARNING
+from rae_plugins.loggers.platform_logs import find_log_obstacle
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -36,8 +36,8 @@ class EventLogLogger(Logger):
     @classmethod
     def available(cls) -> str | None:
         """Return why there can be no Event Log here."""
-        if sys.platform != "win32":
-            return "the Event Log exists on Windows only"
+        if obstacle := find_log_obstacle("eventlog"):
+            return obstacle
         if find_spec("win32evtlog") is None:
             return "needs pywin32; run 'pip install rae-auto[windows]'"
         return None
@@ -67,7 +67,7 @@ class EventLogSink:
 
     def __call__(self, message: "Message") -> None:
         """Report a line. What pywin32 raises passes on."""
-        entry = make_log_line(message.record)
+        entry = LogLine.from_record(message.record)
         if self._source is None:
             self._source = _open_source(self._api)
         if entry.priority <= ERROR:

@@ -7,18 +7,18 @@ are bindings that need systemd's headers to build.
 import errno
 import os
 import socket
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from attrs import field, frozen
 
-from rae_auto.api import Logger
+from rae_auto.api import Logger, LogLine
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.formatting import quote
 from rae_plugins.loggers.line_formats import LogLevel
-from rae_plugins.loggers.log_line import IDENTIFIER, LogLine
+from rae_plugins.loggers.log_line import IDENTIFIER
+from rae_plugins.loggers.platform_logs import find_log_obstacle
 from rae_plugins.loggers.socket_sink import DatagramConnection, SocketSink, open_local_socket
 
 DEFAULT_SOCKET = "/run/systemd/journal/socket"
@@ -50,7 +50,7 @@ class JournaldLogger(Logger):
     @classmethod
     def available(cls) -> str | None:
         """Return why there can be no journal here."""
-        return None if sys.platform == "linux" else "the journal of systemd exists on Linux only"
+        return find_log_obstacle("journald")
 
     def warnings(self) -> tuple[str, ...]:
         """Return a warning if journald doesn't run."""

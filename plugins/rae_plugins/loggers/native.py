@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from rae_auto.api import Logger
 from rae_auto.hookspecs import hookimpl
+from rae_plugins.loggers import platform_logs
 from rae_plugins.loggers.console import ConsoleLogger
 from rae_plugins.loggers.file import FileLogger
 from rae_plugins.loggers.line_formats import LogLevel
@@ -32,7 +33,8 @@ class NativeLogger(Logger):
 
     def choose(self) -> Logger:
         """Return the logger of this platform."""
-        make = next(filter(None, (choose() for choose in (_choose_journal, _choose_own, _choose_syslog))), _fallback())
+        found = (_CHOICES[name]() for name in platform_logs.native_logs())
+        make = next(filter(None, found), _fallback())
         return make(level=self.level, output=self.output)
 
     def problems(self, directory: Path) -> tuple[str, ...]:
@@ -57,30 +59,38 @@ class NativeLogger(Logger):
 
 
 def _choose_journal() -> Callable[..., Logger] | None:
-    if sys.platform != "linux" or not any(os.environ.get(name) for name in _JOURNAL_VARIABLES):
+    """Return the journal if systemd has started this process."""
+    if not any(os.environ.get(name) for name in _JOURNAL_VARIABLES):
         return None
     from rae_plugins.loggers.journald import DEFAULT_SOCKET, JournaldLogger  # lazy: memory
 
     return JournaldLogger if Path(DEFAULT_SOCKET).exists() else None
 
 
-def _choose_own() -> Callable[..., Logger] | None:
-    """Return the logger of a platform that has one way alone."""
-    if sys.platform == "win32":
-        from rae_plugins.loggers.eventlog import EventLogLogger  # lazy: memory
+def _choose_event_log() -> Callable[..., Logger] | None:
+    from rae_plugins.loggers.eventlog import EventLogLogger  # lazy: memory
 
-        return EventLogLogger if EventLogLogger.available() is None else None
-    if sys.platform == "darwin":
-        from rae_plugins.loggers.oslog import OsLogLogger  # lazy: memory
+    return EventLogLogger if EventLogLogger.available() is None else None
 
-        return OsLogLogger
-    return None
+
+def _choose_unified_log() -> Callable[..., Logger] | None:
+    from rae_plugins.loggers.oslog import OsLogLogger  # lazy: memory
+
+    return OsLogLogger
 
 
 def _choose_syslog() -> Callable[..., Logger] | None:
-    from rae_plugins.loggers.syslog import SyslogLogger, local_socket  # lazy: memory
+    from rae_plugins.loggers.syslog import SyslogLogger  # lazy: memory
 
-    return SyslogLogger if sys.platform != "win32" and Path(local_socket()).is_socket() else None
+    return SyslogLogger if Path(platform_logs.local_socket()).is_socket() else None
+
+
+_CHOICES: Mapping[str, Callable[[], Callable[..., Logger] | None]] = {
+    "journald": _choose_journal,
+    "eventlog": _choose_event_log,
+    "oslog": _choose_unified_log,
+    "syslog": _choose_syslog,
+}
 
 
 def _fallback() -> Callable[..., Logger]:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
 
-from rae_auto.api import Logger
+from rae_auto.api import Logger, LogLine
 from rae_auto.hookspecs import hookimpl
 from rae_auto.toolkit.environment import inherited_environment
 from rae_plugins.loggers.line_formats import LogLevel
-from rae_plugins.loggers.log_line import CRITICAL, ERROR, IDENTIFIER, INFO, WARNING, LogLine, cut_text, make_log_line
+from rae_plugins.loggers.log_line import CRITICAL, ERROR, IDENTIFIER, INFO, WARNING, cut_text
+from rae_plugins.loggers.platform_logs import find_log_obstacle
 from rae_plugins.loggers.syslog_format import MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class OsLogLogger(Logger):
     @classmethod
     def available(cls) -> str | None:
         """Return why there can be no unified log here."""
-        return None if sys.platform == "darwin" else "the unified log exists on macOS only"
+        return find_log_obstacle("oslog")
 
     def shows_output(self) -> bool:
         """Return whether what jobs print is written too."""
@@ -54,7 +54,7 @@ class OsLogLogger(Logger):
         write = _pyoslog_writer() if _has_pyoslog() else _write_by_command
 
         def sink(message: "Message") -> None:
-            write(make_log_line(message.record))
+            write(LogLine.from_record(message.record))
 
         return {"sink": sink, "level": self.level, "format": "{message}"}
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
+from rae_auto.api import LogLine
 from rae_auto.model.primitives.formatting import describe_error, format_count
-from rae_plugins.loggers.log_line import WARNING, LogLine, make_log_line
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -57,7 +57,7 @@ class SocketSink:
 
     def __call__(self, message: "Message") -> None:
         """Send a line, or count it as lost."""
-        entry = make_log_line(message.record)
+        entry = LogLine.from_record(message.record)
         try:
             if self._lost:
                 self._send(self._report(entry))
@@ -82,7 +82,7 @@ class SocketSink:
     def _report(self, entry: LogLine) -> LogLine:
         """Return a line about those that were lost before this one."""
         text = f"{format_count(self._lost, 'log line')} lost, because {self._place} did not take them"
-        return evolve(entry, priority=WARNING, text=text, job="", run="", state="")
+        return evolve(entry, level="WARNING", level_number=30, message=text, job="", run="", state="")
 
 
 class DatagramConnection:

@@ -1,7 +1,6 @@
 """The syslog logger: log lines to this machine's syslog daemon, or over the network to another's."""
 
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -9,12 +8,12 @@ from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen, validators
 
-from rae_auto.api import Logger
+from rae_auto.api import Logger, LogLine
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.problems import invalid
+from rae_plugins.loggers import platform_logs
 from rae_plugins.loggers.line_formats import LogLevel
-from rae_plugins.loggers.log_line import LogLine
 from rae_plugins.loggers.socket_sink import (
     DatagramConnection,
     LogConnection,
@@ -26,19 +25,12 @@ from rae_plugins.loggers.syslog_format import FACILITIES, encode_local, encode_r
 
 DEFAULT_PORTS = {"udp": 514, "tcp": 514, "tls": 6514}
 
-LOCAL_SOCKETS = {"darwin": "/var/run/syslog", "freebsd": "/var/run/log"}
-
 CHECK_TIMEOUT_SECONDS = 5.0
 
 Protocol = Literal["udp", "tcp", "tls"]
 Facility = Literal[
     "user", "daemon", "cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"
 ]
-
-
-def local_socket() -> str:
-    """Return the path of the socket on which the syslog daemon of this platform listens."""
-    return next((path for name, path in LOCAL_SOCKETS.items() if sys.platform.startswith(name)), "/dev/log")
 
 
 @frozen(kw_only=True)
@@ -115,7 +107,7 @@ class SyslogLogger(Logger):
         }
 
     def _socket_path(self) -> Path:
-        return Path(self.socket or local_socket()).expanduser()
+        return Path(self.socket or platform_logs.local_socket()).expanduser()
 
     def _address(self) -> str:
         return str(self._socket_path()) if self.host is None else f"{self.host}:{self._port()}"

@@ -8,7 +8,8 @@ syslog-ng, unless their configuration says so.
 import re
 from datetime import UTC
 
-from rae_plugins.loggers.log_line import IDENTIFIER, LogLine, cut_text
+from rae_auto.api import LogLine
+from rae_plugins.loggers.log_line import IDENTIFIER, cut_text
 
 MAX_TEXT_BYTES = 7 << 10
 """Bytes of a message; daemons cut whole ones at 8 kB."""

@@ -7,22 +7,15 @@ input to what a desktop says of itself now and then.
 
 import asyncio
 import os
-import sys
-from collections.abc import Awaitable, Callable, Mapping
 
 from attrs import frozen
 
 from rae_plugins.machine.bus import BusFailure
-from rae_plugins.machine.idle_bus import logind, mutter, screen_saver
-from rae_plugins.machine.idle_native import macos, windows
 from rae_plugins.machine.idle_source import IdleUnknown
-from rae_plugins.machine.idle_x11 import x11
+from rae_plugins.machine.platform_sensors import list_idle_sources
 
 REPLY_TIMEOUT_SECONDS = 1.0
 """Seconds after which a source that doesn't answer is passed over."""
-
-Source = Callable[[Mapping[str, str]], Awaitable["tuple[float, str]"]]
-"""Reads the seconds and names their source, given the environment; raises IdleUnknown or BusFailure."""
 
 
 @frozen
@@ -39,7 +32,7 @@ async def read_idle() -> Idle:
     Never raises.
     """
     refusals = []
-    for source in _sources():
+    for source in list_idle_sources():
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 seconds, who = await source(os.environ)
@@ -51,11 +44,3 @@ async def read_idle() -> Idle:
         except Exception as error:
             refusals.append(f"{source.__name__}: {error or type(error).__name__}")
     return Idle(None, "; ".join(dict.fromkeys(" ".join(refusal.split()) for refusal in refusals)))
-
-
-def _sources() -> tuple[Source, ...]:
-    if sys.platform == "win32":
-        return (windows,)
-    if sys.platform == "darwin":
-        return (macos,)
-    return (x11, mutter, screen_saver, logind)

@@ -6,12 +6,13 @@ the battery of a wireless mouse for the machine's own. Elsewhere psutil reports 
 https://www.kernel.org/doc/Documentation/ABI/testing/sysfs-class-power
 """
 
-import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
 from attrs import frozen
+
+from rae_plugins.machine.platform_sensors import has_supply_files
 
 SUPPLIES = Path("/sys/class/power_supply")
 
@@ -36,7 +37,7 @@ class Power:
 
 def read_power() -> Power:
     """Read the power supply. Blocks for some milliseconds, until the battery's controller has answered."""
-    return read_supplies(SUPPLIES) if sys.platform == "linux" else _by_psutil()
+    return read_supplies(SUPPLIES) if has_supply_files() else _by_psutil()
 
 
 def read_supplies(root: Path) -> Power:

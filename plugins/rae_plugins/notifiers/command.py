@@ -14,11 +14,12 @@ from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.formatting import format_elapsed, quote
 from rae_auto.model.primitives.units import parse_duration
+from rae_auto.toolkit.commands import check_command, working_directory
+from rae_auto.toolkit.commands.posix import kill
 from rae_auto.toolkit.environment import inherited_environment
 from rae_auto.toolkit.notices import notice_record
 from rae_auto.toolkit.programs import find_inherited_program_problem
 from rae_auto.toolkit.validators import absolute_path
-from rae_plugins.machine.commands import check_command, kill, working_directory
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from attrs import field, frozen, validators
+from attrs import converters, field, frozen, validators
 
 from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
@@ -20,8 +20,8 @@ from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.environment import inherited_environment
 from rae_auto.toolkit.notices import notice_body, notice_facts, notice_title
 from rae_auto.toolkit.programs import find_inherited_program_problem
-from rae_auto.toolkit.secrets.references import resolve_references
-from rae_plugins.machine.blocking_calls import call_with_timeout
+from rae_auto.toolkit.secrets import Secret, to_secret
+from rae_auto.toolkit.threads.blocking_calls import call_with_timeout
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -79,7 +79,11 @@ class EmailNotifier(Notifier):
         default=Security.STARTTLS, converter=Security, metadata={"help": "encryption of the connection"}
     )
     user: str = field(default="", metadata={"help": "user name at the server; no login if absent"})
-    password: str = field(default="", repr=False, metadata={"help": "password, as ${file:PATH} or another reference"})
+    password: Secret | None = field(
+        default=None,
+        converter=converters.optional(to_secret),
+        metadata={"help": "password, as ${file:PATH} or another reference"},
+    )
     ca_file: str = field(default="", metadata={"help": "certificates to trust instead of this machine's"})
     sendmail: str = field(default="sendmail", metadata={"help": "the mail program that is used without a host"})
     timeout: timedelta = field(
@@ -87,28 +91,20 @@ class EmailNotifier(Notifier):
     )
 
     def __attrs_post_init__(self) -> None:
-        if self.password and not (self.password.startswith("${") and self.password.endswith("}")):
-            raise invalid("must be a reference, ${file:PATH} or ${env:NAME}, so that it isn't in this file", "password")
-        if self.host and bool(self.user) != bool(self.password):
+        if self.host and bool(self.user) != (self.password is not None):
             raise invalid("user and password belong together; set both or neither")
 
     def warnings(self) -> tuple[str, ...]:
-        """Return warnings about a password that can't be read, or a mail program that isn't there."""
-        if not self.host:
-            return tuple(filter(None, [find_inherited_program_problem(self._program())]))
-        try:
-            resolve_references(self.password, os.environ, "password", run_programs=False)
-        except ValueError as error:
-            return (str(error),)
-        return ()
+        """Return a warning about a mail program that isn't there."""
+        return () if self.host else tuple(filter(None, [find_inherited_program_problem(self._program())]))
 
     def problems(self, directory: Path) -> tuple[str, ...]:
         """Return why the server takes no mail: it is asked to encrypt and to accept the login, and gets no mail."""
-        if not self.host or self.warnings():
+        if not self.host:
             return ()
         try:
             self._use_server(lambda server: server.noop())
-        except (OSError, RuntimeError, TimeoutError) as error:
+        except (OSError, RuntimeError, TimeoutError, ValueError) as error:
             return (str(error),)
         return ()
 
@@ -151,7 +147,8 @@ class EmailNotifier(Notifier):
         place = f"{self.host}:{port}"
         seconds = self.timeout.total_seconds()
         try:
-            tls = ssl.create_default_context(cafile=self.ca_file or None)
+            # The authorities of the system take a megabyte.
+            tls = None if self.security is Security.NONE else ssl.create_default_context(cafile=self.ca_file or None)
             if self.security is Security.TLS:
                 server: smtplib.SMTP = smtplib.SMTP_SSL(self.host, port, timeout=seconds, context=tls)
             else:
@@ -159,9 +156,8 @@ class EmailNotifier(Notifier):
             with server:
                 if self.security is Security.STARTTLS:
                     server.starttls(context=tls)
-                if self.user:
-                    password, _ = resolve_references(self.password, os.environ, "password")
-                    server.login(self.user, password)
+                if self.password is not None:
+                    server.login(self.user, self.password.reveal("password"))
                 use(server)
         except smtplib.SMTPException as error:
             raise RuntimeError(f"{place}: {_describe(error, self.user)}") from None

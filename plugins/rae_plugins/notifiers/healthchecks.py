@@ -1,6 +1,5 @@
 """The healthchecks notifier: starts and ends of runs go to a service that raises the alarm when they stop coming."""
 
-import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +16,8 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.problems import invalid
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.notices import notice_body
-from rae_auto.toolkit.secrets.references import resolve_references
-from rae_plugins.machine.blocking_calls import call_with_timeout
+from rae_auto.toolkit.secrets import SecretText, to_secret_text
+from rae_auto.toolkit.threads.blocking_calls import call_with_timeout
 from rae_plugins.machine.http import find_host_problem, host_of, post
 
 MAX_BODY_BYTES = 10_000
@@ -38,7 +37,7 @@ _LOG = "/log"
 """The signal for everything else, which changes no state there."""
 
 
-def _check_url(_: object, __: object, url: str) -> None:
+def _check_url(url: str) -> None:
     parts = urlsplit(url)
     if not url.startswith("${") and parts.scheme not in ("http", "https"):
         raise invalid(f'must be an address, as in "https://hc-ping.com/KEY/{JOB}", not {quote(url)}', "url")
@@ -53,9 +52,8 @@ class HealthchecksNotifier(Notifier):
     type: ClassVar[str] = "healthchecks"
     example: ClassVar[Mapping[str, Any]] = {"url": "https://hc-ping.com/my-ping-key/{job}"}
 
-    url: str = field(
-        validator=_check_url,
-        repr=False,
+    url: SecretText = field(
+        converter=to_secret_text,
         metadata={
             "help": "address of a check, or one with {job} in it; ${file:PATH} or another reference for a secret"
         },
@@ -65,34 +63,32 @@ class HealthchecksNotifier(Notifier):
         default=timedelta(seconds=20), converter=parse_duration, metadata={"help": "time that an answer may take"}
     )
 
-    def warnings(self) -> tuple[str, ...]:
-        """Return a warning about a secret that can't be read now."""
-        try:
-            resolve_references(self.url, os.environ, "url", run_programs=False)
-        except ValueError as error:
-            return (str(error),)
-        return ()
+    def __attrs_post_init__(self) -> None:
+        _check_url(self.url.unresolved_text)
 
     def problems(self, directory: Path) -> tuple[str, ...]:
         """Return why the host can't be reached; nothing is pinged."""
-        if self.warnings():
-            return ()
-        url, _ = resolve_references(self.url, os.environ, "url")
+        try:
+            url = self.url.reveal("url")
+        except ValueError as error:
+            return (f"{error}; check url",)
         return tuple(filter(None, [find_host_problem(url.strip(), self.timeout.total_seconds())]))
 
     async def notify(self, notice: Notice) -> None:
         """Ping, for each notice that this one sums up. Errors: RuntimeError, with the host and what it answered."""
         seconds = self.timeout.total_seconds()
         for one in notice.notices or (notice,):
+            if one.kind is NotifyOn.BACK and JOB in self.url.unresolved_text:
+                # It is about the daemon, which has no check there.
+                continue
             try:
                 await call_with_timeout((id(self), one), lambda one=one: self._ping(one, seconds), seconds)  # type: ignore[misc]
             except TimeoutError:
-                raise RuntimeError(f"{host_of(self.url)} did not answer within {seconds:g} s") from None
+                raise RuntimeError(f"{host_of(self.url.unresolved_text)} did not answer within {seconds:g} s") from None
 
     def _ping(self, notice: Notice, seconds: float) -> None:
-        url, _ = resolve_references(self.url, os.environ, "url")
-        url = url.strip().rstrip("/")
-        _check_url(None, None, url)
+        url = self.url.reveal("url").strip().rstrip("/")
+        _check_url(url)
         has_name = JOB in url
         if has_name and not notice.job:
             raise RuntimeError("the notice is about no job, so it has no check")

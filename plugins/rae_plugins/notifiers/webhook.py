@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +17,8 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.problems import invalid
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.notices import notice_body, notice_record, notice_title
-from rae_auto.toolkit.secrets.references import resolve_references
-from rae_plugins.machine.blocking_calls import call_with_timeout
+from rae_auto.toolkit.secrets import SecretText, to_secret_text
+from rae_auto.toolkit.threads.blocking_calls import call_with_timeout
 from rae_plugins.machine.http import find_host_problem, host_of, post
 
 MAX_DISCORD_CHARACTERS = 2000
@@ -103,9 +102,13 @@ PRESETS: Mapping[str, Callable[[Notice], Payload]] = {
 }
 
 
-def _check_url(_: object, __: object, url: str) -> None:
+def _check_url(url: str) -> None:
     if not url.startswith("${") and urlsplit(url).scheme not in ("http", "https"):
         raise invalid(f'must be an address, as in "https://ntfy.sh/topic", or ${{file:PATH}}, not {quote(url)}', "url")
+
+
+def _to_headers(headers: Mapping[str, SecretText | str]) -> Mapping[str, SecretText]:
+    return {name: to_secret_text(text) for name, text in headers.items()}
 
 
 @frozen(kw_only=True)
@@ -115,9 +118,8 @@ class WebhookNotifier(Notifier):
     type: ClassVar[str] = "webhook"
     example: ClassVar[Mapping[str, Any]] = {"url": "https://ntfy.sh/my-topic", "preset": "ntfy"}
 
-    url: str = field(
-        validator=_check_url,
-        repr=False,
+    url: SecretText = field(
+        converter=to_secret_text,
         metadata={"help": "the address; ${file:PATH} or another reference for one that is a secret"},
     )
     preset: str = field(
@@ -125,27 +127,22 @@ class WebhookNotifier(Notifier):
         validator=validators.in_(tuple(PRESETS)),
         metadata={"help": "the service behind the address; json is the notice itself"},
     )
-    headers: Mapping[str, str] = field(
-        factory=dict, repr=False, metadata={"help": "more headers; values may refer to secrets, as url may"}
+    headers: Mapping[str, SecretText] = field(
+        factory=dict, converter=_to_headers, metadata={"help": "more headers; values may refer to secrets, as url may"}
     )
     timeout: timedelta = field(
         default=timedelta(seconds=20), converter=parse_duration, metadata={"help": "time that an answer may take"}
     )
 
-    def warnings(self) -> tuple[str, ...]:
-        """Return warnings about secrets that can't be read now."""
-        try:
-            for text in (self.url, *self.headers.values()):
-                resolve_references(text, os.environ, "webhook", run_programs=False)
-        except ValueError as error:
-            return (str(error),)
-        return ()
+    def __attrs_post_init__(self) -> None:
+        _check_url(self.url.unresolved_text)
 
     def problems(self, directory: Path) -> tuple[str, ...]:
         """Return why the host can't be reached; nothing is posted. A proxy is left to say that itself."""
-        if self.warnings():
-            return ()
-        url, _ = resolve_references(self.url, os.environ, "url")
+        try:
+            url = self.url.reveal("url")
+        except ValueError as error:
+            return (f"{error}; check url",)
         return tuple(filter(None, [find_host_problem(url, self.timeout.total_seconds())]))
 
     async def notify(self, notice: Notice) -> None:
@@ -157,12 +154,12 @@ class WebhookNotifier(Notifier):
         try:
             await call_with_timeout((id(self), notice), lambda: self._post(payload, seconds), seconds)
         except TimeoutError:
-            raise RuntimeError(f"{host_of(self.url)} did not answer within {seconds:g} s") from None
+            raise RuntimeError(f"{host_of(self.url.unresolved_text)} did not answer within {seconds:g} s") from None
 
     def _post(self, payload: Payload, seconds: float) -> None:
-        url, _ = resolve_references(self.url, os.environ, "url")
-        _check_url(None, None, url)
-        headers = {name: resolve_references(text, os.environ, name)[0] for name, text in self.headers.items()}
+        url = self.url.reveal("url")
+        _check_url(url)
+        headers = {name: text.reveal(name) for name, text in self.headers.items()}
         post(url, payload.body, {**payload.headers, **headers}, seconds)
 
 

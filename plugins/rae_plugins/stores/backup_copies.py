@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rae_auto.toolkit.files import open_private, sync_directory
+from rae_auto.toolkit.files import open_private, replace_file, sync_directory
 
 MAX_COPIES = 3
 
@@ -63,10 +63,10 @@ def make_copy(
     try:
         with closing(sqlite3.connect(temporary)) as copy:
             _copy_in_steps(database, copy, temporary, is_over)
-        with temporary.open("rb") as file:
+        with temporary.open("rb+") as file:  # Windows syncs only what can be written
             os.fsync(file.fileno())
         verify(temporary)
-        temporary.replace(path.with_name(f"{path.stem}-{now:{_TIME_FORMAT}}.bak"))
+        replace_file(temporary, path.with_name(f"{path.stem}-{now:{_TIME_FORMAT}}.bak"))
     except CopyAbandoned:
         _remove(temporary)
         # The sign that a copy is due.
@@ -91,7 +91,7 @@ def _copy_in_steps(
         if remaining and is_over():
             raise CopyAbandoned
         if steps % _SYNC_STEPS == 0:
-            with path.open("rb") as file:
+            with path.open("rb+") as file:
                 os.fsync(file.fileno())
 
     # In one transaction of reading: a commit between two steps would otherwise make the copy begin again.

@@ -9,10 +9,13 @@ import zlib
 
 from rae_auto.api.store import Document
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+"""Made once: `json.dumps` makes one for each document that it writes in another form than its own."""
+
 
 def pack_json(body: Document) -> str:
     """Return the shortest JSON text of a document."""
-    return json.dumps(body, separators=(",", ":"))
+    return _ENCODER.encode(body)
 
 
 def checksum(text: bytes) -> int:

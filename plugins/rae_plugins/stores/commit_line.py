@@ -26,7 +26,7 @@ from typing import Self
 
 from attrs import define, field, frozen
 
-from rae_auto.toolkit.files import open_private, write_atomically
+from rae_auto.toolkit.files import open_private, write_at, write_atomically
 from rae_plugins.stores.checksum import checksum
 
 SLOT_BYTES = 512
@@ -99,7 +99,8 @@ class CommitMark:
 
     def write(self, line: CommitLine) -> None:
         """Write the line of a commit durably. Errors: OSError."""
-        os.pwrite(self._descriptor, line.encode().ljust(SLOT_BYTES - 1) + b"\n", SLOT_BYTES * (line.number % 2))
+        content = line.encode().ljust(SLOT_BYTES - 1) + b"\n"
+        write_at(self._descriptor, content, SLOT_BYTES * (line.number % 2))
         _sync_data(self._descriptor)
 
     def close(self) -> None:

@@ -20,14 +20,16 @@ which chains are found that include an occurrence delivered late.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 from attrs import evolve, field, frozen
 from attrs.converters import optional
 
-from rae_auto.api import Event, Firing, PatternTrigger, ScheduleTrigger, StepResult, Trigger
+from rae_auto.api import Event, Firing, PatternTrigger, ScheduleTrigger, SourceTrigger, StepResult, Trigger
 from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.instants import format_instant, parse_instant
@@ -83,6 +85,16 @@ class CombineTrigger(PatternTrigger):
             raise ValueError(f"give exactly one of all, any and sequence, not {written}")
         if self.within is None and not self.any_:
             raise ValueError("'within' must give the longest time from the first occurrence to the last; write \"1h\"")
+        for part in self._triggers:
+            if isinstance(part, SourceTrigger) and part.delay:
+                raise ValueError(
+                    f"{part.type}: 'delay' is for a trigger that starts a job, not for one of several; remove it"
+                )
+            if isinstance(part, ScheduleTrigger) and (point := part.run_point()):
+                raise ValueError(
+                    f"{part.type}: to count from the {point} of a run is for a trigger that starts a job, not for one "
+                    "of several; name an instant"
+                )
 
     @property
     def _triggers(self) -> tuple[Trigger, ...]:
@@ -111,6 +123,17 @@ class CombineTrigger(PatternTrigger):
         if self.any_ and (self.within is not None or not self.reset):
             warnings.append("within and reset have no effect with any")
         return tuple(warnings)
+
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Return the problems of its parts."""
+        return tuple(f"{name}: {text}" for name, part in self.parts().items() for text in part.problems(directory))
+
+    def kernel_needs(self) -> Mapping[str, int]:
+        """Return what its parts need together."""
+        total: Counter[str] = Counter()
+        for part in self.parts().values():
+            total.update(part.kernel_needs())
+        return total
 
     def begin(self, now: datetime) -> StepResult:
         """Start without any occurrence."""

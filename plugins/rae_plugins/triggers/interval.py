@@ -1,5 +1,7 @@
 """The interval trigger: fires at equal intervals of elapsed time, or of days and weeks as the wall clock counts them.
 
+With `from = "start"` or `from = "end"` it counts from the last run of its job instead of by the clock alone.
+
 "24h" is elapsed time, "1d" and "2w" are days of the calendar: where the clocks change such a day has 23 or 25 hours,
 and a start stays at its time of day. In a gap it comes at the end of the gap, in a fold the first time, as with cron.
 """
@@ -10,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from rae_auto.api import ScheduleTrigger
 from rae_auto.hookspecs import hookimpl
@@ -19,6 +21,7 @@ from rae_auto.model.primitives.instants import as_utc, parse_instant
 from rae_auto.model.primitives.local_times.grammar import find_instants
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.primitives.zones import zone
+from rae_auto.model.schedule import RunPoint
 from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import at_least, zone_name
 
@@ -44,21 +47,26 @@ def _parse_every(value: object) -> timedelta:
     return CalendarDays(days=duration.days) if is_by_calendar else duration
 
 
-def _parse_start(value: object) -> datetime:
+def _parse_start(value: object) -> datetime | RunPoint:
     if isinstance(value, datetime):
         return as_utc(value)
-    if isinstance(value, str):
-        return parse_instant(value)
-    raise ValueError(
-        f"invalid instant {quote_short(str(value))}; write ISO 8601 with an offset, as in 2026-01-31T18:00:00+01:00"
-    )
+    if isinstance(value, str) and value in tuple(RunPoint):
+        return RunPoint(value)
+    try:
+        return parse_instant(str(value))
+    except ValueError:
+        raise ValueError(
+            f"invalid instant {quote_short(str(value))}; write ISO 8601 with an offset, as in "
+            '2026-01-31T18:00:00+01:00, or "start" or "end" of the last run'
+        ) from None
 
 
 @frozen(kw_only=True)
 class IntervalTrigger(ScheduleTrigger):
     """Fires at `from` and at equal intervals before and after it: of elapsed time, or of days and weeks.
 
-    The phase is fixed by `from`, so a restart does not shift it.
+    The phase is fixed by `from`, so a restart does not shift it. With `from = "start"` or `"end"` it fires at equal
+    intervals after the start or the end of the last run.
     """
 
     type: ClassVar[str] = "interval"
@@ -69,11 +77,11 @@ class IntervalTrigger(ScheduleTrigger):
         validator=at_least(MIN_INTERVAL),
         metadata={"help": 'time from one start to the next; "1d" and "2w" are days of the calendar'},
     )
-    from_: datetime = field(
+    from_: datetime | RunPoint = field(
         default=EPOCH,
         converter=_parse_start,
         alias="from_",
-        metadata={"help": "an instant at which it fires, before or after now"},
+        metadata={"help": 'an instant at which it fires, before or after now; or "start" or "end" of the last run'},
     )
     timezone: str | None = field(
         default=None,
@@ -85,20 +93,29 @@ class IntervalTrigger(ScheduleTrigger):
     )
 
     def summary(self) -> str:
-        return summarize("every", self.every)
+        return summarize("every", self.every, f"from its {self.from_}" if isinstance(self.from_, RunPoint) else None)
+
+    def run_point(self) -> RunPoint | None:
+        """Return the point of the last run from which it counts, if `from` is one."""
+        return self.from_ if isinstance(self.from_, RunPoint) else None
+
+    def count_from(self, instant: datetime) -> ScheduleTrigger:
+        """Return the schedule that fires each `every` after an instant, and not at or before it."""
+        return CountedInterval(evolve(self, from_=instant), instant)
 
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the next multiple of `every` from `from`."""
+        begin = instant if isinstance(self.from_, RunPoint) else self.from_
         if isinstance(self.every, CalendarDays):
-            return self._next_by_calendar(instant, zone(self.timezone or "local"))
-        steps = (instant - self.from_) // self.every + 1
-        if steps > (_END - self.from_) // self.every:
+            return self._next_by_calendar(instant, begin, zone(self.timezone or "local"))
+        steps = (instant - begin) // self.every + 1
+        if steps > (_END - begin) // self.every:
             return None
-        return self.from_ + steps * self.every
+        return begin + steps * self.every
 
-    def _next_by_calendar(self, instant: datetime, where: ZoneInfo) -> datetime | None:
+    def _next_by_calendar(self, instant: datetime, begin: datetime, where: ZoneInfo) -> datetime | None:
         try:
-            begin = EPOCH if self.from_ == EPOCH else self.from_.astimezone(where)
+            begin = EPOCH if begin == EPOCH else begin.astimezone(where)
             first = begin.replace(tzinfo=None, fold=0)
             wall = instant.astimezone(where).replace(tzinfo=None, fold=0)
             # The clock may show a time before or after that of a start at that instant, where it was set.
@@ -108,6 +125,30 @@ class IntervalTrigger(ScheduleTrigger):
             return start
         except OverflowError:
             return None
+
+
+@frozen
+class CountedInterval(ScheduleTrigger):
+    """An interval that counts from an instant, at which a run started or ended; nothing fires before that."""
+
+    type: ClassVar[str] = "interval"
+
+    interval: IntervalTrigger
+    since: datetime
+
+    @property
+    def jitter(self) -> timedelta:  # type: ignore[override]
+        """The maximum delay of a start."""
+        return self.interval.jitter
+
+    @property
+    def timezone(self) -> str | None:
+        """The time zone of days and weeks."""
+        return self.interval.timezone
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """Return the next instant after `since`."""
+        return self.interval.next_after(max(instant, self.since))
 
 
 @hookimpl

@@ -48,8 +48,9 @@ class OnceTrigger(ScheduleTrigger):
     )
 
     def summary(self) -> str:
-        has_seconds = self.at.second or self.at.microsecond
-        return summarize(self.type, self.at.isoformat(" ", "seconds" if has_seconds else "minutes"))
+        at = self.at.astimezone(zone(self.timezone or "local")) if self.at.tzinfo else self.at
+        has_seconds = at.second or at.microsecond
+        return summarize(self.type, at.isoformat(" ", "seconds" if has_seconds else "minutes"))
 
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the instant, if it is still to come."""

@@ -16,7 +16,7 @@ def find_parameters(cls: type) -> list[tuple[str, str]]:
         for name, method in vars(cls).items()
         if inspect.isfunction(method) and not name.startswith("_")
         for parameter in list(inspect.signature(method).parameters)[1:]
-        if parameter != "on_locked"
+        if parameter not in ("on_locked", "on_standby")
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+from tests.support.table_text import squeeze_columns
 from tests.support.waiting import eventually
 
 from rae_auto.cli.program import run
@@ -47,6 +48,10 @@ class Said:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+    @property
+    def table(self) -> str:
+        return squeeze_columns(self.out)
 
 
 Cli = Callable[..., Said]

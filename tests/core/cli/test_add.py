@@ -68,7 +68,18 @@ def test_add_takes_needs_and_guards_in_both_notations(cli: Cli) -> None:
 
 
 def test_add_takes_paths_and_other_triggers(cli: Cli, tmp_path: Path) -> None:
-    definition = add(cli, "--on", str(tmp_path), "--trigger", "interval every=1h", "--", "true")
+    definition = add(
+        cli,
+        "--on",
+        str(tmp_path),
+        "--trigger",
+        "interval:every=1h",
+        "--executor",
+        "process:orphans=allow",
+        "--",
+        "true",
+    )
+    assert definition["executor"] == {"type": "process", "options": {"orphans": "allow"}}
     assert [(trigger["type"], trigger["options"]) for trigger in definition["schedule"]] == [
         ("file", {"paths": [str(tmp_path)]}),
         ("interval", {"every": "1h"}),
@@ -151,3 +162,29 @@ def test_an_added_job_moves_into_the_file(cli: Cli, tmp_path: Path, monkeypatch:
     assert check_file(path, Registry()).errors == ()
     moved = documents.dump(load(path, Registry()).jobs[0])
     assert moved == {**added, "cwd": str(tmp_path), "name": "new"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "end"),
+    [
+        (["--schedule", "0 5 * * * /usr/bin/backup"], 'write --schedule "0 5 * * *" --shell "/usr/bin/backup"'),
+        (["--every", ""], "write --every 5m, or leave it out"),
+        (["--schedule", " "], 'write --schedule "0 9 * * *", or leave it out'),
+    ],
+)
+def test_add_names_its_options_in_hints(cli: Cli, arguments: list[str], end: str) -> None:
+    refused = cli("add", "new", *arguments, "--", "true")
+    assert refused.code in (1, 2)
+    assert refused.err.strip().endswith(f"; {end}")
+
+
+def test_several_jobs_are_removed_at_once(cli: Cli) -> None:
+    for name in ("one", "two"):
+        cli("add", name, "--", "true")
+    removed = cli("remove", "one", "two")
+    assert (removed.code, removed.out.splitlines()) == (0, ["removed one", "removed two"])
+
+
+def test_numbers_of_records_have_a_short_option(cli: Cli) -> None:
+    assert len(cli("next", "0 9 * * *", "-n", "2").out.splitlines()) == 2
+    assert cli("history", "-n", "1").code == 0

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -96,8 +95,8 @@ class TestAJob:
         shown = cli("show", "tidy", "--json").json
         assert shown["definition"]["command"] == ["find", "."]
         assert shown["definition"]["retry_policy"] == {"attempts": 3}
-        assert "retry  { attempts = 3 }" in cli("show", "tidy").out
-        assert "last  -\n" in cli("show", "tidy").out
+        assert "retry  { attempts = 3 }" in cli("show", "tidy").table
+        assert "last  -\n" in cli("show", "tidy").table
         assert "every 1h" in cli("list").out
         assert cli("pause", "tidy").out == "paused tidy\n"
         assert "paused" in cli("show", "tidy").out
@@ -143,12 +142,27 @@ class TestTheDaemon:
         assert refused.code == 2
         assert "rae.toml:1: invalid TOML" in refused.err
         assert "late" in cli("list").out
-        assert "was not reloaded" in cli("status").out
+        status = cli("status").out
+        assert "was not reloaded" in status
+        assert status.count("invalid TOML") == 1
         (home / "rae.toml").write_text(before)
         assert cli("reload").out == "reloaded: 1 removed (late)\n"
         assert "was not reloaded" not in cli("status").out
         assert cli("reload").out == "reloaded: no job changed\n"
         assert cli("reload", "--json").json == NO_CHANGES
+
+    def test_status_shows_that_an_edited_configuration_is_broken(self, cli, home):
+        before = (home / "rae.toml").read_text()
+        (home / "rae.toml").write_text(before + "nonsense = [\n")
+        try:
+            shown = cli("status").out
+            assert "1 problem" in shown.splitlines()[0]
+            assert "the configuration was edited and can't be used" in shown
+            assert "invalid TOML" in shown
+            assert cli("status").out.count("invalid TOML") == 1
+        finally:
+            (home / "rae.toml").write_text(before)
+        assert "was edited" not in cli("status").out
 
     def test_is_followed_live_until_ctrl_c(self, cli, home):
         """`status --watch` shows the next state when something happens."""
@@ -185,6 +199,7 @@ class TestTheDaemon:
 
 def test_a_terminal_gets_headers_and_relative_times_and_a_pipe_plain_lines(cli):
     assert cli("list").out.splitlines()[1].split("  ")[:2] == ["sleeper", "idle"]
+    pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
     ours, theirs = pty.openpty()
     subprocess.run(
         [sys.executable, "-m", "rae_auto", "list"], stdout=theirs, env={**os.environ, "COLUMNS": "200"}, check=True

@@ -130,6 +130,13 @@ class TestList:
         assert self.names(some, "--since", second, "--until", second) == ["a.two"]
         assert some("event", "list", "--since", "mondey").code == 2
 
+    def test_suggests_a_name_for_one_that_is_misspelled(self, empty_log):
+        empty_log("event", "send", "door.opened")
+        found = empty_log("event", "list", "--name", "door.opend")
+        assert 'no event "door.opend" is recorded; did you mean "door.opened"?' in found.err
+        assert empty_log("event", "list", "--name", "door.opened").err == ""
+        assert empty_log("event", "list", "--name", "door.opend", "--json").json == []
+
     def test_shows_ends_of_runs_only_when_asked(self, some):
         some("trigger", "hello")
         assert self.names(some, "--name", "run.*") == []

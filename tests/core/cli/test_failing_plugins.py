@@ -1,9 +1,12 @@
 """Plugins that fail while a command without a daemon uses them: one line each, never a traceback."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,24 +102,70 @@ def run(site: Path, job: str, *arguments: str) -> "subprocess.CompletedProcess[s
 
 
 SCHEDULE = 'shell = "true"\ntrigger = "bad"'
-PROBLEM = (
-    'rae-auto: trigger "bad" of rae_bad_triggers 2.5 is quarantined (Bad()) after 1 failure: '
-    "next_after raised RuntimeError('kaboom'); this schedule starts no more jobs; fix it, then run 'rae-auto reload'\n"
+RAISED = "next_after raised RuntimeError('kaboom') ({site}/rae_bad_triggers.py:16)"
+HINT = (
+    "this schedule starts no more jobs; fix it, then run 'rae-auto reload'; "
+    "for its author: return an instant or None for any instant, also where the calendar ends"
 )
+PROBLEM = f'rae-auto: trigger "bad" of rae_bad_triggers 2.5 is quarantined (Bad()) after 1 failure: {RAISED}; {HINT}\n'
+OF_JOB = f'trigger "bad" is quarantined after 1 failure in rae_bad_triggers 2.5: {RAISED}; {HINT}'
 
 
 @pytest.mark.parametrize("arguments", [("next", "a"), ("simulate",), ("simulate", "--json")])
 def test_command_reports_a_schedule_that_raises(site: Path, arguments: tuple[str, ...]) -> None:
     said = run(site, SCHEDULE, *arguments)
-    assert (said.returncode, said.stderr) == (1, PROBLEM)
+    assert (said.returncode, said.stderr) == (1, PROBLEM.format(site=site))
+
+
+@pytest.mark.parametrize("command", ["simulate", "list", "show a"])
+def test_table_names_a_schedule_that_raises(site: Path, command: str) -> None:
+    said = run(site, SCHEDULE, *command.split())
+    assert OF_JOB.format(site=site) in said.stdout + said.stderr
+    assert "problem" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "find"),
+    [
+        ("simulate", lambda answer: answer["problems"]["a"]),
+        ("list", lambda answer: answer[0]["problems"]),
+        ("show a", lambda answer: answer["info"]["problems"]),
+    ],
+)
+def test_json_names_a_schedule_that_raises(site: Path, command: str, find: Callable[[Any], list[str]]) -> None:
+    said = run(site, SCHEDULE, *command.split(), "--json")
+    assert find(json.loads(said.stdout)) == [OF_JOB.format(site=site)]
+
+
+def test_next_shows_what_comes_before_a_schedule_raises(site: Path) -> None:
+    module = site / "rae_bad_triggers.py"
+    later = (
+        'if instant.year > 2999: raise RuntimeError("kaboom")\n        return instant.replace(year=instant.year + 600)'
+    )
+    module.write_text(module.read_text().replace('raise RuntimeError("kaboom")', later, 1))
+    said = run(site, SCHEDULE, "next", "a", "--json")
+    assert [at[:3] for at in json.loads(said.stdout)] == ["262", "322"]
+    assert said.returncode == 1
+    assert "next_after raised RuntimeError('kaboom')" in said.stderr
+
+
+def test_schedule_that_raises_is_an_error_of_check(site: Path) -> None:
+    said = run(site, SCHEDULE, "check")
+    assert (said.returncode, said.stderr) == (2, "")
+    line = (
+        f'rae.toml:3: jobs.a.trigger: starts nothing: trigger "bad" of rae_bad_triggers 2.5: {RAISED}; for its author'
+    )
+    assert line.format(site=site) in said.stdout
 
 
 def test_check_reports_a_source_that_raises(site: Path) -> None:
     said = run(site, 'shell = "true"\ntrigger = "worse"', "check")
     assert (said.returncode, said.stderr) == (2, "")
-    assert "rae.toml:3: jobs.a.trigger: RuntimeError: kaboom\n" in said.stdout
+    assert (
+        f"rae.toml:3: jobs.a.trigger: it raised RuntimeError('kaboom') ({site}/rae_bad_triggers.py:26)\n" in said.stdout
+    )
 
 
 def test_exec_reports_an_executor_that_raises(site: Path) -> None:
-    said = run(site, 'shell = "true"\nexecutor = "bad"', "exec", "a")
+    said = run(site, 'command = ["true"]\nexecutor = "bad"', "exec", "a")
     assert (said.returncode, said.stderr) == (1, "rae-auto: a failed: kaboom\n")

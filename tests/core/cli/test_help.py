@@ -7,7 +7,11 @@ import click
 import pytest
 from tests.core.cli.conftest import Cli
 
-from rae_auto.cli.program import COMMAND_GROUPS, program
+from rae_auto.api.plugin import Kind
+from rae_auto.cli.command_index import COMMAND_GROUPS, COMMANDS
+from rae_auto.cli.program import PLUGIN_SECTION, program
+from rae_auto.cli.usage import MAX_SUMMARY_CHARACTERS
+from rae_auto.registry import Registry
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
@@ -20,7 +24,7 @@ def test_help_of_the_program_is_grouped_and_never_cut_off(
     assert said.out == offline("--help").out
     assert "..." not in said.out.replace("[ARGS]...", "")
     titles = [line[:-1] for line in said.out.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert titles == ["Options", *COMMAND_GROUPS]
+    assert titles == ["Options", *COMMAND_GROUPS, *([PLUGIN_SECTION] if Registry().names(Kind.COMMAND) else [])]
     for group in COMMAND_GROUPS.values():
         assert all(f"\n  {name} " in said.out for name in group)
 
@@ -69,3 +73,10 @@ def test_a_folder_with_another_configuration_gets_the_help(
     (tmp_path / "rae.toml").write_text("")
     monkeypatch.chdir(tmp_path)
     assert cli().out.startswith("Usage: rae-auto ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_line_of_a_command_in_the_help_is_the_first_of_its_own_help(name: str) -> None:
+    command = program.get_command(click.Context(program), name)
+    assert command is not None
+    assert COMMANDS[name].summary == command.get_short_help_str(MAX_SUMMARY_CHARACTERS)

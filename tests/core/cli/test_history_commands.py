@@ -57,7 +57,7 @@ class TestBesideADaemon:
 
     def test_stats_for_people(self, cli):
         ran(cli, "hello")
-        lines = dict(line.split("  ", 1) for line in cli("stats", "hello").out.splitlines())
+        lines = dict(line.split("  ", 1) for line in cli("stats", "hello").table.splitlines())
         assert lines["runs"].endswith("succeeded")
         assert lines["success"] == "100.0%"
         assert lines["duration"].startswith("p50 ")
@@ -116,7 +116,7 @@ class TestWithoutADaemon:
         write(tmp_path / "one", [Put("job", "b", {"id": "b"})], datetime(2026, 1, 31, 12, tzinfo=UTC))
         assert offline("restore", "one").out == "restored 1 record from the backup of 2026-01-31T12:00:00+00:00\n"
         assert offline("stats", "--json").json["runs"] == 0
-        assert "runs  0\nsuccess  -\n" in offline("stats").out
+        assert "runs  0\nsuccess  -\n" in offline("stats").table
         assert offline("backup", "two", "--json").json["changes"] == 1
         config.write_text('store = "json"\n' + config.read_text())
         assert offline("restore", "two").code == 1

@@ -107,7 +107,7 @@ def test_show_has_the_last_run_with_or_without_a_daemon(config, offline, tmp_pat
     run, last = asyncio.run(work())
     assert (last["run_id"], last["value"]) == (run, {"rows": 3})
     assert offline("show", "digest", "--json").json["last"] == last
-    assert 'returned  {"rows": 3}\n' in offline("show", "digest").out
+    assert 'returned  {"rows": 3}\n' in offline("show", "digest").table
     assert offline("show", "off", "--json").json["last"] is None
 
 

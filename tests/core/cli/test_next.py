@@ -1,14 +1,17 @@
 """rae-auto next: in which zone, with which guards, of which jobs."""
 
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rae_auto import Cron, Job
 from rae_auto.api import Put
+from rae_auto.engine.time.cursors import digest_of
 from rae_auto.model import documents
-from rae_auto.model.job_state import JobState
+from rae_auto.model.job_state import Cursor, JobState
 from rae_plugins.stores.sqlite import SqliteStore
+from rae_plugins.triggers.interval import IntervalTrigger
 
 CONFIG = """
 timezone = "Europe/Berlin"
@@ -48,6 +51,7 @@ def terminal(monkeypatch):
     [
         ("0 0 30 2 *", '"0 0 30 2 *" never matches: no date has day of month "30", month "2"; change one of them'),
         ("61 * * * *", 'minute "61": write a value from 0 to 59'),
+        ("15:30", '"15:30" is not a cron expression; write "30 15 * * *"'),
     ],
 )
 def test_wrong_expression_is_explained_without_words_of_a_configuration(offline, expression, problem):
@@ -72,7 +76,14 @@ class TestZone:
         monkeypatch.setenv("TZ", "Asia/Tokyo")
         said = offline("next", "0 9 * * *", *FROM, "--count", "1")
         assert said.out == "2026-11-28T09:00:00+09:00\n"
-        assert said.err.endswith("so times are in the machine's zone; 'rae-auto check' shows the errors\n")
+        assert said.err.endswith("so times are in the machine's zone; 'rae-auto check' shows them\n")
+
+    def test_of_a_job_must_be_known(self, offline, config):
+        config.write_text('timezone = "Mars/Olympus"\n' + config.read_text().replace("timezone", "# timezone", 1))
+        said = offline("next", "digest", *FROM)
+        assert (said.code, said.out) == (2, "")
+        assert 'unknown time zone "Mars/Olympus"' in said.err
+        assert offline("next", "digest", *FROM, "--tz", "UTC", "--count", "1").out == "2026-11-27T18:00:00+00:00\n"
 
 
 @pytest.mark.usefixtures("config")
@@ -173,3 +184,69 @@ class TestWithoutStarts:
             store.commit([Put(documents.STATE, "digest", documents.dump(JobState("digest", paused=True)))])
         said = offline("next", "digest")
         assert (said.out, said.err) == ("", "job \"digest\" is paused; 'rae-auto resume digest' lets it go on\n")
+
+
+COUNTED = """
+timezone = "UTC"
+[jobs.poll]
+command = ["true"]
+trigger = { type = "interval", every = "2h", from = "END" }
+"""
+
+
+@pytest.mark.parametrize("point", ["start", "end"])
+class TestOfAScheduleThatCountsFromRuns:
+    @pytest.fixture
+    def counted(self, tmp_path, monkeypatch, point):
+        path = tmp_path / "rae.toml"
+        path.write_text(COUNTED.replace("END", point))
+        path.chmod(0o600)
+        monkeypatch.chdir(tmp_path)
+
+    def store_state(self, tmp_path, point, counts_from):
+        digest = digest_of(IntervalTrigger(every="2h", from_=point, timezone="UTC"))
+        at = datetime.now(UTC)
+        state = JobState("poll", cursors={"interval": Cursor(at, digest, at, counts_from=counts_from)})
+        (tmp_path / "state").mkdir(mode=0o700)
+        with closing(SqliteStore()) as store:
+            store.open(tmp_path / "state")
+            store.commit([Put(documents.STATE, "poll", documents.dump(state))])
+
+    @pytest.mark.usefixtures("counted")
+    def test_next_knows_nothing_before_a_daemon_has_loaded_it(self, offline, point):
+        said = offline("next", "poll")
+        assert said.out == ""
+        assert f'"every 2h from its {point}" counts from when a daemon loads the job' in said.err
+
+    @pytest.mark.usefixtures("counted")
+    def test_next_knows_one_start_and_says_so(self, offline, tmp_path, point):
+        begin = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
+        self.store_state(tmp_path, point, begin)
+        said = offline("next", "poll", "--count", "3")
+        due = (begin + timedelta(hours=2)).isoformat()
+        assert said.out == f"{due}\n"
+        assert f'later starts by "every 2h from its {point}" count from the {point} of the run before' in said.err
+        assert offline("next", "poll", "--from", "in 30 days").out == ""
+        assert offline("list", "--json").json[0]["next_at"] == due
+
+    @pytest.mark.usefixtures("counted")
+    def test_end_that_is_not_known_is_said(self, offline, tmp_path, point):
+        if point == "end":
+            self.store_state(tmp_path, point, None)
+            why = '"every 2h from its end" counts from the end of the run that goes on, which isn\'t known yet'
+            assert why in offline("next", "poll").err
+            assert why in offline("why", "poll").out
+
+
+@pytest.mark.parametrize("point", ["start", "end"])
+def test_check_refuses_places_for_schedules_by_the_clock(offline, tmp_path, monkeypatch, point):
+    path = tmp_path / "rae.toml"
+    counted = f'{{ type = "interval", every = "2d", from = "{point}" }}'
+    combined = f'trigger = {{ type = "combine", any = [{counted}, "manual"] }}\n'
+    shifted = f'trigger = {counted}\nshift = "next"\nguards = [{{ type = "weekday", days = ["mon-fri"] }}]\n'
+    path.write_text(f'[jobs.a]\ncommand = ["true"]\n{combined}[jobs.b]\ncommand = ["true"]\n{shifted}')
+    path.chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    said = offline("check")
+    assert f"to count from the {point} of a run is for a trigger that starts a job" in said.out
+    assert "shift: is for schedules by the clock, not for one that counts from the last run" in said.out

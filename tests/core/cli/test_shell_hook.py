@@ -1,13 +1,10 @@
 """The hook of `rae-auto event hook` in real shells on a terminal of their own: what is typed, and what is recorded."""
 
 import contextlib
-import fcntl
 import os
-import pty
 import select
 import subprocess
 import sys
-import termios
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -19,6 +16,10 @@ import psutil
 import pytest
 from tests.support.packages import need
 from tests.support.waiting import eventually
+
+fcntl = pytest.importorskip("fcntl", reason="needs pseudo-terminals")
+pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
+termios = pytest.importorskip("termios", reason="needs pseudo-terminals")
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these shells are those of POSIX systems")
 

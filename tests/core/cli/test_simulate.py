@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from attrs import evolve, frozen
 from tests.support.forecasting import forecast, job
+from tests.support.table_text import squeeze_columns
 
 from rae_auto.api import Append, GuardResult, ReadGuard, SourceTrigger, TriggerContext
 from rae_auto.api.plugin import Kind
@@ -56,7 +57,7 @@ def simulate(offline: Cli, config: Path) -> Cli:
 
 
 def test_simulate_shows_fixed_and_wildcard_times_in_a_fold(simulate: Cli) -> None:
-    lines = simulate("--from", "2026-10-25").out.splitlines()
+    lines = simulate("--from", "2026-10-25").table.splitlines()
     assert [line.split()[:3] for line in lines if "start" in line] == [
         ["2026-10-25T02:00:00+02:00", "start", "sync"],
         ["2026-10-25T02:30:00+02:00", "start", "backup"],
@@ -65,14 +66,16 @@ def test_simulate_shows_fixed_and_wildcard_times_in_a_fold(simulate: Cli) -> Non
         ["2026-10-25T02:30:00+01:00", "start", "sync"],
     ]
     assert "busy  -  2 at once: backup, sync" in lines[-2]
-    assert lines[-1] == "-  assumed  -  a run takes 10 s; set it with --durations history or JOB=TIME"
+    assert (
+        lines[-1] == "-  assumed  -  a run takes 10 s and succeeds; set the time with --durations history or JOB=TIME"
+    )
 
 
 def test_simulate_shows_overlaps_as_collisions(simulate: Cli) -> None:
     said = simulate("--from", "2026-11-01", "--durations", "sync=40m")
     reason = "another run of the same job has been open since 2026-11-01T02:00:00+01:00 (overlap)"
-    assert f"2026-11-01T02:30:00+01:00  skip  sync  {reason}" in said.out
-    assert "collision  sync  overlap, 1 time" in said.out
+    assert f"2026-11-01T02:30:00+01:00  skip  sync  {reason}" in said.table
+    assert "collision  sync  overlap, 1 time" in said.table
 
 
 def test_simulate_json_has_runs_skips_and_peaks(simulate: Cli) -> None:
@@ -90,14 +93,14 @@ def test_simulate_json_has_runs_skips_and_peaks(simulate: Cli) -> None:
 
 def test_a_downtime_is_caught_up_with(simulate: Cli) -> None:
     said = simulate("--from", "2026-11-01", "--downtime", "2026-11-01T01:00..2026-11-01T08:00")
-    assert "start  backup  caught up, due 2026-11-01T02:30:00+01:00" in said.out
+    assert "start  backup  caught up, due 2026-11-01T02:30:00+01:00" in said.table
 
 
 def test_against_shows_only_what_changes(simulate: Cli, config: Path) -> None:
     other = config.with_name("other.toml")
     other.write_text(CONFIG.replace('"30 2 ', '"0 4 '))
     other.chmod(0o600)
-    assert simulate("--from", "2026-11-01", "--against", str(other)).out.splitlines() == [
+    assert simulate("--from", "2026-11-01", "--against", str(other)).table.splitlines() == [
         "2026-11-01T02:30:00+01:00  backup  starts  -",
         "2026-11-01T04:00:00+01:00  backup  -  starts",
     ]
@@ -142,7 +145,7 @@ def test_forecast_lists_triggers_that_are_not_simulated(capsys: pytest.CaptureFi
         forecast(job("inbox")), unplayed=((JobId("inbox"), "file"),), taken_for_yes=((JobId("inbox"), "power"),)
     )
     show_forecast(result, ZoneInfo("UTC"), False)
-    assert capsys.readouterr().out.splitlines() == [
+    assert squeeze_columns(capsys.readouterr().out).splitlines() == [
         '-  not simulated  inbox  trigger "file": its occurrences can\'t be computed; supply them with --events',
         '-  assumed yes  inbox  guard "power": its result can\'t be computed; set it with --guard',
     ]
@@ -156,7 +159,7 @@ def test_forecast_shows_waits_ends_and_attempts(capsys: pytest.CaptureFixture[st
     retry = RetryPolicy(attempts=2, delay="1m", jitter=0.0)
     plans = job("first", 60, timeout="5m", retry_policy=retry), job("after", 60, needs=["first"])
     show_forecast(forecast(*plans, durations={"first": 9}), ZoneInfo("UTC"), False)
-    lines = [line.split("  ")[1:] for line in capsys.readouterr().out.splitlines()]
+    lines = [line.split("  ")[1:] for line in squeeze_columns(capsys.readouterr().out).splitlines()]
     assert lines == [
         ["wait", "after", '"first", which it needs, has an open run'],
         ["start", "first", "timed_out, 2 attempts"],
@@ -176,7 +179,7 @@ def test_terminal_shows_days_and_what_repeats_as_one_line(simulate: Cli, config:
     config.write_text(CONFIG.replace("*/30 2 ", "*/10 * "))
     lines = simulate("--from", "2026-10-24", "--days", "2", "--durations", "backup=35m").out.splitlines()
     assert lines[:7] == [
-        "Assumed: a run takes 10 s; set it with --durations history or JOB=TIME.",
+        "Assumed: a run takes 10 s and succeeds; set the time with --durations history or JOB=TIME.",
         "Sat 2026-10-24 CEST",
         "  00:00-23:50           sync    start  144 times, every 10 min",
         "  02:30                 backup  start",
@@ -209,7 +212,7 @@ def test_simulate_against_shows_both_outcomes_side_by_side(capsys: pytest.Captur
     before = forecast(job("a", 30), durations={"a": 40})
     after = forecast(job("a", 30, overlap="queue", timeout="35m"), durations={"a": 40})
     show_differences(before, after, ZoneInfo("UTC"), False)
-    assert capsys.readouterr().out.splitlines() == [
+    assert squeeze_columns(capsys.readouterr().out).splitlines() == [
         "2026-03-02T00:00:00+00:00  a  starts  starts, timed_out",
         "2026-03-02T00:30:00+00:00  a  skipped (overlap)  starts 2026-03-02T00:35:00+00:00",
     ]
@@ -399,7 +402,7 @@ class TestOffByHand:
         assert said["skipped_starts"] == [{"job": "sync", "at": "2099-01-01T02:30:00+01:00"}]
 
     def test_simulate_says_which_jobs_are_paused(self, simulate: Cli) -> None:
-        out = simulate("--from", "2099-01-01", "--starts", "--job", "backup").out
+        out = simulate("--from", "2099-01-01", "--starts", "--job", "backup").table
         assert "paused  backup  is paused until 2099-01-02T00:00:00+01:00 (note: new disk); simulate it without" in out
         assert "sync" not in out
 
@@ -413,5 +416,5 @@ class TestOffByHand:
         for path in (tmp_path / "state").iterdir():
             path.write_bytes(b"no database")
         said = simulate("--from", "2099-01-01", "--starts")
-        assert "backup" in said.out
+        assert "backup" in said.table
         assert "rae-auto: pauses and skipped starts are unknown: " in said.err

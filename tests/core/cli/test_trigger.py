@@ -126,7 +126,7 @@ def test_exec_counts_as_success_what_the_job_says(cli, daemon):
     assert (said.code, said.err) == (1, f"rae-auto: import failed: {reason}\n")
 
 
-def test_command_line_in_a_job_talks_to_the_daemon_that_runs_it(cli: Cli) -> None:
+def test_command_line_in_a_job_talks_to_the_daemon_that_runs_it(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
     program = f"{sys.executable} -m rae_auto"
     line = f"cd / && {program} event send from.a.job && {program} status && {program} trigger hello"
     cli("add", "telling", "--every", "1d", "--shell", line)

@@ -8,7 +8,7 @@ import click
 import pytest
 
 import rae_auto
-from rae_auto.cli.program import COMMANDS
+from rae_auto.cli.command_index import COMMANDS
 
 JOBS = """
 timezone = "Europe/Berlin"
@@ -223,7 +223,6 @@ def test_without_a_daemon_a_command_that_needs_one_ends_with_3(offline, command,
         ("event lst", 'unknown command "lst"; did you mean "list"?\n'),
         ("version", "unknown command \"version\"; did you mean 'rae-auto --version'?\n"),
         ("help", "unknown command \"help\"; did you mean 'rae-auto --help'?\n"),
-        ("export x", "unknown command \"export\"; 'rae-auto show JOB --toml' prints a job for a configuration file\n"),
         ("history --failed", "unknown option \"--failed\"; did you mean '--state failed'?\n"),
         ("event forget x", "command \"forget\" was renamed; use 'rae-auto event delete'\n"),
         ("plugins shw", 'unknown command "shw"; did you mean "show"?\n'),

@@ -15,7 +15,7 @@ from rae_auto.errors import ConfigError
 TABLE = (Path(__file__).parent / "bad_configurations.txt").read_text(encoding="utf-8")
 CASES = [block.split("\n", 1) for block in TABLE.removeprefix("### ").split("\n### ")]
 KEYS = (
-    "defaults, enabled, history, include, jobs, loggers, max_parallel, max_queue, notifiers, resources, "
+    "defaults, enabled, history, include, jobs, loggers, max_parallel, max_queue, notifiers, plugins, resources, "
     "secret_commands, shutdown_grace, state, store, timezone, watch_config"
 )
 X = "x" * 100_000
@@ -91,7 +91,7 @@ def test_load_says_why_the_machine_cannot_be_woken(
 ) -> None:
     monkeypatch.setattr(job_reader, "find_wake_obstacle", lambda: "only root may set alarms; run the daemon as root")
     assert lines_about(write('[jobs.a]\nshell = "x"\nwake = true'), plugins) == [
-        "3: jobs.a.wake: can't be done: only root may set alarms; run the daemon as root, or remove it"
+        "3: jobs.a.wake: can't be done: only root may set alarms; run the daemon as root; or remove it"
     ]
 
 

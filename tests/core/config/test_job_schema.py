@@ -7,13 +7,13 @@ from typing import Any
 import jsonschema
 import pytest
 from hypothesis import given
-from tests.support import strategies
 
 from rae_auto.config.schema import job_schema
 from rae_auto.model.documents import dump, load
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.run import Run
+from rae_auto.testing.harness import strategies
 
 SCHEMA = job_schema()
 COMMITTED = Path(__file__).resolve().parents[3] / "schemas" / "scheduler" / "job.json"

@@ -41,4 +41,4 @@ def test_check_names_the_kind_that_a_table_has_instead(
     key: str, write: Callable[[str], Path], plugins: PluginSource
 ) -> None:
     path = write(f"{key} = 4\n{JOB}")
-    assert check(path, plugins).errors == (f"{path}:1: {key}: must be a table, not the number 4",)
+    assert check(path, plugins).errors == (f"{path}:1: {key}: must be a table, not the number 4; write {{ NAME = … }}",)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.core.records.test_statistics import run
 from tests.support.control_peer import in_time
 from tests.support.daemons import Daemons
 
@@ -186,6 +187,15 @@ def test_events_of_the_stream_reach_the_program(daemons):
         return seen
 
     assert with_remote(daemons, listen)[0]["kind"]
+
+
+def test_run_that_this_version_can_not_read_hides_no_other(monkeypatch, tmp_path):
+    async def answer(directory, command, **arguments):
+        return [run(), {**run(), "id": "later", "state": "teleported"}]
+
+    monkeypatch.setattr("rae_auto.control.remote_scheduler.ask", answer)
+    found = asyncio.run(RemoteScheduler(tmp_path).history())
+    assert [one.id for one in found] == ["r"]
 
 
 def test_with_gives_a_scheduler_that_blocks(daemons):

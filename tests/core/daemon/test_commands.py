@@ -14,14 +14,30 @@ from rae_auto._version import __version__
 
 RUN_KEYS = [
     *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at", "state", "attempt"),
-    *("exit_code", "reason", "reason_text", "remark", "value", "given", "duration", "overran_at", "attempts"),
+    *(
+        "exit_code",
+        "reason",
+        "reason_text",
+        "remark",
+        "value",
+        "given",
+        "triggered_by",
+        "duration",
+        "overran_at",
+        "attempts",
+    ),
 ]
 
 
 def test_ping_says_which_daemon_it_is(tmp_path):
     answer = run_with_daemon(tmp_path, lambda _, peer: peer.ask("ping"))
-    config = str(tmp_path / "rae.toml")
-    assert answer == {"pid": os.getpid(), "version": __version__, "config": config, "timezone": "UTC"}
+    assert answer == {
+        "pid": os.getpid(),
+        "version": __version__,
+        "config": str(tmp_path / "rae.toml"),
+        "timezone": "UTC",
+        "max_parallel": 8,
+    }
 
 
 def test_status_of_an_idle_daemon(tmp_path):
@@ -41,6 +57,7 @@ def test_status_of_an_idle_daemon(tmp_path):
         "jobs": 4,
         **{name: [] for name in ("paused", "disabled", "failed", "overdue", "running", "waiting", "skips", "problems")},
         "pauses": {},
+        "notifiers": {},
     }
 
 
@@ -52,7 +69,7 @@ def test_status_lists_running_and_waiting_runs_and_problems(tmp_path):
 
     (first, second), status = run_with_daemon(tmp_path, work)
     (running,), (waiting,) = status["running"], status["waiting"]
-    assert (list(running), running["run_id"]) == (RUN_KEYS, first)
+    assert (list(running), running["run_id"]) == ([*RUN_KEYS, "pid"], first)
     assert (list(waiting), waiting["run_id"]) == ([*RUN_KEYS, "waiting_for"], second)
     assert first in waiting["waiting_for"]
     assert status["problems"] == ["the configuration is bad"]

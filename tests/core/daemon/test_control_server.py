@@ -1,58 +1,27 @@
-"""The control socket as such: who may connect, what counts as a request, and that nobody holds up the rest."""
+"""The control server, over each transport: what counts as a request, and that nobody holds up the rest."""
 
 import asyncio
 import json
-import os
 import socket
-import stat
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.support.control_peer import Connect, Peer, connecting, in_time
+from tests.support.control_peer import in_time
+from tests.support.control_service import PING, PONG, TRANSPORTS, served, serving
 
 from rae_auto import Scheduler, StoreLocked
 from rae_auto.control.protocol import MAX_REQUEST_BYTES
+from rae_auto.control.transports.choice import TRANSPORT_VARIABLE, control_transport
 from rae_auto.daemon import control_server
-from rae_auto.daemon.control_server import MAX_CLIENTS, Command, ControlServer
-from rae_auto.errors import StoreError
-
-PING = b'{"id":1,"command":"ping"}\n'
-PONG = {"id": 1, "result": "pong"}
-OTHER_USER = 65534
+from rae_auto.daemon.control_server import MAX_CLIENTS, ControlServer
 
 
-async def pong(_: Any) -> str:
-    return "pong"
-
-
-@asynccontextmanager
-async def serving(path: Path, **commands: Command) -> AsyncIterator[ControlServer]:
-    server = ControlServer({"ping": pong, **commands})
-    await server.start(path)
-    try:
-        yield server
-    finally:
-        server.retire()
-        await server.close()
-
-
-def served(path: Path, work: Callable[[Connect, ControlServer], Awaitable[Any]], **commands: Command) -> Any:
-    """Return the result of `work(connect, server)` beside a server."""
-
-    async def main() -> Any:
-        async with serving(path, **commands) as server, connecting(path) as connect:
-            return await work(connect, server)
-
-    return in_time(main)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "control.sock"
+@pytest.fixture(params=TRANSPORTS)
+def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(TRANSPORT_VARIABLE, request.param)
+    return control_transport().path(tmp_path)
 
 
 # What a request is
@@ -175,11 +144,9 @@ def test_half_a_request_times_out_but_an_idle_client_does_not(path, monkeypatch)
 @asynccontextmanager
 async def deaf(path: Path, request: bytes) -> AsyncIterator[socket.socket]:
     """A connection that asked for something, and from which nobody reads."""
-    with socket.socket(socket.AF_UNIX) as plain:
+    with await asyncio.to_thread(control_transport().connect, path, None) as plain:
         plain.setblocking(False)
-        loop = asyncio.get_running_loop()
-        await loop.sock_connect(plain, str(path))
-        await loop.sock_sendall(plain, request)
+        await asyncio.get_running_loop().sock_sendall(plain, request)
         yield plain
 
 
@@ -276,7 +243,7 @@ def test_too_many_clients_drop_the_oldest_except_listeners(path):
     async def work(connect, server):
         listener = await connect()
         await listener.ask("events")
-        crowd = await asyncio.gather(*(connect() for _ in range(2 * MAX_CLIENTS)))
+        crowd = [await connect() for _ in range(2 * MAX_CLIENTS)]
         newest = await connect()
         answers = [await peer.exchange(PING) for peer in (newest, *crowd)]
         server.publish({"kind": "job"})
@@ -300,111 +267,11 @@ def test_oldest_listener_is_dropped_if_all_listen(path):
     assert served(path, work) == (PONG, None, PONG)
 
 
-# The socket
-
-
-@pytest.mark.requirement("S6")
-def test_socket_is_private_whatever_the_umask(path):
-    async def work(_connect, _server):
-        return path.stat().st_mode
-
-    before = os.umask(0)
-    try:
-        mode = served(path, work)
-    finally:
-        after = os.umask(before)
-    assert (stat.S_ISSOCK(mode), stat.S_IMODE(mode), after) == (True, 0o600, 0)
-
-
-@pytest.mark.requirement("S4", "S6")
-def test_state_directory_is_private(tmp_path):
-    state = tmp_path / "state"
-    state.mkdir()
-    state.chmod(0o755)
-
-    async def work():
-        async with Scheduler(directory=state) as scheduler, serving(scheduler.directory / "control.sock"):
-            return stat.S_IMODE(state.stat().st_mode)
-
-    assert in_time(work) == 0o700
-
-
-class Credentials:
-    """A connection of which only the peer's user is known."""
-
-    def __init__(self, uid: int) -> None:
-        self.uid = uid
-
-    def getsockopt(self, level: int, option: int, size: int) -> bytes:
-        assert (level, option, size) == (socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        return struct.pack("3i", 1, self.uid, OTHER_USER)
-
-
-@pytest.mark.requirement("S6")
-@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="peers are known in another way there")
-@pytest.mark.parametrize(("uid", "ours"), [(0, True), (1000, True), (1001, False), (OTHER_USER, False)])
-def test_peer_must_be_the_owner_or_root(monkeypatch, uid, ours):
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert control_server._is_trusted_peer(Credentials(uid)) is ours  # type: ignore[arg-type]  # as much of a socket as is asked
-
-
-@pytest.mark.requirement("S6")
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-def test_other_user_gets_no_answer_despite_open_files(path, monkeypatch):
-    async def work(connect, _):
-        path.chmod(0o666)
-        path.parent.chmod(0o711)
-        monkeypatch.chdir(path.parent)
-        unbound = socket.socket(socket.AF_UNIX)
-        os.seteuid(OTHER_USER)
-        try:
-            unbound.connect(path.name)
-        finally:
-            os.seteuid(0)
-        peer = Peer(*await asyncio.open_unix_connection(sock=unbound))
-        expected = await peer.exchange(PING)
-        await peer.close()
-        return expected, await (await connect()).exchange(PING)
-
-    assert served(path, work) == (None, PONG)
+# The end, and other daemons
 
 
 @pytest.mark.requirement("S7")
-def test_socket_of_a_dead_daemon_is_replaced(path):
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(path))
-
-    async def work(connect, _):
-        return await (await connect()).exchange(PING)
-
-    assert served(path, work) == PONG
-    assert not path.exists()
-
-
-def a_file(path: Path) -> None:
-    path.write_text("mine")
-
-
-def a_link_to_a_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as other:
-        other.bind(str(path.with_name("other")))
-    path.symlink_to("other")
-
-
-@pytest.mark.requirement("S7")
-@pytest.mark.parametrize(
-    "plant", [a_file, Path.mkdir, a_link_to_a_socket, lambda path: path.symlink_to("nowhere"), os.mkfifo]
-)
-def test_file_that_is_not_a_socket_is_left_in_place(path, plant):
-    plant(path)
-    before = path.lstat()
-    with pytest.raises(StoreError, match=r"control.sock exists and is not a socket; remove it"):
-        in_time(lambda: ControlServer({}).start(path))
-    assert path.lstat() == before
-
-
-@pytest.mark.requirement("S7")
-def test_socket_of_a_running_daemon_is_not_taken(tmp_path, path):
+def test_file_of_a_running_daemon_is_not_taken(tmp_path, path):
     async def work(connect, _):
         async with Scheduler(directory=tmp_path / "state"):
             before = path.stat().st_ino
@@ -414,15 +281,6 @@ def test_socket_of_a_running_daemon_is_not_taken(tmp_path, path):
             return path.stat().st_ino == before, await (await connect()).exchange(PING)
 
     assert served(path, work) == (True, PONG)
-
-
-def test_socket_path_that_is_too_long_is_reported_in_one_line(tmp_path):
-    path = tmp_path / ("x" * 120)
-    with pytest.raises(StoreError, match="path too long") as refused:
-        in_time(lambda: ControlServer({}).start(path))
-    assert str(refused.value).startswith(f"{path}: ")
-    assert str(refused.value).isprintable()
-    assert not path.exists()
 
 
 def test_retired_server_serves_its_clients_until_it_closes(path):

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from rae_auto import Job, Scheduler
-from rae_auto.daemon.health import read_health, read_measurements
+from rae_auto.daemon.answers.health import read_health, read_measurements
 from rae_auto.runtime.time.time_meter import TimeMeter
 
 JOBS = [Job(id="good", command="true"), Job(id="bad", command=["sh", "-c", "exit 3"], retry_policy=1)]

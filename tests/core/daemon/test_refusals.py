@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.control_peer import Peer, Refused
 from tests.support.served_commands import NEW, Daemon, run_with_daemon
-from tests.support.strategies import json_values
 
 from rae_auto import errors
 from rae_auto.control.requests import log_query
 from rae_auto.errors import BadRequest
+from rae_auto.testing.harness.strategies import json_values
 
 
 def nested(depth: int) -> dict[str, Any]:

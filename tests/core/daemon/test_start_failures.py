@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rae_auto.cli.program import run
 from rae_auto.records.state_directory import claim_state_directory
 
 JOB = '[jobs.a]\ncommand = ["true"]\n'
@@ -19,6 +19,12 @@ def start(home: Path, state: Path) -> tuple[int, str]:
     environment = {**os.environ, "RAE_STATE_DIR": str(state)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     return ended.returncode, ended.stderr
+
+
+def start_here(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """The same within this process, where the configuration is refused before there is a daemon."""
+    monkeypatch.setenv("RAE_STATE_DIR", str(home / "state"))
+    return run(["run", "--config", str(home / "rae.toml")]), capsys.readouterr().err
 
 
 def write(home: Path, content: str, mode: int = 0o600) -> None:
@@ -53,9 +59,9 @@ def assert_one_line(said: str, *words: str) -> None:
         ),
     ],
 )
-def test_bad_configuration_is_refused_in_one_line(tmp_path, content, message):
+def test_bad_configuration_is_refused_in_one_line(tmp_path, monkeypatch, capsys, content, message):
     write(tmp_path, content)
-    code, said = start(tmp_path, tmp_path / "state")
+    code, said = start_here(tmp_path, monkeypatch, capsys)
     assert_one_line(said, message, "rae.toml")
     assert code == 2
     assert not (tmp_path / "state").exists()
@@ -79,10 +85,16 @@ def a_link_to_itself(home: Path) -> None:
         (lambda home: write(home, JOB, 0o666), "is writable by everyone"),
     ],
 )
-def test_configuration_writable_by_others_is_refused(tmp_path, prepare: Callable[[Path], None], message):
+def test_configuration_writable_by_others_is_refused(tmp_path, monkeypatch, capsys, prepare, message):
     prepare(tmp_path)
-    code, said = start(tmp_path, tmp_path / "state")
+    code, said = start_here(tmp_path, monkeypatch, capsys)
     assert_one_line(said, message)
+    assert code == 2
+
+
+def test_program_is_refused_a_missing_configuration(tmp_path):
+    code, said = start(tmp_path, tmp_path / "state")
+    assert_one_line(said, "file not found")
     assert code == 2
 
 

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from loguru import logger
 
-from rae_auto.daemon.start_report import command_elsewhere, describe_plan, log_ready, log_start, status_elsewhere
+from rae_auto.daemon.start_report import describe_plan, log_ready, log_start, status_elsewhere
+from rae_auto.platforms.shells import WindowsShells
 from rae_auto.runtime import silence_library
 
 CONFIG = Path("/etc/rae.toml")
@@ -39,24 +40,24 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
-def test_command_elsewhere_is_a_path_that_works_in_any_folder(program: Path) -> None:
-    assert command_elsewhere() == "~/'my clone/bin/rae-auto'"
+def test_status_elsewhere_is_a_path_that_works_in_any_folder(program: Path) -> None:
+    assert status_elsewhere(CONFIG) == "~/'my clone/bin/rae-auto' status"
 
 
-def test_command_elsewhere_is_the_name_if_the_path_finds_it(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_elsewhere_is_the_name_if_the_path_finds_it(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(program.parent))
-    assert command_elsewhere() == "rae-auto"
+    assert status_elsewhere(CONFIG) == "rae-auto status"
 
 
-def test_command_elsewhere_names_the_state_directory(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_elsewhere_names_the_state_directory(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAE_STATE_DIR", "state")
-    assert command_elsewhere() == "RAE_STATE_DIR=~/'my clone/state' ~/'my clone/bin/rae-auto'"
+    assert status_elsewhere(CONFIG) == "RAE_STATE_DIR=~/'my clone/state' ~/'my clone/bin/rae-auto' status"
 
 
-def test_command_elsewhere_of_a_module_names_the_interpreter(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_elsewhere_of_a_module_names_the_interpreter(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/x/rae_auto/__main__.py", "run"])
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
-    assert command_elsewhere() == "/usr/bin/python3 -m rae_auto"
+    assert status_elsewhere(CONFIG) == "/usr/bin/python3 -m rae_auto status"
 
 
 def test_status_elsewhere_goes_to_the_folder_that_says_where_the_state_is(program: Path, tmp_path: Path) -> None:
@@ -66,6 +67,26 @@ def test_status_elsewhere_goes_to_the_folder_that_says_where_the_state_is(progra
     ):
         (tmp_path / name).write_text('state = "state"\n')
         assert status_elsewhere(tmp_path / name) == command
+
+
+def test_status_elsewhere_is_one_that_both_shells_of_windows_take(program: Path, tmp_path: Path, monkeypatch) -> None:
+    shell, module = WindowsShells(), f"{program.parent / 'python'}"
+    monkeypatch.setattr(sys, "argv", ["/x/rae_auto/__main__.py", "run"])
+    monkeypatch.setattr(sys, "executable", module)
+    (tmp_path / "rae.toml").write_text('state = "state"\n')
+    words = f'"{module}" -m rae_auto status'
+    assert status_elsewhere(tmp_path / "rae.toml", shell) == f"{words} --config {tmp_path / 'rae.toml'}"
+    monkeypatch.setenv("RAE_STATE_DIR", "my state")
+    expected = f'cmd /c "set RAE_STATE_DIR={Path.cwd() / "my state"}&& {words}"'
+    assert status_elsewhere(tmp_path / "rae.toml", shell) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "quoted"),
+    [(r"C:\Users\me\rae.toml", r"C:\Users\me\rae.toml"), (r"C:\My files\rae.toml", r'"C:\My files\rae.toml"')],
+)
+def test_paths_of_windows_are_quoted_in_double_quotes(path: str, quoted: str) -> None:
+    assert WindowsShells().quote_path(Path(path), None) == quoted
 
 
 def test_first_lines_say_where_things_are_and_what_is_next(log: list[str], program: Path) -> None:

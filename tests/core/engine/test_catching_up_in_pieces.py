@@ -21,6 +21,12 @@ MINUTE = timedelta(minutes=1)
 TEN_JOBS = [f"j{number}" for number in range(10)]
 
 
+@pytest.fixture(autouse=True)
+def pieces_of_500(monkeypatch):
+    """Let a turn decide 500 instants: those of five of the ten jobs."""
+    monkeypatch.setattr(due_instants, "MAX_INSTANTS_A_TURN", 500)
+
+
 @pytest.fixture
 def behind(world, job):
     """Return a function for a world of ten jobs that each have 100 instants to decide, and no turn for it yet."""

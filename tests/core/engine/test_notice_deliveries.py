@@ -308,6 +308,19 @@ RULES = st.builds(
 )
 
 
+def test_batch_that_fails_is_given_up_no_sooner_than_its_newest_member():
+    rules = NotifyPolicy(on=("failure",), via=("ops",), digest="1h")
+    w = VirtualWorld(Plan(Job(id="a", command="x", notify=rules, overlap="allow")))
+    w.deliver = lambda _: "no network"
+    for _ in range(2):
+        w.fail(w.trigger("a"))
+        w.advance(HOUR + SECOND)
+    w.advance(20 * HOUR)
+    waiting = w.stored(OutboxNotice)
+    assert len(waiting) == 2
+    assert {(notice.given_up_at, notice.tries) for notice in waiting} == {(None, waiting[0].tries)}
+
+
 @settings(max_examples=60, deadline=None)
 @given(STEPS, RULES)
 def test_each_notice_is_delivered_whatever_happens(steps, rules):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from attrs import frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,8 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import Missed, MissedCause, Removed
 from rae_auto.model.run import Result, Run, RunState
 from rae_auto.simulation.virtual_engine import VirtualWorld
+
+pytestmark = pytest.mark.timeout(300)  # seconds of CPU, on a machine with other things to do
 
 NAMES = ("a", "b", "c", "d")
 RESOURCES = {"db": 1}

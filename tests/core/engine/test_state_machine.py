@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from attrs import frozen
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -26,6 +27,8 @@ from rae_auto.model.reasons import (
 )
 from rae_auto.model.run import Result, Run, RunState
 from rae_auto.simulation.virtual_engine import VirtualWorld
+
+pytestmark = pytest.mark.timeout(300)  # seconds of CPU, on a machine with other things to do
 
 MAX_PARALLEL = 3
 HOLDING = (StartDelayed, RetryDelayed, Disabled, Overlapping, NeedRunning, NeedFailed, NeedNeverRan)

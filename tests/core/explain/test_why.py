@@ -183,11 +183,25 @@ def test_why_names_a_source_that_is_quarantined():
     source = EngineSource(w.engine, w.now, ZoneInfo("UTC"), factory.trigger_problems)
     explanation = explain(source, Question("a"), [], [])
     hint = "it is tried every 1 min; fix it, then run 'rae-auto reload'"
-    problem = f"is quarantined after 10 failures: ValueError('no'); {hint}"
+    author_hint = "for its author: catch in watch what can happen in the world, and try again there"
+    origin = factory.distribution(Kind.TRIGGER, "file")
+    problem = f"is quarantined after 10 failures in {origin}: ValueError('no'); {hint}; {author_hint}"
     assert explanation.answer == f'a has not run yet: its trigger "t" {problem}'
     assert facts_of(explanation) == {"trigger t": problem}
     factory.quarantine.clear()
     assert "has reported nothing" in explain(source, Question("a"), [], []).answer
+
+
+def test_why_names_a_source_from_its_first_failure_on():
+    factory = PluginFactory(Registry(), "UTC")
+    job = Job(id="a", command="work", schedule=[TriggerRef("file", {"paths": ["/in"]}, "t")])
+    w = world(factory.plan(job, JobOrigin.STORE).plan)
+    factory.quarantine.failed(Kind.TRIGGER, "file", place_of_source("a", "t"), ValueError("no"))
+    answer = explain(EngineSource(w.engine, w.now, ZoneInfo("UTC"), factory.trigger_problems), Question("a"), [], [])
+    origin = factory.distribution(Kind.TRIGGER, "file")
+    assert answer.answer.startswith(
+        f"a has not run yet: its trigger \"t\" failed in {origin}: ValueError('no'); 1 failure"
+    )
 
 
 def test_why_a_source_has_reported_nothing():

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.support import strategies
 
 from rae_auto.model.primitives.local_times import Direction, parse_local_time
+from rae_auto.testing.harness import strategies
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SATURDAY = datetime(2026, 11, 28, 13, 0, tzinfo=UTC)

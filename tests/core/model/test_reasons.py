@@ -7,7 +7,6 @@ from typing import Any, get_args
 import attrs
 import pytest
 from hypothesis import given
-from tests.support.strategies import reasons
 
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
@@ -30,6 +29,7 @@ from rae_auto.model.reasons import (
     ResourceBusy,
 )
 from rae_auto.model.reasons.base import TimedReason
+from rae_auto.testing.harness.strategies import reasons
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

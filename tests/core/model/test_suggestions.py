@@ -2,7 +2,7 @@
 
 import pytest
 
-from rae_auto.config.synonyms import KEY_SYNONYMS
+from rae_auto.config.hints.synonyms import KEY_SYNONYMS
 from rae_auto.model.primitives.names import did_you_mean
 
 COMMANDS = ("status", "stats", "restore", "resume", "reload", "remove", "history", "schedule", "retry", "kill_after")

@@ -1,6 +1,7 @@
 """The next starts of a job: what `next` says is what the engine does."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.simulation.forecast import Scenario, simulate
 
+UTC_ZONE = ZoneInfo("UTC")
 START = datetime(2026, 10, 23, 4, 13, tzinfo=UTC)
 SPAN = timedelta(days=4)
 ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe")
@@ -21,10 +23,10 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 clocks = st.times().map(lambda clock: f"{clock:%H:%M}")
 
 
-def schedules_of(zone="UTC", **fields):
+def schedules_of(zone="UTC", shown=UTC_ZONE, **fields):
     plugins = PluginFactory(Registry(), zone)
     job = Job(id="a", command="work", **fields)
-    return Schedules(plugins.plan(job, JobOrigin.STORE).plan, None, plugins)
+    return Schedules(plugins.plan(job, JobOrigin.STORE).plan, shown, plugins)
 
 
 def starts_until(schedules, end):
@@ -84,3 +86,12 @@ def test_start_waits_for_guards_as_long_as_the_job_may(guard_timeout, starts_at)
     found = find_start(plan.guards, plan.job.guard_timeout, datetime(2026, 10, 24, 9, tzinfo=UTC))
     assert (found.starts_at and f"{found.starts_at:%H:%M}") == starts_at
     assert 'its guard "time" says no' in found.blocker.text
+
+
+def test_next_names_the_time_in_the_zone_of_the_trigger():
+    elsewhere = Cron("0 18 * * *", timezone="Asia/Kolkata")
+    starts = schedules_of(shown=UTC_ZONE, schedule=[elsewhere, Cron("0 7 * * *", timezone="UTC")]).next_starts(START)
+    assert [next(starts).note for _ in range(2)] == [
+        None,
+        "12:30 in UTC is 18:00 on 2026-10-23 in Asia/Kolkata, the trigger's zone",
+    ]

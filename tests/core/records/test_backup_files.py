@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.strategies import instants, json_objects, names, texts
 
 from rae_auto.api.store import Append, Delete, Put
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.records.backup_files import changes_of, examine, write
+from rae_auto.testing.harness.strategies import instants, json_objects, names, texts
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CHANGES = [

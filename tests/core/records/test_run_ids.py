@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from attrs import evolve
 from hypothesis import given
-from tests.support.strategies import instants
 
 from rae_auto.errors import RunNotFound
 from rae_auto.model.decision import MANUAL, Occurrence, queue_time_of, run_id_of
@@ -14,6 +13,7 @@ from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import Due
 from rae_auto.model.run import Run
 from rae_auto.records.runs import choose_run, query_for_id
+from rae_auto.testing.harness.strategies import instants
 
 NOW = datetime(2026, 11, 28, 11, 6, 0, 123456, tzinfo=UTC)
 

@@ -78,5 +78,5 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     yield Site(path)
     installed.cache_clear()
     for name in set(sys.modules) - before:
-        if name.startswith("rae_notifier_"):
+        if name.startswith(("rae_notifier_", "rae_command_")):
             del sys.modules[name]

@@ -1,12 +1,14 @@
 """Examples of the built-in plugins, and the list of all keys."""
 
+import shlex
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
 from rae_auto.api.plugin import Kind
-from rae_auto.cli.program import run
+from rae_auto.cli.program import program, run
 from rae_auto.config import check
 from rae_auto.errors import PluginUnavailable
 from rae_auto.registry import Registry
@@ -14,7 +16,7 @@ from rae_auto.registry.describe import describe_example
 from rae_auto.registry.keys import list_keys
 
 REGISTRY = Registry()
-PLUGINS = [(kind, name) for kind in Kind for name in sorted(REGISTRY.names(kind))]
+PLUGINS = [(kind, name) for kind in Kind if kind is not Kind.COMMAND for name in sorted(REGISTRY.names(kind))]
 HOLIDAYS = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nEND:VCALENDAR\n"
 
 
@@ -36,6 +38,18 @@ def test_example_of_a_plugin_is_valid_in_a_configuration(
     path.chmod(0o600)
     assert check(path, REGISTRY).errors == ()
     assert tomllib.loads(example)
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.names(Kind.COMMAND)))
+def test_example_of_a_command_is_understood(name: str) -> None:
+    try:
+        example = describe_example(Kind.COMMAND, REGISTRY.get(Kind.COMMAND, name))
+    except PluginUnavailable as error:
+        pytest.skip(str(error))
+    context = click.Context(program, info_name="rae-auto")
+    command = program.get_command(context, name)
+    assert command is not None
+    command.make_context(name, shlex.split(example)[2:], parent=context)
 
 
 def test_plugins_show_prints_an_example(capsys: pytest.CaptureFixture[str]) -> None:

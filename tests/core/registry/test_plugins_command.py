@@ -1,6 +1,7 @@
 """`rae-auto plugins`: what is installed and what it takes, for people and for programs."""
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,12 +12,17 @@ if TYPE_CHECKING:
 EXITS = "raise SystemExit('imported')"
 
 
+def rows_of(printed: str) -> list[list[str]]:
+    """Return the cells of each line of a table."""
+    return [re.split(r"  +", line) for line in printed.splitlines()]
+
+
 @pytest.mark.requirement("S20")
 def test_plugins_command_lists_all_without_importing_any(site: "Site") -> None:
     site.lay_out("pager", EXITS)
     done = site.rae_auto("plugins")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "notifier  pager  rae_notifier_pager  1.0  installed  -" in done.stdout.splitlines()
+    assert ["notifier", "pager", "rae_notifier_pager", "1.0", "installed", "-"] in rows_of(done.stdout)
 
 
 def test_plugins_as_json_is_one_object_for_each(site: "Site") -> None:
@@ -35,23 +41,27 @@ def test_plugins_as_json_is_one_object_for_each(site: "Site") -> None:
 
 
 @pytest.mark.requirement("S21")
-def test_plugins_shows_a_name_that_two_claim_as_broken(site: "Site") -> None:
+def test_plugins_shows_who_claims_the_name_of_a_built_in_as_broken(site: "Site") -> None:
     site.lay_out("interval", EXITS, "rae_trigger_thief", group="triggers")
-    rows = [line for line in site.rae_auto("plugins").stdout.splitlines() if line.startswith("trigger  interval")]
-    assert len(rows) == 2
-    assert all('broken  trigger "interval" is provided by' in row for row in rows)
+    rows = [row for row in rows_of(site.rae_auto("plugins").stdout) if row[:2] == ["trigger", "interval"]]
+    own, other = sorted(rows)
+    assert "rae-auto" in own
+    assert "installed" in own
+    assert "broken" in other
+    assert other[-1].startswith('trigger "interval" of rae_trigger_thief 1.0 is never used')
 
 
 def test_show_prints_options_with_types_defaults_and_help(site: "Site") -> None:
-    shown = site.rae_auto("plugins", "show", "trigger", "interval").stdout.splitlines()
-    assert shown[0].startswith("trigger interval: Fires at `from`")
-    assert shown[1:] == [
-        'every  duration  required  time from one start to the next; "1d" and "2w" are days of the calendar',
-        "from  instant  1970-01-01T00:00:00+00:00  an instant at which it fires, before or after now",
-        "timezone  text  none  time zone of days and weeks; default: the configured one",
-        "jitter  duration  0s  longest random delay of a start",
-        'example: trigger = { type = "interval", every = "5m" }',
+    first, *options, example = rows_of(site.rae_auto("plugins", "show", "trigger", "interval").stdout)
+    assert first[0].startswith("trigger interval: Fires at `from`")
+    assert [row[:3] for row in options] == [
+        ["every", "duration", "required"],
+        ["from", "instant or one of: start, end", "1970-01-01T00:00:00+00:00"],
+        ["timezone", "text", "none"],
+        ["jitter", "duration", "0s"],
     ]
+    assert options[3][3] == "longest random delay of a start"
+    assert example == ['example: trigger = { type = "interval", every = "5m" }']
 
 
 def test_show_as_json_has_the_same(site: "Site") -> None:
@@ -79,3 +89,19 @@ def test_show_of_a_broken_plugin_is_one_escaped_line_and_no_traceback(site: "Sit
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert problem in done.stderr
+
+
+def test_check_names_a_distribution_with_a_misspelled_group(site: "Site") -> None:
+    site.lay_out("pager", group="notifier")
+    done = site.rae_auto("plugins", "check", "pager")
+    assert done.returncode == 1
+    hint = 'its author must write "rae_auto.notifiers"'
+    offers = 'rae_notifier_pager 1.0 offers "pager" in the group "rae_auto.notifier", which is not looked at'
+    assert f"{offers}; {hint}" in done.stderr
+
+
+def test_check_names_two_distributions_of_one_name(site: "Site") -> None:
+    site.lay_out("pager")
+    site.lay_out("pager", distribution="rae_other")
+    found = site.rae_auto("plugins", "check", "notifier:pager").stdout
+    assert 'error: notifier "pager" is provided by rae_notifier_pager 1.0 and rae_other 1.0; uninstall one' in found

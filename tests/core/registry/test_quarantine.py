@@ -122,7 +122,8 @@ def test_broken_contract_is_quarantined_until_a_reload(ward, log):
     assert not ward.quarantine.may_use(Kind.TRIGGER, "odd", "a")
     assert ward.quarantine.problems() == [
         'trigger "odd" of rae-x 1.0 is quarantined (a) after 1 failure: next_after returned nonsense; '
-        "fix it, then run 'rae-auto reload'"
+        "fix it, then run 'rae-auto reload'; for its author: catch in watch what can happen in the world, "
+        "and try again there"
     ]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.concurrency.owned_threads import MAX_THREADS, OwnedThreads
-from rae_auto.toolkit import daemon_threads
+from rae_auto.toolkit.threads import daemon_threads
 
 LIMIT_SECONDS = 30
 

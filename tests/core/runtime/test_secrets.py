@@ -8,7 +8,8 @@ import pytest
 
 from rae_auto import Job, Scheduler
 from rae_auto.model.run import Result
-from rae_auto.runtime.secrets import mask_result, mask_secrets, resolve_job, sort_secrets
+from rae_auto.runtime.secrets import mask_result, resolve_job
+from rae_auto.toolkit.secrets.masking import mask_secrets, sort_secrets
 
 CANARY = "canary-in-the-mine"
 

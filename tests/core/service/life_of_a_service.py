@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,9 @@ CONFIG = """
 shutdown_grace = "1s"
 [jobs.long]
 shell = "echo $$ >> {home}/pids; while [ ! -e {home}/finish ]; do sleep 0.1; done; echo done"
+[jobs.bounded]
+shell = "echo $$ > {home}/bounded; while [ ! -e {home}/finish ]; do sleep 0.1; done"
+limits = {{ cpu_time = "1h" }}
 """
 
 seen: dict[str, Any] = {}
@@ -38,9 +42,43 @@ def wait(check: Callable[[], bool], what: str) -> None:
         time.sleep(0.1)
 
 
-def last_run() -> dict[str, Any]:
+def last_runs(count: int) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = json.loads(rae("history", "--json"))
-    return runs[0]
+    return runs[:count]
+
+
+def cgroup_of(pid: int) -> str:
+    """Return the cgroup of a process below that of the unit, without the numbers in its name."""
+    path = next(line for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines() if line.startswith("0::"))
+    below = path.partition("/rae-auto.service")[2]
+    return re.sub("[0-9]+-.*", "", below)
+
+
+def start_job(name: str, file: Path) -> int:
+    """Start a job that writes its pid to a file; return the pid."""
+    before = file.read_text() if file.exists() else ""
+    rae("trigger", name)
+    wait(
+        lambda: file.exists() and file.read_text().endswith("\n") and file.read_text() != before, f"the start of {name}"
+    )
+    return int(file.read_text().split()[-1])
+
+
+def see_leave_running() -> None:
+    """Stop the daemon without its jobs, and see that the next one takes them over."""
+    jobs = [start_job("long", HOME / "pids"), start_job("bounded", HOME / "bounded")]
+    seen["stop without jobs"] = rae("stop", "--leave-running")
+    wait(lambda: prop("ActiveState") == "inactive", "the end of the daemon")
+    seen["jobs after the stop without jobs"] = [os.path.exists(f"/proc/{job}") for job in jobs]
+    seen["cgroup of a job without daemon"] = cgroup_of(jobs[1])
+    seen["start beside jobs"] = rae("service", "start")
+    wait(lambda: prop("ActiveState") == "active", "a start beside jobs")
+    (HOME / "finish").touch()
+    wait(lambda: {run["state"] for run in last_runs(2)} == {"succeeded"}, "the ends of both jobs")
+    seen["ends that the next daemon saw"] = sorted(run["job"] for run in last_runs(2))
+    (HOME / "finish").unlink()
+    unit = next(Path("/sys/fs/cgroup").rglob("rae-auto.service"))
+    seen["cgroups that are left"] = [path.name for path in unit.iterdir() if path.name.startswith("rae-job")]
 
 
 def see_watchdog() -> None:
@@ -69,9 +107,9 @@ def main() -> None:
     seen["kill mode"], seen["watchdog"] = prop("KillMode"), prop("WatchdogUSec")
     first = prop("MainPID")
 
-    rae("trigger", "long")
-    wait((HOME / "pids").exists, "the start of the job")
-    job = int((HOME / "pids").read_text())
+    job = start_job("long", HOME / "pids")
+    bounded = start_job("bounded", HOME / "bounded")
+    seen["cgroups"] = {"daemon": cgroup_of(int(first)), "long": cgroup_of(job), "bounded": cgroup_of(bounded)}
     seen["restart"] = rae("service", "restart")
     second = prop("MainPID")
     seen["another daemon"] = first != second
@@ -80,6 +118,7 @@ def main() -> None:
     os.kill(int(second), signal.SIGKILL)
     wait(lambda: prop("MainPID") not in ("0", second) and prop("ActiveState") == "active", "a start after the crash")
     seen["job after the crash"] = os.path.exists(f"/proc/{job}")
+    seen["cgroup after the crash"] = cgroup_of(bounded)
 
     seen["reload"] = subprocess.call(["systemctl", "--user", "reload", "rae-auto.service"])
     (HOME / "rae.toml").write_text("nonsense = 1\n")
@@ -91,14 +130,14 @@ def main() -> None:
     seen["job after the watchdog"] = os.path.exists(f"/proc/{job}")
 
     (HOME / "finish").touch()
-    wait(lambda: last_run()["state"] == "succeeded", "the end of the job")
+    wait(lambda: {run["state"] for run in last_runs(2)} == {"succeeded"}, "the ends of the jobs")
     seen["pids of the job"] = len((HOME / "pids").read_text().split())
 
     (HOME / "finish").unlink()
-    rae("trigger", "long")
-    wait(lambda: len((HOME / "pids").read_text().split()) == 2, "the second start of the job")
+    see_leave_running()
+    job = start_job("long", HOME / "pids")
     seen["stop"] = subprocess.call(["systemctl", "--user", "stop", "rae-auto.service"])
-    seen["job after the stop"] = os.path.exists(f"/proc/{(HOME / 'pids').read_text().split()[1]}")
+    seen["job after the stop"] = os.path.exists(f"/proc/{job}")
     seen["result"] = prop("Result")
     seen["uninstall"] = rae("service", "uninstall")
     seen["load state"] = prop("LoadState")

@@ -4,11 +4,12 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 
 from rae_auto.api import ComputedGuard, GuardResult, ReadGuard, Verdict
 from rae_auto.testing.guards import GuardConformance
 from rae_auto.testing.sources import Listener, RealTimer
+from rae_auto.toolkit.secrets import SecretText, to_secret_text
 
 
 @frozen
@@ -68,3 +69,24 @@ def test_guard_conformance_names_dependence_on_the_zone():
 def test_guard_conformance_names_the_fault_of_a_result(result, message):
     with pytest.raises(AssertionError, match=message):
         GuardConformance().test_result_has_a_reason_of_one_line(FixedResult(result))
+
+
+@frozen
+class Talkative(ReadGuard):
+    """Says its token to everyone."""
+
+    type = "talkative"
+
+    token: SecretText = field(converter=to_secret_text, metadata={"help": "token"})
+
+    async def read(self):
+        return GuardResult(Verdict.YES, "open")
+
+    def summary(self):
+        return f"talkative {self.token.unresolved_text}"
+
+
+def test_conformance_names_a_secret_that_is_shown():
+    with pytest.raises(AssertionError, match='the secret of option "token" is in repr'):
+        GuardConformance().test_secrets_are_shown_nowhere(Talkative(token="hunter2-hunter2"))
+    GuardConformance().test_secrets_are_shown_nowhere(Talkative(token="${env:TOKEN}"))

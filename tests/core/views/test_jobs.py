@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from rae_auto import Cron, Job, TriggerRef
 from rae_auto.model import documents
 from rae_auto.views.jobs import job_details, job_rows, split_done
+from rae_auto.views.times import dated_time
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+SHOWN = dated_time(NOW.isoformat(), None)
 
 
 def job(name, activity="done", days=2.0, origin="store"):
@@ -23,8 +25,10 @@ def job(name, activity="done", days=2.0, origin="store"):
         "expected_by": None,
         "overdue_at": None,
         "overrunning": [],
+        "problems": [],
         "schedule": ["once"],
         "origin": origin,
+        "added_by": None,
     }
 
 
@@ -39,9 +43,9 @@ def test_ends_of_pauses_and_skipped_starts_are_listed():
     paused = {**job("a", "paused"), "paused_until": NOW.isoformat(), "pause_note": "holiday"}
     skipping = {**job("b"), "skips": [{"at": NOW.isoformat(), "requested_at": NOW.isoformat()}]}
     rows = job_rows([paused, skipping], None)
-    assert (rows[0][1], rows[1][3]) == (f"paused until {NOW.isoformat()}", f"-, not {NOW.isoformat()}")
+    assert (rows[0][1], rows[1][3]) == (f"paused until {SHOWN}", f"-, not {SHOWN}")
     details = dict(job_details({"definition": {"id": "a"}, "open": [], "last": None, "info": paused}, None))
-    assert (details["now"], details["note"]) == (f"paused until {NOW.isoformat()}", "holiday")
+    assert (details["now"], details["note"]) == (f"paused until {SHOWN}", "holiday")
 
 
 def test_overdue_jobs_and_runs_that_take_too_long_are_listed():
@@ -49,7 +53,7 @@ def test_overdue_jobs_and_runs_that_take_too_long_are_listed():
     slow = {**job("b", "running"), "overrunning": ["R"]}
     assert [row[1] for row in job_rows([late, slow], None)] == ["idle, overdue", "running, too long"]
     details = dict(job_details({"definition": {"id": "a"}, "open": [], "info": late, "last": None}, None))
-    assert (details["now"], details["expected by"]) == ("idle, overdue", NOW.isoformat())
+    assert (details["now"], details["expected by"]) == ("idle, overdue", SHOWN)
 
 
 def test_added_jobs_are_marked():

@@ -8,7 +8,7 @@ from tests.core.views.test_health import GOOD, NOW
 
 from rae_auto.views.monitoring.metrics import UNREACHABLE, metrics_text
 
-PAGE = Path(__file__).parents[3] / "docs" / "health.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "health.md"
 JOB = {
     "job": 'back"up\\',
     "enabled": True,

@@ -4,8 +4,10 @@ import pytest
 
 from rae_auto.model.run import RunState
 from rae_auto.views.status import describe_reload, judge_health, problem_lines, status_lines, status_record, status_rows
+from rae_auto.views.times import dated_time
 
 NOW = "2026-11-28T11:06:00+00:00"
+SHOWN = dated_time(NOW, None)
 STATUS = {
     "pid": 7,
     "version": "1.0",
@@ -43,7 +45,7 @@ def test_open_run_is_shown_under_its_state(state):
         ({}, "All is well: 5 jobs"),
         (
             {"next": NEXT, "running": [{}], "paused": ["a"]},
-            f'All is well: 5 jobs, 1 running, 1 paused, next "backup" at {NOW}',
+            f'All is well: 5 jobs, 1 running, 1 paused, next "backup" at {SHOWN}',
         ),
         ({"failed": failed("a", "b")}, '2 jobs failed last time: "a", "b" (5 jobs)'),
         ({"failed": failed(*"abcde")}, '5 jobs failed last time: "a", "b", "c" and 2 more (5 jobs)'),
@@ -82,7 +84,7 @@ def test_reload_is_one_line(changes, text):
 
 def test_second_line_says_which_configuration_and_state():
     assert status_lines(STATUS, None)[1] == (
-        f"rae-auto 1.0 (pid 7) running from /home/me/rae.toml since {NOW}; state in /home/me/state"
+        f"rae-auto 1.0 (pid 7) running from /home/me/rae.toml since {SHOWN}; state in /home/me/state"
     )
 
 
@@ -90,15 +92,15 @@ def test_pauses_with_an_end_and_skips_have_rows():
     pauses = {"b": {"until": NOW, "note": "moving"}}
     rows = status_rows({**STATUS, "paused": ["b"], "pauses": pauses, "skips": [{"job": "c", "at": NOW}]}, None)
     assert rows == [
-        ("paused", "b", "", f"until {NOW} (note: moving)", ""),
-        ("skip", "c", NOW, "skipped by hand", ""),
+        ("paused", "b", "", f"until {SHOWN} (note: moving)", ""),
+        ("skip", "c", SHOWN, "skipped by hand", ""),
     ]
 
 
 def test_failed_and_paused_jobs_have_rows():
     rows = status_rows({**STATUS, "failed": failed("a"), "paused": ["b"]}, None)
     assert rows == [
-        ("failed", "a", NOW, "2 times in a row", "R"),
+        ("failed", "a", SHOWN, "2 times in a row", "R"),
         ("paused", "b", "", "'rae-auto resume b' resumes it", ""),
     ]
 

@@ -1,12 +1,20 @@
-"""Tables fit the terminal; pipes get every cell whole."""
+"""Tables line up in the cells of a terminal and fit it; pipes get every cell whole."""
+
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.toolkit.text_cells import count_cells
 from rae_auto.views import runs as run_views
 from rae_auto.views import tables
 from rae_auto.views.runs import OPTIONAL_RUN_HEADERS, RUN_HEADERS, run_rows
+from rae_auto.views.table_layout import GAP, align_rows, fit_rows, fit_widths, natural_widths
 from rae_auto.views.tables import show_table, use_headers
 
+BERLIN = ZoneInfo("Europe/Berlin")
 AT = "2026-11-28T11:06:00+00:00"
 REASON = "another run of the job was open, and its overlap policy says to skip this one"
 
@@ -76,4 +84,40 @@ def test_pipe_gets_whole_cells_and_headers_on_request(capsys):
     use_headers(True)
     show_table(RUN_HEADERS, run_rows([run(1)], None))
     use_headers(False)
-    assert capsys.readouterr().out.splitlines() == ["  ".join(RUN_HEADERS), line]
+    headed, lower = capsys.readouterr().out.splitlines()
+    assert headed.split() == list(RUN_HEADERS)
+    assert lower.split() == line.split()
+    assert [headed.index(name) for name in ("run", "job")] == [0, lower.index("backup-of-everything")]
+
+
+def test_pipe_gets_times_that_are_read_the_same_tomorrow(capsys):
+    show_table(RUN_HEADERS, run_rows([run(1)], BERLIN))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "  2026-11-28 12:06:00 CET  " in line
+
+
+LETTERS = st.sampled_from("a-日ｶ한👩🇩é")
+WORDS = st.just("") | st.builds(
+    str.__add__, LETTERS, st.text(st.sampled_from("ab -_日本語ｶ한👩🏽🇩🇪é\u0301\u0308\u200b\u200d\ufe0f"), max_size=30)
+)
+
+
+@given(
+    rows=st.lists(st.tuples(*[WORDS] * 4), min_size=1, max_size=5), width=st.integers(8, 120), is_whole=st.booleans()
+)
+def test_columns_stay_aligned_and_within_the_terminal(rows, width, is_whole):
+    headers = ("run", "job", "日付", "why")
+    rows = [[escape_line(cell) for cell in row] for row in rows]
+    lines = fit_rows(headers, rows, width, range(4), ("run",) if is_whole else ())
+    assert max(map(count_cells, lines)) <= width
+    widths = fit_widths(natural_widths(headers, rows, range(4)), 10**6, [False] * 4)
+    for row, line in zip(rows, align_rows([headers, *rows])[1:], strict=True):
+        for place, cell in enumerate(row):
+            begin = sum(widths[:place]) + GAP * place
+            assert _from_cell(line, begin).startswith(cell.rstrip())
+
+
+def _from_cell(line, begin):
+    """Return a line from a cell of the terminal on; no character may be drawn across it."""
+    starts = {count_cells(line[:place]): place for place in range(len(line), -1, -1)}
+    return line[starts[begin] :] if begin in starts else ""

@@ -226,6 +226,12 @@ def test_parser_refuses_an_invalid_event_with_its_line(path: Path, event: str, l
     assert len(str(caught.value)) < 200 + len(str(path))
 
 
+def test_refused_event_is_named(path: Path) -> None:
+    path.write_text(calendar("SUMMARY:Christmas party\nDTSTART:0NaNaNaNTaNaNaN"))
+    with pytest.raises(ValueError, match=r':6: event "Christmas party": .*DTSTART'):
+        CalendarGuard(file=str(path), timezone=BERLIN, on_bad="refuse")
+
+
 @pytest.mark.parametrize("line", ["DTSTART:0NaNaNaNTaNaNaN", "DTSTART;TZID=Mars/Olympus:20260101T100000", "DTSTART 1"])
 def test_bad_event_is_left_out_with_a_warning(path: Path, line: str) -> None:
     good = "DTSTART:20260105\nSUMMARY:Holiday"

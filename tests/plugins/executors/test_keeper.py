@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -16,7 +15,9 @@ import pytest
 from tests.support.waiting import eventually
 
 from rae_plugins.executors.process.keeper import loop, ownership, procfs, records, spawn, termination
-from rae_plugins.executors.process.keeper_client import KEEPER_SCRIPT
+from rae_plugins.executors.process.keeper_start import KEEPER_SCRIPT
+
+resource = pytest.importorskip("resource", reason="needs the limits of POSIX")
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
@@ -96,8 +97,7 @@ def run_keeper(talk) -> Daemon:
         keeper.run()
         daemon.join()
         daemon.lines.close()
-        keeper.selector.close()
-        os.close(keeper.wakeup_writer)
+        keeper.control.close()
     return daemon
 
 
@@ -325,6 +325,8 @@ def test_keeper_syncs_exit_records_only_without_a_daemon(tmp_path, request_for, 
         (None, {"cwd": "missing"}, 'missing" does not exist; create it'),
         (0o700, {"argv": ["./script"]}, '/script" names "/no/such/interpreter", which does not exist; correct'),
         (0o700, {"argv": ["./windows"]}, '/windows" end with CR LF, as on Windows; run \'sed -i "s/\\r$//" /'),
+        (0o700, {"argv": ["./windows_env"]}, '/windows_env" end with CR LF, as on Windows; run \'sed -i "s/\\r$//" /'),
+        (0o700, {"argv": ["./needs"]}, '/needs" needs "no-such-program", which is not on the PATH of the job; install'),
         (0o600, {"argv": ["./script"]}, "is not executable; run 'chmod +x' on it"),
         (0o600, {"argv": ["./directory"]}, '"./directory" is a directory'),
         (0o600, {"argv": ["no-such-program"]}, 'program "no-such-program" not found on the PATH'),
@@ -333,7 +335,9 @@ def test_keeper_syncs_exit_records_only_without_a_daemon(tmp_path, request_for, 
 def test_keeper_names_what_failed_at_a_start(tmp_path, request_for, prepare, changes, expected):
     (tmp_path / "script").write_text("#!/no/such/interpreter\n")
     (tmp_path / "windows").write_bytes(b"#!/bin/sh\r\necho hi\r\n")
-    for name in ("script", "windows"):
+    (tmp_path / "windows_env").write_bytes(b"#!/usr/bin/env sh\r\necho hi\r\n")
+    (tmp_path / "needs").write_text("#!/usr/bin/env no-such-program\n")
+    for name in ("script", "windows", "windows_env", "needs"):
         (tmp_path / name).chmod(prepare or 0o600)
     (tmp_path / "directory").mkdir()
     paths = {name: str(tmp_path / value) for name, value in changes.items() if name != "argv"}

@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 
 from rae_auto.api import NeverStarted
 from rae_auto.model.run import Result
-from rae_plugins.executors.process import ProcessExecutor, keeper_client
+from rae_plugins.executors.process import ProcessExecutor, keeper_client, keeper_start
 from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
 from rae_plugins.executors.process.keeper.procfs import read_boot_id
 
@@ -214,7 +214,7 @@ def test_keeper_that_dies_in_the_middle_of_a_line_leaves_no_run_open(
     async def work():
         async with an_executor(tmp_path) as executor:
             with monkeypatch.context() as patch:
-                patch.setattr(keeper_client, "KEEPER_SCRIPT", script)
+                patch.setattr(keeper_start, "KEEPER_SCRIPT", script)
                 result = await (await executor.start(make_assignment("true"))).wait()
             # The next one gets a keeper of its own.
             assert (await (await executor.start(make_assignment("true"))).wait()).exit_code == 0

@@ -11,7 +11,7 @@ from tests.plugins.executors.conftest import an_executor, is_alive, run_async
 from tests.support.waiting import eventually
 
 from rae_auto.api import NeverStarted
-from rae_plugins.executors.process import ProcessExecutor, keeper_client
+from rae_plugins.executors.process import ProcessExecutor, keeper_start
 from rae_plugins.executors.process.keeper import procfs
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
@@ -28,8 +28,8 @@ exec(compile(text, path, "exec"), {{"__name__": "__main__", "__file__": path}})
 def without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take /proc away from the daemon and from its keeper, as on macOS."""
     script = tmp_path / "keeper_without_proc.py"
-    script.write_text(KEEPER_WITHOUT_PROC.format(path=str(keeper_client.KEEPER_SCRIPT)))
-    monkeypatch.setattr(keeper_client, "KEEPER_SCRIPT", script)
+    script.write_text(KEEPER_WITHOUT_PROC.format(path=str(keeper_start.KEEPER_SCRIPT)))
+    monkeypatch.setattr(keeper_start, "KEEPER_SCRIPT", script)
     monkeypatch.setattr(procfs, "PROC", "/no/such/directory")
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from attrs import evolve
 from tests.plugins.executors.conftest import run_async
 
 from rae_auto.model.run import Result
@@ -95,6 +96,17 @@ def result_of(tmp_path, assignment):
 def test_thread_keeps_the_returned_value(tmp_path, make_assignment, value):
     result = result_of(tmp_path, make_assignment(python=f"{__name__}:give", args=[value]))
     assert (result.exit_code, result.value, result.error) == (0, value, None)
+
+
+def test_thread_makes_a_folder_for_output_when_something_is_printed(tmp_path, make_assignment):
+    folder = tmp_path / "output" / "job"
+    silent, loud = (
+        evolve(make_assignment(python=f"{__name__}:{function}", **more), output=folder / "1.log")
+        for function, more in (("give", {"args": [1]}), ("complain", {}))
+    )
+    assert (result_of(tmp_path, silent).exit_code, folder.exists()) == (0, False)
+    assert (result_of(tmp_path, loud).exit_code, (folder / "1.log").read_text()) == (0, "fine\ncareful\n")
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_thread_passes_keyword_arguments(tmp_path, make_assignment):

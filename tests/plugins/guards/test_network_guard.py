@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.support.platforms import IS_LINUX
 
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.testing.guards import GuardConformance
@@ -95,7 +95,7 @@ def test_network_guard_reports_a_refused_connection() -> None:
 
 
 @pytest.mark.usefixtures("wired")
-@pytest.mark.skipif(os.uname().sysname != "Linux", reason="other systems refuse where the backlog is full")
+@pytest.mark.skipif(not IS_LINUX, reason="other systems refuse where the backlog is full")
 def test_network_guard_reports_a_timeout() -> None:
     with socket.socket() as server, contextlib.ExitStack() as callers:
         server.bind(("127.0.0.1", 0))

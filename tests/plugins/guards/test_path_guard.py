@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import errno
+import functools
 import os
 import subprocess
 import sys
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.platforms import IS_ROOT, linux, posix
 
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.testing.guards import GuardConformance
+from rae_auto.toolkit.threads.blocking_calls import call_with_timeout
 from rae_plugins.guards import path as path_module
 from rae_plugins.guards.path import PathGuard
-from rae_plugins.machine.blocking_calls import call_with_timeout
 
 
 def evaluate(path: object, **options: bool) -> GuardResult:
@@ -93,7 +95,8 @@ def test_path_guard_that_cannot_check_is_unknown(there: Path) -> None:
     assert evaluate(there / "loo?").verdict is Verdict.YES
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not Path("/usr/bin/setpriv").exists(), reason="root may look anywhere")
+@posix
+@pytest.mark.skipif(IS_ROOT and not Path("/usr/bin/setpriv").exists(), reason="root may look anywhere")
 def test_path_guard_without_permission_is_unknown(tmp_path: Path) -> None:
     shut = tmp_path / "shut"
     shut.mkdir()
@@ -102,7 +105,7 @@ def test_path_guard_without_permission_is_unknown(tmp_path: Path) -> None:
         "for path in sys.argv[1:]: print(asyncio.run(PathGuard(path=path).read()).verdict)"
     )
     # Root may look anywhere, as long as it has the capabilities of root.
-    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"] if os.geteuid() == 0 else []
+    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"] if IS_ROOT else []
     shut.chmod(0)
     try:
         ran = subprocess.run(
@@ -116,7 +119,9 @@ def test_path_guard_without_permission_is_unknown(tmp_path: Path) -> None:
     assert ran.stdout.split() == ["unknown", "unknown"], ran.stderr
 
 
-libc = ctypes.CDLL(None, use_errno=True)
+@functools.cache
+def load_libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 @pytest.fixture
@@ -129,15 +134,15 @@ def silent(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "silent"
     place.mkdir()
     options = f"fd={server},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}".encode()
-    if libc.mount(b"silent", bytes(place), b"fuse", 0, options) != 0:
+    if load_libc().mount(b"silent", bytes(place), b"fuse", 0, options) != 0:
         os.close(server)
         pytest.skip(f"may not mount: {os.strerror(ctypes.get_errno())}")
     yield place
-    libc.umount2(bytes(place), 2)  # detached, whoever looks at it
+    load_libc().umount2(bytes(place), 2)  # detached, whoever looks at it
     os.close(server)
 
 
-@pytest.mark.skipif(not hasattr(libc, "umount2"), reason="needs Linux")
+@linux
 def test_path_guard_on_a_silent_mount_is_unknown_and_uses_one_thread(
     silent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,7 +153,7 @@ def test_path_guard_on_a_silent_mount_is_unknown_and_uses_one_thread(
     assert evaluate(silent.parent).verdict is Verdict.YES
 
 
-@pytest.mark.skipif(not hasattr(libc, "umount2"), reason="needs Linux")
+@linux
 def test_path_guard_on_a_broken_mount_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     try:
@@ -156,7 +161,7 @@ def test_path_guard_on_a_broken_mount_is_unknown(tmp_path: Path) -> None:
     except OSError as error:
         pytest.skip(f"needs /dev/fuse: {error}")
     options = f"fd={server},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}".encode()
-    mounted = libc.mount(b"broken", bytes(tmp_path / "broken"), b"fuse", 0, options) == 0
+    mounted = load_libc().mount(b"broken", bytes(tmp_path / "broken"), b"fuse", 0, options) == 0
     os.close(server)
     if not mounted:
         pytest.skip("may not mount")
@@ -165,7 +170,7 @@ def test_path_guard_on_a_broken_mount_is_unknown(tmp_path: Path) -> None:
         assert evaluate(tmp_path / "broken", is_mount=True) == expected
         assert evaluate(tmp_path / "broken", exists=False) == expected
     finally:
-        libc.umount2(bytes(tmp_path / "broken"), 2)
+        load_libc().umount2(bytes(tmp_path / "broken"), 2)
 
 
 def test_look_shares_its_result_with_later_callers() -> None:

@@ -11,12 +11,11 @@ from loguru import logger
 from tests.support.daemons import Daemons
 from tests.support.log_daemons import Journal, running_journald, wait_until
 
-from rae_auto.api import Logger
+from rae_auto.api import Logger, LogLine
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.testing.loggers import LoggerConformance
 from rae_plugins.loggers import socket_sink
 from rae_plugins.loggers.journald import MESSAGE_IDS, JournaldLogger, encode_log_line
-from rae_plugins.loggers.log_line import INFO, LogLine
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +95,12 @@ def test_journald_takes_a_record_that_no_datagram_can_hold(attached: Journal) ->
 
 def test_journald_entry_keeps_the_lines_of_a_text(journal: Journal) -> None:
     text = "of two\nlines, RAE_JOB=other"
-    entry = LogLine(time=datetime.now(UTC), priority=INFO, text=text, job="one\njob", pid=1)
+    entry = LogLine(time=datetime.now(UTC), message=text, job="one\njob", pid=1)
     sink = socket_sink.DatagramConnection(lambda: socket_sink.open_local_socket(str(journal.socket)))
     sink.send(encode_log_line(entry), 1)
     sink.close()
     [found] = entries_with(journal, "of two")
-    assert (found["MESSAGE"], found["RAE_JOB"]) == (text, "one\njob")
+    assert (found["MESSAGE"], found["RAE_JOB"]) == (f"one\njob: {text}", "one\njob")
 
 
 def test_journald_loses_no_line_of_a_burst(attached: Journal) -> None:

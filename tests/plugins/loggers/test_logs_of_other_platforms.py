@@ -4,17 +4,16 @@ import json
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from loguru import logger
+from tests.support.native_logs import FakeEventLog, FakeUnifiedLog
 
 from rae_auto.api import Logger
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.testing.loggers import LoggerConformance
-from rae_plugins.loggers import journald, syslog
+from rae_plugins.loggers import journald, platform_logs
 from rae_plugins.loggers.console import ConsoleLogger
 from rae_plugins.loggers.eventlog import EventLogLogger
 from rae_plugins.loggers.file import FileLogger
@@ -24,52 +23,6 @@ from rae_plugins.loggers.oslog import OsLogLogger
 from rae_plugins.loggers.syslog import SyslogLogger
 
 
-def pretend_module(monkeypatch: pytest.MonkeyPatch, name: str, **contents: object) -> ModuleType:
-    module = ModuleType(name)
-    module.__spec__ = ModuleSpec(name, None)
-    module.__file__ = f"{name}.pyd"
-    vars(module).update(contents)
-    monkeypatch.setitem(sys.modules, name, module)
-    return module
-
-
-class FakeEventLog:
-    """Stand-ins of the modules of pywin32, which keep what they are called with."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.events: list[tuple[int, int, list[str]]] = []
-        self.sources: list[str] = []
-        self.opened = 0
-        self.fails = False
-        pretend_module(
-            monkeypatch,
-            "win32evtlog",
-            EVENTLOG_ERROR_TYPE=1,
-            EVENTLOG_WARNING_TYPE=2,
-            EVENTLOG_INFORMATION_TYPE=4,
-            RegisterEventSource=self.register,
-            DeregisterEventSource=self.deregister,
-            ReportEvent=self.report,
-        )
-        pretend_module(monkeypatch, "win32evtlogutil", AddSourceToRegistry=self.refuse)
-
-    def register(self, server: None, source: str) -> str:
-        self.opened += 1
-        self.sources.append(source)
-        return source
-
-    def deregister(self, source: str) -> None:
-        self.opened -= 1
-
-    def refuse(self, *_: object) -> None:
-        raise PermissionError("only an administrator may")
-
-    def report(self, source: str, kind: int, category: int, id_: int, sid: None, texts: list[str], data: None) -> None:
-        if self.fails:
-            raise RuntimeError("the Event Log is full")
-        self.events.append((kind, id_, texts))
-
-
 @pytest.fixture
 def event_log(monkeypatch: pytest.MonkeyPatch) -> FakeEventLog:
     return FakeEventLog(monkeypatch)
@@ -77,16 +30,7 @@ def event_log(monkeypatch: pytest.MonkeyPatch) -> FakeEventLog:
 
 @pytest.fixture
 def unified_log(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
-    lines: list[tuple[int, str]] = []
-    kinds = {"DEFAULT": 0, "INFO": 1, "DEBUG": 2, "ERROR": 16, "FAULT": 17}
-    pretend_module(
-        monkeypatch,
-        "pyoslog",
-        os_log_create=lambda subsystem, category: (subsystem, category),
-        os_log_with_type=lambda log, kind, text: lines.append((kind, text)),
-        **{f"OS_LOG_TYPE_{name}": number for name, number in kinds.items()},
-    )
-    return lines
+    return FakeUnifiedLog(monkeypatch).lines
 
 
 @pytest.fixture
@@ -105,36 +49,6 @@ def logger_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def end_logging() -> Iterator[None]:
     yield
     log_setup.detach()
-
-
-class TestEventLogConforms(LoggerConformance):
-    @pytest.fixture
-    def plugin(self, event_log: FakeEventLog) -> Logger:
-        return EventLogLogger()
-
-    @pytest.fixture
-    def read(self, event_log: FakeEventLog) -> Callable[[], str]:
-        return lambda: "\n".join(texts[0] for _, _, texts in event_log.events)
-
-
-class TestOsLogConforms(LoggerConformance):
-    @pytest.fixture
-    def plugin(self, unified_log: list[tuple[int, str]]) -> Logger:
-        return OsLogLogger()
-
-    @pytest.fixture
-    def read(self, unified_log: list[tuple[int, str]]) -> Callable[[], str]:
-        return lambda: "\n".join(text for _, text in unified_log)
-
-
-class TestOsLogByCommandConforms(LoggerConformance):
-    @pytest.fixture
-    def plugin(self, logger_command: Path) -> Logger:
-        return OsLogLogger()
-
-    @pytest.fixture
-    def read(self, logger_command: Path) -> Callable[[], str]:
-        return lambda: logger_command.read_text() if logger_command.exists() else ""
 
 
 class TestNativeConforms(LoggerConformance):
@@ -231,7 +145,7 @@ def sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         journal.bind(str(tmp_path / "j"))
         log.bind(str(tmp_path / "s"))
         monkeypatch.setattr(journald, "DEFAULT_SOCKET", str(tmp_path / "j"))
-        monkeypatch.setattr(syslog, "local_socket", lambda: str(tmp_path / "s"))
+        monkeypatch.setattr(platform_logs, "local_socket", lambda: str(tmp_path / "s"))
         yield
 
 
@@ -258,7 +172,7 @@ def test_native_is_the_only_log_of_windows_and_macos(monkeypatch: pytest.MonkeyP
 def test_native_without_any_is_the_console_or_a_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_terminal: bool
 ) -> None:
-    monkeypatch.setattr(syslog, "local_socket", lambda: str(tmp_path / "nothing"))
+    monkeypatch.setattr(platform_logs, "local_socket", lambda: str(tmp_path / "nothing"))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
     logger = chosen(monkeypatch, "linux")
     assert isinstance(logger, ConsoleLogger if is_terminal else FileLogger)

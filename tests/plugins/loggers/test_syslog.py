@@ -14,11 +14,10 @@ from loguru import logger
 from tests.support.log_daemons import Rsyslog, free_port, listens, wait_until
 from tests.support.packages import need
 
-from rae_auto.api import Logger
+from rae_auto.api import Logger, LogLine
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.testing.loggers import LoggerConformance
 from rae_plugins.loggers import socket_sink
-from rae_plugins.loggers.log_line import INFO, LogLine
 from rae_plugins.loggers.syslog import SyslogLogger
 from rae_plugins.loggers.syslog_format import MAX_TEXT_BYTES, encode_local, encode_rfc5424
 
@@ -26,8 +25,7 @@ TLS_DRIVER = "/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_gtls.so"
 
 ENTRY = LogLine(
     time=datetime(2026, 11, 8, 6, 5, 4, 12, timezone(timedelta(hours=1))),
-    priority=INFO,
-    text="backup: started",
+    message="started",
     job="backup",
     run="0a1b",
     state="starting",
@@ -239,12 +237,12 @@ def test_network_form_is_that_of_rfc_5424() -> None:
 
 
 def test_network_form_of_a_line_without_facts_has_none() -> None:
-    bare = evolve(ENTRY, job="", run="", state="", text="stopped")
+    bare = evolve(ENTRY, job="", run="", state="", message="stopped")
     assert encode_rfc5424(bare, 3, "").endswith(b"Z - rae-auto 12 - - stopped")
 
 
 def test_syslog_text_is_cut_between_characters() -> None:
-    cut = encode_local(evolve(ENTRY, text="x" + "☂" * 5000), 3).partition(b": ")[2]
+    cut = encode_local(evolve(ENTRY, job="", message="x" + "☂" * 5000), 3).partition(b": ")[2]
     assert len(cut) <= MAX_TEXT_BYTES
     assert cut.decode() == "x" + "☂" * ((MAX_TEXT_BYTES - 1) // 3)
 

@@ -341,7 +341,7 @@ def test_whatever_a_source_does_it_never_raises(monkeypatch: pytest.MonkeyPatch)
     async def broken(_: object) -> tuple[float, str]:
         raise RuntimeError("several\nlines")
 
-    monkeypatch.setattr(idle, "_sources", lambda: (broken,))
+    monkeypatch.setattr(idle, "list_idle_sources", lambda: (broken,))
     assert read() == Idle(None, "broken: several lines")
 
 

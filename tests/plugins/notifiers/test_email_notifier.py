@@ -15,7 +15,7 @@ import pytest
 from tests.support.mail_server import PASSWORD, Mailserver, read_mail, running_mail_server
 
 from rae_auto.api import Notifier
-from rae_auto.config.options import build
+from rae_auto.config.options import build, warnings_of
 from rae_auto.registry import Registry
 from rae_auto.testing.notifiers import NOTICE, NotifierConformance
 from rae_plugins.notifiers.email import EmailNotifier
@@ -213,6 +213,6 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
 def test_check_warns_of_a_password_that_others_can_read(password: str) -> None:
     path = Path(password[len("${file:") : -1])
     notifier = EmailNotifier(to="a@b", host="h", user="me", password=password)
-    assert notifier.warnings() == ()
+    assert warnings_of(notifier) == ()
     path.chmod(0o644)
-    assert "other users can read" in notifier.warnings()[0]
+    assert "other users can read" in warnings_of(notifier)[0]

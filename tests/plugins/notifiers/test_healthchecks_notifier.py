@@ -57,6 +57,14 @@ class TestHealthchecksConforms(NotifierConformance):
         assert read() == [NOTICE.text, "backup succeeded"]
 
 
+def test_notice_about_the_daemon_pings_no_check_of_a_job(service: Service) -> None:
+    of_daemon = {"kind": NotifyOn.BACK, "job": JobId(""), "run": ""}
+    notify(HealthchecksNotifier(url=f"{service.url}/{{job}}"), **of_daemon)
+    assert signals(service) == []
+    notify(HealthchecksNotifier(url=service.url), **of_daemon)
+    assert signals(service) == ["/log"]
+
+
 @pytest.mark.parametrize(
     ("kind", "signal"),
     [

@@ -11,7 +11,7 @@ import pytest
 from tests.support.http_service import Service
 
 from rae_auto.api import Notifier
-from rae_auto.config.options import build
+from rae_auto.config.options import build, warnings_of
 from rae_auto.model.policies import NotifyOn
 from rae_auto.registry import Registry
 from rae_auto.testing.notifiers import NOTICE, NotifierConformance
@@ -116,11 +116,11 @@ def test_address_and_headers_come_from_secrets(service: Service, tmp_path: Path,
     path.chmod(0o600)
     monkeypatch.setenv("TOKEN", "Bearer abc")
     notifier = WebhookNotifier(url=f"${{file:{path}}}", headers={"Authorization": "${env:TOKEN}"})
-    assert notifier.warnings() == ()
+    assert warnings_of(notifier) == ()
     notify(notifier)
     assert service.requests[0][1]["Authorization"] == "Bearer abc"
     monkeypatch.delenv("TOKEN")
-    assert "TOKEN" in notifier.warnings()[0]
+    assert "TOKEN" in warnings_of(notifier)[0]
 
 
 @pytest.mark.parametrize(

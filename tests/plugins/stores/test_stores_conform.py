@@ -11,6 +11,8 @@ from rae_plugins.stores.sqlite import SqliteStore
 
 
 class TestMemoryConforms(StoreConformance):
+    is_durable = False
+
     @pytest.fixture
     def plugin(self) -> Store:
         return MemoryStore()

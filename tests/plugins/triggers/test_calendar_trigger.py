@@ -141,17 +141,16 @@ def test_calendar_warns_of_a_match_without_an_event(bins: Path) -> None:
 
 
 def test_run_of_a_calendar_gets_the_event(tmp_path: Path) -> None:
-    now = datetime.now(UTC)
-    begin = now + timedelta(seconds=2)
-    text = BINS.replace("DTSTART;TZID=Europe/Berlin:20260108T100000", f"DTSTART:{begin:%Y%m%dT%H%M%SZ}").replace(
-        "DTEND;TZID=Europe/Berlin:20260108T113000", "DURATION:PT1H"
-    )
-    (tmp_path / "c.ics").write_text(text)
-    ref = TriggerRef("calendar", {"file": str(tmp_path / "c.ics"), "match": "Meeting"})
-    job = Job(id="a", shell='echo "$RAE_EVENT"', schedule=[ref])
+    def write_calendar(begin: datetime) -> None:
+        text = BINS.replace("DTSTART;TZID=Europe/Berlin:20260108T100000", f"DTSTART:{begin:%Y%m%dT%H%M%SZ}")
+        (tmp_path / "c.ics").write_text(text.replace("DTEND;TZID=Europe/Berlin:20260108T113000", "DURATION:PT1H"))
 
     async def main() -> dict[str, Any]:
-        async with asyncio.timeout(60), Scheduler(directory=tmp_path / "state", jobs=[job]) as scheduler:
+        async with asyncio.timeout(60), Scheduler(directory=tmp_path / "state") as scheduler:
+            # Not before the scheduler runs, which takes long on a slow machine: a start before that is none.
+            write_calendar(datetime.now(UTC) + timedelta(seconds=3))
+            ref = TriggerRef("calendar", {"file": str(tmp_path / "c.ics"), "match": "Meeting"})
+            await scheduler.add_job(Job(id="a", shell='echo "$RAE_EVENT"', schedule=[ref]))
             while not (runs := await scheduler.history("a")) or not runs[0].state.final:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             output = tmp_path / "state" / "output" / "a" / f"{runs[0].id}.1.log"

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rae_auto.api import ScheduleTrigger
+from rae_auto.config.options import build
+from rae_auto.registry import Registry
 from rae_auto.testing.triggers import ScheduleConformance
 from rae_plugins.triggers import interval, manual, once
 from rae_plugins.triggers.interval import IntervalTrigger
@@ -84,6 +86,12 @@ def test_interval_in_days_comes_once_where_the_clocks_change() -> None:
     assert gap == ["03-29 03:00", "03-30 02:30"]
     fold = berlin_starts("1d", "2026-10-24T12:00:00+00:00", 2, from_="2026-01-01T02:30:00+01:00")
     assert fold == ["10-25 02:30", "10-26 02:30"]
+
+
+def test_interval_in_days_of_a_configuration_is_by_the_calendar() -> None:
+    options = {"every": "1d", "from": "2026-01-01T09:00:00+01:00"}
+    made = build(IntervalTrigger, options, timezone="Europe/Berlin", plugins=Registry())
+    assert made == IntervalTrigger(every="1d", from_="2026-01-01T09:00:00+01:00", timezone="Europe/Berlin")
 
 
 def test_day_of_the_calendar_is_another_schedule_than_24_hours() -> None:

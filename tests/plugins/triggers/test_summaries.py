@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
         ("cron", {"expression": "0 18 * * *", "timezone": "Asia/Tokyo"}, "cron 0 18 * * * Asia/Tokyo"),
         ("cron", {"expression": "0 18 * * *", "timezone": "UTC"}, "cron 0 18 * * *"),
         ("once", {"at": "2030-01-31T18:00"}, "once 2030-01-31 18:00"),
-        ("once", {"at": "2030-01-31T18:00:05+01:00"}, "once 2030-01-31 18:00:05+01:00"),
+        ("once", {"at": "2030-01-31T18:00:05+01:00"}, "once 2030-01-31 17:00:05+00:00"),
         ("interval", {"every": 90}, "every 1m30s"),
         ("manual", {}, "manual"),
         ("file", {"paths": ["/inbox", "/srv"]}, "file /inbox, /srv"),
@@ -65,3 +65,9 @@ def test_summary_that_raises_is_the_type() -> None:
 
     job = Job(id=JobId("j"), command="true", schedule=TriggerRef("broken", {}, "t"))
     assert PluginFactory(Source(), "UTC").plan(job, JobOrigin.CONFIG).plan.summaries == ("broken",)
+
+
+def test_once_is_shown_in_the_configured_zone():
+    job = Job(id=JobId("j"), command="true", schedule=TriggerRef("once", {"at": "2030-01-31T23:00+00:00"}, "t"))
+    plan = PluginFactory(Registry(), "Asia/Kolkata").plan(job, JobOrigin.CONFIG).plan
+    assert plan.summaries == ("once 2030-02-01 04:30+05:30",)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,13 +16,13 @@ from rae_auto.api import Notice, Notifier
 from rae_auto.model.primitives.problems import invalid
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.notices import notice_body, notice_title
-from rae_auto.toolkit.secrets.references import resolve_references
+from rae_auto.toolkit.secrets import SecretText, to_secret_text
 from rae_notifier_apprise.child import FAILED, INVALID, MISSING
 
 _CHILD = Path(__file__).with_name("child.py")
 
 
-def _check_url(_: object, __: object, url: str) -> None:
+def _check_url(url: str) -> None:
     if not url.startswith("${") and "://" not in url:
         raise invalid(
             'must be an address of Apprise, as in "ntfy://my-topic", or a reference such as ${file:PATH}', "url"
@@ -37,9 +36,8 @@ class AppriseNotifier(Notifier):
     type: ClassVar[str] = "apprise"
     example: ClassVar[Mapping[str, Any]] = {"url": "ntfy://my-topic"}
 
-    url: str = field(
-        validator=_check_url,
-        repr=False,
+    url: SecretText = field(
+        converter=to_secret_text,
         metadata={
             "help": "the address as Apprise writes it; ${file:PATH} or another reference for one that is a secret"
         },
@@ -53,18 +51,13 @@ class AppriseNotifier(Notifier):
         """Return that Apprise is missing."""
         return None if find_spec("apprise") else "apprise is not installed; run 'pip install apprise'"
 
-    def warnings(self) -> tuple[str, ...]:
-        """Return a warning about a secret that can't be read now."""
-        try:
-            resolve_references(self.url, os.environ, "url", run_programs=False)
-        except ValueError as error:
-            return (str(error),)
-        return ()
+    def __attrs_post_init__(self) -> None:
+        _check_url(self.url.unresolved_text)
 
     async def notify(self, notice: Notice) -> None:
         """Send the notice. Errors: RuntimeError, with the service and not with the rest of its address."""
-        url, _ = await asyncio.to_thread(resolve_references, self.url, os.environ, "url")
-        _check_url(None, None, url)
+        url = await self.url.reveal_async("url")
+        _check_url(url)
         message = {
             "url": url,
             "title": notice_title(notice),

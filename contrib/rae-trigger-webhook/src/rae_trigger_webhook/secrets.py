@@ -1,52 +1,25 @@
-"""Tokens and secrets by reference, `${env:NAME}` and `${file:PATH}`: read when needed, and never shown."""
+"""The tokens and secrets by which senders prove who they are: long enough, and read when needed."""
 
-import asyncio
-import os
-import re
-from pathlib import Path
+from rae_auto.toolkit.secrets import SecretText
 
 MIN_SECRET_CHARACTERS = 16
 """Shorter ones can be guessed."""
 
-_REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
 
-
-def is_reference(value: str) -> bool:
-    """Return whether a value says where the secret is, and isn't the secret itself."""
-    return _REFERENCE.fullmatch(value) is not None
-
-
-def check_secret(name: str, value: str | None) -> None:
+def check_secret(name: str, value: SecretText | None) -> None:
     """Check a token or secret of the configuration. Errors: ValueError, which doesn't repeat the value."""
-    if value is None or is_reference(value):
+    if value is None or value.has_references:
         return
-    if value.startswith("${"):
+    if value.unresolved_text.startswith("${"):
         raise ValueError(f'"{name}" is an invalid reference; use ${{env:NAME}} or ${{file:PATH}}')
-    _check_length(f'"{name}"', value)
+    _check_length(f'"{name}"', value.unresolved_text)
 
 
-async def read_secret(name: str, value: str) -> bytes:
-    """Return the secret of a reference as it is now, so that a new one needs no restart. Errors: ValueError."""
-    reference = _REFERENCE.fullmatch(value)
-    if reference is None:
-        return value.encode()
-    if reference[1] == "env":
-        secret = os.environ.get(reference[2], "")
-    else:
-        secret = await asyncio.to_thread(_read_file, name, reference[2])
-    _check_length(f'"{name}" from {value}', secret)
+async def read_secret(name: str, value: SecretText) -> bytes:
+    """Return the secret as it is now, so that a new one needs no restart. Errors: ValueError."""
+    secret = await value.reveal_async(name)
+    _check_length(f'"{name}" from {value.unresolved_text}' if value.has_references else f'"{name}"', secret)
     return secret.encode()
-
-
-def _read_file(name: str, path_text: str) -> str:
-    path = Path(path_text).expanduser()
-    try:
-        if os.name == "posix" and path.stat().st_mode & 0o077:
-            raise ValueError(f"\"{name}\": other users can read {path}; run 'chmod 600' on it")
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        problem = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ValueError(f'"{name}": {path} cannot be read ({problem}); check the path in ${{file:…}}') from None
 
 
 def _check_length(subject: str, secret: str) -> None:

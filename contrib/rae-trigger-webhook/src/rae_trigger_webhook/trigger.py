@@ -6,12 +6,14 @@ from ipaddress import ip_address
 from typing import ClassVar
 
 from attrs import field, frozen
+from attrs.converters import optional
 from attrs.validators import ge, le
 
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
+from rae_auto.toolkit.secrets import SecretText, to_secret_text
 from rae_auto.toolkit.summaries import summarize
-from rae_trigger_webhook.secrets import check_secret, is_reference
+from rae_trigger_webhook.secrets import check_secret
 
 MAX_BODY_BYTES = 1 << 20
 """Upper limit of `max_body`: each event is kept in the store."""
@@ -60,14 +62,14 @@ class WebhookTrigger(SourceTrigger):
     type: ClassVar[str] = "webhook"
 
     path: str = field(converter=_convert_path, metadata={"help": "path of the URL; each job on a port needs its own"})
-    token: str | None = field(
+    token: SecretText | None = field(
         default=None,
-        repr=False,
+        converter=optional(to_secret_text),
         metadata={"help": "token that a request must hold: `${file:PATH}` or `${env:NAME}`"},
     )
-    secret: str | None = field(
+    secret: SecretText | None = field(
         default=None,
-        repr=False,
+        converter=optional(to_secret_text),
         metadata={"help": "secret that requests are signed with: `${file:PATH}` or `${env:NAME}`"},
     )
     scheme: SignatureScheme = field(
@@ -134,7 +136,7 @@ class WebhookTrigger(SourceTrigger):
         warnings = [
             f'"{name}" is written in the configuration itself; use ${{file:PATH}} or ${{env:NAME}}'
             for name, value in (("token", self.token), ("secret", self.secret))
-            if value is not None and not is_reference(value)
+            if value is not None and not value.has_references
         ]
         if not ip_address(self.host).is_loopback:
             warnings.append(

@@ -9,8 +9,10 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.cli.change.definition import definition_of, triggers_of, work_of
+from rae_auto.cli.change.option_words import to_options
 from rae_auto.cli.queries import connect, zone_of
 from rae_auto.cli.usage import KeyValue, OneOf, WholeNumber
+from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.tables import print_json
 from rae_auto.views.times import local_and_relative_time
@@ -27,7 +29,20 @@ from rae_auto.views.times import local_and_relative_time
 @click.option("--every", metavar="DURATION", help="Run it repeatedly, at this interval.")
 @click.option("--at", metavar="TIME", help="Run it once, at this time: in 10 minutes, tomorrow 9:00.")
 @click.option("--on", "paths", multiple=True, metavar="PATH", help="Run it when this file or folder changes.")
-@click.option("--trigger", "triggers", multiple=True, metavar="TYPE", help="Another trigger, as a table or 'TYPE K=V'.")
+@click.option(
+    "--trigger",
+    "triggers",
+    multiple=True,
+    metavar="TYPE:KEY=VALUE",
+    help="Another trigger, as 'file:paths=/inbox', with further pairs after commas, or as a table.",
+    shell_complete=options.complete("triggers"),
+)
+@click.option(
+    "--executor",
+    metavar="TYPE:KEY=VALUE",
+    help="What runs it, as 'process:orphans=allow' or a table.",
+    shell_complete=options.complete("executors"),
+)
 @click.option("--cwd", metavar="FOLDER", help="Where the command starts; by default in this folder.")
 @click.option("--env", type=KeyValue(), multiple=True, metavar="KEY=VALUE", help="A variable of its environment.")
 @click.option(
@@ -43,7 +58,14 @@ from rae_auto.views.times import local_and_relative_time
     help="A job whose latest run must have succeeded.",
     shell_complete=options.complete("jobs"),
 )
-@click.option("--guard", "guards", multiple=True, metavar="TYPE", help="A guard, as 'load below=2' or a table.")
+@click.option(
+    "--guard",
+    "guards",
+    multiple=True,
+    metavar="TYPE:KEY=VALUE",
+    help="A guard, as 'load:below=2' or a table.",
+    shell_complete=options.complete("guards"),
+)
 @click.option("--guard-timeout", metavar="DURATION", help="Wait so long for its guards.")
 @click.option("--timeout", metavar="DURATION", help="End a run that takes longer.")
 @click.option("--priority", type=OneOf(["low", "normal", "high", "critical"]), help="Its place in the queue.")
@@ -78,7 +100,7 @@ def add_command(
 
     The job runs in the folder where you type this. --on, --trigger, --env, --needs and --guard may be repeated.
 
-    Example: rae-auto add tidy --every 1h --guard "load below=2" -- find /tmp/scratch -mtime +7 -delete
+    Example: rae-auto add tidy --every 1h --guard load:below=2 -- find /tmp/scratch -mtime +7 -delete
     """
     work = work_of(fields, command)
     definition = definition_of(fields, _from_file(file_, name, work), command, file_)
@@ -92,7 +114,12 @@ def add_command(
         if fields["at"]:
             at = options.read_future_time("--at", fields["at"], zone_of(client))
             definition["schedule"] = triggers_of({**fields, "at": at.isoformat()})
-        added = client.call("add", definition=definition, replace=replace)
+        try:
+            added = client.call("add", definition=definition, replace=replace, via="command_line")
+        except SchedulerError as error:
+            if file_ is None:
+                error.args = (to_options(str(error)), *error.args[1:])
+            raise
     if json_:
         print_json(added)
     else:

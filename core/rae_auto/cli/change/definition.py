@@ -1,17 +1,16 @@
 """The definition of a job from the options of `rae-auto add`."""
 
 import os
-import shlex
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.cli.change.plugin_words import parse_plugin
 
 _SCHEDULES = {"schedule": ("cron", "expression"), "every": ("interval", "every"), "at": ("once", "at")}
+_EXAMPLES = {"schedule": '--schedule "0 9 * * *"', "every": "--every 5m", "at": '--at "tomorrow 9:00"'}
 _PLAIN = ("timeout", "priority", "overlap", "guard_timeout")
 
 
@@ -39,7 +38,9 @@ def definition_of(
     if options["needs"]:
         definition["needs"] = list(options["needs"])
     if options["guards"]:
-        definition["guards"] = [_plugin("--guard", text) for text in options["guards"]]
+        definition["guards"] = [parse_plugin("--guard", text) for text in options["guards"]]
+    if options["executor"]:
+        definition["executor"] = parse_plugin("--executor", options["executor"])
     if triggers := triggers_of(options):
         definition["schedule"] = triggers
     if options["cwd"]:
@@ -62,6 +63,8 @@ def triggers_of(options: Mapping[str, Any]) -> list[dict[str, Any]]:
     zone = options["tz"]
     if zone and not options["schedule"]:
         raise _refusal("--tz", "is the time zone of --schedule; use both, or write --at with an offset")
+    if empty := next((name for name in _SCHEDULES if options[name] is not None and not options[name].strip()), None):
+        raise _refusal(f"--{empty}", f"is empty; write {_EXAMPLES[empty]}, or leave it out")
     triggers: list[dict[str, Any]] = [
         {"type": kind, "options": {option: options[name]}}
         for name, (kind, option) in _SCHEDULES.items()
@@ -71,45 +74,11 @@ def triggers_of(options: Mapping[str, Any]) -> list[dict[str, Any]]:
         triggers[0]["options"]["timezone"] = zone
     if options["paths"]:
         triggers.append({"type": "file", "options": {"paths": [_absolute(path) for path in options["paths"]]}})
-    return [*triggers, *(_plugin("--trigger", text) for text in options["triggers"])]
-
-
-def _plugin(option: str, text: str) -> dict[str, Any]:
-    """Return a plugin that is written as `load below=2`, or as a table of TOML: `{ type = "load", below = 2 }`."""
-    if text.lstrip().startswith("{"):
-        try:
-            table = tomllib.loads(f"table = {text}")["table"]
-        except tomllib.TOMLDecodeError as error:
-            raise _refusal(option, f"is not a valid table of TOML ({error})") from None
-        kind = table.pop("type", None)
-        if kind is None:
-            raise _refusal(option, "needs a type, as in '{ type = \"load\", below = 2 }'")
-        return {"type": kind, "options": table}
-    try:
-        kind, *words = shlex.split(text)
-    except ValueError:
-        raise _refusal(option, "must be a type and KEY=VALUE pairs; for example 'load below=2'") from None
-    pairs = []
-    for word in words:
-        key, is_pair, value = word.partition("=")
-        if not is_pair or not key:
-            raise _refusal(
-                option, f"takes a type and KEY=VALUE pairs, as in 'load below=2'; {quote(word)} is not a pair"
-            )
-        pairs.append((key, _value(value)))
-    return {"type": kind, "options": dict(pairs)}
+    return [*triggers, *(parse_plugin("--trigger", text) for text in options["triggers"])]
 
 
 def _refusal(option: str, problem: str) -> click.UsageError:
     return click.UsageError(f"{option} {problem}")
-
-
-def _value(text: str) -> Any:
-    """Return a value of TOML; what is not one is a text, so that texts need no quotes."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def _absolute(path: str) -> str:

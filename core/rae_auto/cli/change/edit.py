@@ -88,7 +88,7 @@ def _edit_added(job: str, definition: dict[str, Any], config: str | None) -> int
             raise ConfigError([f"the table is that of {new.id}; 'rae-auto rename {job} {new.id}' gives another name"])
         if new != old:
             with connect(config) as client:
-                print_warnings(client.call("add", definition=documents.dump(new), replace=True))
+                print_warnings(client.call("add", definition=documents.dump(new), replace=True, via="command_line"))
         path.unlink()
         path.parent.rmdir()
         return "nothing was changed" if new == old else f"changed {escape_line(job)}"

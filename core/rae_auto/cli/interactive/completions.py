@@ -88,6 +88,16 @@ def _plugins(context: click.Context) -> Iterable[str]:
     return Registry().names(Kind(context.params["kind"]))
 
 
+def _plugins_of(kind: str) -> Names:
+    def names(_: click.Context) -> Iterable[str]:
+        from rae_auto.api.plugin import Kind  # lazy: start-up
+        from rae_auto.registry import Registry  # lazy: start-up
+
+        return sorted(Registry().names(Kind(kind)))
+
+    return names
+
+
 def _states(_: click.Context) -> Iterable[str]:
     return [state.value for state in RunState]
 
@@ -101,5 +111,8 @@ _KINDS: dict[str, tuple[Names, ...]] = {
     "states": (_states,),
     "notifiers": (_configured("notifiers"),),
     "plugins": (_plugins,),
+    "triggers": (_plugins_of("trigger"),),
+    "guards": (_plugins_of("guard"),),
+    "executors": (_plugins_of("executor"),),
 }
 """Where the names of a kind come from: the first place that has one."""

@@ -1,9 +1,11 @@
 """The answer to `rae-auto` without a command: one screen of status, where a daemon is running for this folder."""
 
 import shutil
+from pathlib import Path
 
 import click
 
+from rae_auto.cli.interactive.absence import describe_absence
 from rae_auto.cli.queries import connect, zone_of
 from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
@@ -25,9 +27,11 @@ def show_overview() -> bool:
     try:
         with connect(None, ANSWER_TIMEOUT_SECONDS) as client:
             status = client.call("status", local_times=True)
+            absence = describe_absence(client, Path(status["state_directory"]))
     except (SchedulerError, OSError):
         return False
-    lines = [escape_line(line) for line in status_lines(status, zone_of(client))]
+    shown = [*([absence] if absence else []), *status_lines(status, zone_of(client))]
+    lines = [escape_line(line) for line in shown]
     lines += [style(escape_line(line), fg="red") for line in problem_lines(status)]
     for line in lines:
         click.echo(line)

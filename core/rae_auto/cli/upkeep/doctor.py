@@ -33,7 +33,10 @@ def doctor_command(config: str | None, json_: bool) -> int:
 
     answer = _ask_daemon(config)
     pid = None if isinstance(answer, SchedulerError) else answer["pid"]
-    findings = [*diagnose(find_config(config), Machine.inspect(pid)), *check_daemon(answer)]
+    findings = list(diagnose(find_config(config), Machine.inspect(pid)))
+    # The daemon knows some problems that the store or the configuration has shown.
+    known = {finding.observation for finding in findings}
+    findings += [finding for finding in check_daemon(answer) if finding.observation not in known]
     problems = sum(finding.hint is not None for finding in findings)
     if json_:
         print_json({"ok": not problems, "findings": [finding_record(finding) for finding in findings]})

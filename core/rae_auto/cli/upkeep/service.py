@@ -64,7 +64,7 @@ def install_command(
     """
     from rae_auto.service import manager, systemd  # lazy: start-up
 
-    platform = manager.platform_adapter()
+    platform = manager.platform_adapter(is_system=system, name=name, user=user)
     service = manager.plan_service(options.config_path(config), name, is_system=system, user=user)
     needs_linger = platform.TITLE == systemd.TITLE and not system and not _is_lingering()
     before = manager.installed_origin(platform.unit_path(name, system))
@@ -75,6 +75,7 @@ def install_command(
         return
     for file in manager.install(platform, service):
         click.echo(f"wrote {file.path}")
+    _mention_pywin32(platform, is_system=system, user=user)
     if linger and needs_linger:
         manager.enable_linger()
         click.echo("turned lingering on")
@@ -104,7 +105,7 @@ def show_command(name: str, system: bool, user: str | None, config: str | None) 
     from rae_auto.service import manager  # lazy: start-up
 
     service = manager.plan_service(options.config_path(config), name, is_system=system, user=user)
-    _show(manager.platform_adapter(), service)
+    _show(manager.platform_adapter(is_system=system, name=name, user=user), service)
 
 
 def _show(platform: "ServicePlatform", service: "ServiceDefinition") -> None:
@@ -118,6 +119,7 @@ def _show(platform: "ServicePlatform", service: "ServiceDefinition") -> None:
     for file in files:
         click.echo(f"# {file.path}")
         click.echo(escape_text(file.text.rstrip("\n")))
+    _mention_pywin32(platform, is_system=service.is_system, user=service.user)
     click.echo("\n# then:")
     commands = platform.commands(service.name, service.is_system)
     linger = (("loginctl", "enable-linger"),) if service.origin.has_linger and not _is_lingering() else ()
@@ -135,7 +137,7 @@ def uninstall_command(name: str, system: bool) -> None:
     """
     from rae_auto.service import manager  # lazy: start-up
 
-    platform = manager.platform_adapter()
+    platform = manager.platform_adapter(is_system=system, name=name)
     origin = manager.require_installed(platform, name, system)
     _stop_daemon(origin, leave_running=False)
     manager.stop(platform, name, system)
@@ -154,7 +156,7 @@ def start_command(name: str, system: bool) -> None:
     """
     from rae_auto.service import manager  # lazy: start-up
 
-    manager.start(manager.platform_adapter(), name, system)
+    manager.start(manager.platform_adapter(is_system=system, name=name), name, system)
     click.echo("started")
 
 
@@ -167,7 +169,7 @@ def stop_command(name: str, system: bool) -> None:
     """
     from rae_auto.service import manager  # lazy: start-up
 
-    platform = manager.platform_adapter()
+    platform = manager.platform_adapter(is_system=system, name=name)
     text = _stop_daemon(manager.require_installed(platform, name, system), leave_running=False)
     manager.stop(platform, name, system)
     click.echo(text)
@@ -182,7 +184,7 @@ def restart_command(name: str, system: bool) -> None:
     """
     from rae_auto.service import manager  # lazy: start-up
 
-    platform = manager.platform_adapter()
+    platform = manager.platform_adapter(is_system=system, name=name)
     text = _stop_daemon(manager.require_installed(platform, name, system), leave_running=True)
     manager.stop(platform, name, system)
     manager.start(platform, name, system)
@@ -201,7 +203,7 @@ def status_command(name: str, system: bool, json_: bool) -> int:
     from rae_auto.service.definition import check_name  # lazy: start-up
     from rae_auto.service.status import read_status  # lazy: start-up
 
-    platform = manager.platform_adapter()
+    platform = manager.platform_adapter(is_system=system, name=name)
     status = read_status(platform, check_name(name), system)
     daemon = None if status.origin is None else _ping(status.origin)
     if json_:
@@ -237,7 +239,7 @@ def logs_command(name: str, system: bool, follow: bool) -> int:
     """
     from rae_auto.service import manager  # lazy: start-up
 
-    platform = manager.platform_adapter()
+    platform = manager.platform_adapter(is_system=system, name=name)
     manager.require_installed(platform, name, system)
     argv = platform.commands(name, system).logs
     if not argv:
@@ -248,10 +250,17 @@ def logs_command(name: str, system: bool, follow: bool) -> int:
         raise SchedulerError(f"'{argv[0]}' was not found; use 'rae-auto logs'") from None
 
 
-def _is_lingering() -> bool:
-    from rae_auto.service.systemd import is_lingering  # lazy: start-up
+def _mention_pywin32(platform: "ServicePlatform", *, is_system: bool, user: str | None) -> None:
+    from rae_auto.service import task_scheduler, windows_service  # lazy: start-up
 
-    return sys.platform != "linux" or ((name := user_name()) is not None and is_lingering(name))
+    if platform.TITLE == task_scheduler.TITLE and is_system and windows_service.is_account(user):
+        click.echo(windows_service.WITHOUT_PYWIN32)
+
+
+def _is_lingering() -> bool:
+    from rae_auto.service.systemd import has_lingering, is_lingering  # lazy: start-up
+
+    return not has_lingering() or ((name := user_name()) is not None and is_lingering(name))
 
 
 def _directory(origin: "Origin") -> Path:

@@ -7,7 +7,6 @@ memory.
 import contextlib
 import os
 import re
-import shlex
 import stat
 import tomllib
 from pathlib import Path
@@ -18,6 +17,8 @@ from rae_auto.errors import ConfigError
 from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.json_values import MAX_NESTING_LEVELS
 from rae_auto.model.primitives.problems import Invalid, invalid
+from rae_auto.platforms.file_rights import file_rights
+from rae_auto.toolkit.files import open_for_reading
 
 _MAX_FILE_BYTES = 1 << 20
 _MAX_KEY_PARTS = 1000
@@ -97,14 +98,12 @@ def format_place(path: Path, line: int | None = None) -> str:
 
 
 def _content(path: Path) -> bytes:
-    # Without O_NONBLOCK, opening a pipe in place of the file would block forever.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    descriptor = open_for_reading(path)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise invalid("is not a regular file; name a TOML file")
-        if os.name == "posix":
-            _refuse_others(path, status)
+        _refuse_others(path, status)
         content = file.read(_MAX_FILE_BYTES + 1)
     if len(content) > _MAX_FILE_BYTES:
         raise invalid("is larger than 1 MiB; split the jobs over several daemons, or add them with 'rae-auto add'")
@@ -121,41 +120,5 @@ def _os_problem(error: OSError) -> str:
 
 def _refuse_others(path: Path, status: os.stat_result) -> None:
     """Raise Invalid if another user could have written the file or replaced it."""
-    if risk := _other_writer(status):
-        raise invalid(f"{risk}; run '{_repair_command(path, status)}'")
-    directories = {*path.absolute().parents, *path.resolve().parents}
-    for directory in sorted(directories, reverse=True):
-        above = directory.stat()
-        # In a sticky directory such as /tmp only the owner of a file can replace it.
-        if (risk := _other_writer(above)) and not (above.st_mode & stat.S_ISVTX and above.st_uid in (0, os.geteuid())):
-            raise invalid(
-                f"its directory {directory} {risk}; run '{_repair_command(directory, above)}', or move the file"
-            )
-
-
-def _repair_command(path: Path, status: os.stat_result) -> str:
-    """Return the command that takes a file or directory from other users."""
-    name = shlex.quote(str(path))
-    return f"chmod go-w {name}" if status.st_uid in (0, os.geteuid()) else f"sudo chown {os.geteuid()} {name}"
-
-
-def _other_writer(status: os.stat_result) -> str | None:
-    if status.st_uid not in (0, os.geteuid()):
-        return f"is owned by another user (uid {status.st_uid})"
-    if status.st_mode & stat.S_IWOTH:
-        return "is writable by everyone"
-    if status.st_mode & stat.S_IWGRP and not _is_private_group(status):
-        return "is writable by its group"
-    return None
-
-
-def _is_private_group(status: os.stat_result) -> bool:
-    """Return whether the group has the owner as its only member, as with umask 002 on many Linux distributions."""
-    import grp
-    import pwd
-
-    try:
-        owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
-    except KeyError:
-        return False
-    return owner.pw_gid == group.gr_gid and owner.pw_name == group.gr_name and set(group.gr_mem) <= {owner.pw_name}
+    if risk := file_rights().find_other_writer(path, status):
+        raise invalid(risk)

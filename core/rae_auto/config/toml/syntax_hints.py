@@ -47,6 +47,15 @@ def _find_escape(message: str, content: str, _: Sequence[str]) -> str | None:
     return f"a backslash begins an escape in double quotes; write {example} in single quotes, or double each backslash"
 
 
+def _find_leading_zero(_: str, content: str, __: Sequence[str]) -> str | None:
+    """Return a hint on a number with zeros at its begin, such as a file mode."""
+    number = re.match(rf"\s*{_BARE_KEY}\s*=\s*(0\d+)\s*(?:#.*)?$", content)
+    if number is None:
+        return None
+    plain = number[1].lstrip("0") or "0"
+    return f'a number can\'t begin with a zero; write "{number[1]}" as text, or {plain} as a number'
+
+
 def _find_second(message: str, content: str, before: Sequence[str]) -> str | None:
     """Return a hint on a table or a key that stands twice."""
     if not re.search(r"twice|Cannot overwrite|Cannot mutate|Can't overwrite", message):
@@ -192,6 +201,7 @@ def _is_inside_brackets(before: Sequence[str]) -> bool:
 
 
 _FINDERS: Sequence[Callable[[str, str, Sequence[str]], str | None]] = (
+    _find_leading_zero,
     _find_second,
     _find_typographic_quotes,
     _find_escape,

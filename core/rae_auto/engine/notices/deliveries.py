@@ -108,7 +108,7 @@ def _await_delivery(turn: Turn, notice: OutboxNotice) -> None:
     if notice.next_try_at is not None:
         wait = max(wait, min(notice.next_try_at - turn.now.wall, _delay_after(notice.tries)))
     if wait > timedelta(0):
-        turn.state.timers.set(turn.now.mono + wait.total_seconds(), Alarm.NOTICE, notice.key)
+        turn.state.timers.set(turn.now.mono + wait.total_seconds(), Alarm.NOTICE, notice.key, notice.tries)
     else:
         turn.state.outbox.make_ready(notice)
 
@@ -118,10 +118,13 @@ def _delay_after(tries: int) -> timedelta:
     return min(FIRST_DELAY * (1 << min(tries - 1, 20)), MAX_DELAY)
 
 
-def ring_notice(turn: Turn, key: str) -> None:
-    """Deliver a notice that was held back, or could not be delivered, if its time has come."""
+def ring_notice(turn: Turn, key: str, tries: int) -> None:
+    """Deliver a notice that was held back, or could not be delivered, if its time has come.
+
+    `tries` is the number of failures at which the alarm was set; after another one it rings no more.
+    """
     notice = turn.state.outbox.notices.get(key)
-    if notice is None:
+    if notice is None or notice.tries != tries:
         return
     if notice.held_until is not None and notice.held_until > turn.now.wall:
         _await_delivery(turn, notice)
@@ -161,18 +164,20 @@ def _find_batch(turn: Turn, first: OutboxNotice) -> tuple[OutboxNotice, ...]:
 def end_delivery(turn: Turn, event: DeliveryEnded) -> None:
     """Forget notices that are delivered; have others tried again later, or give them up."""
     ended = turn.state.outbox.end(event.keys)
+    # A batch has one schedule, that of its newest member: each with its own would hasten the others.
+    tries = min((notice.tries for notice in ended), default=0) + 1
     for notice in ended:
         if event.error is None:
             _forget(turn, notice)
         else:
-            _note_failure(turn, notice, event.error, others=len(ended) - 1 if notice is ended[0] else None)
+            _note_failure(turn, notice, event.error, tries, others=len(ended) - 1 if notice is ended[0] else None)
     for notifier in dict.fromkeys(notice.notifier for notice in ended):
         _deliver_ready(turn, notifier)
 
 
-def _note_failure(turn: Turn, notice: OutboxNotice, error: str, others: int | None) -> None:
+def _note_failure(turn: Turn, notice: OutboxNotice, error: str, tries: int, others: int | None) -> None:
     """Have a notice tried again later, or give it up; report it with the number of `others`, if given."""
-    tries, now = notice.tries + 1, turn.now.wall
+    now = turn.now.wall
     # A start that is reported after the end of its run would be wrong.
     is_over = tries >= MAX_TRIES or notice.kind is NotifyOn.START
     failed = evolve(

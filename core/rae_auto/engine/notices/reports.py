@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from attrs import evolve, frozen
 
 from rae_auto.engine.notices.deliveries import put_into_outbox
+from rae_auto.engine.notices.downtimes import count_missed
 from rae_auto.engine.notices.rules import choose_kinds, count_end, count_skips
 from rae_auto.engine.state import JobEntry
 from rae_auto.engine.turn import Turn
@@ -132,10 +133,18 @@ def report_downtime(
     has_more: bool,
     caught_up: int,
 ) -> None:
-    """Report starts that fell due while the daemon was down or the machine slept. The caller saves the job's state."""
+    """Report starts that fell due while the daemon was down or the machine slept. The caller saves the job's state.
+
+    Where the notice that the daemon is back has them, they get none of their own.
+    """
     policy = job_entry.job.notify
     is_downtime = cause in (MissedCause.DOWN, MissedCause.SLEPT, MissedCause.STORE_REVERTED)
-    if not missed or not is_downtime or NotifyOn.DOWNTIME not in policy.on:
+    if not missed or not is_downtime:
+        return
+    if cause is not MissedCause.SLEPT:
+        count_missed(turn, job_entry.job.id, caught_up, len(missed) - caught_up, has_more=has_more)
+    is_in_back_notice = cause is MissedCause.DOWN and NotifyOn.BACK in policy.on and turn.state.downtime is not None
+    if NotifyOn.DOWNTIME not in policy.on or is_in_back_notice:
         return
     job, time = job_entry.job.id, _time_format(turn)
     count = f"{'more than ' if has_more else ''}{format_count(len(missed), 'start')}"

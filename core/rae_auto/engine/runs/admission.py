@@ -6,13 +6,13 @@ from datetime import datetime
 from attrs import evolve, frozen
 
 from rae_auto.engine.commands import Trigger
-from rae_auto.engine.events import TriggerFired
+from rae_auto.engine.events import OccurrenceWithdrawn, TriggerFired
 from rae_auto.engine.notices.reports import report_skip
 from rae_auto.engine.runs import dependencies, guards, loop_detection
 from rae_auto.engine.runs.ending import stop_run
 from rae_auto.engine.runs.retry import hash_fraction
 from rae_auto.engine.runs.waiting import wait
-from rae_auto.engine.state import EngineState, JobEntry, RunEntry
+from rae_auto.engine.state import Delayed, EngineState, JobEntry, RunEntry
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import NotStarted, SchedulerClosed, SchedulerError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome, run_id_of
@@ -34,6 +34,7 @@ from rae_auto.model.reasons import (
     Replaced,
     Skip,
     UnusableJob,
+    Withdrawn,
 )
 from rae_auto.model.reasons.base import TimeFormat, time_text
 from rae_auto.model.run import Run, RunState, StartConditions
@@ -59,7 +60,8 @@ class Candidate:
 def trigger(turn: Turn, command: Trigger) -> None:
     """Start a run by hand; a request that is repeated is decided once and gets the same answer."""
     occurrence = command.occurrence
-    answer = _decide_once(turn, Candidate(occurrence=occurrence, cause=Manual(command.forced), inputs=command.inputs))
+    cause = Manual(command.forced, command.by)
+    answer = _decide_once(turn, Candidate(occurrence=occurrence, cause=cause, inputs=command.inputs))
     if isinstance(answer, SchedulerError):
         turn.step.reply(command.ask, answer)
     elif isinstance(answer, str):
@@ -74,12 +76,27 @@ def trigger(turn: Turn, command: Trigger) -> None:
 
 def trigger_fired(turn: Turn, event: TriggerFired) -> None:
     """Decide an occurrence that a source reports, once however often it is reported."""
-    candidate = Candidate(occurrence=event.occurrence, cause=Fired(), feedback_key=event.feedback_key)
+    occurrence = event.occurrence
+    job_entry = turn.state.jobs.get(occurrence.job)
+    delay = None if job_entry is None else job_entry.plan.delays.get(occurrence.trigger)
+    not_before = None if delay is None else occurrence.at + delay
+    candidate = Candidate(occurrence=occurrence, cause=Fired(), not_before=not_before, feedback_key=event.feedback_key)
     answer = _decide_once(turn, candidate)
     if isinstance(answer, SchedulerError):
         turn.step.reply(event.ask, answer)
     else:
         turn.step.reply(event.ask, {"run_id": answer} if isinstance(answer, str) else {"reason": answer})
+
+
+def withdraw_occurrence(turn: Turn, event: OccurrenceWithdrawn) -> None:
+    """Cancel the run of an occurrence whose delay after its event is not over; any other goes its way."""
+    known = turn.state.seen.get((event.job, event.trigger))
+    seen = None if known is None else known.get(event.key)
+    entry = turn.state.runs.get(seen.run) if seen is not None and seen.run is not None else None
+    is_delayed = entry is not None and isinstance(entry.activity, Delayed) and entry.run.waits_after_event
+    if entry is not None and is_delayed:
+        stop_run(turn, entry, RunState.CANCELLED, Withdrawn(event.by))
+    turn.step.reply(event.ask, {"withdrawn": is_delayed})
 
 
 def _decide_once(turn: Turn, candidate: Candidate) -> RunId | Cause | Skip | Repeated | SchedulerError:

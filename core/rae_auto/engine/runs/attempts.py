@@ -2,8 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from attrs import evolve
-
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted
 from rae_auto.engine.notices.reports import report_start
 from rae_auto.engine.runs import retry
@@ -15,6 +13,7 @@ from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.job import Job
 from rae_auto.model.policies import OnCrash
+from rae_auto.model.primitives.evolving.slots import evolve_slots
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import (
     CaughtUp,
@@ -25,7 +24,7 @@ from rae_auto.model.reasons import (
     StoreReverted,
     TimedOut,
 )
-from rae_auto.model.run import Attempt, AttemptTerms, Result, Run, RunState
+from rae_auto.model.run import NO_TERMS, Attempt, AttemptTerms, Result, Run, RunState
 
 NEVER_STARTED = "the daemon ended before the attempt started"
 
@@ -70,11 +69,12 @@ def attempt_found(turn: Turn, event: AttemptFound) -> None:
         return
     if event.handle is not None:
         if entry.run.state is RunState.STARTING:
-            entry.run = entry.run.to(RunState.RUNNING, handle=event.handle, reason=None)
-            turn.step.save(entry.run)
+            entry.run = entry.run.to(RunState.RUNNING, handle=event.handle, reason=None, adopted_at=turn.now.wall)
         elif entry.is_uncertain:
-            entry.run = evolve(entry.run, reason=None)
-            turn.step.save(entry.run)
+            entry.run = evolve_slots(entry.run, reason=None)
+        else:
+            entry.run = evolve_slots(entry.run, adopted_at=turn.now.wall)
+        turn.step.save(entry.run)
         if entry.stopping is not None:
             request_cancel(turn, entry)
         return
@@ -132,9 +132,9 @@ def _close_attempt(turn: Turn, entry: RunEntry, state: RunState, result: Result 
     release_resources(turn, entry.job)
     if result is not None:
         # The record of the attempt says it.
-        result = evolve(result, ended_at=None)
+        result = evolve_slots(result, ended_at=None)
     attempt = Attempt(run.attempt, run.attempt_started_at or ended_at, ended_at, state, result)
-    entry.run = evolve(run, attempts=(*run.attempts, attempt), stopping=None, terms=AttemptTerms(), clocks=None)
+    entry.run = evolve_slots(run, attempts=(*run.attempts, attempt), stopping=None, terms=NO_TERMS, clocks=None)
 
 
 def _end_of(run: Run, result: Result | None, now: datetime) -> datetime:
@@ -149,5 +149,7 @@ def _repeat(turn: Turn, entry: RunEntry, delay: timedelta, reason: End | None) -
         RunState.RETRYING, not_before=turn.now.wall + delay, clocks=turn.now, reason=reason, handle=None
     )
     turn.step.save(entry.run)
+    # The executor is asked again: what ended the attempt may keep the next one from starting.
+    entry.guard_readings = None
     wait(turn, entry)
     release(turn, entry.run.job)

@@ -1,7 +1,7 @@
 """Dispatch: start the first runs in the queue that nothing blocks, while slots are free."""
 
 from rae_auto.engine.effects import Start
-from rae_auto.engine.runs import dependencies, expectations, guards
+from rae_auto.engine.runs import dependencies, expectations, guards, run_points
 from rae_auto.engine.runs.attempts import set_timeout, terms_of
 from rae_auto.engine.runs.ending import finish
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, all_waits, block, release_resources
@@ -159,9 +159,11 @@ def _start(turn: Turn, entry: RunEntry) -> None:
         waited_for=all_waits(entry),
         clocks=turn.now,
         terms=terms_of(entry.job),
+        node=turn.state.settings.node,
     )
     turn.state.set_activity(entry, Active())
     set_timeout(turn, entry)
     expectations.watch_running_time(turn, entry)
+    run_points.note_start(turn, entry)
     turn.step.save(entry.run)
     turn.step.request(Start(entry.run, entry.job))

@@ -1,17 +1,16 @@
 """Endings: runs that are over, and runs that are to end before their time."""
 
-from attrs import evolve
-
 from rae_auto.engine.effects import Cancel
 from rae_auto.engine.notices.reports import report_end
-from rae_auto.engine.runs import expectations
+from rae_auto.engine.runs import expectations, run_points
 from rae_auto.engine.runs.waiting import all_waits, release, release_resources
 from rae_auto.engine.state import Active, RunEntry
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.job_state import JobState, RunTotal
+from rae_auto.model.primitives.evolving.slots import evolve_slots
 from rae_auto.model.reasons import End, Fired
-from rae_auto.model.run import AttemptTerms, Result, Run, RunState, Stopping
+from rae_auto.model.run import NO_TERMS, Result, Run, RunState, Stopping
 
 SAVE_INTERRUPTIONS_SECONDS = 0.2
 """Time after which interruptions are saved: the runs have been asked to end by then, for which no store is needed."""
@@ -29,7 +28,7 @@ def stop_run(turn: Turn, entry: RunEntry, state: RunState, reason: End | None) -
         if state is RunState.INTERRUPTED:
             turn.state.set_activity(entry, Active(is_interrupted=True))
         else:
-            entry.run = evolve(entry.run, stopping=Stopping(state, reason))
+            entry.run = evolve_slots(entry.run, stopping=Stopping(state, reason))
             turn.step.save(entry.run)
     request_cancel(turn, entry)
 
@@ -50,7 +49,7 @@ def finish(turn: Turn, entry: RunEntry, state: RunState, *, reason: End | None, 
         handle=None,
         not_before=None,
         clocks=None,
-        terms=AttemptTerms(),
+        terms=NO_TERMS,
         stopping=None,
         waited_for=all_waits(entry),
     )
@@ -67,6 +66,7 @@ def finish(turn: Turn, entry: RunEntry, state: RunState, *, reason: End | None, 
         before, job_entry.state = job_entry.state, _state_after(job_entry.state, run)
         expectations.meet_expectations(turn, job_entry, entry.job, run)
         report_end(turn, job_entry, entry.job, before, run)
+        run_points.note_end(turn, job_entry, run)
         turn.step.save(job_entry.state)
     release(turn, run.job)
 
@@ -88,14 +88,14 @@ def save_interruptions(turn: Turn) -> None:
     """Remember which runs a shutdown interrupts: those that outlive it are interrupted in the next daemon too."""
     for entry in turn.state.runs.values():
         if entry.run.stopping is None and entry.stopping is not None:
-            entry.run = evolve(entry.run, stopping=entry.stopping)
+            entry.run = evolve_slots(entry.run, stopping=entry.stopping)
             turn.step.save(entry.run)
 
 
 def _state_after(state: JobState, run: Run) -> JobState:
     failures = 0 if run.state is RunState.SUCCEEDED else state.failures + 1
     totals = {**state.totals, run.state.value: state.totals.get(run.state.value, RunTotal()).add(run)}
-    return evolve(
+    return evolve_slots(
         state,
         last_state=run.state,
         last_run=run.id,

@@ -11,6 +11,9 @@ skipped then. Without a timeout a run of a schedule is skipped at once, because 
 of an event waits for as long as it takes, because the event comes once. Its guards are asked again when a computed
 guard changes its answer, or after `READ_INTERVAL`. Retries and manual runs skip the guards: a person, or the guards
 themselves, have said yes to them.
+
+An executor whose attempts run elsewhere is one more guard, `EXECUTOR_GUARD`: every start waits for it, also a retry and
+a manual run, and without a limit.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,17 +29,24 @@ from rae_auto.engine.state import AskingGuards, Blocked, GuardReadings, JobEntry
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import MANUAL
-from rae_auto.model.guard import GuardResult
+from rae_auto.model.guard import EXECUTOR_GUARD, Computed, GuardResult
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Cause, Fired, GuardBlocked
-from rae_auto.model.run import GuardWait, RunState
+from rae_auto.model.run import GuardWait, Run, RunState
 
 MAX_READING_AGE = timedelta(seconds=5)
 """Time for which the verdict of a guard stays valid."""
 
 READ_INTERVAL = timedelta(seconds=15)
 """After what time a guard that said no is read again, for a run that waits."""
+
+
+EXECUTOR_INTERVAL = timedelta(seconds=5)
+"""After what time an executor that was not ready is asked again, for a run that waits."""
+
+Guards = Mapping[str, Computed | None]
+"""Guards by id; None for one that the runtime must read."""
 
 
 def wait_limit(job: Job, cause: Cause) -> timedelta | None:
@@ -60,14 +70,15 @@ def find_certain_block(entry: JobEntry, trigger: str, cause: Cause, starts_at: d
 def check_guards(turn: Turn, entry: RunEntry) -> bool:
     """Tell whether the guards let the run start now. If not, the run now waits for them, or is skipped."""
     job_entry = turn.state.jobs.get(entry.run.job)
-    if job_entry is None or not job_entry.plan.guards or entry.run.attempt or entry.run.trigger == MANUAL:
+    guards = {} if job_entry is None else _guards_of(job_entry, entry.run)
+    if job_entry is None or not guards:
         return True
-    results = _current_results(turn, job_entry, entry)
+    results = _current_results(turn, guards, entry)
     blocker = next((GuardBlocked.from_result(name, r) for name, r in results.items() if not r.allows), None)
     if blocker is not None:
         _block_run(turn, job_entry, entry, blocker)
         return False
-    unread = {name: job_entry.plan.readers.get(name) for name in job_entry.plan.guards if name not in results}
+    unread = {name: job_entry.plan.readers.get(name) for name in guards if name not in results}
     if unread:
         _ask_guards(turn, entry, unread)
         return False
@@ -96,12 +107,20 @@ def recheck_guards(turn: Turn, entries: Iterable[RunEntry]) -> None:
         release_guarded(turn, entry)
 
 
-def _current_results(turn: Turn, job_entry: JobEntry, entry: RunEntry) -> Mapping[str, GuardResult]:
+def _guards_of(job_entry: JobEntry, run: Run) -> Guards:
+    """Return the guards that the start of a run needs: for a retry or a manual run only that of its executor."""
+    plan = job_entry.plan
+    if run.attempt or run.trigger == MANUAL:
+        return {EXECUTOR_GUARD: None} if plan.asks_executor else {}
+    return plan.guards
+
+
+def _current_results(turn: Turn, guards: Guards, entry: RunEntry) -> Mapping[str, GuardResult]:
     """Return the answers that count now: those computed, and those that were read a moment ago."""
     readings = entry.guard_readings
     is_fresh = readings is not None and turn.now.mono - readings.at <= MAX_READING_AGE.total_seconds()
     results = {}
-    for name, guard in job_entry.plan.guards.items():
+    for name, guard in guards.items():
         if guard is not None:
             results[name] = guard.evaluate(turn.now.wall)
         elif readings is not None and is_fresh and name in readings.results:
@@ -122,7 +141,8 @@ def _ask_guards(turn: Turn, entry: RunEntry, readers: Mapping[str, object]) -> N
 def _block_run(turn: Turn, job_entry: JobEntry, entry: RunEntry, blocker: GuardBlocked) -> None:
     now, known = turn.now, entry.run.guard_wait
     waited = now.elapsed_since(known.since) if known else timedelta(0)
-    limit = wait_limit(job_entry.job, entry.run.cause)
+    # A machine that is away is nobody's decision, so its runs wait for as long as it takes.
+    limit = None if blocker.guard == EXECUTOR_GUARD else wait_limit(job_entry.job, entry.run.cause)
     left = timedelta.max if limit is None else limit - waited
     if left <= timedelta(0):
         finish(turn, entry, RunState.SKIPPED, reason=blocker)
@@ -138,8 +158,8 @@ def _block_run(turn: Turn, job_entry: JobEntry, entry: RunEntry, blocker: GuardB
 
 
 def _time_until_change(entry: JobEntry, name: str, now: datetime) -> timedelta:
-    guard = entry.plan.guards[name]
+    guard = entry.plan.guards.get(name)
     if guard is None:
-        return READ_INTERVAL
+        return EXECUTOR_INTERVAL if name == EXECUTOR_GUARD else READ_INTERVAL
     change = guard.changes_after(now)
     return timedelta.max if change is None else max(change - now, timedelta(milliseconds=1))

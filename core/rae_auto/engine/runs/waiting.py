@@ -31,7 +31,7 @@ def delay_of(entry: RunEntry, until: datetime) -> RetryDelayed | StartDelayed:
     run = entry.run
     if run.state is RunState.RETRYING and run.attempts:
         return RetryDelayed(run.attempt, entry.job.retry_policy.attempts, run.attempts[-1].end_text, until)
-    return StartDelayed(until)
+    return StartDelayed(until, run.waits_after_event)
 
 
 def enqueue(turn: Turn, entry: RunEntry) -> None:

@@ -126,10 +126,35 @@ def find_neighbours(schedules: Iterable[Schedule], at: datetime) -> tuple[dateti
     for schedule in schedules:
         following = schedule.next_after(at)
         after += [] if following is None else [following]
-        earliest = schedule.next_after(at - MAX_LOOK_BACK)
-        if earliest is not None and earliest <= at:
-            before.append(find_due_instants(schedule, earliest, at).instants[-1])
+        last = _find_last_instant(schedule, at)
+        before += [] if last is None else [last]
     return max(before, default=None), min(after, default=None)
+
+
+def _find_last_instant(schedule: Schedule, at: datetime) -> datetime | None:
+    """Return the last instant up to `at`, at most `MAX_LOOK_BACK` before it.
+
+    As in `find_due_instants` a stride doubles, until it reaches back over an instant; then the span in which the last
+    one must be is halved.
+    """
+
+    def first_after(instant: datetime) -> datetime | None:
+        found = schedule.next_after(instant)
+        return found if found is not None and found <= at else None
+
+    stride, none_after = timedelta(seconds=1), at
+    while (found := first_after(at - stride)) is None:
+        if stride == MAX_LOOK_BACK:
+            return None
+        stride, none_after = min(stride * 2, MAX_LOOK_BACK), at - stride
+    while (following := first_after(found)) is not None:
+        middle = following + (none_after - following) / 2
+        later = first_after(middle)
+        if later is None:
+            found, none_after = following, middle
+        else:
+            found = later
+    return found
 
 
 def window_of(job: Job, *, is_recurring: bool) -> timedelta:

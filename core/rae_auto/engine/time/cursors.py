@@ -7,6 +7,10 @@ forward the span grows at its end, and that is all. A clock that is set back may
 - before the span: the clock was ahead of its time. What comes now is new, so the cursor starts again at the present;
   the old span is remembered among `others`, because the clock will reach it a second time.
 
+A schedule may count from the start or the end of its job's last run. Its cursor begins again with each of these
+points (`recount`): no instant of it lies before. Because the cursor is saved with the start or the end, a restart
+counts from the same instant; what was missed meanwhile is caught up as with any schedule.
+
 `others` is bounded in number and in age: a clock that goes to and fro for more than a day may repeat an instant of the
 day before, which is the price of a state that doesn't grow.
 """
@@ -18,21 +22,23 @@ from functools import lru_cache
 
 from attrs import evolve
 
+from rae_auto.engine.plan import Plan
 from rae_auto.engine.time.catch_up import DueSpan
 from rae_auto.model.job_state import Cursor, Span
-from rae_auto.model.schedule import Schedule
+from rae_auto.model.primitives.evolving.slots import evolve_slots
+from rae_auto.model.schedule import Schedule, count_from
 
 MAX_OTHER_SPANS = 16
 OTHER_SPAN_MAX_AGE = timedelta(days=1)
 
 
-def cursors_for(schedules: Mapping[str, Schedule], known: Mapping[str, Cursor], now: datetime) -> Mapping[str, Cursor]:
-    """Return a cursor for each schedule; one that is new, or has changed, starts at `now`."""
+def cursors_for(plan: Plan, known: Mapping[str, Cursor], now: datetime) -> Mapping[str, Cursor]:
+    """Return a cursor for each schedule of a job; one that is new, or has changed, starts at `now`."""
     cursors = {}
-    for trigger, schedule in schedules.items():
+    for trigger, schedule in plan.schedules.items():
         cursor, digest = known.get(trigger), digest_of(schedule)
         if cursor is None or cursor.schedule != digest:
-            cursor = Cursor(now, digest, now)
+            cursor = Cursor(now, digest, now, counts_from=now if trigger in plan.run_points else None)
         cursors[trigger] = set_back(cursor, now)
     return cursors
 
@@ -41,7 +47,34 @@ def set_back(cursor: Cursor, now: datetime) -> Cursor:
     """Return the cursor for a clock that may show a time before its span."""
     if now >= cursor.since:
         return cursor
-    return evolve(cursor, at=now, since=now, others=_other_spans(cursor, now))
+    counts_from = None if cursor.counts_from is None else min(cursor.counts_from, now)
+    return evolve(cursor, at=now, since=now, others=_other_spans(cursor, now), counts_from=counts_from)
+
+
+def recount(cursor: Cursor, at: datetime | None) -> Cursor:
+    """Return the cursor of a schedule that counts from `at` on, or, for None, from the end of a run that goes on."""
+    return evolve(cursor, counts_from=None) if at is None else Cursor(at, cursor.schedule, at, counts_from=at)
+
+
+def current_schedules(plan: Plan, known: Mapping[str, Cursor], now: datetime | None = None) -> Mapping[str, Schedule]:
+    """Return the schedules of a job as they are at present, by trigger id.
+
+    One that counts from the last run does so from the instant that its cursor has, or from `now` if it has none yet; it
+    is left out while the end from which it counts has not come.
+    """
+    if not plan.run_points:
+        return plan.schedules
+    current = {}
+    for trigger, schedule in plan.schedules.items():
+        if trigger in plan.run_points:
+            cursor = known.get(trigger)
+            is_new = cursor is None or cursor.schedule != digest_of(schedule)
+            at = now if cursor is None or is_new else cursor.counts_from
+            if at is None:
+                continue
+            schedule = count_from(schedule, at)
+        current[trigger] = schedule
+    return current
 
 
 def undecided(due: DueSpan, cursor: Cursor) -> DueSpan | None:
@@ -58,8 +91,8 @@ def undecided(due: DueSpan, cursor: Cursor) -> DueSpan | None:
 def advance(cursor: Cursor, to: datetime, given_up: datetime | None) -> Cursor:
     """Return the cursor after all up to `to` was decided, of which all up to `given_up` was given up as missed."""
     if given_up is not None:
-        return Cursor(to, cursor.schedule, given_up, _other_spans(cursor, to))
-    return evolve(cursor, at=to, others=_recent(cursor.others, to))
+        return Cursor(to, cursor.schedule, given_up, _other_spans(cursor, to), cursor.counts_from)
+    return evolve_slots(cursor, at=to, others=_recent(cursor.others, to))
 
 
 def _other_spans(cursor: Cursor, now: datetime) -> tuple[Span, ...]:
@@ -75,3 +108,13 @@ def _recent(spans: tuple[Span, ...], now: datetime) -> tuple[Span, ...]:
 def digest_of(schedule: Schedule) -> str:
     """Return a short text that changes when the schedule does."""
     return hashlib.blake2b(repr(schedule).encode(), digest_size=6).hexdigest()
+
+
+def counting_points(plan: Plan, known: Mapping[str, Cursor]) -> Mapping[str, datetime | None]:
+    """Return from when the schedules count that count from the last run, by trigger id; without those that are new."""
+    found = {trigger: known[trigger] for trigger in plan.run_points if trigger in known}
+    return {
+        trigger: cursor.counts_from
+        for trigger, cursor in found.items()
+        if cursor.schedule == digest_of(plan.schedules[trigger])
+    }

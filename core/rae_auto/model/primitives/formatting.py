@@ -3,6 +3,7 @@
 For text that `parse_duration` and `parse_size` read back, see `units`.
 """
 
+import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from signal import Signals
@@ -70,6 +71,29 @@ def quote_some(names: Iterable[object], limit: int = 3) -> str:
     if len(distinct) > limit:
         return f"{', '.join(shown)} and {len(distinct) - limit:,} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+MAX_ERROR_CHARACTERS = 200
+
+_CALLERS = frozenset({"rae_auto", "attr", "attrs", "cattrs", "pluggy", "click"})
+"""Packages that call plugins: rae-auto, and what stands between it and them."""
+
+
+def describe_raise(error: BaseException) -> str:
+    """Return an error in Python's notation, with a file and line, if they are known.
+
+    They are those of the last code in the plugin's package: the first one that is neither ours nor Python's library.
+    What it calls, such as another library, says less about the mistake.
+    """
+    trace, place, home = error.__traceback__, "", ""
+    while trace is not None:
+        top = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if not home and top not in _CALLERS and top not in sys.stdlib_module_names:
+            home = top
+        if not home or top == home:
+            place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return f"{' '.join(repr(error).split())[:MAX_ERROR_CHARACTERS]}{place}"
 
 
 def describe_error(error: BaseException) -> str:

@@ -42,7 +42,7 @@ def as_utc(value: datetime) -> datetime:
     """Return an aware datetime in UTC. Raises ValueError for a naive one."""
     if value.tzinfo is None:
         raise ValueError(f'instant {value.isoformat()} has no offset; add one, as in "2026-01-31T18:00:00+01:00"')
-    return value.astimezone(UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 def parse_instant(text: str) -> datetime:

@@ -1,8 +1,9 @@
 """JSON values: the values a document may contain, whether it came from a file or a program."""
 
 import math
+from collections.abc import Mapping
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, NoReturn
 
 from rae_auto.model.primitives.problems import Key, ProblemCollector, invalid
 
@@ -43,3 +44,48 @@ def _scalar(value: Any) -> Any:
     if not isinstance(value, str | int | float | None):
         raise invalid(f"{type(value).__name__} is not a JSON value; use text, numbers, true, false, lists or tables")
     return value
+
+
+def _refuse_change(*_: object, **__: object) -> NoReturn:
+    raise TypeError("the options of a frozen plugin can't be changed; make a copy")
+
+
+class FrozenDict(dict[Any, Any]):
+    """A table that can't be changed, and is hashable: equal ones have the same hash, as equal to a dict as any.
+
+    It is a dict for JSON, for type checks and for comparisons; `{**table}` and `dict(table)` are copies to change.
+    """
+
+    __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = __ior__ = _refuse_change
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[type, tuple[dict[Any, Any]]]:
+        return FrozenDict, ({**self},)
+
+
+class FrozenList(list[Any]):
+    """A list that can't be changed, and is hashable. `[*items]` is a copy to change."""
+
+    __setitem__ = __delitem__ = append = extend = insert = remove = pop = clear = sort = reverse = _refuse_change
+    __iadd__ = __imul__ = _refuse_change
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self))
+
+    def __reduce__(self) -> tuple[type, tuple[list[Any]]]:
+        return FrozenList, ([*self],)
+
+
+def freeze_value(value: Any) -> Any:
+    """Return a value in which each list and table can't be changed, and is hashable; others are as they are."""
+    if isinstance(value, FrozenDict | FrozenList):
+        return value
+    if isinstance(value, dict) or (isinstance(value, Mapping) and type(value).__hash__ is None):
+        return FrozenDict({key: freeze_value(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return FrozenList(map(freeze_value, value))
+    if type(value) is tuple:
+        return tuple(map(freeze_value, value))
+    return frozenset(value) if isinstance(value, set) else value

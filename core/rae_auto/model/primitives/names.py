@@ -69,6 +69,11 @@ def did_you_mean(word: str, known: Iterable[str], synonyms: Synonyms | None = No
     return f"; did you mean {' or '.join(map(quote, near))}?" if near else ""
 
 
+def find_nearest_name(word: str, known: Iterable[str]) -> str | None:
+    """Return the name that is nearest to a misspelled word, or None if none is near."""
+    return next(iter(_find_nearest(word, [name for name in known if name != word])), None)
+
+
 def _find_nearest(word: str, known: Sequence[str]) -> list[str]:
     """Return the name that is nearest to a misspelled word, or the only one that it is a part of."""
     plain = _plain(word)

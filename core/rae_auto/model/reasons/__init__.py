@@ -7,7 +7,7 @@ A reason is a value of one of the classes below, with the facts it needs for its
     Block       why a run waits
     End         why a run is in its state, where the state alone doesn't say
 
-Each class has a `code`, which is what JSON, filters and statistics show; a `meaning`, the line of docs/reasons.md; and
+Each class has a `code`, which is what JSON, filters and statistics show; a `meaning`, for the page of reasons; and
 a `text`, one clause in English that completes "because …" and ends without a full stop. Documents keep a reason without
 facts as its code alone, others as an object with `code` and the facts (see `documents`), so that stores stay small.
 """
@@ -55,6 +55,7 @@ from rae_auto.model.reasons.ends import (
     StoreReverted,
     SuccessCode,
     TimedOut,
+    Withdrawn,
     WroteToStderr,
 )
 
@@ -107,6 +108,7 @@ __all__ = [
     "TimeFormat",
     "TimedOut",
     "UnusableJob",
+    "Withdrawn",
     "WroteToStderr",
 ]
 
@@ -159,6 +161,7 @@ End = (
     | DaemonStopping
     | Replaced
     | Cancelled
+    | Withdrawn
     | Removed
     | RepeatedAfterCrash
     | LostInCrash

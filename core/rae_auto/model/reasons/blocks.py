@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from attrs import frozen
 
-from rae_auto.model.guard import GuardResult, Verdict
+from rae_auto.model.guard import EXECUTOR_GUARD, GuardResult, Verdict
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.units import format_duration
@@ -221,12 +221,19 @@ class GuardBlocked(ReasonBase):
 
     @property
     def text(self) -> str:
-        answer = "can't tell" if self.verdict is Verdict.UNKNOWN else f"says {self.verdict}"
-        return f'its guard "{self.guard}" {answer}: {self.reason}'
+        if self.guard == EXECUTOR_GUARD:
+            return f"its executor is not ready: {self.reason}"
+        return self._describe("can't tell" if self.verdict is Verdict.UNKNOWN else f"says {self.verdict}")
 
     def describe_past(self, time: TimeFormat) -> str:
-        answer = "couldn't tell" if self.verdict is Verdict.UNKNOWN else f"said {self.verdict}"
-        return f'its guard "{self.guard}" {answer}: {self.reason}'
+        if self.guard == EXECUTOR_GUARD:
+            return f"its executor was not ready: {self.reason}"
+        return self._describe("couldn't tell" if self.verdict is Verdict.UNKNOWN else f"said {self.verdict}")
+
+    def _describe(self, answer: str) -> str:
+        # A guard's author may write a whole sentence, or nothing; here it is the end of a clause.
+        own_words = self.reason.rstrip(" .")
+        return f'its guard "{self.guard}" {answer}' + (f": {own_words}" if own_words else "")
 
 
 @frozen
@@ -342,15 +349,24 @@ class ResourceReserved(ReasonBase):
 
 @frozen
 class StartDelayed(TimedReason):
-    """A jitter, or the distance between runs that are caught up."""
+    """A jitter, the distance between runs that are caught up, or the delay after an event."""
 
     code = "delayed"
-    meaning = "waits: for its jitter, or because missed runs that are caught up start one after another"
+    meaning = (
+        "waits: for its jitter, because missed runs that are caught up start one after another, or for the `delay` of "
+        "its trigger"
+    )
 
     until: datetime
+    is_after_event: bool = False
+
+    @property
+    def cause(self) -> str:
+        """The cause of the delay, in words."""
+        return "the delay of its trigger" if self.is_after_event else "jitter, or the distance between missed runs"
 
     def describe(self, time: TimeFormat) -> str:
-        return f"it starts at {time(self.until)} at the earliest (jitter, or the distance between missed runs)"
+        return f"it starts at {time(self.until)} at the earliest ({self.cause})"
 
 
 @frozen

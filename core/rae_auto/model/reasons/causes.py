@@ -3,6 +3,7 @@
 from attrs import frozen
 
 from rae_auto.model.reasons.base import MissedCause, ReasonBase
+from rae_auto.model.reasons.requesters import Requester
 
 
 @frozen
@@ -19,16 +20,18 @@ class Due(ReasonBase):
 
 @frozen
 class Manual(ReasonBase):
-    """A request by a person or a program."""
+    """A request by a person or a program; `by` says by which, where it came to the control socket."""
 
     code = "manual"
     meaning = "started: a person or a program triggered it; `forced` if they asked for it despite its needs"
 
     forced: bool = False
+    by: Requester | None = None
 
     @property
     def text(self) -> str:
-        return "it was triggered by hand" + (" with --force, despite its needs" if self.forced else "")
+        who = self.by.describe() if self.by is not None and self.by.is_program else "hand"
+        return f"it was triggered by {who}" + (" with --force, despite its needs" if self.forced else "")
 
 
 @frozen

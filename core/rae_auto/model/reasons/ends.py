@@ -37,6 +37,20 @@ class Cancelled(ReasonBase):
 
 
 @frozen
+class Withdrawn(ReasonBase):
+    """An event that came before the delay of the trigger was over."""
+
+    code = "withdrawn"
+    meaning = "cancelled: an event that undoes or repeats the one it waited after came before its `delay` was over"
+
+    by: str
+
+    @property
+    def text(self) -> str:
+        return f"{quote_short(self.by)} came before its delay was over"
+
+
+@frozen
 class Removed(ReasonBase):
     """A job that was removed."""
 

@@ -14,6 +14,7 @@ from rae_auto.model.primitives.problems import Problem
 from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.doctor.finding import Finding
 from rae_auto.paths import HomeUnknown, home_directory
+from rae_auto.platforms.file_rights import file_rights
 from rae_auto.registry import Registry
 from rae_auto.toolkit.environment import INHERITED, inherited_environment
 
@@ -28,7 +29,7 @@ class _QuickAdvisor(JobAdvisor):
     """Advice without the preparation of jobs, which may install packages."""
 
     def prepare_jobs(self, jobs: Sequence[CheckedJob]) -> tuple[Iterable[Problem], Iterable[Problem]]:
-        return self.find_missing_files(jobs), ()
+        return [*self.find_missing_files(jobs), *self.find_broken_plugins(jobs)], ()
 
 
 def check_configuration(path: Path, registry: Registry, machine: Machine) -> Iterator[Finding]:
@@ -96,6 +97,6 @@ def _find_home_problem() -> str | None:
 
 def _is_open(folder: str) -> bool:
     try:
-        return bool(Path(folder).stat().st_mode & 0o002)
+        return file_rights().find_public_writer(Path(folder)) is not None
     except OSError:
         return False

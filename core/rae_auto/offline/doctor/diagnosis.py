@@ -10,7 +10,7 @@ from rae_auto.offline.doctor.daemon import check_services
 from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.doctor.finding import Finding
 from rae_auto.offline.doctor.machine import check_machine
-from rae_auto.offline.doctor.plugins import check_limits_of, check_plugins, check_registry
+from rae_auto.offline.doctor.plugins import check_kernel_needs, check_limits_of, check_plugins, check_registry
 from rae_auto.offline.doctor.sleep import check_lingering, check_sleep, find_night_starts
 from rae_auto.offline.doctor.state import check_state
 from rae_auto.offline.doctor.store import check_store
@@ -48,7 +48,8 @@ def _checks(config_path: Path | None, machine: Machine) -> Iterator[tuple[str, I
     yield "environment", check_environment(machine)
     yield "state", check_state(directory, machine, config_path)
     platform = platform_adapter()
-    services = list(find_services(platform))
+    of_system = platform_adapter(is_system=True)
+    services = [one for adapter in {platform, of_system} for one in find_services(adapter)]
     yield "service", check_services(platform, services)
     registry = Registry()
     if config_path is None:
@@ -67,6 +68,7 @@ def _checks(config_path: Path | None, machine: Machine) -> Iterator[tuple[str, I
     yield "plugin", check_registry(registry, project.config)
     yield "limits", check_limits_of(registry, project.config)
     yield "plugin", check_plugins(registry, project.config, directory)
+    yield "limits", check_kernel_needs(registry, project.config, machine)
     yield "sleep", _check_nights(project, machine, services)
 
 

@@ -10,6 +10,8 @@ from typing import Self
 
 from attrs import frozen
 
+from rae_auto.runtime.time.synchronization import is_clock_synchronized
+
 COMMAND_TIMEOUT_SECONDS = 5.0
 
 
@@ -29,6 +31,8 @@ class Machine:
     processes: int | None = None
     """The number of processes that the user may have; None without a limit."""
     daemon_environment: Mapping[str, str] | None = None
+    is_clock_synchronized: bool | None = None
+    """True if the kernel says that something keeps the clock right; None if that isn't known."""
 
     @classmethod
     def inspect(cls, daemon: int | None = None) -> Self:
@@ -40,6 +44,7 @@ class Machine:
             open_files=_limit("RLIMIT_NOFILE"),
             processes=(limits := _limit("RLIMIT_NPROC")) and limits[0],
             daemon_environment=None if daemon is None else read_environment(daemon),
+            is_clock_synchronized=is_clock_synchronized(),
         )
 
     def read(self, path: str) -> str | None:

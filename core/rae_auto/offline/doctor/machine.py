@@ -19,6 +19,9 @@ MIN_PROCESSES = 128
 MIN_INOTIFY_INSTANCES = 16
 MIN_INOTIFY_WATCHES = 1024
 
+_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
+"""Files by which a program in a container knows that it is in one; the clock is then its host's."""
+
 MAX_CLOCK_ERROR = timedelta(minutes=5)
 """Time by which files may be newer than the clock says."""
 
@@ -40,8 +43,20 @@ def check_clock(machine: Machine, written: Iterator[Path]) -> Iterator[Finding]:
         observation = f"the clock is {format_elapsed(behind)} behind the last change of {path}"
         hint = "set it with 'timedatectl set-ntp true'; if the file's time is wrong, run 'touch' on it"
         yield Finding("clock", observation, hint)
+    yield from _check_synchronization(machine)
     has_boot = hasattr(time, "CLOCK_BOOTTIME")
     yield Finding("clock", "suspend is detected" if has_boot else "suspend looks like a clock change")
+
+
+def _check_synchronization(machine: Machine) -> Iterator[Finding]:
+    """Check that something keeps the clock right, by what it told the kernel: timesyncd, chrony and ntpd alike."""
+    if machine.is_clock_synchronized:
+        yield Finding("clock", "it is synchronized")
+    elif machine.is_clock_synchronized is False and any(machine.path(path).exists() for path in _CONTAINER_MARKS):
+        yield Finding("clock", "nothing says that it is synchronized, which is a matter of the container's host")
+    elif machine.is_clock_synchronized is False:
+        observation = "it is not synchronized with a time server, so starts drift away from the true time"
+        yield Finding("clock", observation, "run 'timedatectl set-ntp true', or install chrony")
 
 
 def check_zones(machine: Machine) -> Iterator[Finding]:

@@ -1,9 +1,11 @@
 """Checks of plugins: those that can't be loaded, and what each one in use says about itself on this machine."""
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -17,12 +19,16 @@ from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.formatting import describe_error, format_count, quote
 from rae_auto.model.primitives.problems import Invalid
+from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.doctor.finding import Finding
 from rae_auto.registry import Registry, State
-from rae_auto.toolkit.daemon_threads import DaemonThreads
+from rae_auto.toolkit.secrets.masking import mask_known_secrets
+from rae_auto.toolkit.threads.daemon_threads import DaemonThreads
 
 PROBLEMS_TIMEOUT_SECONDS = 10.0
 """Time that all plugins together have to find their problems."""
+
+MAX_LISTED_USES = 3
 
 _MAX_THREADS = 16
 _HINT = "see 'rae-auto plugins show'"
@@ -43,11 +49,18 @@ def check_registry(registry: Registry, config: Config | None) -> Iterator[Findin
     """Check that the installed plugins can be loaded: those in use, because loading runs their code."""
     used = {(use.kind, use.ref.type) for use in _uses(config)} if config else set()
     for info in registry.infos():
-        loaded = registry.info(info.kind, info.name) if (info.kind, info.name) in used else info
+        is_loaded = info.state is not State.BROKEN and (info.kind, info.name) in used
+        loaded = registry.info(info.kind, info.name) if is_loaded else info
         if loaded.state in (State.BROKEN, State.UNAVAILABLE):
             observation = loaded.problem or f"{loaded.kind} {quote(loaded.name)} is {loaded.state}"
-            observation = f"{observation} ({loaded.provenance})"
-            yield Finding("plugin", observation, "install another version, or use another plugin")
+            hint = "install another version, or use another plugin" if is_loaded else f"uninstall {loaded.distribution}"
+            yield Finding(
+                "plugin",
+                observation if loaded.provenance in observation else f"{observation} ({loaded.provenance})",
+                hint,
+            )
+    for problem in registry.file_problems():
+        yield Finding("plugin", problem, "correct it, or remove it from [plugins]")
     yield Finding("plugins", f"{len(registry.infos())} installed; 'rae-auto plugins' lists them")
 
 
@@ -95,8 +108,46 @@ def check_plugins(registry: Registry, config: Config, directory: Path) -> Iterat
         yield Finding("plugins", f"asked {format_count(len(asked), 'plugin')} in use for problems")
 
 
+def check_kernel_needs(registry: Registry, config: Config, machine: Machine) -> Iterator[Finding]:
+    """Check that the kernel's limits are enough for all triggers together, which each of them alone would not tell."""
+    end = time.monotonic() + PROBLEMS_TIMEOUT_SECONDS
+    threads = DaemonThreads("doctor-needs", _MAX_THREADS)
+    asked: list[tuple[_Use, Future[Mapping[str, int]]]] = []
+    for use in _uses(config):
+        if use.kind is Kind.TRIGGER:
+            with suppress(Invalid):  # reported with the configuration
+                plugin = make(use.kind, use.ref, registry, config.timezone)
+                asked.append((use, threads.submit(plugin.kernel_needs)))
+    needs: dict[str, Counter[str]] = defaultdict(Counter)
+    for use, answer in asked:
+        # A trigger that fails or counts for too long says so elsewhere, and may have all that it needs.
+        with suppress(Exception):
+            for limit, count in answer.result(max(0.0, end - time.monotonic())).items():
+                needs[limit][use.place] += count
+    for limit, counts in needs.items():
+        yield from _compare_with_limit(limit, counts, machine)
+
+
+def _compare_with_limit(limit: str, counts: Counter[str], machine: Machine) -> Iterator[Finding]:
+    text = (machine.read(f"/proc/sys/{limit}") or "").strip()
+    total, name = counts.total(), limit.replace("/", ".")
+    if not text.isdecimal() or not total:
+        return
+    most = ", ".join(f"{place}: {count:,}" for place, count in counts.most_common(MAX_LISTED_USES))
+    more = len(counts) - MAX_LISTED_USES
+    most += f" and {format_count(more, 'more job')}" if more > 0 else ""
+    observation = f"the triggers need {total:,} of the {int(text):,} of {name} ({most})"
+    is_enough = total <= int(text)
+    yield Finding("limits", observation, None if is_enough else f"run 'sudo sysctl {name}={_round_up(2 * total)}'")
+
+
+def _round_up(number: int) -> int:
+    """Return the next power of two."""
+    return 1 << (number - 1).bit_length()
+
+
 def _ask(plugin: Plugin, directory: Path) -> tuple[str, ...]:
-    return tuple(plugin.problems(directory))
+    return tuple(map(mask_known_secrets, plugin.problems(directory)))
 
 
 def _find_unenforced(job: Job, executor: type[Executor]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.schedule import Schedule
 from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.doctor.finding import Finding
+from rae_auto.offline.doctor.kde_sleep import read_kde_sleep
 from rae_auto.service.status import ServiceStatus
 
 NIGHT_HOURS = range(6)
@@ -69,6 +70,8 @@ def find_sleep_settings(machine: Machine) -> Iterator[tuple[str, str]]:
             f"{kind} after {seconds} s in the settings of GNOME",
             f"run 'gsettings set {schema} sleep-inactive-ac-type nothing'",
         )
+    if (kde := read_kde_sleep(machine)) is not None:
+        yield kde
     minutes = _read_pmset(machine.run("pmset", "-g", "custom") or "")
     if minutes:
         yield (
@@ -81,7 +84,8 @@ def _find_night_start(plan: Plan, zone: tzinfo, now: datetime) -> datetime | Non
     """Return the first start of a job in the week ahead that is at night, in the time of the zone."""
     if not plan.job.enabled:
         return None
-    for schedule in plan.schedules.values():
+    # Of those that count from the last run the instants to come are not known.
+    for schedule in (schedule for id_, schedule in plan.schedules.items() if id_ not in plan.run_points):
         for instant in islice(_starts(schedule, now), MAX_STARTS):
             local = instant.astimezone(zone)
             if local.hour in NIGHT_HOURS:

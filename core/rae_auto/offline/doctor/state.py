@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from rae_auto.control.transports.choice import control_transport
 from rae_auto.model.primitives.formatting import format_bytes, format_count
 from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.doctor.finding import Finding
-from rae_auto.paths import is_same_config, last_config, socket_path, unreadable_state_line
+from rae_auto.paths import is_same_config, last_config, unreadable_state_line
 from rae_auto.toolkit.mounts import find_mount, read_mounts
 
 MIN_FREE_BYTES = 100 << 20
 MIN_FREE_FILES = 1000
-MAX_SOCKET_PATH_BYTES = 100
 
 MAX_CHECKED_FILES = 10_000
 """Files of the state whose rights are looked at."""
@@ -24,9 +24,10 @@ MAX_CHECKED_FILES = 10_000
 def check_state(directory: Path, machine: Machine, config: Path | None) -> Iterator[Finding]:
     """Check a state directory, which need not exist; `config` is the file that it belongs to."""
     yield from _check_configuration(directory, config)
-    length = len(os.fsencode(socket_path(directory)))
-    if length > MAX_SOCKET_PATH_BYTES:
-        observation = f"the path has {length} bytes, of {MAX_SOCKET_PATH_BYTES} possible"
+    transport = control_transport()
+    length = len(os.fsencode(transport.path(directory)))
+    if transport.max_path_bytes is not None and length > transport.max_path_bytes:
+        observation = f"the path has {length} bytes, of {transport.max_path_bytes} possible"
         yield Finding("control socket", observation, "set RAE_STATE_DIR to a shorter path")
     if not directory.is_dir():
         yield _describe_missing(directory)

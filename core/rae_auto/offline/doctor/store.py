@@ -40,8 +40,11 @@ def check_store(project: Project) -> Iterator[Finding]:
     except (StoreError, PluginError) as error:
         yield Finding("store", str(error), hint)
     yield from (Finding("store", notice, hint) for notice in project.notices)
-    if noted := read_setbacks(directory):
-        yield Finding("store", _describe_setbacks(noted))
+    noted = read_setbacks(directory)
+    if restores := [one for one in noted if one.is_restore]:
+        yield Finding("store", _describe_restores(restores))
+    if steps := [one for one in noted if not one.is_restore]:
+        yield Finding("store", _describe_setbacks(steps))
     kept = sorted(path.name for path in directory.glob("*.corrupt-*"))
     if kept:
         count = format_count(len(kept), "file")
@@ -53,6 +56,13 @@ def check_store(project: Project) -> Iterator[Finding]:
         yield Finding(
             "store", f"{format_count(rows, 'damaged row or document', 'damaged rows or documents')} since {day}"
         )
+
+
+def _describe_restores(restores: Sequence[NotedSetback]) -> str:
+    """Return a line about the restores that were asked for: how many, and from which backup the last one was."""
+    count, last = format_count(len(restores), "time"), restores[-1]
+    backup = "" if last.setback.since is None else f", from the backup of {last.setback.since:%Y-%m-%d %H:%M:%S} UTC"
+    return f"restored {count}; the last time on {last.noticed_at:%Y-%m-%d %H:%M:%S} UTC{backup}"
 
 
 def _describe_setbacks(noted: Sequence[NotedSetback]) -> str:

@@ -20,7 +20,7 @@ from contextvars import Context, ContextVar, copy_context
 from threading import Lock
 from typing import ParamSpec, TypeVar
 
-from rae_auto.toolkit.daemon_threads import DaemonThreads
+from rae_auto.toolkit.threads.daemon_threads import DaemonThreads
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -20,13 +20,18 @@ def event_path(directory: Path, run: Run) -> Path:
     return output_path(directory, run.job, run.id, 1).with_name(f"{run.id}.event.json")
 
 
-def build_assignment(run: Run, job: Job, directory: Path, inherited: Mapping[str, str]) -> Assignment:
+def build_assignment(
+    run: Run, job: Job, directory: Path, inherited: Mapping[str, str], *, has_process: bool = True
+) -> Assignment:
     """Return the run's current attempt, with its private files written. It may block if `has_slow_references`.
 
-    `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names. Raises
-    ValueError if a secret is missing, or a file for {path}, OSError if its private files can't be written.
+    `directory` is the state directory, `inherited` the daemon's own environment, of which jobs get a few names. Without
+    a process an attempt has no environment. Raises ValueError if a secret is missing, or a file for {path}, OSError if
+    its private files can't be written.
     """
     job = run.inputs.apply_to(job)
+    if not has_process:
+        return rebuild_assignment(run, fill_in_path(job, run.event), directory)
     resolved = resolve_job(job, inherited)
     job = fill_in_path(job, run.event)
     private = secret_directory(directory, run.id, run.attempt) if resolved.files else None

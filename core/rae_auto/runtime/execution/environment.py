@@ -10,9 +10,9 @@ from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.trace import TRACE_VARIABLE, traceparent_of
 from rae_auto.model.run import Run
 from rae_auto.runtime.execution.event_path import PATH_VARIABLE, find_path
-from rae_auto.runtime.secrets import sort_secrets
 from rae_auto.toolkit.environment import inherited_environment
 from rae_auto.toolkit.secrets.env_files import read_env_file
+from rae_auto.toolkit.secrets.masking import sort_secrets
 from rae_auto.toolkit.secrets.references import resolve_references
 
 MAX_EVENT_VARIABLE_BYTES = 32 << 10
@@ -75,12 +75,16 @@ def resolve_readable(
 
 def oversized_event(run: Run) -> bytes | None:
     """Return the run's event as JSON if it is too large for a variable, else None."""
+    if not run.event:
+        return None
     content = _event(run).encode()
     return content if len(content) > MAX_EVENT_VARIABLE_BYTES else None
 
 
 def _event(run: Run) -> str:
-    text = json.dumps(run.event or {}, ensure_ascii=False)
+    if not run.event:
+        return "{}"
+    text = json.dumps(run.event, ensure_ascii=False)
     try:
         text.encode()
     except UnicodeEncodeError:

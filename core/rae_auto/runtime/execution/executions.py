@@ -5,20 +5,23 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve
 from loguru import logger
 
-from rae_auto.api.executor import Assignment, Execution, Executor
+from rae_auto.api.executor import Assignment, Execution, Executor, NeverStarted, find_untaken_kind
 from rae_auto.api.plugin import Kind
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
-from rae_auto.errors import PluginError
+from rae_auto.errors import PluginBroken, PluginError, SchedulerError
+from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import format_elapsed, quote
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result, Run
 from rae_auto.paths import output_path
+from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.concurrency.limited_calls import call_within, report_if_slow
@@ -26,13 +29,15 @@ from rae_auto.runtime.execution.assignments import build_assignment, event_path,
 from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.execution.live_output import LiveOutput
 from rae_auto.runtime.execution.preparations import Preparations
+from rae_auto.runtime.execution.reach import check_readiness, is_out_of_reach
 from rae_auto.runtime.execution.secret_files import (
     remove_other_secret_files,
     remove_secret_files,
     secret_directory,
 )
 from rae_auto.runtime.reporting import log_setup
-from rae_auto.runtime.secrets import has_slow_references, mask_result
+from rae_auto.runtime.secrets import has_slow_references, mask_result, resolve_job
+from rae_auto.toolkit.attempts.attempt_output import mask_output_file
 from rae_auto.toolkit.files import create_private_directory, write_atomically
 
 Key = tuple[RunId, int]
@@ -42,6 +47,9 @@ MAX_NOTE_BYTES = 256
 
 READ_SECRETS_SECONDS = 30.0
 """Seconds that reading a job's secrets may take, from files and programs."""
+
+GIVE_UP_SECONDS = 10.0
+"""Seconds after the grace of a cancel after which an attempt counts as ended, although its executor does not say so."""
 
 FIND_TIMEOUT_SECONDS = 5.0
 """Seconds for which a start waits for executors to find active attempts, and a cancel for an attempt to start."""
@@ -72,6 +80,12 @@ class Executions:
         self._executors: dict[str, asyncio.Future[Executor]] = {}
         self._active: dict[Key, asyncio.Future[Execution]] = {}
         self._starting: dict[Key, asyncio.Task[None]] = {}
+        self._waiting: dict[Key, asyncio.Task[Any]] = {}
+        """The tasks that wait for the ends of attempts."""
+        self._unmasked: dict[Key, Path] = {}
+        """The output files of attempts whose executors write secrets as they are."""
+        self._owners: dict[Key, tuple[str, str]] = {}
+        """The executor and the job of each attempt, for messages."""
         self._tasks = BackgroundTasks("a task of an executor")
         self.preparations = Preparations(executor_for, inherited)
 
@@ -79,6 +93,7 @@ class Executions:
         """Start the run's attempt; `AttemptStarted` and `AttemptEnded` follow, or `AttemptEnded` alone."""
         # At once, so that a cancel that comes before the task's first step finds it.
         self._active[run.id, run.attempt] = asyncio.get_running_loop().create_future()
+        self._owners[run.id, run.attempt] = job.executor_ref.type, job.id
         self._starting[run.id, run.attempt] = self._tasks.start(self._carry_out(run, job), owner=_owner(job))
 
     def cancel(self, run: RunId, attempt: int, grace: timedelta) -> None:
@@ -107,6 +122,7 @@ class Executions:
         key = (run.id, run.attempt)
         # At once, so that a cancel that comes meanwhile waits for what is found.
         active = self._active[key] = asyncio.get_running_loop().create_future()
+        self._owners[key] = job.executor_ref.type, job.id
         try:
             executor = await self._open(job.executor_ref)
             found = await executor.find(rebuild_assignment(run, job, self._directory), run.handle)
@@ -117,8 +133,11 @@ class Executions:
                 run.handle,
             )
             found = None
-        except (Exception, SystemExit) as error:  # a broken executor must not keep the others from being found
-            found = Result(error=f"its executor could not find out whether it still runs: {error}")
+        except BaseException as error:  # a broken executor must not keep the others from being found
+            if is_foreign(error):
+                raise
+            described = self._describe_fault(job.executor_ref.type, job.id, error)
+            found = Result(error=f"its executor could not find out whether it still runs: {described}")
         if active.cancelled():
             await _too_late(found)
         elif isinstance(found, Execution):
@@ -126,8 +145,7 @@ class Executions:
             logger.bind(job=run.job, run=run.id).info("still running; taken over from the last daemon")
             self._report(AttemptFound(*key, found.handle))
             output = self._follow_output(run, is_adopted=True)
-            private = secret_directory(self._directory, *key)
-            self._tasks.start(self._await_end(key, found, output, private), owner=_owner(job))
+            self._tasks.start(self._await_adopted(run, job, executor, found, output), owner=_owner(job))
         else:
             del self._active[key]
             active.cancel()
@@ -136,6 +154,33 @@ class Executions:
                 AttemptEnded(*key, found) if isinstance(found, Result) else AttemptFound(*key, started=found is None)
             )
 
+    async def _await_adopted(
+        self, run: Run, job: Job, executor: Executor, execution: Execution, output: LiveOutput | None
+    ) -> None:
+        """Wait for the end of an attempt that a daemon before this one has started, and mask what it says."""
+        key = (run.id, run.attempt)
+        secrets: Sequence[str] = ()
+        if not executor.runs_in_daemon:
+            try:
+                resolved = await call_within(
+                    READ_SECRETS_SECONDS, "secrets", resolve_job, run.inputs.apply_to(job), self._inherited
+                )
+                secrets = resolved.secrets
+            except (ValueError, TimeoutError) as error:
+                logger.bind(job=run.job, run=run.id).debug("its secrets can't be read any more: {}", error)
+        log_setup.hide(secrets)
+        if not executor.masks_output:
+            self._unmasked[key] = output_path(self._directory, run.job, run.id, run.attempt)
+        await self._await_end(key, execution, output, secret_directory(self._directory, *key), secrets)
+
+    async def check_readiness(self, ref: PluginRef) -> GuardResult:
+        """Return whether an executor can start attempts now; UNKNOWN if it fails or takes too long."""
+        return await check_readiness(self._open(ref))
+
+    def opened_executors(self) -> list[Executor]:
+        """Return the executors that have been used so far."""
+        return [o.result() for o in self._executors.values() if o.done() and not o.cancelled() and not o.exception()]
+
     async def close(self, limit_seconds: Callable[[float], float] = lambda limit: limit) -> None:
         """Let executors go. Whatever is still in their hands is left to them.
 
@@ -143,9 +188,8 @@ class Executions:
         """
         await self._tasks.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
         await self.preparations.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
-        opened = [o.result() for o in self._executors.values() if o.done() and not o.exception()]
         closing = BackgroundTasks("an executor")
-        for executor in opened:
+        for executor in self.opened_executors():
             closing.start(_closed(executor), name=executor.type, owner=f"executor {executor.type}")
         await closing.wait(limit_seconds(CLOSE_TIMEOUT_SECONDS))
 
@@ -157,23 +201,30 @@ class Executions:
         try:
             # First, so that of many that start together each goes straight on to its start.
             executor = await self._open(job.executor_ref)
-            # Each time, because tidying up may remove it; it costs some microseconds.
-            _create_output_directory(self._directory / "output" / run.job)
-            if (event := oversized_event(run)) is not None:
-                await asyncio.to_thread(write_atomically, event_path(self._directory, run), event)
+            if (kind := find_untaken_kind(executor, job)) is not None:
+                raise ValueError(f"the executor {quote(executor.type)} takes no job with {kind}; choose another")
+            if not executor.runs_in_daemon:
+                # Each time, because tidying up may remove it; it costs some microseconds.
+                _create_output_directory(self._directory / "output" / run.job)
+                if (event := oversized_event(run)) is not None:
+                    await asyncio.to_thread(write_atomically, event_path(self._directory, run), event)
             private = secret_directory(self._directory, *key) if job.secret_files else None
-            assignment = await self._build_assignment(run, job)
+            assignment = await self._build_assignment(run, job, has_process=not executor.runs_in_daemon)
             secrets = assignment.secrets
             log_setup.hide(secrets)
+            if secrets and not executor.masks_output:
+                self._unmasked[key] = assignment.output
             starting = (
                 f'job "{job.id}" has not started yet: its executor {quote(job.executor_ref.type)} does not answer'
             )
             execution = _check_execution(await report_if_slow(executor.start(assignment), starting))
-        except (Exception, SystemExit) as error:  # whatever an executor raises, the run must end
+        except BaseException as error:  # whatever an executor raises, the run must end
+            if is_foreign(error):
+                raise
             await _remove(private)
             if not active.cancelled():
                 active.cancel()
-                self._ended(key, Result(error=_one_line(error)), secrets)
+                self._ended(key, Result(error=self._describe_start_failure(job, error)), secrets)
             return
         finally:
             self._starting.pop(key, None)
@@ -185,11 +236,11 @@ class Executions:
         self._report(AttemptStarted(*key, execution.handle))
         await self._await_end(key, execution, self._follow_output(run), private, secrets)
 
-    async def _build_assignment(self, run: Run, job: Job) -> Assignment:
+    async def _build_assignment(self, run: Run, job: Job, *, has_process: bool) -> Assignment:
         """Return the run's current attempt. Raises ValueError if a secret is missing, or can't be read in time."""
         parts = run, self._bound_output(job), self._directory, self._inherited
-        if not has_slow_references(job):
-            return build_assignment(*parts)
+        if not (has_process and has_slow_references(job)):
+            return build_assignment(*parts, has_process=has_process)
         try:
             return await call_within(READ_SECRETS_SECONDS, "secrets", build_assignment, *parts)
         except TimeoutError:
@@ -206,7 +257,9 @@ class Executions:
             return job
         return evolve(job, limits=evolve(job.limits, output=max_bytes))
 
-    def _follow_output(self, run: Run, *, is_adopted: bool = False) -> LiveOutput:
+    def _follow_output(self, run: Run, *, is_adopted: bool = False) -> LiveOutput | None:
+        if not log_setup.is_output_shown():
+            return None
         path = output_path(self._directory, run.job, run.id, run.attempt)
         return LiveOutput(path, run.job, run.id, self._tasks, is_adopted=is_adopted)
 
@@ -214,23 +267,48 @@ class Executions:
         self,
         key: Key,
         execution: Execution,
-        output: LiveOutput,
+        output: LiveOutput | None,
         private: Path | None = None,
         secrets: Sequence[str] = (),
     ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting[key] = task
+        result: Result | NeverStarted | None
         try:
             result = await execution.wait()
-            if not isinstance(result, Result):
+            if not isinstance(result, Result | NeverStarted | None):
                 raise TypeError(f"wait returned {result!r:.60}, which is not a Result")
-        except (Exception, SystemExit) as error:
-            result = Result(error=f"its executor failed: {_one_line(error)}")
-        await output.finish()
+            self._quarantine.succeeded(Kind.EXECUTOR, *self._owners.get(key, ("executor", "")))
+        except BaseException as error:
+            if is_foreign(error):
+                raise
+            result = Result(error="its " + self._describe_fault(*self._owners.get(key, ("executor", "")), error))
+        if output is not None:
+            await output.finish()
+        await self._mask_output(key, secrets)
         await _remove(private)
         self._ended(key, result, secrets)
 
-    def _ended(self, key: Key, result: Result, secrets: Sequence[str]) -> None:
-        del self._active[key]
-        self._report(AttemptEnded(*key, mask_result(result, secrets)))
+    async def _mask_output(self, key: Key, secrets: Sequence[str]) -> None:
+        """Mask what an executor has written that doesn't do it itself."""
+        path = self._unmasked.pop(key, None)
+        if path is not None and secrets:
+            try:
+                await asyncio.to_thread(mask_output_file, path, secrets)
+            except OSError as error:
+                logger.bind(run=key[0]).error("secrets in {} can't be masked: {}", path, error)
+
+    def _ended(self, key: Key, result: Result | NeverStarted | None, secrets: Sequence[str]) -> None:
+        if self._active.pop(key, None) is None:
+            return  # It was given up.
+        self._waiting.pop(key, None)
+        self._unmasked.pop(key, None)
+        self._owners.pop(key, None)
+        if isinstance(result, Result):
+            self._report(AttemptEnded(*key, mask_result(result, secrets)))
+        else:
+            self._report(AttemptFound(*key, started=result is None))
 
     async def _cancel(self, key: Key, grace: timedelta) -> None:
         active = self._active[key]
@@ -241,13 +319,50 @@ class Executions:
                 starting.cancel()
             self._ended(key, Result(error="its executor did not start it in time and reported no reason"), ())
         elif not active.cancelled():
-            try:
-                await active.result().cancel(grace)
-            except (Exception, SystemExit) as error:
-                self._quarantine.failed(Kind.EXECUTOR, "executor", "cancel", error)
+            await self._end_execution(key, active.result(), grace)
+
+    async def _end_execution(self, key: Key, execution: Execution, grace: timedelta) -> None:
+        """Cancel an attempt; if its end isn't reported in time, record that, and let the run end."""
+        type_, job = self._owners.get(key, ("executor", ""))
+        seconds = grace.total_seconds() + GIVE_UP_SECONDS
+        try:
+            async with asyncio.timeout(seconds):
+                await execution.cancel(grace)
+        except TimeoutError:
+            pass
+        except BaseException as error:
+            if is_foreign(error):
+                raise
+            self._quarantine.failed(Kind.EXECUTOR, type_, f"cancel {job}", error)
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            return
+        # While it is out of reach it may still run, so nothing may take its place. Afterwards it gets its time.
+        is_away = True
+        while is_away and not waiting.done():
+            is_away = is_out_of_reach(execution)
+            await asyncio.wait([waiting], timeout=seconds)
+            is_away = is_away or is_out_of_reach(execution)
+        if key not in self._active or self._waiting.get(key) is not waiting:
+            return
+        waiting.cancel()
+        what = f"its executor did not end it within {format_elapsed(seconds)} after it was asked to; it may still run"
+        self._quarantine.failed(Kind.EXECUTOR, type_, f"end {job}", what)
+        self._ended(key, Result(error=what), ())
+
+    def _describe_start_failure(self, job: Job, error: BaseException) -> str:
+        """Return why an attempt didn't start: its executor says so to the user, or has a mistake, which is named."""
+        if isinstance(error, _SAID_ERRORS):
+            return _one_line(error)
+        return "its " + self._describe_fault(job.executor_ref.type, job.id, error)
+
+    def _describe_fault(self, type_: str, job: str, error: BaseException) -> str:
+        """Record a mistake in an executor, and return it as the error of the run."""
+        self._quarantine.failed(Kind.EXECUTOR, type_, job, error)
+        return self._quarantine.describe_failure(Kind.EXECUTOR, type_, error)
 
     async def _open(self, ref: PluginRef) -> Executor:
-        key = repr(ref)
+        key = repr(ref) if ref.options else ref.type
         if key not in self._executors:
             self._executors[key] = asyncio.ensure_future(self._open_executor(ref))
         opening = self._executors[key]
@@ -262,8 +377,18 @@ class Executions:
 
     async def _open_executor(self, ref: PluginRef) -> Executor:
         executor = self._executor_for(ref)
-        await executor.open(create_private_directory(self._directory / "executors" / ref.type))
+        directory = create_private_directory(self._directory / "executors" / ref.type)
+        try:
+            await executor.open(directory)
+        except (Exception, asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as error:  # as the end of a task, SystemExit would end the daemon
+            raise PluginBroken(self._quarantine.describe_failure(Kind.EXECUTOR, ref.type, error)) from error
         return executor
+
+
+_SAID_ERRORS = (SchedulerError, OSError, ValueError, RuntimeError)
+"""Errors by which an executor says why it can't start an attempt; any other is a mistake in it."""
 
 
 def _create_output_directory(path: Path) -> None:
@@ -277,7 +402,8 @@ def _check_execution(execution: Execution) -> Execution:
     """Return the result of `start` if it keeps the contract. Raises TypeError."""
     if not isinstance(execution, Execution):
         raise TypeError(f"start returned {execution!r:.60}, which is not an Execution")
-    json.dumps(dict(execution.handle))
+    if execution.handle:
+        json.dumps(dict(execution.handle))
     return execution
 
 
@@ -301,7 +427,9 @@ async def _remove(private: Path | None) -> None:
 async def _closed(executor: Executor) -> None:
     try:
         await executor.close()
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_foreign(error):
+            raise
         logger.error('executor "{}" failed to close: {!r}', executor.type, error)
 
 

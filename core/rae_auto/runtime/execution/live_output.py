@@ -11,7 +11,6 @@ from pathlib import Path
 from loguru import logger
 
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
-from rae_auto.runtime.reporting import log_setup
 
 READ_INTERVAL_SECONDS = 0.2
 """Seconds between two reads of an output file."""
@@ -37,15 +36,13 @@ class LiveOutput:
         self._position = 0
         self._rest = b""
         self._ended = asyncio.Event()
-        self._task = tasks.start(self._follow()) if log_setup.is_output_shown() else None
-        if is_adopted and self._task is not None:
+        self._task = tasks.start(self._follow())
+        if is_adopted:
             with suppress(OSError):
                 self._position = path.stat().st_size
 
     async def finish(self) -> None:
         """Show what is left of the output."""
-        if self._task is None:
-            return
         self._ended.set()
         await self._task
         if self._rest:

@@ -16,9 +16,10 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.formatting import describe_error, quote
 from rae_auto.model.run import Run, RunState
 from rae_auto.paths import home_or_root
+from rae_auto.registry.containment import is_foreign
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.execution.environment import expected_environment
-from rae_auto.runtime.secrets import mask_secrets
+from rae_auto.toolkit.secrets.masking import mask_secrets
 
 MAX_PREPARATIONS = 2
 """Number of jobs that are prepared at the same time."""
@@ -101,7 +102,9 @@ class Preparations:
                 problems = await prepare_job(executor, job, environment)
         except TimeoutError:
             return f"could not be prepared within {MAX_PREPARATION_SECONDS / 60:g} minutes; its next run tries again"
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_foreign(error):
+                raise
             text = f"could not be prepared: {describe_error(error)}; its next run tries again"
             return mask_secrets(text, secrets)
         if not problems:

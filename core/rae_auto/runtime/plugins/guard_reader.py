@@ -1,12 +1,14 @@
 """Guards at the border of the engine: the engine gets an answer, whatever their plugins do."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import cast
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, cast
 
 from rae_auto.api.guard import GuardResult, ReadGuard, Verdict
 from rae_auto.engine.effects import ReadGuards
 from rae_auto.engine.events import GuardsRead
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.registry.executor_readiness import ExecutorReadiness
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import GUARD_TIMEOUT_SECONDS, failed, failure, place, read_guard
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
@@ -15,9 +17,16 @@ from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS,
 class GuardReader:
     """Reads the guards that look at the machine. Equal ones that are wanted at once are read once."""
 
-    def __init__(self, report: Callable[[GuardsRead], None], quarantine: Quarantine) -> None:
+    def __init__(
+        self,
+        report: Callable[[GuardsRead], None],
+        quarantine: Quarantine,
+        check_executor: Callable[[PluginRef], Coroutine[Any, Any, GuardResult]] | None = None,
+    ) -> None:
+        """`check_executor` asks an open executor whether it is ready."""
         self._report = report
         self._quarantine = quarantine
+        self._check_executor = check_executor
         self._reading: dict[ReadGuard, asyncio.Task[GuardResult]] = {}
         self._tasks = BackgroundTasks("a guard")
 
@@ -42,7 +51,10 @@ class GuardReader:
         except Exception as error:  # it can't be hashed, or compared
             return failed(self._quarantine, guard, error)
         if reading is None:
-            work = read_guard(guard, self._quarantine)
+            if isinstance(guard, ExecutorReadiness) and self._check_executor is not None:
+                work = self._check_executor(guard.ref)
+            else:
+                work = read_guard(guard, self._quarantine)
             reading = self._reading[guard] = self._tasks.start(work, name=place(guard), owner=f"guard {place(guard)}")
             reading.add_done_callback(lambda _: self._reading.pop(guard, None))
         # Nothing but time ends this: a guard may ignore its cancellation, or be cancelled by a library of its own.

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
@@ -12,9 +13,11 @@ from loguru import logger
 
 from rae_auto.api.logger import Logger
 from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.model.primitives.formatting import describe_raise, quote
+from rae_auto.registry.containment import ask, is_foreign
 from rae_auto.runtime import silence_library
 from rae_auto.runtime.reporting.log_threads import LogThread, add_in_thread
-from rae_auto.runtime.secrets import mask_secrets, sort_secrets
+from rae_auto.toolkit.secrets.masking import forget_secrets, mask_known_secrets, remember_secrets
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -22,32 +25,60 @@ if TYPE_CHECKING:
 DETACH_SECONDS = 1.0
 """Time that the last lines may take."""
 
-_hidden: set[str] = set()
+FALLBACK_FORMAT = "{time:YYYY-MM-DD HH:mm:ss} {level: <8} {message}"
+"""The lines on standard error where no logger of the configuration works."""
+
 _shown_output: list[Logger] = []
 """The attached loggers that show what jobs print."""
 _threads: list[LogThread] = []
+_failures: list[str] = []
+"""A line for each logger that is not used, because it failed to say its handler."""
 _zones: list[tzinfo | None] = [None]
 """The time zone of the log; None for the machine's."""
 
 
-def attach(loggers: Sequence[Logger], directory: Path, zone: tzinfo | None = None) -> None:
-    """Send log lines to these loggers, and nowhere else. Their times are by `zone`, or the machine's for None."""
+def attach(
+    loggers: Sequence[Logger],
+    directory: Path,
+    zone: tzinfo | None = None,
+    origin_of: Callable[[str], str] = lambda _: "unknown",
+) -> None:
+    """Send log lines to these loggers, and nowhere else. Their times are by `zone`, or the machine's for None.
+
+    One that fails to say its handler is not used, which is a problem in the status; if there is no other, lines go to
+    standard error. `origin_of` returns the distribution and version of a logger.
+    """
     logger.remove()
     logger.enable("rae_auto")
     # Without handlers, since these can't be copied.
     bare = copy.deepcopy(logger)
     _zones[:] = [zone]
     logger.configure(patcher=clean_record)
-    _shown_output[:] = [plugin for plugin in loggers if plugin.shows_output()]
+    _shown_output[:] = [plugin for plugin in loggers if ask(plugin.shows_output, False)]
     # What would show local variables, secrets among them, stays off whatever a plugin says.
     safe = {"diagnose": False, "backtrace": False, "catch": True, "enqueue": False, "colorize": False}
+    _failures.clear()
     for plugin in loggers:
-        handler = {**plugin.handler(directory), **safe}
-        if plugin not in _shown_output:
-            handler = {**handler, "filter": _without_output(handler.get("filter"))}
-        thread = add_in_thread(plugin.type, handler, bare)
+        try:
+            plugin.shows_output()
+            handler = {**plugin.handler(directory), **safe}
+            if plugin not in _shown_output:
+                handler = {**handler, "filter": _without_output(handler.get("filter"))}
+            thread = add_in_thread(plugin.type, handler, bare)
+        except BaseException as error:
+            if is_foreign(error):
+                raise
+            called = f"logger {quote(plugin.type)} of {origin_of(plugin.type)}"
+            _failures.append(f"{called} is not used, because its handler failed: {describe_raise(error)}; fix it")
+            continue
         if thread is not None:
             _threads.append(thread)
+    if len(_failures) == len(loggers) and sys.stderr is not None:
+        # Without any other, nobody would learn of it.
+        shown = _without_output(None)
+        logger.add(sys.stderr, format=FALLBACK_FORMAT, filter=shown, diagnose=False, backtrace=False, colorize=False)
+    for failure in _failures:
+        logger.error("{}", failure)
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
 
 
@@ -60,7 +91,7 @@ def detach() -> None:
     _threads.clear()
     silence_library()
     logging.basicConfig(handlers=[], force=True)
-    _hidden.clear()
+    forget_secrets()
     _shown_output.clear()
     _zones[:] = [None]
 
@@ -79,12 +110,12 @@ def flush(limit_seconds: float) -> None:
 
 def problems() -> list[str]:
     """Return a line for each logger that hangs or fails."""
-    return [problem for thread in _threads if (problem := thread.problem()) is not None]
+    return [*_failures, *(problem for thread in _threads if (problem := thread.problem()) is not None)]
 
 
 def hide(values: Iterable[str]) -> None:
     """From now on these values appear in no line."""
-    _hidden.update(form for value in sort_secrets(values) for form in (value, repr(value)[1:-1]))
+    remember_secrets(values)
 
 
 def _without_output(inner: Any) -> "Callable[[Record], bool]":
@@ -98,7 +129,7 @@ def _without_output(inner: Any) -> "Callable[[Record], bool]":
 
 def mask_hidden(text: str) -> str:
     """Return the text with hidden values masked."""
-    return mask_secrets(text, sort_secrets(_hidden))
+    return mask_known_secrets(text)
 
 
 def in_log_zone(instant: datetime) -> datetime:
@@ -109,10 +140,9 @@ def in_log_zone(instant: datetime) -> datetime:
 def clean_record(record: "Record") -> None:
     """Escape the message and the fields of a record, mask secrets in them, and put its time into the log's zone."""
     record["time"] = record["time"].astimezone(*_zones)
-    hidden = sort_secrets(_hidden)
-    record["message"] = escape_line(mask_secrets(record["message"], hidden))
+    record["message"] = escape_line(mask_known_secrets(record["message"]))
     for name, value in record["extra"].items():
-        record["extra"][name] = escape_line(mask_secrets(str(value), hidden))
+        record["extra"][name] = escape_line(mask_known_secrets(str(value)))
 
 
 class _Forward(logging.Handler):

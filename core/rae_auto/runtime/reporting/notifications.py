@@ -11,9 +11,11 @@ from rae_auto.api.plugin import Kind
 from rae_auto.engine.events import DeliveryEnded
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.formatting import describe_error
+from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.reporting.notices import make_notice
+from rae_auto.toolkit.secrets.masking import mask_known_secrets
 
 NOTIFY_TIMEOUT_SECONDS = 30.0
 """Seconds that a notifier may take."""
@@ -76,9 +78,11 @@ class Notifications:
             return "it is quarantined after too many failures"
         try:
             await self._notify(notifier, await self._describe(notices))
-        except (Exception, SystemExit) as error:  # a failed delivery must not stop the daemon
+        except BaseException as error:  # a failed delivery must not stop the daemon
+            if is_foreign(error):
+                raise
             self._quarantine.failed(Kind.NOTIFIER, notifier.type, name, error, is_reported=True)
-            return describe_error(error)
+            return mask_known_secrets(describe_error(error))
         self._quarantine.succeeded(Kind.NOTIFIER, notifier.type, name)
         return None
 
@@ -95,10 +99,12 @@ class Notifications:
             call.cancel()
 
 
-async def _call(notifier: Notifier, notice: Notice) -> Exception | SystemExit | None:
+async def _call(notifier: Notifier, notice: Notice) -> BaseException | None:
     """Return the error of a notifier. As the end of a task, SystemExit would end the event loop."""
     try:
         await notifier.notify(notice)
-    except (Exception, SystemExit) as error:  # whatever a plugin raises
+    except BaseException as error:  # whatever a plugin raises
+        if is_foreign(error):
+            raise
         return error
     return None

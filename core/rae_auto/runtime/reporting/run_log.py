@@ -30,6 +30,7 @@ _LEVELS = {
     RunState.SKIPPED: "INFO",
 }
 
+_UNLOGGED = (RunState.QUEUED, RunState.RUNNING)
 
 _JUMP_TEXTS = {
     ClockJump.SLEPT: "the machine slept for {}",
@@ -40,13 +41,15 @@ _JUMP_TEXTS = {
 
 def log_run(run: Run) -> None:
     """Log that a run started, will be retried, or ended."""
+    if run.state in _UNLOGGED:
+        return
     log, name = logger.bind(job=run.job, run=run.id, state=run.state.value), _name(run)
     if run.state is RunState.STARTING:
         log.info("started {}" if run.attempt == 1 else "started {}, attempt {}", name, run.attempt)
     elif run.state is RunState.RETRYING:
         end = run.attempts[-1].end_text
         log.warning("attempt {} {} {}; next at {}", run.attempt, end, name, _next_attempt_time(run))
-    elif run.state.final:
+    else:
         log.log(_LEVELS[run.state], "{} {}{}", run.state.text, name, _details(run))
 
 

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from rae_auto.model.primitives.instants import Moment
 
+_OF_PROCESS = "process-"
+
 
 class Clock(Protocol):
     """Tells the time; a test brings its own."""
@@ -28,7 +30,12 @@ def _read_boot_id() -> str:
     """Return an id of the current boot of the machine; where there is none, an id of the process."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return f"process-{uuid.uuid4()}"
+    return f"{_OF_PROCESS}{uuid.uuid4()}"
+
+
+def find_machine_boot(moment: Moment) -> str:
+    """Return the id of the machine's boot, by which a later process can tell the same one; "" if it has none."""
+    return "" if moment.boot.startswith(_OF_PROCESS) else moment.boot
 
 
 _BOOT = _read_boot_id()

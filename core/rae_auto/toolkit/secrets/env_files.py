@@ -19,6 +19,8 @@ import re
 import stat
 from pathlib import Path
 
+from rae_auto.platforms.file_rights import file_rights
+from rae_auto.toolkit.files import open_for_reading
 from rae_auto.toolkit.secrets.references import is_secret
 
 MAX_FILE_BYTES = 1 << 20
@@ -87,14 +89,13 @@ def _read_value(text: str, position: int, place: str) -> tuple[str, int]:
 
 def _read(path: Path) -> str:
     try:
-        # Without O_NONBLOCK, opening a pipe would block until something writes to it.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        descriptor = open_for_reading(path)
         with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise ValueError(f"{path} is not a regular file; name a file with NAME=value in each line")
-            if mode & stat.S_IWOTH:
-                raise ValueError(f"{path} can be written by everyone; run 'chmod o-w {path}'")
+            if risk := file_rights().find_public_writer(path, status):
+                raise ValueError(f"{path} {risk}")
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         why = "does not exist" if isinstance(error, FileNotFoundError) else f"can't be read ({error.strerror})"

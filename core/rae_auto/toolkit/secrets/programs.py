@@ -5,8 +5,6 @@ once. What they write to standard error is not repeated, because it may be the s
 """
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +13,7 @@ from pathlib import Path
 
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.references import split_command
+from rae_auto.platforms.process_groups import kill_with_children
 
 PROGRAM_SECONDS = 10.0
 """Time that a program may take to tell a secret."""
@@ -106,7 +105,7 @@ def _run(argv: Sequence[str], given: str, environment: Mapping[str, str], direct
 
         def give_up() -> None:
             has_timed_out.set()
-            _kill(process)
+            kill_with_children(process.pid)
 
         timer = threading.Timer(PROGRAM_SECONDS, give_up)
         timer.daemon = True
@@ -116,7 +115,7 @@ def _run(argv: Sequence[str], given: str, environment: Mapping[str, str], direct
             _write(process, given)
             output = process.stdout.read(MAX_SECRET_BYTES + 1)
             if len(output) > MAX_SECRET_BYTES:
-                _kill(process)
+                kill_with_children(process.pid)
                 raise ValueError("it prints more than 1 MB")
             status = process.wait()
         finally:
@@ -136,13 +135,3 @@ def _write(process: "subprocess.Popen[bytes]", text: str) -> None:
         process.stdin.close()
     except BrokenPipeError:
         pass  # it has ended, and its exit code tells why
-
-
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    try:
-        if os.name == "nt":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rae_auto.model.primitives.references import Reference, find_references
+from rae_auto.platforms.file_rights import file_rights
+from rae_auto.toolkit.files import open_for_reading
 from rae_auto.toolkit.secrets.programs import read_from_command, read_from_keyring
 
 # "KEY" and the short words count as a word alone, so that MONKEY, COMPASS and AUTHOR are no secrets.
@@ -124,13 +126,12 @@ def _from_credential(name: str, environment: Mapping[str, str]) -> str:
 
 def _read_file(path: Path, hint: str, *, checks_mode: bool) -> str:
     try:
-        # Without O_NONBLOCK, opening a pipe would block until something writes to it.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        descriptor = open_for_reading(path)
         with os.fdopen(descriptor, encoding="utf-8", newline="") as file:
-            mode = os.fstat(descriptor).st_mode
-            if checks_mode and mode & 0o077:
-                raise ValueError(f"which other users can read; run 'chmod 600 {path}'")
-            if not stat.S_ISREG(mode):
+            status = os.fstat(descriptor)
+            if checks_mode and (risk := file_rights().find_other_reader(path, status)):
+                raise ValueError(f"which {risk}")
+            if not stat.S_ISREG(status.st_mode):
                 raise ValueError("which is not a regular file; write the secret to one")
             return file.read()
     except (OSError, UnicodeDecodeError) as error:

@@ -54,6 +54,9 @@ class HealthCheck:
 
 def check_facts(facts: Mapping[str, Any]) -> list[HealthCheck]:
     """Return the checks of the facts that a daemon answers with, the most important one first."""
+    if facts.get("leader"):
+        text = f"stands by; process {facts['leader']['pid']} on {facts['leader']['host']} leads"
+        return [HealthCheck("daemon", HealthLevel.OK, text)]
     if facts["starting"]:
         return [HealthCheck("daemon", HealthLevel.WARNING, "it is still starting; see its log for the cause")]
     return [

@@ -4,7 +4,7 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 
 Names are those of OpenTelemetry's semantic conventions where these have one: for runs the group CI/CD, which is still
 in development (`cicd.pipeline.run.duration`, `.active`, `.errors`), written as Prometheus writes them; for the process
-those that all exporters for Prometheus use. All names stand in this module, and in docs/health.md.
+those that all exporters for Prometheus use. All names stand in this module, and in docs/reference/health.md.
 
 prometheus-client does the same and costs a process 14 MB and 60 ms; a daemon asked by one line of text needs neither
 its registry nor its server. A test reads this text with its parser.

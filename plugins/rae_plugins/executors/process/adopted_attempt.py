@@ -1,9 +1,11 @@
-"""An attempt of an earlier daemon that is still alive when this one starts."""
+"""An attempt of an earlier daemon that is still alive when this one starts, and the end of one without its keeper."""
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ from rae_auto.api import Execution
 from rae_auto.model.run import Result
 from rae_plugins.executors.process.attempt_files import RECORD_INTERVAL_SECONDS, read_record, to_result
 from rae_plugins.executors.process.identity import ProcessTree
-from rae_plugins.executors.process.keeper.termination import Termination, describe_survivors
-from rae_plugins.executors.process.terminate import carry_out
+from rae_plugins.executors.process.keeper.termination import MAX_CHECK_SECONDS, Termination, describe_survivors
+from rae_plugins.executors.process.keeper.windows.adopted_tree import kill_job, kill_process, send_break
+from rae_plugins.executors.process.keeper.windows.termination import WindowsTermination
 
 MAX_EXIT_RECORD_LOOKS = 20
 """Number of looks for the exit record once nothing of the attempt is alive but its keeper."""
@@ -43,7 +46,7 @@ class AdoptedAttempt(Execution):
         if self._termination is not None:
             self._termination.shorten(grace.total_seconds(), time.monotonic())
         else:
-            self._termination = Termination(grace.total_seconds(), time.monotonic(), self._tree.members)
+            self._termination = begin_termination(self._tree, grace.total_seconds())
             await carry_out(self._termination)
 
     async def wait(self) -> Result:
@@ -59,3 +62,38 @@ class AdoptedAttempt(Execution):
                 looks_left = MAX_EXIT_RECORD_LOOKS if members else looks_left - 1 if is_kept else 0
             await asyncio.sleep(RECORD_INTERVAL_SECONDS if looks_left else 0)
         return Result(error="the process ended, but its keeper left no exit status")
+
+
+def begin_termination(tree: ProcessTree, grace_seconds: float) -> Termination:
+    """Return the end of an attempt's tree, to be carried out."""
+    now = time.monotonic()
+    if os.name != "nt":
+        return Termination(grace_seconds, now, tree.members)
+    leader = tree.leader
+    return WindowsTermination(
+        grace_seconds,
+        now,
+        tree.members,
+        partial(_kill_all, tree),
+        (lambda: None) if leader is None else partial(send_break, leader.pid),
+    )
+
+
+def _kill_all(tree: ProcessTree) -> None:
+    kill_job(tree.cgroup_path)
+    # What is left where the job object is gone with its keeper.
+    for process in tree.members():
+        kill_process(process)
+
+
+async def carry_out(termination: Termination) -> Termination:
+    """Step the termination until it is over, and return it; its grace may be shortened meanwhile."""
+    while not termination.is_over:
+        await asyncio.to_thread(termination.step, time.monotonic())
+        await asyncio.sleep(min(MAX_CHECK_SECONDS, max(0.0, termination.next_check - time.monotonic())))
+    return termination
+
+
+async def end_tree(tree: ProcessTree, grace_seconds: float = 0.0) -> Termination:
+    """End an attempt's tree, and return its termination, which names what could not be ended."""
+    return await carry_out(begin_termination(tree, grace_seconds))

@@ -24,6 +24,19 @@ MAX_RECORD_INTERVAL_SECONDS = 2.0
 
 _CLAIM_MODE = 0o400
 
+CLAIM = b"[rae-auto: this attempt was never started]\n"
+"""Content of a claim on Windows, where a file that can't be written can't be removed either."""
+
+
+def _claim_by_content(output: Path) -> None:
+    """Create the file with its content in one step: there, a file takes no name that another one has."""
+    claim = output.with_name(f"{output.name}.{os.getpid()}.claim")
+    claim.write_bytes(CLAIM)
+    try:
+        os.rename(claim, output)  # noqa: PTH104 - Path.rename is the same, but this one's rule is what counts
+    finally:
+        claim.unlink(missing_ok=True)
+
 
 def claim_attempt(output: Path) -> bool:
     """Return whether no keeper has begun the attempt; from then on none can.
@@ -33,7 +46,10 @@ def claim_attempt(output: Path) -> bool:
     """
     try:
         output.parent.mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _CLAIM_MODE))
+        if os.name == "nt":
+            _claim_by_content(output)
+        else:
+            os.close(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _CLAIM_MODE))
     except OSError:
         return is_claimed(output)
     return True
@@ -47,6 +63,8 @@ def has_record(output: Path) -> bool:
 def is_claimed(output: Path) -> bool:
     """Return whether a daemon has claimed the attempt, so that no keeper has begun it or ever will."""
     try:
+        if os.name == "nt":
+            return output.stat().st_size == len(CLAIM) and output.read_bytes() == CLAIM
         status = output.lstat()
     except OSError:
         return False

@@ -51,6 +51,11 @@ def is_any_keeper_alive(directory: Path) -> bool:
     return is_any_alive
 
 
+def list_keepers(directory: Path) -> list[ProcessIdentity]:
+    """Return the keepers of all daemons that are noted, whether or not they are alive."""
+    return [keeper for _, keeper in _read_keepers(directory / KEEPER_DIRECTORY) if keeper is not None]
+
+
 def _read_keepers(notes: Path) -> Iterator[tuple[Path, ProcessIdentity | None]]:
     for path in notes.iterdir() if notes.is_dir() else ():
         with suppress(OSError, ValueError):

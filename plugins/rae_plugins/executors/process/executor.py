@@ -1,20 +1,22 @@
 """The process executor: start attempts through the keeper, and find those of an earlier daemon."""
 
+import asyncio
 import os
-import time
-from collections.abc import Mapping
+import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from attrs import define, field
 
-from rae_auto.api import Assignment, Execution, Executor, JobContext, NeverStarted
+from rae_auto.api import JOB_KINDS, Assignment, Execution, Executor, JobContext, NeverStarted
 from rae_auto.model.job import Job
 from rae_auto.model.policies import FailOn, Limits
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result
-from rae_auto.paths import home_or_root
+from rae_auto.toolkit.environment import home_or_root, is_root
 from rae_plugins.executors.process import limit_checks
-from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt
+from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt, end_tree
 from rae_plugins.executors.process.attempt_files import (
     claim_attempt,
     has_record,
@@ -23,17 +25,24 @@ from rae_plugins.executors.process.attempt_files import (
     to_past_result,
     wait_for_start_record,
 )
-from rae_plugins.executors.process.earlier_daemons import is_any_keeper_alive, note_boot
+from rae_plugins.executors.process.earlier_daemons import is_any_keeper_alive, list_keepers, note_boot
 from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
 from rae_plugins.executors.process.job_checks import find_job_warnings
 from rae_plugins.executors.process.job_user import NEEDS_ROOT, build_user_environment, to_request
-from rae_plugins.executors.process.keeper.termination import Termination
+from rae_plugins.executors.process.keeper.windows.environment import complete_environment
 from rae_plugins.executors.process.keeper_client import KeeperClient
 from rae_plugins.executors.process.python_job import PythonExecution, add_record, build_argv
+from rae_plugins.executors.process.root_programs import find_program_of_others
+from rae_plugins.executors.process.run_lookup import find_run_of
 from rae_plugins.executors.process.script_job import build_script_argv, prepare_script
-from rae_plugins.executors.process.terminate import carry_out
 
-SHELL = "/bin/sh"
+SHELL = "cmd.exe" if os.name == "nt" else "/bin/sh"
+
+NOT_ON_WINDOWS = {
+    "user": "can't be done on Windows, which asks for the user's password; run a daemon as this user",
+    "umask": "has no meaning on Windows, where a file gets its rights from its folder; remove it",
+}
+"""Keys of a job that Windows has nothing for."""
 
 
 @define(kw_only=True, eq=False)
@@ -45,6 +54,8 @@ class ProcessExecutor(Executor):
     """
 
     type: ClassVar[str] = "process"
+    takes: ClassVar[Collection[str]] = JOB_KINDS
+    masks_output: ClassVar[bool] = True
 
     orphans: Literal["kill", "allow"] = field(
         default="kill",
@@ -59,11 +70,6 @@ class ProcessExecutor(Executor):
     _keeper: KeeperClient = field(init=False, factory=KeeperClient)
 
     @classmethod
-    def available(cls) -> str | None:
-        """Return why it can't be used here: Windows has no sessions and signals as it needs them."""
-        return "it needs a POSIX system; on Windows use the thread executor" if os.name == "nt" else None
-
-    @classmethod
     def backends(cls) -> Mapping[str, str | None]:
         """Return the mechanism that enforces each limit on this machine."""
         return limit_checks.backends()
@@ -76,7 +82,9 @@ class ProcessExecutor(Executor):
     @classmethod
     def unsupported_keys(cls) -> Mapping[str, str]:
         """Return no keys: a process honours them all, but only root can start it as another user."""
-        return {} if hasattr(os, "geteuid") and os.geteuid() == 0 else {"user": NEEDS_ROOT}
+        if os.name == "nt":
+            return NOT_ON_WINDOWS
+        return {} if is_root() else {"user": NEEDS_ROOT}
 
     def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
         """Return a warning if the working directory or the program is missing; runs nothing."""
@@ -103,12 +111,13 @@ class ProcessExecutor(Executor):
         argv = _argv(assignment)
         if not argv:
             raise ValueError('the process executor needs "command", "shell", "python" or "script"')
+        await self._refuse_programs_of_others(assignment, argv)
         request = {
             "key": assignment.output.name,
             "run": assignment.run,
             "argv": argv,
             "user": to_request(job.user),
-            "env": build_user_environment(job, assignment.environment, job.pass_env),
+            "env": self._build_environment(assignment),
             "cwd": _working_directory(job),
             "stdin": assignment.stdin,
             "private": None if assignment.secret_directory is None else str(assignment.secret_directory),
@@ -121,8 +130,24 @@ class ProcessExecutor(Executor):
             "orphans": self.orphans,
             "kill_after": job.kill_after.total_seconds(),
         }
+        if os.name == "nt":
+            request |= {"shell": job.shell or None, "shell_program": job.shell_program, "python": sys.executable}
         execution = await self._keeper.spawn(request)
         return execution if job.python is None else PythonExecution(execution, assignment.output)
+
+    async def _refuse_programs_of_others(self, assignment: Assignment, argv: tuple[str, ...]) -> None:
+        """Raise ValueError if root would run what another user can change."""
+        if is_root():
+            job, environment = assignment.job, assignment.environment
+            # In a thread, because a file system of the network may hang.
+            problem = await asyncio.to_thread(find_program_of_others, job, argv, environment, _working_directory(job))
+            if problem is not None:
+                raise ValueError(problem)
+
+    def _build_environment(self, assignment: Assignment) -> Mapping[str, str]:
+        if os.name == "nt":
+            return complete_environment(assignment.environment, os.environ)
+        return build_user_environment(assignment.job, assignment.environment, assignment.job.pass_env)
 
     async def find(
         self, assignment: Assignment, handle: Mapping[str, Any] | None
@@ -157,7 +182,7 @@ class ProcessExecutor(Executor):
         if (exit_record := read_record(exit_path)) is not None:
             return to_past_result(exit_record)
         # There must be no second attempt while anything of the first may live.
-        await carry_out(Termination(0, time.monotonic(), tree.members))
+        await end_tree(tree)
         return None
 
     def _has_never_started(self, output: Path) -> bool:
@@ -180,6 +205,11 @@ class ProcessExecutor(Executor):
             await wait_for_start_record(output, lambda: directory is not None and is_any_keeper_alive(directory)) or {}
         )
 
+    def find_run(self, pid: int, handles: Mapping[RunId, Mapping[str, Any]]) -> RunId | None:
+        """Return the run that a process belongs to, by what the kernel says of its parents."""
+        keepers = () if self._directory is None else list_keepers(self._directory)
+        return find_run_of(pid, handles, keepers)
+
     async def close(self) -> None:
         """Disconnect from the keeper, which stays until its last job has ended."""
         await self._keeper.close()
@@ -191,6 +221,7 @@ def _argv(assignment: Assignment) -> tuple[str, ...]:
         return build_argv(assignment)
     if job.script is not None:
         return build_script_argv(job, assignment.environment)
+    # What cmd.exe gets is no argv: the keeper builds its line.
     return (job.shell_program or SHELL, "-c", job.shell) if job.shell else job.argv
 
 

@@ -1,6 +1,7 @@
 """Identity of processes: pid, start time and boot id, so that another process is never signalled by mistake."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -8,6 +9,7 @@ from attrs import frozen
 from rae_plugins.executors.process.keeper import procfs
 from rae_plugins.executors.process.keeper.cgroups import read_pids
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo
+from rae_plugins.executors.process.keeper.windows.adopted_tree import read_job_pids
 from rae_plugins.executors.process.process_table import (
     TICKS_PER_SECOND,
     read_all_processes,
@@ -18,6 +20,9 @@ from rae_plugins.executors.process.process_table import (
 
 CREATION_TOLERANCE_SECONDS = 1.0
 """Distance that a time of creation may have from the moments between which a process was spawned."""
+
+EXACT_TOLERANCE_SECONDS = 0.05
+"""Distance that it may have on Windows, where the keeper reads the time of creation itself."""
 
 
 @frozen
@@ -87,7 +92,8 @@ class ProcessIdentity:
             return process.ticks == self.ticks
         first, last = self.spawned
         created = process.ticks / TICKS_PER_SECOND
-        return first - CREATION_TOLERANCE_SECONDS <= created <= last + CREATION_TOLERANCE_SECONDS
+        tolerance = EXACT_TOLERANCE_SECONDS if os.name == "nt" else CREATION_TOLERANCE_SECONDS
+        return first - tolerance <= created <= last + tolerance
 
 
 @frozen
@@ -128,18 +134,30 @@ class ProcessTree:
     def members(self) -> list[ProcessInfo]:
         """Return its processes that are alive."""
         table = read_all_processes()
-        session = self._find_session(table)
+        session, in_cgroup, keeper_pid = self._marks(table)
+        roots = [process for process in table.values() if self._is_root(process, session, in_cgroup, keeper_pid)]
+        return [process for process in procfs.collect_trees(roots, table) if not process.is_dead]
+
+    def has_member(self, ancestry: Sequence[ProcessInfo]) -> bool:
+        """Return whether the first of these processes belongs to the attempt; the others are its ancestors."""
+        leader = None if self.leader is None else read_process(self.leader.pid)
+        session, in_cgroup, keeper_pid = self._marks({} if leader is None else {leader.pid: leader})
+        return any(self._is_root(process, session, in_cgroup, keeper_pid) for process in ancestry)
+
+    def _marks(self, table: procfs.ProcessTable) -> tuple[int | None, set[int], int | None]:
+        """Return the session, the processes in the cgroup, and the pid of the keeper while it is alive."""
         keeper_pid = self.keeper.pid if self.keeper is not None and self.keeper.is_alive() else None
-        in_cgroup = set(read_pids(self.cgroup_path)) if self.cgroup_path else set()
-        roots = [
-            process
-            for process in table.values()
-            if process.session == session
+        in_container = set(_read_container(self.cgroup_path)) if self.cgroup_path else set()
+        return self._find_session(table), in_container, keeper_pid
+
+    def _is_root(self, process: ProcessInfo, session: int | None, in_cgroup: set[int], keeper_pid: int | None) -> bool:
+        return (
+            process.session == session
+            or (process.pid == session and os.name == "nt")  # where there are no sessions
             or process.pid in in_cgroup
             or (process.parent == keeper_pid and self.tag is not None and procfs.read_tag(process.pid) == self.tag)
             or read_run_id(process.pid) == self.run
-        ]
-        return [process for process in procfs.collect_trees(roots, table) if not process.is_dead]
+        )
 
     def _find_session(self, table: procfs.ProcessTable) -> int | None:
         # The kernel gives a session's number to no other process while it has members, so the number is ours unless a
@@ -148,3 +166,8 @@ class ProcessTree:
             return None
         holder = table.get(self.leader.pid)
         return self.leader.pid if holder is None or self.leader.is_same(holder) else None
+
+
+def _read_container(path: str) -> list[int]:
+    """Return the pids in a control group, or in a job object of Windows."""
+    return read_job_pids(path) if os.name == "nt" else read_pids(path)

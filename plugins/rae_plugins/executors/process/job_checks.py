@@ -1,7 +1,9 @@
 """Checks of a job before it runs: its working directory, and its program."""
 
+import os
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +12,10 @@ from rae_auto.model.job import Job
 from rae_auto.toolkit.programs import find_directory_problem, find_program_problem
 from rae_auto.toolkit.python_functions import find_function_problem
 from rae_plugins.executors.process.job_user import find_user_problem
+from rae_plugins.executors.process.keeper.spawn import SpawnError
+from rae_plugins.executors.process.keeper.windows.create_process import find_command
+from rae_plugins.executors.process.keeper.windows.environment import complete_environment
+from rae_plugins.executors.process.root_programs import find_program_of_others
 from rae_plugins.executors.process.script_job import find_script_problem
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./+-]+")
@@ -29,6 +35,9 @@ _SHELL_WORDS = {
 def find_job_warnings(job: Job, context: JobContext, directory: str) -> Mapping[str, str]:
     """Return why the command of a job can't be started now, by key; `directory` is its working directory."""
     warnings = {}
+    key = next((key for key in ("python", "script", "shell", "command") if getattr(job, key)), None)
+    if key is not None and (problem := find_program_of_others(job, job.argv, context.environment, directory)):
+        warnings[key] = problem
     if job.user is not None and (problem := find_user_problem(job.user)) is not None:
         warnings["user"] = problem
     if job.cwd is not None and (problem := find_directory_problem(job.cwd)) is not None:
@@ -41,6 +50,10 @@ def find_job_warnings(job: Job, context: JobContext, directory: str) -> Mapping[
         if problem := find_script_problem(job, context.environment):
             warnings["script"] = problem
         return warnings
+    if os.name == "nt":
+        key = "shell" if job.shell else "command"
+        problem = None if "cwd" in warnings else find_windows_problem(job, context.environment, directory)
+        return warnings if problem is None else {**warnings, key: problem}
     shell = job.shell_program if job.shell else None
     if shell and (problem := find_program_problem(shell, context.environment, directory)):
         warnings["shell_program"] = problem
@@ -53,6 +66,25 @@ def find_job_warnings(job: Job, context: JobContext, directory: str) -> Mapping[
         if problem is not None and ("/" not in program or Path(program).is_absolute() or "cwd" not in warnings):
             warnings[key] = problem
     return warnings
+
+
+def find_windows_problem(job: Job, environment: Mapping[str, str], directory: str) -> str | None:
+    """Return why the command of a job can't be started on Windows, with the remedy, or None."""
+    if not job.shell and not job.command:
+        return None
+    request = {
+        "argv": job.command,
+        "shell": job.shell or None,
+        "shell_program": job.shell_program,
+        "env": complete_environment(environment, os.environ),
+        "cwd": directory,
+        "python": sys.executable,
+    }
+    try:
+        find_command(request)
+    except (SpawnError, ValueError) as error:
+        return str(error)
+    return None
 
 
 def _first_program(line: str) -> str | None:

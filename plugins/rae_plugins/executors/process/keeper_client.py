@@ -2,30 +2,22 @@
 
 import asyncio
 import json
-import os
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from attrs import define, field
 
 from rae_auto.api import Execution
 from rae_auto.model.run import Result
-from rae_auto.toolkit.files import open_private
-from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt
+from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt, end_tree
 from rae_plugins.executors.process.attempt_files import claim_attempt, read_record, to_result
-from rae_plugins.executors.process.earlier_daemons import note_keeper
-from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
-from rae_plugins.executors.process.keeper.termination import KILL_TIMEOUT_SECONDS, Termination, describe_survivors
-from rae_plugins.executors.process.terminate import carry_out
-
-KEEPER_SCRIPT = Path(__file__).parent / "keeper" / "__main__.py"
+from rae_plugins.executors.process.identity import ProcessTree
+from rae_plugins.executors.process.keeper.termination import KILL_TIMEOUT_SECONDS, describe_survivors
+from rae_plugins.executors.process.keeper_start import open_channel, start_keeper
 
 KEEPER_EXIT_SECONDS = 0.2
 """Time in which a keeper without jobs exits once the daemon has disconnected."""
@@ -74,9 +66,10 @@ class KeeperClient:
         # Several first starts come together: one of them starts the keeper for all.
         async with self._connecting:
             if self._writer is None:
-                ours, theirs = socket.socketpair()
+                ours, theirs = open_channel()
                 with theirs:
-                    self._process = _start_keeper(theirs, self.directory)
+                    self._process = start_keeper(theirs, self.directory)
+                    await _wait_until_ready(self._process)
                 reader, self._writer = await asyncio.open_connection(sock=ours)
                 self._reading = asyncio.get_running_loop().create_task(self._read_reports(reader))
             return self._writer
@@ -145,7 +138,7 @@ class KeeperAttempt(Execution):
                 # It may have been spawned.
                 record = read_record(self._output.with_suffix(".start")) or {}
                 tree = ProcessTree.from_record(record, self._run)
-                await carry_out(Termination(0, time.monotonic(), tree.members))
+                await end_tree(tree)
             _set_error(self.started, "the keeper process was killed")
             return
         exit_path = self._output.with_suffix(".exit")
@@ -160,8 +153,7 @@ class KeeperAttempt(Execution):
     async def _end_tree(self, error: str) -> None:
         """End what is left of the attempt, because nothing else does."""
         tree = ProcessTree.from_record(self.handle, self._run)
-        termination = await carry_out(Termination(0, time.monotonic(), tree.members))
-        survivors = termination.survivors
+        survivors = (await end_tree(tree)).survivors
         _set_result(self.ended, Result(error=f"{error}; {describe_survivors(survivors)}" if survivors else error))
 
 
@@ -173,35 +165,11 @@ def _reap(process: "subprocess.Popen[bytes]", limit_seconds: float) -> None:
     process.returncode = process.returncode or 0
 
 
-def _start_keeper(channel: socket.socket, directory: Path | None) -> "subprocess.Popen[bytes]":
-    """Start a keeper that reads from `channel`: without site packages, environment or our terminal's signals.
-
-    Nor with our standard error: it survives us, and whoever reads that would wait for its end.
-    """
-    with _open_error_file(directory) as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(KEEPER_SCRIPT)],
-            stdin=channel.fileno(),
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            cwd="/",
-            env={},
-            start_new_session=True,
-        )
-    identity = ProcessIdentity.of(process.pid)
-    if directory is not None and identity is not None:
-        # On a full disk commands still start; only after a crash the next daemon then waits less carefully.
-        with suppress(OSError):
-            note_keeper(directory, identity)
-    return process
-
-
-def _open_error_file(directory: Path | None) -> IO[bytes]:
-    with suppress(OSError):
-        if directory is not None:
-            path = directory / "keeper-errors.txt"
-            return os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND), "wb")
-    return Path(os.devnull).open("wb")
+async def _wait_until_ready(process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a keeper on Windows has opened its end of the channel, or has ended."""
+    if process.stdout is not None:
+        await asyncio.to_thread(process.stdout.read, 1)
+        process.stdout.close()
 
 
 def _send(writer: asyncio.StreamWriter, request: Mapping[str, Any]) -> None:

@@ -9,16 +9,25 @@ from rae_auto.model.policies import Limits
 from rae_plugins.executors.process.keeper.cgroups import CONTROLLERS, available_controllers, find_own_directory
 from rae_plugins.executors.process.keeper.limits import find_ioprio_call
 
-if os.name == "posix":
-    import resource
-
 KEEPER_CHECKS = "checked while the job runs"
+
+
+WINDOWS_BACKENDS: dict[str, str | None] = {
+    "memory": "a job object",
+    "cpu_time": f"a job object, {KEEPER_CHECKS}",
+    "processes": "a job object, which counts processes and not threads",
+    "open_files": None,
+    "file_size": None,
+    "nice": "the priority class of a job object",
+    "ionice": None,
+}
+"""Mechanism of each limit on Windows."""
 
 
 def backends() -> dict[str, str | None]:
     """Return the mechanism of each limit; None where there is none."""
     if os.name != "posix":
-        return dict.fromkeys(("memory", "cpu_time", "processes", "open_files", "file_size", "nice", "ionice"))
+        return WINDOWS_BACKENDS
     is_linux = sys.platform == "linux" and Path("/proc/self").is_dir()
     mechanisms: dict[str, str | None] = {
         "memory": KEEPER_CHECKS if is_linux else None,
@@ -42,6 +51,8 @@ def explain_not_permitted(limits: Limits) -> dict[str, str]:
     reasons: dict[str, str] = {}
     if os.name != "posix" or os.geteuid() == 0:
         return reasons
+    import resource  # not at the top: the module can then be imported on Windows
+
     max_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if limits.open_files is not None and max_files != resource.RLIM_INFINITY and limits.open_files > max_files:
         reasons["open_files"] = f"this user may set at most {max_files}"
@@ -59,5 +70,7 @@ def to_request(limits: Limits) -> dict[str, Any]:
 
 
 def _may_raise_priority(nice: int) -> bool:
+    import resource  # not at the top: the module can then be imported on Windows
+
     number = getattr(resource, "RLIMIT_NICE", None)
     return number is not None and 20 - resource.getrlimit(number)[0] <= os.nice(0) + nice

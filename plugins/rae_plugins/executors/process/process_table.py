@@ -6,9 +6,12 @@ and psutil says when a process was created. That identifies a process as surely 
 
 import os
 from contextlib import suppress
+from typing import Any
 
 from rae_plugins.executors.process.keeper import procfs
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo, ProcessTable
+
+WINDOWS_BOOT_KEY = "SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Memory Management\\PrefetchParameters"
 
 TICKS_PER_SECOND = 100
 """Unit of `ProcessInfo.ticks` where it is the time of creation, counted from the epoch."""
@@ -18,6 +21,8 @@ def read_boot() -> str | None:
     """Return an id of the current boot of the machine; None where there is none."""
     if procfs.has_procfs():
         return procfs.read_boot_id()
+    if (windows_boot := _read_windows_boot()) is not None:
+        return windows_boot
     import psutil  # lazy: start-up
 
     # It changes when the clock is set, too: then a boot is taken for another one, which is the careful answer.
@@ -35,9 +40,9 @@ def read_process(pid: int) -> ProcessInfo | None:
         with process.oneshot():
             return ProcessInfo(
                 pid=pid,
-                name=process.name(),
-                is_dead=process.status() == psutil.STATUS_ZOMBIE,
-                parent=process.ppid(),
+                name=_read_name(process),
+                is_dead=os.name != "nt" and process.status() == psutil.STATUS_ZOMBIE,
+                parent=_read_parent(process),
                 session=_read_session(pid),
                 ticks=int(process.create_time() * TICKS_PER_SECOND),
                 cpu_seconds=0.0,
@@ -46,6 +51,42 @@ def read_process(pid: int) -> ProcessInfo | None:
             )
     except (psutil.Error, OSError):
         return None
+
+
+def _read_windows_boot() -> str | None:
+    """Return the number of this boot, which Windows counts; None elsewhere, or where it doesn't say."""
+    if os.name != "nt":
+        return None
+    import winreg as registry
+
+    winreg: Any = registry  # of which type checkers elsewhere know nothing
+    with suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, WINDOWS_BOOT_KEY) as key:
+        return f"boot {winreg.QueryValueEx(key, 'BootId')[0]}"
+    return None
+
+
+def _read_name(process: Any) -> str:
+    """Return the name of a process, which may be hidden from us although the process is not."""
+    import psutil  # lazy: start-up
+
+    try:
+        return str(process.name())
+    except psutil.NoSuchProcess:
+        raise
+    except (psutil.Error, OSError):
+        return "process"
+
+
+def _read_parent(process: Any) -> int:
+    """Return the pid of the parent; on Windows 0 if that has ended and another process has got its pid."""
+    parent = int(process.ppid())
+    if os.name != "nt" or parent == 0:
+        return parent
+    import psutil  # lazy: start-up
+
+    with suppress(psutil.Error, OSError):
+        return parent if psutil.Process(parent).create_time() <= process.create_time() else 0
+    return 0
 
 
 def _read_session(pid: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import evolve
 
-from rae_auto.api import Assignment, Execution
+from rae_auto.api import Assignment, Execution, NeverStarted
 from rae_auto.model.run import Result
 from rae_plugins.executors import python_call
 from rae_plugins.executors.process.attempt_files import read_record
@@ -58,8 +58,9 @@ class PythonExecution(Execution):
     def handle(self) -> Mapping[str, Any]:
         return self._process.handle
 
-    async def wait(self) -> Result:
-        return add_record(await self._process.wait(), self._output)
+    async def wait(self) -> Result | NeverStarted | None:
+        ended = await self._process.wait()
+        return add_record(ended, self._output) if isinstance(ended, Result) else ended
 
     async def cancel(self, grace: timedelta) -> None:
         await self._process.cancel(grace)

@@ -12,7 +12,8 @@ from attrs import frozen
 
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import quote
-from rae_plugins.machine.commands import CommandNotStarted, run
+from rae_auto.toolkit.commands import CommandNotStarted
+from rae_plugins.machine.commands import run
 
 MAX_PREPARATION_SECONDS = 3600.0
 """Time that a tool gets to install packages; who calls `prepare_script` gives it up earlier."""
@@ -73,7 +74,7 @@ def build_script_argv(job: Job, environment: Mapping[str, str]) -> tuple[str, ..
 
     Raises ValueError if the script can't be read, or if it needs packages and neither uv nor pipx is on the PATH.
     """
-    script = _path_of(job)
+    script = resolve_script(job)
     if _read_metadata(script) is None:
         return (sys.executable, str(script), *job.args)
     return (*_find_tool(script, environment).run_words(str(script)), *job.args)
@@ -94,7 +95,7 @@ async def prepare_script(job: Job, environment: Mapping[str, str], directory: st
     A script that can't be read, or a missing tool, is left to `find_script_problem` and the run. Raises RuntimeError
     if the packages could not be reached.
     """
-    script = _path_of(job)
+    script = resolve_script(job)
     try:
         block = await asyncio.to_thread(_read_metadata, script)
         tool = None if block is None else await asyncio.to_thread(_find_tool, script, environment)
@@ -129,7 +130,8 @@ def _summarize(said: str) -> str:
     return text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[:MAX_MESSAGE_CHARACTERS]}…"
 
 
-def _path_of(job: Job) -> Path:
+def resolve_script(job: Job) -> Path:
+    """Return the path of the script of a job."""
     return Path(job.script or "").expanduser()
 
 

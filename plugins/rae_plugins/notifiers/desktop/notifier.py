@@ -10,8 +10,7 @@ from attrs import field, frozen
 
 from rae_auto.api import Notice, Notifier
 from rae_auto.model.primitives.units import parse_duration
-from rae_auto.paths import output_path
-from rae_auto.toolkit.notices import notice_facts, notice_title
+from rae_auto.toolkit.notices import find_output_file, notice_facts, notice_title
 from rae_plugins.notifiers.desktop.screen import MessageScreen, ScreenAction, ScreenMessage
 
 _SHOWN_FACTS = ("duration", "exit code", "failures in a row", "why it ran", "next run")
@@ -86,8 +85,8 @@ def _actions(notice: Notice) -> Mapping[str, ScreenAction]:
     actions: dict[str, ScreenAction] = {}
     if not notice.state_directory:
         return actions
-    if notice.run and notice.output:
-        path = output_path(Path(notice.state_directory), notice.job, notice.run, notice.attempt)
+    path = find_output_file(notice)
+    if path is not None and notice.output:
         actions["output"] = ScreenAction(label="Show output", command=("xdg-open", str(path)))
     if notice.job:
         variables: dict[str, Any] = {"RAE_STATE_DIR": notice.state_directory}

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define, field
 
 from rae_auto.errors import StoreError
-from rae_auto.toolkit.files import atomic_file, open_private, read_identity
+from rae_auto.toolkit.files import atomic_file, open_private, read_at, read_identity, write_at
 from rae_plugins.stores.json.checksummed_lines import FORMAT_VERSION, MAX_LINE_BYTES, add_checksum
 
 _CHUNK_BYTES = 1 << 20
@@ -40,7 +40,7 @@ class Journal:
         if len(line) > MAX_LINE_BYTES:
             raise StoreError(f"{self.path}: a commit of {len(line)} bytes is too large; the limit is {MAX_LINE_BYTES}")
         try:
-            if os.pwrite(self._descriptor, line, self.size) != len(line):
+            if write_at(self._descriptor, line, self.size) != len(line):
                 raise OSError(28, "No space left on device")
             os.fsync(self._descriptor)
         except OSError as error:
@@ -66,7 +66,7 @@ class Journal:
         done = 0
         with atomic_file(path) as file:
             # From the open file, which may have been removed.
-            while chunk := os.pread(self._descriptor, min(self.size - done, _CHUNK_BYTES), done):
+            while chunk := read_at(self._descriptor, min(self.size - done, _CHUNK_BYTES), done):
                 file.write(chunk)
                 done += len(chunk)
 

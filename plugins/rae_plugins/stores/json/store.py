@@ -11,7 +11,20 @@ from typing import Any, ClassVar, cast
 
 from attrs import define, evolve, field
 
-from rae_auto.api.store import Append, Change, Document, LogQuery, Put, RetentionRule, Setback, Store, StoreReader
+from rae_auto.api.store import (
+    Append,
+    Change,
+    CountQuery,
+    Document,
+    EntryCount,
+    LogQuery,
+    Put,
+    RetentionRule,
+    Setback,
+    Store,
+    StoreReader,
+    count_steps,
+)
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.toolkit.files import DirectoryLock, is_locked, remove_set_aside, write_atomically
@@ -306,12 +319,19 @@ class JsonStore(Store):
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Errors: StoreDamaged."""
+        return [entry.body for entry in self._find(log, query)]
+
+    def count(self, log: str, query: CountQuery) -> list[EntryCount]:
+        """Return the numbers of entries. Errors: StoreDamaged."""
+        return count_steps(((entry.at, entry.state) for entry in self._find(log, query.bounds())), query)
+
+    def _find(self, log: str, query: LogQuery) -> list[LogEntry]:
         for attempt in count(1):
             self._check_open()
             with self._reading:
                 recent, history_files = list(self._contents.entries.values()), self._history_files
             try:
-                return [entry.body for entry in find_entries(log, query, recent, history_files)]
+                return find_entries(log, query, recent, history_files)
             except StoreDamaged:
                 # In another thread, a commit may have replaced a file that was still listed a moment ago.
                 if history_files is self._history_files or attempt == MAX_READ_ATTEMPTS:

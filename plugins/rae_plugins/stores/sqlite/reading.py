@@ -13,8 +13,9 @@ from threading import RLock
 
 from attrs import define, field
 
-from rae_auto.api.store import CorruptDocument, Document, LogQuery, StoreReader
+from rae_auto.api.store import CorruptDocument, CountQuery, Document, EntryCount, LogQuery, StoreReader
 from rae_auto.errors import StoreDamaged, StoreError
+from rae_plugins.stores.sqlite.counting import count_entries
 from rae_plugins.stores.sqlite.rows import SELECT_DOCUMENTS, Row, as_text, is_good_document, is_good_entry
 from rae_plugins.stores.sqlite.schema import error_text, is_damage
 from rae_plugins.stores.sqlite.statements import select_entries
@@ -84,9 +85,24 @@ class SqliteReader(StoreReader):
                     raise StoreError(f"{self._path} is being closed or rewritten; try again")
         return documents
 
+    def count(self, log: str, query: CountQuery) -> list[EntryCount]:
+        """Return the numbers of entries, from the indexes."""
+        with self._using() as database:
+            return count_entries(database, log, query)
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Let the reads in a `with` block share a connection, because to open one takes longer than most reads."""
+        with self._using():
+            yield
+
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
+            if self._connection is not None:
+                # Of a session in this thread, which deals with errors as well.
+                yield self._connection
+                return
             if self._is_closed:
                 raise StoreError(f"the store in {self._path.parent} is not open")
             try:

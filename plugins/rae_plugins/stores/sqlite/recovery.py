@@ -333,7 +333,7 @@ def _find_best(path: Path, found: Survey, target: Path) -> RepairCandidate | Non
 
 
 def _install(path: Path, target: Path) -> Path | None:
-    with target.open("rb") as file:
+    with target.open("rb+") as file:
         os.fsync(file.fileno())
     target.rename(repaired_path(path))
     sync_directory(path.parent)

@@ -56,6 +56,9 @@ def _make_row(change: Change) -> tuple[str, tuple[Any, ...]]:
 def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:
     """Return the statement for a query of a log, newest first, and the values to bind."""
     conditions, values = _match_log(log, query.states)
+    if query.states and query.job is not None and not query.by_end:
+        # The plus keeps SQLite from the index by state, in which it would read the runs of all jobs to find few.
+        conditions[-1] = f"+{conditions[-1]}"
     for column, value in (("job", query.job), ("key", query.key)):
         if value is not None:
             conditions.append(f"{column} = ?")

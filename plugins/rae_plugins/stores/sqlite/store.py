@@ -13,13 +13,26 @@ from typing import ClassVar, NoReturn, TypeVar, cast
 from attrs import define, field
 from loguru import logger
 
-from rae_auto.api.store import Append, Change, CorruptDocument, Document, LogQuery, Put, RetentionRule, Setback, Store
+from rae_auto.api.store import (
+    Append,
+    Change,
+    CorruptDocument,
+    CountQuery,
+    Document,
+    EntryCount,
+    LogQuery,
+    Put,
+    RetentionRule,
+    Setback,
+    Store,
+)
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.toolkit.files import DirectoryLock, is_locked, read_identity, remove_set_aside
 from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores import backup_copies
 from rae_plugins.stores.commit_line import CommitLine, CommitMark
 from rae_plugins.stores.sqlite.copying import FileCopier, find_copy_problems
+from rae_plugins.stores.sqlite.counting import count_entries
 from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading
 from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries
 from rae_plugins.stores.sqlite.rows import (
@@ -246,6 +259,11 @@ class SqliteStore(Store):
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""
         with self._using() as database:
             return list(chain.from_iterable(read_entries(database, log, query, self._skip)))
+
+    def count(self, log: str, query: CountQuery) -> list[EntryCount]:
+        """Return the numbers of entries, from the indexes."""
+        with self._using() as database:
+            return count_entries(database, log, query)
 
     def _skip(self, seq: int) -> None:
         self._skipped.add(seq)

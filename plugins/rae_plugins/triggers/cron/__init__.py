@@ -50,6 +50,10 @@ class CronTrigger(ScheduleTrigger):
     def summary(self) -> str:
         return summarize(self.type, self.expression)
 
+    def describe(self) -> str:
+        """Return the expression as a sentence, or its summary if it can't be said clearly."""
+        return parse_expression(self.expression).sentence or self.summary()
+
     def next_after(self, instant: datetime) -> datetime | None:
         """Return the next time in UTC, or None after the last year of the expression."""
         expression = parse_expression(self.expression)

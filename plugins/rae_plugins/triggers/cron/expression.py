@@ -8,10 +8,11 @@ from itertools import product
 from attrs import field, frozen
 
 from rae_auto.model.primitives.escaping import quote_short
-from rae_plugins.triggers.cron.calendar import Calendar, can_match
+from rae_plugins.triggers.cron.calendar import Calendar, can_match, days_of
 from rae_plugins.triggers.cron.fields import DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, YEAR, Field
 from rae_plugins.triggers.cron.foreign_forms import MANUAL, find_equivalent
 from rae_plugins.triggers.cron.offset_days import MAX_OFFSET_DAYS
+from rae_plugins.triggers.cron.sentences import describe_fields
 from rae_plugins.triggers.cron.traps import find_traps
 
 _MAX_CHARS = 4096
@@ -35,7 +36,18 @@ class Expression:
     calendar: Calendar = field(repr=False)
     is_wildcard: bool
     """True if it follows the wall clock through a DST change, because its minute, hour or second is a `*`."""
-    warnings: tuple[str, ...]
+    words: tuple[str, ...]
+    """Its fields, in capitals, with macros replaced."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Traps in it, one line each."""
+        return find_traps(self.words)
+
+    @property
+    def sentence(self) -> str | None:
+        """The expression as a sentence, or None if it can't be said clearly."""
+        return describe_fields(self.words)
 
 
 @lru_cache(maxsize=16384)
@@ -47,11 +59,15 @@ def parse_expression(text: str) -> Expression:
     words = _split_fields(text)
     seconds = words[:1] if len(words) > 5 else []
     minute, hour, day, month, weekday = words[len(seconds) : len(seconds) + 5]
-    years = sorted(_parse_values(YEAR, words[6])) if len(words) == 7 and words[6] != "*" else []
-    clock = [_to_croniter(SECOND, word) for word in seconds] + [_to_croniter(MINUTE, minute), _to_croniter(HOUR, hour)]
+    years = _parse_values(YEAR, words[6]) if len(words) == 7 and words[6] != "*" else ()
+    times = (
+        _parse_values(SECOND, seconds[0]) if seconds else (0,),
+        _parse_values(MINUTE, minute),
+        _parse_values(HOUR, hour),
+    )
     months = _to_croniter(MONTH, month)
     lines = [f"{days} {months} {weekdays}" for days, weekdays in _pair_days(day, weekday)]
-    possible = [line for line in lines if can_match(line, years)]
+    possible = tuple(line for line in lines if can_match(line, years))
     if not possible:
         given = {DAY: day, MONTH: month, WEEKDAY: weekday} | ({YEAR: words[6]} if years else {})
         named = ", ".join(f"{field.name} {quote_short(word)}" for field, word in given.items() if word not in "*?")
@@ -59,10 +75,9 @@ def parse_expression(text: str) -> Expression:
             f"{quote_short(text)} never matches: no date has {named}; change one of them, or "
             f"write {MANUAL} to start it by hand only"
         )
-    year = f" {','.join(map(str, years))}" if years else ""
-    calendar = Calendar([f"{' '.join(clock)} {line}{year}" for line in possible])
+    calendar = Calendar(days_of(possible, ",".join(map(str, years))), *times)
     is_wildcard = any(word.startswith("*") for word in (*seconds, minute, hour))
-    return Expression(calendar, is_wildcard, find_traps(words))
+    return Expression(calendar, is_wildcard, tuple(words))
 
 
 def _split_fields(text: str) -> list[str]:
@@ -113,14 +128,16 @@ def _split_list(column: Field, word: str) -> Iterable[str]:
         yield item
 
 
-def _parse_values(column: Field, word: str) -> set[int]:
-    return {value for item in _split_list(column, word) for value in column.parse_item(item)}
+@lru_cache(maxsize=1024)
+def _parse_values(column: Field, word: str) -> tuple[int, ...]:
+    """Return the values of a field in ascending order; equal ones are one object."""
+    return tuple(sorted({value for item in _split_list(column, word) for value in column.parse_item(item)}))
 
 
 def _to_croniter(column: Field, word: str) -> str:
     """Return the field for croniter."""
     values = _parse_values(column, word)
-    return "*" if len(values) == column.size else ",".join(map(str, sorted(values)))
+    return "*" if len(values) == column.size else ",".join(map(str, values))
 
 
 def _pair_days(day: str, weekday: str) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Times in the forms of other tools: systemd, EventBridge, Quartz, cronie, words. Each gets its equivalent here."""
 
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from re import Match
@@ -21,15 +22,19 @@ _FIELD = re.compile(
     rf"[\d*?,/#LW-]+|(?:{_WEEKDAY_NAMES}|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|[\d*?,/#LW-])+"
 )
 
+_SHELL_BUILTINS = ("cd", "exec", "eval", "source", "test", "export", "umask", "ulimit", "command", "trap", "wait")
+
 _RANDOM = r"(\d*)~(\d*)"
 
 BOOT = 'trigger = { type = "system", on = ["boot"] }'
+_SUN = 'trigger = {{ type = "sun", at = "{}", … }}, of the package rae-trigger-sun (contrib)'
 MANUAL = 'trigger = { type = "manual" }'
 
 
 def find_equivalent(text: str) -> str | None:
     """Return how a text that is no expression is written here: what it is and the remedy, as a clause, or None."""
     plain = " ".join(text.upper().split())
+    plain = re.sub(r"\bNOON\b", "12:00", re.sub(r"\bMIDNIGHT\b", "0:00", plain)).replace("-~", "~")
     for pattern, describe in _FORMS:
         match = pattern.fullmatch(plain)
         if match is not None and (clause := describe(match)) is not None:
@@ -77,6 +82,11 @@ def _named_day(match: Match[str]) -> str | None:
     return None if days is None else _expression(match, days)
 
 
+def _day_alone(match: Match[str]) -> str | None:
+    days = _PLAIN_DAYS.get(match["day"].removesuffix("S"))
+    return None if days is None else f'is not a cron expression; write "0 0 * * {days}"'
+
+
 def _on_calendar(match: Match[str]) -> str | None:
     days = (match["days"] or "").strip().replace("..", "-").lower() or "*"
     return _expression(match, days)
@@ -113,10 +123,18 @@ def _describe_command(given: Sequence[str], words: Sequence[str]) -> str | None:
         return None
     schedule, rest = " ".join(given[:count]), given[count:]
     fields = f"schedule = {quote_short(schedule, 60)}" if words[0] != "@REBOOT" else BOOT
-    has_user = len(rest) > 1 and rest[1].startswith("/") and rest[0].isidentifier()
+    has_user = len(rest) > 1 and _is_user(rest[0], rest[1])
     command = " ".join(rest[1:] if has_user else rest)
     contents = "the user and the command of a system crontab" if has_user else "a command"
     return f"has {contents} in it; write {fields} and shell = {quote_short(command, 60)}"
+
+
+def _is_user(word: str, following: str) -> bool:
+    """Return whether the first word after the fields is the column of users that /etc/crontab has, not a command."""
+    if word == "root":
+        return True
+    is_command = word in _SHELL_BUILTINS or shutil.which(word) is not None
+    return word.isidentifier() and following.startswith("/") and not is_command
 
 
 def _describe_year_last(words: Sequence[str]) -> str | None:
@@ -131,6 +149,15 @@ def _describe_year_last(words: Sequence[str]) -> str | None:
 
 def _describe_random(words: Sequence[str]) -> str | None:
     """Return a clause about a minute or an hour between two, as in cronie and OpenBSD."""
+    found = split_random_fields(words)
+    if found is None:
+        return None
+    options = f'expression = "{found[0]}", jitter = "{found[1]}"'
+    return f'starts at a random time; write trigger = {{ type = "cron", {options} }}'
+
+
+def split_random_fields(words: Sequence[str]) -> tuple[str, str] | None:
+    """Return the expression and the jitter of five fields, in capitals, with a random minute or hour; else None."""
     if len(words) != 5 or words[0] == "*" or not any(re.fullmatch(_RANDOM, word) for word in words[:2]):
         return None
     starts, spread = [], 0
@@ -144,10 +171,7 @@ def _describe_random(words: Sequence[str]) -> str | None:
             return None
         starts.append(str(low))
         spread += (high - low) * minutes
-    expression = " ".join((*starts, *words[2:])).lower()
-    jitter = format_duration(timedelta(minutes=spread))
-    options = f'expression = "{expression}", jitter = "{jitter}"'
-    return f'starts at a random time; write trigger = {{ type = "cron", {options} }}'
+    return " ".join((*starts, *words[2:])).lower(), format_duration(timedelta(minutes=spread))
 
 
 _FORMS: Sequence[tuple[re.Pattern[str], Callable[[Match[str]], str | None]]] = (
@@ -158,6 +182,11 @@ _FORMS: Sequence[tuple[re.Pattern[str], Callable[[Match[str]], str | None]]] = (
     (re.compile(r"(?:@?EVERY )?(?P<amount>(?:\d+[SMHD])+)"), _combined_interval),
     (re.compile(rf"(?:AT )?{_CLOCK} ?(?P<half>AM|PM)"), _clock),
     (re.compile(r"(?:AT |DAILY AT |EVERY DAY AT )?(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?"), _clock),
+    (re.compile(r"(?:EVERY |EACH |ON )?(?P<day>[A-Z]+)"), _day_alone),
+    (
+        re.compile(r"(?:(?:EVERY DAY |DAILY )?AT )?(?P<event>SUNRISE|SUNSET|DAWN|DUSK)"),
+        lambda match: f"is a time of the sun; write {_SUN.format(match['event'].lower())}",
+    ),
     (re.compile(rf"(?:EVERY |ON )?(?P<day>[A-Z]+) (?:AT )?{_CLOCK} ?(?P<half>AM|PM)?"), _named_day),
     (
         re.compile(

@@ -1,5 +1,6 @@
 """Traps in valid expressions, in which an expression says something else than was meant."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rae_auto.model.primitives.escaping import quote_short
@@ -44,17 +45,29 @@ def _find_day_pairs(day: str, weekday: str) -> Iterator[str]:
 
 
 def _find_uneven(fields: Sequence[tuple[Field, str]]) -> Iterator[str]:
-    """Yield a warning for each step that leaves a shorter rest at the end of its field."""
+    """Yield a warning for each step that leaves a shorter rest, at the end of its field or of its range."""
     for column, word in fields:
-        step = word.removeprefix("*/")
-        if not word.startswith("*/") or not step.isdecimal() or column.size % int(step) == 0:
+        span, _, step_text = word.partition("/")
+        if not step_text.isdecimal():
             continue
-        last = column.lowest + (column.size - 1) // int(step) * int(step)
-        rest = column.lowest + column.size - last
+        step, named = int(step_text), f"{column.name} {quote_short(word)}"
+        if match := re.fullmatch(r"(\d+)-(\d+)", span):
+            first, end = int(match[1]), int(match[2])
+            last = first + (end - first) // step * step
+            if first < last < end:
+                written = f"{first}-{last}/{step}"
+                yield f'{named} ends with {last}, because the step does not divide the range; write "{written}"'
+            continue
+        # From a later value on it ends on purpose before it starts over.
+        first = column.lowest
+        if span not in ("*", str(first)) or column.size % step == 0:
+            continue
+        last = first + (column.size - 1) // step * step
+        rest = first + column.size - last
         if column is DAY:
-            yield f"{column.name} {quote_short(word)} starts over on day 1 of each month, so its distances are uneven"
+            yield f"{named} starts over on day 1 of each month, so its distances are uneven"
         else:
             yield (
-                f"{column.name} {quote_short(word)} is uneven: after {column.name} {last} comes {column.lowest}, "
+                f"{named} is uneven: after {column.name} {last} comes {first}, "
                 f"only {rest} later; use an interval trigger for equal distances"
             )

@@ -19,6 +19,9 @@ from rae_plugins.triggers.file.debounce import Complete
 from rae_plugins.triggers.file.matcher import describe_missing_folder, expand_home, parse_path
 from rae_plugins.triggers.file.watch_plan import Polling, is_watchable
 
+WATCHES_LIMIT, INSTANCES_LIMIT = "fs/inotify/max_user_watches", "fs/inotify/max_user_instances"
+"""The limits of inotify(7), of one user; every directory that is watched is one of the watches."""
+
 MIN_POLL_INTERVAL = timedelta(milliseconds=100)
 
 
@@ -176,6 +179,22 @@ class FileTrigger(SourceTrigger):
                 for path in polled
             ),
         )
+
+    def kernel_needs(self) -> Mapping[str, int]:
+        """Return the numbers of watches and of inotify instances; other platforms don't count them."""
+        # lazy: start-up
+        from rae_plugins.triggers.file.matcher import Matcher
+        from rae_plugins.triggers.file.watch_plan import count_watches
+
+        matcher = Matcher.from_paths(
+            self.paths,
+            recursive=self.recursive,
+            ignore=self.ignore,
+            ignore_temporary=self.ignore_temporary,
+            excluded_directory=None,
+        )
+        watches = count_watches(matcher, self.polling)
+        return {WATCHES_LIMIT: watches, INSTANCES_LIMIT: 1} if watches else {}
 
     async def watch(self, context: TriggerContext) -> None:
         """Watch until cancelled."""

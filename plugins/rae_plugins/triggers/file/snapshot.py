@@ -327,11 +327,12 @@ class Snapshot:
         self, limit: int, kind: ChangeKind | None = None, after: FileChange | None = None
     ) -> list[FileChange]:
         """Return the first pending changes in the order of their paths, optionally of one kind or after another one."""
+        directory, name = _split(after.path) if after else (b"", b"")
         rows = self._database.execute(
             "SELECT directory, name, change, inode, mtime_ns, size, changed_ns, from_directory, from_name, number"
-            " FROM pending WHERE (?1 IS NULL OR change = ?1) AND (directory, name) > (?2, ?3)"
-            " ORDER BY directory, name LIMIT ?4",
-            (kind, *(_split(after.path) if after else (b"", b"")), limit),
+            " FROM pending WHERE (:kind IS NULL OR change = :kind) AND (directory, name) > (:directory, :name)"
+            " ORDER BY directory, name LIMIT :limit",
+            {"kind": kind, "directory": directory, "name": name, "limit": limit},
         )
         return [
             FileChange(

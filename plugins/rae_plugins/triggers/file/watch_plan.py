@@ -6,7 +6,7 @@ is watched.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -72,6 +72,22 @@ def plan_watches(matcher: Matcher, polling: Polling) -> tuple[WatchedDir, ...]:
             if (below := matcher.enter(state, directory, name))
         ]
     return tuple(planned)
+
+
+def count_watches(matcher: Matcher, polling: Polling) -> int:
+    """Return the number of directories that the kernel has to watch; the names in a watched tree don't matter to it."""
+    polled_or_not = plan_watches(matcher, polling)
+    watched = [one for one in polled_or_not if not one.is_polled and one.names != frozenset()]
+    polled = {one.real_path for one in polled_or_not if one.is_polled}
+    return sum(_count_directories(one.real_path, polled) if one.recursive else 1 for one in watched)
+
+
+def _count_directories(top: str, polled: Container[str]) -> int:
+    count = 0
+    for directory, names, _ in os.walk(top):
+        count += 1
+        names[:] = [name for name in names if os.path.join(directory, name) not in polled]
+    return count
 
 
 def _plan_directory(

@@ -1,7 +1,6 @@
 """Fires on events of the machine: sleep, unlocked screens, networks, power, devices, processes and more."""
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +19,7 @@ from rae_plugins.machine.programs import check_pattern
 from rae_plugins.triggers.system.changes import Booted, EventFilter
 from rae_plugins.triggers.system.event_journal import EventJournal, alone_in, kinds_of
 from rae_plugins.triggers.system.event_names import BEFORE_DOWN, DEVICES, LOCKS, POWER, PROCESSES, SESSIONS, EventName
-from rae_plugins.triggers.system.platform import platform_adapter
+from rae_plugins.triggers.system.platform import has_system_bus, platform_adapter
 from rae_plugins.triggers.system.power import read_power
 
 MIN_POLL_INTERVAL = timedelta(seconds=1)
@@ -70,8 +69,19 @@ class SystemTrigger(SourceTrigger):
         metadata={"help": "how often to poll what sends no notification"},
     )
 
+    delay: timedelta = field(
+        default=timedelta(0),
+        converter=parse_duration,
+        metadata={"help": "time from the event to the start; the event that undoes it, or the next one, ends it"},
+    )
+
     def __attrs_post_init__(self) -> None:
         names = set(self.on)
+        if self.delay and names & BEFORE_DOWN:
+            raise ValueError(
+                f"delay is not for {', '.join(sorted(names & BEFORE_DOWN))}, after which nothing runs; "
+                "use resume or boot, or remove delay"
+            )
         if names & PROCESSES and not self.process:
             raise ValueError("process-started and process-exited need the option process: the name of the program")
         for option, of in (("process", PROCESSES), ("device", DEVICES), ("user", SESSIONS)):
@@ -88,7 +98,13 @@ class SystemTrigger(SourceTrigger):
             )
 
     def summary(self) -> str:
-        return summarize(self.type, self.on, named("process", self.process), named("device", self.device))
+        return summarize(
+            self.type,
+            self.on,
+            named("process", self.process),
+            named("device", self.device),
+            named("delay", self.delay or None),
+        )
 
     def warnings(self) -> tuple[str, ...]:
         """Return warnings about events that can be observed but seem impossible on this machine."""
@@ -99,7 +115,7 @@ class SystemTrigger(SourceTrigger):
 
     def problems(self, directory: Path) -> tuple[str, ...]:
         """Return why the events can't be observed now."""
-        if sys.platform != "linux" or set(self.on).isdisjoint(BEFORE_DOWN | LOCKS):
+        if not has_system_bus() or set(self.on).isdisjoint(BEFORE_DOWN | LOCKS):
             return ()
         return tuple(filter(None, [find_system_bus_problem()]))
 
@@ -111,7 +127,7 @@ class SystemTrigger(SourceTrigger):
         )
         boot = await asyncio.to_thread(platform.boot)
         async with alone_in(context.directory):
-            journal = EventJournal(context, event_filter, boot)
+            journal = EventJournal(context, event_filter, boot, self.delay)
             await journal.open(kinds_of(event_filter.names))
             if EventName.BOOT in event_filter.names:
                 await journal.report(Booted(boot))

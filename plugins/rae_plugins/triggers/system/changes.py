@@ -52,6 +52,11 @@ class Change:
     data: Mapping[str, Any] = field(factory=dict)
     identity: str | None = None
 
+    @property
+    def subject(self) -> str:
+        """The session, device or process that it happened to; empty for the machine as a whole."""
+        return str(next((self.data[name] for name in ("session", "device", "pid") if name in self.data), ""))
+
 
 class SystemState(ABC):
     """A state of the machine. `slot` names its kind, of which the last is remembered."""

@@ -36,3 +36,21 @@ NETWORK = frozenset({EventName.NETWORK_UP, EventName.NETWORK_DOWN, EventName.NET
 POWER = frozenset({EventName.POWER_AC, EventName.POWER_BATTERY, EventName.POWER_LOW})
 DEVICES = frozenset({EventName.DEVICE_ADDED, EventName.DEVICE_REMOVED})
 PROCESSES = frozenset({EventName.PROCESS_STARTED, EventName.PROCESS_EXITED})
+
+
+UNDOES = {
+    EventName.SLEEP: {EventName.RESUME},
+    EventName.LOCK: {EventName.UNLOCK},
+    EventName.UNLOCK: {EventName.LOCK},
+    EventName.LOGIN: {EventName.LOGOUT},
+    EventName.LOGOUT: {EventName.LOGIN, EventName.LOCK, EventName.UNLOCK},
+    EventName.NETWORK_UP: {EventName.NETWORK_DOWN},
+    EventName.NETWORK_DOWN: {EventName.NETWORK_UP, EventName.NETWORK_CHANGED},
+    EventName.POWER_AC: {EventName.POWER_BATTERY, EventName.POWER_LOW},
+    EventName.POWER_BATTERY: {EventName.POWER_AC},
+    EventName.DEVICE_ADDED: {EventName.DEVICE_REMOVED},
+    EventName.DEVICE_REMOVED: {EventName.DEVICE_ADDED},
+    EventName.PROCESS_STARTED: {EventName.PROCESS_EXITED},
+    EventName.PROCESS_EXITED: {EventName.PROCESS_STARTED},
+}
+"""For each event those that it undoes, so that nothing is left of them to wait for."""

@@ -13,9 +13,9 @@ from attrs.converters import optional
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import format_duration, parse_duration
+from rae_auto.toolkit.commands import check_command
 from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import absolute_path, at_least, positive_duration
-from rae_plugins.machine.commands import check_command
 from rae_plugins.machine.programs import check_pattern
 from rae_plugins.triggers.threshold.command import read_command_number
 from rae_plugins.triggers.threshold.levels import Level, parse_level, quote_value

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from rae_auto.model.primitives.units import format_duration
-from rae_plugins.machine.commands import MAX_OUTPUT_BYTES, CommandNotStarted, run
+from rae_auto.toolkit.commands import MAX_OUTPUT_BYTES, CommandNotStarted
+from rae_plugins.machine.commands import run
 from rae_plugins.triggers.threshold.levels import quote_value
 from rae_plugins.triggers.threshold.readers import Unavailable
 

@@ -6,7 +6,6 @@ from enum import Enum, StrEnum, auto
 
 from attrs import frozen
 
-from rae_plugins.machine.commands import commands_missing
 from rae_plugins.triggers.threshold import readers
 from rae_plugins.triggers.threshold.levels import Unit
 from rae_plugins.triggers.threshold.readers import Read, Subject
@@ -93,6 +92,4 @@ def unsupported_reason(metric: Metric) -> str | None:
 
         if not hasattr(psutil, "sensors_temperatures" if metric is Metric.TEMPERATURE else "sensors_battery"):
             return f"can't be used, because this platform does not report {metric}; choose another metric"
-    if metric is Metric.COMMAND and (missing := commands_missing()):
-        return f"can't be used, because for {metric} {missing}; choose another metric"
     return None

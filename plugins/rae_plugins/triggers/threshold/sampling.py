@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from rae_auto.model.primitives.units import format_duration
-from rae_plugins.machine.blocking_calls import call_with_timeout
+from rae_auto.toolkit.threads.blocking_calls import call_with_timeout
 from rae_plugins.triggers.threshold.readers import Read, Unavailable
 
 Sampler = Callable[[], Awaitable[float]]

@@ -98,7 +98,7 @@ in_toml(
 in_toml(
     "a password that can't be read",
     '[notifiers.ops]\ntype = "email"\nto = "a@b.c"\nhost = "h"\nuser = "u"\npassword = "${file:/no/password}"\n',
-    "configuration: …password refers to /no/password, which can't be read: …",
+    "configuration: …password: refers to /no/password, which can't be read: …",
 )
 
 
@@ -137,7 +137,7 @@ def _no_desktop(world: World) -> None:
     world.add('[jobs.a]\ncommand = ["true"]\nguards = [{ type = "idle", for = "5m" }]\n')
 
 
-@fault("a plugin of two packages", 'plugin: trigger "cron" is provided by …; install another version, …')
+@fault("a plugin with a taken name", 'plugin: trigger "cron" of rae_bad 2.5 is never used, …; uninstall rae_bad')
 def _clash(world: World) -> None:
     info = world.home / "site" / "rae_bad-2.5.dist-info"
     info.mkdir(parents=True)
@@ -146,6 +146,23 @@ def _clash(world: World) -> None:
     world.monkeypatch.syspath_prepend(str(info.parent))
     # Without the list of the first look.
     world.monkeypatch.setattr("rae_auto.registry.registry.installed", installed.__wrapped__)
+
+
+@fault(
+    "fewer watches than the triggers need",
+    'limits: the triggers need … of the 1,500 of fs.inotify.max_user_watches (job "a": …, job "b": …); '
+    "run 'sudo sysctl fs.inotify.max_user_watches=4096'",
+)
+def _few_watches_for_triggers(world: World) -> None:
+    world.write_system("/proc/sys/fs/inotify/max_user_watches", "1500\n")
+    for number in range(900):
+        (world.home / "tree" / f"{number}").mkdir(parents=True)
+    paths = f'paths = ["{world.home}/tree"]'
+    world.add(
+        f'[jobs.a]\ncommand = ["true"]\ntrigger = {{ type = "file", {paths}, recursive = true }}\n'
+        f'[jobs.b]\ncommand = ["true"]\ntrigger = {{ type = "combine", within = "1h", all = [{{ type = "file", {paths},'
+        ' recursive = true }, { type = "job", jobs = ["a"] }] }\n'
+    )
 
 
 # Services, sleep, and the daemon.
@@ -192,6 +209,35 @@ def plant_sleep(world: World) -> None:
 def _sleep_by_desktop(world: World) -> None:
     world.add_program("gsettings", """case "$3" in *-type) echo "'suspend'";; *) echo "1200";; esac""")
     world.add('[jobs.a]\ncommand = ["true"]\nschedule = "0 3 * * *"\n')
+
+
+_JOB_AT_NIGHT = '[jobs.a]\ncommand = ["true"]\nschedule = "0 3 * * *"\n'
+
+
+@fault("a KDE that sleeps at night", "sleep: … (sleep after 600 s in powerdevilrc of KDE), …; run 'kwriteconfig6 …")
+def _sleep_by_kde(world: World) -> None:
+    world.write_system("/etc/xdg/powerdevilrc", "[AC][SuspendAndShutdown]\nAutoSuspendIdleTimeoutSec=600\n")
+    _write_kde(world, "powerdevilrc", "[AC][SuspendAndShutdown]\nAutoSuspendAction=1\n")
+    world.add(_JOB_AT_NIGHT)
+
+
+@fault("an older KDE that sleeps at night", "sleep: … (sleep after 1200 s in powerm… of KDE), …; run 'kwriteconfig5 …")
+def _sleep_by_older_kde(world: World) -> None:
+    text = "[AC][SuspendSession]\nidleTime=1200000\nsuspendType=1\n[Battery][SuspendSession]\nsuspendType=1\n"
+    _write_kde(world, "powermanagementprofilesrc", text)
+    world.add(_JOB_AT_NIGHT)
+
+
+@fault("a KDE that nobody has set", "sleep: … (sleep after 900 s by default in KDE), …; run 'kwriteconfig6 …")
+def _sleep_by_default(world: World) -> None:
+    world.add_program("systemd-detect-virt", "echo none; exit 1")
+    world.set_environment(XDG_CURRENT_DESKTOP="KDE")
+    world.add(_JOB_AT_NIGHT)
+
+
+def _write_kde(world: World, name: str, text: str) -> None:
+    (world.home / ".config").mkdir(exist_ok=True)
+    (world.home / ".config" / name).write_text(text)
 
 
 @fault("a daemon of another version", "daemon: version 0.0.1 is running, pid 4711; restart it, because this is …")

@@ -47,6 +47,11 @@ def _clock_behind(world: World) -> None:
     world.facts["now"] = datetime(1970, 1, 1, 12, tzinfo=UTC)
 
 
+@fault("a clock that nothing keeps right", "clock: it is not synchronized …; run 'timedatectl set-ntp true', …")
+def _free_clock(world: World) -> None:
+    world.facts["is_clock_synchronized"] = False
+
+
 @fault("no time zones", "time zones: unknown time zone …; install tzdata: …")
 def _no_zones(world: World) -> None:
     world.monkeypatch.setattr("rae_auto.offline.doctor.machine.zone", _refuse_zone)

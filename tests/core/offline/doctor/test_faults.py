@@ -67,6 +67,37 @@ def test_a_masked_sleep_target_keeps_the_machine_awake(world: World) -> None:
     assert world.problems() == []
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("powerdevilrc", "[AC][SuspendAndShutdown]\nAutoSuspendAction=0\n"),
+        ("powerdevilrc", "[Battery][SuspendAndShutdown]\nAutoSuspendAction=1\n"),
+        ("powermanagementprofilesrc", "[AC][SuspendSession]\nidleTime=0\nsuspendType=1\n"),
+        ("powerdevilrc", "no [file\x00 of settings"),
+    ],
+)
+def test_a_kde_that_stays_awake_is_no_problem(file: str, text: str, world: World) -> None:
+    (world.home / ".config").mkdir()
+    (world.home / ".config" / file).write_text(text)
+    world.add('[jobs.a]\ncommand = ["true"]\nschedule = "0 3 * * *"\n')
+    assert world.problems() == []
+
+
+def test_the_clock_of_a_container_is_its_hosts(world: World) -> None:
+    world.write_system("/run/.containerenv", "")
+    world.facts["is_clock_synchronized"] = False
+    assert world.problems() == []
+    said = [finding.observation for finding in world.find() if finding.subject == "clock"]
+    assert said[0] == "nothing says that it is synchronized, which is a matter of the container's host"
+
+
+def test_the_needs_of_triggers_are_shown_with_the_limit(world: World) -> None:
+    world.add(f'[jobs.a]\ncommand = ["true"]\ntrigger = {{ type = "file", paths = ["{world.home}"] }}\n')
+    said = [finding.observation for finding in world.find() if "inotify" in finding.observation]
+    assert [text for text in said if re.match(r"the triggers need [1-9] of the 65,536 of fs.inotify", text)]
+    assert world.problems() == []
+
+
 def test_the_zone_is_shown_with_where_it_is_set(world: World) -> None:
     world.write_system("/etc/timezone", "Europe/Rome\n")
     (world.root / "etc/localtime").symlink_to("/usr/share/zoneinfo/Asia/Tokyo")

@@ -14,7 +14,7 @@ from rae_auto.model.run import Run
 from rae_auto.runtime.execution.assignments import build_assignment
 from rae_auto.toolkit.environment import INHERITED
 
-PAGE = Path(__file__).parents[4] / "docs" / "plugins" / "executors" / "process.md"
+PAGE = Path(__file__).parents[4] / "docs" / "reference" / "plugins" / "executors" / "process.md"
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 OWN = {
     "HOME": "/home/me",

@@ -3,9 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from croniter import croniter
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rae_auto.testing.triggers import ScheduleConformance
 from rae_plugins.triggers.cron import CronTrigger, rae_triggers
+from rae_plugins.triggers.cron.expression import parse_expression
 
 # 2024-01-01 is a Monday of a leap year.
 DATES = [
@@ -175,6 +179,9 @@ def test_expression_read_differently_elsewhere_gives_a_warning(expression: str) 
         ("0 0 */2 * *", "starts over on day 1 of each month"),
         ("0 0 ? * */2", "after day of week 6 comes 0, only 1 later"),
         ("0 0 1 */5 *", "after month 11 comes 1, only 2 later"),
+        ("0/7 * * * *", "after minute 56 comes 0, only 4 later"),
+        ("10-50/7 * * * *", 'ends with 45, because the step does not divide the range; write "10-45/7"'),
+        ("0 9-17/3 * * *", 'write "9-15/3"'),
     ],
 )
 def test_expression_that_may_not_say_what_is_meant_gives_a_warning(expression: str, trap: str) -> None:
@@ -184,7 +191,17 @@ def test_expression_that_may_not_say_what_is_meant_gives_a_warning(expression: s
 
 @pytest.mark.parametrize(
     "expression",
-    ["0 0 1 * *", "* 9-17 * * MON-FRI", "0 0 ? * MON", "*/5 * * * *", "@daily", "*/10 */2 * * * *", "0 0 1 */3 *"],
+    [
+        "0 0 1 * *",
+        "* 9-17 * * MON-FRI",
+        "0 0 ? * MON",
+        "*/5 * * * *",
+        "@daily",
+        "*/10 */2 * * * *",
+        "0 0 1 */3 *",
+        "40/9 12 * * *",
+        "0 9-17/4 * * *",
+    ],
 )
 def test_plain_expression_gives_no_warning(expression: str) -> None:
     assert CronTrigger(expression=expression).warnings() == ()
@@ -198,3 +215,27 @@ class TestCronIsASchedule(ScheduleConformance):
 
 def test_cron_module_offers_one_trigger() -> None:
     assert rae_triggers() == [CronTrigger]
+
+
+@st.composite
+def _expressions(draw: st.DrawFn) -> str:
+    """Return an expression with seconds, each field a `*`, a value, a range or a step."""
+
+    def draw_item(low: int, high: int) -> str:
+        first = draw(st.integers(low, high - 1))
+        last = draw(st.integers(first + 1, high))  # to croniter a range of one value is all values
+        return draw(st.sampled_from(["*", f"{first}", f"{first}-{last}", f"{first}-{last}/{last - first}"]))
+
+    return " ".join(draw_item(*limits) for limits in ((0, 59), (0, 59), (0, 23), (1, 28), (1, 12), (0, 6)))
+
+
+@given(_expressions(), st.datetimes(datetime(2026, 1, 1), datetime(2029, 1, 1)))
+def test_times_are_those_that_croniter_finds_by_itself(expression: str, wall: datetime) -> None:
+    calendar = parse_expression(expression).calendar
+    fields = expression.split()
+    is_both = fields[3].startswith("*") or fields[5].startswith("*")
+    peer = croniter(expression, wall, day_or=not is_both, second_at_beginning=True)
+    for _ in range(3):
+        found = calendar.next_after(wall)
+        wall = peer.get_next(datetime)
+        assert found == wall

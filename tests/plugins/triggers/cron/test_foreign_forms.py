@@ -5,6 +5,7 @@ import re
 import pytest
 
 from rae_plugins.triggers.cron import CronTrigger
+from rae_plugins.triggers.cron.foreign_forms import find_equivalent
 
 INTERVAL = 'is an interval; write trigger = {{ type = "interval", every = "{}" }}'
 EXPRESSION = 'is not a cron expression; write "{}"'
@@ -19,6 +20,10 @@ EQUIVALENTS = {
     "@reboot ~/start": COMMAND.format(BOOT, '"~/start"'),
     "17 3 * * * root /usr/sbin/logrotate": "has the user and the command of a system crontab in it; write schedule = "
     '"17 3 * * *" and shell = "/usr/sbin/logrotate"',
+    "17 3 * * * root cd / && run-parts /etc/cron.daily": "has the user and the command of a system crontab in it; "
+    'write schedule = "17 3 * * *" and shell = "cd / && run-parts /etc/cron.daily"',
+    "0 5 * * * cd /srv && make": COMMAND.format('schedule = "0 5 * * *"', '"cd /srv && make"'),
+    "0 5 * * * ls /tmp": COMMAND.format('schedule = "0 5 * * *"', '"ls /tmp"'),
     # not times of the clock
     "@reboot": f"is not a time; write {BOOT}",
     "boot": f"is not a time; write {BOOT}",
@@ -91,3 +96,19 @@ def test_form_of_another_tool_is_refused_with_its_equivalent(text: str, equivale
 def test_text_of_no_known_form_is_refused_as_an_expression(text: str) -> None:
     with pytest.raises(ValueError, match=r"field|value"):
         CronTrigger(expression=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("*-*-~3 10:00", 'write "0 10 L-2 * *"'),
+        ("daily at noon", 'write "0 12 * * *"'),
+        ("monday", 'write "0 0 * * mon"'),
+        ("weekdays at midnight", 'write "0 0 * * mon-fri"'),
+        ("sunset", "of the package rae-trigger-sun"),
+    ],
+)
+def test_words_for_days_and_times_get_their_equivalent(text: str, written: str) -> None:
+    clause = find_equivalent(text)
+    assert clause is not None
+    assert written in clause

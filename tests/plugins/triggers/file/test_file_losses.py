@@ -20,6 +20,8 @@ from rae_auto.testing.sources import VirtualTimer
 from rae_plugins.triggers.file import observers, pending, watcher
 from rae_plugins.triggers.file.snapshot import Snapshot
 
+pytestmark = pytest.mark.timeout(300)  # seconds of CPU, on a machine with other things to do
+
 # Fixtures.
 top = file_watching.top
 

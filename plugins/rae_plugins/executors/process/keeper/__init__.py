@@ -6,18 +6,22 @@ daemon, is both, a daemon that is killed takes nothing with it: the keeper carri
 
 The keeper uses the standard library only, has one thread and runs without site packages, so that it starts in
 milliseconds and has little that could fail. Nothing in this package may import anything of rae-auto but its neighbours.
+What differs between platforms is behind one shape, `control`; what Windows has instead is explained in `windows`.
 
 
 The protocol
 ============
 
-JSON lines over a socket pair; the keeper's end is its standard input. Requests of the daemon:
+JSON lines over a socket pair; the keeper's end is its standard input (on Windows it is described there, and the keeper
+writes a byte to its standard output once it has opened it). Requests of the daemon:
 
     {"key": KEY, "run": ID, "argv": […], "env": {…}, "cwd": PATH, "output": PATH, "cap": BYTES, "hide": [SECRET, …],
      "limits": {…}, "orphans": "kill" | "allow", "kill_after": SECONDS,
      "user": {"uid": N, "gid": N, "groups": [N, …]},
      "umask": N, "watches_stderr": BOOL, "stdin": TEXT, "private": PATH}    spawn a job; "private" is a folder that
-                                                                            is removed when the job has ended
+                                                                            is removed when the job has ended;
+                                                                            on Windows also "shell", "shell_program"
+                                                                            and "python", of which it makes its line
     {"end": KEY, "grace": SECONDS}                                         terminate a job; again: shorten the grace
 
 Reports of the keeper:
@@ -38,8 +42,11 @@ The files
 
     NAME.log     created with O_EXCL by whoever decides about the attempt; then the job's output, at most `cap` bytes.
                  A daemon creates it with mode 0400, a keeper with 0600. A job that prints nothing leaves none.
+                 On Windows the file of a daemon has a line that says so, instead of a mode.
     NAME.start   the `started` report, once the job has been spawned
     NAME.exit    the exit record, once the job has ended or could not be spawned
+    NAME.index   when what came, of a job that prints for longer than a second; stays beside the output. See
+                 `output_index`
 
 The daemon removes the records of an attempt once its end is durable in the store.
 

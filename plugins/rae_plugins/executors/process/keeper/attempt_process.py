@@ -1,20 +1,53 @@
 """A job of the keeper: its process, its pipe, what it used, and how it ended."""
 
 import os
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from rae_plugins.executors.process.keeper.cgroups import Cgroup
 from rae_plugins.executors.process.keeper.limits import LimitWatcher, explain_signal, format_exceeded
 from rae_plugins.executors.process.keeper.output import CappedOutput
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo
 from rae_plugins.executors.process.keeper.termination import Termination, describe_orphans, describe_survivors
+from rae_plugins.executors.process.keeper.windows.exit_status import explain_status
 
 DEFAULT_KILL_AFTER_SECONDS = 5.0
+
+OUTPUT_DRAIN_SECONDS = 0.5
+"""Time for which a pipe is still read after its job has ended: a descendant may hold it open for ever."""
+
+
+class TreeContainer(Protocol):
+    """Processes that the kernel counts and bounds as one: a control group (Linux) or a job object (Windows)."""
+
+    path: str
+    """Its name, by which another process finds it."""
+    enforced: set[str]
+    """The limits that the kernel enforces, so that nobody has to look."""
+
+    def pids(self) -> list[int]:
+        """Return the pids of its processes."""
+        ...
+
+    def kill(self) -> None:
+        """End all of its processes at once, if it can."""
+        ...
+
+    def exceeded_limit(self) -> str | None:
+        """Return the name of the limit that the kernel has enforced."""
+        ...
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of all processes that were ever in it."""
+        ...
+
+    def peak_bytes(self) -> int:
+        """Return the most memory that it used; 0 where that isn't counted."""
+        ...
+
+    def remove(self) -> None:
+        """Let it go, with what may still run in it."""
+        ...
 
 
 class AttemptProcess:
@@ -23,10 +56,12 @@ class AttemptProcess:
     def __init__(
         self,
         request: Mapping[str, Any],
-        process: "subprocess.Popen[bytes]",
+        pid: int,
+        process: Any,
         output: CappedOutput,
         pipes: "tuple[int, ...]",
     ) -> None:
+        """Take over a process that has been spawned: `process` is what its platform knows it by."""
         self.key: str = request["key"]
         self.run: str | None = request.get("run")
         self.path: str = request["output"]
@@ -35,15 +70,15 @@ class AttemptProcess:
         self.orphans: str = request.get("orphans", "kill")
         self.limits: Mapping[str, Any] = request.get("limits") or {}
         self.process = process
-        self.pid = process.pid
+        self.pid = pid
         self.output = output
         self.pipes = list(pipes)
         """The pipe of its output, and that of its standard error if it is watched, until they are closed."""
         self.error_pipe = pipes[1] if len(pipes) > 1 else None
         self.tag: int | None = None
-        self.cgroup: Cgroup | None = None
-        self.status: int | None = None
-        """Its status as waitpid(2) returns it, once it has ended."""
+        self.container: TreeContainer | None = None
+        self.code: int | None = None
+        """Its exit code, or the negative number of the signal that ended it, once it has ended."""
         self.drain_deadline: float | None = None
         """When its pipes are no longer read, once its main process has ended."""
         self.termination: Termination | None = None
@@ -59,20 +94,25 @@ class AttemptProcess:
 
     def watch_limits(self, now: float) -> None:
         """Check its tree from now on, for the limits that nothing else enforces."""
-        enforced = self.cgroup.enforced if self.cgroup else set()
+        enforced = self.container.enforced if self.container else set()
         watch = LimitWatcher({name: value for name, value in self.limits.items() if name not in enforced}, now)
         self.limit_watch = watch if watch.is_needed else None
 
-    def add_usage(self, usage: resource.struct_rusage) -> None:
+    def add_usage(self, cpu_seconds: float, peak_bytes: int) -> None:
         """Add what one of its processes used, once that is reaped."""
-        self.cpu_seconds += usage.ru_utime + usage.ru_stime
-        self.peak_bytes = max(self.peak_bytes, usage.ru_maxrss << (0 if sys.platform == "darwin" else 10))
+        self.cpu_seconds += cpu_seconds
+        self.peak_bytes = max(self.peak_bytes, peak_bytes)
+
+    def note_end(self, code: int, now: float) -> None:
+        """Note how its main process ended; what it printed last may still be in its pipes."""
+        self.code = code
+        self.drain_deadline = now + OUTPUT_DRAIN_SECONDS
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which it next needs attention, if any."""
         if self.termination is not None and not self.termination.is_over:
             return self.termination.next_check
-        if self.status is not None:
+        if self.code is not None:
             deadlines = [at for at in (self.drain_deadline, self.orphans_end_at) if at is not None]
             return min(deadlines, default=None)
         return None if self.limit_watch is None else self.limit_watch.next_check
@@ -85,9 +125,7 @@ class AttemptProcess:
 
     def exit_record(self, keeper_peak_bytes: int) -> dict[str, Any]:
         """Return how it ended. The kernel counts the keeper's peak memory as every child's from its start."""
-        code = None if self.status is None else os.waitstatus_to_exitcode(self.status)
-        # Popen must not wait for a process that the keeper reaps itself, perhaps later.
-        self.process.returncode = code or 0
+        code = self.code
         self._add_observed_usage()
         error = self.error or self._explain_limit(code, keeper_peak_bytes)
         if self.termination is not None and self.termination.survivors:
@@ -111,14 +149,14 @@ class AttemptProcess:
         return describe_orphans(ended) if ended else None
 
     def _add_observed_usage(self) -> None:
-        if self.cgroup is not None:
-            self.cpu_seconds = max(self.cpu_seconds, self.cgroup.cpu_seconds())
-            self.peak_bytes = max(self.peak_bytes, self.cgroup.peak_bytes())
+        if self.container is not None:
+            self.cpu_seconds = max(self.cpu_seconds, self.container.cpu_seconds())
+            self.peak_bytes = max(self.peak_bytes, self.container.peak_bytes())
         if self.limit_watch is not None:
             self.peak_bytes = max(self.peak_bytes, self.limit_watch.peak_bytes)
 
     def _explain_limit(self, code: int | None, keeper_peak_bytes: int) -> str | None:
-        if self.cgroup is not None and (name := self.cgroup.exceeded_limit()):
+        if self.container is not None and (name := self.container.exceeded_limit()):
             return format_exceeded(name, self.limits[name])
         if self.limit_watch is not None and (
             error := self.limit_watch.check_at_exit(self.peak_bytes, self.cpu_seconds, keeper_peak_bytes)
@@ -126,5 +164,7 @@ class AttemptProcess:
             return error
         if not code:
             return None
+        if os.name == "nt":
+            return explain_status(code)
         # A shell reports the signal that ended its last command as exit code 128 + N.
         return explain_signal(-code if code < 0 else code - 128 if code > 128 else None, self.limits)

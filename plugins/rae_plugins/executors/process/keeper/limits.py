@@ -13,9 +13,6 @@ from typing import Any
 
 from rae_plugins.executors.process.keeper.procfs import PAGE_BYTES, PROC, ProcessInfo
 
-if os.name == "posix":
-    import resource
-
 PreexecStep = tuple[str, Callable[[], object]]
 
 CHECK_INTERVALS_SECONDS = (0.05, 0.1, 0.25)
@@ -61,6 +58,8 @@ def build_preexec(
 
 
 def _preexec_steps(limits: Mapping[str, Any], cgroup_path: str | None) -> list[PreexecStep]:
+    import resource  # not at the top: the module can then be imported on Windows
+
     steps: list[PreexecStep] = []
 
     def set_limit(name: str, number: int, soft: int, hard: int) -> None:
@@ -162,7 +161,7 @@ class LimitWatcher:
 
 def explain_signal(number: int | None, limits: Mapping[str, Any]) -> str | None:
     """Return one line on the limit for which the kernel sends this signal, if the job has that limit."""
-    names = {int(signal.SIGXCPU): "cpu_time", int(signal.SIGXFSZ): "file_size"}
+    names: dict[int, str] = {int(signal.SIGXCPU): "cpu_time", int(signal.SIGXFSZ): "file_size"}
     name = names.get(number) if number else None
     return format_exceeded(name, limits[name]) if name and limits.get(name) is not None else None
 

@@ -8,18 +8,38 @@ crash of the keeper the ring stays rolled up: its bytes are all there, in the wr
 
 import os
 
+from rae_plugins.executors.process.keeper.output_index import OutputIndex
+
 MASK = b"***"
 
 MAX_ERROR_BYTES = 500
 """The part of standard error that is kept to find its first line."""
 
 
+def write_at(file: int, data: bytes, offset: int) -> None:
+    """Write all bytes at an offset, as pwrite(2) does, which Windows lacks."""
+    if hasattr(os, "pwrite"):
+        os.pwrite(file, data, offset)
+        return
+    os.lseek(file, offset, os.SEEK_SET)
+    os.write(file, data)
+
+
+def read_at(file: int, size: int, offset: int) -> bytes:
+    """Read bytes at an offset, as pread(2) does, which Windows lacks."""
+    if hasattr(os, "pread"):
+        return os.pread(file, size, offset)
+    os.lseek(file, offset, os.SEEK_SET)
+    return os.read(file, size)
+
+
 class CappedOutput:
     """The beginning and the end of what a job prints, in a file; the middle is dropped when it gets too long."""
 
-    def __init__(self, file: int, cap: int, hide: list[str]) -> None:
+    def __init__(self, file: int, cap: int, hide: list[str], index: OutputIndex | None = None) -> None:
         """Write to the descriptor `file`, open for reading and writing; `close` closes it."""
         self.file = file
+        self.index = index
         self.head_bytes = cap // 2
         self.ring_bytes = cap - self.head_bytes
         self.written_bytes = 0
@@ -33,11 +53,13 @@ class CappedOutput:
         """Keep what fits into the head, and write the rest into the ring behind it."""
         if self.secrets:
             data = self._mask(data, is_error)
+        if self.index is not None and data:
+            self.index.note(self.written_bytes, is_error=is_error)
         if is_error:
             self.error_start = ((self.error_start or b"") + data)[:MAX_ERROR_BYTES]
         if self.written_bytes < self.head_bytes:
             part = data[: self.head_bytes - self.written_bytes]
-            os.pwrite(self.file, part, self.written_bytes)
+            write_at(self.file, part, self.written_bytes)
             self.written_bytes += len(part)
             data = data[len(part) :]
         if not self.ring_bytes:
@@ -47,8 +69,8 @@ class CappedOutput:
             part = data[start : start + self.ring_bytes]
             at = (self.written_bytes - self.head_bytes) % self.ring_bytes
             first = part[: self.ring_bytes - at]
-            os.pwrite(self.file, first, self.head_bytes + at)
-            os.pwrite(self.file, part[len(first) :], self.head_bytes)
+            write_at(self.file, first, self.head_bytes + at)
+            write_at(self.file, part[len(first) :], self.head_bytes)
             self.written_bytes += len(part)
 
     def _mask(self, data: bytes, is_error: bool) -> bytes:
@@ -79,10 +101,12 @@ class CappedOutput:
             dropped = self.written_bytes - self.head_bytes - self.ring_bytes
             if dropped > 0:
                 at = (self.written_bytes - self.head_bytes) % self.ring_bytes if self.ring_bytes else 0
-                older = os.pread(self.file, self.ring_bytes - at, self.head_bytes + at)
-                newer = os.pread(self.file, at, self.head_bytes)
+                older = read_at(self.file, self.ring_bytes - at, self.head_bytes + at)
+                newer = read_at(self.file, at, self.head_bytes)
                 unit = b"byte" if dropped == 1 else b"bytes"
                 note = b"\n[rae-auto: %d %s omitted]\n" % (dropped, unit)
-                os.pwrite(self.file, note + older + newer, self.head_bytes)
+                write_at(self.file, note + older + newer, self.head_bytes)
+                if self.index is not None:
+                    self.index.close(self.head_bytes, dropped, len(note))
         finally:
             os.close(self.file)

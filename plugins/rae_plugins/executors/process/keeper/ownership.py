@@ -1,7 +1,6 @@
 """Ownership of processes among a keeper's jobs; the theory is in `procfs`."""
 
 import os
-import resource
 from collections.abc import Iterable, Mapping
 
 from rae_plugins.executors.process.keeper import procfs
@@ -25,8 +24,11 @@ class Ownership:
         self._count = 0
         self._taken: set[int] = set()
         """Tags that processes carried when the count began again, such as those of services left running."""
+        import resource  # not at the top: the module can then be imported on Windows
+
         resource_number = getattr(resource, "RLIMIT_MSGQUEUE", None)
         self._resource_number: int | None = resource_number
+        self._set_limit = resource.setrlimit
         soft, self._hard = resource.getrlimit(resource_number) if resource_number is not None else (0, 0)
         self._base = soft if soft != resource.RLIM_INFINITY else FALLBACK_TAG_BASE
 
@@ -34,7 +36,7 @@ class Ownership:
         """Give processes that are spawned from now on a tag of their own."""
         if self._resource_number is not None and self._base > 2 * MAX_TAGS:
             self.tag = self._next_free_tag()
-            resource.setrlimit(self._resource_number, (self.tag, self._hard))
+            self._set_limit(self._resource_number, (self.tag, self._hard))
 
     def _next_free_tag(self) -> int:
         for _ in range(MAX_TAGS):
@@ -81,8 +83,8 @@ class Ownership:
             if process.parent == own_pid
             and (process.pid == job.pid or (process.pid not in self._jobs and self.find_owner(process.pid) is job))
         ]
-        if job.cgroup is not None:
-            roots += [table[pid] for pid in job.cgroup.pids() if pid in table]
+        if job.container is not None:
+            roots += [table[pid] for pid in job.container.pids() if pid in table]
         return procfs.collect_trees(roots, table)
 
     def live_members(self, job: AttemptProcess) -> list[ProcessInfo]:

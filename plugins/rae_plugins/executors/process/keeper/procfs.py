@@ -116,7 +116,8 @@ def list_child_pids() -> "list[int]":
 
 def has_procfs() -> bool:
     """Return whether there is a /proc; otherwise only process groups can be looked at."""
-    return os.path.isdir(f"{PROC}/self")
+    # Under Wine there is one, which is about other processes than those of Windows.
+    return os.name == "posix" and os.path.isdir(f"{PROC}/self")
 
 
 def is_group_alive(leader: int) -> bool:

@@ -7,6 +7,9 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
+FILE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""Flags of all files: links are not followed, children don't inherit them, and no byte is changed on Windows."""
+
 UNSYNCED_SECONDS = 60.0
 """Age after which the kernel has long written a file by itself (30 s by default)."""
 
@@ -22,7 +25,7 @@ def write_atomically(path: str, record: dict[str, Any], *, is_durable: bool = Fa
     Errors: OSError.
     """
     temporary = path + ".tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | FILE_FLAGS, 0o600)
     try:
         try:
             os.write(descriptor, json.dumps(record).encode())
@@ -78,7 +81,10 @@ class ExitRecords:
 
 
 def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    if os.name == "nt" and os.path.isdir(path):
+        return  # NTFS writes its folders in its journal, and no program can open them
+    # Windows lets only those who may write have a file written through.
+    descriptor = os.open(path, (os.O_RDWR if os.name == "nt" else os.O_RDONLY) | FILE_FLAGS)
     try:
         os.fsync(descriptor)
     finally:

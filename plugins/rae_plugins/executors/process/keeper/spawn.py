@@ -5,11 +5,13 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.limits import build_preexec
 from rae_plugins.executors.process.keeper.output import CappedOutput
+from rae_plugins.executors.process.keeper.output_index import OutputIndex
+from rae_plugins.executors.process.keeper.records import FILE_FLAGS, record_path
 from rae_plugins.executors.process.keeper.user import build_user_switch
 
 READ_BYTES = 1 << 16
@@ -25,49 +27,72 @@ def spawn_process(request: Mapping[str, Any], group_path: str | None) -> Attempt
     Errors: OSError, ValueError or RuntimeError where the command can't be started; FileExistsError where the attempt
     isn't ours to start, because its output file exists.
     """
+    if problem := _find_env_problem(request):
+        raise SpawnError(problem)
     limits = request.get("limits") or {}
     preexec = build_preexec(limits, group_path, build_user_switch(request.get("user")))
-    with (
-        _open_output(request["output"]) as (output, reading, writing),
-        _open_pipe(request) as (errors, error_writing),
-        _open_input(request.get("stdin")) as given,
-    ):
+    with open_streams(request) as streams:
         try:
             process = subprocess.Popen(
                 request["argv"],
                 env=request["env"],
                 cwd=request["cwd"],
-                stdin=given,
-                stdout=writing,
-                stderr=writing if errors is None else error_writing,
+                stdin=streams.given,
+                stdout=streams.output_writing,
+                stderr=streams.error_writing,
                 start_new_session=True,
                 umask=-1 if request.get("umask") is None else request["umask"],
                 # The keeper has one thread, so this is as safe as anything between fork and exec can be.
                 preexec_fn=preexec,
             )
         except subprocess.SubprocessError:
-            raise RuntimeError(
-                os.read(reading if errors is None else errors, READ_BYTES).decode(errors="replace")
-            ) from None
-    pipes = (reading,) if errors is None else (reading, errors)
-    return AttemptProcess(request, process, CappedOutput(output, request["cap"], request["hide"]), pipes)
+            raise RuntimeError(os.read(streams.pipes[-1], READ_BYTES).decode(errors="replace")) from None
+    return AttemptProcess(request, process.pid, process, streams.make_output(request), streams.pipes)
 
 
-class OutputError(Exception):
-    """The output file of a job can't be created."""
+class SpawnError(Exception):
+    """A job that can't be started, with one whole line on the problem and the remedy."""
+
+
+class Streams(NamedTuple):
+    """The output file of a job, and what its process gets as standard input, output and error."""
+
+    file: int
+    pipes: tuple[int, ...]
+    """The reading ends: of its output, and of its standard error if that is watched."""
+    given: int
+    output_writing: int
+    error_writing: int
+
+    def make_output(self, request: Mapping[str, Any]) -> CappedOutput:
+        """Return what keeps the output."""
+        index = OutputIndex(record_path(request["output"], "index"), is_separate=bool(request.get("watches_stderr")))
+        return CappedOutput(self.file, request["cap"], request["hide"], index)
+
+
+@contextmanager
+def open_streams(request: Mapping[str, Any]) -> Iterator[Streams]:
+    """Open the streams of a request. What its process has is closed in any case, the rest after an error only."""
+    with (
+        _open_output(request["output"]) as (file, reading, writing),
+        _open_pipe(request) as (errors, error_writing),
+        _open_input(request.get("stdin")) as given,
+    ):
+        pipes = (reading,) if errors is None else (reading, errors)
+        yield Streams(file, pipes, given, writing, writing if error_writing is None else error_writing)
 
 
 @contextmanager
 def _open_output(path: str) -> Iterator[tuple[int, int, int]]:
     """Open a fresh output file and a pipe. The writing end is closed in any case, the others only after an error."""
     # Nobody else's file: the name must be fresh, and links are not followed.
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | FILE_FLAGS
     try:
         output = os.open(path, flags, 0o600)
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.EMFILE, errno.ENFILE):
             raise
-        raise OutputError(_explain_output_error(error, path)) from error
+        raise SpawnError(_explain_output_error(error, path)) from error
     descriptors = [output]
     try:
         reading, writing = os.pipe()
@@ -102,7 +127,11 @@ def _open_pipe(request: Mapping[str, Any]) -> Iterator[tuple[int | None, int | N
 def _open_input(text: str | None) -> Iterator[int]:
     """Open a file without a name that has the text, from which a job reads: nothing has to wait until it does."""
     if text is None:
-        yield subprocess.DEVNULL
+        given = os.open(os.devnull, os.O_RDONLY)
+        try:
+            yield given
+        finally:
+            os.close(given)
         return
     with _open_nameless_file() as file:
         file.write(text.encode(errors="surrogateescape"))
@@ -133,7 +162,7 @@ def _explain_output_error(error: OSError, path: str) -> str:
 def explain_spawn_error(error: Exception, request: Mapping[str, Any]) -> str:
     """Return one line on what failed when a job could not be started, and what to do."""
     program = _quote(request["argv"][0])
-    if isinstance(error, OutputError):
+    if isinstance(error, SpawnError):
         return str(error)
     if not isinstance(error, OSError):
         return f"program {program} cannot be started: {error}"
@@ -169,6 +198,25 @@ def _explain_missing_interpreter(path: str) -> str:
     if first.startswith(b"#!") and words:
         return f"the first line of {_quote(path)} names {_quote(words[0])}, which does not exist; correct that line"
     return f"{_quote(path)} needs an interpreter or a loader that does not exist; install what it was built for"
+
+
+def _find_env_problem(request: Mapping[str, Any]) -> str | None:
+    """Return why `env` in the first line of a script will not find the program that is to run it.
+
+    The kernel starts `env` all the same, and its end, with exit code 127, wouldn't say so.
+    """
+    path, first = _find_program(request), b""
+    with suppress(OSError), open(path or "", "rb") as file:
+        first = file.readline(MAX_FIRST_LINE_BYTES)
+    words = os.fsdecode(first[2:]).split()
+    if not first.startswith(b"#!") or len(words) != 2 or os.path.basename(words[0]) != "env" or "=" in words[1]:
+        return None
+    if first.endswith(b"\r\n"):
+        return _explain_missing_interpreter(os.path.normpath(path or ""))
+    if _find_program({**request, "argv": words[1:]}) is not None:
+        return None
+    script, needed = _quote(os.path.normpath(path or "")), _quote(words[1])
+    return f"the first line of {script} needs {needed}, which is not on the PATH of the job; install it"
 
 
 def _explain_directory_error(error: OSError, directory: str) -> str:

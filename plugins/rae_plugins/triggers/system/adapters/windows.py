@@ -73,12 +73,17 @@ class Windows:
         return found | missing_without_battery(names)
 
     def boot(self) -> str:
-        """Windows' own count of its boots."""
+        """Return Windows' own count of its boots; the time of the boot where it keeps none, as Wine."""
         import winreg as registry
 
+        import psutil
+
         winreg: Any = registry  # of which type checkers elsewhere know nothing
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _BOOT_ID) as key:
-            return str(winreg.QueryValueEx(key, "BootId")[0])
+        try:
+            with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _BOOT_ID) as key:
+                return str(winreg.QueryValueEx(key, "BootId")[0])
+        except OSError:
+            return f"{psutil.boot_time():.0f}"
 
     async def watch(self, event_filter: EventFilter, report: Report, timer: Timer) -> None:
         """Watch what is event_filter, and nothing else."""

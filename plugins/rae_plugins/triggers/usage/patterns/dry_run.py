@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from attrs import frozen
-from loguru import logger
 
 from rae_auto.api import EmitResult, TriggerContext
 from rae_auto.model.primitives.instants import format_instant
@@ -27,6 +26,8 @@ class DryRunEmit:
         feedback_key: str | None = None,
     ) -> EmitResult:
         """Record the firing durably. A key may be recorded twice if the daemon is killed in between."""
+        from loguru import logger  # lazy: start-up
+
         data = {
             "job": self.context.job,
             "trigger": self.context.trigger,

@@ -11,6 +11,7 @@ from rae_auto.api.events import Event
 from rae_auto.api.pattern import Firing, State, StepResult
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.units import format_duration, parse_duration
+from rae_auto.toolkit.secrets import Secret
 from rae_auto.toolkit.validators import at_least
 from rae_plugins.triggers.usage.patterns.matching import IDLE
 from rae_plugins.triggers.usage.patterns.options import UsagePattern, api_key_option, option_help, url_option
@@ -32,7 +33,7 @@ class IdlePeriodPattern(UsagePattern):
         default="idle", metadata=option_help("where idle time is read: the system, or ActivityWatch")
     )
     url: str = url_option()
-    api_key: str | None = api_key_option()
+    api_key: Secret | None = api_key_option()  # noqa: RUF009 - it makes a field
 
     def __attrs_post_init__(self) -> None:
         """Refuse options that don't go together. Raises ValueError."""

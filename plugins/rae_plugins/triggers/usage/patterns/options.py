@@ -18,6 +18,7 @@ from rae_auto.api import Event, PatternTrigger, SourceTrigger, StepResult, Trigg
 from rae_auto.api.events import RUN_ENDED
 from rae_auto.api.pattern import State
 from rae_auto.model.primitives.zones import zone
+from rae_auto.toolkit.secrets import Secret, to_secret
 from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import time_of_day, zone_name
 from rae_plugins.machine import programs
@@ -65,7 +66,8 @@ def url_option() -> Any:
 
 def api_key_option() -> Any:
     """Return the field for the key of ActivityWatch."""
-    return field(default=None, repr=False, metadata=option_help("key of ActivityWatch, if it requires one"))
+    help = option_help("key of ActivityWatch, if it requires one, as ${file:PATH} or another reference")
+    return field(default=None, converter=or_none(to_secret), metadata=help)
 
 
 @frozen(kw_only=True, slots=False)
@@ -111,7 +113,7 @@ class UsePattern(UsagePattern):
         default=None, metadata=option_help("where use is read; process if not set")
     )
     url: str = url_option()
-    api_key: str | None = api_key_option()
+    api_key: Secret | None = api_key_option()  # noqa: RUF009 - it makes a field
 
     def __attrs_post_init__(self) -> None:
         """Refuse options that don't go together. Raises ValueError."""

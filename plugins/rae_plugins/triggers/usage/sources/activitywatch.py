@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from attrs import field, frozen
+from attrs import frozen
 
 from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.toolkit.secrets import Secret
 
 WINDOWS, AFK_STATUS = "currentwindow", "afkstatus"
 
@@ -56,7 +57,7 @@ class ActivityWatch:
     """A server. Calls block for at most some seconds."""
 
     url: str
-    api_key: str | None = field(default=None, repr=False)
+    api_key: Secret | None = None
 
     def buckets(self, kind: str) -> list[str]:
         """Return the buckets of a type: those of this machine, or all if it has none. Raises ActivityWatchError."""
@@ -79,7 +80,10 @@ class ActivityWatch:
         return sorted(events, key=lambda event: event.start)
 
     def _get(self, path: str) -> Any:
-        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        try:
+            headers = {"Authorization": f"Bearer {self.api_key.reveal('api_key')}"} if self.api_key else {}
+        except ValueError as error:
+            raise ActivityWatchError(str(error)) from None
         request = urllib.request.Request(self.url.rstrip("/") + path, headers=headers)  # noqa: S310 - checked to be http
         try:
             with _opener().open(request, timeout=_REQUEST_TIMEOUT_SECONDS) as response:

@@ -14,6 +14,7 @@ from loguru import logger
 
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.toolkit.secrets import Secret
 from rae_auto.toolkit.state_file import StateFile
 from rae_plugins.machine.programs import is_called
 from rae_plugins.triggers.usage.sources.activitywatch import (
@@ -81,7 +82,7 @@ class ActivityWatchUse(SourceTrigger):
     title: str | None = field(metadata={"help": "title of the window"})
     not_afk: bool = field(metadata={"help": "count only time with keyboard or mouse input"})
     url: str = field(metadata={"help": "address of ActivityWatch"})
-    api_key: str | None = field(repr=False, metadata={"help": "key of ActivityWatch, if it requires one"})
+    api_key: Secret | None = field(metadata={"help": "key of ActivityWatch, if it requires one"})
 
     async def watch(self, context: TriggerContext) -> None:
         """Request records once a minute, from the end of the last response."""
@@ -121,7 +122,7 @@ class ActivityWatchIdle(SourceTrigger):
 
     after: timedelta = field(metadata={"help": "minimum length of an idle period"})
     url: str = field(metadata={"help": "address of ActivityWatch"})
-    api_key: str | None = field(repr=False, metadata={"help": "key of ActivityWatch, if it requires one"})
+    api_key: Secret | None = field(metadata={"help": "key of ActivityWatch, if it requires one"})
 
     async def watch(self, context: TriggerContext) -> None:
         """Request records once a minute, from the end of the last response."""

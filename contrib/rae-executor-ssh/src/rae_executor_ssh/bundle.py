@@ -1,0 +1,72 @@
+"""The one file that is shipped to a host: `remote` and the keeper of the process executor, as a zip named by its hash.
+
+The host unpacks it, so that Python compiles it once. The packages around the keeper are empty in there, because theirs
+need libraries.
+"""
+
+import hashlib
+import io
+import zipfile
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from attrs import frozen
+
+KEEPER_PACKAGE = "rae_plugins.executors.process.keeper"
+REMOTE_PACKAGE = "rae_executor_ssh.remote"
+
+NEEDED_ON_POSIX = "exit_status.py"
+"""The only module of the keeper's part for Windows that the rest imports."""
+
+FUTURE = "from __future__ import annotations\n"
+"""Put in front of each module, so that Python 3.9 doesn't evaluate annotations that it can't."""
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Time of each file in the zip, so that equal contents have equal hashes."""
+
+
+@frozen
+class Bundle:
+    """The content of the file, and its name on the host."""
+
+    content: bytes
+    name: str
+    digest: str
+
+
+@cache
+def build_bundle() -> Bundle:
+    """Return the file for this version of the code."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path, text in sorted(_modules().items()):
+            archive.writestr(zipfile.ZipInfo(path, EPOCH), text)
+    content = buffer.getvalue()
+    digest = hashlib.sha256(content).hexdigest()
+    return Bundle(content, f"agent-{digest[:16]}", digest)
+
+
+def _modules() -> dict[str, str]:
+    modules: dict[str, str] = {}
+    for package in (KEEPER_PACKAGE, REMOTE_PACKAGE):
+        directory = package.replace(".", "/")
+        while directory:
+            modules[f"{directory}/__init__.py"] = ""
+            directory = directory.rpartition("/")[0]
+        _add(modules, package.replace(".", "/"), files(package))
+    windows = f"{KEEPER_PACKAGE.replace('.', '/')}/windows"
+    modules[f"{windows}/__init__.py"] = ""
+    modules[f"{windows}/{NEEDED_ON_POSIX}"] = FUTURE + _read(files(KEEPER_PACKAGE) / "windows" / NEEDED_ON_POSIX)
+    return modules
+
+
+def _add(modules: dict[str, str], directory: str, package: Traversable) -> None:
+    for file in package.iterdir():
+        if file.name.endswith(".py") and file.name not in ("__init__.py", "__main__.py"):
+            modules[f"{directory}/{file.name}"] = FUTURE + _read(file)
+
+
+def _read(file: Traversable) -> str:
+    """Return the source, without its leading docstring's effect on `from __future__`: that must come first."""
+    return file.read_text(encoding="utf-8")

@@ -1,0 +1,278 @@
+"""The line to one host: opened when it is needed, opened again when it breaks, closed when nothing needs it any more.
+
+One process of `ssh` serves all attempts on a host, so that a start costs no handshake. A line may be dead without
+anybody saying so, as after a suspend: so the daemon asks at intervals, and a line without an answer is cut. The host
+does the same. What is under way there doesn't notice.
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+
+from loguru import logger
+
+from rae_executor_ssh.bundle import build_bundle
+from rae_executor_ssh.ssh_command import MIN_PYTHON, build_command, build_loader, explain_failure, parse_report
+
+CONNECT_SECONDS = 30.0
+"""Time that a connection may take, from the start of ssh to the agent's first report."""
+
+PING_SECONDS, SILENCE_SECONDS = 10.0, 30.0
+"""Interval between questions to the host, and time without an answer after which the line is cut."""
+
+IDLE_SECONDS = 60.0
+"""Time for which the line is kept when no attempt needs it."""
+
+FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.25, 20.0
+"""Bounds of the time between two tries to connect, which doubles."""
+
+MAX_LINE_BYTES = 1 << 20
+MAX_ERROR_BYTES = 4096
+
+Message = Mapping[str, Any]
+
+
+class LineBroken(Exception):
+    """A connection that could not be made, or has ended; its text says why."""
+
+
+class AttemptListener(Protocol):
+    """An attempt, as the line sees it."""
+
+    token: str
+
+    def resume(self) -> None:
+        """Say again what the host has to know of the attempt: the line is open."""
+        ...
+
+    def handle_report(self, report: Message) -> None:
+        """Handle a report about the attempt."""
+        ...
+
+
+class HostLink:
+    """The line to a host."""
+
+    def __init__(self, host: str, config: str | None, python: str, directory: str) -> None:
+        self.host = host
+        self.problem: str | None = None
+        """Why there is no line, once a try has failed."""
+        self.is_open = False
+        self._command = build_command(host, config, python)
+        self._python = python
+        self._directory = directory
+        self._listeners: dict[str, AttemptListener] = {}
+        self._opened = asyncio.Event()
+        self._tried = asyncio.Event()
+        self._wanted_at = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._last_report_at = 0.0
+
+    def add(self, listener: AttemptListener) -> None:
+        """Open the line if necessary, and pass reports about an attempt on to it."""
+        self._listeners[listener.token] = listener
+        self._want()
+        if self.is_open:
+            listener.resume()
+
+    def remove(self, token: str) -> None:
+        """Forget an attempt."""
+        self._listeners.pop(token, None)
+        self._wanted_at = time.monotonic()
+
+    async def wait_until_open(self, seconds: float) -> str | None:
+        """Return None once the line is open, or why it isn't: when a try has failed, or the time is over."""
+        self._want()
+        if not self.is_open:
+            opened = asyncio.create_task(self._opened.wait())
+            tried = asyncio.create_task(self._tried.wait())
+            try:
+                await asyncio.wait({opened, tried}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                opened.cancel()
+                tried.cancel()
+        return None if self.is_open else self.problem or f"{self.host}: still connecting"
+
+    def send(self, message: Message) -> None:
+        """Send a message, if the line is open; `AttemptListener.resume` repeats what was lost."""
+        process = self._process
+        if self.is_open and process is not None and process.stdin is not None:
+            process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def close(self) -> None:
+        """Close the line. The attempts go on."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._task = None
+
+    def _want(self) -> None:
+        self._wanted_at = time.monotonic()
+        if self._task is None or self._task.done():
+            self._tried.clear()
+            self._task = asyncio.create_task(self._keep_open())
+
+    def _is_idle(self) -> bool:
+        return not self._listeners and time.monotonic() - self._wanted_at > IDLE_SECONDS
+
+    async def _keep_open(self) -> None:
+        """Connect, and again whenever the line breaks, until nothing needs it."""
+        delay = FIRST_RETRY_SECONDS
+        while not self._is_idle():
+            began = time.monotonic()
+            try:
+                await self._serve_connection()
+            except LineBroken as error:
+                self._note_problem(str(error))
+            if time.monotonic() - began > MAX_RETRY_SECONDS:
+                delay = FIRST_RETRY_SECONDS
+            if not self._is_idle():
+                await asyncio.sleep(delay)
+            delay = min(2 * delay, MAX_RETRY_SECONDS)
+
+    def _note_problem(self, problem: str) -> None:
+        if problem != self.problem and self._listeners:
+            logger.warning(
+                "executor ssh: no connection to {} ({}); attempts under way: {}; trying again",
+                self.host,
+                problem,
+                len(self._listeners),
+            )
+        self.problem = problem
+        self._tried.set()
+
+    async def _serve_connection(self) -> None:
+        """Connect, and pass messages on until the line breaks or isn't needed. Raises LineBroken."""
+        try:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=MAX_LINE_BYTES,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise LineBroken(f"ssh can't be started: {error.strerror}") from None
+        errors = asyncio.create_task(_read_end(process.stderr))
+        try:
+            await self._introduce(process)
+            self._note_opened()
+            await self._pass_messages(process)
+        except (TimeoutError, OSError, ValueError) as error:
+            raise LineBroken(await self._explain(process, errors, error)) from None
+        finally:
+            self.is_open = False
+            self._opened.clear()
+            await _end(process)
+            errors.cancel()
+
+    async def _introduce(self, process: asyncio.subprocess.Process) -> None:
+        """Start the agent, and ship it first where the host lacks it. Raises TimeoutError, OSError, LineBroken."""
+        assert process.stdin is not None and process.stdout is not None
+        bundle = build_bundle()
+        async with asyncio.timeout(CONNECT_SECONDS):
+            process.stdin.write(build_loader(bundle, self._directory))
+            while True:
+                line = await process.stdout.readline()
+                if not line:
+                    raise ConnectionError
+                report = parse_report(line)
+                if report is None:
+                    continue
+                if "need" in report:
+                    process.stdin.write(bundle.content)
+                    await process.stdin.drain()
+                elif "old_python" in report:
+                    needed = ".".join(map(str, MIN_PYTHON))
+                    raise LineBroken(f"{self.host}: its Python is {report['old_python']}; install {needed} or later")
+                elif "problem" in report:
+                    raise LineBroken(f"{self.host}: {report['problem']}; make room or set directory")
+                elif "hello" in report:
+                    return
+
+    def _note_opened(self) -> None:
+        if self.problem is not None and self._listeners:
+            logger.info("executor ssh: connected to {} again", self.host)
+        self.problem = None
+        self.is_open = True
+        self._last_report_at = time.monotonic()
+        self._opened.set()
+        self._tried.set()
+        for listener in list(self._listeners.values()):
+            listener.resume()
+
+    async def _pass_messages(self, process: asyncio.subprocess.Process) -> None:
+        """Pass reports on until nothing needs the line. Raises ConnectionError when it breaks, TimeoutError."""
+        assert process.stdout is not None
+        asking = asyncio.create_task(self._ask())
+        try:
+            while True:
+                reading = asyncio.ensure_future(process.stdout.readline())
+                done, _ = await asyncio.wait({reading, asking}, return_when=asyncio.FIRST_COMPLETED)
+                if reading not in done:
+                    reading.cancel()
+                    asking.result()
+                    return
+                line = reading.result()
+                if not line:
+                    raise ConnectionError
+                self._last_report_at = time.monotonic()
+                self._handle_report(json.loads(line))
+        finally:
+            asking.cancel()
+
+    def _handle_report(self, report: Message) -> None:
+        listener = self._listeners.get(report.get("token", ""))
+        if listener is not None:
+            listener.handle_report(report)
+
+    async def _ask(self) -> None:
+        """Ask the host at intervals, until nothing needs the line. Raises TimeoutError when it doesn't answer."""
+        while not self._is_idle():
+            self.send({"do": "ping"})
+            await asyncio.sleep(PING_SECONDS)
+            if time.monotonic() - self._last_report_at > SILENCE_SECONDS:
+                raise TimeoutError
+
+    async def _explain(
+        self, process: asyncio.subprocess.Process, errors: "asyncio.Task[bytes]", error: Exception
+    ) -> str:
+        if isinstance(error, TimeoutError):
+            return f"{self.host}: it does not answer"
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), 1.0)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(errors), 1.0)
+        text = errors.result().decode(errors="replace") if errors.done() and not errors.cancelled() else ""
+        return explain_failure(self.host, self._python, process.returncode, text)
+
+
+async def _read_end(stream: asyncio.StreamReader | None) -> bytes:
+    """Return the end of what comes through a stream."""
+    kept = b""
+    while stream is not None and (data := await stream.read(MAX_ERROR_BYTES)):
+        kept = (kept + data)[-MAX_ERROR_BYTES:]
+    return kept
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End ssh, and whatever it has started to connect, such as a proxy command."""
+    if process.stdin is not None:
+        process.stdin.close()
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, 15)
+        else:
+            process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), 2.0)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -1,0 +1,130 @@
+"""The keeper of one attempt: the process executor's, whose channel is a named pipe instead of a daemon's socket."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, cast
+
+from rae_executor_ssh.remote.run_directory import RunDirectory
+from rae_plugins.executors.process.keeper.loop import Keeper, become_subreaper
+
+MAX_CONTROL_BYTES = 1 << 16
+
+
+class AttemptKeeper(Keeper):
+    """Keeps one job, and ends it on request, or where its timeout is over and nobody came to say so."""
+
+    def __init__(self, pipe: int) -> None:
+        """Take requests to end the job from a pipe."""
+        # What the process executor does with a socket, a descriptor can do too.
+        super().__init__(cast("Any", pipe))
+        self.pipe = pipe
+        # Nobody commits its end to a store at once, so each record is written through.
+        self.exit_records.handle_lost_daemon()
+        self.is_connected = False
+        self.deadline: float | None = None
+
+    def keep(self, request: dict[str, Any]) -> None:
+        """Spawn the job of a request, and work until it has ended."""
+        limit = request.get("timeout")
+        try:
+            self.spawn(request)
+        except Exception as error:  # whatever it is, it is the end of the attempt
+            self.report_failure(request, error)
+        if limit is not None:
+            self.deadline = time.monotonic() + limit
+        while self.jobs:
+            deadlines = [at for job in self.jobs.values() for at in (job.next_deadline(),) if at is not None]
+            if self.deadline is not None:
+                deadlines.append(self.deadline)
+            self.control.wait(max(0.0, min(deadlines) - time.monotonic()) if deadlines else None)
+            self.control.reap()
+            self.check_deadline(request)
+            self.update_jobs()
+
+    def check_deadline(self, request: Mapping[str, Any]) -> None:
+        """End the job where its time is over."""
+        if self.deadline is None or time.monotonic() < self.deadline:
+            return
+        self.deadline = None
+        for job in self.jobs.values():
+            job.error = job.error or "ended by its host, because its timeout was over"
+            self.terminate(job, request.get("kill_after", 5.0))
+
+    def read_requests(self) -> None:
+        """Read what agents have written into the pipe."""
+        try:
+            data = os.read(self.pipe, MAX_CONTROL_BYTES)
+        except OSError:
+            return
+        *lines, self.incoming = (self.incoming + data).split(b"\n")
+        for line in lines:
+            # What others of this user may write into the pipe must not end the keeper.
+            with suppress(ValueError, KeyError, TypeError):
+                self.end(self.key(), float(json.loads(line)["grace"]))
+
+    def key(self) -> str:
+        """Return the key of the only job; empty if it has ended."""
+        return next((job.key for job in self.jobs.values()), "")
+
+    def report(self, message: dict[str, Any]) -> None:
+        """Report nothing: the records in the run directory say it all."""
+
+
+def detach_keeper(directory: RunDirectory, request: dict[str, Any]) -> None:
+    """Fork the keeper of an attempt, which leaves the connection behind; return once it holds the directory.
+
+    Errors: OSError.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        os.waitpid(child, 0)
+        try:
+            os.read(reading, 1)
+        finally:
+            os.close(reading)
+        return
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        _become_keeper(directory, request, writing)
+    except BaseException as error:
+        with suppress(OSError), open(os.path.join(directory.path, "keeper-error.txt"), "w") as file:
+            file.write(repr(error))
+    os._exit(0)
+
+
+def _become_keeper(directory: RunDirectory, request: dict[str, Any], writing: int) -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"):
+        # A handler, unlike SIG_IGN, isn't inherited.
+        signal.signal(getattr(signal, name), lambda *_: None)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    writing_copy = os.dup2(writing, 3) if writing != 3 else writing
+    os.closerange(4, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 65536 else 65536)
+    os.set_inheritable(writing_copy, False)
+    os.chdir("/")
+    directory.hold()
+    # Open for writing too, so that it never ends.
+    channel = os.open(directory.control, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.write(writing_copy, b".")
+    os.close(writing_copy)
+    become_subreaper()
+    AttemptKeeper(channel).keep(request)
+
+
+def ask_to_end(directory: RunDirectory, grace_seconds: float) -> None:
+    """Ask the keeper of an attempt to end it; without a keeper nothing happens."""
+    with suppress(OSError):
+        file = os.open(directory.control, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.write(file, json.dumps({"grace": grace_seconds}).encode() + b"\n")
+        finally:
+            os.close(file)

@@ -1,0 +1,141 @@
+"""An attempt on a host: what the host knows of it is asked for again whenever the line has been open anew."""
+
+import asyncio
+import base64
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rae_auto.api import Assignment, Execution, NeverStarted
+from rae_auto.model.run import Result
+from rae_executor_ssh.host_link import HostLink
+from rae_executor_ssh.messages import build_token, to_result
+
+Outcome = Result | NeverStarted | None
+
+
+class RemoteAttempt(Execution):
+    """An attempt that runs, or may run, on a host.
+
+    With a request it is to be started there. The request is sent each time the line opens, until the host has reported
+    a state: the host starts it once, whatever comes twice. Without a request it is one of an earlier daemon.
+    """
+
+    def __init__(self, link: HostLink, assignment: Assignment, request: Mapping[str, Any] | None) -> None:
+        self.token = build_token(assignment)
+        self.known = asyncio.Event()
+        """The host has reported a state."""
+        self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._link = link
+        self._run = assignment.run
+        self._request = request
+        self._is_sent = False
+        self._is_found = request is None
+        self._path = assignment.output
+        self._file: int | None = None
+        self._end_at: float | None = None
+        """The time until which its processes may end by themselves, once it was asked to end."""
+
+    @property
+    def handle(self) -> Mapping[str, Any]:
+        return {"host": self._link.host, "token": self.token}
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        return not self._link.is_open and not self._ended.done()
+
+    @property
+    def outcome(self) -> Outcome:
+        """The result, once `has_ended`."""
+        return self._ended.result()
+
+    @property
+    def has_ended(self) -> bool:
+        """True once the host has reported the end."""
+        return self._ended.done()
+
+    async def wait(self) -> Outcome:
+        return await asyncio.shield(self._ended)
+
+    async def cancel(self, grace: timedelta) -> None:
+        """Have the host end the whole tree, now or as soon as it can be reached."""
+        end_at = time.monotonic() + grace.total_seconds()
+        self._end_at = end_at if self._end_at is None else min(self._end_at, end_at)
+        if self._request is not None and not self._is_sent:
+            self._finish(Result(error=f"{self._link.host} was not reached, so it was not started"))
+        else:
+            self._send_end()
+
+    def resume(self) -> None:
+        """Tell the host of the attempt: the line is open."""
+        if self._request is not None:
+            self._is_sent = True
+            self._link.send({"do": "spawn", "token": self.token, "run": self._run, "request": self._request})
+        else:
+            offset = self._size()
+            self._link.send({"do": "follow", "token": self.token, "run": self._run, "offset": offset})
+        self._send_end()
+
+    def handle_report(self, report: Mapping[str, Any]) -> None:
+        if self._ended.done():
+            return
+        if "data" in report:
+            self._write(base64.b64decode(report["data"]), report["at"])
+        elif "alive" in report:
+            self._request = None
+            self.known.set()
+        elif "ended" in report:
+            self._write_index(report.get("index", ""))
+            self._finish(to_result(report["ended"], is_past=self._is_found and not self.known.is_set()))
+        elif "never" in report:
+            self._finish(NeverStarted())
+        elif "lost" in report:
+            self._finish(None)
+        elif "failed" in report:
+            self._finish(Result(error=f"{self._link.host}: {report['failed']}"))
+
+    def leave(self) -> None:
+        """Close its file; the attempt goes on."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _send_end(self) -> None:
+        if self._end_at is not None:
+            grace = max(0.0, self._end_at - time.monotonic())
+            self._link.send({"do": "end", "token": self.token, "grace": grace})
+
+    def _finish(self, outcome: Outcome) -> None:
+        self.leave()
+        if not self._ended.done():
+            self._ended.set_result(outcome)
+        self.known.set()
+        self._link.send({"do": "done", "token": self.token})
+        self._link.remove(self.token)
+
+    def _size(self) -> int:
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0
+
+    def _write(self, data: bytes, offset: int) -> None:
+        # A full disk costs output and nothing else.
+        with suppress(OSError):
+            if self._file is None:
+                flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+                self._path.parent.mkdir(mode=0o700, exist_ok=True)
+                self._file = os.open(self._path, flags, 0o600)
+            os.lseek(self._file, offset, os.SEEK_SET)
+            while data:
+                data = data[os.write(self._file, data) :]
+
+    def _write_index(self, text: str) -> None:
+        if text:
+            with suppress(OSError):
+                path: Path = self._path.with_suffix(".index")
+                path.write_text(text, encoding="ascii")

@@ -1,0 +1,363 @@
+"""Cut lines, hosts that are away, and keepers that are killed: nothing runs twice, and the true end arrives."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from campaign import Campaign
+from rae_executor_ssh import SshExecutor, host_link, messages
+from rae_executor_ssh.probe import find_problems
+
+from rae_auto.api import Assignment, Execution, NeverStarted
+from rae_auto.model.job import Job
+from rae_auto.model.policies import Limits
+from rae_auto.model.primitives.names import RunId
+from rae_auto.model.run import Result
+
+LIMIT_SECONDS = 50.0
+COUNT = 'echo "$RAE_RUN_ID" >> starts; '
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again soon: what these tests show doesn't depend on how long is waited."""
+    monkeypatch.setattr(host_link, "MAX_RETRY_SECONDS", 0.3)
+
+
+@pytest.fixture
+def assign(tmp_path: Path) -> Callable[..., Assignment]:
+    """Return a function that makes an attempt of a shell line; lines in the file `starts` count its starts."""
+    count = 0
+
+    def make(shell: str, **keys: Any) -> Assignment:
+        nonlocal count
+        count += 1
+        run = RunId(f"{tmp_path.name.replace('_', '-')}-{count}")
+        job = Job(id="fault", shell=COUNT + shell, cwd=str(tmp_path), **keys)
+        environment = {"RAE_RUN_ID": run, "RAE_JOB": "fault"}
+        return Assignment(run=run, attempt=1, job=job, environment=environment, output=tmp_path / f"{run}.1.log")
+
+    return make
+
+
+def run(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await scene()
+
+    asyncio.run(limited())
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110 - the files of other processes
+        await asyncio.sleep(0.02)
+
+
+def output(assignment: Assignment) -> str:
+    return assignment.output.read_text() if assignment.output.exists() else ""
+
+
+def starts(assignment: Assignment) -> int:
+    path = Path(assignment.job.cwd or "") / "starts"
+    return path.read_text().split().count(assignment.run) if path.exists() else 0
+
+
+def run_directory(executor: SshExecutor, assignment: Assignment) -> Path:
+    return Path(executor.directory) / "runs" / f"{assignment.run}.{assignment.attempt}"
+
+
+def find_keeper(executor: SshExecutor, assignment: Assignment) -> int:
+    """Return the pid of the keeper on the host."""
+    record = json.loads((run_directory(executor, assignment) / "out.start").read_text())
+    pid: int = record["keeper"][0]
+    return pid
+
+
+def test_cut_line_costs_neither_output_nor_exit_status(make_executor: Any, assign: Any, server: Any) -> None:
+    async def scene() -> None:
+        executor = make_executor()
+        await executor.open(Path())
+        attempt = assign("for n in 1 2 3 4 5 6; do echo line $n; sleep 0.3; done; exit 7")
+        execution = await executor.start(attempt)
+        await until(lambda: "line 2" in output(attempt))
+        assert server.cut() >= 1
+        result = await execution.wait()
+        assert (result.exit_code, starts(attempt)) == (7, 1)
+        assert output(attempt).split("\n")[:-1] == [f"line {n}" for n in range(1, 7)]
+        await executor.close()
+
+    run(scene)
+
+
+def test_new_daemon_waits_for_a_host_that_is_away(make_executor: Any, assign: Any, server: Any) -> None:
+    async def scene() -> None:
+        first, second = make_executor(), make_executor()
+        attempt = assign("echo begun; until [ -e go ]; do sleep 0.05; done; exit 4")
+        execution = await first.start(attempt)
+        await until(lambda: "begun" in output(attempt))
+        await first.close()
+        server.stop()
+        try:
+            found = await second.find(attempt, execution.handle)
+            assert isinstance(found, Execution)
+            assert found.is_out_of_reach
+            assert "refused" in (await second.check_readiness() or "")
+        finally:
+            server.start()
+        await until(lambda: not found.is_out_of_reach)
+        (Path(attempt.job.cwd) / "go").touch()
+        result = await found.wait()
+        assert isinstance(result, Result)
+        assert (result.exit_code, starts(attempt)) == (4, 1)
+        await second.close()
+
+    run(scene)
+
+
+def test_cancel_while_the_host_is_away_is_carried_out_later(make_executor: Any, assign: Any, server: Any) -> None:
+    async def scene() -> None:
+        executor = make_executor()
+        attempt = assign("echo begun; sleep 60")
+        execution = await executor.start(attempt)
+        await until(lambda: "begun" in output(attempt))
+        server.stop()
+        try:
+            server.cut()
+            await until(lambda: execution.is_out_of_reach)
+            await execution.cancel(timedelta(0))
+        finally:
+            server.start()
+        result = await execution.wait()
+        assert isinstance(result, Result)
+        assert result.exit_code != 0
+        await executor.close()
+
+    run(scene)
+
+
+def test_result_of_an_attempt_that_ended_meanwhile_is_found(make_executor: Any, assign: Any) -> None:
+    async def scene() -> None:
+        first, second = make_executor(), make_executor()
+        attempt = assign("echo begun; until [ -e go ]; do sleep 0.02; done; echo last; exit 5")
+        execution = await first.start(attempt)
+        await until(lambda: "begun" in output(attempt))
+        await first.close()
+        (Path(attempt.job.cwd) / "go").touch()
+        await until((run_directory(first, attempt) / "out.exit").exists)
+        found = await second.find(attempt, execution.handle)
+        assert isinstance(found, Result)
+        assert (found.exit_code, output(attempt)) == (5, "begun\nlast\n")
+        assert found.ended_at is not None
+        await second.close()
+
+    run(scene)
+
+
+def test_attempt_is_spawned_once_however_often_it_is_asked_for(make_executor: Any, assign: Any) -> None:
+    async def scene() -> None:
+        executors = [make_executor() for _ in range(3)]
+        attempt = assign("sleep 0.2; exit 6")
+        executions = [await executor.start(attempt) for executor in executors]
+        results = await asyncio.gather(*(execution.wait() for execution in executions))
+        # One that looks before the keeper is there takes the attempt for one that never began, and sees to it.
+        agreed = [getattr(result, "exit_code", None) for result in results]
+        assert (agreed, starts(attempt)) in (([6, 6, 6], 1), ([None, None, None], 0))
+        for executor in executors:
+            await executor.close()
+
+    run(scene)
+
+
+def test_attempt_that_never_started_can_never_start(make_executor: Any, assign: Any) -> None:
+    async def scene() -> None:
+        executor = make_executor()
+        attempt = assign("echo too late")
+        assert await executor.find(attempt, None) == NeverStarted()
+        late = await executor.start(attempt)
+        assert await late.wait() == NeverStarted()
+        assert starts(attempt) == 0
+        await executor.close()
+
+    run(scene)
+
+
+@pytest.mark.parametrize("is_rebooted", [False, True])
+def test_killed_keeper_leaves_nothing_and_the_run_is_lost(make_executor: Any, assign: Any, is_rebooted: bool) -> None:
+    async def scene() -> None:
+        executor = make_executor()
+        attempt = assign("echo $$; sleep 60")
+        execution = await executor.start(attempt)
+        await until(lambda: bool(output(attempt).strip()))
+        job = psutil.Process(int(output(attempt)))
+        if is_rebooted:
+            # As after a reboot: another boot, and no process.
+            about = run_directory(executor, attempt) / "about.json"
+            about.write_text(json.dumps({**json.loads(about.read_text()), "boot": "an earlier one"}))
+            job.kill()
+        os.kill(find_keeper(executor, attempt), signal.SIGKILL)
+        assert await execution.wait() is None
+        assert not job.is_running() or job.status() == psutil.STATUS_ZOMBIE
+        await executor.close()
+
+    run(scene)
+
+
+def test_host_enforces_the_timeout_while_no_daemon_does(
+    make_executor: Any, assign: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "TIMEOUT_MARGIN_SECONDS", 0.0)
+
+    async def scene() -> None:
+        first, second = make_executor(), make_executor()
+        attempt = assign("echo begun; sleep 60", timeout="0.5s", kill_after="0s")
+        execution = await first.start(attempt)
+        await until(lambda: "begun" in output(attempt))
+        await first.close()
+        await until((run_directory(first, attempt) / "out.exit").exists)
+        found = await second.find(attempt, execution.handle)
+        assert isinstance(found, Result)
+        assert "its timeout was over" in (found.error or "")
+        await second.close()
+
+    run(scene)
+
+
+def test_more_output_than_the_limit_keeps_both_ends(make_executor: Any, assign: Any) -> None:
+    async def scene() -> None:
+        executor = make_executor()
+        attempt = assign("seq 1 40000", limits=Limits(output="20KB"))
+        result = await (await executor.start(attempt)).wait()
+        assert (result.exit_code, result.error) == (0, None)
+        lines = output(attempt).split()
+        assert (lines[0], lines[-1]) == ("1", "40000")
+        assert "omitted" in output(attempt)
+        await executor.close()
+
+    run(scene)
+
+
+def test_secret_files_and_large_events_are_on_the_host(make_executor: Any, assign: Any, tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    (private / "token").write_text("s3cret")
+    (tmp_path / "event").write_text("{}")
+
+    gone: list[str] = []
+
+    async def scene() -> None:
+        executor = make_executor()
+        given = assign('cat "$TOKEN" "$RAE_EVENT_FILE"; echo "$TOKEN"')
+        files = {"TOKEN": str(private / "token"), "RAE_EVENT_FILE": str(tmp_path / "event")}
+        attempt = Assignment(
+            run=given.run,
+            attempt=1,
+            job=given.job,
+            environment={**given.environment, **files},
+            output=given.output,
+            secret_directory=private,
+        )
+        result = await (await executor.start(attempt)).wait()
+        assert result.exit_code == 0
+        text, path = output(attempt).replace("{}", "{} ").split()
+        assert text == "s3cret{}"
+        assert path != files["TOKEN"]
+        await executor.close()
+        gone.append(path)
+
+    run(scene)
+    assert [path for path in gone if Path(path).exists()] == []
+
+
+def test_doctor_says_what_is_wrong_with_a_host(make_executor: Any, server: Any) -> None:
+    good = make_executor()
+    assert good.problems(Path()) == ()
+    (line,) = find_problems("box", good.config, "/no/such/python", good.directory)
+    assert "'/no/such/python' is not found; install Python 3.9 or later" in line
+    (line,) = find_problems("box", good.config, good.python, "/proc/no")
+    assert "set directory" in line
+    server.write_known_hosts("other")
+    try:
+        (line,) = good.problems(Path())
+        assert "its host key is unknown or has changed" in line
+    finally:
+        server.write_known_hosts("host")
+
+
+def test_dead_line_is_cut_and_opened_again(
+    make_executor: Any, assign: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that says nothing, as after a suspend: its processes for this line are stopped."""
+    monkeypatch.setattr(host_link, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(host_link, "SILENCE_SECONDS", 1.0)
+
+    async def scene() -> None:
+        executor = make_executor()
+        attempt = assign("echo begun; until [ -e go ]; do sleep 0.02; done; exit 3")
+        execution = await executor.start(attempt)
+        await until(lambda: "begun" in output(attempt))
+        stopped = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if str(server.config) in (process.info["cmdline"] or []) and process.info["cmdline"][0] == "ssh"
+        ]
+        for process in stopped:
+            process.suspend()
+        await until(lambda: execution.is_out_of_reach)
+        (Path(attempt.job.cwd) / "go").touch()
+        result = await execution.wait()
+        assert isinstance(result, Result)
+        assert (result.exit_code, starts(attempt)) == (3, 1)
+        await executor.close()
+
+    began = time.monotonic()
+    run(scene)
+    assert time.monotonic() - began < LIMIT_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [({"host": "-oProxyCommand=x"}, "must be a name"), ({"python": "a;b"}, "must be a path"), ({"host": ""}, "must")],
+)
+def test_options_that_a_shell_would_obey_are_refused(make_executor: Any, options: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        make_executor(**options)
+
+
+def test_random_faults_double_and_lose_nothing(server: Any, tmp_path: Path) -> None:
+    campaign = Campaign(server, tmp_path, seed=5)
+    wrong: list[str] = []
+
+    async def scene() -> None:
+        wrong.extend(await campaign.run(8))
+
+    run(scene)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.8"])
+def test_host_needs_python_3_9(make_executor: Any, assign: Any, version: str) -> None:
+    built = map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))
+    candidates = [*built, shutil.which(f"python{version}", path="/usr/bin:/usr/local/bin")]
+    python = next(filter(None, candidates), None)
+    if python is None:
+        pytest.skip(f"there is no Python {version}")
+
+    async def scene() -> None:
+        executor = make_executor(python=python)
+        if version == "3.8":
+            assert await executor.check_readiness() == "box: its Python is 3.8; install 3.9 or later"
+        else:
+            result = await (await executor.start(assign("echo hello; exit 3", limits=Limits(memory="1GB")))).wait()
+            assert result.exit_code == 3
+        await executor.close()
+
+    run(scene)

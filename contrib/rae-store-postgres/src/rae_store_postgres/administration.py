@@ -1,0 +1,63 @@
+"""Administration of the tables by a person, without a daemon."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from rae_auto.errors import BadRequest, ConfigError
+from rae_auto.offline.project import Project
+from rae_auto.toolkit.secrets import SecretText
+from rae_store_postgres import node_messages
+from rae_store_postgres.link import Address
+from rae_store_postgres.migration import check_version
+from rae_store_postgres.store import PostgresStore
+
+
+def read_address(config: Path, dsn: str | None) -> tuple[Address, timedelta | None]:
+    """Return the address in a configuration, with another dsn if one is given. Errors: ConfigError."""
+    project = Project.load_for_reading(config)
+    store = project.plugins.store(project.config.store)
+    if not isinstance(store, PostgresStore):
+        raise ConfigError([f'{config}: store is "{store.type}", not "postgres"; set store = {{ type = "postgres" … }}'])
+    return Address(SecretText(dsn) if dsn else store.dsn, store.schema), store.fence_after
+
+
+async def list_nodes(address: Address, fence_after: timedelta | None) -> list[str]:
+    """Return a line for each node. Errors: StoreError."""
+    connection = await address.connect()
+    try:
+        await check_version(connection, address)
+        leader = await connection.fetchval("SELECT node FROM claim WHERE expires_at > clock_timestamp()")
+        found = await node_messages.read_nodes(connection, fence_after)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise address.explain(error) from error
+    finally:
+        await connection.close()
+    return [_describe(one, leader) for one in found]
+
+
+def _describe(one: Any, leader: str | None) -> str:
+    role = "leads" if one.node.name == leader else "declared dead" if one.fenced_at else "stands by, or is away"
+    return (
+        f"{one.node.name}  {role}  pid {one.node.pid}  joined {one.seen_at:%Y-%m-%d %H:%M:%S} UTC  {one.node.directory}"
+    )
+
+
+async def fence(address: Address, node: str) -> None:
+    """Declare a node dead. Errors: BadRequest for an unknown one or the leader, StoreError."""
+    connection = await address.connect()
+    try:
+        await check_version(connection, address)
+        if not await connection.fetchval("SELECT count(*) FROM nodes WHERE node = $1", node):
+            raise BadRequest(f"no node \"{node}\"; 'rae-auto postgres nodes' lists them")
+        if await connection.fetchval(
+            "SELECT count(*) FROM claim WHERE node = $1 AND expires_at > clock_timestamp()", node
+        ):
+            raise BadRequest(f'node "{node}" leads now, so it is alive')
+        await node_messages.fence(connection, node)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise address.explain(error) from error
+    finally:
+        await connection.close()

@@ -1,0 +1,203 @@
+"""Reads: rows made into documents, a reader with a connection of its own, and the dump."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import RLock
+from typing import Any, TypeVar
+
+import asyncpg
+from attrs import define, field
+
+from rae_auto.api.store import (
+    Append,
+    Change,
+    CorruptDocument,
+    CountQuery,
+    Document,
+    EntryCount,
+    LogQuery,
+    Put,
+    StoreReader,
+)
+from rae_auto.errors import StoreError
+from rae_store_postgres.link import Address, Connection, LoopThread
+from rae_store_postgres.statements import (
+    DOCUMENTS,
+    ENTRIES,
+    checksum_document,
+    checksum_entry,
+    decode_key,
+    select_counts,
+    select_entries,
+)
+
+CHUNK_ROWS = 500
+"""Number of rows of a dump that are fetched at once."""
+
+Skip = Callable[[tuple[str, bytes]], None]
+
+T = TypeVar("T")
+
+
+async def read_documents(connection: Connection, kind: str) -> list[tuple[str, Document | CorruptDocument]]:
+    """Return the documents of a kind by key."""
+    rows = await connection.fetch(f"{DOCUMENTS} WHERE kind = $1 ORDER BY key", kind)
+    return [(decode_key(row[1]), _parse(row)) for row in rows]
+
+
+def _parse(row: Any) -> Document | CorruptDocument:
+    kind, key, body, crc = row
+    if checksum_document(kind, key, body) != crc:
+        return CorruptDocument("its checksum is wrong", body)
+    found: Document = json.loads(body)
+    return found
+
+
+def _is_good(row: Any) -> bool:
+    return bool(checksum_entry(*row[:7]) == row[7])
+
+
+@define(eq=False)
+class Reader(StoreReader):
+    """Reads beside the commits, each session from one snapshot."""
+
+    _address: Address
+    _link: LoopThread
+    _skip: Skip
+    _lock: RLock = field(init=False, factory=RLock)
+    _connection: Connection | None = field(init=False, default=None)
+    _is_in_session: bool = field(init=False, default=False)
+    _is_closed: bool = field(init=False, default=False)
+
+    def load(self, kind: str) -> Sequence[tuple[str, Document | CorruptDocument]]:
+        """Return all documents of a kind by key."""
+        found: list[tuple[str, Document | CorruptDocument]] = self._call(lambda c: read_documents(c, kind))
+        return found
+
+    def query(self, log: str, query: LogQuery) -> list[Document]:
+        """Return entries of a log, newest first. Damaged ones are skipped and counted."""
+        sql, values = select_entries(log, query)
+        rows = self._call(lambda c: c.fetch(sql, *values))
+        bodies = []
+        for row in rows:
+            if _is_good(row):
+                bodies.append(row[6])
+            else:
+                self._skip((row[0], row[1]))
+        documents: list[Document] = json.loads(f"[{','.join(bodies)}]")
+        return documents
+
+    def count(self, log: str, query: CountQuery) -> list[EntryCount]:
+        """Return the numbers of entries."""
+        sql, values = select_counts(log, query)
+        rows = self._call(lambda c: c.fetch(sql, *values))
+        return [EntryCount(_start(step, query), state, count) for step, state, count in rows]
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Let the reads in a `with` block see one state."""
+        with self._lock:
+            self._call(lambda c: c.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            self._is_in_session = True
+            try:
+                yield
+            finally:
+                self._is_in_session = False
+                if self._connection is not None and not self._connection.is_closed():
+                    self._call(lambda c: c.execute("COMMIT"))
+
+    def _call(self, work: Callable[[Connection], Any]) -> Any:
+        with self._lock:
+            if self._is_closed:
+                raise StoreError("the store is not open")
+            return self._link.call(self._with_connection(work))
+
+    async def _with_connection(self, work: Callable[[Connection], Any]) -> Any:
+        try:
+            if self._connection is None or self._connection.is_closed():
+                if self._is_in_session:
+                    raise StoreError(f"{self._address.place}: the connection was lost during a read; try again")
+                self._connection = await self._address.connect()
+            return await work(self._connection)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            if self._connection is not None:
+                self._connection.terminate()
+                self._connection = None
+            raise self._address.explain(error) from error
+
+    def disconnect(self) -> None:
+        """Refuse further reads; called in the loop of the link."""
+        self._is_closed = True
+        if self._connection is not None:
+            self._connection.terminate()
+
+
+def _start(step: int | None, query: CountQuery) -> Any:
+    if step is None or query.since is None or query.step is None:
+        return None
+    return query.since + step * query.step
+
+
+def read_dump(address: Address, link: LoopThread) -> Iterator[Change]:
+    """Return everything as of now: the snapshot is taken here, and read as one iterates, in any thread."""
+    source = _Dump(address)
+    link.call(source.open())
+    return _iterate(source, link)
+
+
+def _iterate(source: "_Dump", link: LoopThread) -> Iterator[Change]:
+    try:
+        while chunk := link.call(source.read()):
+            yield from chunk
+    finally:
+        with suppress(StoreError):
+            link.submit(source.close())
+
+
+class _Dump:
+    """A read-only transaction with two cursors, one after the other."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._connection: Connection | None = None
+        self._changes: AsyncIterator[list[Change]] | None = None
+
+    async def open(self) -> None:
+        """Take the snapshot. Errors: StoreError."""
+        try:
+            connection = self._connection = await self._address.connect()
+            await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            # The snapshot is that of the first query.
+            await connection.fetchval("SELECT token FROM claim")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise self._address.explain(error) from error
+        self._changes = self._read_all(connection)
+
+    async def read(self) -> list[Change]:
+        """Return the next changes; none at the end. Errors: StoreError."""
+        assert self._changes is not None
+        try:
+            return await anext(self._changes, [])
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise self._address.explain(error) from error
+
+    async def _read_all(self, connection: Connection) -> AsyncIterator[list[Change]]:
+        documents = await connection.cursor(f"{DOCUMENTS} ORDER BY kind, key")
+        while rows := await documents.fetch(CHUNK_ROWS):
+            found = [(row[0], decode_key(row[1]), _parse(row)) for row in rows]
+            yield [Put(kind, key, body) for kind, key, body in found if not isinstance(body, CorruptDocument)]
+        entries = await connection.cursor(f"{ENTRIES} ORDER BY seq")
+        while rows := await entries.fetch(CHUNK_ROWS):
+            yield [
+                Append(row[0], decode_key(row[1]), row[2], row[3], row[4], json.loads(row[6]), row[5])
+                for row in rows
+                if _is_good(row)
+            ]
+
+    async def close(self) -> None:
+        """End the transaction."""
+        if self._connection is not None:
+            self._connection.terminate()
+        await asyncio.sleep(0)

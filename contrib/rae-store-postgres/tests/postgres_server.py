@@ -1,0 +1,94 @@
+"""A PostgreSQL server of the tests' own, on a socket. It imports nothing of the distribution."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import asyncpg
+
+PLACES = ("/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/15/bin")
+
+
+class Server:
+    """A server with a data directory of its own, on a socket."""
+
+    def __init__(self, programs: Path, place: Path) -> None:
+        self._programs, self.place = programs, place
+        self.place.chmod(0o755)
+        self._user: list[str] = []
+        if os.getuid() == 0:
+            # It refuses to run as root.
+            user = next(name for name in ("postgres", "nobody") if _has_user(name))
+            shutil.chown(place, user)
+            self._user = ["setpriv", "--reuid", user, "--clear-groups", "--"]
+        self._run("initdb", "-D", str(place / "data"), "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
+        settings = ("listen_addresses=''", f"unix_socket_directories='{place}'", "fsync=off", "shared_buffers=16MB")
+        self._run("sh", "-c", f"printf '%s\\n' \"$@\" >> {place}/data/postgresql.conf", "sh", *settings, inside=False)
+        self.start()
+
+    @classmethod
+    def make(cls, programs: Path) -> "Server":
+        """Start a server in a new folder, not below pytest's own, which other users can't enter."""
+        place = Path(tempfile.mkdtemp(prefix="rae-postgres-"))
+        place.chmod(0o755)
+        return cls(programs, Path(tempfile.mkdtemp(dir=place)))
+
+    def remove(self) -> None:
+        """End it, and remove its files."""
+        self.stop()
+        shutil.rmtree(self.place.parent)
+
+    @property
+    def pid(self) -> int:
+        """The process of the server, of which those of the connections are children."""
+        return int((self.place / "data" / "postmaster.pid").read_text().split()[0])
+
+    def _run(self, program: str, *arguments: str, inside: bool = True) -> None:
+        path = str(self._programs / program) if inside else program
+        # Its files, not pipes: the server inherits them, and would keep them open.
+        with (self.place.parent / f"{self.place.name}.log").open("ab") as log:
+            done = subprocess.run([*self._user, path, *arguments], stdout=log, stderr=log, cwd="/")
+        assert done.returncode == 0, (self.place.parent / f"{self.place.name}.log").read_text()[-2000:]
+
+    def start(self) -> None:
+        self._run("pg_ctl", "-D", str(self.place / "data"), "-w", "-s", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        self._run("pg_ctl", "-D", str(self.place / "data"), "-w", "-s", "-m", mode, "stop")
+
+    def restart(self, mode: str = "immediate") -> None:
+        self._run("pg_ctl", "-D", str(self.place / "data"), "-w", "-s", "-m", mode, "restart")
+
+    def dsn(self, user: str = "postgres") -> str:
+        return f"postgresql:///postgres?host={self.place}&user={user}"
+
+    def execute(self, *statements: str, user: str = "postgres") -> list[asyncpg.Record]:
+        """Execute statements, and return the rows of the last one."""
+
+        async def run() -> list[asyncpg.Record]:
+            connection = await asyncpg.connect(self.dsn(user))
+            try:
+                for statement in statements[:-1]:
+                    await connection.execute(statement)
+                return list(await connection.fetch(statements[-1]))
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
+
+
+def _has_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def find_programs() -> Path | None:
+    """Return the folder of the server's programs; None where it isn't installed."""
+    return next((Path(place) for place in PLACES if (Path(place) / "initdb").exists()), None)

@@ -1,0 +1,146 @@
+"""One connection to a broker: messages as they come, each acknowledged when the caller says so.
+
+paho-mqtt does the talking, in a thread of its own. aiomqtt, which is built on it, acknowledges a message before it
+hands it out: what is lost by a crash after that is lost for good.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessage, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from rae_trigger_mqtt.messages import MqttMessage
+
+CONNECT_SECONDS = 20.0
+KEEPALIVE_SECONDS = 30
+MAX_UNACKNOWLEDGED = 16
+"""Messages that the broker may send before the first of them is acknowledged."""
+
+_SEND_KEPT_TO_NEW_SUBSCRIPTION = 1
+
+
+class BrokerConnection:
+    """The connection of a client with a name, whose messages the broker keeps for some seconds after its end."""
+
+    def __init__(self, client: str, keep_seconds: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._messages: asyncio.Queue[MqttMessage] = asyncio.Queue()
+        self._connected: asyncio.Future[None] = self._loop.create_future()
+        self._lost: asyncio.Future[None] = self._loop.create_future()
+        self._keep_seconds = keep_seconds
+        # Their attributes are made when they are set.
+        self._properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        self._properties.SessionExpiryInterval = keep_seconds
+        self._properties.ReceiveMaximum = MAX_UNACKNOWLEDGED
+        self._client = Client(
+            CallbackAPIVersion.VERSION2, client_id=client, protocol=MQTTv5, manual_ack=True, reconnect_on_failure=False
+        )
+        self._client.on_connect = self._handle_connect
+        self._client.on_disconnect = self._handle_disconnect
+        self._client.on_message = self._handle_message
+
+    async def open(
+        self, host: str, port: int, *, tls: bool, ca_file: str | None, login: tuple[str, str | None] | None
+    ) -> None:
+        """Connect. Raises ConnectionError, with the broker's reason."""
+        if login is not None:
+            self._client.username_pw_set(*login)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await asyncio.to_thread(self._connect, host, port, tls, ca_file)
+                self._client.loop_start()
+                await self._connected
+        except TimeoutError:
+            raise ConnectionError(f"the broker {host}:{port} didn't answer within {CONNECT_SECONDS:g} s") from None
+        except ssl.SSLError as error:
+            raise ConnectionError(f"the broker {host}:{port} can't be trusted: {error.reason or error}") from None
+        except OSError as error:
+            raise ConnectionError(f"no connection to the broker {host}:{port}: {error.strerror or error}") from None
+
+    def _connect(self, host: str, port: int, tls: bool, ca_file: str | None) -> None:
+        if tls:
+            self._client.tls_set_context(ssl.create_default_context(cafile=ca_file))
+        self._client.connect(host, port, KEEPALIVE_SECONDS, clean_start=False, properties=self._properties)
+
+    async def subscribe(self, topics: tuple[str, ...], qos: int) -> None:
+        """Subscribe to topics; what the broker refuses ends the connection."""
+        options = SubscribeOptions(qos=qos, retainHandling=_SEND_KEPT_TO_NEW_SUBSCRIPTION)
+        refused: asyncio.Future[list[Any]] = self._loop.create_future()
+
+        def handle(_client: Client, _data: Any, _number: int, reasons: list[Any], _properties: Any) -> None:
+            self._call(refused.set_result, [one for one in reasons if one.is_failure])
+
+        self._client.on_subscribe = handle
+        self._client.subscribe([(topic, options) for topic in topics])
+        async with asyncio.timeout(CONNECT_SECONDS):
+            if reasons := await refused:
+                raise ConnectionError(f"the broker refused the subscription to {', '.join(topics)}: {reasons[0]}")
+
+    async def receive(self) -> MqttMessage:
+        """Return the next message. Raises ConnectionError once the connection is lost."""
+        receiving = asyncio.ensure_future(self._messages.get())
+        try:
+            both: set[asyncio.Future[Any]] = {receiving, self._lost}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not receiving.done():
+                self._lost.result()
+            return receiving.result()
+        finally:
+            receiving.cancel()
+
+    def acknowledge(self, message: MqttMessage) -> None:
+        """Tell the broker that a message need not be delivered again."""
+        if message.qos:
+            self._client.ack(message.number, message.qos)
+
+    async def close(self) -> None:
+        """Disconnect; the broker keeps what comes from now on."""
+        properties: Any = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = self._keep_seconds
+        self._client.disconnect(properties=properties)
+        # Its thread ends with the connection; it is waited for in another one.
+        await asyncio.to_thread(self._client.loop_stop)
+        for future in (self._connected, self._lost):
+            if future.done() and not future.cancelled():
+                future.exception()
+            future.cancel()
+
+    # In the thread of the library
+
+    def _handle_connect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            self._call(_fail, self._connected, f"the broker refused the connection: {reason}")
+        else:
+            self._call(_succeed, self._connected)
+
+    def _handle_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        for future in (self._connected, self._lost):
+            self._call(_fail, future, f"the connection to the broker ended: {reason}")
+
+    def _handle_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        received = MqttMessage(
+            message.topic, bytes(message.payload), message.qos, message.mid, bool(message.retain), bool(message.dup)
+        )
+        self._call(self._messages.put_nowait, received)
+
+    def _call(self, function: Callable[..., None], *args: Any) -> None:
+        # The loop may be closed already.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *args)
+
+
+def _succeed(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _fail(future: "asyncio.Future[None]", text: str) -> None:
+    if not future.done():
+        future.set_exception(ConnectionError(text))

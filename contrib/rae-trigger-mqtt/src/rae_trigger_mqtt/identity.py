@@ -1,0 +1,63 @@
+"""The identity of messages, so that each is one occurrence, however often the broker delivers it.
+
+A message of QoS 1 is delivered again, with the mark DUP and the same packet identifier, if the connection broke before
+its acknowledgement. Identifiers are used again for other messages after that. So each delivery without the mark is a
+new message, whose key is written down, under its identifier, *before* it is emitted; one with the mark has the key that
+stands there, if its content is the same. A crash at any point leaves either nothing, and then the message is new, or
+the key, and then the daemon knows it.
+
+Kept messages are delivered at each new subscription. One counts if it differs from the last message on its topic.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from attrs import define, field
+
+from rae_trigger_mqtt.messages import MqttMessage
+
+MAX_TOPICS = 10_000
+"""Topics of which the last message is known; the oldest is forgotten first."""
+
+
+@define
+class Identities:
+    """Knowledge of the messages before. `client` is the name under which the broker knows this trigger."""
+
+    client: str = field(factory=lambda: f"rae-auto-{uuid4().hex[:16]}")
+    deliveries: dict[str, tuple[str, str]] = field(factory=dict)
+    """By packet identifier, the digest and the key of the message that had it last."""
+    last: dict[str, str] = field(factory=dict)
+    """By topic, the digest of its last message."""
+
+    def identify(self, message: MqttMessage) -> str | None:
+        """Return the key of a message, and remember it; None for a kept message that has been seen."""
+        digest = hashlib.sha256(b"\0".join((message.topic.encode(), message.payload))).hexdigest()[:32]
+        if message.is_retained:
+            if self.last.get(message.topic) == digest:
+                return None
+        elif message.is_repeated:
+            known_digest, known_key = self.deliveries.get(str(message.number), ("", ""))
+            if known_digest == digest:
+                return known_key
+        key = f"{digest}-{uuid4().hex[:16]}"
+        if message.qos:
+            self.deliveries[str(message.number)] = (digest, key)
+        self.last.pop(message.topic, None)
+        self.last[message.topic] = digest
+        if len(self.last) > MAX_TOPICS:
+            del self.last[next(iter(self.last))]
+        return key
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {"client": self.client, "deliveries": self.deliveries, "last": self.last}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Identities":
+        """Return what `to_document` has written. Raises KeyError, TypeError or ValueError for anything else."""
+        deliveries = {str(number): (str(digest), str(key)) for number, (digest, key) in document["deliveries"].items()}
+        last = {str(topic): str(digest) for topic, digest in document["last"].items()}
+        return cls(str(document["client"]), deliveries, last)

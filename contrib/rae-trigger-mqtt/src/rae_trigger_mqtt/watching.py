@@ -1,0 +1,59 @@
+"""The life of the trigger: each message is identified, written down, emitted, and acknowledged once it is durable."""
+
+from rae_auto.api import TriggerContext
+from rae_auto.toolkit.state_file import StateFile
+from rae_trigger_mqtt.connection import BrokerConnection
+from rae_trigger_mqtt.identity import Identities
+from rae_trigger_mqtt.messages import MqttMessage, is_wanted, to_event
+from rae_trigger_mqtt.trigger import MAX_PAYLOAD_BYTES, MqttTrigger
+
+
+async def watch_messages(options: MqttTrigger, context: TriggerContext) -> None:
+    """Emit messages until cancelled. Raises ConnectionError, or ValueError for a password that can't be read."""
+    state_file = StateFile(context.directory / "messages.json", context.job)
+    identities = await state_file.load(Identities.from_document) or Identities()
+    # Before the first connection, so that the next one has the same name and finds its messages.
+    await state_file.save(identities.to_document())
+    connection = BrokerConnection(identities.client, int(options.keep.total_seconds()))
+    try:
+        await connection.open(
+            options.host,
+            options.broker_port,
+            tls=options.tls,
+            ca_file=options.ca_file,
+            login=None if options.username is None else (options.username, await _read_password(options)),
+        )
+        await connection.subscribe(options.topics, options.qos)
+        context.trace(f"subscribed to {', '.join(options.topics)} at {options.host}:{options.broker_port}")
+        while True:
+            message = await connection.receive()
+            await _handle(options, context, message, identities, state_file)
+            connection.acknowledge(message)
+    finally:
+        await connection.close()
+
+
+async def _handle(
+    options: MqttTrigger, context: TriggerContext, message: MqttMessage, identities: Identities, state_file: StateFile
+) -> None:
+    """Emit a message that is wanted, and return once that is durable."""
+    if message.is_retained and not options.retained:
+        return
+    if len(message.payload) > MAX_PAYLOAD_BYTES:
+        context.trace(f"{message.topic}: {len(message.payload)} bytes are too many for an event")
+        return
+    if not is_wanted(message, options.payloads, options.where):
+        context.trace(f"{message.topic}: not what is waited for")
+        return
+    key = identities.identify(message)
+    if key is None:
+        return
+    await state_file.save(identities.to_document())
+    await context.emit(key, to_event(message))
+
+
+async def _read_password(options: MqttTrigger) -> str | None:
+    """Return the password as it is now, so that a new one needs no restart. Raises ValueError."""
+    if options.password is None:
+        return None
+    return await options.password.reveal_async("password")

@@ -1,0 +1,187 @@
+"""With a real broker: what is kept, lost connections, refusals, and a daemon that is killed."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+from rae_trigger_mqtt import MqttTrigger
+
+from rae_auto.api.trigger import EmitResult
+from rae_auto.testing.sources import Listener, RealTimer
+
+Scene = Callable[[Listener], Awaitable[None]]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[[Scene], None]:
+    """Return a function that plays a scene within a minute."""
+
+    def run(scene: Scene) -> None:
+        async def limited() -> None:
+            async with asyncio.timeout(60):
+                await scene(Listener(tmp_path / "source", RealTimer()))
+
+        asyncio.run(limited())
+
+    return run
+
+
+def payloads(listener: Listener) -> list[object]:
+    return [(occurrence.event or {})["payload"] for occurrence in listener.occurrences]
+
+
+def test_only_messages_that_match_start_anything(
+    play: Callable[[Scene], None], broker: Any, trigger: MqttTrigger, subscriptions: Any
+) -> None:
+    async def scene(listener: Listener) -> None:
+        async with listener.watching(evolve(trigger, where={"state": "open"})):
+            await subscriptions.next()
+            for topic, state in (("home/a/door", "shut"), ("home/a/lamp", "open"), ("plant/1/x", "open")):
+                broker.publish(topic, json.dumps({"state": state}))
+            await listener.wait_for(1)
+        assert [occurrence.event for occurrence in listener.occurrences] == [
+            {"topic": "plant/1/x", "payload": {"state": "open"}, "retained": False}
+        ]
+
+    play(scene)
+
+
+def test_messages_wait_at_the_broker_without_a_daemon(
+    play: Callable[[Scene], None], broker: Any, trigger: MqttTrigger, subscriptions: Any
+) -> None:
+    async def scene(listener: Listener) -> None:
+        async with listener.watching(trigger):
+            await subscriptions.next()
+        for number in range(40):
+            broker.publish("plant/1", f"{number}")
+        async with listener.watching(trigger):
+            await listener.wait_for(40)
+        assert payloads(listener) == [f"{number}" for number in range(40)]
+
+    play(scene)
+
+
+def test_message_that_was_not_durable_is_delivered_again_and_counts_once(
+    play: Callable[[Scene], None], broker: Any, trigger: MqttTrigger, subscriptions: Any
+) -> None:
+    async def scene(listener: Listener) -> None:
+        keys = []
+
+        def refuse(key: str) -> EmitResult:
+            keys.append(key)
+            raise OSError("no space left on device")
+
+        good, listener.answer = listener.answer, refuse
+        async with listener.watching(trigger) as task:
+            await subscriptions.next()
+            broker.publish("plant/1", "water")
+            await asyncio.wait({task})
+        assert isinstance(task.exception(), OSError)
+        listener.answer = good
+        async with listener.watching(trigger):
+            (occurrence,) = await listener.wait_for(1)
+        # Under the same key: had it been durable, the daemon would know it.
+        assert keys == [occurrence.key]
+
+    play(scene)
+
+
+def test_kept_message_starts_one_run_until_it_changes(
+    play: Callable[[Scene], None], broker: Any, trigger: MqttTrigger, subscriptions: Any
+) -> None:
+    broker.publish("plant/pump", "on", retain=True)
+
+    async def scene(listener: Listener) -> None:
+        async with listener.watching(trigger):
+            await listener.wait_for(1)
+            broker.publish("plant/pump", "off", retain=True)
+            await listener.wait_for(2)
+        # Without its session, as after a long absence, the broker sends it again.
+        state = listener.directory / "messages.json"
+        state.write_text(json.dumps({**json.loads(state.read_text()), "client": "another"}))
+        async with listener.watching(trigger):
+            await subscriptions.next()
+            broker.publish("plant/pump", "on", retain=True)
+            await listener.wait_for(3)
+        assert payloads(listener) == ["on", "off", "on"]
+
+    play(scene)
+
+
+def test_broker_that_is_killed_ends_the_source_and_loses_nothing(
+    play: Callable[[Scene], None], broker: Any, trigger: MqttTrigger, subscriptions: Any
+) -> None:
+    async def scene(listener: Listener) -> None:
+        async with listener.watching(trigger) as task:
+            await subscriptions.next()
+            broker.stop(signal.SIGKILL)
+            await asyncio.wait({task})
+        assert isinstance(error := task.exception(), ConnectionError)
+        assert "the connection to the broker ended" in str(error)
+        async with listener.watching(trigger) as task:
+            await asyncio.wait({task})
+        assert "no connection to the broker 127.0.0.1" in str(task.exception())
+        broker.start()
+        async with listener.watching(trigger):
+            await subscriptions.next()
+            broker.publish("plant/1", "back")
+            await listener.wait_for(1)
+
+    play(scene)
+
+
+def test_wrong_password_is_the_brokers_reason(
+    play: Callable[[Scene], None],
+    make_broker: Callable[..., Any],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    place = tmp_path_factory.mktemp("guarded")
+    (place / "passwords").write_text("me:$7$101$AAAAAAAAAAAAAAAA$AAAA\n")
+    guarded = make_broker(place, "allow_anonymous false", f"password_file {place}/passwords")
+    guarded.start()
+    secret = tmp_path / "password"
+    secret.write_text("wrong\n")
+    secret.chmod(0o600)
+    trigger = MqttTrigger(topic="a", port=guarded.port, username="me", password=f"${{file:{secret}}}")
+
+    async def scene(listener: Listener) -> None:
+        async with listener.watching(trigger) as task:
+            await asyncio.wait({task})
+        assert "the broker refused the connection" in str(task.exception())
+
+    try:
+        play(scene)
+    finally:
+        guarded.stop()
+
+
+def test_missing_password_file_is_named(play: Callable[[Scene], None], broker: Any) -> None:
+    trigger = MqttTrigger(topic="a", port=broker.port, username="me", password="${file:/nowhere/password}")
+
+    async def scene(listener: Listener) -> None:
+        async with listener.watching(trigger) as task:
+            await asyncio.wait({task})
+        assert isinstance(task.exception(), ValueError)
+        assert "password refers to /nowhere/password" in str(task.exception())
+
+    play(scene)
+
+
+# The library leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_certificate_that_is_not_trusted_ends_the_source(play: Callable[[Scene], None], broker: Any) -> None:
+    # A broker without encryption is one that can't prove anything.
+    trigger = MqttTrigger(topic="a", port=broker.port, tls=True)
+
+    async def scene(listener: Listener) -> None:
+        async with listener.watching(trigger) as task:
+            await asyncio.wait({task})
+        assert isinstance(task.exception(), ConnectionError)
+
+    play(scene)

@@ -1,0 +1,3 @@
+
+class TestPackaging(InstalledConformance):
+    kind, name = "{{ cookiecutter.kind }}", "{{ cookiecutter.name }}"

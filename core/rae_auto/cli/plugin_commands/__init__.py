@@ -1,0 +1,1 @@
+"""Subcommands that plugins add. Begin with `command.py`."""

@@ -1,0 +1,92 @@
+"""The commands of a daemon whose start takes long, because its store can't be written or does not answer."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rae_auto._version import __version__
+from rae_auto.api.shared_store import Standby
+from rae_auto.daemon.commands import Command, StopFunction, stop_as_requested, with_arguments
+
+
+class EarlyCommands:
+    """Answers who asks for the state of a daemon that is starting, or stops it."""
+
+    def __init__(self, directory: Path, config: Path, stop: StopFunction) -> None:
+        self._directory = directory
+        self._config = config
+        self._stop = stop
+        self._started_at = datetime.now(UTC)
+        self._standby: Standby | None = None
+
+    def stand_by(self, why: Standby) -> str:
+        """Take note of why this daemon stands by, and return it as a line for who asks it for more."""
+        self._standby = why
+        if why.leader is None:
+            return f"this daemon waits for its store: {why.problem}"
+        return f"this daemon stands by; {why.leader.describe()} leads, so ask there"
+
+    def table(self) -> dict[str, Command]:
+        """Return the commands by name."""
+        return {
+            "ping": with_arguments(self.ping),
+            "status": with_arguments(self.status, "local_times"),
+            "health": with_arguments(self.health),
+            "metrics": with_arguments(self.health),
+            "stop": with_arguments(self.stop, "now", "leave_running"),
+        }
+
+    async def ping(self, _: Mapping[str, Any]) -> Any:
+        """Return the pid, the version and the configuration of the daemon."""
+        return {"pid": os.getpid(), "version": __version__, "config": str(self._config)}
+
+    async def status(self, _: Mapping[str, Any]) -> Any:
+        """Return the state of the daemon, as far as it is known."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "started_at": self._started_at.isoformat(),
+            "state_directory": str(self._directory),
+            "config": str(self._config),
+            "state": "starting" if self._standby is None else "standby",
+            "leader": self._leader(),
+            "enabled": True,
+            "disabled_by": None,
+            "jobs": 0,
+            "paused": [],
+            "pauses": {},
+            "skips": [],
+            "disabled": [],
+            "failed": [],
+            "overdue": [],
+            "running": [],
+            "waiting": [],
+            "next": [],
+            "problems": self._problems(),
+        }
+
+    def _leader(self) -> Mapping[str, Any] | None:
+        if self._standby is None or (leader := self._standby.leader) is None:
+            return None
+        return {"node": leader.node, "host": leader.host, "pid": leader.pid, "since": leader.since.isoformat()}
+
+    def _problems(self) -> list[str]:
+        if self._standby is None:
+            return ["the daemon is still starting; see its log for the cause"]
+        return [] if self._standby.problem is None else [self._standby.problem]
+
+    async def health(self, _: Mapping[str, Any]) -> Any:
+        """Return that the daemon is starting."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "started_at": self._started_at.isoformat(),
+            "starting": True,
+            "leader": self._leader(),
+        }
+
+    async def stop(self, arguments: Mapping[str, Any]) -> Any:
+        """Give up the start."""
+        return await stop_as_requested(self._stop, arguments)

@@ -1,0 +1,96 @@
+"""The facts of health and metrics, as a daemon answers them; `views.monitoring.health` says what they mean."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from rae_auto._version import __version__
+from rae_auto.engine.state import JobEntry
+from rae_auto.model.documents import dump
+from rae_auto.model.expectations import describe_overdue
+from rae_auto.model.notices.outbox import describe_failing
+from rae_auto.platforms.process_measurements import measure_process
+from rae_auto.runtime.runtime import Runtime
+from rae_auto.runtime.time.synchronization import is_clock_synchronized
+from rae_auto.runtime.time.time_meter import TimeMeter
+
+
+async def read_health(
+    runtime: Runtime, turns: TimeMeter, started_at: datetime, problems: Iterable[str]
+) -> dict[str, Any]:
+    """Return what tells whether the daemon works as it should; `turns` are those of its event loop."""
+    now, engine, commits = time.monotonic(), runtime.engine, runtime.engine_loop.commits
+    notices = engine.notices()
+    given_up = [notice for notice in notices if notice.given_up_at is not None]
+    newest_copy_at = await runtime.newest_copy_at()
+    disk = await asyncio.to_thread(shutil.disk_usage, runtime.directory)
+    jobs, quarantined = list(engine.jobs()), runtime.quarantine.problems()
+    ends = [entry.state.last_finished_at for entry in jobs if entry.state.last_finished_at is not None]
+    return {
+        "pid": os.getpid(),
+        "version": __version__,
+        "started_at": started_at.isoformat(),
+        "now": runtime.now().isoformat(),
+        "starting": False,
+        "stopping": engine.is_stopping,
+        "enabled": engine.settings_enabled,
+        "jobs": len(jobs),
+        "loop": {"turns": turns.count, "busy_seconds": turns.total_seconds, "longest_seconds": turns.peak(now)},
+        "store": {
+            "problem": runtime.store_problem or runtime.engine_loop.pending_commit(),
+            "commits": commits.count,
+            "commit_seconds": commits.total_seconds,
+            "longest_seconds": commits.peak(now),
+            "newest_copy_at": newest_copy_at and newest_copy_at.isoformat(),
+        },
+        "disk": {"path": str(runtime.directory), "free": disk.free, "total": disk.total},
+        "clock": {
+            "synchronized": is_clock_synchronized(),
+            "jumps": dict(runtime.inputs.clock_jumps),
+            "newest_record_at": max(ends).isoformat() if ends else None,
+        },
+        "failed_sources": dict(runtime.inputs.failed_sources()),
+        "quarantined": [one for one in runtime.quarantine.report() if one["quarantined"]],
+        "notices": {"waiting": len(notices) - len(given_up), "given_up": len(given_up)},
+        "overdue": [entry.job.id for entry in jobs if describe_overdue(entry.job.expect, entry.state.expectation)],
+        "overrunning": [opened.run.job for opened in engine.runs() if opened.run.overran_at is not None],
+        "problems": [
+            *runtime.job_problems,
+            *describe_failing(engine.notices()),
+            *(problem for problem in problems if problem not in quarantined),
+        ],
+    }
+
+
+def read_measurements(runtime: Runtime) -> dict[str, Any]:
+    """Return the measurements that `metrics` has beside the facts of `read_health`: of the process, and of each job."""
+    return {"process": measure_process(), "per_job": [_measure_job(runtime, entry) for entry in runtime.engine.jobs()]}
+
+
+def _measure_job(runtime: Runtime, entry: JobEntry) -> dict[str, Any]:
+    state, next_at = entry.state, runtime.engine.next_at(entry.job.id)
+    opened = runtime.engine.runs(entry.job.id)
+    expected_by = None if state.expectation is None else state.expectation.expected_by(entry.job.expect)
+    return {
+        "job": entry.job.id,
+        "enabled": entry.job.enabled and not state.paused,
+        "next_at": next_at and next_at.isoformat(),
+        "failures": state.failures,
+        "expected_by": expected_by and expected_by.isoformat(),
+        "overdue": state.expectation is not None and state.expectation.overdue_at is not None,
+        "overrunning": sum(one.run.overran_at is not None for one in opened),
+        "open": dict(Counter(_phase_of(one.run.state.active, one.stopping is not None) for one in opened)),
+        "totals": {name: dump(total) for name, total in state.totals.items()},
+    }
+
+
+def _phase_of(is_active: bool, is_stopping: bool) -> str:
+    """Return the phase of an open run, in the words of OpenTelemetry."""
+    if not is_active:
+        return "pending"
+    return "finalizing" if is_stopping else "executing"

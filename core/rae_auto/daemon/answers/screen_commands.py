@@ -1,0 +1,222 @@
+"""The commands of the control socket that screens read by: parts of long lists, counts, starts to come.
+
+Records travel as stores keep them, so that the daemon spends no time on values.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from heapq import nsmallest
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from attrs import evolve
+
+from rae_auto.api.store import CountQuery, LogQuery
+from rae_auto.control.requests import job_names, limit_of, log_query, optional_instant, optional_text, text
+from rae_auto.engine.state import JobEntry
+from rae_auto.errors import BadRequest
+from rae_auto.explain.screen_reads import (
+    count_entries,
+    describe_guards,
+    describe_triggers,
+    list_starts,
+    newest_bodies,
+    read_durations,
+    read_job_span,
+    read_newest,
+    read_runs,
+)
+from rae_auto.model import documents
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.records import job_record, run_record
+from rae_auto.model.run import RunState
+from rae_auto.records.runs import query_for_each_id, query_for_id
+from rae_auto.runtime.reporting.job_status import job_info_of
+from rae_auto.runtime.runtime import Runtime
+
+MAX_JOBS_AT_ONCE = 1_000
+MAX_RUNS_AT_ONCE = 1_000
+
+Arguments = Mapping[str, Any]
+Command = Callable[[Arguments], Awaitable[Any]]
+
+
+class ScreenCommands:
+    """Answers the questions of screens."""
+
+    def __init__(self, find_runtime: Callable[[], Runtime], find_zone: Callable[[], ZoneInfo]) -> None:
+        self._find_runtime = find_runtime
+        self._find_zone = find_zone
+
+    def table(self) -> dict[str, tuple[Command, tuple[str, ...]]]:
+        """Return the commands by name, with the names of their arguments."""
+        span = ("job", "since", "until")
+        return {
+            "find_jobs": (self.find_jobs, ("text", "offset", "limit")),
+            "job_facts": (self.job_facts, ("job",)),
+            "definitions": (self.definitions, ("offset", "limit")),
+            "stored_runs": (self.stored_runs, (*span, "run", "states", "limit")),
+            "runs_by_id": (self.runs_by_id, ("runs",)),
+            "newest_runs": (self.newest_runs, ("jobs", "states", "limit")),
+            "newest_skips": (self.newest_skips, ("jobs", "limit")),
+            "durations": (self.durations, ("jobs", "since", "until", "limit")),
+            "stored_skips": (self.stored_skips, (*span, "limit")),
+            "count": (self.count, (*span, "log", "step")),
+            "job_spans": (self.job_spans, ("jobs", "since", "until", "step", "limit")),
+            "starts": (self.starts, (*span, "limit")),
+        }
+
+    async def find_jobs(self, arguments: Arguments) -> Any:
+        """Return the jobs whose ids contain a text, ordered by id: a part of them, and their number."""
+        runtime, wanted = self._find_runtime(), optional_text(arguments, "text") or ""
+        names = list(runtime.engine.job_ids())
+        matching = [name for name in names if wanted in name] if wanted else names
+        offset = _offset_of(arguments)
+        # Only as many as are wanted are put in order, which takes a third of the time of all ten thousand.
+        first = nsmallest(offset + min(limit_of(arguments), MAX_JOBS_AT_ONCE), matching)
+        shown = [runtime.engine.job(name) for name in first[offset:]]
+        return {
+            "jobs": [job_record(job_info_of(runtime.engine, entry, runtime.factory)) for entry in shown],
+            "matched": len(matching),
+            "total": len(names),
+        }
+
+    async def job_facts(self, arguments: Arguments) -> Any:
+        """Return a job, its state, and what its triggers and guards say now. Raises JobNotFound."""
+        runtime = self._find_runtime()
+        entry = runtime.engine.job(JobId(text(arguments, "job")))
+        last = entry.state.last_run and await runtime.runs(query_for_id(entry.state.last_run))
+        return {
+            "definition": documents.dump(entry.job),
+            "info": job_record(job_info_of(runtime.engine, entry, runtime.factory)),
+            "last": run_record(last[0]) if last else None,
+            "triggers": describe_triggers(entry.plan),
+            "trigger_problems": dict(runtime.factory.trigger_problems(entry.plan)),
+            "guards": describe_guards(entry.plan, runtime.now()),
+        }
+
+    async def definitions(self, arguments: Arguments) -> Any:
+        """Return definitions of jobs with what decides when they start next: a part of them, and their number."""
+        runtime = self._find_runtime()
+        entries = list(runtime.engine.jobs())
+        shown = entries[_offset_of(arguments) :][: min(limit_of(arguments), MAX_JOBS_AT_ONCE)]
+        return {"jobs": [_definition_of(entry) for entry in shown], "total": len(entries)}
+
+    async def stored_runs(self, arguments: Arguments) -> Any:
+        """Return runs as stores keep them, open ones included, newest first."""
+        return await self._read_log(documents.RUNS, log_query(arguments, self._find_zone()))
+
+    async def runs_by_id(self, arguments: Arguments) -> Any:
+        """Return runs by their ids as stores keep them, those that are found."""
+        runs, runtime = job_names({"jobs": arguments.get("runs")}, ())[:MAX_RUNS_AT_ONCE], self._find_runtime()
+        opened = [entry.run for entry in runtime.engine.runs()]
+        return await runtime.read_store(lambda store: read_runs(store, runs, opened))
+
+    async def newest_runs(self, arguments: Arguments) -> Any:
+        """Return the newest runs of each job as stores keep them, open ones included."""
+        runtime = self._find_runtime()
+        queries = self._queries_of_jobs(arguments)
+        opened = [entry.run for entry in runtime.engine.runs()]
+        return await runtime.read_store(lambda store: read_newest(store, documents.RUNS, queries, opened))
+
+    async def newest_skips(self, arguments: Arguments) -> Any:
+        """Return the newest decisions of each job that led to no run, as stores keep them."""
+        queries = self._queries_of_jobs(arguments)
+        return await self._find_runtime().read_store(lambda store: read_newest(store, documents.DECISIONS, queries))
+
+    async def durations(self, arguments: Arguments) -> Any:
+        """Return the seconds that successful runs took, by job."""
+        given = {**arguments, "states": [RunState.SUCCEEDED.value]}
+        span = log_query({**given, "jobs": None}, self._find_zone())
+        queries = None if arguments.get("jobs") is None else self._queries_of_jobs(given)
+        return await self._find_runtime().read_store(lambda store: read_durations(store, queries, span))
+
+    def _queries_of_jobs(self, arguments: Arguments) -> dict[str, list[LogQuery]]:
+        """Return the queries for all ids that each job of a request has had. Errors: BadRequest."""
+        jobs, ids_of = job_names(arguments, ())[:MAX_JOBS_AT_ONCE], self._find_runtime().engine.ids_of
+        query = log_query({name: value for name, value in arguments.items() if name != "jobs"}, self._find_zone())
+        return {job: query_for_each_id(evolve(query, job=job), ids_of) for job in jobs}
+
+    async def stored_skips(self, arguments: Arguments) -> Any:
+        """Return decisions that led to no run as stores keep them, newest first."""
+        return await self._read_log(documents.DECISIONS, log_query(arguments, self._find_zone()))
+
+    async def _read_log(self, log: str, query: LogQuery) -> Any:
+        runtime = self._find_runtime()
+        queries = query_for_each_id(query, runtime.engine.ids_of)
+        opened = [entry.run for entry in runtime.engine.runs()] if log == documents.RUNS else []
+        return await runtime.read_store(lambda store: newest_bodies(store, log, queries, opened))
+
+    async def count(self, arguments: Arguments) -> Any:
+        """Return how many runs that are over, or decisions to skip, there are in a span, by outcome and step."""
+        runtime, log = self._find_runtime(), text(arguments, "log")
+        if log not in (documents.RUNS, documents.DECISIONS):
+            raise BadRequest('"log" must be "runs" or "decisions"')
+        span, job = self._span_of(arguments), optional_text(arguments, "job")
+        jobs = [None] if job is None else runtime.engine.ids_of(job)
+        queries = [evolve(span, job=one) for one in jobs]
+        return await runtime.read_store(lambda store: count_entries(store, log, queries))
+
+    def _span_of(self, arguments: Arguments) -> CountQuery:
+        """Return the span and the step of a request. Errors: BadRequest."""
+        zone, minutes = self._find_zone(), arguments.get("step")
+        if minutes is not None and (type(minutes) is not int or not 0 < minutes <= 1_000_000):
+            raise BadRequest('"step" must be a number of minutes')
+        since, until = optional_instant(arguments, "since", zone), optional_instant(arguments, "until", zone)
+        if minutes is not None and since is None:
+            raise BadRequest('"step" needs "since", where the first step begins')
+        return CountQuery(since=since, until=until, step=None if minutes is None else timedelta(minutes=minutes))
+
+    async def job_spans(self, arguments: Arguments) -> Any:
+        """Return the records of jobs in a span, and their starts to come in it. Raises JobNotFound."""
+        runtime, span, limit = self._find_runtime(), self._span_of(arguments), limit_of(arguments)
+        if span.since is None or span.until is None:
+            raise BadRequest('"job_spans" needs "since" and "until"')
+        engine, until = runtime.engine, span.until
+        entries = [engine.job(JobId(name)) for name in job_names(arguments, ())][:MAX_JOBS_AT_ONCE]
+        opened = [[one.run for one in engine.runs(entry.job.id)] for entry in entries]
+        ids = [engine.ids_of(entry.job.id) for entry in entries]
+        answers = await runtime.read_store(
+            lambda store: [read_job_span(store, *one, span, limit) for one in zip(ids, opened, strict=True)]
+        )
+        after, is_enabled = max(span.since, runtime.now()), engine.settings_enabled
+        for entry, answer in zip(entries, answers, strict=True):
+            plans = [(entry.plan, entry.state)] if entry.job.enabled and is_enabled and after < until else []
+            answer["starts"] = list(islice(list_starts(plans, after, until), limit))
+        return {entry.job.id: answer for entry, answer in zip(entries, answers, strict=True)}
+
+    async def starts(self, arguments: Arguments) -> Any:
+        """Return the scheduled starts of a job, or of all, that are to come. Raises JobNotFound."""
+        runtime, zone = self._find_runtime(), self._find_zone()
+        since, until = optional_instant(arguments, "since", zone), optional_instant(arguments, "until", zone)
+        job, engine = optional_text(arguments, "job"), runtime.engine
+        entries = [engine.job(JobId(job))] if job is not None else list(engine.jobs())
+        after, limit = since or runtime.now(), limit_of(arguments)
+        if job is None:
+            # Those that are due first have the first starts; the others need not be computed.
+            entries = [engine.job(first) for _, first in engine.next_starts(limit)]
+        enabled = [entry for entry in entries if entry.job.enabled and engine.settings_enabled]
+        plans = [(entry.plan, entry.state) for entry in enabled]
+        return list(islice(list_starts(plans, after, until), limit))
+
+
+def _definition_of(entry: JobEntry) -> dict[str, Any]:
+    state = entry.state
+    return {
+        "definition": documents.dump(entry.job),
+        "paused": state.paused,
+        "paused_until": _text_of(state.paused_until),
+        "skips": [_text_of(skip.at) for skip in state.skips],
+    }
+
+
+def _text_of(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def _offset_of(arguments: Arguments) -> int:
+    offset = arguments.get("offset") or 0
+    if type(offset) is not int or offset < 0:
+        raise BadRequest('"offset" must be a number, 0 or more')
+    return offset

@@ -1,0 +1,117 @@
+"""The facts of `rae-auto status`, read from a running scheduler."""
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto._version import __version__
+from rae_auto.engine.state import JobEntry
+from rae_auto.model.expectations import describe_overdue
+from rae_auto.model.notices.outbox import describe_failing
+from rae_auto.model.reasons.base import TimeFormat
+from rae_auto.model.records import run_record
+from rae_auto.model.run import Run, RunState
+from rae_auto.registry.describe import summarize_plugin
+from rae_auto.runtime.runtime import Runtime
+
+MAX_NEXT_JOBS = 10
+"""The number of jobs in the list "next"."""
+
+_FAILURES = frozenset({RunState.FAILED, RunState.TIMED_OUT, RunState.LOST})
+"""Ends that were not requested, unlike a cancellation or a stop of the daemon."""
+
+
+@frozen(kw_only=True)
+class DaemonFacts:
+    """Facts of the daemon that its scheduler doesn't know."""
+
+    config: Path | None
+    started_at: datetime
+    is_paused: bool
+    """True for `rae-auto run --paused`."""
+
+    def disabled_by(self) -> str:
+        """Return what keeps jobs from starting by themselves, if anything does."""
+        return "the daemon was started with --paused" if self.is_paused else "enabled = false in the configuration"
+
+
+def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *, local_times: bool) -> dict[str, Any]:
+    """Return the state of the daemon, its open runs, the next starts, and the jobs that need attention.
+
+    With `local_times` sentences have instants as people read them now.
+    """
+    time = runtime.time_format(local=local_times)
+    engine = runtime.engine
+    notices = describe_failing(engine.notices())
+    runs = [opened.run for opened in engine.runs()]
+    jobs = list(filter(_is_notable, engine.jobs()))
+    return {
+        "pid": os.getpid(),
+        "version": __version__,
+        "started_at": facts.started_at.isoformat(),
+        "state_directory": str(runtime.directory),
+        "config": facts.config and str(facts.config),
+        "state": "degraded" if runtime.store_problem else "stopping" if engine.is_stopping else "running",
+        **({} if runtime.membership is None else {"node": runtime.membership.node.name}),
+        "enabled": runtime.settings.enabled,
+        "disabled_by": None if runtime.settings.enabled else facts.disabled_by(),
+        "jobs": len(engine.job_ids()),
+        "paused": [entry.job.id for entry in jobs if entry.state.paused],
+        "pauses": {entry.job.id: _pause(entry) for entry in jobs if entry.state.paused},
+        "skips": [{"job": e.job.id, "at": skip.at.isoformat()} for e in jobs for skip in e.state.skips],
+        "disabled": [entry.job.id for entry in jobs if not entry.job.enabled],
+        "failed": [_failure(entry) for entry in jobs if entry.state.last_state in _FAILURES and entry.job.enabled],
+        "overdue": [
+            {"job": entry.job.id, "expected_by": overdue.expected_by.isoformat(), "since": overdue.since.isoformat()}
+            for entry in jobs
+            if entry.state.expectation is not None
+            and (overdue := describe_overdue(entry.job.expect, entry.state.expectation)) is not None
+        ],
+        "running": [{**run_record(run), "pid": _pid(run)} for run in runs if run.state.active],
+        "waiting": [_waiting(run, runtime, time) for run in runs if not run.state.active],
+        "next": [{"job": job, "at": at.isoformat()} for at, job in engine.next_starts(MAX_NEXT_JOBS)],
+        "notifiers": {name: summarize_plugin(notifier) for name, notifier in runtime.notifiers.items()},
+        "problems": [*filter(None, [runtime.store_problem]), *runtime.job_problems, *notices, *problems],
+    }
+
+
+def _is_notable(entry: JobEntry) -> bool:
+    """Return whether a job may be in one of the lists of jobs; of ten thousand few are."""
+    state = entry.state
+    return bool(
+        state.paused
+        or state.skips
+        or state.expectation is not None
+        or state.last_state in _FAILURES
+        or not entry.job.enabled
+    )
+
+
+def _pause(entry: JobEntry) -> dict[str, Any]:
+    until = entry.state.paused_until
+    return {"until": until and until.isoformat(), "note": entry.state.pause_note}
+
+
+def _pid(run: Run) -> int | None:
+    pid = (run.handle or {}).get("pid")
+    return pid if isinstance(pid, int) and pid > 0 else None
+
+
+def _waiting(run: Run, runtime: Runtime, time: TimeFormat) -> dict[str, Any]:
+    return {**run_record(run), "waiting_for": runtime.waiting_for(run.id, time)}
+
+
+def _failure(entry: JobEntry) -> dict[str, Any]:
+    state = entry.state
+    assert state.last_state is not None
+    return {
+        "job": entry.job.id,
+        "run_id": state.last_run,
+        "state": state.last_state.value,
+        "at": state.last_finished_at and state.last_finished_at.isoformat(),
+        "failures": state.failures,
+    }

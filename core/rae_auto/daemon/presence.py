@@ -1,0 +1,50 @@
+"""The daemon's own notes of when it was there: see `records.presence_log`."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from loguru import logger
+
+from rae_auto.records.presence_log import find_changes, note_end, note_presence, note_start
+from rae_auto.runtime.time.clock import Clock, SystemClock, find_machine_boot
+
+NOTE_PERIOD_SECONDS = 60.0
+"""Time from one note to the next: about so exactly is known since when a daemon that was killed is gone."""
+
+
+@contextlib.asynccontextmanager
+async def note_while_running(
+    directory: Path,
+    clock: Clock | None = None,
+    period: float = NOTE_PERIOD_SECONDS,
+    find_end: Callable[[], str] = lambda: "command",
+) -> AsyncIterator[None]:
+    """Note that the daemon is there, from now until the end of the `with` block.
+
+    `find_end` then returns what ends it, a "command" or a "signal".
+    """
+    used = clock or SystemClock()
+    task = asyncio.create_task(_note_on(directory, used, period))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        with contextlib.suppress(OSError):
+            now = used.now()
+            await asyncio.to_thread(note_end, directory, now.wall, find_machine_boot(now), by=find_end())
+
+
+async def _note_on(directory: Path, clock: Clock, period: float) -> None:
+    try:
+        last = clock.now()
+        await asyncio.to_thread(note_start, directory, last.wall, find_machine_boot(last))
+        while True:
+            await asyncio.sleep(period)
+            now = clock.now()
+            await asyncio.to_thread(note_presence, directory, now.wall, list(find_changes(last, now)))
+            last = now
+    except OSError as error:
+        logger.warning("the presence log in {} can't be written ({})", directory, error.strerror)

@@ -1,0 +1,44 @@
+"""The start of the daemon's process: a report if it takes long, and a start in its own place."""
+
+import contextlib
+import gc
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rae_auto.errors import ClaimLost
+from rae_auto.runtime.concurrency.limited_calls import SLOW_CALL_SECONDS
+
+
+@contextlib.contextmanager
+def report_slow_reading(path: Path) -> Iterator[None]:
+    """Say on standard error that reading the file takes long: there is no log yet, and the main thread may hang."""
+    hint = "check its file system, and those of the files that its plugins read"
+    text = f"rae-auto: {path} is still being read after {SLOW_CALL_SECONDS:.0f} s; {hint}\n"
+    timer = threading.Timer(SLOW_CALL_SECONDS, sys.stderr.write, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def start_again(environment: Mapping[str, str], error: ClaimLost) -> None:
+    """Start the program again in this process, which stands by then. Raises the error where that can't be done.
+
+    Nothing in memory is worth keeping, and whatever jobs run in threads of this process ends for sure: another daemon
+    may be repeating it.
+    """
+    if not hasattr(os, "fork"):
+        # There a program can't take the place of another; the service manager starts it again.
+        raise error
+    os.execve(sys.executable, sys.orig_argv, dict(environment))  # noqa: S606 - the same program
+
+
+def tune_garbage_collection() -> None:
+    """Exempt the loaded jobs from garbage collection, and collect less often: the jobs stay for good."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

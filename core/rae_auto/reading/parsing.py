@@ -1,0 +1,72 @@
+"""The answers of control commands as the values that screens are built from."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from rae_auto.model import documents
+from rae_auto.model.decision import Decision
+from rae_auto.model.job import Job
+from rae_auto.model.run import Run
+from rae_auto.records.entries import load_entries
+from rae_auto.views.screens.parts.base import UpcomingStart
+from rae_auto.views.screens.parts.record_source import JobFacts, JobsFound, JobSpan, RecordCount, StartsFound
+
+
+def parse_jobs(answer: Mapping[str, Any]) -> JobsFound:
+    """Return the answer of 'find_jobs'."""
+    return JobsFound(answer["jobs"], answer["matched"], answer["total"])
+
+
+def parse_facts(answer: Mapping[str, Any]) -> JobFacts:
+    """Return the answer of 'job_facts'."""
+    return JobFacts(
+        definition=documents.load(Job, answer["definition"]),
+        info=answer["info"],
+        last=answer["last"],
+        triggers=answer["triggers"],
+        trigger_problems=answer["trigger_problems"],
+        guards=answer["guards"],
+    )
+
+
+def parse_counts(answer: list[dict[str, Any]]) -> list[RecordCount]:
+    """Return the answer of 'count'."""
+    return [
+        RecordCount(found["start"] and datetime.fromisoformat(found["start"]), found["outcome"], found["count"])
+        for found in answer
+    ]
+
+
+def parse_durations(answer: Mapping[str, list[float]]) -> dict[str, list[timedelta]]:
+    """Return the answer of 'durations'."""
+    return {job: [timedelta(seconds=seconds) for seconds in found] for job, found in answer.items()}
+
+
+def parse_starts(answer: list[dict[str, Any]], until: datetime, limit: int) -> StartsFound:
+    """Return the answer of 'starts'; they are complete until the last of them if there may be more."""
+    starts = [
+        UpcomingStart(
+            one["job"],
+            datetime.fromisoformat(one["due_at"]),
+            one["starts_at"] and datetime.fromisoformat(one["starts_at"]),
+            one["note"],
+        )
+        for one in answer
+    ]
+    return StartsFound(starts, starts[-1].due_at if len(starts) >= limit else until)
+
+
+def parse_span(answer: Mapping[str, Any], until: datetime, limit: int) -> JobSpan:
+    """Return one job of the answer of 'job_spans'."""
+    found = parse_starts(answer["starts"], until, limit)
+    return JobSpan(
+        runs=load_entries(Run, answer["runs"]),
+        skips=load_entries(Decision, answer["skips"]),
+        counts=parse_counts(answer["counts"]),
+        run_count=answer["run_count"],
+        skip_count=answer["skip_count"],
+        earlier=load_entries(Run, answer["earlier"]),
+        starts=found.starts,
+        starts_until=found.until,
+    )

@@ -1,0 +1,111 @@
+"""The changes that an edit of the configuration would make: checked and simulated, never saved."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from attrs import field, frozen
+
+from rae_auto.config.loading import check_text
+from rae_auto.errors import BadRequest, InvalidJob
+from rae_auto.model.job_state import Span
+from rae_auto.model.primitives.names import JobId
+from rae_auto.offline.project import Project, ProjectPlan
+from rae_auto.registry import Registry
+from rae_auto.simulation.durations import assume_duration
+from rae_auto.simulation.forecast import Forecast, Scenario, simulate
+from rae_auto.simulation.script import Script
+from rae_auto.simulation.script_files import parse_guard_answer
+from rae_auto.views.screens.what_if import MAX_TEXT_CHARACTERS, WhatIf, build_what_if
+
+MAX_SPAN = timedelta(days=32)
+
+
+@frozen(kw_only=True)
+class Assumptions:
+    """The assumptions of a simulation that a person can change."""
+
+    downtimes: Sequence[tuple[datetime, datetime]] = ()
+    """Spans in which no daemon runs."""
+    durations: Mapping[str, timedelta] = field(factory=dict)
+    """The lengths of runs, by job."""
+    duration_factor: float = 1.0
+    """Runs take so many times as long."""
+    guards: Sequence[str] = ()
+    """Answers of guards that read the machine, as "power=no" or "backup.power=unknown"; by default they say yes."""
+
+
+async def load_what_if(
+    config: Path,
+    text: str,
+    *,
+    since: datetime | None = None,
+    span: timedelta = timedelta(days=7),
+    assumptions: Assumptions | None = None,
+) -> WhatIf:
+    """Check an edited text of a configuration, and simulate it beside the one in the file.
+
+    Errors: BadRequest, ConfigError if the file itself can't be used.
+    """
+    begin = since or datetime.now(UTC).replace(microsecond=0)
+    if not timedelta(0) < span <= MAX_SPAN:
+        raise BadRequest(f"simulate a span of at most {MAX_SPAN.days} days")
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise BadRequest("the text is longer than a configuration may be; shorten it")
+    return await asyncio.to_thread(_compare, config, text, Span(begin, begin + span), assumptions or Assumptions())
+
+
+def _compare(config: Path, text: str, span: Span, assumptions: Assumptions) -> WhatIf:
+    project = Project.load(config)
+    registry = Registry()
+    edited, report = check_text(config, text, registry)
+    plans: list[ProjectPlan | None] = [project.plan(), None]
+    errors = list(report.errors)
+    if edited is not None:
+        try:
+            plans[1] = Project(config, edited, registry).plan()
+        except InvalidJob as error:
+            errors.append(str(error))
+    script = _script(assumptions.guards, [guard for plan in plans if plan for guard in plan.guards])
+    saved = config.read_text(encoding="utf-8")
+    before = None if plans[0] is None else _simulate(plans[0], span, assumptions, script)
+    is_edited = text != saved or bool(errors)
+    after = before if not is_edited else None if plans[1] is None else _simulate(plans[1], span, assumptions, script)
+    return build_what_if(
+        saved,
+        text,
+        errors=errors,
+        warnings=report.warnings,
+        before=before,
+        after=after,
+        since=span.since,
+        until=span.until,
+        now=datetime.now(UTC),
+        zone=project.zone.key,
+    )
+
+
+def _script(answers: Iterable[str], guards: Sequence[tuple[JobId, str]]) -> Script:
+    try:
+        return Script(guards=tuple(parse_guard_answer(answer, guards) for answer in answers))
+    except ValueError as error:
+        raise BadRequest(f"guards: {error}") from None
+
+
+def _simulate(plan: ProjectPlan, span: Span, assumptions: Assumptions, script: Script) -> Forecast:
+    given = assumptions.durations
+    durations = {one.job.id: given.get(one.job.id) or assume_duration(one, span.since) for one in plan.plans}
+    return simulate(
+        Scenario(
+            plans=plan.plans,
+            settings=plan.settings,
+            start=span.since,
+            end=span.until,
+            durations={job: length * assumptions.duration_factor for job, length in durations.items()},
+            downtimes=tuple(Span(*sorted(pair)) for pair in sorted(assumptions.downtimes)),
+            sources=plan.sources,
+            guards=plan.guards,
+            script=script,
+        )
+    )

@@ -1,0 +1,32 @@
+"""Entries of logs as values. One that this version doesn't understand is named and left out: it hides no other."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from loguru import logger
+
+from rae_auto.api.store import Document
+from rae_auto.model import documents
+from rae_auto.model.primitives.formatting import quote
+
+T = TypeVar("T")
+
+
+def load_entries(cls: type[T], bodies: Iterable[Document], report: Callable[[str], None] = logger.warning) -> list[T]:
+    """Return the values of entries; pass a message to `report` for each one that can't be read."""
+    found = []
+    for body in bodies:
+        try:
+            found.append(documents.load(cls, body))
+        except Exception as error:  # The converter raises many kinds, and any content may be on record.
+            report(_describe(cls, body, error))
+    return found
+
+
+def _describe(cls: type[object], body: Document, error: Exception) -> str:
+    from cattrs import transform_error  # lazy: start-up
+
+    named = [f"{name} {quote(str(body[name]))}" for name in ("id", "job", "at") if name in body]
+    why = "; ".join(transform_error(error)[:2])
+    what = f"a {cls.__name__.lower()} on record ({', '.join(named) or 'without a name'})"
+    return f"{what} can't be read and is left out; another version or another program wrote it ({why})"

@@ -1,0 +1,137 @@
+"""Which errors of a call to a plugin are the plugin's, whatever their class, and stay with it.
+
+A plugin may raise anything: `SystemExit`, `KeyboardInterrupt`, a `CancelledError` without a request. In a task,
+asyncio would end the daemon for the first two, and the third would pass for a cancellation. So calls to plugins catch
+`BaseException`, and pass on what isn't the plugin's:
+
+- a cancellation that the caller's own task was asked for;
+- `KeyboardInterrupt` in a command, where Ctrl-C raises it. The daemon takes SIGINT itself (`take_interrupts`), so what
+  comes there as `KeyboardInterrupt` is what a plugin raised.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar, cast
+
+from rae_auto.api.store import Store, StoreReader
+from rae_auto.errors import SchedulerError, StoreError
+from rae_auto.toolkit.threads.time_limit import call_within_limit
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_TAKEN = [False]
+
+
+class LoopBlocked(BaseException):
+    """Raised inside a plugin that has blocked the event loop for too long; not an Exception, so that few catch it."""
+
+
+def take_interrupts() -> None:
+    """From now on, signals raise nothing in this process: each KeyboardInterrupt is a plugin's."""
+    _TAKEN[0] = True
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Return whether an error that a call to a plugin raised isn't the plugin's, so that it must be raised again."""
+    if isinstance(error, asyncio.CancelledError):
+        return _is_cancelled()
+    if isinstance(error, KeyboardInterrupt):
+        return not _TAKEN[0]
+    return isinstance(error, GeneratorExit)
+
+
+def _is_cancelled() -> bool:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    return task is not None and task.cancelling() > 0
+
+
+def hash_of(plugin: object) -> int:
+    """Return the hash of a plugin; one with an option that has none, such as a list, is hashed by what it shows."""
+    try:
+        return hash(plugin)
+    except BaseException as error:
+        if is_foreign(error):
+            raise
+        return hash(repr_of(plugin))
+
+
+def ask(function: Callable[P, T], default: T, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what a plugin says of itself, on which nothing depends; a default if it fails."""
+    try:
+        return call_within_limit(function, *args, **kwargs)
+    except BaseException as error:
+        if is_foreign(error):
+            raise
+        return default
+
+
+def are_equal(plugin: object, other: object) -> bool:
+    """Return whether two plugins are equal; not if they fail to say so."""
+    return bool(ask(lambda: plugin == other, False))
+
+
+def repr_of(plugin: object) -> str:
+    """Return the notation of a plugin; that of its class if it fails to say it."""
+    return ask(repr, f"{type(plugin).__name__}(…)", plugin)
+
+
+class SafeStore:
+    """A store, or a reader of one, whose errors are StoreErrors that name the plugin.
+
+    It passes for the store's own class. What is an iterator is contained while it is read, as is a reader.
+    """
+
+    __slots__ = ("_call", "_inner")
+
+    def __init__(self, inner: object, call: Callable[[Callable[[], Any]], Any]) -> None:
+        """`call` calls a function, and raises a StoreError for whatever the function raises."""
+        self._inner = inner
+        self._call = call
+
+    @property  # type: ignore[misc]  # in place of the attribute of all objects
+    def __class__(self) -> type:
+        return type(self._inner)
+
+    def __repr__(self) -> str:
+        return repr_of(self._inner)
+
+    def __getattr__(self, name: str) -> Any:
+        call = self._call
+        found = call(lambda: getattr(self._inner, name))
+        if not inspect.ismethod(found):
+            return found
+
+        def contained(*args: Any, **kwargs: Any) -> Any:
+            answer = call(lambda: found(*args, **kwargs))
+            if isinstance(answer, Iterator):
+                return _iterate(answer, call)
+            return SafeStore(answer, call) if isinstance(answer, StoreReader) else answer
+
+        return contained
+
+
+def _iterate(answers: Iterator[T], call: Callable[[Callable[[], Any]], Any]) -> Iterator[T]:
+    end = object()
+    while (answer := call(lambda: next(answers, end))) is not end:
+        yield answer
+
+
+def contain_store(store: Store, describe: Callable[[BaseException], str]) -> Store:
+    """Return a store whose errors are StoreErrors; `describe` returns what an error of another class says."""
+
+    def call(function: Callable[[], Any]) -> Any:
+        try:
+            return function()
+        except SchedulerError:
+            raise
+        except BaseException as error:  # whatever a plugin raises
+            if is_foreign(error):
+                raise
+            raise StoreError(describe(error)) from error
+
+    return cast("Store", SafeStore(store, call))

@@ -1,0 +1,141 @@
+"""Rules over a plugin at work: what the methods return that are quick and touch nothing."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rae_auto.api.guard import ComputedGuard, GuardResult, Verdict
+from rae_auto.api.logger import Logger
+from rae_auto.api.plugin import Plugin
+from rae_auto.api.trigger import ScheduleTrigger
+from rae_auto.registry.inspection.class_rules import place_of_code
+from rae_auto.registry.inspection.finding import Mistake, place_of_error
+from rae_auto.toolkit.summaries import MAX_SUMMARY_LENGTH
+from rae_auto.toolkit.threads.time_limit import TookTooLong, call_within_seconds
+
+PROBE_SECONDS = 2.0
+"""Time that a method may take which should take milliseconds."""
+
+INSTANTS = (datetime(2024, 2, 29, 12, tzinfo=UTC), datetime(2026, 3, 29, 0, 59, 59, tzinfo=UTC))
+
+
+class _Failed(Exception):
+    """A call that raised or hung."""
+
+
+def behaviour_findings(plugin: Plugin, folder: Path | None) -> Iterator[Mistake]:
+    """Yield what is wrong with the answers of a plugin."""
+    yield from _lines(plugin, folder)
+    if isinstance(plugin, ScheduleTrigger):
+        yield from _next_after(plugin, folder)
+    if isinstance(plugin, ComputedGuard):
+        yield from _evaluate(plugin, folder)
+    if isinstance(plugin, Logger):
+        yield from _handler(plugin, folder)
+
+
+def _call(rule: str, folder: Path | None, method: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a method returns. Raises _Failed with a finding."""
+    name = f"{method.__name__}({', '.join(map(str, arguments))})"
+    try:
+        return call_within_seconds(PROBE_SECONDS, method, *arguments)
+    except TookTooLong as error:
+        raise _Failed(Mistake(rule, f"{name} hangs: {error}; end its loop", place_of_code(method))) from None
+    except (Exception, SystemExit) as error:
+        text = f"{name} raised {error!r}; fix it there"
+        raise _Failed(Mistake(rule, text, place_of_error(error, folder))) from None
+
+
+def _lines(plugin: Plugin, folder: Path | None) -> Iterator[Mistake]:
+    try:
+        lines = _call("warnings", folder, plugin.warnings)
+        if not isinstance(lines, tuple | list) or any(not isinstance(x, str) or "\n" in x or not x for x in lines):
+            yield Mistake(
+                "warnings", f"warnings() returned {lines!r}; return a tuple of lines", _at(plugin, "warnings")
+            )
+        text = _call("summary", folder, plugin.summary)
+        if not isinstance(text, str) or not text or "\n" in text or len(text) > MAX_SUMMARY_LENGTH:
+            problem = f"summary() returned {text!r}; return one line of at most {MAX_SUMMARY_LENGTH} characters"
+            yield Mistake("summary", problem, _at(plugin, "summary"))
+        sentence = _call("summary", folder, plugin.describe)
+        if not isinstance(sentence, str) or not sentence or "\n" in sentence or sentence.endswith("."):
+            problem = f"describe() returned {sentence!r}; return a part of a sentence on one line, without a full stop"
+            yield Mistake("summary", problem, _at(plugin, "describe"))
+    except _Failed as failed:
+        yield failed.args[0]
+
+
+def _next_after(plugin: ScheduleTrigger, folder: Path | None) -> Iterator[Mistake]:
+    place = _at(plugin, "next_after")
+    try:
+        for instant in INSTANTS:
+            found = _call("next-after", folder, plugin.next_after, instant)
+            if found is None:
+                continue
+            if not isinstance(found, datetime):
+                text = f"next_after({instant}) returned {found!r}; return a datetime or None"
+                yield Mistake("next-after", text, place)
+                return
+            if found.tzinfo is None:
+                yield Mistake(
+                    "next-after", f"next_after({instant}) returned {found} without a time zone; add it", place
+                )
+                return
+            if found <= instant:
+                yield Mistake("next-after", f"next_after({instant}) returned {found}; return a later instant", place)
+                return
+            if _call("next-after", folder, plugin.next_after, instant) != found:
+                text = f"next_after({instant}) returned two instants; depend on the argument alone"
+                yield Mistake("impure", text, place)
+                return
+        end = datetime.max.replace(tzinfo=UTC)
+        if _call("next-after", folder, plugin.next_after, end) is not None:
+            yield Mistake("next-after", "next_after returned an instant after the last one; return None", place)
+    except _Failed as failed:
+        yield failed.args[0]
+
+
+def _evaluate(plugin: ComputedGuard, folder: Path | None) -> Iterator[Mistake]:
+    place = _at(plugin, "evaluate")
+    try:
+        for instant in INSTANTS:
+            found = _call("evaluate", folder, plugin.evaluate, instant)
+            if not isinstance(found, GuardResult) or not isinstance(found.verdict, Verdict):
+                text = f"evaluate({instant}) returned {found!r}; return GuardResult(Verdict.YES, 'reason')"
+                yield Mistake("evaluate", text, place)
+                return
+            change = _call("evaluate", folder, plugin.changes_after, instant)
+            if change is not None and (not isinstance(change, datetime) or change.tzinfo is None or change <= instant):
+                text = f"changes_after({instant}) returned {change!r}; return a later aware instant, or None"
+                yield Mistake("evaluate", text, _at(plugin, "changes_after"))
+                return
+            if _call("evaluate", folder, plugin.evaluate, instant) != found:
+                yield Mistake("impure", f"evaluate({instant}) gave two results; depend on the argument alone", place)
+                return
+    except _Failed as failed:
+        yield failed.args[0]
+
+
+def _handler(plugin: Logger, folder: Path | None) -> Iterator[Mistake]:
+    place = _at(plugin, "handler")
+    try:
+        with TemporaryDirectory() as directory:
+            found = _call("handler", folder, plugin.handler, Path(directory))
+        if not isinstance(found, Mapping) or "sink" not in found:
+            text = f"handler() returned {found!r}; return the arguments of logger.add, with a sink"
+            yield Mistake("handler", text, place)
+            return
+        level = found.get("level", "INFO")
+        if isinstance(level, str) and level not in _LEVELS:
+            yield Mistake("handler", f"the level {level!r} doesn't exist; use one of {', '.join(_LEVELS)}", place)
+    except _Failed as failed:
+        yield failed.args[0]
+
+
+_LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
+
+
+def _at(plugin: Plugin, method: str) -> str:
+    return place_of_code(getattr(type(plugin), method))

@@ -1,0 +1,193 @@
+"""Attempts that other nodes have started, seen from the node that leads.
+
+Each run has the node that started its current attempt. Three things end the uncertainty about one of another node:
+
+1. *Its own word.* The daemon of that node stands by, and sends what becomes of the attempt.
+2. *Proof on this machine.* The node's directory is here, and its lock says that no daemon has it (see `nodes`). Then
+   its executors' records are read in that directory, and the attempt is adopted, with its true exit status.
+3. *A declaration.* A person, or a time limit that was configured, has declared the node dead. The attempt counts as
+   lost, and `on_crash` decides.
+
+Until then the run stays as it is, nothing is started in its place, and `describe` says what it waits for.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+from loguru import logger
+
+from rae_auto.api.executor import Executor
+from rae_auto.api.shared_store import LEADER, KnownNode, Node, NodeMessage, SharedStore
+from rae_auto.engine.events import AttemptEnded, AttemptFound, Event
+from rae_auto.errors import StoreError
+from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.primitives.formatting import format_count
+from rae_auto.model.primitives.names import RunId
+from rae_auto.model.run import Run
+from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
+from rae_auto.runtime.execution.executions import Executions
+from rae_auto.runtime.sharing.messages import CancelRequest, decode_event, encode_cancel
+from rae_auto.runtime.sharing.nodes import is_gone
+
+SILENT_SECONDS = 10.0
+"""Time after which a node of which nothing is heard counts as away; one that stands by is heard all the time."""
+
+CHECK_SECONDS = 1.0
+"""Time between two looks for proof, while there are attempts without."""
+
+
+@frozen(kw_only=True)
+class LeaderParts:
+    """Parts of the runtime that settling the attempts of other nodes needs."""
+
+    store: SharedStore
+    node: Node
+    executor_for: Callable[[PluginRef], Executor]
+    environment: Mapping[str, str]
+    submit: Callable[[Event], None]
+    drain: Callable[[], Any]
+    """Returns an awaitable: all that was submitted is durable."""
+    find_run: Callable[[RunId], Run | None]
+    call: Callable[..., Any]
+    """Calls a function in the store's thread; returns an awaitable."""
+    max_output_bytes: Callable[[], int] | None = field(default=None)
+
+
+class Elsewhere:
+    """Settles the attempts of other nodes, one by one."""
+
+    def __init__(self, parts: LeaderParts) -> None:
+        self._parts = parts
+        self._waiting: dict[str, list[tuple[Run, Job]]] = defaultdict(list)
+        self._known: dict[str, KnownNode] = {}
+        self._adopted: dict[str, Executions] = {}
+        self._tasks = BackgroundTasks("a look at other nodes")
+        self._woken = asyncio.Event()
+
+    def start(self, active: Sequence[tuple[Run, Job]]) -> None:
+        """Begin with these attempts of other nodes, and listen to what nodes send."""
+        for run, job in active:
+            self._waiting[run.node].append((run, job))
+        self._tasks.start(self._settle(), name="nodes")
+        self._tasks.start(self._receive(), name="messages")
+
+    def wake(self) -> None:
+        """Look at messages now."""
+        self._woken.set()
+
+    def cancel(self, run: Run, grace: timedelta) -> None:
+        """Have the attempt ended by who has it; `AttemptEnded` follows."""
+        adopted = self._adopted.get(run.node)
+        if adopted is not None:
+            adopted.cancel(run.id, run.attempt, grace)
+        else:
+            request = encode_cancel(CancelRequest(run.id, run.attempt, grace))
+            self._tasks.start(self._send(run.node, request), name="cancel")
+
+    def describe(self, run: Run) -> str | None:
+        """Return why nothing is known of an active run, as a sentence; None if it is looked after."""
+        known = self._known.get(run.node)
+        if not any(one.id == run.id for one, _ in self._waiting.get(run.node, ())) or known is None:
+            return None
+        if known.silent_seconds < SILENT_SECONDS:
+            return None
+        return (
+            f'its attempt {run.attempt} is on node "{run.node}", of which nothing has been heard for '
+            f"{known.silent_seconds:.0f} s; nothing takes its place until that node is back or proven dead"
+        )
+
+    def problems(self) -> list[str]:
+        """Return a line for each node that is waited for."""
+        return [
+            f'node "{node}" has been silent for {known.silent_seconds:.0f} s, and nothing is known of '
+            f"{format_count(len(runs), 'attempt')} there; start its daemon, or declare it dead if the machine is off"
+            for node, runs in self._waiting.items()
+            if runs and (known := self._known.get(node)) is not None and known.silent_seconds >= SILENT_SECONDS
+        ]
+
+    async def close(self) -> None:
+        """Let go of what was adopted, which runs on."""
+        await self._tasks.close(CHECK_SECONDS)
+        for executions in self._adopted.values():
+            await executions.close()
+
+    async def _send(self, node: str, body: Mapping[str, Any]) -> None:
+        while True:
+            try:
+                await self._parts.call(self._parts.store.send, self._parts.node.name, node, [body])
+                return
+            except StoreError:
+                await asyncio.sleep(CHECK_SECONDS)
+
+    async def _settle(self) -> None:
+        while any(self._waiting.values()):
+            try:
+                known = await self._parts.call(self._parts.store.nodes)
+            except StoreError:
+                known = ()
+            self._known = {one.node.name: one for one in known} or self._known
+            for name in [name for name, runs in self._waiting.items() if runs]:
+                one = self._known.get(name)
+                if one is None:
+                    continue
+                if await asyncio.to_thread(is_gone, one.node, self._parts.node):
+                    await self._adopt(one.node)
+                elif one.fenced_at is not None:
+                    self._give_up(name)
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _adopt(self, node: Node) -> None:
+        """Look for the attempts of a node of this machine whose daemon is gone, in its directory."""
+        runs = self._waiting.pop(node.name)
+        count = format_count(len(runs), "attempt")
+        logger.info('the daemon of node "{}" is gone; this one takes over {}', node.name, count)
+        executions = self._adopted.get(node.name)
+        if executions is None:
+            parts = self._parts
+            executions = self._adopted[node.name] = Executions(
+                Path(node.directory), parts.executor_for, parts.submit, parts.environment, None, parts.max_output_bytes
+            )
+        await executions.find(runs)
+
+    def _give_up(self, name: str) -> None:
+        for run, _ in self._waiting.pop(name):
+            logger.bind(job=run.job, run=run.id).warning('its node "{}" was declared dead', name)
+            self._parts.submit(AttemptFound(run.id, run.attempt))
+
+    async def _receive(self) -> None:
+        while True:
+            try:
+                messages: Sequence[NodeMessage] = await self._parts.call(self._parts.store.receive, LEADER)
+            except StoreError:
+                await asyncio.sleep(CHECK_SECONDS)
+                continue
+            if messages:
+                for message in messages:
+                    self._take(message)
+                # They are discarded only when what follows from them is durable.
+                await self._parts.drain()
+                try:
+                    await self._parts.call(self._parts.store.discard, [message.id for message in messages])
+                except StoreError:
+                    continue
+            await self._woken.wait()
+            self._woken.clear()
+
+    def _take(self, message: NodeMessage) -> None:
+        event = decode_event(message.body)
+        if not isinstance(event, AttemptEnded | AttemptFound):
+            return
+        run = self._parts.find_run(event.run)
+        # An attempt that has begun elsewhere since is none of the sender's business.
+        if run is None or run.node != message.sender or run.attempt != event.attempt:
+            return
+        if isinstance(event, AttemptEnded) or event.handle is None:
+            waiting = self._waiting.get(run.node, [])
+            self._waiting[run.node] = [(one, job) for one, job in waiting if one.id != run.id]
+        self._parts.submit(event)

@@ -1,0 +1,136 @@
+"""A daemon's part in a shared store, from the wait for its turn to the moment at which it loses its claim."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from attrs import define, field
+from loguru import logger
+
+from rae_auto.api.executor import Executor
+from rae_auto.api.shared_store import Node, SharedStore, Standby
+from rae_auto.api.store import Store
+from rae_auto.engine.engine import Engine
+from rae_auto.errors import ClaimLost
+from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.primitives.names import RunId
+from rae_auto.model.run import Run
+from rae_auto.runtime.engine_loop import EngineLoop
+from rae_auto.runtime.repository import Repository
+from rae_auto.runtime.sharing.elsewhere import Elsewhere, LeaderParts
+from rae_auto.runtime.sharing.nodes import identify_node
+from rae_auto.runtime.sharing.server_clock import ServerClock
+from rae_auto.runtime.sharing.standby import StandbyDuty
+from rae_auto.runtime.time.clock import Clock
+
+OnStandby = Callable[[Standby], None]
+"""Called when a daemon has to wait for its turn, with the reason, and whenever that changes."""
+
+
+@define
+class Membership:
+    """The claim of a daemon that leads, and the attempts that other nodes have."""
+
+    store: SharedStore
+    node: Node
+    clock: Clock
+    _elsewhere: Elsewhere | None = field(init=False, default=None)
+    _engine: Engine | None = field(init=False, default=None)
+
+    def lead(
+        self,
+        engine: Engine,
+        loop: EngineLoop,
+        repository: Repository,
+        executor_for: Callable[[PluginRef], Executor],
+        environment: Mapping[str, str],
+        attempts: Sequence[tuple[Run, Job]],
+    ) -> None:
+        """Begin to settle the attempts of other nodes, and have the loop end when the claim is lost."""
+        running = asyncio.get_running_loop()
+        self._engine = engine
+        parts = LeaderParts(
+            store=self.store,
+            node=self.node,
+            executor_for=executor_for,
+            environment=environment,
+            submit=loop.submit,
+            drain=lambda: loop.drain(DRAIN_SECONDS),
+            find_run=self._find_run,
+            call=repository.call,
+        )
+        elsewhere = self._elsewhere = Elsewhere(parts)
+
+        def lose(error: ClaimLost) -> None:
+            running.call_soon_threadsafe(loop.fail, error)
+
+        def wake() -> None:
+            running.call_soon_threadsafe(elsewhere.wake)
+
+        self.store.watch(lose, wake)
+        elsewhere.start(attempts)
+
+    def _find_run(self, run: RunId) -> Run | None:
+        entry = None if self._engine is None else self._engine.run(run)
+        return None if entry is None else entry.run
+
+    def cancel(self, run_id: RunId, attempt: int, grace: timedelta) -> bool:
+        """Have an attempt of another node ended; return whether it is one."""
+        run = self._find_run(run_id)
+        if self._elsewhere is None or run is None or run.attempt != attempt or run.node in ("", self.node.name):
+            return False
+        self._elsewhere.cancel(run, grace)
+        return True
+
+    def problems(self) -> list[str]:
+        """Return what needs a person, a line each."""
+        return [] if self._elsewhere is None else self._elsewhere.problems()
+
+    def describe(self, run: Run) -> str | None:
+        """Return why nothing is known of an active run; None if it is looked after."""
+        return None if self._elsewhere is None else self._elsewhere.describe(run)
+
+    async def close(self) -> None:
+        """Let go of the attempts of other nodes."""
+        if self._elsewhere is not None:
+            await self._elsewhere.close()
+
+
+DRAIN_SECONDS = 60.0
+"""Time for what a message leads to to become durable; the message stays until then, and is read again."""
+
+
+async def join(
+    store: Store,
+    repository: Repository,
+    directory: Path,
+    clock: Clock,
+    duty: tuple[Callable[[PluginRef], Executor], Mapping[str, str], Sequence[Job]],
+    on_standby: OnStandby,
+) -> Membership | None:
+    """Wait for this daemon's turn; None for a store that one daemon has alone. Errors: StoreLocked, StoreError.
+
+    `duty` is what a stand-by needs for the attempts it started: a maker of executors, the environment, the jobs.
+    """
+    if not isinstance(store, SharedStore):
+        return None
+    node = identify_node(directory, clock)
+    executor_for, environment, jobs = duty
+    standby_duty = StandbyDuty(store, node, executor_for, environment, {job.id: job for job in jobs})
+
+    def report(why: Standby) -> None:
+        if why.leader is not None:
+            logger.info("stands by: {} leads", why.leader.describe())
+        else:
+            logger.warning("waits for the store: {}", why.problem)
+        standby_duty.note(why)
+        on_standby(why)
+
+    try:
+        await repository.stand_by(node, report)
+    finally:
+        await standby_duty.close()
+    logger.info('leads from now on, as node "{}"', node.name)
+    return Membership(store, node, ServerClock(clock, store.clock_offset))

@@ -1,0 +1,60 @@
+"""Messages between nodes: what becomes of attempts, and requests to cancel them, as JSON."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
+from rae_auto.model import documents
+from rae_auto.model.primitives.names import RunId
+from rae_auto.model.run import Result
+
+Body = Mapping[str, Any]
+
+
+@frozen
+class CancelRequest:
+    """The leader's request to a node to end an attempt."""
+
+    run: RunId
+    attempt: int
+    grace: timedelta
+
+
+def encode_event(event: Event) -> Body | None:
+    """Return the message about an attempt; None for an event that isn't about one."""
+    match event:
+        case AttemptEnded(run, attempt, result):
+            return {"ended": run, "attempt": attempt, "result": documents.dump(result)}
+        case AttemptFound(run, attempt, handle, started):
+            return {"found": run, "attempt": attempt, "handle": handle, "started": started}
+        case AttemptStarted(run, attempt, handle):
+            return {"found": run, "attempt": attempt, "handle": handle, "started": True}
+        case _:
+            return None
+
+
+def decode_event(body: Body) -> AttemptEnded | AttemptFound | None:
+    """Return the event of a message; None if it is none."""
+    try:
+        attempt = int(body["attempt"])
+        if "ended" in body:
+            return AttemptEnded(RunId(body["ended"]), attempt, documents.load(Result, body["result"]))
+        return AttemptFound(RunId(body["found"]), attempt, body["handle"], bool(body["started"]))
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def encode_cancel(request: CancelRequest) -> Body:
+    """Return the message of a request."""
+    return {"cancel": request.run, "attempt": request.attempt, "grace": request.grace.total_seconds()}
+
+
+def decode_cancel(body: Body) -> CancelRequest | None:
+    """Return the request of a message; None if it is none."""
+    try:
+        return CancelRequest(RunId(body["cancel"]), int(body["attempt"]), timedelta(seconds=float(body["grace"])))
+    except (LookupError, TypeError, ValueError):
+        return None

@@ -1,0 +1,67 @@
+"""The node that this daemon is, and whether another one on the same machine is gone.
+
+A node is a state directory on a machine. Its name stands in the file `rae-auto.node` of the directory, with random
+digits, so that a directory that is seen from elsewhere under the same path is told apart. The proof that the daemon of
+a node is gone is the lock of its directory, which the kernel releases with the last process that has it open; the proof
+that its processes are gone too is another boot of the same machine.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import socket
+from pathlib import Path
+
+from rae_auto.api.shared_store import Node
+from rae_auto.errors import StoreError
+from rae_auto.runtime.time.clock import Clock, find_machine_boot
+from rae_auto.toolkit.files import is_locked, write_atomically
+
+NODE_FILE = "rae-auto.node"
+MACHINE_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+
+
+def identify_node(directory: Path, clock: Clock) -> Node:
+    """Return the node of a state directory; a new one gets a name. Errors: StoreError."""
+    host = socket.gethostname()
+    name = read_name(directory)
+    if name is None:
+        name = f"{re.sub(r'[^A-Za-z0-9-]', '-', host.partition('.')[0])[:40]}-{secrets.token_hex(4)}"
+        try:
+            write_atomically(directory / NODE_FILE, f"{name}\n".encode())
+        except OSError as error:
+            raise StoreError(f"{directory / NODE_FILE}: can't be written ({error.strerror})") from error
+    return Node(
+        name=name,
+        host=host,
+        machine=_read_machine(),
+        boot=find_machine_boot(clock.now()),
+        pid=os.getpid(),
+        directory=str(directory),
+    )
+
+
+def read_name(directory: Path) -> str | None:
+    """Return the name of the node of a directory; None if it has none."""
+    try:
+        return (directory / NODE_FILE).read_text(encoding="ascii").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def is_gone(node: Node, own: Node) -> bool:
+    """Return whether it is proven that no daemon has the node, whose directory this machine can read."""
+    is_same_boot = bool(own.boot) and node.boot == own.boot
+    is_rebooted = bool(own.machine) and node.machine == own.machine and node.boot != own.boot
+    directory = Path(node.directory)
+    if not (is_same_boot or is_rebooted) or read_name(directory) != node.name:
+        return False
+    return not is_locked(directory)
+
+
+def _read_machine() -> str:
+    for path in MACHINE_FILES:
+        with contextlib.suppress(OSError, ValueError):
+            return path.read_text(encoding="ascii").strip()
+    return ""

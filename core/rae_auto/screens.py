@@ -1,0 +1,168 @@
+"""Screens for command plugins: what people look at, as values to render. See `rae_auto.views.screens`.
+
+async with open_records(context.config) as records:
+    overview = await load_overview(records)
+    print(overview.verdict)
+
+A name is imported when it is first used: all of them together need half a second, most of it for the simulation.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rae_auto.explain.check_node import CheckNode, CheckResult
+    from rae_auto.explain.codes.catalog import all_codes, find_codes
+    from rae_auto.explain.codes.entry import CodeEntry
+    from rae_auto.reading.opening import open_records
+    from rae_auto.reading.what_if import Assumptions, load_what_if
+    from rae_auto.views.screens.digest import Digest, load_digest
+    from rae_auto.views.screens.health_page import HealthPage, load_health_page
+    from rae_auto.views.screens.job_list import JobHistory, JobList, JobRow, load_job_list
+    from rae_auto.views.screens.job_page import JobPage, OccurrenceMark, load_job_page
+    from rae_auto.views.screens.merged_output import MAX_MERGED_RUNS, MergedLine, MergedOutput, load_merged_output
+    from rae_auto.views.screens.month import BusyMinute, DayGrid, GridHour, Month, MonthDay, load_day_grid, load_month
+    from rae_auto.views.screens.output_page import (
+        OutputPage,
+        OutputSearch,
+        load_output_end,
+        load_output_page,
+        search_output,
+    )
+    from rae_auto.views.screens.overview import Attention, Overview, RunningRow, WaitingRow, load_overview
+    from rae_auto.views.screens.parts.absence import Absence, load_absence
+    from rae_auto.views.screens.parts.base import Action, Extent, Fact, UpcomingStart, UsualDuration
+    from rae_auto.views.screens.parts.record_source import JobsFound, RecordSource, StartsFound, WorldSpan
+    from rae_auto.views.screens.parts.strip import Strip, StripCell
+    from rae_auto.views.screens.parts.trends import TrendPoint, Trends
+    from rae_auto.views.screens.run_page import RunPage, RunPhase, load_run_page
+    from rae_auto.views.screens.timeline import RunBar, SkipMark, Timeline, TimelineCell, TimelineRow, load_timeline
+    from rae_auto.views.screens.what_if import WhatIf
+    from rae_auto.views.screens.why_page import WhyPage, load_why_page
+    from rae_auto.views.times import AWAY
+
+_HOMES = {
+    "explain.check_node": ("CheckNode", "CheckResult"),
+    "explain.codes.catalog": ("all_codes", "find_codes"),
+    "explain.codes.entry": ("CodeEntry",),
+    "reading.opening": ("open_records",),
+    "reading.what_if": ("Assumptions", "load_what_if"),
+    "views.screens.digest": ("Digest", "load_digest"),
+    "views.screens.health_page": ("HealthPage", "load_health_page"),
+    "views.screens.job_list": ("JobHistory", "JobList", "JobRow", "load_job_list"),
+    "views.screens.job_page": ("JobPage", "OccurrenceMark", "load_job_page"),
+    "views.screens.merged_output": ("MAX_MERGED_RUNS", "MergedLine", "MergedOutput", "load_merged_output"),
+    "views.screens.month": ("BusyMinute", "DayGrid", "GridHour", "Month", "MonthDay", "load_day_grid", "load_month"),
+    "views.screens.output_page": (
+        "OutputPage",
+        "OutputSearch",
+        "load_output_end",
+        "load_output_page",
+        "search_output",
+    ),
+    "views.screens.overview": ("Attention", "Overview", "RunningRow", "WaitingRow", "load_overview"),
+    "views.screens.parts.absence": ("Absence", "load_absence"),
+    "views.screens.parts.base": ("Action", "Extent", "Fact", "UpcomingStart", "UsualDuration"),
+    "views.screens.parts.record_source": ("JobsFound", "RecordSource", "StartsFound", "WorldSpan"),
+    "views.screens.parts.strip": ("Strip", "StripCell"),
+    "views.screens.parts.trends": ("TrendPoint", "Trends"),
+    "views.screens.run_page": ("RunPage", "RunPhase", "load_run_page"),
+    "views.screens.timeline": (
+        "RunBar",
+        "SkipMark",
+        "Timeline",
+        "TimelineCell",
+        "TimelineRow",
+        "load_timeline",
+    ),
+    "views.screens.what_if": ("WhatIf",),
+    "views.screens.why_page": ("WhyPage", "load_why_page"),
+    "views.times": ("AWAY",),
+}
+"""The names of each module, relative to this package."""
+
+_MODULES = {name: f"rae_auto.{module}" for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})
+
+
+__all__ = [
+    "AWAY",
+    "MAX_MERGED_RUNS",
+    "Absence",
+    "Action",
+    "Assumptions",
+    "Attention",
+    "BusyMinute",
+    "CheckNode",
+    "CheckResult",
+    "CodeEntry",
+    "DayGrid",
+    "Digest",
+    "Extent",
+    "Fact",
+    "GridHour",
+    "HealthPage",
+    "JobHistory",
+    "JobList",
+    "JobPage",
+    "JobRow",
+    "JobsFound",
+    "MergedLine",
+    "MergedOutput",
+    "Month",
+    "MonthDay",
+    "OccurrenceMark",
+    "OutputPage",
+    "OutputSearch",
+    "Overview",
+    "RecordSource",
+    "RunBar",
+    "RunPage",
+    "RunPhase",
+    "RunningRow",
+    "SkipMark",
+    "StartsFound",
+    "Strip",
+    "StripCell",
+    "Timeline",
+    "TimelineCell",
+    "TimelineRow",
+    "TrendPoint",
+    "Trends",
+    "UpcomingStart",
+    "UsualDuration",
+    "WaitingRow",
+    "WhatIf",
+    "WhyPage",
+    "WorldSpan",
+    "all_codes",
+    "find_codes",
+    "load_absence",
+    "load_day_grid",
+    "load_digest",
+    "load_health_page",
+    "load_job_list",
+    "load_job_page",
+    "load_merged_output",
+    "load_month",
+    "load_output_end",
+    "load_output_page",
+    "load_overview",
+    "load_run_page",
+    "load_timeline",
+    "load_what_if",
+    "load_why_page",
+    "open_records",
+    "search_output",
+]

@@ -1,0 +1,88 @@
+"""Threads for calls that may hang. Python doesn't wait for them when it exits."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from threading import Condition, Thread
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+IDLE_SECONDS = 5.0
+"""A thread without a call ends after this time."""
+
+
+class DaemonThreads:
+    """Daemon threads for calls: as many as there are calls, and at most `max_threads`.
+
+    Those of `concurrent.futures` are no daemons, so Python would wait for ever for a call that hangs before it exits.
+    """
+
+    def __init__(self, name: str, max_threads: int) -> None:
+        self._name = name
+        self._max_threads = max_threads
+        self._calls: deque[tuple[Callable[[], None], Callable[[], object]]] = deque()
+        self._is_ready = Condition()
+        self._threads = self._idle = 0
+
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Call the function in a thread, as soon as one is free. Raises RuntimeError if there can't be one."""
+        future: Future[T] = Future()
+        self.post(partial(_run, future, partial(function, *args, **kwargs)), future.cancel)
+        return future
+
+    def post(self, work: Callable[[], None], cancel: Callable[[], object]) -> None:
+        """Do the work in a thread, as soon as one is free. Raises RuntimeError if there can't be one.
+
+        The work must not raise. `cancel_waiting` calls `cancel` instead, if it has not begun by then.
+        """
+        with self._is_ready:
+            self._calls.append((work, cancel))
+            if self._idle >= len(self._calls):
+                self._is_ready.notify()
+            elif self._threads < self._max_threads:
+                self._start_thread()
+
+    def cancel_waiting(self) -> None:
+        """Cancel the calls that have not begun."""
+        with self._is_ready:
+            while self._calls:
+                self._calls.pop()[1]()
+
+    def _start_thread(self) -> None:
+        try:
+            Thread(target=self._work, name=self._name, daemon=True).start()
+        except RuntimeError:
+            # Without any thread the call would wait for ever.
+            if not self._threads:
+                self._calls.pop()
+                raise
+        else:
+            self._threads += 1
+
+    def _work(self) -> None:
+        while True:
+            with self._is_ready:
+                self._idle += 1
+                has_call = self._is_ready.wait_for(lambda: self._calls, IDLE_SECONDS)
+                self._idle -= 1
+                if not has_call:
+                    self._threads -= 1
+                    return
+                work, cancel = self._calls.popleft()
+            work()
+            # What the work holds must not live as long as the thread.
+            del work, cancel
+
+
+def _run(future: Future[Any], call: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = call()
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)

@@ -1,0 +1,149 @@
+"""Rows of the timeline: waiting light, running solid, skips hollow, the future outlined, and bands for downtimes."""
+
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+
+from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.views.charts.svg import STATE_CLASSES, ChartTable, TimeAxis, element, text_of, title
+from rae_auto.views.screens.timeline import RunBar, SkipMark, Timeline, TimelineCell, TimelineRow
+
+ROW = 24
+AXIS = 22
+CONCURRENCY = 58
+
+
+def draw_axis(axis: TimeAxis, screen: Timeline) -> str:
+    """Return the axis with its labels, and where now is."""
+    labels = [
+        element("text", text_of(label), x=axis.at(at), y=14, class_="tick-label") for at, label in axis.ticks(most=10)
+    ]
+    return _svg(AXIS, *labels, *_now(screen, axis, AXIS))
+
+
+def draw_row(row: TimelineRow, axis: TimeAxis, screen: Timeline) -> str:
+    """Return the marks of a job."""
+    expected = [
+        element(
+            "g",
+            title(f"{bar.at.astimezone(axis.zone):%a %H:%M}: expected{f' ({bar.note})' if bar.note else ''}"),
+            _rect(axis, bar.at, bar.ends_at, 6, 12, "expected"),
+        )
+        for bar in row.expected
+    ]
+    most = max((cell.good + cell.bad + cell.stopped for cell in row.cells), default=0)
+    return _svg(
+        ROW,
+        *_bands(screen, axis, ROW),
+        *(element("line", x1=axis.at(at), x2=axis.at(at), y1=0, y2=ROW, class_="tick") for at, _ in axis.ticks(10)),
+        *expected,
+        *(_draw_cell(cell, axis, screen, most) for cell in row.cells),
+        *(_draw_run(bar, axis, screen.now) for bar in row.bars),
+        *(_draw_skip(mark, axis) for mark in row.skips),
+        *_now(screen, axis, ROW),
+    )
+
+
+def draw_concurrency(screen: Timeline, axis: TimeAxis) -> str:
+    """Return how many runs were active at the same time, and the line of `max_parallel`."""
+    most = max([step.active for step in screen.concurrency] + [1])
+    top = max(most, min(screen.max_parallel, most * 2))
+    steps = []
+    for number, step in enumerate(screen.concurrency):
+        after = screen.concurrency[number + 1 :]
+        end = after[0].at if after else min(screen.now, screen.until)
+        if step.active and end > step.at:
+            height = step.active / top * (CONCURRENCY - 8)
+            text = f"{step.active} active from {step.at.astimezone(axis.zone):%a %H:%M:%S}"
+            steps.append(element("g", title(text), _rect(axis, step.at, end, CONCURRENCY - height, height, "running")))
+    limit: list[str] = []
+    if screen.max_parallel <= top:
+        y = CONCURRENCY - screen.max_parallel / top * (CONCURRENCY - 8)
+        limit = [
+            element("line", x1="0%", x2="100%", y1=y, y2=y, class_="limit"),
+            element("text", text_of(f"max_parallel {screen.max_parallel}"), x="0%", y=y - 3, class_="tick-label start"),
+        ]
+    return _svg(CONCURRENCY, *_bands(screen, axis, CONCURRENCY), *steps, *limit, *_now(screen, axis, CONCURRENCY))
+
+
+def _svg(height: int, *children: str) -> str:
+    # The rows of the table of numbers say the same to those who can't see the marks.
+    return element("svg", *children, class_="chart lane", height=height, width="100%", aria_hidden="true")
+
+
+def _rect(axis: TimeAxis, since: datetime, until: datetime, y: float, height: float, css: str) -> str:
+    left = axis.number_at(since)
+    width = max(axis.number_at(until) - left, 0.18)
+    return element("rect", x=f"{left:.3f}%", width=f"{width:.3f}%", y=y, height=height, rx=1.5, class_=css)
+
+
+def _now(screen: Timeline, axis: TimeAxis, height: int) -> Iterator[str]:
+    if screen.since < screen.now < screen.until:
+        x = axis.at(screen.now)
+        yield element("line", x1=x, x2=x, y1=0, y2=height, class_="now")
+
+
+def _bands(screen: Timeline, axis: TimeAxis, height: int) -> Iterator[str]:
+    for band in screen.bands:
+        yield element("g", title(band.text), _rect(axis, band.since, band.until, 0, height, f"world {band.kind}"))
+    for begin, end in axis.idle:
+        text = f"nothing from {begin.astimezone(axis.zone):%a %H:%M} to {end.astimezone(axis.zone):%a %H:%M}"
+        yield element("g", title(text), _rect(axis, begin, end, 0, height, "idle"))
+
+
+def _draw_run(bar: RunBar, axis: TimeAxis, now: datetime) -> str:
+    parts = []
+    started = bar.started_at or bar.ended_at or now
+    if bar.due_at < bar.queued_at:
+        parts.append(_rect(axis, bar.due_at, bar.queued_at, 11, 2, "late"))
+    if started > bar.queued_at:
+        parts.append(_rect(axis, bar.queued_at, started, 8, 8, "waiting"))
+    for attempt in bar.attempts:
+        group = STATE_CLASSES.get(attempt.state, "running")
+        parts.append(_rect(axis, attempt.started_at, attempt.ended_at or now, 5, 14, group))
+    if not parts:
+        parts.append(_rect(axis, bar.queued_at, bar.queued_at, 5, 14, STATE_CLASSES.get(bar.state, "skipped")))
+    late = f", {format_elapsed(bar.lateness)} late" if bar.lateness.total_seconds() >= 1 else ""
+    text = f"{bar.due_at.astimezone(axis.zone):%a %H:%M:%S}: {bar.text}{late}"
+    return element("a", title(text), *parts, href=f"/runs/{bar.run_id}", tabindex=-1)
+
+
+def _draw_skip(mark: SkipMark, axis: TimeAxis) -> str:
+    count = f"{mark.count} instants " if mark.count > 1 else ""
+    text = f"{mark.at.astimezone(axis.zone):%a %H:%M:%S}: {count}skipped: {mark.text}"
+    if mark.since is not None and mark.since < mark.at:
+        return element("g", title(text), _rect(axis, mark.since, mark.at, 8, 8, "skipped"))
+    return element("g", title(text), element("circle", cx=axis.at(mark.at), cy=ROW / 2, r=4, class_="skipped"))
+
+
+def _draw_cell(cell: TimelineCell, axis: TimeAxis, screen: Timeline, most: int) -> str:
+    end, y, parts = cell.start + screen.cell_step, float(ROW - 3), []
+    for count, css in ((cell.good, "good"), (cell.stopped, "stopped"), (cell.bad, "bad")):
+        if count:
+            height = max(count / most * (ROW - 7), 2.5)
+            y -= height
+            parts.append(_rect(axis, cell.start, end, y, height, css))
+    if cell.skipped and not parts:
+        parts.append(_rect(axis, cell.start, end, ROW - 9, 5, "skipped"))
+    words = ("succeeded", "failed", "stopped", "skipped")
+    counts = (cell.good, cell.bad, cell.stopped, cell.skipped)
+    text = ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True) if count)
+    return element("g", title(f"{cell.start.astimezone(axis.zone):%a %H:%M}: {text}"), *parts)
+
+
+def timeline_table(timeline: Timeline, zone: tzinfo) -> ChartTable:
+    """Return the rows of a timeline with their numbers, and what happened last."""
+    rows = tuple(
+        (
+            row.job,
+            f"{row.runs:,}",
+            f"{row.skipped:,}",
+            f"{len(row.expected):,}",
+            f"{_when(row.bars[-1].queued_at, zone)}: {row.bars[-1].text}" if row.bars else "-",
+        )
+        for row in timeline.rows
+    )
+    return ChartTable("Jobs over time", ("job", "runs", "skipped", "expected", "newest run"), rows)
+
+
+def _when(at: datetime, zone: tzinfo) -> str:
+    return f"{at.astimezone(zone):%a %d %H:%M:%S}"

@@ -1,0 +1,96 @@
+"""A digest as text for a terminal or a mail, as Markdown, and as a whole HTML page."""
+
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+from html import escape
+
+from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.views.charts.strip_chart import draw_strip, strip_table
+from rae_auto.views.charts.svg import CHART_STYLE
+from rae_auto.views.digests.sections import Section, describe_span, list_sections
+from rae_auto.views.screens.digest import Digest
+from rae_auto.views.screens.parts.strip import Strip
+from rae_auto.views.table_layout import align_rows
+
+_STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2024}
+table{border-collapse:collapse;margin:0 0 1.5rem}th,td{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}
+th{border-bottom:1px solid #9aa4ae}h1{font-size:1.4rem}h2{font-size:1.1rem}.bad{color:#b3261e}.good{color:#0a6b3d}
+@media(prefers-color-scheme:dark){body{background:#14171a;color:#e6e9ec}.bad{color:#ff8a80}.good{color:#6fd19b}}"""
+
+
+def digest_text(digest: Digest, zone: tzinfo) -> str:
+    """Return the digest as plain text: the verdict as the first line, then a table for each section."""
+    lines = [escape_line(digest.verdict), escape_line(describe_span(digest, zone))]
+    for section in list_sections(digest, zone):
+        lines += ["", section.title]
+        lines += [f"  {line}" for line in align_rows([[escape_line(cell) for cell in row] for row in section.rows])]
+        if section.note:
+            lines.append(f"  ({section.note})")
+    return "\n".join(lines) + "\n"
+
+
+def digest_markdown(digest: Digest, zone: tzinfo) -> str:
+    """Return the digest as Markdown."""
+    lines = [f"# {_markdown(digest.verdict)}", "", _markdown(describe_span(digest, zone))]
+    for section in list_sections(digest, zone):
+        lines += ["", f"## {section.title}", "", *_markdown_table(section)]
+        if section.note:
+            lines += ["", _markdown(section.note)]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_table(section: Section) -> list[str]:
+    rows = [[_markdown(cell) for cell in row] for row in section.rows]
+    rule = ["---"] * len(section.headers)
+    return [f"| {' | '.join(row)} |" for row in (section.headers, rule, *rows)] if rows else []
+
+
+def _markdown(text: str) -> str:
+    plain = escape_line(text)
+    for character in "\\`*_[]<>|#":
+        plain = plain.replace(character, f"\\{character}")
+    return plain
+
+
+def digest_html(digest: Digest, zone: tzinfo) -> str:
+    """Return the digest as an HTML page that needs nothing else: no script, no image, no other file."""
+    verdict = "good" if digest.ok else "bad"
+    body = [
+        f'<h1 class="{verdict}">{_html(digest.verdict)}</h1>',
+        f"<p>{_html(describe_span(digest, zone))}</p>",
+        *([] if digest.strip is None else [_html_strip(digest.strip, digest.zone, zone)]),
+        *(_html_section(section) for section in list_sections(digest, zone)),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{_html(digest.verdict)}</title>\n<style>{_STYLE}{CHART_STYLE}</style></head>\n<body>\n"
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
+
+
+def _html_strip(strip: Strip, zone_name: str, zone: tzinfo) -> str:
+    """Return a day back and a day ahead as a picture, and the same numbers as a table."""
+    table = strip_table(strip, zone)
+    numbers = _html_section(Section(table.caption, table.headers, table.rows))
+    return f"{draw_strip(strip, zone_name)}\n<details><summary>The same as numbers</summary>{numbers}</details>"
+
+
+def _html_section(section: Section) -> str:
+    head = "".join(f'<th scope="col">{_html(name)}</th>' for name in section.headers)
+    rows = "".join(f"<tr>{''.join(f'<td>{_html(cell)}</td>' for cell in row)}</tr>\n" for row in section.rows)
+    note = f"<p>{_html(section.note)}</p>\n" if section.note else ""
+    return f"<h2>{section.title}</h2>\n<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>\n{note}"
+
+
+def _html(text: str) -> str:
+    return escape(escape_line(text))
+
+
+FORMATS: Mapping[str, Callable[[Digest, tzinfo], str]] = {
+    "text": digest_text,
+    "markdown": digest_markdown,
+    "html": digest_html,
+}
+"""The formats by their names on the command line."""

@@ -1,0 +1,89 @@
+"""The contents of a digest as sections with rows of words, which each format lays out in its own way."""
+
+from collections.abc import Iterator, Sequence
+from datetime import tzinfo
+
+from attrs import frozen
+
+from rae_auto.model.primitives.formatting import format_count, format_elapsed
+from rae_auto.model.run import RunState
+from rae_auto.views.screens.digest import Digest, FailureRow
+from rae_auto.views.screens.parts.base import Extent
+from rae_auto.views.times import describe_day_and_time
+
+MAX_ROWS = 15
+"""Rows of a section; the rest is counted."""
+
+Row = tuple[str, ...]
+
+
+@frozen
+class Section:
+    """A titled table. `note` says how much of it is missing, if anything is."""
+
+    title: str
+    headers: Row
+    rows: Sequence[Row]
+    note: str = ""
+
+
+def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
+    """Yield the sections of a digest that have something to say, the most important first."""
+
+    def section(title: str, headers: Row, rows: Sequence[Row], extent: Extent, noun: str) -> Iterator[Section]:
+        if rows:
+            shown = rows[:MAX_ROWS]
+            cut = Extent(len(shown), len(rows) + extent.total - extent.shown, extent.since)
+            note = "" if cut.is_complete else cut.describe(noun, lambda at: describe_day_and_time(at, zone))
+            yield Section(title, headers, shown, note)
+
+    def whole(rows: Sequence[Row]) -> Extent:
+        return Extent(len(rows), len(rows))
+
+    attention = [(one.why, one.action.command) for one in digest.attention]
+    yield from section("Needs you", ("why", "what to do"), attention, digest.attention_extent, "matter")
+    ran = [(RunState(state).text, f"{count:,}") for state, count in digest.states.items()]
+    ran += [("starts skipped", f"{digest.skipped:,}")] if digest.skipped else []
+    yield from section("Ran", ("outcome", "number"), ran, whole(ran), "outcome")
+    failed = _failure_rows(digest.failures, zone)
+    note = Extent(digest.failures_extent.shown, digest.failures_extent.total, digest.failures_extent.since)
+    if failed:
+        headers = ("job", "times", "last at", "why", "since then")
+        cut = "" if note.is_complete else note.describe("failure", lambda at: describe_day_and_time(at, zone))
+        yield Section("Failed", headers, failed[:MAX_ROWS], cut)
+    skipped = [(row.job, f"{row.count:,}", row.text) for row in digest.skips]
+    yield from section("Skipped", ("job", "starts", "why"), skipped, whole(skipped), "group")
+    slower = [(row.job, format_elapsed(row.before), format_elapsed(row.now)) for row in digest.slower]
+    yield from section("Slower", ("job", "before", "now"), slower, whole(slower), "job")
+    world = [
+        (describe_day_and_time(span.since, zone), format_elapsed(abs(span.until - span.since)), span.text)
+        for span in digest.world
+    ]
+    yield from section("Downtime and clock", ("from", "for", "what"), world, whole(world), "span")
+    upcoming = [
+        (describe_day_and_time(one.starts_at or one.due_at, zone), one.job, one.note) for one in digest.upcoming
+    ]
+    yield from section("Next", ("at", "job", "note"), upcoming, whole(upcoming), "start")
+
+
+def _failure_rows(failures: Sequence[FailureRow], zone: tzinfo) -> list[Row]:
+    """Return a row for each job that failed, given its failures newest first."""
+    by_job: dict[str, list[FailureRow]] = {}
+    for failure in failures:
+        by_job.setdefault(failure.job, []).append(failure)
+    return [
+        (
+            job,
+            f"{len(found):,}",
+            describe_day_and_time(found[0].ended_at, zone),
+            found[0].text or found[0].state,
+            "it has succeeded" if found[0].is_over else "",
+        )
+        for job, found in by_job.items()
+    ]
+
+
+def describe_span(digest: Digest, zone: tzinfo) -> str:
+    """Return the line below the verdict: "From Fri 2026-11-27 18:00 to Sat 2026-11-28 18:00, 41 jobs"."""
+    since, until = (describe_day_and_time(at, zone) for at in (digest.since, digest.until))
+    return f"From {since} to {until}, {format_count(digest.jobs, 'job')}"

@@ -1,0 +1,143 @@
+"""The health: daemon, store, plugins, notices, clock and machine, each with what to do about it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
+from rae_auto.views.monitoring.health import check_facts, health_line, worst_level
+from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase
+from rae_auto.views.screens.parts.record_source import RecordSource, WorldSpan
+
+WORLD_SPAN = timedelta(days=30)
+
+
+@frozen(kw_only=True)
+class HealthRow:
+    """The result of one check of the daemon."""
+
+    name: str
+    level: str
+    """"ok", "warning", "critical" or "unknown"."""
+    text: str
+
+
+@frozen(kw_only=True)
+class FindingRow:
+    """The result of one check of `rae-auto doctor`."""
+
+    subject: str
+    ok: bool
+    observation: str
+    hint: str | None
+    """The remedy."""
+
+
+@frozen(kw_only=True)
+class UndeliveredRow:
+    """A notice that is not delivered yet."""
+
+    id: str
+    notifier: str
+    kind: str
+    job: str | None
+    text: str
+    state: str
+    tries: int
+    error: str | None
+    next_try_at: datetime | None
+
+
+@frozen(kw_only=True)
+class HealthPage(ScreenBase):
+    """The state of daemon, store, plugins and machine."""
+
+    now: datetime
+    zone: str
+    level: str
+    summary: str
+    checks: tuple[HealthRow, ...]
+    findings: tuple[FindingRow, ...]
+    """Empty as long as they were not asked for, because they take a second."""
+    has_findings: bool
+    sizes: tuple[Fact, ...]
+    sources: tuple[Fact, ...]
+    """Sources that don't work at present, and why."""
+    plugins: tuple[Fact, ...]
+    """Plugins that are disabled for a time because they failed."""
+    outbox: tuple[UndeliveredRow, ...]
+    world: tuple[WorldSpan, ...]
+    """Downtimes, suspensions and steps of the clock of the last 30 days, newest first."""
+    actions: tuple[Action, ...]
+
+
+async def load_health_page(source: RecordSource, *, with_findings: bool = False) -> HealthPage:
+    """Read the health, and build the page; the findings of `rae-auto doctor` take a second more."""
+    facts = await source.health()
+    now = source.now()
+    return build_health_page(
+        facts,
+        findings=await source.findings() if with_findings else None,
+        outbox=await source.outbox(),
+        world=await source.world(now - WORLD_SPAN, now),
+        now=now,
+        zone=source.zone.key,
+    )
+
+
+def build_health_page(
+    facts: Mapping[str, Any],
+    *,
+    findings: Sequence[Mapping[str, Any]] | None,
+    outbox: Sequence[Mapping[str, Any]],
+    world: Sequence[WorldSpan],
+    now: datetime,
+    zone: str,
+) -> HealthPage:
+    """Return the page of the facts that `rae-auto health --json` shows."""
+    checks = check_facts(facts)
+    return HealthPage(
+        now=now,
+        zone=zone,
+        level=worst_level(checks).name.lower(),
+        summary=health_line(checks),
+        checks=tuple(HealthRow(name=one.name, level=one.level.name.lower(), text=one.text) for one in checks),
+        findings=tuple(FindingRow(**finding) for finding in findings or ()),
+        has_findings=findings is not None,
+        sizes=tuple(_sizes(facts)),
+        sources=tuple(Fact(str(source), str(problem)) for source, problem in facts.get("failed_sources", {}).items()),
+        plugins=tuple(
+            Fact(f"{one['kind']} {one['name']}", str(one.get("problem") or one.get("reason") or "it failed"))
+            for one in facts.get("quarantined", ())
+        ),
+        outbox=tuple(map(_undelivered, outbox)),
+        world=tuple(sorted(world, key=lambda span: span.since, reverse=True)),
+        actions=(
+            Action("doctor", "", "look for problems", "rae-auto doctor"),
+            *([Action("retry_notices", "", "deliver again", "rae-auto notify retry")] if outbox else []),
+        ),
+    )
+
+
+def _sizes(facts: Mapping[str, Any]) -> Iterator[Fact]:
+    if disk := facts.get("disk"):
+        yield Fact("disk", f"{format_bytes(disk['free'])} of {format_bytes(disk['total'])} free in {disk['path']}")
+    if store := facts.get("store"):
+        yield Fact("commits", f"{store['commits']:,}, the longest {format_elapsed(store['longest_seconds'])}")
+
+
+def _undelivered(notice: Mapping[str, Any]) -> UndeliveredRow:
+    next_try_at = notice["next_try_at"]
+    return UndeliveredRow(
+        id=notice["id"],
+        notifier=notice["notifier"],
+        kind=notice["kind"],
+        job=notice["job"],
+        text=notice["text"],
+        state=notice["state"],
+        tries=notice["tries"],
+        error=notice["error"],
+        next_try_at=next_try_at and datetime.fromisoformat(next_try_at),
+    )

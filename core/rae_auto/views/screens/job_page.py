@@ -1,0 +1,274 @@
+"""The page of a job: its schedule, its last occurrences, its trends, what its guards say, and its policies."""
+
+from asyncio import gather
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto.model.decision import Decision
+from rae_auto.model.job import Job
+from rae_auto.model.reasons import CaughtUp
+from rae_auto.model.reasons.base import TimeFormat
+from rae_auto.model.run import Run
+from rae_auto.views.screens.parts.base import (
+    Action,
+    Extent,
+    Fact,
+    ScreenBase,
+    UpcomingStart,
+    UsualDuration,
+    local_times,
+)
+from rae_auto.views.screens.parts.durations import usual_duration
+from rae_auto.views.screens.parts.policies import describe_policies
+from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, JobFacts, RecordCount, RecordSource
+from rae_auto.views.screens.parts.trends import Trends, build_trends
+
+OCCURRENCES_SHOWN = 60
+HISTORY_ROWS = 100
+TREND_RUNS = 250
+"""Number of runs, the newest, that trends are made of."""
+
+NEXT_STARTS = 10
+STARTS_SPAN = timedelta(days=400)
+
+
+@frozen(kw_only=True)
+class OccurrenceMark:
+    """The outcome of one occurrence: a run, or a decision not to run."""
+
+    due_at: datetime
+    state: str
+    """The state of the run, or "skipped"."""
+    run_id: str | None
+    reason: str | None
+    """The code of the reason, if there is one."""
+    text: str
+    """The reason as a clause; "" where the state says all."""
+    decided_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration: timedelta | None = None
+    lateness: timedelta | None = None
+    """From the due instant to the first start; None for a run that was caught up."""
+    attempt: int = 0
+    count: int = 1
+    """Instants that this decision is about: those skipped together have one."""
+
+
+@frozen(kw_only=True)
+class TriggerRow:
+    """A trigger of a job."""
+
+    id: str
+    summary: str
+    problem: str | None = None
+    """Why it doesn't work at present."""
+
+
+@frozen(kw_only=True)
+class GuardRow:
+    """A guard of a job, and its answer now."""
+
+    id: str
+    answer: str
+    """"yes", "no" or "unknown"."""
+    text: str
+    summary: str
+    """A few words for the guard."""
+
+
+@frozen(kw_only=True)
+class JobPage(ScreenBase):
+    """All that there is to know of a job."""
+
+    now: datetime
+    zone: str
+    job: str
+    name: str
+    """A name for people; the job's id where the definition has none."""
+    origin: str
+    """"config" for a job of the configuration file, "store" for an added one."""
+    defined_at: str | None
+    """File and line of the definition, "rae.toml:12"; None if that isn't known."""
+    added_by: str | None
+    """Where an added job comes from, in words; None for a job of the configuration file."""
+    activity: str
+    enabled: bool
+    paused: bool
+    paused_until: datetime | None
+    pause_note: str
+    failures: int
+    """Unsuccessful runs in a row."""
+    next_at: datetime | None
+    expected_by: datetime | None
+    overdue_at: datetime | None
+    schedule: str
+    """The schedule as one sentence."""
+    why: str
+    """Why the job is in its present state, or what became of its latest occurrence."""
+    triggers: tuple[TriggerRow, ...]
+    guards: tuple[GuardRow, ...]
+    policies: tuple[Fact, ...]
+    definition: str
+    """The definition as TOML, without values of secrets."""
+    occurrences: tuple[OccurrenceMark, ...]
+    """The newest ones, oldest first: runs and skips alike."""
+    history: tuple[OccurrenceMark, ...]
+    """The newest ones, newest first."""
+    history_extent: Extent
+    usual: UsualDuration | None
+    trends: Trends
+    upcoming: tuple[UpcomingStart, ...]
+    actions: tuple[Action, ...]
+
+
+async def load_job_page(source: RecordSource, job: str) -> JobPage:
+    """Read what the page of a job shows, and build it. Errors: JobNotFound."""
+    now = source.now()
+    facts, (runs, skips), starts, *counts, why = await gather(
+        source.job(job),
+        gather(source.runs(job, limit=TREND_RUNS), source.skips(job, limit=HISTORY_ROWS)),
+        source.starts(job, now, now + STARTS_SPAN, NEXT_STARTS),
+        source.count(RUNS, job),
+        source.count(SKIPS, job),
+        source.why(job),
+    )
+    return build_job_page(
+        facts,
+        runs,
+        skips,
+        counts=list(chain.from_iterable(counts)),
+        upcoming=starts.starts,
+        why=why["answer"],
+        now=now,
+        zone=source.zone.key,
+    )
+
+
+def build_job_page(
+    facts: JobFacts,
+    runs: Sequence[Run],
+    skips: Sequence[Decision],
+    *,
+    counts: Sequence[RecordCount],
+    upcoming: Sequence[UpcomingStart],
+    why: str,
+    now: datetime,
+    zone: str,
+) -> JobPage:
+    """Return the page of a job; `runs` and `skips` are the newest, newest first, `counts` the numbers of all."""
+    from rae_auto.config.job_text import format_job  # lazy: start-up
+
+    definition, info = facts.definition, facts.info
+    marks = newest_marks(runs, skips, HISTORY_ROWS, local_times(zone, now))
+    total = sum(found.count for found in counts) + sum(not run.state.final for run in runs)
+    since = min((mark.decided_at for mark in marks), default=None)
+    return JobPage(
+        now=now,
+        zone=zone,
+        job=definition.id,
+        name=definition.name or definition.id,
+        origin=info["origin"],
+        defined_at=facts.defined_at,
+        added_by=info["added_by"] and info["added_by"]["text"],
+        activity=info["activity"],
+        enabled=info["enabled"],
+        paused=info["paused"],
+        paused_until=_instant(info["paused_until"]),
+        pause_note=info["pause_note"],
+        failures=info["failures"],
+        next_at=_instant(info["next_at"]),
+        expected_by=_instant(info["expected_by"]),
+        overdue_at=_instant(info["overdue_at"]),
+        schedule="; ".join(facts.triggers.values() or info["schedule"]) or "starts by hand only",
+        why=why,
+        triggers=_triggers(definition, facts),
+        guards=_guards(definition, facts),
+        policies=describe_policies(definition),
+        definition=format_job(definition),
+        occurrences=tuple(reversed(marks[:OCCURRENCES_SHOWN])),
+        history=tuple(marks),
+        history_extent=Extent(len(marks), max(total, len(marks)), since),
+        usual=usual_duration(runs),
+        trends=build_trends(runs, sum(found.count for found in counts if found.outcome != "skipped"), now),
+        upcoming=tuple(upcoming),
+        actions=find_actions(info),
+    )
+
+
+def newest_marks(runs: Sequence[Run], skips: Sequence[Decision], limit: int, time: TimeFormat) -> list[OccurrenceMark]:
+    """Return the newest runs and skips as marks, newest first; `time` writes the instants in reasons."""
+    marks = [*(mark_of_run(run, time) for run in runs[:limit]), *(mark_of_skip(skip, time) for skip in skips[:limit])]
+    return sorted(marks, key=lambda mark: mark.decided_at, reverse=True)[:limit]
+
+
+def mark_of_run(run: Run, time: TimeFormat) -> OccurrenceMark:
+    """Return the mark of a run."""
+    is_caught_up = isinstance(run.cause, CaughtUp)
+    late = None if run.started_at is None or is_caught_up else run.started_at - run.scheduled_for
+    return OccurrenceMark(
+        due_at=run.scheduled_for,
+        state=run.state.value,
+        run_id=run.id,
+        reason=None if run.reason is None else run.reason.code,
+        text="" if run.reason is None else run.reason.describe(time),
+        decided_at=run.queued_at,
+        started_at=run.started_at,
+        ended_at=run.finished_at,
+        duration=run.duration,
+        lateness=None if late is None else max(late, timedelta(0)),
+        attempt=run.attempt,
+    )
+
+
+def mark_of_skip(decision: Decision, time: TimeFormat) -> OccurrenceMark:
+    """Return the mark of a decision not to run."""
+    return OccurrenceMark(
+        due_at=decision.at,
+        state="skipped",
+        run_id=None,
+        reason=decision.reason.code,
+        text=decision.reason.describe_past(time),
+        decided_at=decision.decided_at,
+        count=decision.count,
+    )
+
+
+def find_actions(info: Mapping[str, Any]) -> tuple[Action, ...]:
+    """Return what a person can do with a job now, the likeliest first."""
+    job = info["id"]
+    actions = [Action("run", job, "run now", f"rae-auto trigger {job}")]
+    if info["open"]:
+        actions.append(Action("cancel", job, "cancel", f"rae-auto cancel {job}"))
+    if info["paused"]:
+        actions.append(Action("resume", job, "resume", f"rae-auto resume {job}"))
+    else:
+        actions.append(Action("pause", job, "pause", f"rae-auto pause {job}"))
+    return tuple(actions)
+
+
+def _triggers(definition: Job, facts: JobFacts) -> tuple[TriggerRow, ...]:
+    summaries = facts.triggers or dict(
+        zip((ref.id for ref in definition.schedule), facts.info["schedule"], strict=False)
+    )
+    return tuple(
+        TriggerRow(id=ref.id, summary=summaries.get(ref.id, ref.type), problem=facts.trigger_problems.get(ref.id))
+        for ref in definition.schedule
+    )
+
+
+def _guards(definition: Job, facts: JobFacts) -> tuple[GuardRow, ...]:
+    summaries = dict(zip((ref.id for ref in definition.guards), facts.info["guards"], strict=False))
+    rows = []
+    for name, answer in facts.guards.items():
+        verdict, _, text = answer.partition(": ")
+        rows.append(GuardRow(id=name, answer=verdict, text=text, summary=summaries.get(name, name)))
+    return tuple(rows)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,321 @@
+"""The month: a calendar of outcomes and expectations, and one day as a grid of 24 hours of 60 minutes."""
+
+from asyncio import gather
+from calendar import monthrange
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from datetime import time as clock
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from attrs import frozen
+
+from rae_auto.errors import BadRequest
+from rae_auto.model.primitives.formatting import format_count
+from rae_auto.model.run import RunState
+from rae_auto.views.screens.parts.base import ScreenBase
+from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, ExpectedCounts, RecordCount, RecordSource
+from rae_auto.views.screens.parts.strip import BAD, GOOD, STOPPED, group_of
+
+MINUTE = timedelta(minutes=1)
+COUNTED_STEP = timedelta(minutes=15)
+"""The step in which a month is counted: the difference of every time zone from UTC is a multiple of it."""
+
+MAX_DAY_NOTES = 3
+BUSIEST_MINUTES = 5
+MAX_NAMED_JOBS = 8
+SLOT_RADIUS = 30
+"""Minutes around a free slot in which there should be little to do."""
+
+
+@frozen(kw_only=True)
+class MonthDay:
+    """A day of the calendar, by the clock of the configured zone."""
+
+    date: date
+    hours: float
+    """Its length: 23 or 25 where the clock changes."""
+    is_past: bool
+    """True if it is over; today is neither past nor future."""
+    is_future: bool
+    worst: str | None
+    """"bad", "stopped", "skipped" or "good": the worst of what happened; None if nothing did."""
+    good: int
+    bad: int
+    stopped: int
+    skipped: int
+    expected: int
+    """Starts that are due from now on."""
+    notes: tuple[str, ...]
+    """A change of the clock, and what calendar guards say of the day."""
+
+
+@frozen(kw_only=True)
+class Month(ScreenBase):
+    """A calendar month."""
+
+    now: datetime
+    zone: str
+    year: int
+    month: int
+    days: tuple[MonthDay, ...]
+    """The days of the month."""
+    totals: Mapping[str, int]
+    """"good", "bad", "stopped", "skipped" and "expected" of the month."""
+    expected_until: datetime
+    """Expectations are complete until then."""
+    is_pending: bool
+    """True while expectations are still being computed."""
+
+
+@frozen(kw_only=True)
+class GridHour:
+    """An hour of a day; a day with a change of the clock has 23 or 25."""
+
+    start: datetime
+    label: str
+    """"02" by the clock of the zone, "02 CEST" and "02 CET" where it comes twice."""
+    past: tuple[int, ...]
+    """Runs that were queued in each of the 60 minutes."""
+    expected: tuple[int, ...]
+    """Starts that are due in each of the 60 minutes."""
+
+
+@frozen(kw_only=True)
+class BusyMinute:
+    """A minute in which many runs start."""
+
+    at: datetime
+    count: int
+    jobs: tuple[str, ...]
+    """Some of the jobs; empty for a minute of the past."""
+
+
+@frozen(kw_only=True)
+class DayGrid(ScreenBase):
+    """One day, minute by minute."""
+
+    now: datetime
+    zone: str
+    date: date
+    hours: tuple[GridHour, ...]
+    busiest: tuple[BusyMinute, ...]
+    free_slot: datetime | None
+    """A minute with the least to do within half an hour around it."""
+    free_slot_text: str
+    expected_until: datetime
+    is_pending: bool
+
+
+async def load_month(source: RecordSource, year: int, month: int) -> Month:
+    """Read a month, and build its calendar. Errors: BadRequest."""
+    first, last = month_bounds(year, month, source.zone)
+    now = source.now()
+    past_end = min(last, now + COUNTED_STEP)
+    begin = max(first, now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0))
+    counts, skips, expected, notes = await gather(
+        _count_days(source, RUNS, year, month, past_end),
+        _count_days(source, SKIPS, year, month, past_end),
+        _expected(source, begin, last, COUNTED_STEP),
+        source.day_notes(first, last),
+    )
+    return build_month(
+        year, month, counts=counts, skips=skips, expected=expected, notes=notes, now=now, zone=source.zone
+    )
+
+
+async def _count_days(source: RecordSource, kind: str, year: int, month: int, until: datetime) -> list[RecordCount]:
+    """Return the numbers of each day of a month, up to an instant: days of equal length in one question."""
+    found: list[RecordCount] = []
+    days = [date(year, month, number + 1) for number in range(monthrange(year, month)[1])]
+    bounds = [day_bounds(day, source.zone) for day in days]
+    for length, group in groupby(bounds, key=lambda pair: pair[1] - pair[0]):
+        pairs = list(group)
+        begin, end = pairs[0][0], min(pairs[-1][1], until)
+        if begin < end:
+            found += await source.count(kind, since=begin, until=end, step=length)
+    return found
+
+
+def month_bounds(year: int, month: int, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the begin of a month and that of the next, by the clock of a zone. Errors: BadRequest."""
+    if not (1 <= month <= 12 and 1970 <= year <= 9998):
+        raise BadRequest("the month must be between 1970-01 and 9998-12; write it as in 2026-11")
+    after = (year + 1, 1) if month == 12 else (year, month + 1)
+    return datetime(year, month, 1, tzinfo=zone), datetime(*after, 1, tzinfo=zone)
+
+
+def build_month(
+    year: int,
+    month: int,
+    *,
+    counts: Sequence[RecordCount],
+    skips: Sequence[RecordCount],
+    expected: ExpectedCounts,
+    notes: Mapping[date, Sequence[str]],
+    now: datetime,
+    zone: ZoneInfo,
+) -> Month:
+    """Return the calendar of a month from numbers by steps that no change of day cuts in two."""
+    numbers: dict[date, Counter[str]] = {}
+    groups = [(one.start, group_of(one.outcome), one.count) for one in counts]
+    groups += [(one.start, "skipped", one.count) for one in skips]
+    groups += [(start, "expected", count) for start, count in expected.counts.items()]
+    for start, group, count in groups:
+        if start is not None:
+            numbers.setdefault(start.astimezone(zone).date(), Counter())[group] += count
+    days = [date(year, month, number + 1) for number in range(monthrange(year, month)[1])]
+    rows = tuple(_day(day, numbers.get(day, Counter()), notes.get(day, ()), now, zone) for day in days)
+    names = ("good", "bad", "stopped", "skipped", "expected")
+    return Month(
+        now=now,
+        zone=zone.key,
+        year=year,
+        month=month,
+        days=rows,
+        totals={name: sum(getattr(row, name) for row in rows) for name in names},
+        expected_until=expected.until,
+        is_pending=expected.is_pending,
+    )
+
+
+def _day(day: date, numbers: Mapping[str, int], notes: Sequence[str], now: datetime, zone: ZoneInfo) -> MonthDay:
+    begin, end = day_bounds(day, zone)
+    hours = (end - begin) / timedelta(hours=1)
+    change = [] if hours == 24 else [f"the clock changes: the day has {hours:g} hours"]
+    today = now.astimezone(zone).date()
+    return MonthDay(
+        date=day,
+        hours=hours,
+        is_past=day < today,
+        is_future=day > today,
+        worst=next((group for group in (BAD, STOPPED, "skipped", GOOD) if numbers.get(group)), None),
+        good=numbers.get(GOOD, 0),
+        bad=numbers.get(BAD, 0),
+        stopped=numbers.get(STOPPED, 0),
+        skipped=numbers.get("skipped", 0),
+        expected=numbers.get("expected", 0),
+        notes=(*change, *notes[:MAX_DAY_NOTES]),
+    )
+
+
+def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the begin of a day and that of the next, by the clock of a zone, in UTC."""
+    utc = ZoneInfo("UTC")
+    begin = datetime.combine(day, clock(0), zone).astimezone(utc)
+    return begin, datetime.combine(day + timedelta(days=1), clock(0), zone).astimezone(utc)
+
+
+OPEN_STATES = tuple(state for state in RunState if not state.final)
+MAX_OPEN_RUNS = 1_000
+
+
+async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
+    """Read a day, and build its grid of hours and minutes."""
+    begin, end = day_bounds(day, source.zone)
+    now = source.now()
+    start = max(begin, now.replace(second=0, microsecond=0))
+    past, opened, expected = await gather(
+        _count_minutes(source, begin, min(end, now + MINUTE)),
+        source.runs(since=begin, until=end, states=OPEN_STATES, limit=MAX_OPEN_RUNS),
+        _expected(source, start, end, MINUTE),
+    )
+    runs = Counter[datetime]()
+    for found in past:
+        if found.start is not None:
+            runs[found.start] += found.count
+    # Those that are open are counted nowhere else.
+    for run in opened:
+        runs[begin + (run.queued_at - begin) // MINUTE * MINUTE] += 1
+    most = (runs + Counter(expected.counts)).most_common(BUSIEST_MINUTES)
+    jobs = await gather(*(_jobs_at(source, at, now) for at, _ in most))
+    busiest = [BusyMinute(at=at, count=count, jobs=names) for (at, count), names in zip(most, jobs, strict=True)]
+    return build_day_grid(day, runs, expected, busiest=busiest, now=now, zone=source.zone)
+
+
+async def _count_minutes(source: RecordSource, since: datetime, until: datetime) -> Sequence[RecordCount]:
+    return await source.count(RUNS, since=since, until=until, step=MINUTE) if since < until else []
+
+
+async def _expected(source: RecordSource, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:
+    return await source.expected(since, until, step) if since < until else ExpectedCounts({}, until)
+
+
+async def _jobs_at(source: RecordSource, at: datetime, now: datetime) -> tuple[str, ...]:
+    """Return some jobs that started, or are due, in a minute."""
+    if at + MINUTE <= now:
+        runs = await source.runs(since=at, until=at + MINUTE - timedelta(microseconds=1), limit=MAX_NAMED_JOBS)
+        return tuple(dict.fromkeys(run.job for run in runs))
+    found = await source.starts(None, max(at, now) - timedelta(microseconds=1), at + MINUTE, MAX_NAMED_JOBS)
+    return tuple(dict.fromkeys(start.job for start in found.starts))
+
+
+def build_day_grid(
+    day: date,
+    runs: Mapping[datetime, int],
+    expected: ExpectedCounts,
+    *,
+    busiest: Sequence[BusyMinute],
+    now: datetime,
+    zone: ZoneInfo,
+) -> DayGrid:
+    """Return the grid of a day from the numbers of its minutes."""
+    begin, end = day_bounds(day, zone)
+    hours = []
+    for number in range(int((end - begin) / timedelta(hours=1))):
+        start = begin + timedelta(hours=number)
+        minutes = [start + MINUTE * minute for minute in range(60)]
+        hours.append(
+            GridHour(
+                start=start,
+                label=_label(start, zone),
+                past=tuple(runs.get(minute, 0) for minute in minutes),
+                expected=tuple(expected.counts.get(minute, 0) for minute in minutes),
+            )
+        )
+    slot, text = find_free_slot(hours, now, zone)
+    return DayGrid(
+        now=now,
+        zone=zone.key,
+        date=day,
+        hours=tuple(hours),
+        busiest=tuple(busiest),
+        free_slot=slot,
+        free_slot_text=text,
+        expected_until=expected.until,
+        is_pending=expected.is_pending,
+    )
+
+
+def _label(start: datetime, zone: ZoneInfo) -> str:
+    local = start.astimezone(zone)
+    neighbours = [(start + timedelta(hours=step)).astimezone(zone) for step in (-1, 1)]
+    is_double = any((one.hour, one.date()) == (local.hour, local.date()) for one in neighbours)
+    return f"{local:%H} {local.tzname()}" if is_double else f"{local:%H}"
+
+
+def find_free_slot(hours: Sequence[GridHour], now: datetime, zone: ZoneInfo) -> tuple[datetime | None, str]:
+    """Return the minute to come with the least to do in it and around it, the first of those, and why it is that.
+
+    Of a day that is over, the runs count instead.
+    """
+    counts = [max(pair) for hour in hours for pair in zip(hour.past, hour.expected, strict=True)]
+    if not hours or not counts:
+        return None, ""
+    begin = hours[0].start
+    first = max(int((now - begin) / MINUTE) + 1, 0)
+    first = 0 if first >= len(counts) else first
+    loads = [0, *counts]
+    for number in range(1, len(loads)):
+        loads[number] += loads[number - 1]
+
+    def load_around(minute: int) -> int:
+        return loads[min(minute + SLOT_RADIUS + 1, len(counts))] - loads[max(minute - SLOT_RADIUS, 0)]
+
+    best = min(range(first, len(counts)), key=lambda minute: (counts[minute], load_around(minute), minute))
+    around, name = format_count(load_around(best), "start"), "free slot" if not counts[best] else "quietest minute"
+    at = begin + MINUTE * best
+    local = at.astimezone(zone)
+    own = format_count(counts[best], "start") if counts[best] else "no start"
+    return at, f"The {name} is {local:%H:%M}: {own} in it, and {around} in the half hours before and after"

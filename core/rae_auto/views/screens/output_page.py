@@ -1,0 +1,240 @@
+"""The output of an attempt, a part at a time: read by offsets of bytes, so that its size doesn't matter."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from attrs import frozen
+
+from rae_auto.errors import BadRequest
+from rae_auto.model.run import Run, RunState
+from rae_auto.views.screens.parts.base import Extent, ScreenBase
+from rae_auto.views.screens.parts.output_times import OutputTimes, read_output_times
+from rae_auto.views.screens.parts.record_source import OutputPlace, RecordSource
+
+PART_BYTES = 64 << 10
+"""Bytes that a part has by default."""
+
+MAX_PART_BYTES = 1 << 20
+MAX_MATCHES = 200
+MAX_PATTERN_CHARACTERS = 256
+_BLOCK_BYTES = 1 << 20
+_MAX_LINE_BYTES = 16 << 10
+"""A longer line is cut into several."""
+
+
+@frozen
+class OutputLine:
+    """A line of output without its end; `offset` is that of its first byte in the file."""
+
+    offset: int
+    text: str
+    at: datetime | None = None
+    """When it came, to a second or so; None if that isn't known."""
+    is_error: bool = False
+    """True if it is known to be standard error."""
+
+
+@frozen
+class OutputMatch:
+    """A line that a search found."""
+
+    offset: int
+    text: str
+
+
+@frozen(kw_only=True)
+class OutputPage(ScreenBase):
+    """A part of the output of an attempt, in whole lines."""
+
+    run_id: str
+    job: str
+    attempt: int
+    attempts: int
+    """The number of the run's attempts, each of which has output of its own."""
+    state: str
+    is_growing: bool
+    """True while the attempt may write more: read on from `end` to follow it."""
+    path: str
+    size: int
+    """Bytes of the file."""
+    start: int
+    end: int
+    """The part has the bytes from `start` to before `end`."""
+    lines: tuple[OutputLine, ...]
+    extent: Extent
+    """Bytes that are shown, of all."""
+
+
+@frozen(kw_only=True)
+class OutputSearch(ScreenBase):
+    """The lines of an output that a search found."""
+
+    run_id: str
+    attempt: int
+    pattern: str
+    matches: tuple[OutputMatch, ...]
+    searched_from: int
+    searched_to: int
+    """The bytes that were searched: all, or those up to the last match that is listed."""
+    size: int
+
+
+async def load_output_page(
+    source: RecordSource, run: str, attempt: int | None = None, *, start: int = 0, limit: int = PART_BYTES
+) -> OutputPage:
+    """Read a part of an output: whole lines from the byte `start` on, counted from the end if negative.
+
+    Errors: RunNotFound.
+    """
+    return read_output_page(source, await source.run(run), attempt, start=start, limit=limit)
+
+
+def read_output_page(
+    source: RecordSource, found: Run, attempt: int | None = None, *, start: int = 0, limit: int = PART_BYTES
+) -> OutputPage:
+    """Read a part of an output of a run that is known."""
+    place = source.output(found, attempt)
+    size = _size_of(place.path)
+    begin = max(size + start, 0) if start < 0 else min(start, size)
+    content, begin = read_lines(place.path, begin, min(max(limit, 1), MAX_PART_BYTES))
+    times = read_output_times(place.path, found, place.attempt)
+    return build_output_page(
+        found.id, found.job, found.attempt, place, size=size, start=begin, content=content, times=times
+    )
+
+
+async def load_output_end(source: RecordSource, run: str, limit: int = PART_BYTES) -> OutputPage:
+    """Read the end of the output of a run's latest attempt. Errors: RunNotFound."""
+    return await load_output_page(source, run, start=-limit, limit=limit)
+
+
+def read_output_end(source: RecordSource, run: Run, limit: int = PART_BYTES) -> OutputPage:
+    """Read the end of the output of the latest attempt of a run that is known."""
+    return read_output_page(source, run, start=-limit, limit=limit)
+
+
+def build_output_page(
+    run: str,
+    job: str,
+    attempts: int,
+    place: OutputPlace,
+    *,
+    size: int,
+    start: int,
+    content: bytes,
+    times: OutputTimes,
+) -> OutputPage:
+    """Return the page of a part of a file that begins at a line; `size` is that of the file."""
+    end = start + len(content)
+    is_growing = place.attempt == attempts and not RunState(place.state).final
+    return OutputPage(
+        run_id=run,
+        job=job,
+        attempt=place.attempt,
+        attempts=attempts,
+        state=place.state,
+        is_growing=is_growing,
+        path=str(place.path),
+        size=max(size, end),
+        start=start,
+        end=end,
+        lines=tuple(split_lines(content, start, times)),
+        extent=Extent(len(content), max(size, end)),
+    )
+
+
+def read_lines(path: Path, start: int, limit: int) -> tuple[bytes, int]:
+    """Return whole lines of a file, about `limit` bytes, and the offset of the first: that after the next line end.
+
+    A line that begins at `start` is part of it; what is left of a line that began before isn't. Nothing if there is
+    no such file. A line longer than `limit` is cut.
+    """
+    try:
+        with path.open("rb") as file:
+            begin = start
+            if start > 0:
+                file.seek(start - 1)
+                skipped = file.readline(limit)
+                begin = start - 1 + len(skipped) if skipped.endswith(b"\n") else start
+            file.seek(begin)
+            content = file.read(limit)
+    except FileNotFoundError:
+        return b"", start
+    whole = content.rfind(b"\n") + 1
+    is_at_end = len(content) < limit
+    return (content if is_at_end or not whole else content[:whole]), begin
+
+
+async def search_output(
+    source: RecordSource, run: str, pattern: str, attempt: int | None = None, *, start: int = 0
+) -> OutputSearch:
+    """Search an output for a regular expression, line by line. Errors: RunNotFound, BadRequest."""
+    found = await source.run(run)
+    place = source.output(found, attempt)
+    expression = compile_pattern(pattern)
+    matches: list[OutputMatch] = []
+    offset = start
+    for offset, line in _iterate_lines(place.path, start):
+        if expression.search(line):
+            matches.append(OutputMatch(offset, line))
+            if len(matches) == MAX_MATCHES:
+                break
+    else:
+        offset = _size_of(place.path)
+    return OutputSearch(
+        run_id=found.id,
+        attempt=place.attempt,
+        pattern=pattern,
+        matches=tuple(matches),
+        searched_from=start,
+        searched_to=offset,
+        size=_size_of(place.path),
+    )
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Return the regular expression of a pattern, which ignores the case. Errors: BadRequest."""
+    if len(pattern) > MAX_PATTERN_CHARACTERS:
+        raise BadRequest(f"the pattern is longer than {MAX_PATTERN_CHARACTERS} characters; search for a part of it")
+    try:
+        return re.compile(pattern, re.IGNORECASE)
+    except re.error as error:
+        raise BadRequest(
+            f"the pattern isn't a regular expression ({error}); put a backslash before . * + ? ( ["
+        ) from None
+
+
+def _iterate_lines(path: Path, start: int) -> Iterator[tuple[int, str]]:
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            offset = start
+            while line := file.readline(_MAX_LINE_BYTES):
+                yield offset, _decode(line)
+                offset += len(line)
+    except FileNotFoundError:
+        return
+
+
+def split_lines(content: bytes, start: int, times: OutputTimes) -> Iterator[OutputLine]:
+    """Yield the lines of a part of a file that begins at an offset."""
+    offset = start
+    for line in content.split(b"\n"):
+        for part in range(0, max(len(line), 1), _MAX_LINE_BYTES):
+            if offset + part < start + len(content):
+                text = _decode(line[part : part + _MAX_LINE_BYTES])
+                yield OutputLine(offset + part, text, times.time_of(offset), times.is_error(offset))
+        offset += len(line) + 1
+
+
+def _decode(line: bytes) -> str:
+    return line.rstrip(b"\n").removesuffix(b"\r").decode(errors="backslashreplace")
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,318 @@
+"""The overview: is all well, what needs you, what runs, what waits and for what, and what comes next."""
+
+from asyncio import gather
+from collections.abc import Container, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.model.reasons.base import TimeFormat
+from rae_auto.model.run import Run
+from rae_auto.platforms.process_presence import is_process_there
+from rae_auto.views.screens.parts.absence import Absence
+from rae_auto.views.screens.parts.base import Action, Extent, ScreenBase, UpcomingStart, UsualDuration, local_times
+from rae_auto.views.screens.parts.durations import find_usual_durations
+from rae_auto.views.screens.parts.record_source import RecordSource
+from rae_auto.views.screens.parts.strip import Strip, load_strip
+from rae_auto.views.status import judge_health
+from rae_auto.views.times import relative_time
+
+MAX_ATTENTIONS = 50
+"""Number of things that need a person that are listed; the others are counted."""
+
+MAX_ROWS = 200
+"""Number of running and of waiting runs that are listed; the others are counted."""
+
+LONG_WAIT = timedelta(minutes=15)
+"""The wait after which a run is among what needs a person."""
+
+
+@frozen(kw_only=True)
+class Attention:
+    """One thing that needs a person."""
+
+    kind: str
+    """"problem", "lost", "failed", "overdue", "too_long", "waiting" or "undelivered"."""
+    job: str | None
+    run_id: str | None = None
+    since: datetime | None = None
+    why: str
+    """One sentence: what is wrong and why."""
+    action: Action
+
+
+@frozen(kw_only=True)
+class RunningRow:
+    """A run that is being executed."""
+
+    run_id: str
+    job: str
+    attempt: int
+    started_at: datetime
+    elapsed: timedelta
+    usual: UsualDuration | None
+    """The durations of earlier runs; None if no run of the job has succeeded."""
+    is_too_long: bool
+    """True if it runs for longer than `expect.max_runtime`."""
+    pid: int | None
+    """Its process on this machine; None if its executor names none."""
+    seen_at: datetime | None
+    """When its process was looked for and there; None if it wasn't, or couldn't be looked for."""
+    proof: str
+    """The proof that it runs: "process 4711 is there", or that its executor says so."""
+
+
+@frozen(kw_only=True)
+class WaitingRow:
+    """A run that waits to start."""
+
+    run_id: str
+    job: str
+    state: str
+    """"queued" or "retrying"."""
+    queued_at: datetime
+    waiting_for: str
+
+
+@frozen(kw_only=True)
+class JobCounts:
+    """Numbers of jobs and open runs."""
+
+    jobs: int
+    running: int
+    waiting: int
+    paused: int
+    disabled: int
+    failed: int
+    overdue: int
+
+
+@frozen(kw_only=True)
+class DaemonSummary:
+    """Which daemon answers."""
+
+    pid: int
+    version: str
+    state: str
+    """"starting", "running", "degraded" or "stopping"."""
+    started_at: datetime
+    config: str | None
+    state_directory: str
+    enabled: bool
+    disabled_by: str | None
+
+
+@frozen(kw_only=True)
+class Overview(ScreenBase):
+    """The answer to "is all well?", and what stands behind it."""
+
+    now: datetime
+    zone: str
+    ok: bool
+    verdict: str
+    """One sentence: "All is well: 41 jobs, next "backup" in 12 min"."""
+    daemon: DaemonSummary
+    counts: JobCounts
+    attention: tuple[Attention, ...]
+    """Matters that need a person, the worst first."""
+    attention_extent: Extent
+    running: tuple[RunningRow, ...]
+    running_extent: Extent
+    waiting: tuple[WaitingRow, ...]
+    waiting_extent: Extent
+    upcoming: tuple[UpcomingStart, ...]
+    """The next ten starts, one of each job."""
+    strip: Strip
+    absence: Absence | None = None
+    """Events since the person looked last; None if nothing is known of that."""
+
+
+async def load_overview(source: RecordSource, absence: Absence | None = None) -> Overview:
+    """Read what the overview shows, and build it."""
+    status, strip = await gather(source.status(), load_strip(source))
+    failed = [job["run_id"] for job in status["failed"][:MAX_ATTENTIONS] if job["run_id"]]
+    running = list(dict.fromkeys(run["job"] for run in status["running"][:MAX_ROWS]))
+    ends, usual = await gather(source.runs_by_id(failed), find_usual_durations(source, running))
+    pids = [run["pid"] for run in status["running"][:MAX_ROWS] if run["pid"] is not None]
+    return build_overview(
+        status,
+        source.now(),
+        source.zone.key,
+        ends=ends,
+        usual=usual,
+        strip=strip,
+        absence=absence,
+        pids=frozenset(filter(is_process_there, pids)),
+    )
+
+
+def build_overview(
+    status: Mapping[str, Any],
+    now: datetime,
+    zone: str,
+    *,
+    ends: Mapping[str, Run],
+    usual: Mapping[str, UsualDuration | None],
+    strip: Strip,
+    absence: Absence | None = None,
+    pids: Container[int] = (),
+) -> Overview:
+    """Return the overview of a status; `ends` are the runs that failed last, by id, `pids` those that are there."""
+    verdict = judge_health(status, None, lambda at: relative_time(at, now))
+    attention = list(find_attentions(status, ends, now, local_times(zone, now)))
+    running, waiting = status["running"], status["waiting"]
+    return Overview(
+        now=now,
+        zone=zone,
+        ok=verdict.ok,
+        verdict=verdict.text,
+        daemon=_daemon_of(status),
+        counts=count_jobs(status),
+        attention=tuple(attention[:MAX_ATTENTIONS]),
+        attention_extent=Extent(min(len(attention), MAX_ATTENTIONS), len(attention)),
+        running=tuple(_running_row(run, usual.get(run["job"]), now, pids) for run in running[:MAX_ROWS]),
+        running_extent=Extent(min(len(running), MAX_ROWS), len(running)),
+        waiting=tuple(_waiting_row(run) for run in waiting[:MAX_ROWS]),
+        waiting_extent=Extent(min(len(waiting), MAX_ROWS), len(waiting)),
+        upcoming=list_upcoming(status),
+        strip=strip,
+        absence=absence,
+    )
+
+
+def list_upcoming(status: Mapping[str, Any]) -> tuple[UpcomingStart, ...]:
+    """Return the next starts in a status, one of each job."""
+    found = [(start["job"], _instant(start["at"])) for start in status["next"]]
+    return tuple(UpcomingStart(job, at, at) for job, at in found)
+
+
+def count_jobs(status: Mapping[str, Any]) -> JobCounts:
+    """Return the numbers in a status."""
+    lists = ("running", "waiting", "paused", "disabled", "failed", "overdue")
+    return JobCounts(jobs=status["jobs"], **{name: len(status[name]) for name in lists})
+
+
+def find_attentions(
+    status: Mapping[str, Any], ends: Mapping[str, Run], now: datetime, time: TimeFormat
+) -> Iterator[Attention]:
+    """Yield what needs a person, the worst first; `time` writes the instants in reasons."""
+    for problem in status["problems"]:
+        yield Attention(
+            kind="problem",
+            job=None,
+            why=" ".join(problem.split()),
+            action=Action("doctor", "", "see what to do", "rae-auto doctor"),
+        )
+    for failed in sorted(status["failed"], key=lambda job: job["at"] or "", reverse=True):
+        yield _failure(failed, ends.get(failed["run_id"] or ""), time)
+    for job in status["overdue"]:
+        yield Attention(
+            kind="overdue",
+            job=job["job"],
+            since=_instant(job["expected_by"]),
+            why=f"{job['job']} has not succeeded for longer than expected",
+            action=_run_action(job["job"], "run now"),
+        )
+    for run in status["running"]:
+        if run["overran_at"]:
+            yield Attention(
+                kind="too_long",
+                job=run["job"],
+                run_id=run["run_id"],
+                since=_instant(run["overran_at"]),
+                why=f"{run['job']} has been running for longer than expected",
+                action=Action("cancel", run["run_id"], "cancel", f"rae-auto cancel {run['run_id']}"),
+            )
+    for run in status["waiting"]:
+        waited = now - _instant(run["queued_at"])
+        if waited >= LONG_WAIT:
+            yield Attention(
+                kind="waiting",
+                job=run["job"],
+                run_id=run["run_id"],
+                since=_instant(run["queued_at"]),
+                why=f"{run['job']} has been waiting for {format_elapsed(waited)}: {run['waiting_for']}",
+                action=Action("cancel", run["run_id"], "cancel", f"rae-auto cancel {run['run_id']}"),
+            )
+
+
+def _failure(failed: Mapping[str, Any], run: Run | None, time: TimeFormat) -> Attention:
+    job, state = failed["job"], str(failed["state"]).replace("_", " ")
+    verb = f"was {state}" if state == "lost" else state
+    details = "" if run is None else describe_end(run, time)
+    times = f", {failed['failures']} times in a row" if failed["failures"] > 1 else ""
+    return Attention(
+        kind="lost" if state == "lost" else "failed",
+        job=job,
+        run_id=failed["run_id"],
+        since=_instant(failed["at"]) if failed["at"] else None,
+        why=f"{job} {verb}{times}{f': {details}' if details else ''}",
+        action=_run_action(job, "run again"),
+    )
+
+
+def describe_end(run: Run, time: TimeFormat) -> str:
+    """Return how a run ended, as a clause: "exit code 3"."""
+    code = f"exit code {run.exit_code}" if run.exit_code else ""
+    reason = run.reason.describe(time) if run.reason else ""
+    last = run.attempts[-1].result if run.attempts else None
+    return "; ".join(filter(None, (code, reason))) or (last.text if last else "")
+
+
+def _run_action(job: str, label: str) -> Action:
+    return Action("run", job, label, f"rae-auto trigger {job}")
+
+
+def _running_row(
+    run: Mapping[str, Any], usual: UsualDuration | None, now: datetime, pids: Container[int]
+) -> RunningRow:
+    started_at = _instant(run["started_at"] or run["queued_at"])
+    return RunningRow(
+        run_id=run["run_id"],
+        job=run["job"],
+        attempt=run["attempt"],
+        started_at=started_at,
+        elapsed=max(now - started_at, timedelta(0)),
+        usual=usual,
+        is_too_long=bool(run["overran_at"]),
+        pid=run["pid"],
+        seen_at=now if run["pid"] in pids else None,
+        proof=_describe_proof(run, pids),
+    )
+
+
+def _describe_proof(run: Mapping[str, Any], pids: Container[int]) -> str:
+    if run["state"] != "running":
+        return "its executor has been asked to start it"
+    if run["pid"] is None:
+        return "its executor runs it"
+    return f"process {run['pid']} is there" if run["pid"] in pids else f"process {run['pid']} has just ended"
+
+
+def _waiting_row(run: Mapping[str, Any]) -> WaitingRow:
+    return WaitingRow(
+        run_id=run["run_id"],
+        job=run["job"],
+        state=run["state"],
+        queued_at=_instant(run["queued_at"]),
+        waiting_for=run["waiting_for"] or "it is next",
+    )
+
+
+def _daemon_of(status: Mapping[str, Any]) -> DaemonSummary:
+    return DaemonSummary(
+        pid=status["pid"],
+        version=status["version"],
+        state=status["state"],
+        started_at=_instant(status["started_at"]),
+        config=status["config"],
+        state_directory=status["state_directory"],
+        enabled=status["enabled"],
+        disabled_by=status["disabled_by"],
+    )
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,1 @@
+"""Parts that several screens share, and the protocol by which screens read."""

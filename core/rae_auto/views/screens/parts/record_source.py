@@ -1,0 +1,265 @@
+"""The reading protocol of screens: what they need to know, from a running daemon or from a store.
+
+All methods are safe to call at the same time. Errors: those of `rae_auto.errors`, DaemonUnreachable among them.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from attrs import field, frozen
+
+from rae_auto.model.decision import Decision
+from rae_auto.model.job import Job
+from rae_auto.model.run import Run
+from rae_auto.views.screens.parts.base import UpcomingStart
+
+RUNS, SKIPS = "runs", "skips"
+"""Kinds of records that are counted: runs that are over by state, and skipped occurrences by reason."""
+
+
+@frozen
+class JobsFound:
+    """A part of the jobs that match, ordered by name, as records of `rae-auto list --json`."""
+
+    jobs: Sequence[Mapping[str, Any]]
+    matched: int
+    total: int
+
+
+@frozen(kw_only=True)
+class JobFacts:
+    """A job, and what is known of it now."""
+
+    definition: Job
+    info: Mapping[str, Any]
+    """The record of it in `rae-auto list --json`."""
+    last: Mapping[str, Any] | None = None
+    """The record of the run that ended last."""
+    triggers: Mapping[str, str] = field(factory=dict)
+    """A few words for each trigger, by id."""
+    trigger_problems: Mapping[str, str] = field(factory=dict)
+    """Why triggers don't work at present, by id."""
+    defined_at: str | None = None
+    """File and line of the definition; None for an added job."""
+    guards: Mapping[str, str] = field(factory=dict)
+    """The answers of guards that can be computed now, "yes: …" or "no: …", by id; "unknown: …" for the others."""
+
+
+@frozen
+class RecordCount:
+    """The number of records of one outcome in a step of time; `start` is None where no steps were asked for.
+
+    `outcome` is the state of runs, or the reason's code of skipped occurrences.
+    """
+
+    start: datetime | None
+    outcome: str
+    count: int
+
+
+@frozen
+class OutputPlace:
+    """Where the output of an attempt is."""
+
+    path: Path
+    state: str
+    attempt: int
+
+
+@frozen
+class WorldSpan:
+    """A span in which the daemon could not start anything, or a step of the clock.
+
+    `kind` is "down", "suspended", "clock_forward" or "clock_back".
+    """
+
+    kind: str
+    since: datetime
+    until: datetime
+    text: str
+
+
+@frozen
+class StartsFound:
+    """Starts to come, ascending; complete until `until`."""
+
+    starts: Sequence[UpcomingStart]
+    until: datetime
+
+
+@frozen(kw_only=True)
+class JobSpan:
+    """The records of a job in a span of time: one by one, or as numbers where there are too many."""
+
+    runs: Sequence[Run]
+    """The runs that were queued in the span or before it and were open in it, newest first; empty if there are more
+    than were asked for."""
+    skips: Sequence[Decision]
+    """The decisions not to run, newest first; empty if there are more than were asked for."""
+    counts: Sequence[RecordCount]
+    """The numbers of runs that are over, and of skips as "decided_skip", by step, where there are too many."""
+    run_count: int
+    skip_count: int
+    earlier: Sequence[Run]
+    """Some other runs, newest first: they tell how long a run usually takes."""
+    starts: Sequence[UpcomingStart]
+    """The scheduled starts to come in the span."""
+    starts_until: datetime
+    """They are complete until then."""
+
+
+@frozen
+class ExpectedCounts:
+    """The number of starts that are due in each step of time, by the start of the step; complete until `until`."""
+
+    counts: Mapping[datetime, int]
+    until: datetime
+    is_pending: bool = False
+    """True while they are still being computed: ask again."""
+
+
+class RecordSource(Protocol):
+    """Reads what screens need."""
+
+    has_daemon: bool
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The configured time zone."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the present instant."""
+        ...
+
+    async def status(self) -> Mapping[str, Any]:
+        """Return the record of `rae-auto status --json`."""
+        ...
+
+    async def max_parallel(self) -> int:
+        """Return how many attempts may run at once."""
+        ...
+
+    async def jobs(self, text: str = "", *, offset: int = 0, limit: int = 50) -> JobsFound:
+        """Return jobs whose names contain a text, from the `offset`-th on."""
+        ...
+
+    async def job(self, job: str) -> JobFacts:
+        """Return a job and what is known of it. Errors: JobNotFound."""
+        ...
+
+    async def runs(
+        self,
+        job: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        states: Sequence[str] = (),
+        limit: int = 100,
+    ) -> Sequence[Run]:
+        """Return the runs that were queued in a span, those that are open included, newest first."""
+        ...
+
+    async def run(self, run: str) -> Run:
+        """Return a run by its id, or the begin of it. Errors: RunNotFound."""
+        ...
+
+    async def runs_by_id(self, runs: Sequence[str]) -> Mapping[str, Run]:
+        """Return runs by their whole ids, those that are found, in one question."""
+        ...
+
+    async def newest_runs(
+        self, jobs: Sequence[str], *, states: Sequence[str] = (), limit: int = 1
+    ) -> Mapping[str, Sequence[Run]]:
+        """Return the newest runs of each of these jobs, newest first, in one question."""
+        ...
+
+    async def newest_skips(self, jobs: Sequence[str], *, limit: int = 1) -> Mapping[str, Sequence[Decision]]:
+        """Return the newest decisions that led to no run of each of these jobs, newest first, in one question."""
+        ...
+
+    async def durations(
+        self,
+        jobs: Sequence[str] | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+    ) -> Mapping[str, Sequence[timedelta]]:
+        """Return how long successful runs of a span took, by job, newest first, in one question.
+
+        They are the `limit` newest ones of each of these jobs, or of all jobs together.
+        """
+        ...
+
+    async def skips(
+        self,
+        job: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[Decision]:
+        """Return the decisions that led to no run, of a span of decision times, newest first."""
+        ...
+
+    async def count(
+        self,
+        kind: str,
+        job: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        step: timedelta | None = None,
+    ) -> Sequence[RecordCount]:
+        """Return how many records of a kind (`RUNS`, `SKIPS`) there are in a span, by outcome and step of time.
+
+        Runs count at the instant at which they were queued, as in `runs`, but only those that are over. Steps are
+        whole minutes and begin at `since`, which is part of the span; `until` isn't.
+        """
+        ...
+
+    async def job_spans(
+        self, jobs: Sequence[str], since: datetime, until: datetime, step: timedelta, limit: int
+    ) -> Mapping[str, JobSpan]:
+        """Return the records of jobs in a span, of each at most `limit` runs and as many skips, or numbers instead."""
+        ...
+
+    async def starts(self, job: str | None, since: datetime, until: datetime, limit: int = 100) -> StartsFound:
+        """Return the scheduled starts to come, of a job or of all."""
+        ...
+
+    async def expected(self, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:
+        """Return how many scheduled starts of all jobs are due in each step of a span to come."""
+        ...
+
+    async def day_notes(self, since: datetime, until: datetime) -> Mapping[date, Sequence[str]]:
+        """Return what guards that depend on the date alone forbid on the days of a span, by the configured zone."""
+        ...
+
+    async def why(self, job: str, at: str | None = None, run: str | None = None) -> Mapping[str, Any]:
+        """Return the record of `rae-auto why --json`. Errors: JobNotFound, RunNotFound, BadRequest."""
+        ...
+
+    def output(self, run: Run, attempt: int | None = None) -> OutputPlace:
+        """Return where the output of an attempt is, by default of the latest."""
+        ...
+
+    async def health(self) -> Mapping[str, Any]:
+        """Return the facts of `rae-auto health --json`."""
+        ...
+
+    async def findings(self) -> Sequence[Mapping[str, Any]]:
+        """Return the records of `rae-auto doctor --json`; this may take a second."""
+        ...
+
+    async def outbox(self) -> Sequence[Mapping[str, Any]]:
+        """Return the records of notices that are not delivered yet."""
+        ...
+
+    async def world(self, since: datetime, until: datetime) -> Sequence[WorldSpan]:
+        """Return the downtimes, suspensions and steps of the clock in a span, ascending."""
+        ...

@@ -1,0 +1,306 @@
+"""The page of a run: its life from the due instant to its verified end, and how it differs from the last good run."""
+
+from asyncio import gather
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from attrs import frozen
+
+from rae_auto.errors import JobNotFound
+from rae_auto.model.job import Job
+from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
+from rae_auto.model.reasons import Due
+from rae_auto.model.reasons.base import TimeFormat
+from rae_auto.model.run import Attempt, Result, Run, RunState
+from rae_auto.views.screens.output_page import OutputPage, read_output_end
+from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase, UsualDuration, local_times
+from rae_auto.views.screens.parts.durations import EXAMINED_RUNS, usual_duration
+from rae_auto.views.screens.parts.record_source import JobFacts, RecordSource
+
+NOTABLE_CHANGE = 1.5
+"""The factor by which a duration or a memory must differ to be among the differences."""
+
+
+@frozen(kw_only=True)
+class RunPhase:
+    """A span in the life of a run, or an instant where `until` equals `since`.
+
+    `kind` is "due", "late", "waiting", "attempt", "retry_delay", "stopping" or "ended".
+    """
+
+    kind: str
+    since: datetime
+    until: datetime | None
+    """None while the phase goes on."""
+    text: str
+    state: str | None = None
+    """The state in which an attempt ended; None for other phases."""
+
+
+@frozen(kw_only=True)
+class AttemptRow:
+    """An attempt of a run, or the one that goes on."""
+
+    number: int
+    state: str
+    started_at: datetime
+    finished_at: datetime | None
+    duration: timedelta | None
+    exit_code: int | None = None
+    signal: int | None = None
+    text: str = ""
+    """Its end in words."""
+    cpu_time: timedelta | None = None
+    max_memory: int | None = None
+    """Bytes."""
+
+
+@frozen(kw_only=True)
+class RunDifference:
+    """One way in which a run differs from the last good one."""
+
+    subject: str
+    then: str
+    now: str
+
+
+@frozen(kw_only=True)
+class RunPage(ScreenBase):
+    """All that there is to know of a run."""
+
+    now: datetime
+    zone: str
+    run_id: str
+    job: str
+    state: str
+    trigger: str
+    cause: str
+    """Why it was started, as a clause."""
+    why: str
+    """Why it is in its state, as a sentence."""
+    reason: str | None
+    """The code of the reason of its end, which `rae-auto explain` explains; None if there is none."""
+    due_at: datetime
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    duration: timedelta | None
+    lateness: timedelta | None
+    exit_code: int | None
+    phases: tuple[RunPhase, ...]
+    attempts: tuple[AttemptRow, ...]
+    argv: tuple[str, ...]
+    """The command as it is defined now; arguments given by hand included."""
+    working_directory: str | None
+    variables: tuple[str, ...]
+    """Names of the variables that the definition sets or passes on, and of those given by hand."""
+    resources: Mapping[str, int]
+    event: Mapping[str, Any] | None
+    facts: tuple[Fact, ...]
+    """All facts behind the decision, as `why` lists them."""
+    usual: UsualDuration | None
+    last_good: str | None
+    """The id of the successful run before this one."""
+    differences: tuple[RunDifference, ...]
+    output: OutputPage | None
+    """The end of the output of the latest attempt; None if there is none."""
+    actions: tuple[Action, ...]
+
+
+async def load_run_page(source: RecordSource, run: str) -> RunPage:
+    """Read what the page of a run shows, and build it. Errors: RunNotFound."""
+    found = await source.run(run)
+    why, good, job = await gather(
+        source.why(found.job, run=found.id),
+        source.runs(found.job, states=(RunState.SUCCEEDED,), until=found.queued_at, limit=EXAMINED_RUNS + 1),
+        _find_job(source, found.job),
+    )
+    return build_run_page(
+        found,
+        job,
+        why=why,
+        good=[one for one in good if one.id != found.id],
+        output=read_output_end(source, found) if found.attempt else None,
+        now=source.now(),
+        zone=source.zone.key,
+    )
+
+
+async def _find_job(source: RecordSource, job: str) -> JobFacts | None:
+    try:
+        return await source.job(job)
+    except JobNotFound:
+        return None
+
+
+def build_run_page(
+    run: Run,
+    job: JobFacts | None,
+    *,
+    why: Mapping[str, Any],
+    good: Sequence[Run],
+    output: OutputPage | None,
+    now: datetime,
+    zone: str,
+) -> RunPage:
+    """Return the page of a run; `job` is None if it was removed, `good` are successful runs before it, newest first."""
+    definition = None if job is None else job.definition
+    late = None if run.started_at is None else max(run.started_at - run.scheduled_for, timedelta(0))
+    return RunPage(
+        now=now,
+        zone=zone,
+        run_id=run.id,
+        job=run.job,
+        state=run.state.value,
+        trigger=run.trigger,
+        cause=run.cause.text,
+        why=why["answer"],
+        reason=None if run.reason is None else run.reason.code,
+        due_at=run.scheduled_for,
+        queued_at=run.queued_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        duration=run.duration,
+        lateness=late,
+        exit_code=run.exit_code,
+        phases=tuple(list_phases(run, local_times(zone, now))),
+        attempts=tuple(_attempt_rows(run)),
+        argv=() if definition is None else (*_command_of(definition), *run.inputs.args),
+        working_directory=None if definition is None else definition.cwd or definition.directory,
+        variables=_variables(run, definition),
+        resources=dict(run.conditions.resources),
+        event=run.event,
+        facts=tuple(Fact(fact["subject"], fact["text"]) for fact in why["facts"]),
+        usual=usual_duration(good[:EXAMINED_RUNS]),
+        last_good=good[0].id if good else None,
+        differences=tuple(find_differences(run, good[0])) if good else (),
+        output=output,
+        actions=tuple(_actions(run)),
+    )
+
+
+def list_phases(run: Run, time: TimeFormat) -> Iterator[RunPhase]:
+    """Yield the phases of a run's life in order of time; together they cover it without gaps."""
+    due = f"due at {time(run.scheduled_for)}" if isinstance(run.cause, Due) else run.cause.describe(time)
+    yield RunPhase(kind="due", since=run.scheduled_for, until=run.scheduled_for, text=due)
+    if run.queued_at > run.scheduled_for:
+        yield RunPhase(kind="late", since=run.scheduled_for, until=run.queued_at, text="until it was decided")
+    attempts = list(run.attempts)
+    first = attempts[0].started_at if attempts else run.attempt_started_at or run.finished_at
+    if first is None or first > run.queued_at:
+        reasons = dict.fromkeys(reason.describe_past(time) for reason in run.waited_for)
+        yield RunPhase(kind="waiting", since=run.queued_at, until=first, text="; ".join(reasons) or "waiting to start")
+    previous = None
+    for attempt in attempts:
+        if previous is not None and attempt.started_at > previous:
+            yield _delay(previous, attempt.started_at, attempt.number)
+        text = f"attempt {attempt.number}: {attempt.end_text}"
+        yield RunPhase(
+            kind="attempt",
+            since=attempt.started_at,
+            until=attempt.finished_at,
+            text=text,
+            state=attempt.state.value,
+        )
+        previous = attempt.finished_at
+    if run.state.active and run.attempt_started_at is not None:
+        if previous is not None and run.attempt_started_at > previous:
+            yield _delay(previous, run.attempt_started_at, run.attempt)
+        kind = "attempt" if run.stopping is None else "stopping"
+        verb = run.state.value if run.stopping is None else f"is being ended ({run.stopping.state.text})"
+        yield RunPhase(kind=kind, since=run.attempt_started_at, until=None, text=f"attempt {run.attempt}: {verb}")
+    elif run.state is RunState.RETRYING and previous is not None:
+        yield RunPhase(kind="retry_delay", since=previous, until=None, text=f"until attempt {run.attempt + 1}")
+    if run.finished_at is not None:
+        text = run.state.text if run.reason is None else f"{run.state.text}: {run.reason.describe(time)}"
+        yield RunPhase(kind="ended", since=run.finished_at, until=run.finished_at, text=text)
+
+
+def _delay(since: datetime, until: datetime, attempt: int) -> RunPhase:
+    return RunPhase(kind="retry_delay", since=since, until=until, text=f"until attempt {attempt}")
+
+
+def find_differences(run: Run, good: Run) -> Iterator[RunDifference]:
+    """Yield what is other than in an earlier run that succeeded."""
+    if run.state is not good.state and run.state.final:
+        yield RunDifference(subject="end", then=good.state.text, now=run.state.text)
+    if run.exit_code != good.exit_code and run.state.final:
+        yield RunDifference(subject="exit code", then=_text(good.exit_code), now=_text(run.exit_code))
+    if run.duration is not None and good.duration is not None and _differs(run.duration, good.duration):
+        yield RunDifference(subject="duration", then=format_elapsed(good.duration), now=format_elapsed(run.duration))
+    then, now = _memory(good), _memory(run)
+    if then and now and _differs(timedelta(seconds=then), timedelta(seconds=now)):
+        yield RunDifference(subject="memory", then=format_bytes(then), now=format_bytes(now))
+    for subject in ("trigger", "attempt"):
+        if getattr(run, subject) != getattr(good, subject):
+            yield RunDifference(subject=subject, then=_text(getattr(good, subject)), now=_text(getattr(run, subject)))
+    if run.terms != good.terms:
+        yield RunDifference(
+            subject="definition", then="timeout, executor or success codes were others", now="as it is now"
+        )
+    if run.inputs != good.inputs:
+        names = (", ".join((*one.inputs.env, *one.inputs.args)) or "nothing" for one in (good, run))
+        yield RunDifference(subject="given by hand", then=next(names), now=next(names))
+
+
+def _differs(one: timedelta, other: timedelta) -> bool:
+    low, high = sorted((one.total_seconds(), other.total_seconds()))
+    return high - low >= 1 and high >= low * NOTABLE_CHANGE
+
+
+def _memory(run: Run) -> int | None:
+    return max((a.result.max_memory for a in run.attempts if a.result and a.result.max_memory), default=None)
+
+
+def _text(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _attempt_rows(run: Run) -> Iterator[AttemptRow]:
+    for attempt in run.attempts:
+        yield _attempt_row(run, attempt)
+    if run.state.active and run.attempt_started_at is not None:
+        yield AttemptRow(
+            number=run.attempt,
+            state=run.state.value,
+            started_at=run.attempt_started_at,
+            finished_at=None,
+            duration=None,
+        )
+
+
+def _attempt_row(run: Run, attempt: Attempt) -> AttemptRow:
+    result = attempt.result or Result()
+    return AttemptRow(
+        number=attempt.number,
+        state=attempt.state.value,
+        started_at=attempt.started_at,
+        finished_at=attempt.finished_at,
+        duration=run.duration_of(attempt),
+        exit_code=result.exit_code,
+        signal=result.signal,
+        text=attempt.end_text,
+        cpu_time=result.cpu_time,
+        max_memory=result.max_memory,
+    )
+
+
+def _command_of(job: Job) -> tuple[str, ...]:
+    if job.command:
+        return tuple(job.argv)
+    if job.shell is not None:
+        return (job.shell_program or "/bin/sh", "-c", job.shell)
+    return (str(job.script or job.python or job.executor_ref.type), *map(str, job.args))
+
+
+def _variables(run: Run, job: Job | None) -> tuple[str, ...]:
+    defined = () if job is None else (*job.env, *job.secret_files, *job.pass_env)
+    return tuple(dict.fromkeys((*defined, *run.inputs.env)))
+
+
+def _actions(run: Run) -> Iterator[Action]:
+    if not run.state.final:
+        yield Action("cancel", run.id, "cancel", f"rae-auto cancel {run.id}")
+    else:
+        yield Action("run", run.job, "run again", f"rae-auto trigger {run.job}")

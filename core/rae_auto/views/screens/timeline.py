@@ -1,0 +1,348 @@
+"""The timeline: jobs over time, with what ran, waited, was skipped, and is expected."""
+
+from asyncio import gather
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+
+from attrs import frozen
+
+from rae_auto.errors import BadRequest
+from rae_auto.model.decision import Decision
+from rae_auto.model.reasons.base import TimeFormat
+from rae_auto.model.run import Run
+from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, local_times
+from rae_auto.views.screens.parts.record_source import (
+    RUNS,
+    SKIPS,
+    JobsFound,
+    JobSpan,
+    RecordCount,
+    RecordSource,
+    WorldSpan,
+)
+from rae_auto.views.screens.parts.strip import group_of
+
+MIN_IDLE_PART = 0.06
+"""The part of the whole span from which time without a mark can be left out."""
+
+MAX_TIMELINE_JOBS = 40
+"""Number of jobs on a timeline; the others come by `offset`."""
+
+MAX_BARS = 40
+"""Number of runs, and of skips, of a job that are shown one by one; a row with more has cells instead."""
+
+CELLS = 120
+"""Number of cells that a span is cut into, about."""
+
+MIN_TIMELINE_SPAN, MAX_TIMELINE_SPAN = timedelta(minutes=1), timedelta(days=35)
+DECIDED_SKIP = "decided_skip"
+"""The outcome of decisions not to run among the numbers of a `JobSpan`, where "skipped" is a state of runs."""
+
+DEFAULT_DURATION = timedelta(minutes=1)
+"""The length of an expected bar of a job that has not run yet."""
+
+
+@frozen(kw_only=True)
+class AttemptBar:
+    """An attempt on the timeline."""
+
+    number: int
+    started_at: datetime
+    ended_at: datetime | None
+    state: str
+
+
+@frozen(kw_only=True)
+class RunBar:
+    """A run on the timeline: due, waiting from `queued_at` to `started_at`, then its attempts."""
+
+    run_id: str
+    state: str
+    due_at: datetime
+    queued_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    """None while it goes on."""
+    attempts: tuple[AttemptBar, ...]
+    lateness: timedelta
+    """From the due instant to the first start, or to now."""
+    text: str
+    """Its state and reason in words."""
+
+
+@frozen(kw_only=True)
+class SkipMark:
+    """A decision not to run: a hollow mark at `at`, or from `since` to `at` for instants skipped together."""
+
+    at: datetime
+    since: datetime | None
+    count: int
+    reason: str
+    text: str
+
+
+@frozen(kw_only=True)
+class ExpectedBar:
+    """A start to come, as long as runs of the job usually take."""
+
+    at: datetime
+    ends_at: datetime
+    note: str
+
+
+@frozen(kw_only=True)
+class TimelineCell:
+    """The numbers of a job in a step of time, in a row with too many runs to show one by one."""
+
+    start: datetime
+    good: int
+    bad: int
+    stopped: int
+    skipped: int
+
+
+@frozen(kw_only=True)
+class TimelineRow:
+    """A job on the timeline. It has bars and skips, or cells where there are too many of them."""
+
+    job: str
+    bars: tuple[RunBar, ...]
+    skips: tuple[SkipMark, ...]
+    expected: tuple[ExpectedBar, ...]
+    cells: tuple[TimelineCell, ...]
+    runs: int
+    """Number of runs in the span."""
+    skipped: int
+    """Number of decisions not to run in the span."""
+    expected_until: datetime
+    """Expectations are complete until then."""
+
+
+@frozen(kw_only=True)
+class ConcurrencyStep:
+    """So many runs are active from `at` until the next step."""
+
+    at: datetime
+    active: int
+
+
+@frozen(kw_only=True)
+class Timeline(ScreenBase):
+    """Jobs over a span of time."""
+
+    now: datetime
+    zone: str
+    since: datetime
+    until: datetime
+    rows: tuple[TimelineRow, ...]
+    jobs_extent: Extent
+    """The part of the matching jobs that is shown."""
+    cell_step: timedelta
+    """The length of a cell, in rows that have cells."""
+    bands: tuple[WorldSpan, ...]
+    """Downtimes, suspensions, steps of the clock."""
+    concurrency: tuple[ConcurrencyStep, ...]
+    """Numbers of shown runs that were active, as steps; of rows with cells nothing is counted."""
+    concurrency_extent: Extent
+    """The part of the runs of the span, of all jobs, that `concurrency` counts."""
+    max_parallel: int
+    totals: Mapping[str, int]
+    """Numbers of all jobs in the span by state, of runs that are over, and "skipped"."""
+    idle: tuple[tuple[datetime, datetime], ...]
+    """The longer spans in which nothing is shown of any of these jobs."""
+
+
+async def load_timeline(
+    source: RecordSource,
+    since: datetime,
+    until: datetime,
+    *,
+    text: str = "",
+    offset: int = 0,
+    limit: int = MAX_TIMELINE_JOBS,
+) -> Timeline:
+    """Read the timeline of jobs whose names contain a text, from the `offset`-th on. Errors: BadRequest."""
+    if not MIN_TIMELINE_SPAN <= until - since <= MAX_TIMELINE_SPAN:
+        raise BadRequest("a timeline shows between a minute and 35 days; choose another span")
+    found, counts, skips, bands, max_parallel = await gather(
+        source.jobs(text, offset=offset, limit=min(limit, MAX_TIMELINE_JOBS)),
+        source.count(RUNS, since=since, until=until),
+        source.count(SKIPS, since=since, until=until),
+        source.world(since, until),
+        source.max_parallel(),
+    )
+    names = [job["id"] for job in found.jobs]
+    return build_timeline(
+        found,
+        await source.job_spans(names, since, until, cell_step_of(until - since), MAX_BARS),
+        counts=counts,
+        skips=skips,
+        bands=bands,
+        max_parallel=max_parallel,
+        now=source.now(),
+        zone=source.zone.key,
+        since=since,
+        until=until,
+    )
+
+
+def cell_step_of(span: timedelta) -> timedelta:
+    """Return the length of a cell: whole minutes, so that about `CELLS` of them cover the span."""
+    return timedelta(minutes=max(round(span / CELLS / timedelta(minutes=1)), 1))
+
+
+def build_timeline(
+    found: JobsFound,
+    spans: Mapping[str, JobSpan],
+    *,
+    counts: Sequence[RecordCount],
+    skips: Sequence[RecordCount],
+    bands: Sequence[WorldSpan],
+    max_parallel: int,
+    now: datetime,
+    zone: str,
+    since: datetime,
+    until: datetime,
+) -> Timeline:
+    """Return the timeline of these jobs; `counts` and `skips` are the numbers of all jobs in the span."""
+    time = local_times(zone, now)
+    rows = tuple(_row(job["id"], spans[job["id"]], now, time) for job in found.jobs)
+    totals = Counter({"skipped": sum(one.count for one in skips)})
+    for one in counts:
+        totals["skipped_runs" if one.outcome == "skipped" else one.outcome] += one.count
+    drawn = sum(len(row.bars) for row in rows)
+    return Timeline(
+        now=now,
+        zone=zone,
+        since=since,
+        until=until,
+        rows=rows,
+        jobs_extent=Extent(len(rows), found.matched),
+        cell_step=cell_step_of(until - since),
+        bands=tuple(bands),
+        concurrency=tuple(count_active((bar for row in rows for bar in row.bars), since, until, now)),
+        concurrency_extent=Extent(drawn, max(drawn, sum(one.count for one in counts))),
+        max_parallel=max_parallel,
+        totals=dict(totals),
+        idle=tuple(find_idle(rows, bands, since, until, now)),
+    )
+
+
+def find_idle(
+    rows: Iterable[TimelineRow], bands: Iterable[WorldSpan], since: datetime, until: datetime, now: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the spans of at least `MIN_IDLE_PART` of the whole in which there is nothing to see, with a margin."""
+    step, least = cell_step_of(until - since), (until - since) * MIN_IDLE_PART
+    margin = least / 8
+    busy = [(now, now), *((band.since, band.until) for band in bands)]
+    for row in rows:
+        busy += [(min(bar.due_at, bar.queued_at), bar.ended_at or now) for bar in row.bars]
+        busy += [(mark.since or mark.at, mark.at) for mark in row.skips]
+        busy += [(bar.at, bar.ends_at) for bar in row.expected]
+        busy += [(cell.start, cell.start + step) for cell in row.cells]
+        if row.expected_until < until:
+            busy.append((max(row.expected_until, since), until))
+    reached = since - margin
+    for begin, end in [*sorted(busy), (until + margin, until + margin)]:
+        if begin - reached - 2 * margin >= least:
+            yield reached + margin, begin - margin
+        reached = max(reached, end)
+
+
+def _row(job: str, span: JobSpan, now: datetime, time: TimeFormat) -> TimelineRow:
+    usual = _usual(span)
+    return TimelineRow(
+        job=job,
+        bars=tuple(bar_of(run, now, time) for run in reversed(span.runs)),
+        skips=tuple(_mark(decision, time) for decision in reversed(span.skips)),
+        expected=tuple(
+            ExpectedBar(
+                at=start.starts_at or start.due_at, ends_at=(start.starts_at or start.due_at) + usual, note=start.note
+            )
+            for start in span.starts
+        ),
+        cells=tuple(_cells(span.counts)),
+        runs=span.run_count,
+        skipped=span.skip_count,
+        expected_until=span.starts_until,
+    )
+
+
+def _expected_bar(start: UpcomingStart, usual: timedelta) -> ExpectedBar:
+    at = start.starts_at or start.due_at
+    return ExpectedBar(at=at, ends_at=at + usual, note=start.note)
+
+
+def _usual(span: JobSpan) -> timedelta:
+    durations = [run.duration for run in (*span.runs, *span.earlier) if run.duration is not None]
+    if not durations:
+        return DEFAULT_DURATION
+    return timedelta(seconds=median(duration.total_seconds() for duration in durations))
+
+
+def bar_of(run: Run, now: datetime, time: TimeFormat) -> RunBar:
+    """Return the bar of a run."""
+    attempts = [
+        AttemptBar(number=one.number, started_at=one.started_at, ended_at=one.finished_at, state=one.state.value)
+        for one in run.attempts
+    ]
+    if run.state.active and run.attempt_started_at is not None:
+        attempts.append(
+            AttemptBar(number=run.attempt, started_at=run.attempt_started_at, ended_at=None, state=run.state.value)
+        )
+    reason = "" if run.reason is None else f": {run.reason.describe(time)}"
+    return RunBar(
+        run_id=run.id,
+        state=run.state.value,
+        due_at=run.scheduled_for,
+        queued_at=run.queued_at,
+        started_at=run.started_at,
+        ended_at=run.finished_at,
+        attempts=tuple(attempts),
+        lateness=max((run.started_at or run.finished_at or now) - run.scheduled_for, timedelta(0)),
+        text=f"{run.state.text}{reason}",
+    )
+
+
+def _mark(decision: Decision, time: TimeFormat) -> SkipMark:
+    return SkipMark(
+        at=decision.at,
+        since=decision.since,
+        count=decision.count,
+        reason=decision.reason.code,
+        text=decision.reason.describe_past(time),
+    )
+
+
+def _cells(counts: Sequence[RecordCount]) -> Iterator[TimelineCell]:
+    steps: dict[datetime, Counter[str]] = {}
+    for found in counts:
+        if found.start is not None:
+            group = "decided" if found.outcome == DECIDED_SKIP else group_of(found.outcome)
+            steps.setdefault(found.start, Counter())[group] += found.count
+    for start, groups in sorted(steps.items()):
+        yield TimelineCell(
+            start=start,
+            good=groups["good"],
+            bad=groups["bad"],
+            stopped=groups["stopped"],
+            skipped=groups["decided"],
+        )
+
+
+def count_active(bars: Iterable[RunBar], since: datetime, until: datetime, now: datetime) -> Iterator[ConcurrencyStep]:
+    """Yield how many of these runs had an attempt that went on, from each change to the next within the span."""
+    changes: Counter[datetime] = Counter()
+    for bar in bars:
+        for attempt in bar.attempts:
+            begin, end = max(attempt.started_at, since), min(attempt.ended_at or now, until)
+            if begin < end:
+                changes[begin] += 1
+                changes[end] -= 1
+    active = 0
+    for at, change in sorted(changes.items()):
+        if change:
+            active += change
+            yield ConcurrencyStep(at=at, active=active)

@@ -1,0 +1,218 @@
+"""An edited configuration, checked and simulated beside the one that runs. Nothing of it is saved."""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from attrs import frozen
+
+from rae_auto.model.primitives.formatting import format_elapsed, quote
+from rae_auto.simulation.contention import busiest, collisions
+from rae_auto.simulation.forecast import Forecast
+from rae_auto.views.screens.parts.base import Extent, ScreenBase
+from rae_auto.views.screens.parts.playback import Playback, build_playback
+
+MAX_STARTS = 200
+"""Number of added and removed starts that are listed."""
+
+MAX_TEXT_CHARACTERS = 1 << 20
+_LINE = re.compile(r"[^\n]*?:(\d+): ")
+
+
+@frozen(kw_only=True)
+class EditProblem:
+    """A message about the edited configuration."""
+
+    line: int | None
+    is_error: bool
+    text: str
+
+
+@frozen(kw_only=True)
+class ChangedStart:
+    """A start that the edit adds or removes."""
+
+    at: datetime
+    job: str
+    change: str
+    """"added" or "removed"."""
+
+
+@frozen(kw_only=True)
+class JobChange:
+    """The change of a job in the simulated span."""
+
+    job: str
+    change: str
+    """"added", "removed" or "changed"."""
+    starts_before: int
+    starts_after: int
+    waits_before: int
+    waits_after: int
+    skips_before: int
+    skips_after: int
+
+
+@frozen(kw_only=True)
+class AssumedGuard:
+    """A guard that reads the machine, and its answer in the simulated time."""
+
+    job: str
+    guard: str
+    answer: str
+    """"yes", "no" or "unknown"."""
+
+
+@frozen(kw_only=True)
+class WhatIf(ScreenBase):
+    """The changes that an edited configuration would make from `since` to `until`."""
+
+    now: datetime
+    zone: str
+    since: datetime
+    until: datetime
+    problems: tuple[EditProblem, ...]
+    is_usable: bool
+    """False if the edited text has errors; then nothing was simulated."""
+    jobs: tuple[JobChange, ...]
+    """The jobs whose starts, waits or skips differ."""
+    starts: tuple[ChangedStart, ...]
+    starts_extent: Extent
+    most_at_once_before: int
+    most_at_once_after: int
+    collisions_before: int
+    collisions_after: int
+    assumptions: tuple[str, ...]
+    """Assumptions of the simulation: durations, guards that read the machine, triggers that watch something."""
+    guards: tuple[AssumedGuard, ...]
+    """The guards of the edited configuration whose answer the simulation can only assume."""
+    playback: Playback | None
+    """The simulated time of the edited configuration, step by step; None if it has errors."""
+    patch: str
+    """The edit as a unified diff."""
+
+
+def build_what_if(
+    old_text: str,
+    new_text: str,
+    *,
+    errors: Sequence[str],
+    warnings: Sequence[str],
+    before: Forecast | None,
+    after: Forecast | None,
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    zone: str,
+) -> WhatIf:
+    """Return what an edit changes; without `after` it has errors, and nothing is compared."""
+    problems = [*(_problem(line, True) for line in errors), *(_problem(line, False) for line in warnings)]
+    starts = list(_changed_starts(before, after)) if before and after else []
+    return WhatIf(
+        now=now,
+        zone=zone,
+        since=since,
+        until=until,
+        problems=tuple(problems),
+        is_usable=after is not None,
+        jobs=tuple(_changed_jobs(before, after)) if before and after else (),
+        starts=tuple(starts[:MAX_STARTS]),
+        starts_extent=Extent(min(len(starts), MAX_STARTS), len(starts)),
+        most_at_once_before=_most_at_once(before),
+        most_at_once_after=_most_at_once(after),
+        collisions_before=_count_collisions(before),
+        collisions_after=_count_collisions(after),
+        assumptions=tuple(_assumptions(after)) if after else (),
+        guards=tuple(_assumed_guards(after)) if after else (),
+        playback=build_playback(after) if after else None,
+        patch=make_patch(old_text, new_text),
+    )
+
+
+def make_patch(old_text: str, new_text: str) -> str:
+    """Return an edit as a unified diff; "" if there is none."""
+    lines = difflib.unified_diff(
+        old_text.splitlines(keepends=True), new_text.splitlines(keepends=True), "a/rae.toml", "b/rae.toml"
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _problem(text: str, is_error: bool) -> EditProblem:
+    match = _LINE.match(text)
+    return EditProblem(line=int(match[1]) if match else None, is_error=is_error, text=text)
+
+
+def _starts_of(forecast: Forecast) -> Counter[tuple[datetime, str]]:
+    return Counter(
+        (seen.run.started_at, str(seen.run.job)) for seen in forecast.runs if seen.run.started_at is not None
+    )
+
+
+def _changed_starts(before: Forecast, after: Forecast) -> Iterator[ChangedStart]:
+    old, new = _starts_of(before), _starts_of(after)
+    changes = [(at, job, "removed") for at, job in (old - new).elements()]
+    changes += [(at, job, "added") for at, job in (new - old).elements()]
+    for at, job, change in sorted(changes):
+        yield ChangedStart(at=at, job=job, change=change)
+
+
+def _changed_jobs(before: Forecast, after: Forecast) -> Iterator[JobChange]:
+    old, new = _numbers_by_job(before), _numbers_by_job(after)
+    known_before, known_after = ({str(plan.job.id) for plan in one.scenario.plans} for one in (before, after))
+    for job in sorted(known_before | known_after):
+        change = "added" if job not in known_before else "removed" if job not in known_after else "changed"
+        if change == "changed" and old[job] == new[job]:
+            continue
+        yield JobChange(
+            job=job,
+            change=change,
+            starts_before=old[job]["starts"],
+            starts_after=new[job]["starts"],
+            waits_before=old[job]["waits"],
+            waits_after=new[job]["waits"],
+            skips_before=old[job]["skips"],
+            skips_after=new[job]["skips"],
+        )
+
+
+class _Numbers(dict[str, Counter[str]]):
+    def __missing__(self, job: str) -> Counter[str]:
+        return self.setdefault(job, Counter())
+
+
+def _numbers_by_job(forecast: Forecast) -> _Numbers:
+    numbers = _Numbers()
+    for seen in forecast.runs:
+        numbers[seen.run.job]["starts"] += seen.run.started_at is not None
+        numbers[seen.run.job]["waits"] += seen.wait is not None
+    for skip in forecast.skips:
+        numbers[skip.job]["skips"] += skip.count
+    return numbers
+
+
+def _most_at_once(forecast: Forecast | None) -> int:
+    if forecast is None:
+        return 0
+    peaks = busiest(forecast, 1)
+    return len(peaks[0].jobs) if peaks else min(len(forecast.runs), 1)
+
+
+def _count_collisions(forecast: Forecast | None) -> int:
+    return 0 if forecast is None else sum(collision.times for collision in collisions(forecast))
+
+
+def _assumed_guards(forecast: Forecast) -> Iterator[AssumedGuard]:
+    for job, guard in sorted(forecast.scenario.guards):
+        result = forecast.scenario.script.guard_says(job, guard, forecast.scenario.start)
+        yield AssumedGuard(job=job, guard=guard, answer=result.verdict.value)
+
+
+def _assumptions(forecast: Forecast) -> Iterator[str]:
+    for length, jobs in Counter(forecast.scenario.durations.values()).most_common(3):
+        yield f"a run of {jobs} of the jobs takes {format_elapsed(length)} and succeeds"
+    for job, trigger in forecast.unplayed:
+        yield f"trigger {quote(trigger)} of {quote(job)} reports nothing"
+    for job, guard in forecast.taken_for_yes:
+        yield f"guard {quote(guard)} of {quote(job)} says yes"

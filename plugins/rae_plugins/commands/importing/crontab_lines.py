@@ -1,0 +1,91 @@
+"""The lines of a crontab: comments, variables and entries, by the rules of crontab(5) of Debian's cron and cronie."""
+
+import re
+from collections.abc import Iterator
+
+from attrs import frozen
+
+_VARIABLE = re.compile(r"""\s*(?P<name>"[^"]+"|'[^']+'|[^\s"'=]+)\s*=\s*(?P<value>.*?)\s*$""")
+_MACRO = re.compile(r"@[A-Za-z]+")
+
+
+@frozen
+class CommentLine:
+    """A comment, without its `#`, or an empty line (None)."""
+
+    text: str | None
+
+
+@frozen
+class VariableLine:
+    """A variable, which counts for the entries below it."""
+
+    name: str
+    value: str
+
+
+@frozen
+class EntryLine:
+    """An entry: five fields or a macro, the user in a system crontab, and the command with its `%`."""
+
+    schedule: str
+    user: str | None
+    command: str
+    is_quiet: bool = False
+    """It began with `-`, which keeps cron from logging it."""
+
+
+@frozen
+class BadLine:
+    """A line that cron would refuse, and why."""
+
+    text: str
+    problem: str
+
+
+CrontabLine = CommentLine | VariableLine | EntryLine | BadLine
+
+
+def parse_crontab(text: str, *, has_users: bool) -> Iterator[tuple[int, CrontabLine]]:
+    """Yield each line of a crontab with its number, from 1."""
+    for number, line in enumerate(text.splitlines(), 1):
+        yield number, _parse_line(line, has_users=has_users)
+
+
+def _parse_line(line: str, *, has_users: bool) -> CrontabLine:
+    plain = line.strip()
+    if not plain:
+        return CommentLine(None)
+    if plain.startswith("#"):
+        return CommentLine(plain.removeprefix("#").strip())
+    variable = _VARIABLE.fullmatch(line)
+    # An entry may have a `=` too, but it begins with a field or a macro.
+    if variable is not None and re.match(r"""\s*["'A-Za-z_]""", line) and not plain.startswith("@"):
+        return VariableLine(_unquote(variable["name"]), _unquote(variable["value"]))
+    return _parse_entry(plain, has_users=has_users)
+
+
+def _unquote(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+
+
+def _parse_entry(plain: str, *, has_users: bool) -> EntryLine | BadLine:
+    is_quiet = plain.startswith("-")
+    rest = plain.removeprefix("-").lstrip()
+    count = 1 if _MACRO.match(rest) else 5
+    words = rest.split(None, count + has_users)
+    if len(words) <= count + has_users:
+        problem = "has no command" if len(words) > count or not has_users else "has no user and no command"
+        return BadLine(plain, problem if len(words) >= count else "has fewer than five fields")
+    schedule, user = " ".join(words[:count]), words[count] if has_users else None
+    return EntryLine(schedule, user, words[-1], is_quiet)
+
+
+def split_input(command: str) -> tuple[str, str | None]:
+    r"""Return a command and its standard input: what follows the first `%`, where further ones end lines.
+
+    `\%` is a percent sign.
+    """
+    parts = re.split(r"(?<!\\)%", command)
+    first, *lines = (part.replace("\\%", "%") for part in parts)
+    return first.rstrip(), "\n".join(lines) + "\n" if lines else None

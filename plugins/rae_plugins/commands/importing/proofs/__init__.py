@@ -1,0 +1,1 @@
+"""Proofs that imported jobs start when the source would."""

@@ -1,0 +1,64 @@
+"""Watch all jobs on a full screen: what runs, what needs you, and why.
+
+The screen is drawn with Textual, which only `run` imports; `--once` and `--plain` do without it. All that is shown are
+values of `rae_auto.screens`.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from rae_auto.api import Command, CommandContext
+from rae_auto.errors import PluginError
+from rae_auto.hookspecs import hookimpl
+
+RAE_API = 1
+
+MISSING_EXTRA = "rae-auto top needs further packages; install them with 'pip install \"rae-auto[ui]\"'"
+
+
+@frozen(kw_only=True)
+class TopCommand(Command):
+    """Watch all jobs on a full screen, as things happen. Press ? for the keys.
+
+    \b
+    Example: rae-auto top
+             rae-auto top --plain >> jobs.log
+    """
+
+    type: ClassVar[str] = "top"
+
+    once: bool = field(default=False, metadata={"help": "print one frame as text, and end"})
+    plain: bool = field(
+        default=False, metadata={"help": "print each change as a sentence on a line of its own, for screen readers"}
+    )
+    svg: str = field(default="", metadata={"help": "write one frame as a picture to this file, and end"})
+    read_only: bool = field(default=False, metadata={"help": "do nothing but watch: no runs, no pauses, no editing"})
+
+    def run(self, context: CommandContext) -> int:
+        """Show the jobs until the person leaves. Errors: PluginError if Textual isn't installed, ConfigError."""
+        import asyncio  # lazy: start-up
+
+        if self.once or self.plain:
+            from rae_plugins.commands.top.plain import print_changes, print_frame  # lazy: start-up
+
+            return asyncio.run(print_changes(context) if self.plain else print_frame(context))
+        try:
+            from rae_plugins.commands.top.app import TopApp, write_picture  # lazy: start-up
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in ("rae_plugins", "rae_auto"):
+                raise
+            raise PluginError(MISSING_EXTRA) from None
+        app = TopApp(context, read_only=self.read_only)
+        if self.svg:
+            asyncio.run(write_picture(app, Path(self.svg)))
+            return 0
+        app.run()
+        return app.return_code or 0
+
+
+@hookimpl
+def rae_commands() -> list[type[TopCommand]]:
+    """Return the command."""
+    return [TopCommand]

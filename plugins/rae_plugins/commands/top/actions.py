@@ -1,0 +1,68 @@
+"""Actions on jobs: run, cancel, pause and edit."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rae_auto.api import CommandContext
+from rae_auto.errors import SchedulerError
+
+if TYPE_CHECKING:
+    from rae_auto.screens import JobRow
+
+READ_ONLY = "--read-only: nothing is done to jobs here"
+
+
+async def request(context: CommandContext, command: str, **arguments: Any) -> Any:
+    """Return the daemon's answer to a command."""
+
+    def call() -> Any:
+        with context.connect() as daemon:
+            return daemon.call(command, **arguments)
+
+    return await asyncio.to_thread(call)
+
+
+async def run_job(context: CommandContext, row: "JobRow") -> str:
+    """Start a job; return what has been done."""
+    return f"started {row.job}: run {(await request(context, 'trigger', job=row.job))['run_id']}"
+
+
+async def cancel_runs(context: CommandContext, row: "JobRow") -> str:
+    """Cancel the open runs of a job; return what has been done."""
+    if not row.open_runs:
+        return f"{row.job} has no open run"
+    cancelled = (await request(context, "cancel", job=row.job))["cancelled"]
+    return f"cancelled {', '.join(cancelled) or 'nothing'} of {row.job}"
+
+
+async def toggle_pause(context: CommandContext, row: "JobRow") -> str:
+    """Pause a job, or resume it; return what has been done."""
+    command, done = ("resume", "resumed") if row.activity == "paused" else ("pause", "paused")
+    await request(context, command, job=row.job)
+    return f"{done} {row.job}"
+
+
+ACTIONS: dict[str, Callable[[CommandContext, "JobRow"], Any]] = {
+    "run": run_job,
+    "cancel": cancel_runs,
+    "pause": toggle_pause,
+}
+
+
+async def act(context: CommandContext, action: str, row: "JobRow", *, is_read_only: bool) -> tuple[str, bool]:
+    """Do something to a job; return a line about it, and whether it was done."""
+    if is_read_only:
+        return READ_ONLY, False
+    try:
+        return await ACTIONS[action](context, row), True
+    except (SchedulerError, OSError) as error:
+        return "; ".join(str(error).splitlines()), False
+
+
+def edit_command(job: str, config: Path | None) -> list[str]:
+    """Return the command that opens the definition of a job in the editor."""
+    options = [] if config is None else [f"--config={config}"]
+    return [sys.executable, "-m", "rae_auto", "edit", *options, "--", job]

@@ -1,0 +1,177 @@
+"""One frame as lines, as `--once` prints them, and the parts of which the full-screen view is made."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from rae_auto.toolkit.text_cells import count_cells
+from rae_plugins.commands.top.cells import (
+    activity_mark,
+    clock_text,
+    state_mark,
+    strip_of_day,
+    strip_of_marks,
+    took_part,
+    usual_text,
+)
+from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, cut, fit, line, wrap
+
+if TYPE_CHECKING:
+    from rae_auto.screens import Attention, JobList, JobRow, Overview
+
+COLUMN_WIDTHS = {"next": 13, "marks": 10, "last": 15, "took": 12, "usual": 13}
+"""The columns beside the name, from the one that is left out last to the one that is left out first.
+
+Each leaves a gap behind its longest text; the marks are the last column.
+"""
+
+MARGIN = 3
+MIN_NAME_WIDTH = 14
+UPCOMING_WIDTH = 13
+MAX_NAME_WIDTH = 32
+MIN_SCHEDULE_WIDTH = 12
+
+_ACTION_KEYS = {"run": "r", "cancel": "x", "resume": "p"}
+
+
+def verdict_line(overview: "Overview", width: int) -> Line:
+    """Return whether all is well, and which daemon says so."""
+    mark = Part(" ● ", "good") if overview.ok else Part(" ▲ ", "bad")
+    process = f"pid {overview.daemon.pid}" if overview.daemon.pid else overview.daemon.state
+    daemon = f"rae-auto {overview.daemon.version}, {process} "
+    left = cut((mark, Part(overview.verdict, "strong")), width - 1)
+    gap = width - cells_of(left) - len(daemon)
+    return (*left, Part(" " * gap), Part(daemon, "muted")) if gap > 0 else left
+
+
+def _verdict_lines(overview: "Overview", width: int) -> list[Line]:
+    """Return the verdict in as many lines as it needs."""
+    mark = line(verdict_line(overview, width)[0])
+    whole = (*mark, Part(overview.verdict))
+    return [verdict_line(overview, width)] if cells_of(whole) < width else wrap(overview.verdict, width, "strong", mark)
+
+
+def attention_lines(overview: "Overview", width: int, limit: int, *, is_whole: bool = False) -> list[Line]:
+    """Return what needs a person, each with its one action; of many the first ones, and how many more there are.
+
+    Each is cut to one line, or with `is_whole` takes as many lines as it needs.
+    """
+    found = overview.attention[:limit]
+    lines = [part for one in found for part in _attention_lines(one, width, is_whole=is_whole)]
+    more = overview.attention_extent.total - len(found)
+    return [*lines, line(Part(f"   and {more} more", "muted"))] if more > 0 else lines
+
+
+def _attention_lines(one: "Attention", width: int, *, is_whole: bool) -> list[Line]:
+    key = _ACTION_KEYS.get(one.action.kind)
+    action = f" {key} {one.action.label} " if key else f" {one.action.command} "
+    mark = state_mark("retrying") if one.kind in ("waiting", "undelivered") else Part("!", "bad")
+    begin, room = line(" ", mark, " "), width - count_cells(action) - 1
+    whole = (*begin, Part(one.why))
+    if is_whole and cells_of(whole) > room:
+        return [*wrap(one.why, width, begin=begin), *wrap(action.strip(), width, "muted", line("   → "))]
+    left = cut(whole, room)
+    return [(*left, Part(" " * (width - cells_of(left) - count_cells(action))), Part(action, "muted"))]
+
+
+def day_line(overview: "Overview", zone: ZoneInfo, width: int) -> Line:
+    """Return a day back and a day ahead in one line."""
+    strip = overview.strip
+    since, until = (at.astimezone(zone).strftime(" %a %H:%M ") for at in (strip.since, strip.until))
+    parts = strip_of_day(strip.cells, max(width - len(since) - len(until), 0))
+    return (Part(since, "muted"), *parts, Part(until, "muted"))
+
+
+def columns_for(width: int) -> frozenset[str]:
+    """Return which columns a view of some width has room for, beside the names."""
+    left = width - MARGIN - MIN_NAME_WIDTH
+    shown = set()
+    for name, column_width in COLUMN_WIDTHS.items():
+        left -= column_width
+        if left < 0:
+            break
+        shown.add(name)
+    return frozenset(shown)
+
+
+def name_width(width: int) -> int:
+    """Return how wide the column of names is in a view of some width."""
+    rest = MARGIN + 1 + sum(COLUMN_WIDTHS[name] for name in columns_for(width))
+    return max(min(width - rest, MAX_NAME_WIDTH), 8)
+
+
+def header_line(width: int) -> Line:
+    """Return the names of the columns."""
+    titles = {"next": "next", "last": "last", "took": "took", "usual": "usually", "marks": "last ten"}
+    shown = columns_for(width)
+    names = (
+        fit("   job", name_width(width) + MARGIN),
+        *(fit(title, COLUMN_WIDTHS[name]) for name, title in titles.items() if name in shown),
+        "  schedule" if _schedule_width(width) else "",
+    )
+    return cut(line(Part("".join(names), "title")), width)
+
+
+def _schedule_width(width: int) -> int:
+    """Return how much room is left for the schedule; 0 if that is too little."""
+    if len(columns_for(width)) < len(COLUMN_WIDTHS):
+        return 0
+    left = width - MARGIN - 3 - name_width(width) - sum(COLUMN_WIDTHS.values())
+    return left if left >= MIN_SCHEDULE_WIDTH else 0
+
+
+def job_line(row: "JobRow", zone: ZoneInfo, now: datetime, width: int) -> Line:
+    """Return the row of a job; in a narrow view without the columns that tell least."""
+    last = clock_text(row.last_ended_at, zone, now)
+    took = took_part(row, now)
+    due = "paused" if row.activity == "paused" else clock_text(row.next_at, zone, now)
+    cells: dict[str, Line] = {
+        "next": line(fit(due, COLUMN_WIDTHS["next"])),
+        "last": line(
+            state_mark(row.last_state) if row.last_state else " ",
+            Part(fit(f" {last}" if row.last_state else " never", COLUMN_WIDTHS["last"] - 1), "muted"),
+        ),
+        "took": line(Part(fit(took.text, COLUMN_WIDTHS["took"]), took.role)),
+        "usual": line(Part(fit(usual_text(row), COLUMN_WIDTHS["usual"]), "muted")),
+        "marks": tuple(strip_of_marks(row.history.marks, COLUMN_WIDTHS["marks"])),
+    }
+    shown = columns_for(width)
+    parts = (
+        Part(" "),
+        activity_mark(row),
+        Part(" "),
+        Part(fit(row.job, name_width(width)), "strong" if row.activity == "running" else ""),
+        *(part for name, found in cells.items() if name in shown for part in found),
+        Part(f"  {row.schedule}" if _schedule_width(width) else "", "muted"),
+    )
+    return cut(parts, width)
+
+
+def whole_frame(overview: "Overview", jobs: "JobList", zone: ZoneInfo, width: int) -> list[Line]:
+    """Return everything at once: verdict, what needs a person, what waits, the jobs and the next starts."""
+    waiting = [
+        part
+        for run in overview.waiting[:20]
+        for part in wrap(f"{run.job} waits: {run.waiting_for}", width, begin=line(" ", state_mark(run.state), " "))
+    ]
+    upcoming = [
+        cut(
+            line(
+                "   ", fit(clock_text(start.starts_at or start.due_at, zone, overview.now), UPCOMING_WIDTH), start.job
+            ),
+            width,
+        )
+        for start in overview.upcoming
+    ]
+    extent = jobs.extent
+    missing = [] if extent.is_complete else [line(Part(f"   {extent.describe('job', str)}", "muted"))]
+    return [
+        *_verdict_lines(overview, width),
+        *attention_lines(overview, width, 20, is_whole=True),
+        *waiting,
+        (),
+        header_line(width),
+        *(job_line(row, zone, overview.now, width) for row in jobs.rows),
+        *missing,
+        *([(), line(Part("   next starts", "title")), *upcoming] if upcoming else []),
+    ]

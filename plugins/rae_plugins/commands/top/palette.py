@@ -1,0 +1,65 @@
+"""The colours of the roles, calm ones on a dark ground; shapes tell the same, so that no colour is needed."""
+
+import re
+from collections.abc import Iterable
+
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual.strip import Strip
+from textual.theme import Theme
+
+from rae_plugins.commands.top.styled_lines import Line, printable_text
+
+GROUND, RAISED, CHOSEN = "#11151c", "#171c26", "#232c3d"
+TEXT, QUIET = "#c9d1dc", "#7d8899"
+
+STYLES = {
+    "": Style.parse(TEXT),
+    "good": Style.parse("#7fb685"),
+    "bad": Style.parse("bold #e5786d"),
+    "busy": Style.parse("bold #6cb6eb"),
+    "waiting": Style.parse("#d9b26a"),
+    "muted": Style.parse(QUIET),
+    "strong": Style.parse("bold #eef2f7"),
+    "title": Style.parse("#8fa3bf"),
+}
+
+THEME = Theme(
+    name="rae",
+    primary="#6cb6eb",
+    secondary="#8fa3bf",
+    warning="#d9b26a",
+    error="#e5786d",
+    success="#7fb685",
+    accent="#6cb6eb",
+    foreground=TEXT,
+    background=GROUND,
+    surface=GROUND,
+    panel=RAISED,
+    dark=True,
+)
+
+
+def styled_text(lines: Iterable[Line]) -> Text:
+    """Return lines as one text with colours."""
+    text = Text(no_wrap=True, overflow="ellipsis", end="")
+    for number, parts in enumerate(lines):
+        if number:
+            text.append("\n")
+        for part in parts:
+            text.append(printable_text(part.text), STYLES[part.role])
+    return text
+
+
+def styled_strip(parts: Line, width: int, ground: str) -> Strip:
+    """Return a line as cells of a row, on a ground."""
+    base = Style(bgcolor=ground)
+    segments = [Segment(printable_text(part.text), base + STYLES[part.role]) for part in parts]
+    # Neighbours of one style are sent with one style.
+    return Strip(segments).adjust_cell_length(width, base).simplify()
+
+
+def without_remote_fonts(picture: str) -> str:
+    """Return a picture that loads no fonts from the network."""
+    return re.sub(r"@font-face\s*{[^}]*}|<!--.*?-->", "", picture).replace("Fira Code", "Fira Code, DejaVu Sans Mono")

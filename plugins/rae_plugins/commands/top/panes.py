@@ -1,0 +1,294 @@
+"""The lower pane: what is known of the selected job, as lines."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from rae_auto.errors import SchedulerError
+from rae_auto.screens import (
+    CheckNode,
+    Month,
+    MonthDay,
+    OccurrenceMark,
+    RecordSource,
+    Timeline,
+    load_health_page,
+    load_job_page,
+    load_month,
+    load_output_end,
+    load_run_page,
+    load_timeline,
+    load_why_page,
+)
+from rae_plugins.commands.top.cells import LEGEND, clock_text, duration_text, state_mark
+from rae_plugins.commands.top.pane_requests import PaneRequest
+from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, fit, line, wrap
+
+TIMELINE_HOURS = 12
+OUTPUT_BYTES = 64 << 10
+CHECK_MARKS = {"yes": Part("✓", "good"), "no": Part("✖", "bad"), "unknown": Part("?", "waiting")}
+
+KEYS = (
+    ("j k, arrows", "select a job"),
+    ("Enter, Esc", "make the lower pane large; back"),
+    ("/ :", "filter by name; type a command: run, cancel, pause, why, output, quit"),
+    ("o w n h", "output, why, next starts, history of the selected job"),
+    ("u", "life of its latest run: what it waited for, its attempts, how it differs"),
+    ("t m H", "timeline of a day, calendar of the month, health of the daemon"),
+    ("s", "simulate: the coming month in 20 seconds; space pauses, . goes to the next decision"),
+    ("r x p", "run it, cancel its runs, pause or resume it"),
+    ("e", "edit its definition in $EDITOR"),
+    ("q", "leave"),
+)
+
+
+Loader = Callable[[RecordSource, PaneRequest], Awaitable[list[Line]]]
+
+
+async def load_output(source: RecordSource, place: PaneRequest) -> list[Line]:
+    """Return the end of what the job's last run printed."""
+    run = None if place.row is None else place.row.history.latest_run
+    if place.row is None or run is None or run.run_id is None:
+        return [line(Part("it has not run yet", "muted"))]
+    page = await load_output_end(source, run.run_id, OUTPUT_BYTES)
+    what = f"run {page.run_id}, attempt {page.attempt} of {page.attempts}: {page.state}"
+    head = line(Part(f"{what}{', still running' if page.is_growing else ''}", "muted"))
+    lines = [line(one.text) for one in page.lines]
+    return [head, *(lines or [line(Part("it printed nothing", "muted"))])]
+
+
+async def load_why(source: RecordSource, place: PaneRequest) -> list[Line]:
+    """Return the answer, and the tree of checks below it."""
+    if place.row is None:
+        return []
+    page = await load_why_page(source, place.row.job)
+    lines: list[Line] = [*wrap(page.answer, place.width, "strong"), ()]
+    for check in page.checks:
+        lines += _check_lines(check, 0)
+    return [*lines, *(line(Part(fit(f"  {fact.subject}", 18), "muted"), fact.text) for fact in page.facts)]
+
+
+def _check_lines(check: CheckNode, depth: int) -> list[Line]:
+    mark = CHECK_MARKS.get(check.result, CHECK_MARKS["unknown"])
+    own = line("  " * (depth + 1), mark, Part(f" {check.name}: ", "muted"), check.text)
+    return [own, *(found for child in check.children for found in _check_lines(child, depth + 1))]
+
+
+async def load_next(source: RecordSource, place: PaneRequest) -> list[Line]:
+    """Return the schedule, the next starts with remarks, and who defined the job."""
+    if place.row is None:
+        return []
+    page = await load_job_page(source, place.row.job)
+    lines = [line(Part(page.schedule, "strong"))]
+    for start in page.upcoming:
+        at = clock_text(start.starts_at or start.due_at, source.zone, page.now)
+        lines.append(line("  ", fit(at, 14), Part(start.note, "muted")))
+    origin = page.added_by and f"added by {page.added_by}"
+    remarks = filter(None, (origin or page.defined_at, page.pause_note))
+    lines += [line(Part(text, "muted")) for text in remarks]
+    return [*lines, *(line(Part(fit(f"  {fact.subject}", 16), "muted"), fact.text) for fact in page.policies)]
+
+
+async def load_history(source: RecordSource, place: PaneRequest) -> list[Line]:
+    """Return the occurrences of the job, newest first: runs, and what did not run with its reason."""
+    if place.row is None:
+        return []
+    page = await load_job_page(source, place.row.job)
+    head = page.history_extent.describe("occurrence", lambda at: clock_text(at, source.zone, page.now))
+    return [
+        line(Part(head, "muted")),
+        *(_occurrence_line(mark, source, page.now) for mark in page.history[:500]),
+    ]
+
+
+def _occurrence_line(mark: OccurrenceMark, source: RecordSource, now: datetime) -> Line:
+    late = mark.lateness if mark.lateness is not None and mark.lateness >= timedelta(seconds=1) else None
+    words = (mark.text, f"{duration_text(late)} late" if late else "", f"{mark.count} times" if mark.count > 1 else "")
+    return line(
+        " ",
+        state_mark(mark.state),
+        " ",
+        fit(clock_text(mark.due_at, source.zone, now), 14),
+        Part(fit(mark.state.replace("_", " "), 12)),
+        Part(fit(duration_text(mark.duration), 12)),
+        Part("; ".join(filter(None, words)), "muted"),
+    )
+
+
+async def load_day(source: RecordSource, place: PaneRequest) -> list[Line]:
+    """Return the jobs from the selected one on, over half a day back and half a day ahead."""
+    now, half = source.now(), timedelta(hours=TIMELINE_HOURS)
+    rows = max(place.height - 3, 4)
+    found = await source.jobs("", limit=1)
+    offset = 0 if place.row is None or found.total <= rows else await _find_offset(source, place.row.job, found.total)
+    timeline = await load_timeline(source, now - half, now + half, offset=offset, limit=rows)
+    return day_lines(timeline, source, place.width)
+
+
+async def _find_offset(source: RecordSource, job: str, total: int) -> int:
+    """Return the place of a job in the list of all, by halving: they are in the order of their names."""
+    low, high = 0, total
+    while low < high:
+        middle = (low + high) // 2
+        found = await source.jobs("", offset=middle, limit=1)
+        if found.jobs and found.jobs[0]["id"] < job:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def day_lines(timeline: Timeline, source: RecordSource, width: int) -> list[Line]:
+    """Return a timeline as characters: runs as their marks, skips hollow, expected starts as points."""
+    name = min(max((cells_of([Part(row.job)]) for row in timeline.rows), default=8), 24)
+    columns = max(width - name - 3, 20)
+    span = timeline.until - timeline.since
+
+    def column(at: datetime) -> int:
+        return min(max(int((at - timeline.since) / span * columns), 0), columns - 1)
+
+    axis = [" "] * columns
+    for hour in range(0, 2 * TIMELINE_HOURS, 3 if columns > 60 else 6):
+        at = timeline.since + timedelta(hours=hour)
+        for number, letter in enumerate(at.astimezone(source.zone).strftime("%H:%M")):
+            place = column(at) + number
+            if place < columns:
+                axis[place] = letter
+    lines = [line(" " * (name + 2), Part("".join(axis), "muted"))]
+    middle = column(timeline.now)
+    for row in timeline.rows:
+        cells = [Part(" ")] * columns
+        cells[middle] = Part("│", "muted")
+        for start in row.expected:
+            cells[column(start.at)] = Part("▫", "muted")
+        for cell in row.cells:
+            state = "failed" if cell.bad else "succeeded" if cell.good else "cancelled" if cell.stopped else "skipped"
+            cells[column(cell.start)] = state_mark(state)
+        for skip in row.skips:
+            cells[column(skip.at)] = state_mark("skipped")
+        for bar in sorted(row.bars, key=lambda bar: bar.queued_at):
+            begin = column(bar.started_at or bar.queued_at)
+            end = column(bar.ended_at or timeline.now) if bar.started_at else begin
+            for place in range(begin, end + 1):
+                cells[place] = state_mark(bar.state)
+        lines.append((Part(fit(row.job, name)), Part("  "), *cells))
+    return [*lines, line(Part(f"{LEGEND}  ▫ expected", "muted"))]
+
+
+async def load_calendar(source: RecordSource, place: PaneRequest) -> list[Line]:
+    """Return the calendar of this month."""
+    today = source.now().astimezone(source.zone)
+    return calendar_lines(await load_month(source, today.year, today.month), place.width)
+
+
+def calendar_lines(month: Month, width: int) -> list[Line]:
+    """Return a month with a line for each week: what happened, and how many starts are to come."""
+    cell = max(min((width - 2) // 7, 18), 9)
+    first = month.days[0].date
+    lines = [
+        line(
+            Part(first.strftime("  %B %Y"), "strong"),
+            Part("  computing the starts to come …" if month.is_pending else "", "muted"),
+        ),
+        line(
+            Part("  " + "".join(fit(day, cell) for day in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")), "title")
+        ),
+    ]
+    week: list[Part] = [Part("  "), Part(" " * cell * first.weekday())]
+    for day in month.days:
+        week += _day_parts(day, cell)
+        if day.date.weekday() == 6:
+            lines.append(tuple(week))
+            week = [Part("  ")]
+    lines.append(tuple(week))
+    notes = [f"{day.date:%d %b}: {'; '.join(day.notes)}" for day in month.days if day.notes]
+    totals = ", ".join(f"{count} {name}" for name, count in month.totals.items() if count)
+    return [*lines, (), line(Part(f"  {totals}", "muted")), *(line(Part(f"  {note}", "muted")) for note in notes)]
+
+
+def _day_parts(day: MonthDay, cell: int) -> list[Part]:
+    number = Part(f"{day.date.day:2} ", "muted" if day.is_past else "strong")
+    shown = [("succeeded", day.good), ("failed", day.bad), ("cancelled", day.stopped)]
+    parts = [number]
+    left = cell - 3
+    for state, count in [*shown, ("skipped", day.skipped)]:
+        text = f"{state_mark(state).text}{_short(count)} "
+        if count and len(text) <= left:
+            parts.append(Part(text, state_mark(state).role))
+            left -= len(text)
+    if day.expected and left > 3:
+        text = f"▫{_short(day.expected)} "[:left]
+        parts.append(Part(text, "muted"))
+        left -= len(text)
+    return [*parts, Part(" " * left)]
+
+
+def _short(count: int) -> str:
+    return str(count) if count < 1000 else f"{count / 1000:.0f}k"
+
+
+async def load_run(source: RecordSource, place: PaneRequest) -> list[Line]:
+    """Return the life of the job's latest run, and how it differs from the last good one."""
+    run = None if place.row is None else place.row.history.latest_run
+    if run is None or run.run_id is None:
+        return [line(Part("it has not run yet", "muted"))]
+    page = await load_run_page(source, run.run_id)
+    lines = [line(state_mark(page.state), f" {page.why}")]
+    for phase in page.phases:
+        length = (phase.until or page.now) - phase.since
+        took = duration_text(length) if length else ""
+        at = clock_text(phase.since, source.zone, page.now)
+        lines.append(line("  ", Part(fit(at, 14), "muted"), Part(fit(took, 10)), phase.text))
+    if page.differences:
+        lines.append(line(Part(f"unlike run {page.last_good}, the last good one", "title")))
+        lines += [
+            line("  ", Part(fit(one.subject, 14), "muted"), f"{one.then} → {one.now}") for one in page.differences
+        ]
+    return lines
+
+
+async def load_health(source: RecordSource, _: PaneRequest) -> list[Line]:
+    """Return the checks of the daemon, what does not work, notices that wait, and downtimes."""
+    page = await load_health_page(source)
+    roles = {"ok": "good", "warning": "waiting", "critical": "bad"}
+    lines = [line(Part(page.summary, "strong"))]
+    lines += [
+        line("  ", Part(fit(check.level, 10), roles.get(check.level, "muted")), Part(fit(check.name, 18)), check.text)
+        for check in page.checks
+    ]
+    lines += [line("  ", Part(fit(fact.subject, 28), "bad"), fact.text) for fact in (*page.sources, *page.plugins)]
+    waiting = [one for one in page.outbox if one.error]
+    lines += [line("  ", Part(fit("undelivered", 28), "waiting"), f"{one.text}: {one.error}") for one in waiting]
+    lines += [line("  ", Part(fit(fact.subject, 28), "muted"), fact.text) for fact in page.sizes]
+    for span in page.world:
+        lines.append(line("  ", Part(fit(clock_text(span.since, source.zone, page.now), 28), "muted"), span.text))
+    return lines
+
+
+async def load_help(_: RecordSource, __: PaneRequest) -> list[Line]:
+    """Return the keys."""
+    return [
+        *(line(Part(fit(f"  {key}", 16), "strong"), text) for key, text in KEYS),
+        (),
+        line(Part(f"  {LEGEND}", "muted")),
+    ]
+
+
+PANES: dict[str, Loader] = {
+    "output": load_output,
+    "why": load_why,
+    "next": load_next,
+    "history": load_history,
+    "run": load_run,
+    "timeline": load_day,
+    "month": load_calendar,
+    "health": load_health,
+    "help": load_help,
+}
+
+
+async def load_pane(name: str, source: RecordSource, place: PaneRequest) -> list[Line]:
+    """Return the lines of a pane; an error is one of them."""
+    try:
+        return await PANES[name](source, place)
+    except (SchedulerError, OSError) as error:
+        return [line(Part(text, "bad")) for text in str(error).splitlines()]

@@ -1,0 +1,73 @@
+"""Colours of terminals in output, re-inked: sequences become names of classes, all other controls become visible."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+
+from rae_auto.model.primitives.escaping import escape_unprintable
+
+_SEQUENCE = re.compile(r"\x1b\[([0-9;:]*)m|\x1b\[[0-9;?]*[A-Za-ln-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
+
+_COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+_STYLES = {1: "bold", 2: "faint", 3: "italic", 4: "underlined"}
+_ENDS = {22: ("bold", "faint"), 23: ("italic",), 24: ("underlined",)}
+
+MAX_PARTS = 200
+"""Number of differently coloured parts of a line; what follows has the last colour."""
+
+Part = tuple[str, str]
+"""The classes of a part of a line, and its text."""
+
+
+def ink_line(line: str) -> list[Part]:
+    """Return a line as parts with the names of their classes. Only colours and styles are kept of all sequences."""
+    # What came before a carriage return was overwritten in a terminal, as progress bars do.
+    text = line.rsplit("\r", 1)[-1] if "\r" in line else line
+    return list(_parts(text)) or [("", "")]
+
+
+def _parts(text: str) -> Iterator[Part]:
+    classes: dict[str, str] = {}
+    position = count = 0
+    for found in _SEQUENCE.finditer(text):
+        if found.start() > position and count < MAX_PARTS:
+            yield _part(classes, text[position : found.start()])
+            count += 1
+            position = found.end()
+        elif count < MAX_PARTS:
+            position = found.end()
+        if found[1] is not None:
+            _apply(classes, found[1])
+    if position < len(text):
+        yield _part(classes, text[position:])
+
+
+def _part(classes: dict[str, str], text: str) -> Part:
+    return " ".join(f"ink-{name}" for name in dict.fromkeys(classes.values())), escape_unprintable(text).expandtabs(8)
+
+
+def _apply(classes: dict[str, str], codes: str) -> None:
+    numbers = [int(code) for code in re.split("[;:]", codes) if code.isdigit() and len(code) < 6] or [0]
+    while numbers:
+        code = numbers.pop(0)
+        if code == 0:
+            classes.clear()
+        elif code in _STYLES:
+            classes[_STYLES[code]] = _STYLES[code]
+        elif code in _ENDS:
+            for name in _ENDS[code]:
+                classes.pop(name, None)
+        elif 30 <= code <= 37 or 90 <= code <= 97:
+            classes["colour"] = _COLOURS[code % 10]
+        elif code == 39:
+            classes.pop("colour", None)
+        elif code in (38, 48):
+            # A colour of a larger palette: its numbers are skipped, and the nearest of ours is not guessed.
+            del numbers[: 2 if numbers[:1] == [5] else 4]
+
+
+def ink_output_line(line: str, at: datetime | None, zone: tzinfo, *, is_error: bool) -> list[Part]:
+    """Return a line of output as parts, with when it came and a mark of standard error before it."""
+    came = [] if at is None else [("came", f"{at.astimezone(zone):%H:%M:%S}  ")]
+    mark = [("from-error", "! ")] if is_error else []
+    return [*came, *mark, *ink_line(line)]

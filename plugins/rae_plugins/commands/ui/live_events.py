@@ -1,0 +1,125 @@
+"""The event stream for browsers: one subscription to the daemon for all of them, as server-sent events."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from rae_auto.api import CommandContext
+from rae_auto.errors import SchedulerError
+
+MAX_VIEWERS = 48
+RETRY_SECONDS = 1.0
+
+SUBSCRIPTION_SECONDS = 0.5
+"""Time within which a daemon takes a subscription."""
+
+MIN_INTERVAL_SECONDS = 0.05
+"""Time between two messages to a browser; what happens meanwhile goes into the next one."""
+
+HEARTBEAT_SECONDS = 15.0
+
+STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+class LiveEvents:
+    """Tells all viewers that something has changed. Listens to the daemon from the first viewer on."""
+
+    def __init__(self, context: CommandContext) -> None:
+        self._context = context
+        self._viewers: set[asyncio.Queue[str]] = set()
+        self._is_listening = False
+        self._wanted = threading.Event()
+        self._has_daemon = False
+        self._changes = 0
+
+    @property
+    def version(self) -> int:
+        """Return a number that grows with each change; -1 while nobody listens to the daemon.
+
+        A page that was made before a change, and listens only after it, can tell by it.
+        """
+        return self._changes if self._has_daemon and self._viewers else -1
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether as many browsers listen as may."""
+        return len(self._viewers) >= MAX_VIEWERS
+
+    async def messages(self) -> AsyncIterator[str]:
+        """Yield the messages for one browser, until it goes."""
+        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=64)
+        self._viewers.add(queue)
+        self._wanted.set()
+        if not self._is_listening:
+            self._is_listening = True
+            # A thread that ends with the process, because a read from the socket can't be cancelled.
+            loop = asyncio.get_running_loop()
+            threading.Thread(target=self._listen, args=[loop], name="events", daemon=True).start()
+        try:
+            yield format_message("hello", {"version": self._changes})
+            while True:
+                try:
+                    yield await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                except TimeoutError:
+                    yield ": still here\n\n"
+                    continue
+                await asyncio.sleep(MIN_INTERVAL_SECONDS)
+                while queue.qsize() > 1:
+                    # All of them mean the same to a page: look again.
+                    queue.get_nowait()
+        finally:
+            self._viewers.discard(queue)
+            if not self._viewers:
+                self._wanted.clear()
+
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Read the event stream, in a thread of its own, and connect again while anybody looks."""
+        while not loop.is_closed():
+            self._wanted.wait()
+            try:
+                with self._context.connect(None) as client:
+                    loop.call_soon_threadsafe(self._begin, loop)
+                    for event in client.events():
+                        if not self._wanted.is_set():
+                            break
+                        loop.call_soon_threadsafe(self._publish, "change", {"kind": str(event.get("kind", ""))})
+            except (SchedulerError, OSError, ValueError, RuntimeError):
+                pass
+            if self._wanted.is_set() and not loop.is_closed():
+                loop.call_soon_threadsafe(self._end)
+            time.sleep(RETRY_SECONDS)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._has_daemon = True
+        # Once more when the daemon has surely taken the subscription: what happened before that was not seen.
+        for delay in (0.0, SUBSCRIPTION_SECONDS):
+            loop.call_later(delay, self._publish, "change", {})
+
+    def _end(self) -> None:
+        if self._has_daemon:
+            self._has_daemon = False
+            self._publish("down", {})
+
+    def _publish(self, kind: str, data: object) -> None:
+        self._changes += 1
+        for queue in self._viewers:
+            if not queue.full():
+                queue.put_nowait(format_message(kind, data))
+
+
+def format_message(kind: str, data: object) -> str:
+    """Return a server-sent event. JSON has no line ends, so that no data can end it early."""
+    return f"event: {kind}\ndata: {json.dumps(data)}\n\n"
+
+
+async def serve_events(request: Request) -> Response:
+    """Answer with the stream of events."""
+    live: LiveEvents = request.app.state.site.live
+    if live.is_full:
+        return Response("too many pages are open; close some\n", 503)
+    return StreamingResponse(live.messages(), media_type="text/event-stream", headers=STREAM_HEADERS)

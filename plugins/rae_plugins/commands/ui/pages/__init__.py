@@ -1,0 +1,41 @@
+"""The pages: a module and a template for each. A module is imported when its page is asked for."""
+
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+
+def _page(path: str, place: str, *, methods: tuple[str, ...] = ("GET",)) -> Route:
+    module, _, function = place.partition(".")
+
+    async def show(request: Request) -> Response:
+        endpoint: Callable[[Request], Awaitable[Response]] = getattr(import_module(f"{__name__}.{module}"), function)
+        return await endpoint(request)
+
+    return Route(path, show, methods=list(methods))
+
+
+PAGES = [
+    _page("/", "overview.show"),
+    _page("/timeline", "timeline.show"),
+    _page("/month", "month.show"),
+    _page("/month.ics", "month.export"),
+    _page("/day/{date}", "month.show_day"),
+    _page("/jobs", "jobs.show"),
+    _page("/jobs/{job}", "job.show"),
+    _page("/jobs/{job}/why", "why.show"),
+    _page("/jobs/{job}/test-trigger", "trigger_trial.show"),
+    _page("/jobs/{job}/test-trigger/follow", "trigger_trial.follow"),
+    _page("/runs/{run}", "run.show"),
+    _page("/runs/{run}/output", "output.show"),
+    _page("/runs/{run}/output/follow", "output.follow"),
+    _page("/runs/{run}/output/download", "output.download"),
+    _page("/output", "output.show_merged"),
+    _page("/what-if", "what_if.show", methods=("GET", "POST")),
+    _page("/health", "health.show"),
+    _page("/explain", "explain.show_all"),
+    _page("/explain/{code}", "explain.show"),
+]

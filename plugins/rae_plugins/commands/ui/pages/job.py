@@ -1,0 +1,48 @@
+"""Job: its schedule, what became of it, how long it takes, what its guards say, and what comes next."""
+
+from collections.abc import Awaitable, Callable
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rae_auto.charts import draw_occurrences, draw_trend
+from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
+from rae_auto.screens import JobPage, RecordSource, load_job_page
+from rae_plugins.commands.ui.rendering import inlined
+from rae_plugins.commands.ui.site import page, read
+
+
+def query(request: Request) -> Callable[[RecordSource], Awaitable[JobPage]]:
+    """Return what reads the screen."""
+    job = request.path_params["job"]
+
+    async def load(source: RecordSource) -> JobPage:
+        return await load_job_page(source, job)
+
+    return load
+
+
+async def show(request: Request) -> Response:
+    """Answer with the page of a job."""
+    screen = await read(request, query(request))
+    trends = [
+        (name, points, inlined(draw_trend(points, screen.trends.step, form, name)), form)
+        for name, points, form in (
+            ("duration", screen.trends.duration, format_elapsed),
+            ("lateness", screen.trends.lateness, format_elapsed),
+            ("processor time", screen.trends.cpu_time, format_elapsed),
+            ("memory", screen.trends.memory, _format_bytes),
+        )
+        if points
+    ]
+    values = {
+        "screen": screen,
+        "occurrences": inlined(draw_occurrences(screen.occurrences, screen.usual, ZoneInfo(screen.zone))),
+        "trends": trends,
+    }
+    return await page(request, "job.html", title=screen.name, section="Jobs", values=values)
+
+
+def _format_bytes(value: float) -> str:
+    return format_bytes(int(value))

@@ -1,0 +1,33 @@
+"""Jobs: all of them by name, a part at a time."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from rae_auto.screens import JobsFound, RecordSource
+from rae_plugins.commands.ui.pages.requests import number, optional_text
+from rae_plugins.commands.ui.site import page, read
+
+JOBS_PER_PAGE = 50
+
+
+def query(request: Request) -> Callable[[RecordSource], Awaitable[JobsFound]]:
+    """Return what reads the jobs."""
+    text = optional_text(request, "q", limit=64) or ""
+    offset, limit = number(request, "offset", 0), number(request, "limit", JOBS_PER_PAGE, low=1, high=500)
+
+    async def load(source: RecordSource) -> JobsFound:
+        return await source.jobs(text, offset=offset, limit=limit)
+
+    return load
+
+
+async def show(request: Request) -> Response:
+    """Answer with the list of jobs, or with the job itself if it is the only one that was meant."""
+    found = await read(request, query(request))
+    text, offset = optional_text(request, "q") or "", number(request, "offset", 0)
+    if text and [job["id"] for job in found.jobs] == [text]:
+        return RedirectResponse(request.app.url_path_for("job", job=text), 303)
+    values = {"found": found, "text": text, "offset": offset, "size": JOBS_PER_PAGE}
+    return await page(request, "jobs.html", title="Jobs", section="Jobs", values=values)

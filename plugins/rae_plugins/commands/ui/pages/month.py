@@ -1,0 +1,107 @@
+"""Month: a calendar of outcomes and expectations; a day opens its 24 hours of 60 minutes."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rae_auto.charts import draw_day
+from rae_auto.errors import BadRequest
+from rae_auto.model.primitives.formatting import quote
+from rae_auto.screens import DayGrid, Month, MonthDay, RecordSource, StartsFound, load_day_grid, load_month
+from rae_plugins.commands.ui.pages.requests import optional_number
+from rae_plugins.commands.ui.rendering import inlined
+from rae_plugins.commands.ui.site import page, read
+
+MAX_CALENDAR_ENTRIES = 1_000
+MIN_YEAR, MAX_YEAR = 1971, 9000
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def query(request: Request) -> Callable[[RecordSource], Awaitable[Month]]:
+    """Return what reads the screen: by default of the present month."""
+    year = optional_number(request, "year", low=MIN_YEAR, high=MAX_YEAR)
+    month = optional_number(request, "month", low=1, high=12)
+
+    async def load(source: RecordSource) -> Month:
+        today = source.now().astimezone(source.zone)
+        return await load_month(source, year or today.year, month or today.month)
+
+    return load
+
+
+def day_query(request: Request) -> Callable[[RecordSource], Awaitable[DayGrid]]:
+    """Return what reads a day."""
+    text = request.path_params["date"]
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise BadRequest(f"the day must be like 2026-11-28, not {quote(text[:40])}") from None
+    if not MIN_YEAR <= day.year <= MAX_YEAR:
+        raise BadRequest(f"the year must be from {MIN_YEAR} to {MAX_YEAR}")
+
+    async def load(source: RecordSource) -> DayGrid:
+        return await load_day_grid(source, day)
+
+    return load
+
+
+async def show(request: Request) -> Response:
+    """Answer with the calendar of a month."""
+    screen = await read(request, query(request))
+    first = date(screen.year, screen.month, 1)
+    values = {
+        "screen": screen,
+        "first": first,
+        "weeks": list(_weeks(screen)),
+        "weekdays": WEEKDAYS,
+        "before": first - timedelta(days=1),
+        "after": first + timedelta(days=31),
+        "today": screen.now.astimezone(ZoneInfo(screen.zone)).date(),
+    }
+    return await page(request, "month.html", title=f"{first:%B %Y}", section="Month", values=values)
+
+
+def _weeks(screen: Month) -> Iterator[list[MonthDay | None]]:
+    days: list[MonthDay | None] = [None] * screen.days[0].date.weekday()
+    days += screen.days
+    days += [None] * (-len(days) % 7)
+    yield from (days[start : start + 7] for start in range(0, len(days), 7))
+
+
+async def show_day(request: Request) -> Response:
+    """Answer with a day, minute by minute."""
+    screen = await read(request, day_query(request))
+    values = {
+        "screen": screen,
+        "chart": inlined(draw_day(screen)),
+        "before": screen.date - timedelta(days=1),
+        "after": screen.date + timedelta(days=1),
+    }
+    return await page(request, "day.html", title=f"{screen.date:%a} {screen.date}", section="Month", values=values)
+
+
+async def export(request: Request) -> Response:
+    """Answer with the starts to come of a month as a calendar file."""
+    screen = await read(request, query(request))
+    begin = datetime(screen.year, screen.month, 1, tzinfo=UTC) - timedelta(days=1)
+
+    async def load(source: RecordSource) -> StartsFound:
+        since = max(source.now(), begin)
+        return await source.starts(None, since, max(since, begin + timedelta(days=33)), MAX_CALENDAR_ENTRIES)
+
+    found = await read(request, load)
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//rae-auto//ui//EN"]
+    stamp = f"{screen.now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    for start in found.starts:
+        at = f"{start.due_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        name = start.job.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
+        lines += ["BEGIN:VEVENT", f"UID:{start.job}-{at}@rae-auto", f"DTSTAMP:{stamp}", f"DTSTART:{at}"]
+        lines += ["DURATION:PT1M", f"SUMMARY:{name}", "TRANSP:TRANSPARENT", "END:VEVENT"]
+    text = "\r\n".join([*lines, "END:VCALENDAR", ""])
+    name = f"rae-auto-{screen.year}-{screen.month:02}.ics"
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type="text/calendar; charset=utf-8", headers=headers)

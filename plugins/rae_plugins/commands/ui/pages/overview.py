@@ -1,0 +1,33 @@
+"""Now: one sentence, what needs you, what runs and waits, and what comes next."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rae_auto.charts import draw_strip
+from rae_auto.screens import Overview, RecordSource, load_absence, load_overview
+from rae_plugins.commands.ui.looks import find_last_look, note_look
+from rae_plugins.commands.ui.rendering import inlined
+from rae_plugins.commands.ui.site import page, read
+
+
+def query(request: Request) -> Callable[[RecordSource], Awaitable[Overview]]:
+    """Return what reads the screen."""
+
+    async def load(source: RecordSource) -> Overview:
+        away_since = find_last_look(request, source.now())
+        return await load_overview(source, None if away_since is None else await load_absence(source, away_since))
+
+    return load
+
+
+async def show(request: Request) -> Response:
+    """Answer with the first page."""
+    screen = await read(request, query(request))
+    needs = screen.attention_extent.total
+    title = "All is well" if screen.ok else f"{needs or 1} need{'s' if needs == 1 else ''} you"
+    values = {"screen": screen, "strip": inlined(draw_strip(screen.strip, screen.zone))}
+    response = await page(request, "overview.html", title=title, section="Now", values=values)
+    note_look(request, response, screen.now)
+    return response

@@ -1,0 +1,41 @@
+"""Parameters of addresses, checked."""
+
+from starlette.requests import Request
+
+from rae_auto.errors import BadRequest
+from rae_auto.model.primitives.formatting import quote
+
+MAX_NUMBER = 1 << 53
+
+
+def number(request: Request, name: str, default: int, *, low: int = 0, high: int = MAX_NUMBER) -> int:
+    """Return a whole number of the query, or the default if it isn't given. Raises BadRequest."""
+    found = optional_number(request, name, low=low, high=high)
+    return default if found is None else found
+
+
+def optional_number(request: Request, name: str, *, low: int = 0, high: int = MAX_NUMBER) -> int | None:
+    """Return a whole number of the query, or None if it isn't given. Raises BadRequest."""
+    text = request.query_params.get(name) or None
+    if text is None:
+        return None
+    try:
+        found = int(text) if len(text) < 20 else None
+    except ValueError:
+        found = None
+    if found is None or not low <= found <= high:
+        raise BadRequest(f"{name} must be a whole number from {low:,} to {high:,}, not {quote(text[:40])}")
+    return found
+
+
+def optional_text(request: Request, name: str, *, limit: int = 1_000) -> str | None:
+    """Return a text of the query, or None if it isn't given or empty. Raises BadRequest if it is too long."""
+    text = request.query_params.get(name) or None
+    if text is not None and len(text) > limit:
+        raise BadRequest(f"{name} is longer than {limit:,} characters")
+    return text
+
+
+def is_set(request: Request, name: str) -> bool:
+    """Return whether a flag of the query is set."""
+    return request.query_params.get(name, "") in ("1", "true", "yes", "on")

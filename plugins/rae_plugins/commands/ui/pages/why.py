@@ -1,0 +1,43 @@
+"""Why: one sentence and the tree of all checks, for a job now, for a time, or for a run."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rae_auto.screens import CheckNode, RecordSource, WhyPage, load_why_page
+from rae_plugins.commands.ui.pages.requests import optional_text
+from rae_plugins.commands.ui.site import page, read
+
+
+def query(request: Request) -> Callable[[RecordSource], Awaitable[WhyPage]]:
+    """Return what reads the screen."""
+    job, at, run = request.path_params["job"], optional_text(request, "at", limit=64), optional_text(request, "run")
+
+    async def load(source: RecordSource) -> WhyPage:
+        return await load_why_page(source, job, at=at, run=run)
+
+    return load
+
+
+async def show(request: Request) -> Response:
+    """Answer with the page of an answer."""
+    screen = await read(request, query(request))
+    values = {"screen": screen, "markdown": "\n".join(markdown_of(screen)), "record": screen.to_json()}
+    return await page(request, "why.html", title=f"Why {screen.job}", section="Jobs", values=values)
+
+
+def markdown_of(screen: WhyPage) -> Iterator[str]:
+    """Yield the lines of the answer as Markdown, to copy into a ticket."""
+    about = f"run {screen.run_id}" if screen.run_id else screen.at or f"{screen.now:%Y-%m-%d %H:%M:%S %Z}"
+    yield f"**{screen.job}**, {about}: {screen.answer}"
+    yield ""
+    yield from _nodes(screen.checks, "")
+    if not screen.checks:
+        yield from (f"- {fact.subject}: {fact.text}" for fact in screen.facts)
+
+
+def _nodes(nodes: Iterable[CheckNode], indent: str) -> Iterator[str]:
+    for node in nodes:
+        yield f"{indent}- **{node.name}** {node.result}: {node.text}"
+        yield from _nodes(node.children, f"{indent}  ")

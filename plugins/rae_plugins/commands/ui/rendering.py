@@ -1,0 +1,155 @@
+"""Pages from templates: everything that is filled in is escaped, and times and states look the same everywhere."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote as quote_path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
+
+from rae_auto.model.primitives.formatting import format_bytes, format_count, format_elapsed
+from rae_plugins.commands.ui.assets import load_assets
+
+GLYPHS = {
+    "succeeded": ("good", "●"),
+    "failed": ("bad", "✕"),
+    "timed_out": ("bad", "⧖"),
+    "lost": ("bad", "?"),
+    "cancelled": ("stopped", "■"),
+    "interrupted": ("stopped", "◩"),
+    "skipped": ("skipped", "○"),
+    "queued": ("waiting", "◔"),
+    "retrying": ("waiting", "↻"),
+    "starting": ("running", "▸"),
+    "running": ("running", "▶"),
+    "yes": ("good", "●"),
+    "no": ("bad", "✕"),
+    "unknown": ("skipped", "?"),
+    "ok": ("good", "●"),
+    "warning": ("waiting", "▲"),
+    "critical": ("bad", "✕"),
+    "paused": ("stopped", "‖"),
+    "disabled": ("stopped", "■"),
+    "idle": ("quiet", "·"),
+    "done": ("quiet", "✓"),
+    "waiting": ("waiting", "◔"),
+}
+"""The colour and the shape of each state; shapes differ, so that colour is never alone."""
+
+_RUN_ID = re.compile(r" \(run [0-7][0-9A-HJKMNP-TV-Z]{25}\)")
+"""The id of a run in a sentence; a page has it beside the sentence, as a link."""
+
+
+@lru_cache(maxsize=1)
+def make_environment() -> Environment:
+    """Return the templates with their filters."""
+    environment = Environment(
+        loader=PackageLoader("rae_plugins.commands.ui"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {
+        "when": format_when,
+        "relative": format_relative,
+        "duration": format_duration,
+        "size": lambda value: "" if value is None else format_bytes(int(value)),
+        "count": format_count,
+        "state": format_state,
+        "path": lambda value: quote_path(str(value), safe=""),
+        "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
+        "instant": lambda value: datetime.fromisoformat(value) if isinstance(value, str) else value,
+        "brief": lambda text: _RUN_ID.sub("", text),
+        "words": lambda value: str(value).replace("_", " "),
+    }
+    environment.globals |= {
+        name.partition(".")[0] + "_" + asset.path.rpartition(".")[2]: asset.path
+        for name, asset in load_assets().items()
+    }
+    return environment
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Return a page."""
+    return make_environment().get_template(template).render(values)
+
+
+def inlined(svg: str) -> Markup:
+    """Return a picture of `rae_auto.charts` for a template, which then doesn't escape it: all words in it are."""
+    return Markup(svg)  # noqa: S704
+
+
+@pass_context
+def format_when(context: Context, instant: datetime | None, *, seconds: bool = False) -> Markup:
+    """Return an instant as an element: the time, with the day unless it is today, and everything else as its title.
+
+    Times of today have their seconds, unless these are 0, because runs can follow each other within a minute.
+    """
+    if instant is None:
+        return Markup('<span class="none">-</span>')
+    zone, now = context["zone"], context["now"]
+    local, today = instant.astimezone(zone), now.astimezone(zone)
+    has_seconds = seconds or (local.second and local.date() == today.date())
+    text = f"{_day_text(local, today)}{local:%H:%M:%S}" if has_seconds else f"{_day_text(local, today)}{local:%H:%M}"
+    title = f"{local:%a %Y-%m-%d %H:%M:%S %Z}, {relative_text(instant, now)}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(instant.astimezone(UTC).isoformat(), title, text)
+
+
+def format_when_text(instant: datetime, zone: tzinfo, now: datetime) -> str:
+    """Return an instant as text: the time, with the day unless it is today."""
+    local = instant.astimezone(zone)
+    return f"{_day_text(local, now.astimezone(zone))}{local:%H:%M}"
+
+
+def _day_text(local: datetime, today: datetime) -> str:
+    days = (local.date() - today.date()).days
+    if days == 0:
+        return ""
+    if -7 < days < 7:
+        return f"{local:%a} "
+    return f"{local.day} {local:%b} " if local.year == today.year else f"{local:%Y-%m-%d} "
+
+
+@pass_context
+def format_relative(context: Context, instant: datetime | None) -> Markup:
+    """Return the distance of an instant from now as an element, which the script keeps up to date."""
+    if instant is None:
+        return Markup("")
+    iso = instant.astimezone(UTC).isoformat()
+    title = f"{instant.astimezone(context['zone']):%a %Y-%m-%d %H:%M:%S %Z}"
+    return Markup('<time datetime="{}" title="{}" data-relative>{}</time>').format(
+        iso, title, relative_text(instant, context["now"])
+    )
+
+
+def relative_text(instant: datetime, now: datetime) -> str:
+    """Return "in 4 min" or "3 h ago"."""
+    seconds = (instant - now).total_seconds()
+    if abs(seconds) < 1:
+        return "now"
+    distance = format_elapsed(int(abs(seconds)), parts=1)
+    return f"in {distance}" if seconds >= 0 else f"{distance} ago"
+
+
+def format_duration(value: timedelta | float | None) -> str:
+    """Return a duration, or a dash for None."""
+    return "-" if value is None else format_elapsed(value)
+
+
+def format_state(state: str, label: str | None = None) -> Markup:
+    """Return a state as an element: its shape, in its colour, and its word."""
+    group, glyph = GLYPHS.get(state, ("skipped", "·"))
+    text = state.replace("_", " ") if label is None else label
+    return Markup('<span class="state {}"><i aria-hidden="true">{}</i>{}</span>').format(group, glyph, escape(text))
+
+
+def zone_name(zone: tzinfo, now: datetime) -> str:
+    """Return the abbreviation of a zone now."""
+    return now.astimezone(zone).tzname() or str(zone)

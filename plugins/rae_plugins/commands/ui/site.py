@@ -1,0 +1,160 @@
+"""All that pages share: where they read, how they look, and whom they answer."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from attrs import define, field
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from rae_auto import __version__
+from rae_auto.api import CommandContext
+from rae_auto.errors import DaemonUnreachable
+from rae_auto.screens import RecordSource, open_records
+from rae_plugins.commands.ui.gate import Door
+from rae_plugins.commands.ui.live_events import LiveEvents
+from rae_plugins.commands.ui.sessions import BrowserSession, BrowserSessions
+
+T = TypeVar("T")
+
+RETRY_SECONDS = 2.0
+"""Time after which a page looks again for a daemon where none was."""
+
+NAVIGATION = (
+    ("Now", "/", "n"),
+    ("Timeline", "/timeline", "t"),
+    ("Month", "/month", "m"),
+    ("Jobs", "/jobs", "J"),
+    ("What if", "/what-if", "s"),
+    ("Health", "/health", "H"),
+)
+"""The screens that are not about one job: name, address and key."""
+
+KEYS = (
+    ("j k", "next, previous row"),
+    ("Enter", "open the row"),
+    ("/", "find a job"),
+    (":", "commands and jobs"),
+    ("n t m J s H", "now, timeline, month, jobs, what if, health"),
+    ("[ ]", "earlier, later"),
+    ("r", "run the job"),
+    ("x", "cancel the run"),
+    ("p", "pause or resume"),
+    ("w", "why"),
+    ("o", "output"),
+    ("h", "history"),
+    ("Space", "pause live updates"),
+    (".", "play the time-lapse"),
+    ("?", "these keys"),
+)
+
+
+class Records:
+    """Where pages read: the daemon, or the store while there is none. Opened when first needed."""
+
+    def __init__(self, context: CommandContext) -> None:
+        self._context = context
+        self._source: RecordSource | None = None
+        self._stack = AsyncExitStack()
+        self._opened_at = 0.0
+
+    async def read(self, load: Callable[[RecordSource], Awaitable[T]]) -> T:
+        """Return what a function reads; it is called again if the daemon has gone meanwhile."""
+        source = await self.open()
+        try:
+            return await load(source)
+        except DaemonUnreachable:
+            await self.close()
+            return await load(await self.open())
+
+    async def open(self) -> RecordSource:
+        """Return where to read now. Errors: ConfigError, StoreError, DaemonUnreachable."""
+        if self._source is not None and not self._source.has_daemon and monotonic() - self._opened_at > RETRY_SECONDS:
+            await self.close()
+        if self._source is None:
+            config = self._context.config
+            opening = open_records(None if config is None else str(config))
+            self._source = await self._stack.enter_async_context(opening)
+            self._opened_at = monotonic()
+        return self._source
+
+    async def close(self) -> None:
+        """Forget where to read, as after a reload, which may change the time zone."""
+        self._source = None
+        await self._stack.aclose()
+        self._stack = AsyncExitStack()
+
+
+@define
+class Site:
+    """The running page."""
+
+    context: CommandContext
+    door: Door
+    sessions: BrowserSessions
+    records: Records
+    live: LiveEvents
+    started_at: datetime = field(factory=lambda: datetime.now(UTC))
+
+
+@define
+class PageRequest:
+    """The part of a request that templates make forms and links of."""
+
+    csrf: str
+    read_only: bool
+    address: str
+
+
+def site_of(request: Request) -> Site:
+    """Return the site that a request is for."""
+    found: Site = request.app.state.site
+    return found
+
+
+def session_of(request: Request) -> BrowserSession:
+    """Return the session that the gate has found."""
+    found: BrowserSession = request.state.session
+    return found
+
+
+async def read(request: Request, load: Callable[[RecordSource], Awaitable[T]]) -> T:
+    """Return what a page shows."""
+    return await site_of(request).records.read(load)
+
+
+async def page(
+    request: Request, template: str, *, title: str, section: str, values: Mapping[str, Any], status: int = 200
+) -> Response:
+    """Return a page: the template with what the screen is, and what every page has."""
+    from rae_plugins.commands.ui.rendering import format_when_text, render, zone_name  # lazy: start-up
+
+    site, session = site_of(request), session_of(request)
+    query = f"?{request.url.query}" if request.url.query else ""
+    try:
+        source = await site.records.open()
+        zone, has_daemon, now = source.zone, source.has_daemon, source.now()
+    except Exception:  # The page of an error is shown without records.
+        zone, has_daemon, now = ZoneInfo("UTC"), False, datetime.now(UTC)
+    shared = {
+        "title": title,
+        "section": section,
+        "navigation": NAVIGATION,
+        "keys": KEYS,
+        "version": __version__,
+        "has_daemon": has_daemon,
+        "zone": zone,
+        "time_text": lambda instant: format_when_text(instant, zone, now),
+        "zone_text": zone_name(zone, now),
+        "now": now,
+        "live_version": site.live.version,
+        "read_only": site.door.is_read_only,
+        "messages": session.take_messages(),
+        "page": PageRequest(session.csrf_token, site.door.is_read_only, f"{request.url.path}{query}"),
+        "template_class": f"page-{template.removesuffix('.html').replace('_', '-')}",
+    }
+    return HTMLResponse(render(template, {**shared, **values}), status)

@@ -1,0 +1,298 @@
+// Push, palette and keys. Every page works without this script; it never makes HTML from text.
+"use strict";
+
+const find = (selector, root = document) => root.querySelector(selector);
+const findAll = (selector, root = document) => [...root.querySelectorAll(selector)];
+const body = document.body;
+
+// ---- push: one stream of events, and the page itself fetched again -------------------------------------------------
+
+let isLoading = false, isStale = false, isPaused = false, stream = null;
+
+function showSignal(state, text) {
+  const signal = find("#signal");
+  if (signal) { signal.dataset.state = state; find("span", signal).textContent = text; }
+}
+
+function refresh() {
+  if (isLoading || isPaused || document.hidden) { isStale = true; return; }
+  isLoading = true;
+  isStale = false;
+  load("GET", location.href, null, () => { isLoading = false; if (isStale) refresh(); });
+}
+
+// What is still being computed is no event, so it is asked for again.
+setInterval(() => { if (find("[data-pending]")) refresh(); }, 1500);
+
+function load(method, url, data, done) {
+  const request = new XMLHttpRequest();
+  request.open(method, url);
+  request.responseType = "document";
+  request.onloadend = () => {
+    if (request.response && request.status < 500) swap(request.response);
+    if (request.status === 401) { showSignal("off", "signed out"); if (stream) stream.close(); }
+    done();
+  };
+  request.send(data);
+}
+
+// The words of a part without its times, which change all the time.
+function wordsOf(part) {
+  const copy = part.cloneNode(true);
+  for (const time of findAll("time", copy)) time.remove();
+  return copy.textContent;
+}
+
+function swap(fresh) {
+  document.title = fresh.title;
+  body.dataset.version = fresh.body.dataset.version;
+  for (const next of findAll("[data-live]", fresh)) {
+    const old = document.getElementById(next.id);
+    const active = document.activeElement;
+    if (!old || old.isEqualNode(next)) continue;
+    const isInside = old.contains(active);
+    if (isInside && active.matches("input, textarea, select")) continue;
+    for (const details of findAll("details[open][id]", old)) {
+      const same = find("#" + CSS.escape(details.id), next);
+      if (same) same.open = true;
+    }
+    const href = isInside && active.getAttribute("href");
+    const name = isInside && active.getAttribute("data-key");
+    const current = find("[aria-current=true]", old);
+    if (wordsOf(old) !== wordsOf(next)) next.classList.add("changed");
+    old.replaceWith(document.adoptNode(next));
+    if (current && current.id) select(document.getElementById(current.id));
+    const again = href ? find(`a[href="${CSS.escape(href)}"]`, next) : name ? find(`[data-key="${name}"]`, next) : null;
+    if (again) again.focus({ preventScroll: true });
+  }
+  showNeeded();
+}
+
+function listen() {
+  if (!find("[data-live]") || stream || find("[data-follow], [data-preview]")) return;
+  stream = new EventSource("/events");
+  stream.addEventListener("hello", (event) => {
+    showSignal("live", "live");
+    if (isStale || String(JSON.parse(event.data).version) !== body.dataset.version) refresh();
+  });
+  stream.addEventListener("down", () => { showSignal("off", "no daemon"); refresh(); });
+  stream.addEventListener("change", refresh);
+  stream.onerror = () => { showSignal("off", "no signal"); isStale = true; };
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) { if (stream) { stream.close(); stream = null; isStale = true; } } else listen();
+});
+
+function togglePause() {
+  isPaused = !isPaused;
+  showSignal(isPaused ? "paused" : "live", isPaused ? "paused" : "live");
+  if (!isPaused && isStale) refresh();
+}
+
+// ---- clocks: distances from now, kept true between two events ------------------------------------------------------
+
+const skew = Date.now() - Date.parse(body.dataset.now || new Date().toISOString());
+
+function distance(seconds) {
+  for (const [size, unit] of [[172800, "day"], [3600, "h"], [60, "min"]]) {
+    if (seconds >= size) {
+      const count = Math.floor(seconds / (unit === "day" ? 86400 : size));
+      return `${count} ${unit}${unit === "day" && count > 1 ? "s" : ""}`;
+    }
+  }
+  return `${Math.floor(seconds)} s`;
+}
+
+function tick() {
+  if (document.hidden) return;
+  const now = Date.now() - skew;
+  for (const time of findAll("time[data-relative]")) {
+    const seconds = (Date.parse(time.dateTime) - now) / 1000;
+    const text = Math.abs(seconds) < 1 ? "now" : seconds > 0 ? `in ${distance(seconds)}` : `${distance(-seconds)} ago`;
+    if (time.textContent !== text) time.textContent = text;
+  }
+  for (const time of findAll("time[data-elapsed]")) {
+    time.textContent = distance((now - Date.parse(time.dateTime)) / 1000);
+  }
+}
+setInterval(tick, 1000);
+
+// ---- following output ----------------------------------------------------------------------------------------------
+
+const followed = find("[data-follow]");
+if (followed) {
+  const list = find("#lines");
+  stream = new EventSource(followed.dataset.follow);
+  stream.addEventListener("lines", (event) => {
+    const isAtEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 60;
+    for (const { offset, parts } of JSON.parse(event.data)) {
+      const line = document.createElement("li");
+      line.id = `b${offset}`;
+      for (const [ink, text] of parts) {
+        const span = document.createElement("span");
+        span.className = ink;
+        span.textContent = text;
+        line.append(span);
+      }
+      list.append(line);
+    }
+    if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
+  });
+  stream.addEventListener("end", () => { stream.close(); showSignal("off", "ended"); });
+  stream.addEventListener("hello", () => showSignal("live", "following"));
+}
+
+// ---- forms that show what they would do while one types ------------------------------------------------------------
+
+for (const form of findAll("form[data-preview]")) {
+  let timer = 0;
+  form.addEventListener("input", (event) => {
+    const shown = event.target.type === "range" && find("output", event.target.closest("label"));
+    if (shown) shown.textContent = event.target.value;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const data = new URLSearchParams(new FormData(form));
+      if (form.method === "get") load("GET", `${form.action}?${data}`, null, () => {});
+      else load("POST", form.action, data, () => {});
+    }, 350);
+  });
+}
+
+// ---- the time-lapse: every step of it is on the page already -------------------------------------------------------
+
+let playing = 0;
+
+function showStep(number) {
+  const bar = find("#step"), steps = findAll("[data-step]");
+  bar.value = number;
+  find("#lapse output").textContent = [...steps[number].children].map((part) => part.textContent).join("  ");
+  for (const curtain of findAll(".curtain")) curtain.setAttribute("x", number + 1);
+}
+
+function togglePlaying() {
+  const bar = find("#step"), button = find("[data-plays]");
+  if (playing) clearInterval(playing);
+  playing = playing || !bar ? 0 : setInterval(() => (+find("#step").value < bar.max ? showStep(+find("#step").value + 1) : togglePlaying()), 20000 / (+bar.max + 1));
+  if (playing && bar.value === bar.max) showStep(0);
+  if (button) button.textContent = playing ? "stop" : "play";
+}
+
+document.addEventListener("input", (event) => { if (event.target.id === "step") showStep(+event.target.value); });
+
+// ---- palette -------------------------------------------------------------------------------------------------------
+
+const palette = find("#palette"), words = find("#palette-words"), results = find("#palette-results");
+let asked = 0;
+
+async function fill() {
+  const text = words.value.trim().toLowerCase(), mine = ++asked;
+  // Until the answer is there: Enter must never open what doesn't have the words.
+  for (const item of findAll("li", results)) if (!item.textContent.toLowerCase().includes(text)) item.remove();
+  const first = find("li", results);
+  if (first && !find("li[aria-current]", results)) first.setAttribute("aria-current", "true");
+  const pages = findAll("nav a, [data-palette]").map((link) => [link.dataset.palette || link.textContent.trim(), link]);
+  const shown = pages.filter(([name]) => name.toLowerCase().includes(text)).map(([name, link]) => ({ name, link }));
+  const answer = await fetch(`/api/jobs?limit=20&q=${encodeURIComponent(text)}`).then((r) => (r.ok ? r.json() : null));
+  if (mine !== asked) return;
+  for (const job of answer ? answer.jobs : []) shown.push({ name: job.id, href: `/jobs/${encodeURIComponent(job.id)}` });
+  results.replaceChildren(...shown.slice(0, 30).map(({ name, link, href }, number) => {
+    const item = document.createElement("li"), button = document.createElement("button");
+    button.type = "button";
+    button.textContent = name;
+    if (href) button.className = "of-job";
+    if (number === 0) item.setAttribute("aria-current", "true");
+    button.addEventListener("click", () => { palette.close(); if (href) location.href = href; else link.click(); });
+    item.append(button);
+    return item;
+  }));
+}
+
+if (palette) {
+  words.addEventListener("input", fill);
+  palette.addEventListener("keydown", (event) => {
+    const items = findAll("li", results), at = items.findIndex((item) => item.hasAttribute("aria-current"));
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && items.length) {
+      items[Math.max(at, 0)].removeAttribute("aria-current");
+      const next = items[(at + step + items.length) % items.length];
+      next.setAttribute("aria-current", "true");
+      next.scrollIntoView({ block: "nearest" });
+      event.preventDefault();
+    } else if (event.key === "Enter" && items[at]) {
+      find("button", items[at]).click();
+      event.preventDefault();
+    }
+  });
+}
+
+function openPalette() {
+  if (!palette || palette.open) return;
+  words.value = "";
+  palette.showModal();
+  fill();
+}
+
+// ---- keys: those of the terminal view ------------------------------------------------------------------------------
+
+function rows() { return findAll("[data-row]"); }
+function selected() { return find("[data-row][aria-current=true]"); }
+function select(row) {
+  if (!row) return;
+  for (const other of rows()) other.removeAttribute("aria-current");
+  row.setAttribute("aria-current", "true");
+  row.scrollIntoView({ block: "nearest" });
+}
+function move(step) {
+  const all = rows(), at = all.indexOf(selected());
+  if (all.length) select(all[at < 0 ? 0 : Math.min(Math.max(at + step, 0), all.length - 1)]);
+}
+
+const keys = {
+  j: () => move(1),
+  k: () => move(-1),
+  ArrowDown: () => move(1),
+  ArrowUp: () => move(-1),
+  "/": () => { const filter = find("[data-filter]"); if (filter) filter.focus(); else openPalette(); },
+  ":": openPalette,
+  "?": () => { const help = find("#help"); if (help) help.showModal(); },
+  Escape: () => { const row = selected(); if (row) row.removeAttribute("aria-current"); },
+  Enter: () => { const row = selected(), link = row && find("a", row); if (link) link.click(); },
+  " ": togglePause,
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || find("dialog[open]")) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  if ((event.key === "Enter" || event.key === " ") && event.target.closest("a, button, summary")) return;
+  if (event.key.startsWith("Arrow") && !selected()) return;
+  const act = keys[event.key];
+  const key = CSS.escape(event.key);
+  const row = selected();
+  const target = act ? null : (row && find(`[data-key="${key}"]`, row)) || find(`[data-key="${key}"]`);
+  if (!act && !target) return;
+  event.preventDefault();
+  if (act) act(); else target.click();
+});
+
+// ---- small things --------------------------------------------------------------------------------------------------
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy], [data-opens], [data-pauses], [data-plays]");
+  if (!button) return;
+  if (button.dataset.opens === "palette") openPalette();
+  else if (button.dataset.opens) find("#" + button.dataset.opens).showModal();
+  else if ("pauses" in button.dataset) togglePause();
+  else if ("plays" in button.dataset) togglePlaying();
+  else {
+    const source = document.getElementById(button.dataset.copy);
+    navigator.clipboard.writeText(source.value || source.textContent).then(() => {
+      const label = button.textContent;
+      button.textContent = "copied";
+      setTimeout(() => { button.textContent = label; }, 1200);
+    });
+  }
+});
+function showNeeded() { for (const hidden of findAll("[data-needs-script]")) hidden.hidden = false; }
+showNeeded();
+listen();

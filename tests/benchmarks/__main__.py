@@ -1,0 +1,84 @@
+"""One table of rae-auto beside its peers: `python -m tests.benchmarks [LINE …]`.
+
+Each figure comes from a process of its own, and all subjects of a line take turns, so that each has the same minutes
+of the machine. Shown are the median of all turns, the least and the greatest, and what rae-auto takes of the floor:
+what the same work costs without any scheduler. Peers that aren't installed are left out, with a line that says how to
+get them (`pip install -e '.[peers]'`); APScheduler 4 needs an environment of its own, named by --apscheduler4.
+`python -m tests.benchmarks soak` runs a daemon for an hour, `python -m tests.benchmarks growth` shows how cost grows
+with the number of jobs and of runs on record; each has a `--help` of its own.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sqlite3
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.benchmarks.campaigns import growth, soak
+from tests.benchmarks.table.lines import LINES, Line
+from tests.benchmarks.table.measurement import Measured, measure_line
+from tests.benchmarks.table.text import format_line
+
+CAMPAIGNS = {"growth": growth.main, "soak": soak.main}
+"""Measurements of their own, with options of their own; both take minutes to hours."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the wanted lines, all of them by default; return the exit code."""
+    given_arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if given_arguments and given_arguments[0] in CAMPAIGNS:
+        return CAMPAIGNS[given_arguments[0]](given_arguments[1:])
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("lines", nargs="*", metavar="LINE", help=f"one of: {', '.join(line.name for line in LINES)}")
+    parser.add_argument("--repeats", type=int, default=3, help="number of times that each subject is measured (3)")
+    parser.add_argument("--small", action="store_true", help="the smallest useful sizes, to see that all of it works")
+    parser.add_argument("--size", type=int, action="append", help="measure with this size instead; can be repeated")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file, too")
+    parser.add_argument("--apscheduler4", metavar="PYTHON", help="the Python of an environment with APScheduler 4")
+    given = parser.parse_args(given_arguments)
+    known = {line.name: line for line in LINES}
+    if unknown := [name for name in given.lines if name not in known]:
+        parser.error(f'no line "{unknown[0]}"; there are: {", ".join(known)}')
+    print(describe_machine(), flush=True)
+    pythons = {"apscheduler4": given.apscheduler4} if given.apscheduler4 else {}
+    table = []
+    for line in [known[name] for name in given.lines] or LINES:
+        for size in given.size or _sizes(line, is_small=given.small):
+            measured = measure_line(line, size, given.repeats, pythons)
+            print(format_line(line, size, measured), flush=True)
+            table.append(_as_json(line, size, measured))
+    if given.json is not None:
+        document = {"machine": describe_machine(), "lines": table}
+        given.json.write_text(json.dumps(document, indent=2) + "\n")
+    return 0
+
+
+def describe_machine() -> str:
+    """Return what the figures depend on: processors, load, and versions."""
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return (
+        f"rae-auto {version('rae-auto')}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
+        f"{platform.system()} {platform.release()}, {os.cpu_count()} processors{load}"
+    )
+
+
+def _sizes(line: Line, *, is_small: bool) -> tuple[int, ...]:
+    return (line.small_size,) if is_small else line.sizes
+
+
+def _as_json(line: Line, size: int, measured: Measured) -> dict[str, object]:
+    return {
+        "line": line.name,
+        "size": size,
+        "unit": line.unit,
+        "values": measured.figures,
+        "left_out": measured.missing,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Measurements that take minutes to hours: a soak, and how cost grows."""

@@ -1,0 +1,91 @@
+"""The measuring of one line: its subjects take turns, each time in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+from tests.benchmarks.table.lines import Line, Subject
+
+SUBJECTS = Path(__file__).parent.parent / "subjects"
+TIMEOUT_SECONDS = 1_800
+
+Figures = dict[str, list[float]]
+"""By the name of a figure its values, one of each round."""
+
+
+@frozen
+class Measured:
+    """The figures of each subject, and why others are missing."""
+
+    figures: dict[str, Figures] = field(factory=dict)
+    missing: dict[str, str] = field(factory=dict)
+
+
+def measure_line(line: Line, size: int, repeats: int, pythons: Mapping[str, str]) -> Measured:
+    """Measure all subjects of a line in turns. `pythons` are other interpreters, by the names of scripts."""
+    measured = Measured()
+    for _ in range(repeats):
+        for name, subject in line.subjects.items():
+            if name in measured.missing:
+                continue
+            python = pythons.get(subject.script, sys.executable)
+            if (problem := find_missing(subject, python)) is not None:
+                measured.missing[name] = problem
+                continue
+            try:
+                once = _measure(line, size, subject, python)
+            except (subprocess.SubprocessError, ValueError) as error:
+                measured.missing[name] = _explain(error)
+                continue
+            for figure, value in once.items():
+                measured.figures.setdefault(name, {}).setdefault(figure, []).append(value)
+    return measured
+
+
+def find_missing(subject: Subject, python: str) -> str | None:
+    """Return what has to be installed before a subject can be measured by this interpreter; None if nothing."""
+    if not subject.requirements:
+        return None
+    # Standard library only: it need not be our Python.
+    code = (
+        "import re, sys; from importlib.metadata import version, PackageNotFoundError\n"
+        "for text in sys.argv[1:]:\n"
+        "    name, comparison, major = re.fullmatch('([a-z]+)(?:(<|>=)([0-9]+))?', text).groups()\n"
+        "    try: found = int(version(name).partition('.')[0])\n"
+        "    except PackageNotFoundError: print(text)\n"
+        "    else:\n"
+        "        if comparison and (found < int(major)) != (comparison == '<'): print(text)\n"
+    )
+    done = subprocess.run([python, "-c", code, *subject.requirements], capture_output=True, text=True)
+    if done.returncode:
+        return f"{python} can't be used: {done.stderr.strip().splitlines()[-1]}"
+    if not (lacking := done.stdout.split()):
+        return None
+    quoted = " ".join(f"'{each}'" for each in subject.requirements)
+    return f"left out, since it needs {' and '.join(lacking)}: pip install {quoted}"
+
+
+def _measure(line: Line, size: int, subject: Subject, python: str) -> dict[str, float]:
+    command = [python, str(SUBJECTS / f"{subject.script}.py"), line.name, str(size), subject.variant]
+    # What the scripts share lies beside them.
+    path = os.pathsep.join([str(SUBJECTS.parent), str(SUBJECTS)])
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        env={**os.environ, "PYTHONPATH": path},
+        check=True,
+    )
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def _explain(error: Exception) -> str:
+    said = getattr(error, "stderr", None) or str(error)
+    text = said if isinstance(said, str) else said.decode(errors="replace")
+    return f"failed: {text.strip().splitlines()[-1]}"

@@ -1,0 +1,66 @@
+"""Two real daemons with one PostgreSQL server: a seeded sample of `python -m tests.faults.many`."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.faults.many import run_campaign
+from tests.support.contrib_plugins import install_contrib_plugin
+from tests.support.postgres_server import start_server
+
+from rae_auto import Job, Scheduler
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    """Start a server."""
+    pytest.importorskip("asyncpg")
+    found = start_server()
+    if found is None:
+        pytest.skip("no PostgreSQL server here; run 'apt-get install postgresql'")
+    yield found
+    found.remove()
+
+
+@pytest.mark.requirement("R10", "R3")
+def test_two_daemons_lose_and_double_nothing(tmp_path: Path, server: Any) -> None:
+    report = run_campaign(tmp_path, server, faults=4, seed=1)
+    assert report.violations == [], report.text()
+    assert report.runs > 0
+
+
+async def run_once(directory: Path) -> None:
+    """Leave a store with one run."""
+    async with Scheduler(directory=directory, jobs=[Job(id="hello", command="true")]) as scheduler:
+        await scheduler.wait(await scheduler.trigger("hello"))
+
+
+def test_backup_of_sqlite_is_restored_into_postgres(tmp_path: Path, server: Any) -> None:
+    site = install_contrib_plugin("rae-store-postgres", tmp_path / "plugin")
+
+    def run(state: str, *arguments: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(site), "RAE_STATE_DIR": str(tmp_path / state)}
+        command = [sys.executable, "-m", "rae_auto", *arguments]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    config = tmp_path / "rae.toml"
+    job = '[jobs.hello]\ncommand = ["true"]\n'
+    config.write_text(job)
+    config.chmod(0o600)
+    asyncio.run(run_once(tmp_path / "old"))
+    before = run("old", "history", "--json")
+    run("old", "backup", "moved.backup")
+    config.write_text(f'store = {{ type = "postgres", dsn = "{server.dsn()}", schema = "moved" }}\n{job}')
+    run("new", "postgres", "migrate")
+    run("new", "restore", "moved.backup")
+    assert json.loads(run("new", "history", "--json")) == json.loads(before) != []

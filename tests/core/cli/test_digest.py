@@ -1,0 +1,132 @@
+"""The digest: its numbers, its formats, and the example that sends it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.daemons import Daemons
+from tests.support.mail_server import running_mail_server
+from tests.support.waiting import eventually
+
+GUIDE = Path(__file__).parents[3] / "docs/guides/digest.md"
+
+JOBS = """
+[jobs.good]
+command = ["true"]
+schedule = "30 2 * * *"
+
+[jobs.bad]
+shell = "exit 3"
+
+[jobs.follower]
+command = ["true"]
+needs = ["bad"]
+"""
+
+
+def rae_auto(daemons: Daemons, *words: str, code: int = 0) -> str:
+    """Return what the command prints."""
+    command = [sys.executable, "-m", "rae_auto", *words, "--config", str(daemons.config)]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": path}, timeout=60)
+    assert done.returncode == code, done.stderr
+    return done.stdout
+
+
+def run_job(daemons: Daemons, job: str) -> None:
+    run = daemons.ask("trigger", job=job)["run_id"]
+    eventually(lambda: daemons.ask("history", run=run)[0]["finished_at"] is not None)
+
+
+@pytest.fixture(scope="module")
+def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
+    started = Daemons(tmp_path_factory.mktemp("digest"), JOBS, 'timezone = "UTC"\nstate = "{home}/state"\n')
+    started.serve()
+    for job in ("good", "good", "bad"):
+        run_job(started, job)
+    yield started
+    started.kill()
+
+
+def test_digest_begins_with_the_verdict(daemons: Daemons) -> None:
+    lines = rae_auto(daemons, "digest").splitlines()
+    assert lines[0] == '1 matter needs you: "bad" (3 runs of 3 jobs, 1 failed)'
+    assert lines[1].startswith("From ")
+    titles = [line for line in lines[2:] if line and not line.startswith(" ")]
+    assert titles == ["Needs you", "Ran", "Failed", "Next"]
+
+
+@pytest.mark.parametrize(("name", "opening"), [("markdown", "# 1 matter needs you"), ("html", "<!DOCTYPE html>")])
+def test_digest_has_formats(daemons: Daemons, name: str, opening: str) -> None:
+    assert rae_auto(daemons, "digest", "--format", name).startswith(opening)
+
+
+def test_numbers_agree_in_all_places(daemons: Daemons) -> None:
+    digest: dict[str, Any] = json.loads(rae_auto(daemons, "digest", "--json"))
+    history = json.loads(rae_auto(daemons, "history", "--json", "--limit", "1000"))
+    status = json.loads(rae_auto(daemons, "status", "--json"))
+    stats = json.loads(rae_auto(daemons, "stats", "--json"))
+    assert digest["runs"] == len(history) == stats["runs"] == 3
+    assert digest["states"] == stats["states"] == {"succeeded": 2, "failed": 1}
+    assert digest["jobs"] == status["jobs"]
+    assert [one["job"] for one in digest["attention"]] == [one["job"] for one in status["failed"]] == ["bad"]
+    assert [one["job"] for one in digest["upcoming"]] == [one["job"] for one in status["next"]]
+    text = rae_auto(daemons, "digest")
+    assert "\n  succeeded  2\n  failed     1\n" in text
+
+
+def test_digest_as_a_page_has_the_day_as_a_picture_and_as_numbers(daemons: Daemons) -> None:
+    page = rae_auto(daemons, "digest", "--format", "html")
+    assert (
+        "The last 24 hours: 2 succeeded, 1 failed, 0 stopped, 0 skipped. The next 24 hours: 1 start expected." in page
+    )
+    numbers = page.split("The same as numbers")[1].split("</table>")[0]
+    assert "<td>2</td><td>1</td>" in numbers or "<td>1</td><td>0</td>" in numbers
+    assert "script" not in page
+
+
+def test_digest_of_a_store_has_the_same_numbers(tmp_path: Path) -> None:
+    daemons = Daemons(tmp_path, JOBS, 'timezone = "UTC"\nstate = "{home}/state"\n')
+    daemons.serve()
+    run_job(daemons, "good")
+    live = json.loads(rae_auto(daemons, "digest", "--json"))
+    daemons.stop()
+    stored = json.loads(rae_auto(daemons, "digest", "--json"))
+    assert stored["states"] == live["states"] == {"succeeded": 1}
+    assert [one["kind"] for one in stored["attention"]] == ["problem"]
+
+
+def test_example_of_the_guide_sends_the_digest(tmp_path: Path) -> None:
+    example = GUIDE.read_text().split("```toml\n")[1].split("```")[0]
+    mails = tmp_path / "mails"
+    with running_mail_server(mails) as server:
+        given = [f"{name} = {json.dumps(server.options[name])}" for name in ("host", "port", "ca_file")]
+        example = example.replace('host = "smtp.example.org"', "\n".join(given))
+        daemons = Daemons(tmp_path, example, 'state = "{home}/state"\n')
+        rae_auto(daemons, "exec", "daily-digest")
+        (mail,) = server.mails
+    assert "no daemon is running" in mail.get_body(("plain",)).get_content()
+
+
+def test_unknown_notifier_is_refused(daemons: Daemons) -> None:
+    rae_auto(daemons, "digest", "--via", "nobody", code=2)
+
+
+def test_first_status_after_an_absence_says_what_happened(daemons: Daemons) -> None:
+    from rae_auto.cli.interactive.absence import LOOKED_NAME, describe_absence
+    from rae_auto.control.client import Client
+
+    file = daemons.state / LOOKED_NAME
+    with Client(daemons.state) as client:
+        assert describe_absence(client, daemons.state) is None
+        os.utime(file, (0, time.time() - 9 * 3600))
+        line = describe_absence(client, daemons.state)
+        assert line is not None
+        assert ': 3 runs, 1 failed ("bad"); \'rae-auto digest --since ' in line
+        assert describe_absence(client, daemons.state) is None

@@ -1,0 +1,39 @@
+"""The next starts of many jobs are those that each job has by itself, the earliest first."""
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+from tests.fuzz.fuzz_run import FuzzRun
+from tests.support.why import HOUR, a_job, world
+
+
+def slowly(engine, limit):
+    """Return the same by asking every job."""
+    starts = [(engine.next_at(entry.job.id), entry.job.id) for entry in engine.jobs()]
+    due = [(at, job) for at, job in starts if at is not None]
+    return sorted(due, key=lambda pair: pair[0])[:limit]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_next_starts_of_random_worlds_are_those_of_each_job(seed):
+    fuzz_run = FuzzRun(seed)
+    fuzz_run.play(40)
+    for limit in (1, 3, 10):
+        assert fuzz_run.world.engine.next_starts(limit) == slowly(fuzz_run.world.engine, limit)
+
+
+def test_next_starts_leave_out_pauses_and_skips():
+    w = world(*(a_job(name) for name in "cab"))
+    w.pause("c")
+    w.pause("a", until=w.now.wall + 3 * HOUR)
+    assert w.engine.next_starts(10) == slowly(w.engine, 10)
+    assert [job for _, job in w.engine.next_starts(2)] == ["b", "a"]
+
+
+def test_jobs_of_one_instant_come_in_their_order():
+    names = [f"job-{number}" for number in range(50)]
+    Random(1).shuffle(names)
+    w = world(*(a_job(name) for name in names))
+    w.advance(timedelta(minutes=1))
+    assert [job for _, job in w.engine.next_starts(10)] == names[:10]

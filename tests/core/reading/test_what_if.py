@@ -1,0 +1,109 @@
+"""An edited configuration is checked and simulated beside the one of the file, which stays as it is."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rae_auto.errors import BadRequest
+from rae_auto.screens import Assumptions, WhatIf, load_what_if
+
+CONFIG = """timezone = "UTC"
+max_parallel = 1
+
+[jobs.backup]
+command = ["true"]
+schedule = "0 3 * * *"
+
+[jobs.sync]
+command = ["true"]
+schedule = "0 4 * * *"
+"""
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+def what_if(path: Path, text: str, **options: Any) -> WhatIf:
+    return asyncio.run(load_what_if(path, text, since=NOON, span=timedelta(days=2), assumptions=Assumptions(**options)))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "rae.toml"
+    path.write_text(CONFIG)
+    path.chmod(0o600)
+    return path
+
+
+def test_moved_schedule_moves_its_starts(config: Path) -> None:
+    found = what_if(config, CONFIG.replace("0 4 * * *", "0 3 * * *"), durations={"backup": timedelta(minutes=10)})
+    assert found.is_usable
+    assert [(start.job, start.change) for start in found.starts].count(("sync", "added")) == 2
+    (job,) = found.jobs
+    assert (job.job, job.change, job.starts_before, job.starts_after) == ("sync", "changed", 2, 2)
+    assert (job.waits_before, job.waits_after) == (0, 2)
+    assert found.collisions_after > found.collisions_before
+    assert '-schedule = "0 4 * * *"' in found.patch
+    assert config.read_text() == CONFIG
+
+
+def test_added_and_removed_jobs_are_named(config: Path) -> None:
+    found = what_if(config, CONFIG.replace("[jobs.sync]", "[jobs.copy]"))
+    assert [(job.job, job.change) for job in found.jobs] == [("copy", "added"), ("sync", "removed")]
+
+
+def test_errors_have_their_lines_and_nothing_is_compared(config: Path) -> None:
+    found = what_if(config, CONFIG.replace("0 4 * * *", "0 99 * * *"))
+    assert not found.is_usable
+    assert [(problem.line, problem.is_error) for problem in found.problems] == [(10, True)]
+    assert found.starts == ()
+    assert not what_if(config, "[jobs").is_usable
+
+
+def test_downtime_is_simulated_in_both(config: Path) -> None:
+    down = (NOON + timedelta(hours=12), NOON + timedelta(hours=20))
+    assert what_if(config, CONFIG, downtimes=[down]).jobs == ()
+
+
+def test_too_long_a_span_is_refused(config: Path) -> None:
+    with pytest.raises(BadRequest):
+        asyncio.run(load_what_if(config, CONFIG, span=timedelta(days=400)))
+
+
+GUARDED = CONFIG.replace('"0 4 * * *"', '"0 4 * * *"\nguards = [{ type = "power", id = "mains" }]')
+
+
+def test_answer_of_a_guard_is_assumed_to_be_yes_or_as_given(config: Path) -> None:
+    config.write_text(GUARDED)
+    by_default = what_if(config, GUARDED)
+    assert [(guard.job, guard.guard, guard.answer) for guard in by_default.guards] == [("sync", "mains", "yes")]
+    found = what_if(config, GUARDED, guards=["sync.mains=no"])
+    assert [guard.answer for guard in found.guards] == ["no"]
+    assert found.playback is not None
+    assert {job for step in found.playback.steps for job in step.jobs} == {"backup"}
+    with pytest.raises(BadRequest, match="mians"):
+        what_if(config, GUARDED, guards=["mians=no"])
+
+
+def test_longer_runs_collide(config: Path) -> None:
+    durations = {"backup": timedelta(minutes=10)}
+    assert what_if(config, CONFIG, durations=durations).collisions_after == 0
+    assert what_if(config, CONFIG, durations=durations, duration_factor=7).collisions_after == 2
+
+
+def test_playback_has_every_start_in_its_step(config: Path) -> None:
+    found = what_if(config, CONFIG, durations={"backup": timedelta(minutes=50)})
+    playback = found.playback
+    assert playback is not None
+    assert len(playback.steps) * playback.step == timedelta(days=2)
+    starting = [(step.at, step.jobs, step.active) for step in playback.steps if step.starts]
+    assert starting == [
+        (NOON + timedelta(hours=15 + day), (job,), active)
+        for day in (0, 24)
+        for job, hours, active in (("backup", 0, 1), ("sync", 1, 0))
+        for day in (day + hours,)
+    ]
+    lanes = {lane.job: lane.starts for lane in playback.lanes}
+    assert {job: sum(starts) for job, starts in lanes.items()} == {"backup": 2, "sync": 2}
+    assert playback.lanes_extent.is_complete

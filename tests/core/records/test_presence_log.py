@@ -1,0 +1,111 @@
+"""The presence log knows downtimes, sleep and steps of the clock."""
+
+import asyncio
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.support.waiting import eventually
+
+from rae_auto.daemon.presence import note_while_running
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.records.presence_log import (
+    LOG_NAME,
+    MAX_SPANS,
+    find_changes,
+    find_downtime,
+    note_end,
+    note_presence,
+    note_start,
+    read_presence,
+)
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def kinds(directory: Path, since: datetime = NOON - DAY, until: datetime = NOON + DAY) -> list[str]:
+    return [span.kind for span in read_presence(directory, since, until)]
+
+
+def test_downtime_is_from_the_last_note_to_the_next_start(tmp_path: Path) -> None:
+    note_start(tmp_path, NOON)
+    note_presence(tmp_path, NOON + HOUR)
+    note_start(tmp_path, NOON + 3 * HOUR)
+    (span,) = read_presence(tmp_path, NOON, NOON + DAY)
+    assert (span.kind, span.since, span.until) == ("down", NOON + HOUR, NOON + 3 * HOUR)
+    assert span.text == "no daemon ran for 2 h"
+
+
+@pytest.mark.parametrize(
+    ("by", "boot", "cause"),
+    [
+        (None, "first", "killed"),
+        (None, "second", "power_lost"),
+        ("command", "first", "stopped"),
+        ("command", "second", "stopped"),
+        ("signal", "first", "stopped"),
+        ("signal", "second", "shut_down"),
+        (None, "", "unknown"),
+        ("signal", "", "stopped"),
+    ],
+)
+def test_notes_have_the_cause_of_a_downtime(tmp_path: Path, by: str | None, boot: str, cause: str) -> None:
+    note_start(tmp_path, NOON, "first")
+    if by is not None:
+        note_end(tmp_path, NOON + HOUR, "first", by=by)
+    found = find_downtime(tmp_path, NOON + 3 * HOUR, boot)
+    assert found is not None and found.cause == cause
+    note_start(tmp_path, NOON + 3 * HOUR, boot)
+    (span,) = read_presence(tmp_path, NOON, NOON + DAY)
+    assert span.cause == cause
+
+
+def test_nothing_is_known_of_a_downtime_before_the_first_start(tmp_path: Path) -> None:
+    assert find_downtime(tmp_path, NOON) is None
+    note_start(tmp_path, NOON + HOUR)
+    assert find_downtime(tmp_path, NOON) is None, "the clock was set back meanwhile"
+
+
+def test_restart_at_once_is_no_downtime(tmp_path: Path) -> None:
+    note_start(tmp_path, NOON)
+    note_start(tmp_path, NOON + timedelta(seconds=2))
+    assert kinds(tmp_path) == []
+
+
+def test_sleep_and_steps_are_distinguished() -> None:
+    last = Moment(NOON, 100.0, 0.0)
+    asleep = Moment(NOON + HOUR, 160.0, 3540.0)
+    assert [span.kind for span in find_changes(last, asleep)] == ["suspended"]
+    forward = Moment(NOON + HOUR, 160.0, 0.0)
+    assert [span.kind for span in find_changes(last, forward)] == ["clock_forward"]
+    (back,) = find_changes(last, Moment(NOON - HOUR, 160.0, 0.0))
+    assert (back.kind, back.text) == ("clock_back", "the clock was set back by 1 h 1 min")
+    assert list(find_changes(last, Moment(NOON + timedelta(seconds=60), 160.0, 0.0))) == []
+
+
+def test_damaged_lines_cost_themselves_alone(tmp_path: Path) -> None:
+    note_start(tmp_path, NOON)
+    note_presence(tmp_path, NOON, list(find_changes(Moment(NOON, 0.0), Moment(NOON + HOUR, 0.0))))
+    with (tmp_path / LOG_NAME).open("ab") as file:
+        file.write(b'{"kind": "down", "si')
+    assert kinds(tmp_path) == ["clock_forward"]
+
+
+def test_log_keeps_the_newest_spans(tmp_path: Path) -> None:
+    spans = list(find_changes(Moment(NOON, 0.0), Moment(NOON + HOUR, 0.0))) * (MAX_SPANS + 5)
+    note_presence(tmp_path, NOON, spans)
+    note_start(tmp_path, NOON)
+    assert len(kinds(tmp_path)) == MAX_SPANS
+
+
+def test_daemon_notes_its_presence_until_it_ends(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with note_while_running(tmp_path):
+            await asyncio.to_thread(eventually, (tmp_path / LOG_NAME).exists)
+            os.utime(tmp_path / LOG_NAME, (0, 0))
+
+    asyncio.run(run())
+    assert (tmp_path / LOG_NAME).stat().st_mtime > 0
+    assert (tmp_path / LOG_NAME).stat().st_mode & 0o077 == 0

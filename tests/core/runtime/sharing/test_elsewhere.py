@@ -1,0 +1,128 @@
+"""Attempts of other nodes, seen from the leader: settled by a word of the node, or by a declaration, never before."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from attrs import evolve
+
+from rae_auto.api.shared_store import KnownNode, Node, NodeMessage
+from rae_auto.engine.events import AttemptEnded, AttemptFound, Event
+from rae_auto.model.job import Job
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Due
+from rae_auto.model.run import Result, Run, RunState
+from rae_auto.runtime.sharing.elsewhere import Elsewhere, LeaderParts
+from rae_auto.runtime.sharing.messages import encode_event
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+OTHER, OWN = Node(name="nas-1", host="nas", boot="x", directory="/nowhere"), Node(name="here-2", host="here", boot="y")
+RUN = Run(
+    id=RunId("01M8JMYEQZY81CFDDGVVKHNC0S"),
+    job=JobId("backup"),
+    trigger="cron",
+    key="12:00",
+    scheduled_for=NOON,
+    queued_at=NOON,
+    cause=Due(),
+    state=RunState.RUNNING,
+    attempt=1,
+    node="nas-1",
+)
+
+
+class FakeStore:
+    """A store of messages and of what is known of a node."""
+
+    def __init__(self) -> None:
+        self.known = KnownNode(node=OTHER, seen_at=NOON, silent_seconds=600.0)
+        self.inbox: list[NodeMessage] = []
+        self.sent: list[tuple[str, Any]] = []
+
+    def nodes(self) -> Sequence[KnownNode]:
+        return [self.known]
+
+    def receive(self, _: str) -> Sequence[NodeMessage]:
+        return list(self.inbox)
+
+    def discard(self, ids: Sequence[int]) -> None:
+        self.inbox = [one for one in self.inbox if one.id not in ids]
+
+    def send(self, _: str, recipient: str, bodies: Sequence[Any]) -> None:
+        self.sent += [(recipient, body) for body in bodies]
+
+
+async def play(store: FakeStore, act: Callable[[Elsewhere], None], until: Callable[[list[Event]], bool]) -> list[Event]:
+    """Let the leader look at a run of another node; return the events that it hands the engine."""
+    events: list[Event] = []
+
+    async def call(function: Callable[..., Any], *arguments: Any) -> Any:
+        return function(*arguments)
+
+    parts: Any = LeaderParts(
+        store=store,  # type: ignore[arg-type]
+        node=OWN,
+        executor_for=lambda _: None,  # type: ignore[arg-type, return-value]
+        environment={},
+        submit=events.append,
+        drain=lambda: asyncio.sleep(0),
+        find_run=lambda run: RUN if run == RUN.id else None,
+        call=call,
+    )
+    elsewhere = Elsewhere(parts)
+    elsewhere.start([(RUN, Job(id=JobId("backup"), command="true"))])
+    act(elsewhere)
+    async with asyncio.timeout(20):
+        while not until(events):  # noqa: ASYNC110 - whatever the condition looks at
+            await asyncio.sleep(0.01)
+    await elsewhere.close()
+    return events
+
+
+def test_run_of_a_silent_node_waits_and_says_so() -> None:
+    store, described = FakeStore(), list[str | None]()
+
+    def has_described(_: list[Event]) -> bool:
+        return any(described[-1:])
+
+    def look(elsewhere: Elsewhere) -> None:
+        described.append(elsewhere.describe(RUN))
+        asyncio.get_running_loop().call_later(0.01, look, elsewhere)
+
+    assert asyncio.run(play(store, look, has_described)) == []
+    text = described[-1]
+    assert text is not None
+    assert 'on node "nas-1", of which nothing has been heard for 600 s' in text
+
+
+def test_run_of_a_node_that_was_declared_dead_is_lost() -> None:
+    store = FakeStore()
+    store.known = evolve(store.known, fenced_at=NOON)
+    events = asyncio.run(play(store, lambda _: None, bool))
+    assert events == [AttemptFound(RUN.id, 1)]
+
+
+def test_word_of_its_own_node_ends_a_run_and_that_of_another_does_not() -> None:
+    store, ended = FakeStore(), AttemptEnded(RUN.id, 1, Result(exit_code=3))
+    body, old = encode_event(ended), encode_event(AttemptFound(RUN.id, 7))
+    assert body is not None
+    assert old is not None
+    store.inbox = [
+        NodeMessage(1, "stranger-9", body),
+        NodeMessage(2, "nas-1", old),
+        NodeMessage(3, "nas-1", body),
+        NodeMessage(4, "nas-1", {"unknown": 1}),
+    ]
+    events = asyncio.run(play(store, lambda _: None, lambda found: bool(found) and not store.inbox))
+    assert events == [ended]
+
+
+def test_cancel_is_sent_to_the_node_that_has_the_attempt() -> None:
+    store = FakeStore()
+
+    def cancel(elsewhere: Elsewhere) -> None:
+        elsewhere.cancel(RUN, timedelta(seconds=5))
+
+    asyncio.run(play(store, cancel, lambda _: bool(store.sent)))
+    assert store.sent == [("nas-1", {"cancel": RUN.id, "attempt": 1, "grace": 5.0})]

@@ -1,0 +1,74 @@
+"""Due runs are decided in slices, and start before what else has arrived is handled."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from attrs import frozen
+
+from rae_auto.engine.commands import Trigger
+from rae_auto.engine.due_instants import MAX_INSTANTS_A_TURN
+from rae_auto.engine.engine import Engine
+from rae_auto.engine.events import Restored
+from rae_auto.engine.plan import JobOrigin, Plan, Settings
+from rae_auto.model.decision import MANUAL, Occurrence
+from rae_auto.model.job import Job
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.schedule import Schedule
+from rae_auto.runtime.engine_loop import MAX_INPUTS_A_TURN, MAX_TURNS_WITHOUT_INPUTS, EngineLoop
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@frozen
+class AtNoon(Schedule):
+    """A schedule with one instant."""
+
+    def next_after(self, after: datetime) -> datetime | None:
+        return NOON if after < NOON else None
+
+
+class StoppedClock:
+    """A clock that shows the same moment until it is set."""
+
+    moment = Moment(NOON - timedelta(seconds=10), 0.0)
+
+    def now(self) -> Moment:
+        return self.moment
+
+
+async def decided_triggers(due: int, by_hand: int) -> list[tuple[str, int]]:
+    """Let jobs fall due while requests wait; return the triggers in the order of decisions, with how many in a row."""
+    clock, decided = StoppedClock(), []
+
+    async def commit(_: object) -> None:
+        return
+
+    loop = EngineLoop(
+        Engine(), clock, commit, lambda step: decided.extend(decision.trigger for decision in step.decisions)
+    )
+    plans = [Plan(Job(id=f"j{number}", python="a:b"), {"noon": AtNoon()}, JobOrigin.CONFIG) for number in range(due)]
+    loop.submit(Restored(Settings(1), tuple(plans)))
+    running = asyncio.ensure_future(loop.run())
+    await loop.drain(60)
+    clock.moment = Moment(NOON, 10.0)
+    for number in range(by_hand):
+        loop.submit(Trigger(Occurrence(JobId("j0"), MANUAL, f"{number}", NOON)))
+    async with asyncio.timeout(60):
+        while len(decided) < due + by_hand:  # noqa: ASYNC110  # each is one turn of the loop
+            await asyncio.sleep(0)
+    loop.close()
+    await running
+    return [(trigger, len(list(found))) for trigger, found in groupby(decided)]
+
+
+def test_due_runs_come_first_but_inputs_get_their_turn():
+    in_a_row = MAX_INSTANTS_A_TURN * (MAX_TURNS_WITHOUT_INPUTS + 1)
+    due, by_hand = 2 * in_a_row, 2 * MAX_INPUTS_A_TURN + 1
+    order = asyncio.run(decided_triggers(due, by_hand))
+    assert order[0] == (MANUAL, MAX_INPUTS_A_TURN)
+    assert order[1] == ("noon", in_a_row)
+    assert order[2] == (MANUAL, MAX_INPUTS_A_TURN)
+    assert sum(count for trigger, count in order if trigger == "noon") == due
+    assert sum(count for trigger, count in order if trigger == MANUAL) == by_hand

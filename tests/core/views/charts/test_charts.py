@@ -1,0 +1,202 @@
+"""Pictures of screens, held against files: RAE_REWRITE=1 writes them anew, to be looked at."""
+
+import os
+import xml.etree.ElementTree as ET
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from attrs import evolve
+
+from rae_auto.charts import (
+    TimeAxis,
+    day_grid_table,
+    draw_axis,
+    draw_concurrency,
+    draw_day,
+    draw_lanes,
+    draw_occurrences,
+    draw_row,
+    draw_run,
+    draw_strip,
+    draw_trend,
+    run_table,
+    stand_alone,
+    strip_table,
+    timeline_table,
+    trend_table,
+)
+from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Due, Overlapping
+from rae_auto.model.run import Attempt, Result, Run, RunState
+from rae_auto.views.screens.job_page import mark_of_run, mark_of_skip
+from rae_auto.views.screens.month import BusyMinute, build_day_grid
+from rae_auto.views.screens.parts.base import UpcomingStart, local_times
+from rae_auto.views.screens.parts.durations import usual_duration
+from rae_auto.views.screens.parts.record_source import ExpectedCounts, JobsFound, JobSpan, RecordCount, WorldSpan
+from rae_auto.views.screens.parts.strip import build_strip
+from rae_auto.views.screens.parts.trends import build_trends
+from rae_auto.views.screens.run_page import RunPhase, build_run_page
+from rae_auto.views.screens.timeline import build_timeline
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 11, 28, 17, 7, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+TIME = local_times("Europe/Berlin", NOW)
+OVERLAP = Overlapping(RunId("r"), NOW)
+FILES = Path(__file__).parents[4] / "docs/guides/images/charts"
+"""The files are those of the documentation."""
+
+
+def a_run(hours_ago: float, minutes: float = 5, state: RunState = RunState.FAILED) -> Run:
+    started = NOW - HOUR * hours_ago
+    middle, ended = started + MINUTE * minutes / 2, started + MINUTE * minutes
+    attempts = (
+        Attempt(1, started, middle, RunState.FAILED, Result(exit_code=3)),
+        Attempt(2, middle + MINUTE, ended + MINUTE, state, Result(exit_code=int(state is RunState.FAILED))),
+    )
+    return Run(
+        id=RunId("01" + "A" * 24), job=JobId("back<up>"), trigger="cron", key="k", scheduled_for=started - MINUTE,
+        queued_at=started - MINUTE / 2, cause=Due(), state=state, started_at=started, attempt_started_at=middle,
+        finished_at=ended + MINUTE, attempt=2, exit_code=1, attempts=attempts,
+    )  # fmt: skip
+
+
+def a_strip():
+    start = datetime(2026, 11, 28, 15, 0, tzinfo=UTC)
+    runs = [RecordCount(start, "succeeded", 40), RecordCount(start, "failed", 1), RecordCount(start - HOUR, "lost", 2)]
+    expected = ExpectedCounts({NOW.replace(minute=0) + 3 * HOUR: 12}, NOW + 24 * HOUR)
+    return build_strip(NOW, runs, [RecordCount(start - 2 * HOUR, "overlap", 3)], expected)
+
+
+def a_timeline():
+    span = JobSpan(
+        runs=[a_run(1), a_run(3, 90, RunState.SUCCEEDED)],
+        skips=[
+            Decision(JobId("a"), "cron", "k", NOW - 2 * HOUR, Outcome.SKIP, OVERLAP, NOW),
+            Decision(JobId("a"), "cron", "k", NOW - HOUR, Outcome.SKIP, OVERLAP, NOW, None, NOW - 90 * MINUTE),
+        ],
+        counts=[], run_count=2, skip_count=2, earlier=[], starts=[UpcomingStart("back<up>", NOW + HOUR, NOW + HOUR)],
+        starts_until=NOW + 4 * HOUR,
+    )  # fmt: skip
+    counts = [RecordCount(NOW - HOUR, "succeeded", 50), RecordCount(NOW - HOUR, "decided_skip", 2)]
+    many = JobSpan(
+        runs=[], skips=[], counts=counts,
+        run_count=50, skip_count=2, earlier=[], starts=[], starts_until=NOW + 4 * HOUR,
+    )  # fmt: skip
+    return build_timeline(
+        JobsFound([{"id": "back<up>"}, {"id": "many"}], 2, 2),
+        {"back<up>": span, "many": many},
+        counts=[RecordCount(None, "succeeded", 51), RecordCount(None, "failed", 1)],
+        skips=[RecordCount(None, "overlap", 4)],
+        bands=[WorldSpan("down", NOW - 3 * HOUR, NOW - 2 * HOUR, "the daemon was down for 1 h")],
+        max_parallel=4, now=NOW, zone="Europe/Berlin", since=NOW - 4 * HOUR, until=NOW + 4 * HOUR,
+    )  # fmt: skip
+
+
+def a_day():
+    midnight = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    busiest = [BusyMinute(at=midnight, count=9, jobs=("backup",))]
+    expected = ExpectedCounts({midnight + 9 * HOUR: 3}, NOW)
+    return build_day_grid(date(2026, 10, 25), {midnight: 9}, expected, busiest=busiest, now=NOW, zone=BERLIN)
+
+
+def a_run_page():
+    why = {"answer": "it failed", "facts": []}
+    return build_run_page(a_run(1), None, why=why, good=[], output=None, now=NOW, zone="Europe/Berlin")
+
+
+def some_trends():
+    return build_trends([a_run(24 * days, days) for days in range(1, 12)], 11, NOW)
+
+
+def describe(seconds: float) -> str:
+    return format_elapsed(timedelta(seconds=seconds))
+
+
+def timeline_parts() -> list[str]:
+    screen = a_timeline()
+    axis = TimeAxis(screen.since, screen.until, BERLIN)
+    rows = [draw_row(row, axis, screen) for row in screen.rows]
+    return [draw_axis(axis, screen), *rows, draw_concurrency(screen, axis)]
+
+
+def some_occurrences():
+    marks = [mark_of_run(a_run(hours, 61 - hours), TIME) for hours in range(1, 9)]
+    return [*marks, mark_of_skip(a_timeline_skip(), TIME)]
+
+
+def a_timeline_skip() -> Decision:
+    return Decision(JobId("a"), "cron", "k", NOW, Outcome.SKIP, OVERLAP, NOW)
+
+
+PICTURES = {
+    "strip": lambda: draw_strip(a_strip(), "Europe/Berlin"),
+    "timeline": lambda: timeline_parts()[1],
+    "concurrency": lambda: timeline_parts()[3],
+    "day": lambda: draw_day(a_day()),
+    "lane": lambda: draw_lanes({"lanes": [{"job": "a", "starts": [0, 1, 5], "skips": [0, 0, 2]}]})[0][1],
+    "occurrences": lambda: draw_occurrences(
+        some_occurrences(), usual_duration([a_run(2, 9, RunState.SUCCEEDED)]), BERLIN
+    ),
+    "run": lambda: draw_run(a_run_page()),
+    "trend": lambda: draw_trend(some_trends().duration, some_trends().step, describe, "Duration"),
+}
+DECORATION = {"lane", "timeline", "concurrency"}
+"""Their numbers are beside them, so that they are hidden from those who can't see them."""
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture_is_that_of_its_file(name: str) -> None:
+    drawn = stand_alone(PICTURES[name]()).replace("><", ">\n<") + "\n"
+    file = FILES / f"{name}.svg"
+    if "RAE_REWRITE" in os.environ:
+        file.write_text(drawn)
+    assert drawn == file.read_text()
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture_passes_a_strict_policy_and_is_described(name: str) -> None:
+    root = ET.fromstring(PICTURES[name]())
+    tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert tags <= {"svg", "g", "a", "title", "rect", "circle", "line", "text", "path"}
+    assert all("style" not in element.attrib for element in root.iter())
+    if name in DECORATION:
+        assert root.attrib["aria-hidden"] == "true"
+    else:
+        assert root.attrib["role"] == "img"
+        assert root.attrib["aria-label"]
+
+
+def test_picture_shows_names_from_outside_as_words() -> None:
+    page = evolve(a_run_page(), phases=(RunPhase(kind="due", since=NOW, until=NOW, text="<script>\x1b[2J&"),))
+    drawn = draw_run(page)
+    assert "<script" not in drawn
+    assert "\x1b" not in drawn
+    ET.fromstring(drawn)
+
+
+def test_picture_that_stands_alone_has_its_colors() -> None:
+    assert "<style>" in stand_alone(PICTURES["strip"]())
+    ET.fromstring(stand_alone(PICTURES["strip"]()))
+
+
+def test_tables_have_the_numbers_of_the_pictures() -> None:
+    strip = strip_table(a_strip(), BERLIN)
+    assert ("Sat 16:00", "40", "1", "0", "0", "0") in strip.rows
+    assert [row[:3] for row in timeline_table(a_timeline(), BERLIN).rows] == [
+        ("back<up>", "2", "2"),
+        ("many", "50", "2"),
+    ]
+    assert day_grid_table(a_day(), BERLIN).rows == (("02:30", "9", "backup"),)
+    assert [row[2] for row in run_table(a_run_page(), BERLIN).rows][-1] == "failed"
+    assert len(trend_table(some_trends().duration, "Duration", describe, BERLIN).rows) == 11
+
+
+def test_day_with_a_change_of_the_clock_has_25_hours() -> None:
+    labels = [hour.label for hour in a_day().hours]
+    assert labels[1:5] == ["01", "02 CEST", "02 CET", "03"]
+    assert len(labels) == 25

@@ -1,0 +1,48 @@
+"""A daemon that stands by says so, and who leads."""
+
+import asyncio
+from datetime import UTC
+from pathlib import Path
+
+from rae_auto.api.shared_store import Leader, Standby
+from rae_auto.daemon.answers.early_commands import EarlyCommands
+from rae_auto.model.primitives.instants import parse_instant
+from rae_auto.views.monitoring.health import HealthLevel, check_facts
+from rae_auto.views.status import judge_health, status_lines
+
+SINCE = parse_instant("2026-01-31T12:00:00+00:00")
+LEADER = Leader(node="nas-1", host="nas", pid=4711, since=SINCE)
+
+
+async def _stop(*_: object, **__: object) -> None:
+    """Stop nothing."""
+
+
+def commands() -> EarlyCommands:
+    return EarlyCommands(Path("state"), Path("rae.toml"), _stop)
+
+
+def test_daemon_that_stands_by_says_who_leads() -> None:
+    early = commands()
+    refusal = early.stand_by(Standby(leader=LEADER))
+    assert refusal == "this daemon stands by; process 4711 on nas leads, so ask there"
+    status = asyncio.run(early.status({}))
+    assert (status["state"], status["problems"]) == ("standby", [])
+    health = judge_health(status, UTC)
+    assert health.ok
+    assert health.text == "Stands by: process 4711 on nas has been leading since 2026-01-31 12:00:00"
+    (check,) = check_facts(asyncio.run(early.health({})))
+    assert (check.level, check.text) == (HealthLevel.OK, "stands by; process 4711 on nas leads")
+
+
+def test_daemon_that_waits_for_its_store_says_why() -> None:
+    early = commands()
+    assert early.stand_by(Standby(problem="the server is away")).endswith("waits for its store: the server is away")
+    status = asyncio.run(early.status({}))
+    assert status["problems"] == ["the server is away"]
+    assert not judge_health(status, UTC).ok
+
+
+def test_leader_names_its_node() -> None:
+    status = {**asyncio.run(commands().status({})), "state": "running", "node": "nas-1"}
+    assert 'running, leads as node "nas-1",' in status_lines(status, UTC)[1]

@@ -1,0 +1,217 @@
+"""Crontabs as jobs: every line becomes a job or a comment, and starts when cron would start it."""
+
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rae_auto.testing.commands import CommandConformance
+from rae_plugins.commands.importing import ImportCommand
+from rae_plugins.commands.importing.crontab_jobs import CrontabReader
+from rae_plugins.commands.importing.crontab_lines import split_input
+from rae_plugins.commands.importing.imported import Import, JobNames, share_keys
+from rae_plugins.commands.importing.proofs.comparison import describe_proofs, prove_job
+from rae_plugins.commands.importing.source_switch import disable_lines, restore_lines
+from rae_plugins.commands.importing.toml_text import format_import
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+CRONTAB = r"""# Backups of the night
+SHELL=/bin/bash
+MAILTO=ops@example.org
+PATH = "/usr/local/bin:/usr/bin"
+
+# daily, before people come
+30 2 * * * /usr/local/bin/backup.sh --full >> /tmp/b.log 2>&1
+@reboot nohup server &
+@daily mail -s today me@example.org%Hello%it is 100\% done
+15~45 3 * * 1 /usr/bin/php cron.php
+0 0 31 2 * by-hand
+61 * * * * broken
+@fortnightly foo
+@every 5m foo
+just wrong
+CRON_TZ=America/New_York
+0 9 * * mon-fri market
+"""
+
+
+def read(text: str, **options: Any) -> Import:
+    reader = CrontabReader(own_user=options.pop("own_user", "ann"), is_root=options.pop("is_root", False))
+    return reader.read(text, "a crontab", has_users=options.pop("has_users", False))
+
+
+def jobs_of(text: str, **options: Any) -> dict[str, Any]:
+    return dict(tomllib.loads(format_import(read(text, **options))).get("jobs", {}))
+
+
+def job_of(line: str, **options: Any) -> Any:
+    (job,) = jobs_of(f"{line}\n", **options).values()
+    return {key: value for key, value in job.items() if key != "cwd"}
+
+
+class TestImportCommand(CommandConformance):
+    @pytest.fixture
+    def plugin(self) -> ImportCommand:
+        return ImportCommand(what="crontab")
+
+
+def test_every_line_becomes_a_job_or_a_comment_with_its_reason() -> None:
+    found = read(CRONTAB)
+    assert [job.id for job in found.jobs] == ["backup", "server", "mail", "php", "by-hand", "market"]
+    assert [one.remark.partition(",")[0] for one in found.left_out] == [
+        'line 12: minute "61": write a value from 0 to 59',
+        'line 13: "@fortnightly" is not a time of crontab(5)',
+        'line 14: "@every 5m" is an interval; write trigger = { type = "interval"',
+        "line 15 has fewer than five fields",
+    ]
+    text = format_import(found)
+    for words in ("# Backups of the night", "# daily, before people come", "# 61 * * * * broken", "# just wrong"):
+        assert words in text.splitlines()
+
+
+def test_percent_signs_end_the_command_and_the_lines_of_its_input() -> None:
+    assert job_of(r"0 8 * * * mail ann%Hello%it is 100\% done") == {
+        "shell": "mail ann",
+        "schedule": "0 8 * * *",
+        "stdin": "Hello\nit is 100% done\n",
+    }
+    assert split_input(r"date +\%F") == ("date +%F", None)
+
+
+def test_variables_count_for_the_entries_below_them() -> None:
+    first, second = jobs_of("A=1\n* * * * * one\nA='2 3'\nSHELL=/bin/zsh\n* * * * * two\n").values()
+    assert (first["env"], "shell_program" in first) == ({"A": "1"}, False)
+    assert (second["env"], second["shell_program"]) == ({"A": "2 3"}, "/bin/zsh")
+
+
+def test_zone_and_random_delay_of_cronie_are_options_of_the_trigger() -> None:
+    found = job_of("CRON_TZ=Asia/Tokyo\nRANDOM_DELAY=20\n0 9 * * * x")
+    assert found["trigger"] == {"type": "cron", "expression": "0 9 * * *", "timezone": "Asia/Tokyo", "jitter": "20m"}
+
+
+def test_random_minutes_are_jitter_and_a_date_that_never_comes_is_by_hand() -> None:
+    random = {"type": "cron", "expression": "15 3 * * 1", "jitter": "30m"}
+    assert job_of("15~45 3 * * 1 x")["trigger"] == random
+    assert job_of("0 0 30 2 * x")["trigger"] == {"type": "manual"}
+
+
+def test_start_at_the_boot_and_what_goes_on_in_the_background_are_kept() -> None:
+    found = job_of("@reboot nohup server &")
+    assert found["trigger"] == {"type": "system", "on": ["boot"]}
+    assert found["executor"] == {"type": "process", "orphans": "allow"}
+    assert "executor" not in job_of("* * * * * a && b 2>&1")
+
+
+@pytest.mark.parametrize(
+    ("user", "is_root", "expected"), [("ann", False, None), ("root", True, "root"), ("root", False, None)]
+)
+def test_column_of_users_is_kept_where_the_daemon_may_use_it(user: str, is_root: bool, expected: str | None) -> None:
+    found = read(f"17 * * * * {user} run-parts /etc/cron.hourly\n", has_users=True, is_root=is_root)
+    assert found.jobs[0].table.get("user") == expected
+    if user != "ann" and not is_root:
+        assert any(f'user = "{user}"' in remark for remark in found.jobs[0].remarks)
+
+
+def test_line_of_a_system_crontab_without_a_command_is_left_out() -> None:
+    (left_out,) = read("17 * * * * root\n", has_users=True).left_out
+    assert "line 1 has no command" in left_out.remark
+
+
+def test_end_of_the_last_line_is_missed_by_cron() -> None:
+    assert any("has no end" in remark for remark in read("* * * * * x").remarks)
+
+
+def test_receivers_of_mail_are_named_once() -> None:
+    remarks = read("MAILTO=a@b.c\n* * * * * x\nMAILTO=d@e.f\n* * * * * y\n").remarks
+    assert sum("a@b.c, d@e.f" in remark for remark in remarks) == 1
+    assert not any("mails" in remark for remark in read('MAILTO=""\n* * * * * x\n').remarks)
+
+
+def test_folder_of_run_parts_is_a_job_for_each_program(tmp_path: Path) -> None:
+    folder = tmp_path / "cron.daily"
+    folder.mkdir()
+    for name, mode in (("logrotate", 0o755), ("old.bak", 0o755), ("notes", 0o644), (".placeholder", 0o644)):
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(mode)
+    found = CrontabReader().read_folder(folder)
+    assert [(job.id, job.table["schedule"]) for job in found.jobs] == [("logrotate", "25 6 * * *")]
+    assert [Path(one.text[0]).name for one in found.left_out] == ["notes", "old.bak"]
+
+
+def test_keys_that_all_jobs_share_stand_in_the_defaults() -> None:
+    found = share_keys(read("SHELL=/bin/bash\nA=1\n* * * * * one\nB=2\n* * * * * two\n"))
+    assert found.defaults["shell_program"] == "/bin/bash"
+    assert "env" not in found.defaults
+    assert [job.table["env"] for job in found.jobs] == [{"A": "1"}, {"A": "1", "B": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("/usr/local/bin/backup.sh --full", "backup"),
+        ("cd /srv && ./poll.py", "srv"),
+        ("[ -x /usr/sbin/x ] && x", "x"),
+        ("A=1 env nice -n 5 python3 -m thing", "python3"),
+        ("*** ???", "job"),
+    ],
+)
+def test_job_is_named_after_its_command(command: str, name: str) -> None:
+    names = JobNames()
+    assert names.choose(command) == name
+    assert names.choose(command) == f"{name}-2"
+
+
+def test_disabled_lines_are_restored_as_they_were() -> None:
+    disabled, count = disable_lines(CRONTAB, [7, 9])
+    assert count == 2
+    assert disabled.splitlines()[6].startswith("#rae-auto# 30 2 * * *")
+    assert disable_lines(disabled, [7, 9])[1] == 0
+    assert restore_lines(disabled) == (CRONTAB, 2)
+    assert not any(job.lines == (7,) for job in read(disabled).jobs)
+
+
+ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC"]
+MINUTES = st.sampled_from(["0", "30", "5,35", "*/20", "7-9"])
+HOURS = st.sampled_from(["2", "3", "*/6", "0-4", "22"])
+DAYS = st.sampled_from([("*", "*"), ("1", "*"), ("*", "1-5"), ("13", "5"), ("*/10", "sun")])
+
+
+@settings(max_examples=25, deadline=None)
+@given(MINUTES, HOURS, DAYS, st.sampled_from(["*", "3,10", "jan-jun"]), st.sampled_from(ZONES))
+def test_start_times_are_those_of_an_independent_calculation(
+    minute: str, hour: str, days: tuple[str, str], month: str, zone: str
+) -> None:
+    line = f"CRON_TZ={zone}\n{minute} {hour} {days[0]} {month} {days[1]} x\n"
+    (job,) = read(line).jobs
+    (proof,) = prove_job(job, NOW)
+    assert (proof.problem, proof.differences) == (None, ())
+    assert proof.compared > 0
+
+
+def test_difference_of_start_times_is_shown_with_its_cause() -> None:
+    # cronsim 2.8 is half an hour off where a clock is set by half an hour.
+    (job,) = read("CRON_TZ=Australia/Lord_Howe\n*/20 2 * * * x\n").jobs
+    lines = list(describe_proofs(prove_job(job, NOW)))
+    assert "different" in lines[0]
+    assert any("the clock is set" in line for line in lines[1:])
+
+
+NAMES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True)
+LINES = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), max_size=60),
+    st.builds("{}={}".format, NAMES, st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), max_size=9)),
+    st.builds("{} {} * * * {}".format, MINUTES, HOURS, st.text(st.characters(codec="ascii"), max_size=20)),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(LINES, max_size=8), st.booleans())
+def test_any_text_becomes_a_configuration_that_names_all_of_it(lines: list[str], has_users: bool) -> None:
+    found = read("\n".join(lines) + "\n", has_users=has_users)
+    document = tomllib.loads(format_import(found))
+    assert document.get("jobs", {}).keys() == {job.id for job in found.jobs}

@@ -1,0 +1,246 @@
+"""One history, and the numbers that a person compares: the same on the command line, page, terminal view and digest."""
+
+import json
+import os
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from attrs import define
+from tests.plugins.commands.ui.conftest import Page, start_page, stop
+from tests.support.daemons import Daemons
+from tests.support.waiting import eventually
+
+from rae_auto.engine.effects import Record, Save
+from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.job_state import JobState
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Due, Overlapping
+from rae_auto.model.run import Run, RunState
+from rae_auto.runtime.repository import encode
+from rae_plugins.commands.top.cells import clock_text
+from rae_plugins.stores.sqlite import SqliteStore
+
+JOBS = """
+timezone = "UTC"
+state = "{home}/state"
+[resources]
+db = 1
+[jobs.good]
+command = ["true"]
+schedule = "0 3 1 1 *"
+[jobs.bad]
+command = ["false"]
+[jobs.vanished]
+command = ["true"]
+[jobs.recovered]
+command = ["true"]
+[jobs.long]
+command = ["sleep", "600"]
+resources = ["db"]
+[jobs.waiting]
+command = ["true"]
+resources = ["db"]
+"""
+
+HISTORY: dict[str, list[tuple[RunState, float, float, int]]] = {
+    "good": [(RunState.SUCCEEDED, hours, 2.0 * hours, 1 + hours % 2) for hours in (1, 2, 3, 4, 5)],
+    "bad": [(RunState.SUCCEEDED, 9, 1, 1), (RunState.FAILED, 5, 1, 1), (RunState.TIMED_OUT, 4, 1, 3)],
+    "vanished": [(RunState.LOST, 3, 1, 1)],
+    "recovered": [(RunState.FAILED, 72, 1, 1), (RunState.FAILED, 2, 1, 1), (RunState.SUCCEEDED, 1, 1, 1)],
+}
+"""The runs of each job: state, hours since, seconds, attempts."""
+
+STATES = {"succeeded": 7, "failed": 2, "timed_out": 1, "lost": 1}
+"""The runs of the last 24 hours by state."""
+
+FAILED = 4
+NEEDING_A_PERSON = {"bad", "vanished"}
+
+
+def write_history(daemons: Daemons) -> None:
+    """Write the history into the store that a daemon has left, and the next one opens."""
+    now, numbers, changes = datetime.now(UTC), count(), []
+    for job, runs in HISTORY.items():
+        for state, hours, seconds, attempt in runs:
+            at = now - timedelta(hours=hours)
+            run = Run(
+                id=RunId(f"01KG9X6M{next(numbers):018}"), job=JobId(job), trigger="cron", key=str(hours),
+                scheduled_for=at, queued_at=at, cause=Due(), state=state, attempt=attempt, started_at=at,
+                finished_at=at + timedelta(seconds=seconds),
+            )  # fmt: skip
+            changes.append(Record(run))
+        failures = len(runs) - max((n + 1 for n, one in enumerate(runs) if one[0] is RunState.SUCCEEDED), default=0)
+        changes.append(
+            Save(JobState(JobId(job), last_state=state, last_run=run.id, last_finished_at=at, failures=failures))
+        )
+    skipped = now - timedelta(hours=1)
+    changes.append(
+        Record(Decision(JobId("good"), "cron", "s", skipped, Outcome.SKIP, Overlapping(RunId("r"), skipped), skipped))
+    )
+    store = SqliteStore()
+    store.open(daemons.state)
+    store.commit(encode(changes))
+    store.close()
+
+
+@define
+class Shown:
+    """Everything that shows numbers, read once."""
+
+    status: dict[str, Any]
+    statistics: dict[str, dict[str, Any]]
+    history: list[dict[str, Any]]
+    digest: dict[str, Any]
+    overview: dict[str, Any]
+    jobs: dict[str, dict[str, Any]]
+    digest_text: str
+    page: str
+    job_pages: dict[str, str]
+    top: str
+
+
+def run_command(daemons: Daemons, *words: str, codes: tuple[int, ...] = (0,)) -> str:
+    """Return what a command prints."""
+    done = subprocess.run(
+        [*daemons.command, *words, "--config", str(daemons.config)],
+        capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}, timeout=60,
+    )  # fmt: skip
+    assert done.returncode in codes, done.stderr
+    return done.stdout
+
+
+def read_all(daemons: Daemons, page: Page) -> Shown:
+    """Read what each of them shows."""
+    names = [*HISTORY, "long", "waiting"]
+    return Shown(
+        status=json.loads(run_command(daemons, "status", "--json", codes=(0, 1))),
+        statistics={job: json.loads(run_command(daemons, "stats", job, "--json")) for job in HISTORY},
+        history=json.loads(run_command(daemons, "history", "--json", "--limit", "1000")),
+        digest=json.loads(run_command(daemons, "digest", "--json")),
+        overview=json.loads(page.ask("/api/overview").text),
+        jobs={job: json.loads(page.ask(f"/api/jobs/{job}").text) for job in names},
+        digest_text=run_command(daemons, "digest"),
+        page=unescape(page.ask("/").text),
+        job_pages={job: unescape(page.ask(f"/jobs/{job}").text) for job in names},
+        top=run_command(daemons, "top", "--once", codes=(0, 1)),
+    )
+
+
+@pytest.fixture(scope="module")
+def screens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    """All views of one history, while one run is active and one waits."""
+    daemons = Daemons(tmp_path_factory.mktemp("numbers"), JOBS)
+    daemons.serve()
+    daemons.stop()
+    write_history(daemons)
+    daemons.serve()
+    for job in ("long", "waiting"):
+        daemons.ask("trigger", job=job)
+    eventually(lambda: [run["state"] for run in daemons.ask("status")["running"]] == ["running"])
+    page = start_page(daemons)
+    yield read_all(daemons, page)
+    stop(page.process)
+    daemons.ask("cancel", job="long")
+    daemons.end()
+
+
+def find_number(pattern: str, text: str) -> int:
+    """Return the number that a text shows at one place."""
+    found = re.findall(pattern, text)
+    assert len(found) == 1, (pattern, found, text[:3000])
+    return int(found[0])
+
+
+def list_section(text: str, title: str) -> list[str]:
+    """Return the lines of a section of the digest."""
+    return [line.strip() for line in text.split(f"\n{title}\n")[1].split("\n\n")[0].splitlines()]
+
+
+def test_number_of_jobs_is_the_same(screens: Shown) -> None:
+    page = find_number(r"<b>(\d+)</b> jobs", screens.page)
+    top = find_number(r"\((\d+) jobs", screens.top)
+    counts = screens.overview["counts"]["jobs"]
+    assert page == top == counts == screens.status["jobs"] == screens.digest["jobs"] == 6
+
+
+@pytest.mark.parametrize("name", ["running", "waiting"])
+def test_numbers_of_open_runs_are_the_same(screens: Shown, name: str) -> None:
+    page, counts = find_number(rf"<b>(\d+)</b> {name}", screens.page), screens.overview["counts"][name]
+    assert page == counts == len(screens.status[name]) == find_number(rf", (\d+) {name}", screens.top) == 1
+
+
+def test_runs_of_a_day_by_state_are_the_same(screens: Shown) -> None:
+    since = datetime.now(UTC) - timedelta(hours=24)
+    ended = [run for run in screens.history if run["finished_at"]]
+    history = Counter(run["state"] for run in ended if datetime.fromisoformat(run["queued_at"]) >= since)
+    rows = [line.rsplit(maxsplit=1) for line in list_section(screens.digest_text, "Ran")]
+    text = {name.strip().replace(" ", "_"): int(number) for name, number in rows if name.strip() != "starts skipped"}
+    assert text == screens.digest["states"] == dict(history) == STATES
+    assert screens.digest["skipped"] == 1
+
+
+def test_failures_of_a_day_are_the_same(screens: Shown) -> None:
+    bad = ("failed", "timed_out", "lost")
+    cells = [cell for cell in screens.overview["strip"]["cells"] if not cell["is_future"]]
+    verdict = screens.digest_text.splitlines()[0]
+    digest = sum(screens.digest["states"].get(state, 0) for state in bad)
+    assert sum(cell["bad"] for cell in cells) == digest == screens.digest["failures_extent"]["total"] == FAILED
+    assert find_number(r"(\d+) failed", verdict) == FAILED
+    numbers = screens.page.split('id="strip-numbers"')[1].split("</table>")[0]
+    rows = [re.findall(r"<td>(\d+)</td>", row) for row in numbers.split("<tr>")[2:]]
+    assert sum(int(row[1]) for row in rows) == FAILED
+
+
+def test_what_needs_a_person_is_the_same(screens: Shown) -> None:
+    cards = re.findall(r'id="attention-\d+"', screens.page)
+    lines = [line for line in screens.top.split("\n\n")[0].splitlines()[1:] if line.startswith(" ! ")]
+    digest = list_section(screens.digest_text, "Needs you")
+    verdict = find_number(r"^(\d+) matters need you", screens.digest_text)
+    assert len(cards) == len(lines) == len(digest) == verdict == len(NEEDING_A_PERSON)
+    assert {one["job"] for one in screens.overview["attention"]} == NEEDING_A_PERSON
+    assert {one["job"] for one in screens.digest["attention"]} == NEEDING_A_PERSON
+    assert {one["job"] for one in screens.status["failed"]} == NEEDING_A_PERSON
+    assert screens.overview["counts"]["failed"] == find_number(r"<b>(\d+)</b> failed", screens.page) == 2
+
+
+@pytest.mark.parametrize("job", HISTORY)
+def test_runs_and_successes_of_a_job_are_the_same(screens: Shown, job: str) -> None:
+    states = Counter(run["state"] for run in screens.history if run["job"] == job)
+    page = Counter(mark["state"] for mark in screens.jobs[job]["history"] if mark["run_id"])
+    marks = screens.job_pages[job].split('id="history"')[1].split("</ul>")[0]
+    statistics = screens.statistics[job]
+    assert dict(states) == dict(page) == statistics["states"] == dict(Counter(one[0].value for one in HISTORY[job]))
+    assert len(re.findall(r'href="/runs/', marks)) == statistics["runs"] == len(HISTORY[job])
+    retries = sum(run["attempt"] - 1 for run in screens.history if run["job"] == job)
+    assert statistics["retries"] == retries == sum(one[3] - 1 for one in HISTORY[job])
+    assert statistics["success_rate"] == states["succeeded"] / len(HISTORY[job])
+
+
+def test_usual_duration_is_the_same(screens: Shown) -> None:
+    page = screens.job_pages["good"].split("usually takes")[1]
+    [row] = [line for line in screens.top.splitlines() if re.match(r" \S good ", line)]
+    assert screens.statistics["good"]["duration"]["p50"] == 6
+    assert json.dumps(screens.jobs["good"]["usual"]["p50"]) in ("6", "6.0")
+    assert find_number(r"^</span><b>(\d+) s</b>", page) == find_number(r"~(\d+) s", row) == 6
+
+
+def test_next_start_is_the_same(screens: Shown) -> None:
+    [start] = [one["at"] for one in screens.status["next"]]
+    at = datetime.fromisoformat(start)
+    [expected], [digest] = (
+        [one["due_at"] for one in found["upcoming"]] for found in (screens.overview, screens.digest)
+    )
+    assert datetime.fromisoformat(expected) == datetime.fromisoformat(digest) == at
+    assert datetime.fromisoformat(screens.jobs["good"]["next_at"]) == at
+    section = screens.page.split('id="upcoming"')[1].split("</ol>")[0]
+    assert [datetime.fromisoformat(one) for one in re.findall(r'datetime="([^"]+)"', section)][:1] == [at]
+    there = clock_text(at, ZoneInfo("UTC"), datetime.now(UTC))
+    assert re.search(rf"^\s+{there}\s+good$", screens.top, re.MULTILINE)

@@ -1,0 +1,184 @@
+"""`rae-auto top` in a terminal of 80 by 24, beside a real daemon that stops and comes back."""
+
+import os
+import select
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyte
+import pytest
+from tests.support.daemons import Daemons
+from wcwidth import wcswidth
+
+fcntl = pytest.importorskip("fcntl", reason="needs pseudo-terminals")
+pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
+termios = pytest.importorskip("termios", reason="needs pseudo-terminals")
+
+JOBS = """
+[jobs.hello]
+shell = "echo one; echo two"
+[jobs.sleepy]
+command = ["sleep", "600"]
+schedule = "0 3 1 1 *"
+"""
+
+
+class TerminalProgram:
+    """A program in a pseudo-terminal, and what its screen shows."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._main, other = pty.openpty()
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            command, stdin=other, stdout=other, stderr=other, env=environment, start_new_session=True
+        )
+        os.close(other)
+        self._screen = pyte.Screen(80, 24)
+        self._stream = pyte.ByteStream(self._screen)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self._screen.display)
+
+    def press(self, keys: str) -> None:
+        os.write(self._main, keys.encode())
+
+    def read(self, seconds: float) -> int:
+        """Take in what is written within some time; return how many bytes that were."""
+        end, count = time.monotonic() + seconds, 0
+        while (left := end - time.monotonic()) > 0 and select.select([self._main], [], [], left)[0]:
+            try:
+                part = os.read(self._main, 1 << 16)
+            except OSError:
+                break
+            # pyte takes the private "CSI >" and "CSI =" sequences for others.
+            self._stream.feed(part.replace(b"\x1b[>1u", b"").replace(b"\x1b[<u", b""))
+            count += len(part)
+        return count
+
+    def wait_for(self, is_shown: Callable[[str], bool]) -> None:
+        for _ in range(300):
+            self.read(0.1)
+            if is_shown(self.text):
+                return
+        raise AssertionError(f"the screen shows\n{self.text}")
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._main)
+
+
+@pytest.fixture
+def daemons(tmp_path: Path) -> Iterator[Daemons]:
+    daemons = Daemons(tmp_path, JOBS)
+    daemons.serve()
+    yield daemons
+    daemons.end()
+
+
+@pytest.fixture
+def view(daemons: Daemons) -> Iterator[TerminalProgram]:
+    environment = {**os.environ, "RAE_STATE_DIR": str(daemons.state), "TERM": "xterm-256color", "COLORTERM": ""}
+    command = [sys.executable, "-m", "rae_auto", "top", "--config", str(daemons.config)]
+    view = TerminalProgram(command, environment)
+    yield view
+    view.end()
+
+
+def test_view_in_a_terminal_follows_a_daemon_over_a_restart(daemons: Daemons, view: TerminalProgram):
+    view.wait_for(lambda text: "All is well" in text and "sleepy" in text)
+    daemons.ask("trigger", job="hello")
+    view.wait_for(lambda text: "two" in text and "■" in text)
+    view.press("jw")
+    view.wait_for(lambda text: "sleepy has not run yet" in text)
+    view.read(1.5)
+    assert view.read(2.0) == 0, "nothing happens, so nothing is to be written"
+    daemons.stop()
+    view.wait_for(lambda text: "The daemon has stopped" in text)
+    daemons.serve()
+    view.wait_for(lambda text: "All is well" in text)
+    view.press("q")
+    assert view.process.wait(20) == 0
+
+
+def test_key_e_opens_the_definition_in_the_editor(daemons: Daemons, tmp_path: Path):
+    editor = tmp_path / "editor"
+    editor.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {tmp_path}/arguments\n")
+    editor.chmod(0o755)
+    environment = {
+        **os.environ, "RAE_STATE_DIR": str(daemons.state), "TERM": "xterm-256color", "EDITOR": str(editor), "VISUAL": ""
+    }  # fmt: skip
+    command = [sys.executable, "-m", "rae_auto", "top", "--config", str(daemons.config)]
+    view = TerminalProgram(command, environment)
+    try:
+        view.wait_for(lambda text: "All is well" in text and "hello" in text)
+        view.press("e")
+        view.wait_for(lambda text: (tmp_path / "arguments").exists())
+        view.wait_for(lambda text: "All is well" in text and "hello" in text)
+        assert daemons.config.name in (tmp_path / "arguments").read_text()
+        view.press("q")
+        assert view.process.wait(20) == 0
+    finally:
+        view.end()
+
+
+def test_plain_view_writes_each_change_as_a_sentence(daemons: Daemons):
+    command = [sys.executable, "-u", "-m", "rae_auto", "top", "--plain", "--config", str(daemons.config)]
+    environment = {**os.environ, "RAE_STATE_DIR": str(daemons.state)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        try:
+            assert "All is well: 2 jobs" in following.stdout.readline()
+            time.sleep(0.5)
+            daemons.ask("trigger", job="hello")
+            sentences = []
+            while "hello succeeded" not in (sentence := following.stdout.readline()):
+                sentences.append(sentence)
+            assert any("hello has started" in one for one in sentences)
+            daemons.stop()
+            while "The daemon has stopped" not in following.stdout.readline():
+                pass
+        finally:
+            following.kill()
+
+
+def test_one_frame_is_printed_without_a_terminal(daemons: Daemons, tmp_path: Path):
+    environment = {**os.environ, "RAE_STATE_DIR": str(daemons.state)}
+    command = [sys.executable, "-m", "rae_auto", "top", "--config", str(daemons.config)]
+    once = subprocess.run([*command, "--once"], env=environment, capture_output=True, text=True, timeout=50)
+    assert (once.returncode, once.stderr) == (0, "")
+    assert "All is well: 2 jobs" in once.stdout
+    picture = tmp_path / "now.svg"
+    assert subprocess.run([*command, "--svg", str(picture)], env=environment, timeout=50).returncode == 0
+    assert "sleepy" in picture.read_text()
+
+
+@pytest.mark.parametrize(
+    ("width", "variables"),
+    [
+        (40, {"NO_COLOR": "1"}),
+        (80, {"TERM": "dumb"}),
+        (200, {"LC_ALL": "C", "PYTHONUTF8": "0"}),
+        (40, {"PYTHONIOENCODING": "latin-1"}),
+    ],
+)
+def test_frame_in_any_terminal_is_text_of_its_width(variables: dict[str, str], width: int, tmp_path: Path):
+    config = tmp_path / "rae.toml"
+    config.write_text(JOBS)
+    config.chmod(0o600)
+    environment = {**os.environ, "RAE_STATE_DIR": str(tmp_path / "state"), "COLUMNS": str(width), **variables}
+    command = [sys.executable, "-m", "rae_auto", "top", "--once", "--config", str(config)]
+    once = subprocess.run(command, env=environment, capture_output=True, timeout=50)
+    assert (once.returncode, once.stderr) == (1, b"")
+    shown = once.stdout.decode(variables.get("PYTHONIOENCODING", "utf-8"))
+    assert "\x1b" not in shown
+    assert "\\u" not in shown
+    assert max(map(wcswidth, shown.splitlines())) <= width
+    assert "no daemon is running" in shown
+    assert "sleepy" in shown

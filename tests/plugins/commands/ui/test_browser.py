@@ -1,0 +1,264 @@
+"""The pages in a real browser: live, by keyboard, without a script, and without a fault that axe-core knows."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.plugins.commands.ui.conftest import Page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+
+pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+
+WIDTHS = (320, 768, 1440)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def open_context(browser: "Browser", page: Page, **options: Any) -> "BrowserContext":
+    """Return a window of a browser that is signed in."""
+    context = browser.new_context(**options)
+    name, _, value = page.cookie.partition("=")
+    cookie = {"name": name, "value": value, "domain": "127.0.0.1", "path": "/", "httpOnly": True, "sameSite": "Strict"}
+    context.add_cookies([cookie])  # type: ignore[list-item]
+    context.set_default_timeout(60_000)
+    return context
+
+
+def screens(page: Page) -> dict[str, str]:
+    """Return the address of each screen."""
+    run = page.runs["bad"]
+    return {
+        "now": "/",
+        "timeline": "/timeline?span=1h",
+        "month": "/month",
+        "day": "/day/2026-11-28",
+        "jobs": "/jobs",
+        "job": "/jobs/bad",
+        "run": f"/runs/{run}",
+        "why": f"/jobs/bad/why?run={run}",
+        "test-trigger": "/jobs/watching/test-trigger?seconds=1",
+        "output": f"/runs/{run}/output?pattern=no",
+        "merged-output": "/output",
+        "what-if": "/what-if",
+        "health": "/health",
+    }
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_screen_in_any_width(browser: "Browser", page: Page, theme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    found: dict[str, list[str]] = {}
+    # Only the checker's own script needs to be let in, so that the page keeps its policy otherwise.
+    context = open_context(browser, page, color_scheme=theme, bypass_csp=True, reduced_motion="reduce")
+    tab = context.new_page()
+    for name, path in screens(page).items():
+        tab.goto(f"{page.origin}{path}")
+        for width in WIDTHS:
+            tab.set_viewport_size({"width": width, "height": 900})
+            results = Axe().run(tab).response["violations"]
+            for violation in results:
+                targets = [str(node["target"]) for node in violation["nodes"]][:4]
+                found[f"{name} {width} {violation['id']}"] = targets
+    context.close()
+    assert found == {}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_screen_scrolls_sideways(browser: "Browser", page: Page, width: int) -> None:
+    context = open_context(browser, page, viewport={"width": width, "height": 900})
+    tab = context.new_page()
+    wide = {}
+    for name, path in screens(page).items():
+        tab.goto(f"{page.origin}{path}")
+        if tab.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wide[name] = tab.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    assert wide == {}
+
+
+def test_browser_refuses_nothing_of_our_own(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    messages: list[str] = []
+    tab.on("console", lambda message: messages.append(f"{tab.url}: {message.text}"))
+    tab.on("pageerror", lambda error: messages.append(f"{tab.url}: {error}"))
+    for path in screens(page).values():
+        tab.goto(f"{page.origin}{path}")
+        tab.wait_for_load_state("load")
+    context.close()
+    assert messages == []
+
+
+def test_first_load_is_small_and_has_one_stream(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    loaded: list[str] = []
+    sizes: list[int] = []
+    tab.on(
+        "response", lambda response: loaded.append(re.sub(r"\.\w{12}\.", ".", response.url.removeprefix(page.origin)))
+    )
+    tab.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
+    tab.goto(f"{page.origin}/")
+    tab.locator("#signal[data-state=live]").wait_for()
+    expected = {"/", "/events", "/static/app.css", "/static/app.js", "/static/icon.svg"}
+    for _ in range(100):
+        if expected <= set(loaded):
+            break
+        tab.wait_for_timeout(100)
+    context.close()
+    # Something may have happened meanwhile, for which the page was read again.
+    assert set(loaded) == expected
+    assert sum(sizes) <= 100_000
+
+
+def test_page_changes_by_itself_when_something_happens(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    tab.goto(f"{page.origin}/jobs/chatty")
+    tab.locator("#signal[data-state=live]").wait_for()
+    before = tab.locator("#history li").count()
+    run = page.daemons.ask("trigger", job="chatty")["run_id"]
+    tab.locator(f'#history a[href="/runs/{run}"]').wait_for()
+    assert tab.locator("#history li").count() == before + 1
+    assert tab.title().startswith("chatty")
+    context.close()
+
+
+def test_output_is_followed_while_it_grows(browser: "Browser", page: Page) -> None:
+    definition = {"id": "slow", "shell": "for i in 1 2 3 4 5 6 7 8; do echo tick $i; sleep 0.3; done", "schedule": []}
+    page.daemons.ask("add", definition=definition, replace=True)
+    run = page.daemons.ask("trigger", job="slow")["run_id"]
+    context = open_context(browser, page)
+    tab = context.new_page()
+    tab.goto(f"{page.origin}/runs/{run}/output")
+    tab.get_by_text("tick 8").wait_for()
+    lines = tab.locator("#lines li").all_inner_texts()
+    assert [re.sub(r"^\d\d:\d\d:\d\d  ", "", line) for line in lines] == [f"tick {number}" for number in range(1, 9)]
+    assert all(re.match(r"\d\d:", line) for line in lines[4:])
+    tab.goto(f"{page.origin}/output?job=slow")
+    assert tab.locator(".lines li").count() == 8
+    context.close()
+
+
+def test_keys_select_rows_and_lead_to_screens(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    tab.goto(f"{page.origin}/jobs")
+    tab.locator("#signal[data-state=live]").wait_for()
+    tab.keyboard.press("j")
+    tab.keyboard.press("j")
+    selected = tab.locator("[data-row][aria-current=true]")
+    assert selected.get_attribute("id") == f"job-{tab.locator('tbody tr').nth(1).locator('a').first.inner_text()}"
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/jobs/*")
+    tab.keyboard.press("w")
+    tab.wait_for_url("**/why")
+    tab.keyboard.press("t")
+    tab.wait_for_url("**/timeline")
+    tab.keyboard.press("?")
+    tab.locator("#help[open]").wait_for()
+    tab.keyboard.press("Escape")
+    tab.keyboard.press(":")
+    tab.locator("#palette-words").fill("chat")
+    tab.locator("#palette-results").get_by_text("chatty").wait_for()
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/jobs/chatty")
+    context.close()
+
+
+def test_job_is_paused_and_resumed_without_a_script(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page, java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(f"{page.origin}/jobs/good")
+    tab.get_by_text("pause …").click()
+    tab.get_by_label("Note").fill("on holiday")
+    tab.get_by_role("button", name="Pause", exact=True).click()
+    assert "on holiday" in tab.locator("#tiles").inner_text()
+    tab.get_by_role("button", name="resume").click()
+    assert not page.daemons.ask("show", job="good")["info"]["paused"]
+    context.close()
+
+
+def test_triggers_are_tested_live_and_start_nothing(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    (page.daemons.home / "in").mkdir()
+    tab.goto(f"{page.origin}/jobs/watching")
+    tab.get_by_text("See live what they see").click()
+    tab.get_by_text("looked at all files").wait_for()
+    tab.get_by_text("midnight  says").wait_for()
+    (page.daemons.home / "in" / "new.pdf").write_text("x")
+    tab.get_by_text("would start it").wait_for()
+    line = tab.locator("#lines li", has_text="would start it").inner_text()
+    assert "new.pdf" in line
+    assert 'but guard "midnight" says no' in line
+    context.close()
+    assert all(run["started_at"] is None for run in page.daemons.ask("history", job="watching", limit=10))
+
+
+def test_triggers_are_tested_without_a_script(page: Page) -> None:
+    text = page.ask("/jobs/good/test-trigger?seconds=2").text
+    assert "watches" in text
+    assert page.ask("/jobs/nothing/test-trigger").status == 404
+
+
+def test_guards_are_chosen_and_the_time_lapse_plays(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    tab.goto(f"{page.origin}/what-if")
+    tab.get_by_label("powered.mains").select_option("no")
+    tab.get_by_text('guard "mains" of "powered" says yes').wait_for(state="detached")
+    curtain = tab.locator("#lapse .curtain").first
+    before = curtain.get_attribute("x")
+    tab.locator("h1").click()
+    tab.keyboard.press(".")
+    tab.locator("#lapse output").get_by_text("start").wait_for()
+    assert curtain.get_attribute("x") != before
+    tab.keyboard.press(".")
+    assert tab.locator("[data-plays]").inner_text() == "play"
+    context.close()
+
+
+def test_hostile_names_and_output_run_nothing(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    dialogs: list[str] = []
+    tab.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    for path in ("/jobs/hostile", f"/runs/{page.runs['hostile']}", f"/runs/{page.runs['bad']}/output"):
+        tab.goto(f"{page.origin}{path}")
+    assert "<script>alert(1)</script>" in tab.locator("#lines").inner_text()
+    assert dialogs == []
+    context.close()
+
+
+def test_pages_by_other_sites_can_not_frame_or_read_it(browser: "Browser", page: Page, tmp_path: Path) -> None:
+    site = tmp_path / "site.html"
+    site.write_text(f"<title>other</title><iframe src='{page.origin}/'></iframe>")
+    context = open_context(browser, page)
+    tab = context.new_page()
+    tab.goto(site.as_uri())
+    tab.wait_for_timeout(500)
+    assert all("Needs you" not in frame.content() for frame in tab.frames)
+    answer = tab.evaluate(
+        f"fetch('{page.origin}/api/overview', {{credentials: 'include'}}).then(() => 'read', () => 'no')"
+    )
+    assert answer == "no"
+    context.close()

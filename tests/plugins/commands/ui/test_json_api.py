@@ -1,0 +1,108 @@
+"""The JSON API: as it is described, and with the numbers that the pages show."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from tests.plugins.commands.ui.conftest import Page
+
+from rae_plugins.commands.ui.json_api import OPERATIONS, ROUTES, describe_api
+
+HOSTILE = ("", "x", "-1", "1e9", "9" * 30, "%00", "..%2F..", "<script>", "%F0%9F%92%A9", "a" * 5000)
+
+
+def fill(path: str, page: Page) -> str:
+    names = {"job": "bad", "run": page.runs["bad"], "date": "2026-11-28", "code": "need_failed"}
+    return re.sub(r"{(\w+)}", lambda found: names[found[1]], path)
+
+
+def test_description_names_every_route_and_no_other() -> None:
+    described = {(path, method.upper()) for path, item in describe_api()["paths"].items() for method in item}
+    routed = {(route.path, method) for route in ROUTES for method in route.methods or () if method != "HEAD"}
+    assert described == routed
+
+
+def test_description_is_served_and_names_its_parameters(page: Page) -> None:
+    served = json.loads(page.ask("/api/openapi.json").text)
+    assert served == json.loads(json.dumps(describe_api()))
+    for path, item in served["paths"].items():
+        for operation in item.values():
+            in_path = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"]
+            assert in_path == re.findall(r"{(\w+)}", path)
+            assert operation["summary"]
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.method == "GET"], ids=lambda one: one.path)
+def test_every_address_answers_with_an_object(page: Page, operation: Any) -> None:
+    query = "?pattern=no" if operation.path.endswith("search") else ""
+    answer = page.ask(fill(operation.path, page) + query)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert isinstance(json.loads(answer.text), dict)
+
+
+@pytest.mark.requirement("S13")
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.method == "GET"], ids=lambda one: one.path)
+def test_odd_parameters_are_answered_and_never_fail(page: Page, operation: Any) -> None:
+    for value in HOSTILE:
+        paths = [f"{fill(operation.path, page)}?{one.name}={value}" for one in operation.query]
+        if "{" in operation.path and value and "%2F" not in value:
+            paths.append(re.sub(r"{\w+}", value, operation.path))
+        for path in paths:
+            answer = page.ask(path)
+            assert answer.status in (200, 400, 404), (path[:80], answer)
+            assert answer.status == 200 or json.loads(answer.text)["error"]
+
+
+def test_numbers_of_the_page_are_those_of_the_api_and_of_the_command_line(page: Page) -> None:
+    overview = json.loads(page.ask("/api/overview").text)
+    status = page.daemons.ask("status")
+    text = page.ask("/").text
+    assert overview["counts"]["jobs"] == status["jobs"]
+    assert overview["counts"]["failed"] == len(status["failed"]) == 1
+    assert f"<b>{overview['counts']['jobs']}</b> jobs" in text
+    # "long" runs unless another test of this page has cancelled it.
+    assert [one["job"] for one in overview["running"]] == [one["job"] for one in status["running"]]
+    assert [one["waiting_for"] for one in overview["waiting"]] == [one["waiting_for"] for one in status["waiting"]]
+    assert overview["verdict"] in text.replace("&#34;", '"')
+
+
+def test_history_of_a_job_is_that_of_the_store(page: Page) -> None:
+    shown = json.loads(page.ask("/api/jobs/bad").text)
+    runs = page.daemons.ask("history", job="bad", limit=100)
+    assert [mark["run_id"] for mark in shown["history"] if mark["run_id"]] == [run["run_id"] for run in runs]
+    assert shown["history_extent"]["total"] == len(shown["history"])
+
+
+def edit(page: Page, **fields: str) -> Any:
+    body, token = json.dumps(fields), page.csrf()
+    headers = {"Origin": page.origin, "Content_Type": "application/json", "X_CSRF_Token": token}
+    return json.loads(page.ask("/api/what-if", "POST", body, **headers).text)
+
+
+def test_an_edit_is_simulated_and_never_saved(page: Page) -> None:
+    saved = page.daemons.config.read_text()
+    found = edit(page, text=saved.replace('"0 3 * * *"', '"0 */6 * * *"'), days="2")
+    (change,) = found["jobs"]
+    assert (change["job"], change["change"]) == ("good", "changed")
+    assert change["starts_after"] - change["starts_before"] == 6
+    assert {one["job"] for one in found["starts"]} == {"good"}
+    assert '+schedule = "0 */6 * * *"' in found["patch"]
+    assert page.daemons.config.read_text() == saved
+
+
+def test_mistakes_of_an_edit_have_their_lines(page: Page) -> None:
+    found = edit(page, text='[jobs.a]\ncommand = ["true"]\nschedule = "61 * * * *"\n')
+    (problem,) = [one for one in found["problems"] if one["is_error"]]
+    assert problem["line"] == 3
+    assert not found["is_usable"]
+
+
+def test_a_downtime_of_the_form_delays_starts(page: Page) -> None:
+    assert edit(page, days="1", down_after_hours="0", down_for_hours="24")["is_usable"]
+
+
+def test_read_only_page_simulates_edits_too(read_only_page: Page) -> None:
+    answer = read_only_page.ask("/what-if")
+    assert answer.status == 200
+    assert "Nothing is saved or run" in answer.text
