@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from campaign import Campaign
-from rae_executor_ssh import SshExecutor, host_link, messages
+from rae_executor_ssh import SshExecutor, host_link
 from rae_executor_ssh.probe import find_problems
 
 from rae_auto.api import Assignment, Execution, NeverStarted
@@ -22,6 +22,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.policies import Limits
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result
+from rae_plugins.executors.remote import request
 
 LIMIT_SECONDS = 50.0
 COUNT = 'echo "$RAE_RUN_ID" >> starts; '
@@ -214,7 +215,7 @@ def test_killed_keeper_leaves_nothing_and_the_run_is_lost(make_executor: Any, as
 def test_host_enforces_the_timeout_while_no_daemon_does(
     make_executor: Any, assign: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messages, "TIMEOUT_MARGIN_SECONDS", 0.0)
+    monkeypatch.setattr(request, "TIMEOUT_MARGIN_SECONDS", 0.0)
 
     async def scene() -> None:
         first, second = make_executor(), make_executor()

@@ -14,10 +14,10 @@ from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
 from rae_auto.toolkit.summaries import summarize
 from rae_executor_ssh.host_link import HostLink
-from rae_executor_ssh.messages import build_request, describe_problem_of_job
 from rae_executor_ssh.probe import find_problems
-from rae_executor_ssh.remote_attempt import RemoteAttempt
 from rae_executor_ssh.ssh_command import DEFAULT_DIRECTORY
+from rae_plugins.executors.remote.attempt import RemoteAttempt
+from rae_plugins.executors.remote.request import build_request, describe_problem_of_job
 
 READY_SECONDS = 5.0
 """Time that the first connection may take before a start waits with the reason."""

@@ -15,8 +15,15 @@ from typing import Any, Protocol
 
 from loguru import logger
 
-from rae_executor_ssh.bundle import build_bundle
-from rae_executor_ssh.ssh_command import MIN_PYTHON, build_command, build_loader, explain_failure, parse_report
+from rae_executor_ssh.ssh_command import (
+    MIN_PYTHON,
+    REMOTE_PACKAGE,
+    build_command,
+    build_loader,
+    explain_failure,
+    parse_report,
+)
+from rae_plugins.executors.remote.bundle import build_bundle
 
 CONNECT_SECONDS = 30.0
 """Time that a connection may take, from the start of ssh to the agent's first report."""
@@ -58,7 +65,7 @@ class HostLink:
     """The line to a host."""
 
     def __init__(self, host: str, config: str | None, python: str, directory: str) -> None:
-        self.host = host
+        self.host = self.name = host
         self.problem: str | None = None
         """Why there is no line, once a try has failed."""
         self.is_open = False
@@ -72,6 +79,11 @@ class HostLink:
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._last_report_at = 0.0
+
+    @property
+    def handle(self) -> Mapping[str, Any]:
+        """What finds an attempt again, beside its token."""
+        return {"host": self.host}
 
     def add(self, listener: AttemptListener) -> None:
         """Open the line if necessary, and pass reports about an attempt on to it."""
@@ -175,7 +187,7 @@ class HostLink:
     async def _introduce(self, process: asyncio.subprocess.Process) -> None:
         """Start the agent, and ship it first where the host lacks it. Raises TimeoutError, OSError, LineBroken."""
         assert process.stdin is not None and process.stdout is not None
-        bundle = build_bundle()
+        bundle = build_bundle(REMOTE_PACKAGE)
         async with asyncio.timeout(CONNECT_SECONDS):
             process.stdin.write(build_loader(bundle, self._directory))
             while True:

@@ -2,8 +2,15 @@
 
 import subprocess
 
-from rae_executor_ssh.bundle import build_bundle
-from rae_executor_ssh.ssh_command import MIN_PYTHON, build_command, build_loader, explain_failure, parse_report
+from rae_executor_ssh.ssh_command import (
+    MIN_PYTHON,
+    REMOTE_PACKAGE,
+    build_command,
+    build_loader,
+    explain_failure,
+    parse_report,
+)
+from rae_plugins.executors.remote.bundle import build_bundle
 
 PROBE_SECONDS = 15.0
 MIN_FREE_BYTES = 100 << 20
@@ -15,7 +22,7 @@ def find_problems(host: str, config: str | None, python: str, directory: str) ->
         ended = subprocess.run(
             [*build_command(host, config, python)],
             # The loader alone: what it asks for doesn't come, so that nothing is left there.
-            input=build_loader(build_bundle(), directory),
+            input=build_loader(build_bundle(REMOTE_PACKAGE), directory),
             capture_output=True,
             timeout=PROBE_SECONDS,
             check=False,

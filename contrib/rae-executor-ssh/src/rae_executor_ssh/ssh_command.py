@@ -16,9 +16,12 @@ What the host's start-up files print before that is skipped.
 import json
 from collections.abc import Sequence
 
-from rae_executor_ssh.bundle import Bundle
+from rae_plugins.executors.remote.bundle import Bundle
 
 MIN_PYTHON = (3, 9)
+
+REMOTE_PACKAGE = "rae_executor_ssh.remote"
+"""The package that runs on the host."""
 
 DEFAULT_DIRECTORY = "~/.local/state/rae-auto-ssh"
 

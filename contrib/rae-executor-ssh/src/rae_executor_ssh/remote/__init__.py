@@ -5,33 +5,5 @@ leaves the connection behind: it spawns the job, holds its pipe, enforces limits
 into the run directory. The keeper is the built-in process executor's, with another channel. Nothing in this package may
 import anything but that and its neighbours.
 
-
-The run directory
-=================
-
-`runs/TOKEN`, where TOKEN is RUN.ATTEMPT, so that each attempt has one name for ever:
-
-    about.json   the boot in which it was made, the limit of the output, the run; durable before anything is spawned
-    alive        locked (flock) by the keeper while it lives; the kernel lets go of it whatever ends the keeper
-    control      a named pipe, by which any agent asks the keeper to end the attempt
-    out.log      created with O_EXCL by whoever decides about the attempt: with mode 0600 by a keeper, which then spawns
-                 the job, with 0400 by an agent that finds nothing begun: then it never starts
-    out.start, out.exit, out.index   records of the process executor's keeper (see its package)
-    done         the daemon has the result; the output is removed at once, the rest after some days
-
-
-What a connection can find
-==========================
-
-    directory   keeper      out.exit    out.log    state
-    ---------   ------      --------    -------    --------------------------------------------------------
-    missing     -           -           -          made, and claimed by a log of mode 0400: never starts
-    there       -           yes         any        ended, with this status
-    there       alive       no          any        about to start, or running: it is followed
-    there       gone        no          missing    claimed: never starts; in another boot: lost
-    there       gone        no          0400       never starts
-    there       gone        no          0600       what is left of it is ended, then it is lost
-
-Nobody concludes anything from a line that is cut. `mkdir` and `open(O_EXCL)` decide races between two agents, of which
-one may talk to a daemon that is long gone.
+The run directory and the states that a connection can find are explained in `rae_plugins.executors.remote.host`.
 """

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
 
-from rae_executor_ssh.remote.run_directory import RunDirectory
 from rae_plugins.executors.process.keeper.loop import Keeper, become_subreaper
+from rae_plugins.executors.remote.host.run_directory import RunDirectory
 
 MAX_CONTROL_BYTES = 1 << 16
 
@@ -118,13 +118,3 @@ def _become_keeper(directory: RunDirectory, request: dict[str, Any], writing: in
     os.close(writing_copy)
     become_subreaper()
     AttemptKeeper(channel).keep(request)
-
-
-def ask_to_end(directory: RunDirectory, grace_seconds: float) -> None:
-    """Ask the keeper of an attempt to end it; without a keeper nothing happens."""
-    with suppress(OSError):
-        file = os.open(directory.control, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            os.write(file, json.dumps({"grace": grace_seconds}).encode() + b"\n")
-        finally:
-            os.close(file)

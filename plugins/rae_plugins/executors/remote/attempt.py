@@ -1,4 +1,4 @@
-"""An attempt on a host: what the host knows of it is asked for again whenever the line has been open anew."""
+"""An attempt on another machine: what is known of it there is asked for again whenever the line is open again."""
 
 import asyncio
 import base64
@@ -8,29 +8,49 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rae_auto.api import Assignment, Execution, NeverStarted
 from rae_auto.model.run import Result
-from rae_executor_ssh.host_link import HostLink
-from rae_executor_ssh.messages import build_token, to_result
+from rae_plugins.executors.remote.request import build_token, to_result
 
 Outcome = Result | NeverStarted | None
 
 
+class Line(Protocol):
+    """The line to where attempts run."""
+
+    name: str
+    """The other side, for messages."""
+    is_open: bool
+
+    @property
+    def handle(self) -> Mapping[str, Any]:
+        """Return what finds an attempt again, beside its token."""
+        ...
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message if the line is open; `RemoteAttempt.resume` repeats what was lost."""
+        ...
+
+    def remove(self, token: str) -> None:
+        """Pass on no more reports about an attempt."""
+        ...
+
+
 class RemoteAttempt(Execution):
-    """An attempt that runs, or may run, on a host.
+    """An attempt that runs, or may run, on another machine.
 
     With a request it is to be started there. The request is sent each time the line opens, until the host has reported
     a state: the host starts it once, whatever comes twice. Without a request it is one of an earlier daemon.
     """
 
-    def __init__(self, link: HostLink, assignment: Assignment, request: Mapping[str, Any] | None) -> None:
+    def __init__(self, line: Line, assignment: Assignment, request: Mapping[str, Any] | None) -> None:
         self.token = build_token(assignment)
         self.known = asyncio.Event()
         """The host has reported a state."""
         self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._link = link
+        self._line = line
         self._run = assignment.run
         self._request = request
         self._is_sent = False
@@ -42,11 +62,11 @@ class RemoteAttempt(Execution):
 
     @property
     def handle(self) -> Mapping[str, Any]:
-        return {"host": self._link.host, "token": self.token}
+        return {**self._line.handle, "token": self.token}
 
     @property
     def is_out_of_reach(self) -> bool:
-        return not self._link.is_open and not self._ended.done()
+        return not self._line.is_open and not self._ended.done()
 
     @property
     def outcome(self) -> Outcome:
@@ -66,7 +86,7 @@ class RemoteAttempt(Execution):
         end_at = time.monotonic() + grace.total_seconds()
         self._end_at = end_at if self._end_at is None else min(self._end_at, end_at)
         if self._request is not None and not self._is_sent:
-            self._finish(Result(error=f"{self._link.host} was not reached, so it was not started"))
+            self._finish(Result(error=f"{self._line.name} was not reached, so it was not started"))
         else:
             self._send_end()
 
@@ -74,10 +94,10 @@ class RemoteAttempt(Execution):
         """Tell the host of the attempt: the line is open."""
         if self._request is not None:
             self._is_sent = True
-            self._link.send({"do": "spawn", "token": self.token, "run": self._run, "request": self._request})
+            self._line.send({"do": "spawn", "token": self.token, "run": self._run, "request": self._request})
         else:
             offset = self._size()
-            self._link.send({"do": "follow", "token": self.token, "run": self._run, "offset": offset})
+            self._line.send({"do": "follow", "token": self.token, "run": self._run, "offset": offset})
         self._send_end()
 
     def handle_report(self, report: Mapping[str, Any]) -> None:
@@ -96,7 +116,7 @@ class RemoteAttempt(Execution):
         elif "lost" in report:
             self._finish(None)
         elif "failed" in report:
-            self._finish(Result(error=f"{self._link.host}: {report['failed']}"))
+            self._finish(Result(error=f"{self._line.name}: {report['failed']}"))
 
     def leave(self) -> None:
         """Close its file; the attempt goes on."""
@@ -107,15 +127,15 @@ class RemoteAttempt(Execution):
     def _send_end(self) -> None:
         if self._end_at is not None:
             grace = max(0.0, self._end_at - time.monotonic())
-            self._link.send({"do": "end", "token": self.token, "grace": grace})
+            self._line.send({"do": "end", "token": self.token, "grace": grace})
 
     def _finish(self, outcome: Outcome) -> None:
         self.leave()
         if not self._ended.done():
             self._ended.set_result(outcome)
         self.known.set()
-        self._link.send({"do": "done", "token": self.token})
-        self._link.remove(self.token)
+        self._line.send({"do": "done", "token": self.token})
+        self._line.remove(self.token)
 
     def _size(self) -> int:
         try:

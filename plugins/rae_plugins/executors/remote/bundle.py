@@ -1,4 +1,4 @@
-"""The one file that is shipped to a host: `remote` and the keeper of the process executor, as a zip named by its hash.
+"""The one file that is shipped to a host: packages of an executor and the keeper's, as a zip named by its hash.
 
 The host unpacks it, so that Python compiles it once. The packages around the keeper are empty in there, because theirs
 need libraries.
@@ -7,6 +7,7 @@ need libraries.
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -14,7 +15,7 @@ from importlib.resources.abc import Traversable
 from attrs import frozen
 
 KEEPER_PACKAGE = "rae_plugins.executors.process.keeper"
-REMOTE_PACKAGE = "rae_executor_ssh.remote"
+HOST_PACKAGE = "rae_plugins.executors.remote.host"
 
 NEEDED_ON_POSIX = "exit_status.py"
 """The only module of the keeper's part for Windows that the rest imports."""
@@ -36,20 +37,20 @@ class Bundle:
 
 
 @cache
-def build_bundle() -> Bundle:
-    """Return the file for this version of the code."""
+def build_bundle(*packages: str) -> Bundle:
+    """Return the file for this version of the code: the keeper, `host` and further packages."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for path, text in sorted(_modules().items()):
+        for path, text in sorted(_modules((KEEPER_PACKAGE, HOST_PACKAGE, *packages)).items()):
             archive.writestr(zipfile.ZipInfo(path, EPOCH), text)
     content = buffer.getvalue()
     digest = hashlib.sha256(content).hexdigest()
     return Bundle(content, f"agent-{digest[:16]}", digest)
 
 
-def _modules() -> dict[str, str]:
+def _modules(packages: Iterable[str]) -> dict[str, str]:
     modules: dict[str, str] = {}
-    for package in (KEEPER_PACKAGE, REMOTE_PACKAGE):
+    for package in packages:
         directory = package.replace(".", "/")
         while directory:
             modules[f"{directory}/__init__.py"] = ""

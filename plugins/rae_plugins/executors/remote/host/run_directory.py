@@ -132,6 +132,15 @@ class RunDirectory:
             with suppress(OSError):
                 os.killpg(leader, signal.SIGKILL)
 
+    def ask_to_end(self, grace_seconds: float) -> None:
+        """Ask the keeper of the attempt to end it; without a keeper nothing happens."""
+        with suppress(OSError):
+            file = os.open(self.control, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                os.write(file, json.dumps({"grace": grace_seconds}).encode() + b"\n")
+            finally:
+                os.close(file)
+
     def mark_done(self) -> None:
         """Note that the daemon has the result, and remove the output."""
         with suppress(OSError):

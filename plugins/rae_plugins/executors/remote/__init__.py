@@ -1,0 +1,1 @@
+"""What executors share whose attempts run on other machines; `host` is the part that runs there."""
