@@ -82,7 +82,7 @@ class HostLink:
 
     @property
     def handle(self) -> Mapping[str, Any]:
-        """What finds an attempt again, beside its token."""
+        """Return what identifies an attempt later, beside its token."""
         return {"host": self.host}
 
     def add(self, listener: AttemptListener) -> None:

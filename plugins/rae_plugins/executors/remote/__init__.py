@@ -1,1 +1,1 @@
-"""What executors share whose attempts run on other machines; `host` is the part that runs there."""
+"""Parts that executors share whose attempts run on other machines; `host` is what runs there."""

@@ -26,7 +26,7 @@ class Line(Protocol):
 
     @property
     def handle(self) -> Mapping[str, Any]:
-        """Return what finds an attempt again, beside its token."""
+        """Return what identifies an attempt later, beside its token."""
         ...
 
     def send(self, message: Mapping[str, Any]) -> None:
