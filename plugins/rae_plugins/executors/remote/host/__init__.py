@@ -1,4 +1,4 @@
-"""The part that runs on another machine whatever the line to it is, with nothing but Python 3.9 and its standard library.
+"""The part that runs on another machine, with nothing but Python 3.9 and its standard library.
 
 It is shipped there together with the keeper of the process executor and the parts that an executor adds. Nothing in
 this package may import anything but the keeper and its neighbours.
