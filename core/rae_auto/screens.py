@@ -7,8 +7,9 @@ async with open_records(context.config) as records:
 A name is imported when it is first used: all of them together need half a second, most of it for the simulation.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rae_auto._lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from rae_auto.explain.check_node import CheckNode, CheckResult
@@ -79,22 +80,9 @@ _HOMES = {
     "views.screens.why_page": ("WhyPage", "load_why_page"),
     "views.times": ("AWAY",),
 }
-"""The names of each module, relative to this package."""
+"""The names of each module, relative to `rae_auto`."""
 
-_MODULES = {name: f"rae_auto.{module}" for module, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(module), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
-
+__getattr__, __dir__, _MODULES = lazy_names(__name__, _HOMES)
 
 __all__ = [
     "AWAY",

@@ -44,6 +44,48 @@ def test_asking_the_daemon_imports_neither_engine_nor_plugins(tmp_path: Path) ->
     ]
 
 
+def test_page_listens_before_it_imports_what_its_screens_need() -> None:
+    """The link is printed after this; templates, records and the first screen are imported while a browser starts."""
+    program = "import sys, rae_plugins.commands.ui.server; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    assert {name.split(".")[0] for name in modules} & {
+        "cattrs",
+        "croniter",
+        "importlib_metadata",
+        "jinja2",
+        "loguru",
+    } == set()
+    late = (
+        "rae_auto.control",
+        "rae_auto.engine",
+        "rae_auto.explain",
+        "rae_auto.reading",
+        "rae_auto.records",
+        "rae_auto.views",
+    )
+    assert not [name for name in modules if name.startswith(late)]
+    assert len([name for name in modules if name.startswith(("rae_auto", "rae_plugins"))]) <= 66
+
+
+def test_help_of_a_plugin_command_imports_neither_engine_nor_stores() -> None:
+    modules = imported_by("ui", "--help")
+    assert {name.split(".")[0] for name in modules} & {"croniter", "jinja2", "loguru", "starlette", "uvicorn"} == set()
+    assert not [name for name in modules if name.startswith(("rae_auto.engine", "rae_auto.runtime", "rae_auto.views"))]
+    assert len({name for name in modules if name.startswith(("rae_auto", "rae_plugins"))}) <= 92
+
+
+def test_first_page_reads_a_daemon_without_the_engine() -> None:
+    """What is to come is computed in a thread of its own, which imports the engine and the plugins."""
+    program = "import sys, rae_plugins.commands.ui.pages as pages; pages.import_first_page(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    assert {name.split(".")[0] for name in modules} & {"croniter", "loguru"} == set()
+    assert not [
+        name for name in modules if name.startswith(("rae_auto.engine", "rae_auto.registry", "rae_auto.runtime"))
+    ]
+
+
 def test_built_in_plugins_import_only_what_is_public() -> None:
     """The same rooms that `plugins check` leaves to others."""
     private = {

@@ -1,86 +1,35 @@
-"""The numbers of starts that are due in each minute to come: computed in a thread, kept, and renewed when jobs change.
+"""The numbers of starts to come of all jobs: computed in a thread, stored, and renewed when jobs change.
 
-Ten thousand jobs that start each minute have fourteen million starts a day. So the computation has a limit of time for
-each job and in all, and says until when it is complete; and who asks doesn't wait for it longer than a moment.
+Who asks doesn't wait for the computation longer than a moment. It is imported in its thread, because it needs the
+engine and the plugins, which a page otherwise does without.
 """
 
 import asyncio
-import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta, tzinfo
-from datetime import time as clock
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from rae_auto.engine.plan import JobOrigin, Plan
-from rae_auto.errors import InvalidJob, SchedulerError
-from rae_auto.explain.upcoming import iterate_instants
-from rae_auto.model import documents
-from rae_auto.model.guard import Computed
-from rae_auto.model.job import Job
-from rae_auto.model.primitives.zones import zone
+from rae_auto.errors import SchedulerError
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 
 if TYPE_CHECKING:
-    from rae_auto.registry.factory import PluginFactory
+    from rae_auto.reading.due_minutes import Definition, DueMinutes
 
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-
-PAST_DAYS = 400
-"""Days back for which the answers of guards are noted."""
-
-MAX_NOTED_DAYS = 12
-"""A guard that forbids more days, and always the same ones of the week, isn't noted."""
-
-ANSWER_WAIT_SECONDS = 0.02
-"""Time that a question waits for the computation; after that the answer is that it is pending."""
-
-MAX_COMPUTING_SECONDS = 20.0
-WORK_SECONDS, REST_SECONDS = 0.002, 0.004
-"""Time that is computed at a stretch, and the pause after it."""
+DAY = timedelta(days=1)
 
 HORIZON = timedelta(days=42)
 """Time ahead that is computed: a calendar month of whole weeks."""
+
+ANSWER_WAIT_SECONDS = 0.02
+"""Time that a question waits for the computation; after that the answer is that it is pending."""
 
 MAX_AGE = timedelta(hours=12)
 """Age at which the numbers are computed again, because there is less and less ahead of them."""
 
 FIRST_HORIZON = timedelta(hours=25)
 """Time ahead that is computed first, for the strip."""
-
-
-@frozen
-class DueMinutes:
-    """Starts that are due; complete from `since` until `until`.
-
-    They are counted by minutes since 1970, and by quarters of an hour, of which a month has few enough.
-    """
-
-    since: datetime
-    until: datetime
-    counts: Mapping[int, int]
-    quarters: Mapping[int, int]
-
-    def count(self, since: datetime, until: datetime, step: timedelta) -> Counter[datetime]:
-        """Return the numbers of a span, step by step from `since` on."""
-        first, last, width = _minute_of(since), _minute_of(until), int(step / MINUTE)
-        is_coarse = not (first % 15 or last % 15 or width % 15)
-        size, counts = (15, self.quarters) if is_coarse else (1, self.counts)
-        counted: Counter[int] = Counter()
-        for number in range(first // size, last // size):
-            if (count := counts.get(number)) is not None:
-                counted[(number * size - first) // width] += count
-        return Counter({since + step * number: count for number, count in counted.items()})
-
-
-def _minute_of(instant: datetime) -> int:
-    return int(instant.timestamp()) // 60
-
-
-Definition = Mapping[str, Any]
-"""A job's document, and what decides when it starts next."""
 
 
 @define(eq=False)
@@ -91,7 +40,7 @@ class ExpectedStarts:
     now: Callable[[], datetime]
     load: Callable[[], Any]
     """Returns, when awaited, the definitions of all jobs."""
-    _found: DueMinutes | None = field(init=False, default=None)
+    _found: "DueMinutes | None" = field(init=False, default=None)
     _task: "asyncio.Task[None] | None" = field(init=False, default=None)
     _is_whole: bool = field(init=False, default=False)
     _notes: Mapping[date, list[str]] = field(init=False, factory=dict)
@@ -130,9 +79,9 @@ class ExpectedStarts:
             started_at = self.now()
             for horizon in (FIRST_HORIZON, HORIZON):
                 self._found = await asyncio.to_thread(
-                    count_due_minutes, definitions, self.zone, started_at, started_at + horizon
+                    _count_due_minutes, definitions, self.zone, started_at, started_at + horizon
                 )
-                self._notes = await asyncio.to_thread(find_day_notes, definitions, self.zone, started_at)
+                self._notes = await asyncio.to_thread(_find_day_notes, definitions, self.zone, started_at)
                 if self._found.until < started_at + horizon:
                     break
         except SchedulerError:
@@ -142,104 +91,15 @@ class ExpectedStarts:
             self._task = None
 
 
-def count_due_minutes(
-    definitions: Sequence[Definition],
-    zone: str,
-    since: datetime,
-    until: datetime,
-    limit_seconds: float = MAX_COMPUTING_SECONDS,
-) -> DueMinutes:
-    """Count the scheduled starts of jobs from `since` on, minute by minute, hour after hour as long as there is time.
+def _count_due_minutes(
+    definitions: "Sequence[Definition]", zone: str, since: datetime, until: datetime
+) -> "DueMinutes":
+    from rae_auto.reading.due_minutes import count_due_minutes  # lazy: start-up
 
-    Guards count as saying yes: they delay starts more often than they forbid them, and no sum of numbers can tell.
-    """
-    # lazy: start-up, and plugins for who needs them
-    from rae_auto.registry import Registry
-    from rae_auto.registry.factory import PluginFactory
-
-    factory = PluginFactory(Registry(), zone)
-    limit = time.monotonic() + limit_seconds
-    streams = []
-    for number, one in enumerate(definitions):
-        streams += _streams_of(one, factory, since)
-        if number % 10 == 0:
-            time.sleep(REST_SECONDS)
-    counts: Counter[int] = Counter()
-    pending = [(next(stream, None), stream) for stream in streams]
-    end, rest_at = since, time.monotonic() + WORK_SECONDS
-    while end < until and time.monotonic() < limit:
-        end = min(end + timedelta(hours=1), until)
-        for number, (instant, stream) in enumerate(pending):
-            while instant is not None and instant < end:
-                counts[_minute_of(instant)] += 1
-                instant = next(stream, None)
-                if time.monotonic() > rest_at:
-                    # Python runs one thread at a time, and people wait for the other one.
-                    time.sleep(REST_SECONDS)
-                    rest_at = time.monotonic() + WORK_SECONDS
-            pending[number] = (instant, stream)
-    quarters: Counter[int] = Counter()
-    for minute, count in counts.items():
-        quarters[minute // 15] += count
-    return DueMinutes(since, end, counts, quarters)
+    return count_due_minutes(definitions, zone, since, until)
 
 
-def find_day_notes(definitions: Sequence[Definition], zone_name: str, now: datetime) -> dict[date, list[str]]:
-    """Return what the guards of jobs forbid for a whole day, for the days around `now`, each reason once.
+def _find_day_notes(definitions: "Sequence[Definition]", zone: str, now: datetime) -> dict[date, list[str]]:
+    from rae_auto.reading.due_minutes import find_day_notes  # lazy: start-up
 
-    A guard that forbids a day of each week, such as one of weekdays, is no news and is left out.
-    """
-    # lazy: start-up
-    from rae_auto.registry import Registry
-    from rae_auto.registry.factory import PluginFactory
-
-    factory, where = PluginFactory(Registry(), zone_name), zone(zone_name)
-    guards: dict[str, Computed] = {}
-    for one in definitions:
-        if one["definition"].get("guards") and (plan := plan_of(one, factory)) is not None:
-            for ref in plan.job.guards:
-                if (guard := plan.guards.get(ref.id)) is not None:
-                    guards.setdefault(f"{ref.type} {ref.options}", guard)
-    notes: dict[date, list[str]] = {}
-    today = now.astimezone(where).date()
-    for guard in guards.values():
-        forbidden = _forbidden_days(guard, today, where)
-        if len({day.weekday() for day in forbidden}) * 5 > len(forbidden) or len(forbidden) <= MAX_NOTED_DAYS:
-            for day, reason in forbidden.items():
-                notes.setdefault(day, []).append(reason)
-    return notes
-
-
-def _forbidden_days(guard: "Computed", today: date, where: tzinfo) -> dict[date, str]:
-    """Return the days around today on which a guard forbids each of five times of day, with its reason at noon."""
-    found = {}
-    for number in range(-PAST_DAYS, HORIZON.days):
-        day = today + DAY * number
-        answers = [guard.evaluate(datetime.combine(day, clock(hour), where)) for hour in (0, 6, 12, 18, 23)]
-        if not any(answer.allows for answer in answers):
-            found[day] = answers[2].reason
-    return found
-
-
-def _streams_of(one: Definition, factory: "PluginFactory", since: datetime) -> list[Any]:
-    plan = plan_of(one, factory)
-    if plan is None or not plan.job.enabled or (one["paused"] and one["paused_until"] is None):
-        return []
-    begin = since - timedelta(microseconds=1)
-    if one["paused_until"] is not None:
-        begin = max(begin, datetime.fromisoformat(one["paused_until"]) - timedelta(microseconds=1))
-    skips = {datetime.fromisoformat(at) for at in one["skips"]}
-    return [
-        (instant for instant in iterate_instants(schedule, begin) if instant not in skips)
-        for trigger, schedule in plan.schedules.items()
-        # The instants of those that count from the last run are known to none.
-        if trigger not in plan.run_points
-    ]
-
-
-def plan_of(one: Definition, factory: "PluginFactory") -> Plan | None:
-    """Return the plan of a definition; None if the job can't be used here."""
-    try:
-        return factory.plan(documents.load(Job, one["definition"]), JobOrigin.CONFIG).plan
-    except InvalidJob:
-        return None
+    return find_day_notes(definitions, zone, now)

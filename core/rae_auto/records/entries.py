@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from loguru import logger
-
 from rae_auto.api.store import Document
 from rae_auto.model import documents
 from rae_auto.model.primitives.formatting import quote
@@ -12,8 +10,14 @@ from rae_auto.model.primitives.formatting import quote
 T = TypeVar("T")
 
 
-def load_entries(cls: type[T], bodies: Iterable[Document], report: Callable[[str], None] = logger.warning) -> list[T]:
-    """Return the values of entries; pass a message to `report` for each one that can't be read."""
+def _warn(message: str) -> None:
+    from loguru import logger  # lazy: start-up
+
+    logger.warning(message)
+
+
+def load_entries(cls: type[T], bodies: Iterable[Document], report: Callable[[str], None] = _warn) -> list[T]:
+    """Return the values of entries; pass a message to `report`, by default the log, for each one that can't be read."""
     found = []
     for body in bodies:
         try:

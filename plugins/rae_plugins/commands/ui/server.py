@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+import threading
 import webbrowser
 from typing import Any
 
@@ -14,6 +15,7 @@ from rae_auto.api import CommandContext
 from rae_auto.toolkit.threads.malloc_arenas import share_one_arena
 from rae_plugins.commands.ui.application import build_application
 from rae_plugins.commands.ui.gate import SIGN_IN_PATH, Door
+from rae_plugins.commands.ui.pages import import_first_page
 from rae_plugins.commands.ui.sessions import LINK_LIFETIME_SECONDS, BrowserSessions
 
 MAX_CONNECTIONS = 96
@@ -71,6 +73,7 @@ async def _serve(server: uvicorn.Server, listener: socket.socket, link: str, *, 
         minutes = int(LINK_LIFETIME_SECONDS // 60)
         click.echo(f"The link signs a browser in once, within {minutes} minutes. Ctrl-C ends the page.", err=True)
     sys.stdout.flush()
+    threading.Thread(target=import_first_page, name="first page", daemon=True).start()
     if is_opened:
         webbrowser.open(link)
     await server.serve(sockets=[listener])

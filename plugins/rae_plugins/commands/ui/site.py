@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from attrs import define, field
@@ -14,10 +14,12 @@ from starlette.responses import HTMLResponse, Response
 from rae_auto import __version__
 from rae_auto.api import CommandContext
 from rae_auto.errors import DaemonUnreachable
-from rae_auto.screens import RecordSource, open_records
 from rae_plugins.commands.ui.gate import Door
 from rae_plugins.commands.ui.live_events import LiveEvents
 from rae_plugins.commands.ui.sessions import BrowserSession, BrowserSessions
+
+if TYPE_CHECKING:
+    from rae_auto.screens import RecordSource
 
 T = TypeVar("T")
 
@@ -62,7 +64,7 @@ class Records:
         self._stack = AsyncExitStack()
         self._opened_at = 0.0
 
-    async def read(self, load: Callable[[RecordSource], Awaitable[T]]) -> T:
+    async def read(self, load: Callable[["RecordSource"], Awaitable[T]]) -> T:
         """Return what a function reads; it is called again if the daemon has gone meanwhile."""
         source = await self.open()
         try:
@@ -71,11 +73,13 @@ class Records:
             await self.close()
             return await load(await self.open())
 
-    async def open(self) -> RecordSource:
+    async def open(self) -> "RecordSource":
         """Return where to read now. Errors: ConfigError, StoreError, DaemonUnreachable."""
         if self._source is not None and not self._source.has_daemon and monotonic() - self._opened_at > RETRY_SECONDS:
             await self.close()
         if self._source is None:
+            from rae_auto.screens import open_records  # lazy: start-up
+
             config = self._context.config
             opening = open_records(None if config is None else str(config))
             self._source = await self._stack.enter_async_context(opening)
@@ -122,7 +126,7 @@ def session_of(request: Request) -> BrowserSession:
     return found
 
 
-async def read(request: Request, load: Callable[[RecordSource], Awaitable[T]]) -> T:
+async def read(request: Request, load: Callable[["RecordSource"], Awaitable[T]]) -> T:
     """Return what a page shows."""
     return await site_of(request).records.read(load)
 

@@ -39,3 +39,13 @@ PAGES = [
     _page("/explain", "explain.show_all"),
     _page("/explain/{code}", "explain.show"),
 ]
+
+
+def import_first_page() -> None:
+    """Import what the first page needs, in a thread, while a person or the browser is still on the way to it."""
+    from rae_auto.screens import load_overview, open_records  # noqa: F401
+    from rae_plugins.commands.ui.pages import overview  # noqa: F401
+    from rae_plugins.commands.ui.rendering import make_environment
+
+    for template in ("base.html", "parts.html", "overview.html"):
+        make_environment().get_template(template)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from rae_auto import Job
 from rae_auto.model import documents
-from rae_auto.reading.expected_starts import count_due_minutes, find_day_notes
+from rae_auto.reading.due_minutes import count_due_minutes, find_day_notes
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
