@@ -46,7 +46,8 @@ class LoopbackTransport:
     def listen(self, path: Path, backlog: int) -> "LoopbackListener":
         """Listen at a free port and write the file. Errors: StoreError."""
         _refuse_other_file(path)
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # asyncio sends at once what is written (TCP_NODELAY) only where the protocol is named.
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             if (exclusive := getattr(socket, "SO_EXCLUSIVEADDRUSE", None)) is not None:
                 # Windows lets others bind a port that is in use, unless its owner objects.
