@@ -132,20 +132,23 @@ def _decide(turn: Turn, limit: float) -> None:
 
 
 def _decide_piece(turn: Turn, backlog: Backlog, limit: float) -> None:
-    state = turn.state
-    piece, left = _Piece(backlog.spread, limit), list(reversed(backlog.jobs))
-    while left and piece.left > 0:
-        job, lateness = left.pop()
+    state, jobs, done = turn.state, backlog.jobs, backlog.done
+    piece = _Piece(backlog.spread, limit)
+    while done < len(jobs) and piece.left > 0:
+        job, lateness = jobs[done]
+        done += 1
         if job in state.jobs and not turn.perform(_decide_job, state.jobs[job], lateness, piece):
             state.undecidable[job] = lateness
             state.timers.set(turn.now.mono + FAULT_RETRY_SECONDS, Alarm.DECIDE_AGAIN, job)
-    state.backlog = evolve(backlog, jobs=tuple(reversed(left))) if left else None
+    state.backlog = evolve(backlog, done=done) if done < len(jobs) else None
 
 
 def _put_into_backlog(turn: Turn, due: Mapping[JobId, Lateness]) -> None:
     """Add jobs to the backlog; one that is in it stays late for the cause that it was."""
     state, backlog = turn.state, turn.state.backlog
-    known = dict(backlog.jobs) if backlog else {}
+    if not due:
+        return
+    known = dict(backlog.jobs[backlog.done :]) if backlog else {}
     if due.keys() <= known.keys():
         return
     jobs = known | {job: due[job] for job in due if job not in known}

@@ -249,13 +249,15 @@ class FeedbackChain:
 
 @frozen
 class Backlog:
-    """The jobs whose due instants the next turns decide, in this order, each with what it is late by.
+    """The jobs whose due instants are decided in this order, each with what it is late by.
 
-    `spread` is that of all jobs that catch up together, those included that earlier turns have decided.
+    `done` is the number of jobs that earlier turns have decided: they stay, so that a turn costs what it decides and
+    not what is left. `spread` is that of all jobs that catch up together, those included.
     """
 
     jobs: tuple[tuple[JobId, "Lateness"], ...]
     spread: StartSpread
+    done: int = 0
 
 
 @frozen
