@@ -28,10 +28,9 @@ def test_the_snapshot_of_messages_is_current() -> None:
 
 @pytest.mark.parametrize("pattern", RULES)
 def test_messages_keep_the_rules(pattern: str) -> None:
-    found = [
-        f"{path}: {text}" for path, texts in messages.messages().items() for text in texts if re.search(pattern, text)
-    ]
-    assert found == [], RULES[pattern]
+    # Of the snapshot, which is shown to be current above: to read all sources once a rule takes longer than the rest.
+    written = messages.SNAPSHOT.read_text(encoding="utf-8").splitlines()
+    assert [text for text in written if not text.startswith("## ") and re.search(pattern, text)] == [], RULES[pattern]
 
 
 def test_messages_are_read_with_their_values_as_holes(tmp_path: Path) -> None:
