@@ -1,14 +1,19 @@
 """Numbers of entries in the SQLite store, from its indexes and the table of counts: no entry is read."""
 
 import sqlite3
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
+
+from attrs import evolve
 
 from rae_auto.api.store import CountQuery, EntryCount
 
-MAX_FEW_STEPS = 50
-"""Number of steps up to which each is counted by itself."""
+MAX_FEW_STEPS_OF_JOB, MAX_FEW_STEPS = 50, 150
+"""Numbers of steps up to which each is counted by itself, in the entries of a job and in those of all jobs.
+
+That spares the sorting of all entries by their steps, which takes most of the time where there are many; a job has few.
+"""
 
 
 def count_entries(database: sqlite3.Connection, log: str, query: CountQuery) -> list[EntryCount]:
@@ -16,15 +21,15 @@ def count_entries(database: sqlite3.Connection, log: str, query: CountQuery) -> 
     if query.since is None and query.until is None and query.step is None:
         return _count_all(database, log, query.job)
     if query.job is not None:
-        return list(_count_steps(database, "entries_by_job", "log = ? AND job = ?", [log, query.job], query))
-    # Each state by itself, so that the index that begins with the state has all that is needed.
+        where = "entries INDEXED BY entries_by_job WHERE log = ? AND job = ?"
+        return list(_count_steps(database, where, [log, query.job], query, MAX_FEW_STEPS_OF_JOB))
+    # Each state by itself, so that the index that begins with the state has all that is needed, in its order.
     states = database.execute("SELECT DISTINCT state FROM entry_counts WHERE log = ?", (log,)).fetchall()
+    where = "entries INDEXED BY entries_by_state WHERE log = ? AND state = CAST(? AS TEXT)"
     return [
         found
         for (state,) in states
-        for found in _count_steps(
-            database, "entries_by_state", "log = ? AND state = CAST(? AS TEXT)", [log, state], query
-        )
+        for found in _count_steps(database, where, [log, state], query, MAX_FEW_STEPS, _text(state))
     ]
 
 
@@ -34,53 +39,60 @@ def _count_all(database: sqlite3.Connection, log: str, job: str | None) -> list[
     return [EntryCount(None, _text(state), count) for state, count in database.execute(sql, values)]
 
 
-def _count_few_steps(
-    database: sqlite3.Connection, index: str, where: str, values: list[Any], query: CountQuery
-) -> Iterator[EntryCount]:
-    """Count step by step, which spares the sorting of all entries by their steps."""
-    since, until, step = query.since, query.until, query.step
-    assert since is not None and until is not None and step is not None
-    # Column names are ours; values from outside are bound.
-    table = f"entries INDEXED BY {index} WHERE {where} AND at >= ? AND at < ?"
-    sql = f"SELECT state, count(*) FROM {table} GROUP BY state"  # noqa: S608
-    begin = since
-    while begin < until:
-        end = min(begin + step, until)
-        for state, count in database.execute(sql, (*values, begin.timestamp(), end.timestamp())):
-            yield EntryCount(begin, _text(state), count)
-        begin += step
-
-
 def _count_steps(
-    database: sqlite3.Connection, index: str, where: str, values: list[Any], query: CountQuery
+    database: sqlite3.Connection,
+    where: str,
+    values: Sequence[Any],
+    query: CountQuery,
+    max_few_steps: int,
+    state: str | None = None,
 ) -> Iterator[EntryCount]:
-    is_bounded = query.since is not None and query.until is not None and query.step is not None
-    if is_bounded and _number_of_steps(query) <= MAX_FEW_STEPS:
-        yield from _count_few_steps(database, index, where, values, query)
+    """Count the entries of a table with a condition; `state` is the one that all of them have, or None."""
+    since, until, step = query.since, query.until, query.step
+    if step is None or since is None:
+        yield from _count_span(database, where, values, since, until, state)
+    elif until is not None and (until - since) / step <= max_few_steps:
+        begin = since
+        while begin < until:
+            end = min(begin + step, until)
+            for found in _count_span(database, where, values, begin, end, state):
+                yield evolve(found, start=begin)
+            begin += step
+    else:
+        condition, instants = _bounds(since, until)
+        number = f"CAST((at - {since.timestamp()!r}) / {step.total_seconds()!r} AS INTEGER)"
+        # Names of columns and numbers are ours; values from outside are bound.
+        sql = f"SELECT {number} AS step, state, count(*) FROM {where}{condition} GROUP BY step, state"  # noqa: S608
+        for at, of_state, count in database.execute(sql, (*values, *instants)):
+            yield EntryCount(since + timedelta(seconds=at * step.total_seconds()), _text(of_state), count)
+
+
+def _count_span(
+    database: sqlite3.Connection,
+    where: str,
+    values: Sequence[Any],
+    since: datetime | None,
+    until: datetime | None,
+    state: str | None,
+) -> Iterator[EntryCount]:
+    condition, instants = _bounds(since, until)
+    if state is None:
+        sql = f"SELECT state, count(*) FROM {where}{condition} GROUP BY state"  # noqa: S608 - names of ours
+        for of_state, count in database.execute(sql, (*values, *instants)):
+            yield EntryCount(None, _text(of_state), count)
         return
-    step = "NULL"
-    if query.step is not None and query.since is not None:
-        begin, seconds = query.since.timestamp(), query.step.total_seconds()
-        step = f"CAST((at - {begin!r}) / {seconds!r} AS INTEGER)"
-    bounds = [
-        f"at {comparison} {instant.timestamp()!r}"
-        for comparison, instant in ((">=", query.since), ("<", query.until))
-        if instant is not None
-    ]
-    condition = " AND ".join([where, *bounds])
-    # Column names and numbers are ours; values from outside are bound.
-    table = f"entries INDEXED BY {index} WHERE {condition}"
-    sql = f"SELECT {step} AS step, state, count(*) FROM {table} GROUP BY step, state"  # noqa: S608
-    for number, state, count in database.execute(sql, values):
-        start = None
-        if number is not None and query.since is not None and query.step is not None:
-            start = query.since + timedelta(seconds=number * query.step.total_seconds())
-        yield EntryCount(start, _text(state), count)
+    # Grouping takes as long again as counting.
+    sql = f"SELECT count(*) FROM {where}{condition}"  # noqa: S608 - names of ours
+    (count,) = database.execute(sql, (*values, *instants)).fetchone()
+    if count:
+        yield EntryCount(None, state, count)
 
 
-def _number_of_steps(query: CountQuery) -> float:
-    assert query.since is not None and query.until is not None and query.step is not None
-    return (query.until - query.since) / query.step
+def _bounds(since: datetime | None, until: datetime | None) -> tuple[str, list[float]]:
+    """Return the condition for a span, and its values."""
+    bounds = [(" AND at >= ?", since), (" AND at < ?", until)]
+    given = [(condition, instant.timestamp()) for condition, instant in bounds if instant is not None]
+    return "".join(condition for condition, _ in given), [instant for _, instant in given]
 
 
 def _text(value: Any) -> str:

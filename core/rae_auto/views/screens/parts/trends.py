@@ -41,7 +41,8 @@ def build_trends(runs: Sequence[Run], total: int, now: datetime) -> Trends:
     """Return the trends of runs, given newest first; `total` is the number of all that are over."""
     over = [run for run in runs if run.state.final]
     first = min((run.queued_at for run in over), default=now)
-    step = _step_of(now - first)
+    # Some are later than now, after a step of the clock back.
+    step = _step_of(max((run.queued_at for run in over), default=now) - first)
     origin = first.replace(hour=0, minute=0, second=0, microsecond=0)
 
     def points(value: Callable[[Run], float | None]) -> tuple[TrendPoint, ...]:
