@@ -4,6 +4,8 @@ Each figure comes from a process of its own, and all subjects of a line take tur
 of the machine. Shown are the median of all turns, the least and the greatest, and what rae-auto takes of the floor:
 what the same work costs without any scheduler. Peers that aren't installed are left out, with a line that says how to
 get them (`pip install -e '.[peers]'`); APScheduler 4 needs an environment of its own, named by --apscheduler4.
+`python -m tests.benchmarks pages page_times top` measures what people look at, with the goal beside each figure; its
+large history takes minutes to write, and stays for the next time where RAE_BENCHMARK_STORES names a folder.
 `python -m tests.benchmarks soak` runs a daemon for an hour, `python -m tests.benchmarks growth` shows how cost grows
 with the number of jobs and of runs on record; each has a `--help` of its own.
 """
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = []
     for line in [known[name] for name in given.lines] or LINES:
         for size in given.size or _sizes(line, is_small=given.small):
-            measured = measure_line(line, size, given.repeats, pythons)
+            measured = measure_line(line, size, line.repeats or given.repeats, pythons)
             print(format_line(line, size, measured), flush=True)
             table.append(_as_json(line, size, measured))
     if given.json is not None:

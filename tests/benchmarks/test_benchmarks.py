@@ -2,16 +2,19 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.benchmarks.table.lines import FLOOR, LINES, OURS
 from tests.benchmarks.table.measurement import Measured
 from tests.benchmarks.table.text import format_line
 from tests.support.contrib_plugins import install_contrib_plugin
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)  # seconds of CPU, on a machine with other things to do
 
@@ -26,10 +29,7 @@ SMALL = {
     "killed": ["--seconds", "1"],
     "notice_to_peer": ["6", "--at-once", "3"],
     "memory_of_notices": ["1"],
-    "screens": ["300", "20"],
-    "page": ["3", "3"],
     "stopped_syslog": ["20"],
-    "top": ["3", "2"],
     "webhook": ["32"],
 }
 """The smallest useful arguments of each benchmark, with which it ends within seconds."""
@@ -105,6 +105,33 @@ def test_figures_are_shown_with_their_ratios() -> None:
     ]
     assert rows[1].endswith("10.00 times rae-auto, 30.00 times the floor")
     assert rows[-1] == "  APScheduler 3: left out"
+
+
+def test_figures_are_shown_with_their_goals() -> None:
+    line = next(line for line in LINES if line.name == "pages")
+    measured = Measured(
+        {OURS: {"resident, MB": [57.0], "first load, kB": [101.0], "start to the first page, ms": [9.0]}}
+    )
+    _, *rows = format_line(line, 50, measured).strip().splitlines()
+    assert rows[0].endswith("57.0  (57.0 to 57.0)  goal 60.0")
+    assert rows[1].endswith("101  (101 to 101)  goal 100, missed")
+    assert rows[2].endswith("9.00  (9.00 to 9.00)")
+
+
+def test_server_of_a_history_ends_with_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    program = f"""
+import os, signal
+from pathlib import Path
+from measuring.history_server import serving_history
+with serving_history(Path({str(tmp_path / "state")!r}), 1) as pid:
+    print(pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = run_code(program)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    server = int(done.stdout)
+    eventually(lambda: not psutil.pid_exists(server) or psutil.Process(server).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_benchmark_of_the_webhook_runs_in_small(tmp_path: Path) -> None:

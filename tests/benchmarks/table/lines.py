@@ -47,6 +47,10 @@ class Line:
     subjects: Mapping[str, Subject]
     is_rate: bool = False
     """More is better."""
+    goals: Mapping[str, float] = {}
+    """The most that a figure of ours should be, by its name."""
+    repeats: int | None = None
+    """The number of measurements of a subject, if it repeats by itself; by default that of the command line."""
 
 
 LINES = (
@@ -161,5 +165,58 @@ LINES = (
             "APScheduler 3": Subject("apscheduler3", "", _APSCHEDULER3),
             "cronsim": Subject("cronsim_expressions", "", ("cronsim",)),
         },
+    ),
+    Line(
+        name="pages",
+        meaning="the pages of 'rae-auto ui' beside a daemon, each event {size} times",
+        unit="each by its name",
+        sizes=(50,),
+        small_size=2,
+        subjects={OURS: Subject("pages")},
+        goals={
+            "start to the first answer, ms": 800,
+            "resident, MB": 60,
+            "first load, kB": 100,
+            "first load, requests": 4,
+            "event to message, p95 ms": 150,
+            "event to page, p95 ms": 150,
+            "daemon with three viewers, MB more": 1,
+            "daemon with three viewers, % of a core": 1,
+            "end of 1,000 MB of output, ms": 200,
+        },
+        repeats=1,
+    ),
+    Line(
+        name="page_times",
+        meaning="answers of the pages of 10,000 jobs with a history of {size:,} runs",
+        unit="ms, and MB",
+        sizes=(1_000_000,),
+        small_size=300,
+        subjects={OURS: Subject("pages")},
+        goals={
+            **dict.fromkeys((f"{page}, p95 ms" for page in ("timeline", "timeline of 31 days", "month")), 100),
+            **dict.fromkeys(
+                (
+                    f"{page}, p95 ms"
+                    for page in ("now", "day", "jobs", "job", "run", "why now", "why then", "health", "digest")
+                ),
+                50,
+            ),
+        },
+        repeats=1,
+    ),
+    Line(
+        name="top",
+        meaning="the screen of 'rae-auto top' in a terminal, the selection moved {size} times",
+        unit="each by its name",
+        sizes=(10,),
+        small_size=1,
+        subjects={OURS: Subject("terminal_view")},
+        goals={
+            "first frame, ms": 1_000,
+            "a step of the selection, bytes": 1_500,
+            "nothing happens, bytes a second": 50,
+        },
+        repeats=1,
     ),
 )

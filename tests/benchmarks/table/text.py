@@ -16,8 +16,8 @@ def format_line(line: Line, size: int, measured: Measured) -> str:
         for name, middle in middles.items():
             values = measured.figures[name][figure]
             spread = f"({_number(min(values))} to {_number(max(values))})"
-            row = f"  {figure:<26} {name:<{width}} {_number(middle):>9}  {spread}"
-            rows.append(row + _ratios(name, middle, middles))
+            row = f"  {figure:<38} {name:<{width}} {_number(middle):>9}  {spread}"
+            rows.append(row + _ratios(name, middle, middles) + (_goal(line, figure, middle) if name == OURS else ""))
     rows += [f"  {name}: {reason}" for name, reason in measured.missing.items()]
     return "\n".join(rows)
 
@@ -31,6 +31,12 @@ def _ratios(name: str, middle: float, middles: dict[str, float]) -> str:
     if floor and name != FLOOR:
         parts.append(f"{middle / floor:.2f} times the floor")
     return f"  {', '.join(parts)}" if parts else ""
+
+
+def _goal(line: Line, figure: str, middle: float) -> str:
+    """Return the goal of a figure, and whether it is missed."""
+    goal = line.goals.get(figure)
+    return "" if goal is None else f"  goal {_number(goal)}{'' if middle <= goal else ', missed'}"
 
 
 def _number(value: float) -> str:

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -13,7 +14,8 @@ from rae_auto.api import CommandContext
 from rae_auto.errors import SchedulerError
 
 MAX_VIEWERS = 48
-RETRY_SECONDS = 1.0
+RETRY_SECONDS = 0.25
+"""Time between two attempts to find a daemon again, while anybody looks."""
 
 SUBSCRIPTION_SECONDS = 0.5
 """Time within which a daemon takes a subscription."""
@@ -81,18 +83,26 @@ class LiveEvents:
         """Read the event stream, in a thread of its own, and connect again while anybody looks."""
         while not loop.is_closed():
             self._wanted.wait()
-            try:
-                with self._context.connect(None) as client:
-                    loop.call_soon_threadsafe(self._begin, loop)
-                    for event in client.events():
-                        if not self._wanted.is_set():
-                            break
-                        loop.call_soon_threadsafe(self._publish, "change", {"kind": str(event.get("kind", ""))})
-            except (SchedulerError, OSError, ValueError, RuntimeError):
-                pass
-            if self._wanted.is_set() and not loop.is_closed():
+            is_lost = True
+            with suppress(SchedulerError, OSError, ValueError, RuntimeError):
+                is_lost = self._follow(loop)
+            # Not after a page was left: the next one must not wait.
+            if is_lost and not loop.is_closed():
                 loop.call_soon_threadsafe(self._end)
-            time.sleep(RETRY_SECONDS)
+                time.sleep(RETRY_SECONDS)
+
+    def _follow(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Publish the events of the daemon until nobody looks, or it ends; return whether it has ended.
+
+        Errors: DaemonUnreachable, OSError.
+        """
+        with self._context.connect(None) as client:
+            loop.call_soon_threadsafe(self._begin, loop)
+            for event in client.events():
+                if not self._wanted.is_set():
+                    return False
+                loop.call_soon_threadsafe(self._publish, "change", {"kind": str(event.get("kind", ""))})
+        return True
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._has_daemon = True

@@ -1,0 +1,105 @@
+"""The stream of events for browsers: it finds the daemon again, and makes nobody wait who goes from page to page."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from rae_auto.errors import DaemonUnreachable
+from rae_auto.testing.commands import FakeClient, FakeContext
+from rae_plugins.commands.ui import live_events
+from rae_plugins.commands.ui.live_events import LiveEvents
+
+WITHIN_SECONDS = 30
+
+
+class Daemon(FakeClient):
+    """A daemon whose events come when a test says so; None is its end."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.queue: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
+        self.subscriptions: SimpleQueue[bool] = SimpleQueue()
+
+    def events(self) -> Iterator[Mapping[str, Any]]:
+        self.subscriptions.put(True)
+        while (event := self.queue.get()) is not None:
+            yield event
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses before the daemon is looked for again; none is waited for."""
+    found: list[float] = []
+    monkeypatch.setattr(live_events.time, "sleep", found.append)
+    return found
+
+
+async def subscribed(daemon: Daemon) -> None:
+    await asyncio.to_thread(daemon.subscriptions.get, timeout=WITHIN_SECONDS)
+
+
+def test_page_after_another_one_is_live_without_a_pause(pauses: list[float]) -> None:
+    daemon = Daemon()
+
+    async def look() -> None:
+        live = LiveEvents(FakeContext(Path("/nowhere"), daemon))
+        first = live.messages()
+        assert (await anext(first)).startswith("event: hello")
+        await subscribed(daemon)
+        await first.aclose()
+        daemon.queue.put({"kind": "run"})  # It happens while one page is left and the next isn't there yet.
+        second = live.messages()
+        assert (await anext(second)).startswith("event: hello")
+        assert (await anext(second)).startswith("event: change")
+        await second.aclose()
+
+    asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
+    assert pauses == []
+
+
+def test_daemon_that_ends_is_found_again(pauses: list[float]) -> None:
+    daemon = Daemon()
+
+    async def look() -> None:
+        context = FakeContext(Path("/nowhere"), daemon)
+        live = LiveEvents(context)
+        messages = live.messages()
+        await anext(messages)
+        await subscribed(daemon)
+        daemon.queue.put(None)
+        await subscribed(daemon)
+        assert (await anext(messages)).startswith(("event: down", "event: change"))
+        await messages.aclose()
+        daemon.queue.put({"kind": "run"})
+
+    asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
+    assert pauses == [live_events.RETRY_SECONDS]
+
+
+def test_missing_daemon_is_looked_for_in_short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = Daemon()
+    context = FakeContext(Path("/nowhere"))
+    intervals: list[float] = []
+
+    def appear(seconds: float) -> None:
+        intervals.append(seconds)
+        if len(intervals) == 3:
+            context.client = daemon
+
+    monkeypatch.setattr(live_events.time, "sleep", appear)
+
+    async def look() -> None:
+        with pytest.raises(DaemonUnreachable):
+            context.connect()
+        messages = LiveEvents(context).messages()
+        await anext(messages)
+        await subscribed(daemon)
+        await messages.aclose()
+        daemon.queue.put({"kind": "run"})
+
+    asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
+    assert sum(intervals) < 1
