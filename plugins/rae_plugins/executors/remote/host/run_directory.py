@@ -32,8 +32,11 @@ class RunDirectory:
         self.control = os.path.join(self.path, "control")
         self.alive = os.path.join(self.path, "alive")
 
-    def create(self, about: Mapping[str, Any]) -> bool:
-        """Create it, durably. Return False if it exists: then its attempt is somebody's. Errors: OSError."""
+    def create(self, about: Mapping[str, Any], *, is_durable: bool = True) -> bool:
+        """Create it. Return False if it exists: then its attempt is somebody's. Errors: OSError.
+
+        It needn't be durable where the daemon has noted first, durably, in which boot of which machine it may begin.
+        """
         try:
             os.mkdir(self.path, 0o700)
         except FileExistsError:
@@ -43,10 +46,11 @@ class RunDirectory:
         file = os.open(os.path.join(self.path, "about.json"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(file, json.dumps(about).encode())
-            os.fsync(file)
+            if is_durable:
+                os.fsync(file)
         finally:
             os.close(file)
-        for path in (self.path, os.path.dirname(self.path)):
+        for path in (self.path, os.path.dirname(self.path)) if is_durable else ():
             _sync_directory(path)
         return True
 

@@ -1,0 +1,25 @@
+"""What the daemon tells the helper at its start, as JSON in an argument."""
+
+import json
+from typing import Any, NamedTuple
+
+
+class Settings(NamedTuple):
+    """One cluster, and where files are."""
+
+    scheduler: str
+    claims: str
+    """The folder of the claims, on this machine."""
+    directory: str
+    """The folder of runs, on the machines of workers."""
+    lease_seconds: float
+
+    def to_text(self) -> str:
+        """Return it as text."""
+        return json.dumps(self)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Settings":
+        """Return what `to_text` has made text of."""
+        values: list[Any] = json.loads(text)
+        return cls(*values)

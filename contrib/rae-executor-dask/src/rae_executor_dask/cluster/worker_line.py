@@ -1,0 +1,120 @@
+"""The line to one worker, through the scheduler: one message under way for requests, and one that waits for reports."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+MESSAGE_SECONDS = 15.0
+"""Time that a message may take, from here through the scheduler to the worker and back."""
+
+POLL_SECONDS = 4.0
+"""Time for which a worker holds a poll when there is nothing to report."""
+
+PAUSE_SECONDS = 0.5
+"""Time before a worker that didn't answer is asked again."""
+
+Message = dict[str, Any]
+
+
+class Unreachable(Exception):
+    """A worker that does not answer."""
+
+
+class LineUser(Protocol):
+    """An attempt, as its line sees it."""
+
+    token: str
+    run: str
+    offset: int
+    is_reported: bool
+
+
+class Callbacks(NamedTuple):
+    """What a line needs: a call, which raises Unreachable, and whom to tell of replies to polls and of silence."""
+
+    call: Callable[[str, Message, float], Any]
+    handle_reply: Callable[[Message], None]
+    report_failure: Callable[[str], None]
+
+
+class WorkerLine:
+    """Asks one worker about attempts, for as long as there are some."""
+
+    def __init__(self, address: str, session: str, callbacks: Callbacks) -> None:
+        """Ask the worker at `address`, as the one and only helper of this session."""
+        self.address = address
+        self._session = session
+        self._call, self._handle_reply, self._report_failure = callbacks
+        self.users: dict[str, LineUser] = {}
+        self._messages: list[tuple[Message, asyncio.Future[Any]]] = []
+        self._sending: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+
+    def add(self, user: LineUser, *, is_fresh: bool = False) -> None:
+        """Report what becomes of an attempt from now on. The worker adds a fresh one to polls by itself."""
+        self.users[user.token] = user
+        if not is_fresh:
+            self._changed.set()
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.create_task(self._poll())
+
+    def remove(self, token: str) -> None:
+        """Report no more on an attempt."""
+        self.users.pop(token, None)
+
+    def close(self) -> None:
+        """Ask no more."""
+        for task in (self._polling, self._sending):
+            if task is not None:
+                task.cancel()
+        for _, future in self._messages:
+            if not future.done():
+                future.set_exception(Unreachable(self.address))
+        self._messages.clear()
+
+    async def send(self, message: Message) -> Any:
+        """Send a request together with others; return the answer. Raises Unreachable."""
+        future = asyncio.get_running_loop().create_future()
+        self._messages.append((message, future))
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send_all())
+        return await future
+
+    async def _send_all(self) -> None:
+        while self._messages:
+            batch, self._messages = self._messages, []
+            try:
+                messages = [message for message, _ in batch]
+                reply = await self._call(self.address, {"do": "batch", "messages": messages}, MESSAGE_SECONDS)
+                answers = reply["answers"]
+            except Unreachable as error:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if not future.done():
+                    future.set_result((reply["relay"], answer))
+
+    async def _poll(self) -> None:
+        while self.users:
+            self._changed.clear()
+            attempts = {token: [user.run, user.offset, user.is_reported] for token, user in self.users.items()}
+            message = {"do": "poll", "session": self._session, "seconds": POLL_SECONDS, "attempts": attempts}
+            call = asyncio.ensure_future(self._call(self.address, message, POLL_SECONDS + MESSAGE_SECONDS / 2))
+            changed = asyncio.ensure_future(self._changed.wait())
+            try:
+                await asyncio.wait({call, changed}, return_when=asyncio.FIRST_COMPLETED)
+                if not call.done():
+                    # Ask anew, which has the keeper answer this one.
+                    call.cancel()
+                    continue
+                reply = call.result()
+            except Unreachable:
+                self._report_failure(self.address)
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
+            finally:
+                changed.cancel()
+            self._handle_reply(reply)

@@ -1,0 +1,51 @@
+"""What needs no cluster: which workers fit, and the files that say where an attempt may start."""
+
+from pathlib import Path
+
+import pytest
+from rae_executor_dask import DaskExecutor
+from rae_executor_dask.cluster.claims import NEVER, ClaimFiles
+from rae_executor_dask.cluster.fitting import find_problem
+
+SCHEDULER = "tcp://10.0.0.5:8786"
+PLAIN = {"resources": {}, "status": "running"}
+LARGE = {"resources": {"gpu": 2.0, "nas": 1.0}, "status": "running"}
+PAUSED = {**LARGE, "status": "paused"}
+
+
+@pytest.mark.parametrize(
+    ("workers", "labels", "resources", "problem"),
+    [
+        ([PLAIN], [], {}, None),
+        ([PLAIN, LARGE], ["nas"], {"gpu": 2}, None),
+        ([], [], {}, f"{SCHEDULER} has no workers; start one with 'dask worker {SCHEDULER}'"),
+        ([PLAIN], ["nas"], {}, 'none of its 1 worker has label "nas"; start one with --resources "nas=1"'),
+        ([PLAIN, LARGE], [], {"gpu": 3}, 'none of its 2 workers has 3 of "gpu"; start one with --resources "gpu=3"'),
+        ([PAUSED], ["nas"], {}, f"{SCHEDULER} has 1 worker, but none takes tasks now"),
+    ],
+)
+def test_problem_names_what_no_worker_has(workers: list, labels: list, resources: dict, problem: str | None) -> None:
+    by_address = {f"tcp://10.0.0.{number}:1": worker for number, worker in enumerate(workers)}
+    assert find_problem(by_address, SCHEDULER, labels, resources) == problem
+
+
+def test_first_claim_of_an_attempt_counts(tmp_path: Path) -> None:
+    one, other = ClaimFiles(tmp_path), ClaimFiles(tmp_path)
+    assert one.read("run.1") is None
+    assert one.write("run.1", {"relay": "a"}) == {"relay": "a"}
+    assert other.write("run.1", NEVER) == {"relay": "a"}
+    assert other.write("run.2", NEVER) == NEVER == one.write("run.2", {"relay": "b"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.1", "run.2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"scheduler": "10.0.0.5"}, "must be the address of a scheduler"),
+        ({"scheduler": SCHEDULER, "resources": {"gpu": 0}}, "must be more than 0"),
+        ({"scheduler": SCHEDULER, "lease": "0s"}, "must be more than 0s"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options: dict, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        DaskExecutor(**options)
