@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from rae_auto.toolkit.files import sync_directory
+
 KEPT_DAYS = 60
 """Days for which files are left, longer than any worker keeps a run."""
 
@@ -43,7 +45,7 @@ class ClaimFiles:
             return self.read(token) or claim
         finally:
             fresh.unlink()
-        _sync(self._directory)
+        sync_directory(self._directory)
         return claim
 
     def remove_old(self) -> None:
@@ -53,13 +55,3 @@ class ClaimFiles:
             with suppress(OSError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()
-
-
-def _sync(directory: Path) -> None:
-    if os.name == "nt":
-        return  # NTFS writes its folders in its journal, and no program can open them
-    file = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -129,7 +129,7 @@ class Helper:
             except Unreachable:
                 self._handle_silence(attempt.line)
 
-    async def _withdraw(self, attempt: TrackedAttempt, fate: str, value: object = True) -> None:
+    async def _withdraw(self, attempt: TrackedAttempt, outcome: str, value: object = True) -> None:
         """Have a queued attempt never start, unless a worker was first."""
         try:
             claim = await asyncio.to_thread(self._claims.write, attempt.token, NEVER)
@@ -138,7 +138,7 @@ class Helper:
         attempt.claim = claim
         if claim == NEVER:
             self._release(attempt.token)
-            attempt.finish(fate, value)
+            attempt.finish(outcome, value)
 
     async def _forget(self, attempt: TrackedAttempt) -> None:
         attempt.is_over = True

@@ -47,11 +47,11 @@ class TrackedAttempt:
                 report = {"token": self.token, "lost": True}
         self._report(report)
 
-    def finish(self, fate: str, value: object = True) -> None:
+    def finish(self, outcome: str, value: object = True) -> None:
         """Report how it ended without a word from its keeper."""
         if not self.is_over:
             self.is_over = True
-            self._report({"token": self.token, fate: value})
+            self._report({"token": self.token, outcome: value})
 
     def note_silence(self) -> None:
         """Report once that nobody answers for it."""

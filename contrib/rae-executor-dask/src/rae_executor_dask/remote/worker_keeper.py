@@ -30,7 +30,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -39,7 +38,7 @@ from typing import Any, cast
 
 from rae_executor_dask.remote.lost import LEASE_OVER, WORKER_ENDED
 from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
-from rae_plugins.executors.process.keeper.loop import Keeper, become_subreaper
+from rae_plugins.executors.process.keeper.loop import Keeper, become_subreaper, request_death_signal
 from rae_plugins.executors.process.keeper.spawn import READ_BYTES
 from rae_plugins.executors.remote.host.followed_attempt import Followed, Message
 from rae_plugins.executors.remote.host.run_directory import RunDirectory
@@ -321,15 +320,6 @@ class WorkerKeeper(Keeper):
                 self.disconnect()
 
 
-def ask_for_death_signal() -> None:
-    """Have the kernel send SIGTERM when the parent dies. Linux: prctl(2); elsewhere the end of the socket says so."""
-    if sys.platform == "linux":
-        import ctypes
-
-        set_death_signal = 1
-        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM, 0, 0, 0)
-
-
 def main(base: str, worker: int) -> None:
     """Keep the jobs of the worker whose relay is at the other end of standard input; `worker` is its pid."""
     os.makedirs(os.path.join(base, "runs"), mode=0o700, exist_ok=True)
@@ -342,7 +332,7 @@ def main(base: str, worker: int) -> None:
         _keep(base, guard)
         os._exit(0)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(keeper, signal.SIGTERM))
-    ask_for_death_signal()
+    request_death_signal(signal.SIGTERM)
     os.close(0)
     if os.getppid() != worker:
         os.kill(keeper, signal.SIGTERM)
@@ -362,7 +352,7 @@ def _keep(base: str, guard: int) -> None:
         keeper.is_worker_gone = True
 
     signal.signal(signal.SIGTERM, note_end)
-    ask_for_death_signal()
+    request_death_signal(signal.SIGTERM)
     keeper.is_worker_gone = os.getppid() != guard
     become_subreaper()
     keeper.run()

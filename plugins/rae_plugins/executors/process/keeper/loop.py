@@ -229,6 +229,15 @@ def become_subreaper() -> None:
         ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
 
 
+def request_death_signal(number: int) -> None:
+    """Have the kernel send this process a signal when the thread dies that has started it. Linux: prctl(2)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        set_death_signal = 1
+        ctypes.CDLL(None).prctl(set_death_signal, number, 0, 0, 0)
+
+
 def make_control() -> ProcessControl:
     """Return the control of this platform. Errors: OSError."""
     if os.name == "nt":
