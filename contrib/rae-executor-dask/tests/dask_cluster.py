@@ -6,9 +6,18 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
-START_SECONDS = 60.0
+import psutil
+from forks import ask
+from rae_executor_dask import cluster_link
+
+START_SECONDS = 90.0
+TTL_SECONDS = 5
+"""Time after which the scheduler takes a silent worker for dead; it is five minutes by default."""
+
+KEEPER = "rae_executor_dask.remote.worker_keeper"
 
 
 class DaskCluster:
@@ -20,24 +29,23 @@ class DaskCluster:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{self.port}"
-        self.scheduler: subprocess.Popen[bytes] | None = None
-        self.workers: list[subprocess.Popen[bytes]] = []
-        self.count = 0
+        self.scheduler: psutil.Process | None = None
+        self.workers: list[psutil.Process] = []
+        self._count = 0
+        self._socket = str(place / "forks")
+        program = str(Path(__file__).parent / "forks.py")
+        self._server = subprocess.Popen([sys.executable, program, self._socket], start_new_session=True)
+        cluster_link.HELPER_COMMAND = (sys.executable, "-I", "-S", program, self._socket)
 
-    def _start(self, program: str, *arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
-        self.count += 1
-        log = self.place / f"{program}-{self.count}.log"
-        environment = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "5s"}
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", f"distributed.cli.dask_{program}", *arguments],
-                stdout=file,
-                stderr=file,
-                cwd=self.place,
-                env=environment,
-                start_new_session=True,
-            )
-        return process, log
+    def _start(self, kind: str, *arguments: str) -> tuple[psutil.Process, Path]:
+        _wait_until(lambda: Path(self._socket).exists(), "the server of forks does not start")
+        self._count += 1
+        log = self.place / f"{kind}-{self._count}.log"
+        settings = {"distributed.scheduler.worker-ttl": f"{TTL_SECONDS} s"}
+        with log.open("wb") as file, Path(os.devnull).open("rb") as nothing:
+            streams = [nothing.fileno(), file.fileno(), file.fileno()]
+            with ask(self._socket, kind, arguments, streams, settings) as connection:
+                return psutil.Process(int(connection.recv(100))), log
 
     def start(self) -> None:
         """Start the scheduler, and return once it accepts connections."""
@@ -46,7 +54,7 @@ class DaskCluster:
         )
         _wait_for(log, "Scheduler at:")
 
-    def add_worker(self, *, threads: int = 4, resources: str = "") -> subprocess.Popen[bytes]:
+    def add_worker(self, *, threads: int = 4, resources: str = "") -> psutil.Process:
         """Start a worker without a nanny, and return once it has registered."""
         options = ["--resources", resources] if resources else []
         worker, log = self._start(
@@ -57,29 +65,51 @@ class DaskCluster:
         _wait_for(log, "Registered to:")
         return worker
 
-    def kill_worker(self, worker: subprocess.Popen[bytes]) -> None:
-        """Kill a worker by SIGKILL."""
-        worker.send_signal(signal.SIGKILL)
-        worker.wait()
-        self.workers.remove(worker)
+    def kill(self, process: psutil.Process) -> None:
+        """Kill a process by SIGKILL, and return when it has ended."""
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
+        _wait_until(lambda: not process.is_running(), f"{process} does not end")
+        if process in self.workers:
+            self.workers.remove(process)
 
-    def kill_scheduler(self) -> None:
-        """Kill the scheduler by SIGKILL; its workers end by themselves."""
+    def restart_scheduler(self) -> None:
+        """Kill the scheduler, wait for its workers to end with it, and start another without any memory."""
         assert self.scheduler is not None
-        self.scheduler.kill()
-        self.scheduler.wait()
+        self.kill(self.scheduler)
+        for worker in list(self.workers):
+            _wait_until(lambda worker=worker: not worker.is_running(), "a worker outlives its scheduler")
+            self.workers.remove(worker)
+        self.start()
 
-    def stop(self) -> None:
+    def find_keepers(self, worker: psutil.Process) -> tuple[psutil.Process, psutil.Process]:
+        """Return the guard and the keeper of a worker."""
+        (guard,) = (child for child in worker.children() if any(KEEPER in word for word in child.cmdline()))
+        (keeper,) = (child for child in guard.children() if child.cmdline() == guard.cmdline())
+        return guard, keeper
+
+    def find_helper(self, pid: int) -> int:
+        """Return the helper of the process that the daemon has started in its place. Errors: OSError, ValueError."""
+        return int(Path(f"{self._socket}.{pid}").read_text())
+
+    def close(self) -> None:
         """End everything."""
         for process in [*self.workers, self.scheduler]:
             if process is not None:
-                process.kill()
-                process.wait()
-        self.workers.clear()
+                self.kill(process)
+        self._server.kill()
+        self._server.wait()
+
+
+def _wait_until(is_so, problem: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, problem
+        time.sleep(0.02)
 
 
 def _wait_for(log: Path, text: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while text not in log.read_text(errors="replace"):
         assert time.monotonic() < deadline, log.read_text(errors="replace")[-2000:]
-        time.sleep(0.05)
+        time.sleep(0.02)

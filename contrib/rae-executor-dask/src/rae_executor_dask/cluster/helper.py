@@ -90,6 +90,8 @@ class Helper:
             attempt.grace_end = time.monotonic() + message["grace"]
             self._start(self._end(attempt))
         elif attempt is not None and do == "done":
+            # At once: what comes next may be about the same attempt.
+            del self._attempts[token]
             self._start(self._forget(attempt))
 
     async def _answer_ready(self, message: Message) -> None:
@@ -142,7 +144,6 @@ class Helper:
 
     async def _forget(self, attempt: TrackedAttempt) -> None:
         attempt.is_over = True
-        self._attempts.pop(attempt.token, None)
         self._unfit_since.pop(attempt.token, None)
         self._release(attempt.token)
         if attempt.line is not None:

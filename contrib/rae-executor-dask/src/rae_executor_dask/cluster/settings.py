@@ -1,4 +1,4 @@
-"""What the daemon tells the helper at its start, as JSON in an argument."""
+"""The settings that the daemon gives the helper at its start, as JSON in an argument."""
 
 import json
 from typing import Any, NamedTuple

@@ -16,7 +16,7 @@ class TrackedAttempt:
         self.token = token
         self.run = run
         self.work: Mapping[str, Any] | None = None
-        """What the daemon asked for: the request, and what Dask needs to choose a worker; None of an earlier one."""
+        """The request, and the facts that Dask needs to choose a worker; None of an attempt of an earlier daemon."""
         self.claim: Claim | None = None
         self.offset = 0
         self.is_reported = False

@@ -30,7 +30,7 @@ class LineUser(Protocol):
 
 
 class Callbacks(NamedTuple):
-    """What a line needs: a call, which raises Unreachable, and whom to tell of replies to polls and of silence."""
+    """The functions that a line needs: a call, which raises Unreachable, and the handlers of replies and of silence."""
 
     call: Callable[[str, Message, float], Any]
     handle_reply: Callable[[Message], None]

@@ -1,0 +1,325 @@
+"""Workers, schedulers, keepers, helpers and daemons that are killed and stopped: nothing is lost, nothing runs twice."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from dask_cluster import DaskCluster
+from rae_executor_dask import DaskExecutor
+
+from rae_auto.api import Assignment, Execution, NeverStarted
+from rae_auto.model.job import Job
+from rae_auto.model.primitives.names import RunId
+from rae_auto.model.run import Result
+from rae_plugins.executors.remote import request
+
+LIMIT_SECONDS = 100.0
+COUNT = 'echo "$RAE_RUN_ID" >> starts; '
+
+
+@pytest.fixture
+def assign(tmp_path: Path) -> Callable[..., Assignment]:
+    """Return a function that makes an attempt of a shell line; lines in the file `starts` count its starts."""
+    count = 0
+
+    def make(shell: str, **keys: Any) -> Assignment:
+        nonlocal count
+        count += 1
+        run = RunId(f"{tmp_path.name.replace('_', '-')}-{count}")
+        job = Job(id="fault", shell=COUNT + shell, cwd=str(tmp_path), **keys)
+        environment = {"RAE_RUN_ID": run, "RAE_JOB": "fault"}
+        return Assignment(run=run, attempt=1, job=job, environment=environment, output=tmp_path / f"{run}.1.log")
+
+    return make
+
+
+@pytest.fixture
+def open_executor(make_executor: Callable[..., DaskExecutor], tmp_path: Path) -> Callable[..., Any]:
+    """Return a function that makes an executor and opens it in the state directory of the test."""
+
+    async def open_one(**options: Any) -> DaskExecutor:
+        executor = make_executor(**options)
+        state = tmp_path / "state"
+        state.mkdir(mode=0o700, exist_ok=True)
+        await executor.open(state)
+        return executor
+
+    return open_one
+
+
+def run(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await scene()
+
+    asyncio.run(limited())
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110 - the files of other processes
+        await asyncio.sleep(0.02)
+
+
+def output(assignment: Assignment) -> str:
+    return assignment.output.read_text() if assignment.output.exists() else ""
+
+
+def starts(assignment: Assignment) -> int:
+    path = Path(assignment.job.cwd or "") / "starts"
+    return path.read_text().split().count(assignment.run) if path.exists() else 0
+
+
+def is_alive(pid: str) -> bool:
+    return psutil.pid_exists(int(pid)) and psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE
+
+
+def test_killed_worker_loses_the_attempt_once_it_is_gone(cluster: DaskCluster, open_executor: Any, assign: Any) -> None:
+    """Dask runs the task of a dead worker again, on the other one; that starts nothing."""
+    worker = cluster.add_worker(resources="doomed=1")
+
+    async def scene() -> None:
+        executor = await open_executor(resources={"doomed": 1})
+        attempt = assign("sleep 300 & echo $$ $!; wait")
+        execution = await executor.start(attempt)
+        await until(lambda: len(output(attempt).split()) == 2)
+        pids = output(attempt).split()
+        cluster.kill(worker)
+        cluster.add_worker(resources="doomed=1")
+        assert await execution.wait() is None
+        assert [is_alive(pid) for pid in pids] == [False, False]
+        assert starts(attempt) == 1
+        await executor.close()
+
+    run(scene)
+
+
+def test_killed_keeper_leaves_nothing(cluster: DaskCluster, open_executor: Any, assign: Any) -> None:
+    worker = cluster.add_worker(resources="kept=1")
+
+    async def scene() -> None:
+        executor = await open_executor(labels=["kept"])
+        attempt = assign("sleep 300 & echo $$ $!; wait")
+        execution = await executor.start(attempt)
+        await until(lambda: len(output(attempt).split()) == 2)
+        pids = output(attempt).split()
+        os.kill(cluster.find_keepers(worker)[1].pid, signal.SIGKILL)
+        assert await execution.wait() is None
+        assert [is_alive(pid) for pid in pids] == [False, False]
+        # The worker has another keeper now.
+        second = assign("exit 4")
+        result = await (await executor.start(second)).wait()
+        assert isinstance(result, Result)
+        assert (result.exit_code, starts(second)) == (4, 1)
+        await executor.close()
+
+    run(scene)
+    cluster.kill(worker)
+
+
+def test_stopped_worker_is_followed_by_another(cluster: DaskCluster, open_executor: Any, assign: Any) -> None:
+    worker = cluster.add_worker(resources="frozen=1")
+
+    async def scene() -> None:
+        executor = await open_executor(labels=["frozen"])
+        attempt = assign("echo begun; until [ -e go ]; do sleep 0.05; done; echo last; exit 7")
+        execution = await executor.start(attempt)
+        await until(lambda: "begun" in output(attempt))
+        worker.suspend()
+        (Path(attempt.job.cwd) / "go").touch()
+        result = await execution.wait()
+        assert isinstance(result, Result)
+        assert (result.exit_code, output(attempt), starts(attempt)) == (7, "begun\nlast\n", 1)
+        await executor.close()
+
+    run(scene)
+    cluster.kill(worker)
+
+
+def test_job_of_a_stopped_worker_ends_with_the_lease(cluster: DaskCluster, open_executor: Any, assign: Any) -> None:
+    worker = cluster.add_worker(resources="leased=1")
+
+    async def scene() -> None:
+        executor = await open_executor(labels=["leased"], lease="2s")
+        attempt = assign("echo $$; sleep 300")
+        execution = await executor.start(attempt)
+        await until(lambda: bool(output(attempt).split()))
+        worker.suspend()
+        assert await execution.wait() is None
+        assert not is_alive(output(attempt).split()[0])
+        worker.resume()
+        # What it does when it wakes is of no account.
+        await asyncio.sleep(1.0)
+        assert starts(attempt) == 1
+        await executor.close()
+
+    run(scene)
+    cluster.kill(worker)
+
+
+def test_scheduler_gone_and_back(cluster: DaskCluster, open_executor: Any, assign: Any) -> None:
+    """One attempt has ended meanwhile, one was running, and one waits for a worker: true status, lost, started."""
+
+    async def scene() -> None:
+        executor = await open_executor()
+        running = assign("echo $$; sleep 300")
+        first = await executor.start(running)
+        await until(lambda: bool(output(running).split()))
+        waiting = assign("exit 5")
+        cluster.restart_scheduler()
+        third = await executor.start(waiting)
+        cluster.add_worker(threads=8, resources="box=1 slots=2")
+        assert await first.wait() is None
+        assert not is_alive(output(running).split()[0])
+        result = await third.wait()
+        assert isinstance(result, Result)
+        assert (result.exit_code, starts(waiting), starts(running)) == (5, 1, 1)
+        await executor.close()
+
+    run(scene)
+
+
+def test_new_daemon_adopts_with_the_true_exit_status(open_executor: Any, assign: Any) -> None:
+    async def scene() -> None:
+        first, second = await open_executor(), await open_executor()
+        running = assign("echo begun; until [ -e go ]; do sleep 0.05; done; echo last; exit 6")
+        ended = assign("echo begun; until [ -e early ]; do sleep 0.05; done; echo last; exit 5")
+        executions = [await first.start(running), await first.start(ended)]
+        await until(lambda: output(running) == output(ended) == "begun\n")
+        await first.close()
+        place = Path(running.job.cwd)
+        (place / "early").touch()
+        found = await second.find(ended, executions[1].handle)
+        result = await found.wait() if isinstance(found, Execution) else found
+        assert isinstance(result, Result)
+        assert (result.exit_code, output(ended)) == (5, "begun\nlast\n")
+        found = await second.find(running, executions[0].handle)
+        assert isinstance(found, Execution)
+        (place / "go").touch()
+        result = await found.wait()
+        assert isinstance(result, Result)
+        assert (result.exit_code, output(running), starts(running)) == (6, "begun\nlast\n", 1)
+        await second.close()
+
+    run(scene)
+
+
+def test_attempt_that_was_not_permitted_never_starts(open_executor: Any, assign: Any) -> None:
+    async def scene() -> None:
+        executor = await open_executor()
+        attempt = assign("echo too late")
+        assert await executor.find(attempt, None) == NeverStarted()
+        late = await executor.start(attempt)
+        assert await late.wait() == NeverStarted()
+        assert starts(attempt) == 0
+        await executor.close()
+
+    run(scene)
+
+
+def test_attempt_is_spawned_once_however_often_it_is_asked_for(open_executor: Any, assign: Any) -> None:
+    async def scene() -> None:
+        executors = [await open_executor(lease=f"{60 + number}s") for number in range(3)]
+        attempt = assign("sleep 0.2; exit 6")
+        executions = [await executor.start(attempt) for executor in executors]
+        first, *_ = await asyncio.wait({asyncio.ensure_future(execution.wait()) for execution in executions}, timeout=9)
+        assert starts(attempt) == 1
+        assert {getattr(task.result(), "exit_code", None) for task in first} == {6}
+        for executor in executors:
+            await executor.close()
+
+    run(scene)
+
+
+def test_killed_helper_is_replaced(open_executor: Any, assign: Any) -> None:
+    async def scene() -> None:
+        executor = await open_executor()
+        attempt = assign("echo begun; until [ -e go ]; do sleep 0.05; done; exit 3")
+        execution = await executor.start(attempt)
+        await until(lambda: "begun" in output(attempt))
+        executor._link.process.terminate()
+        await until(lambda: execution.is_out_of_reach)
+        (Path(attempt.job.cwd) / "go").touch()
+        result = await execution.wait()
+        assert isinstance(result, Result)
+        assert (result.exit_code, starts(attempt)) == (3, 1)
+        await executor.close()
+
+    run(scene)
+
+
+def test_label_that_no_worker_has_is_named(open_executor: Any) -> None:
+    async def scene() -> None:
+        executor = await open_executor(labels=["nowhere"])
+        problem = await executor.check_readiness() or ""
+        assert 'label "nowhere"; start one with --resources "nowhere=1"' in problem
+        await executor.close()
+
+    run(scene)
+
+
+def test_queued_attempt_is_given_back_when_its_worker_leaves(
+    cluster: DaskCluster, open_executor: Any, assign: Any
+) -> None:
+    worker = cluster.add_worker(threads=1, resources="leaving=1")
+
+    async def scene() -> None:
+        executor = await open_executor(labels=["leaving"])
+        running, queued = assign("echo begun; sleep 300"), assign("echo never")
+        first = await executor.start(running)
+        await until(lambda: "begun" in output(running))
+        second = await executor.start(queued)
+        cluster.kill(worker)
+        assert await second.wait() == NeverStarted()
+        assert await first.wait() is None
+        assert starts(queued) == 0
+        await executor.close()
+
+    run(scene)
+
+
+def test_cancel_of_a_queued_attempt_is_immediate(open_executor: Any, assign: Any) -> None:
+    async def scene() -> None:
+        executor = await open_executor(resources={"slots": 2})
+        running, queued = assign("echo begun; until [ -e go ]; do sleep 0.05; done"), assign("echo never")
+        first = await executor.start(running)
+        await until(lambda: "begun" in output(running))
+        second = await executor.start(queued)
+        await asyncio.sleep(0.3)
+        assert starts(queued) == 0, "two attempts have the same resource"
+        await second.cancel(timedelta(seconds=60))
+        result = await second.wait()
+        assert isinstance(result, Result)
+        assert "no worker had taken it yet" in (result.error or "")
+        (Path(running.job.cwd) / "go").touch()
+        await first.wait()
+        assert starts(queued) == 0
+        await executor.close()
+
+    run(scene)
+
+
+def test_worker_enforces_the_timeout_while_no_daemon_does(
+    open_executor: Any, assign: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request, "TIMEOUT_MARGIN_SECONDS", 0.0)
+
+    async def scene() -> None:
+        first, second = await open_executor(), await open_executor()
+        attempt = assign("echo $$; sleep 300", timeout="0.5s", kill_after="0s")
+        execution = await first.start(attempt)
+        await until(lambda: bool(output(attempt).split()))
+        await first.close()
+        await until(lambda: not is_alive(output(attempt).split()[0]))
+        found = await second.find(attempt, execution.handle)
+        result = await found.wait() if isinstance(found, Execution) else found
+        assert isinstance(result, Result)
+        assert "its timeout was over" in (result.error or "")
+        await second.close()
+
+    run(scene)
