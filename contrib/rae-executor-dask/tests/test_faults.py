@@ -1,4 +1,4 @@
-"""Workers, schedulers, keepers, helpers and daemons that are killed and stopped: nothing is lost, nothing runs twice."""
+"""Workers, schedulers, keepers, helpers and daemons killed and stopped: nothing is lost, nothing runs twice."""
 
 import asyncio
 import os
