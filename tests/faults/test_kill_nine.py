@@ -167,7 +167,7 @@ def acting(user: User) -> Iterator[None]:
 
 
 def found_within_seconds(daemons: Daemons) -> None:
-    """Nothing that an earlier daemon had in hand is without a fate or an executor 5 s after the start."""
+    """Nothing that an earlier daemon had in hand is without a fate or an executor some seconds after the start."""
     before = datetime.now(UTC)
     daemons.serve()
 
@@ -179,8 +179,8 @@ def found_within_seconds(daemons: Daemons) -> None:
             if run["job"] != "long" and datetime.fromisoformat(run["started_at"]) < before
         ]
 
-    # The longest command takes 1.5 s and is tried once more.
-    eventually(lambda: not list_earlier_runs(), within=5.0)
+    # The longest command takes 1.5 s and is tried once more; the rest of the time is for a busy machine.
+    eventually(lambda: not list_earlier_runs(), within=30.0)
 
 
 def check(daemons: Daemons, store: Store, user: User) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.daemons import Daemons
+from tests.support.waiting import eventually
 
 from rae_auto.daemon.systemd_notify import SystemdNotify
 
@@ -21,15 +22,17 @@ pass_env = ["NOTIFY_*", "WATCHDOG_*"]
 
 WATCHDOG_SECONDS = 1.0
 
-BLOCKED_SECONDS = 4.0
-
-BLOCKABLE = f"""
-import signal, sys, time
+BLOCKABLE = """
+import pathlib, signal, sys, time
 from rae_auto.cli.program import run
-signal.signal(signal.SIGUSR1, lambda *_: time.sleep({BLOCKED_SECONDS}))
+def block(*_):
+    pathlib.Path("{home}/is-blocked").touch()
+    while not pathlib.Path("{home}/may-go-on").exists():
+        time.sleep(0.05)
+signal.signal(signal.SIGUSR1, block)
 sys.exit(run(sys.argv[4:]))
 """
-"""Runs the command that follows as "PYTHON -m rae_auto …", and blocks its main thread for a while on SIGUSR1."""
+"""Runs the command that follows as "PYTHON -m rae_auto …"; SIGUSR1 blocks its main thread until a file is there."""
 
 
 class Manager:
@@ -41,13 +44,13 @@ class Manager:
         self.socket.bind(address.replace("@", "\0", 1) if address.startswith("@") else address)
         self.messages: list[dict[str, str]] = []
 
-    def receive(self, seconds: float = 20) -> dict[str, str]:
+    def receive(self, seconds: float = 60) -> dict[str, str]:
         self.socket.settimeout(seconds)
         fields = dict(line.split("=", 1) for line in self.socket.recv(4096).decode().split("\n"))
         self.messages.append(fields)
         return fields
 
-    def wait_for(self, name: str, seconds: float = 20) -> dict[str, str]:
+    def wait_for(self, name: str, seconds: float = 60) -> dict[str, str]:
         """Return the next message with this field; signs of life in between are kept with the others."""
         deadline = time.monotonic() + seconds
         while name not in (fields := self.receive(deadline - time.monotonic())):
@@ -78,7 +81,9 @@ def serve(tmp_path: Path, manager: Manager) -> Iterator[Callable[[], Daemons]]:
 
     def start() -> Daemons:
         limit = f"WATCHDOG_USEC={int(WATCHDOG_SECONDS * 1e6)}"
-        daemons.launch("env", f"NOTIFY_SOCKET={manager.address}", limit, sys.executable, "-c", BLOCKABLE)
+        daemons.launch(
+            "env", f"NOTIFY_SOCKET={manager.address}", limit, sys.executable, "-c", BLOCKABLE.format(home=tmp_path)
+        )
         return daemons
 
     yield start
@@ -106,18 +111,21 @@ def test_failed_reload_ends_in_ready_too(manager: Manager, serve: Callable[[], D
     assert manager.wait_for("READY")
 
 
-def test_loop_gives_signs_of_life_until_it_is_blocked(manager: Manager, serve: Callable[[], Daemons]) -> None:
+def test_loop_gives_signs_of_life_until_it_is_blocked(
+    manager: Manager, serve: Callable[[], Daemons], tmp_path: Path
+) -> None:
     daemons = serve()
     manager.wait_for("READY")
     for _ in range(3):
-        manager.wait_for("WATCHDOG", 30)
+        manager.wait_for("WATCHDOG")
     daemons.started[0].send_signal(signal.SIGUSR1)
     # The one that may have been sent meanwhile, and then none, although all threads but one run on.
-    time.sleep(0.3)
+    eventually((tmp_path / "is-blocked").exists)
     manager.drain()
     with pytest.raises(TimeoutError):
-        manager.wait_for("WATCHDOG", BLOCKED_SECONDS / 2)
-    assert manager.wait_for("WATCHDOG", 30)
+        manager.wait_for("WATCHDOG", 2 * WATCHDOG_SECONDS)
+    (tmp_path / "may-go-on").touch()
+    assert manager.wait_for("WATCHDOG")
 
 
 def test_jobs_see_nothing_of_the_service_manager(

@@ -155,7 +155,7 @@ def test_restart_interrupts_no_job(machine: Machine, daemons: Daemons) -> None:
     code, out, _ = machine.type("restart")
     assert code == 0
     assert 'still running, for the next daemon to take over: "long"' in out
-    assert daemons.started[0].wait(10) == 0
+    assert daemons.started[0].wait(60) == 0
     assert machine.calls()[-3:] == [*STOPPING, *STARTING]
     daemons.serve()
     eventually(lambda: daemons.ask("history", limit=1)[0]["state"] == "succeeded")
@@ -166,7 +166,7 @@ def test_stop_waits_for_the_daemon(machine: Machine, daemons: Daemons) -> None:
     daemons.serve()
     machine.type("install")
     assert machine.type("stop")[:2] == (0, "stopped\n")
-    assert daemons.started[0].wait(10) == 0
+    assert daemons.started[0].wait(60) == 0
     assert machine.calls()[-1:] == STOPPING
 
 

@@ -1,7 +1,9 @@
 """Keys of `rae-auto top` over the records of a real daemon."""
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,12 +38,29 @@ def text_of(app: TopApp, part: str) -> str:
     return str(app.query_one(f"#{part}").render())
 
 
-async def wait_for(pilot: Any, app: TopApp, part: str, *words: str) -> str:
-    for _ in range(600):
+async def wait_until(pilot: Any, holds: Callable[[], bool], describe: Callable[[], str]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, describe()
         await pilot.pause(0.05)
-        if all(word in text_of(app, part) for word in words):
-            return text_of(app, part)
-    raise AssertionError(f"{part} shows {text_of(app, part)}")
+
+
+async def wait_for(pilot: Any, app: TopApp, part: str, *words: str) -> str:
+    await wait_until(
+        pilot,
+        lambda: all(word in text_of(app, part) for word in words),
+        lambda: f"{part} shows {text_of(app, part)}, not all of {words}",
+    )
+    return text_of(app, part)
+
+
+def marks_of_this_month(daemons: Daemons) -> list[str]:
+    """Return what the calendar has: a failure unless that was last month, and starts unless today is the last day."""
+    now = datetime.now(UTC)
+    (run,) = daemons.ask("history", job="bad")
+    has_failed = datetime.fromisoformat(run["finished_at"]).month == now.month
+    is_last_day = (now + timedelta(days=1)).month != now.month
+    return ["✖1"] * has_failed + ["▫1"] * (not is_last_day)
 
 
 def context_of(daemons: Daemons) -> FakeContext:
@@ -58,13 +77,13 @@ def test_keys_show_timeline_month_and_simulation(daemons: Daemons) -> None:
             await pilot.press("t")
             await wait_for(pilot, app, "pane", "nightly", "bad", "✖", "▫ expected")
             await pilot.press("m")
-            await wait_for(pilot, app, "pane", "Mon", "Sun", "✖1", "▫1")
+            await wait_for(pilot, app, "pane", "Mon", "Sun", *marks_of_this_month(daemons))
             await pilot.press("s")
             await wait_for(pilot, app, "pane", "nightly", "of 30")
             await play(app, pilot)
             await pilot.press("escape")
-            await wait_for(pilot, app, "title", "output")
-            assert "simulation" not in text_of(app, "title")
+            await wait_until(pilot, lambda: "simulation" not in text_of(app, "title"), lambda: text_of(app, "title"))
+            assert "output" in text_of(app, "title")
 
     async def play(app: TopApp, pilot: Any) -> None:
         if "▶" in text_of(app, "pane").splitlines()[0]:
@@ -74,10 +93,7 @@ def test_keys_show_timeline_month_and_simulation(daemons: Daemons) -> None:
         await pilot.pause(0.3)
         assert text_of(app, "pane") == paused
         await pilot.press("full_stop")
-        for _ in range(100):
-            await pilot.pause(0.05)
-            if text_of(app, "pane") != paused:
-                break
+        await wait_until(pilot, lambda: text_of(app, "pane") != paused, lambda: "it is still paused")
         assert "03:00" in text_of(app, "pane").splitlines()[0]
 
     asyncio.run(drive())

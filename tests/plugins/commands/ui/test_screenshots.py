@@ -21,6 +21,7 @@ pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install
 
 GUIDE = Path(__file__).resolve().parents[4] / "docs" / "guides" / "ui.md"
 
+# They may be started while a start by their schedule, at whatever time this runs, is still open.
 JOBS = """
 timezone = "Europe/Berlin"
 loggers = ["file"]
@@ -29,18 +30,22 @@ disk = 1
 [jobs.backup]
 shell = "echo copied 1,204 files"
 schedule = "0 3 * * *"
+overlap = "allow"
 [jobs.sync-mail]
 shell = "echo INBOX: 12 new; echo Sent: timed out >&2; exit 3"
 schedule = "*/15 * * * *"
+overlap = "allow"
 retry = { attempts = 2, delay = "2s" }
 [jobs.reindex]
 command = ["sleep", "600"]
 resources = ["disk"]
 schedule = "0 5 * * sun"
+overlap = "allow"
 [jobs.thumbnails]
 command = ["true"]
 resources = ["disk"]
 schedule = "30 * * * *"
+overlap = "allow"
 [jobs.invoices]
 command = ["true"]
 schedule = "0 9 1 * *"
