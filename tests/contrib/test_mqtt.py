@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from tests.support.contrib_plugins import install_contrib_plugin
 from tests.support.daemons import Daemons
 from tests.support.packages import need
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 MOSQUITTO = "/usr/sbin/mosquitto"
@@ -21,9 +21,7 @@ MESSAGES, KILLS = 30, 3
 def port(tmp_path: Path) -> Iterator[int]:
     """Run mosquitto, and return its port."""
     need({MOSQUITTO: "mosquitto"})
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
+    number = free_port()
     place = tmp_path / "broker"
     place.mkdir()
     user = "user root\n" if os.getuid() == 0 else ""

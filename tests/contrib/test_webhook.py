@@ -1,7 +1,6 @@
 """rae-trigger-webhook as a third-party plugin: installed, listed, documented, and used by a real daemon."""
 
 import json
-import random
 import re
 import socket
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 from tests.support.contrib_plugins import install_contrib_plugin
 from tests.support.daemons import Daemons
 from tests.support.packages import need
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,8 +77,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Daemons] = []
 
     def make(text: str) -> tuple[Daemons, int]:
-        # Outside of those that the system gives to clients.
-        port = next(port for port in iter(lambda: random.randrange(20_000, 32_000), 0) if not can_connect(port))
+        port = free_port()
         daemons = Daemons(tmp_path, text.replace("{port}", str(port)))
         started.append(daemons)
         daemons.serve()

@@ -1,7 +1,6 @@
 """A machine of its own for the checks of `rae-auto doctor`: healthy, until a test puts a fault in its place."""
 
 import os
-import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,10 +105,3 @@ class World:
 
     def problems(self) -> list[Finding]:
         return [finding for finding in self.find() if finding.hint is not None]
-
-
-def closed_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,6 +1,7 @@
 """A real sshd on the loopback address, with keys and settings of its own, started and killed by the tests."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -8,17 +9,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from getpass import getuser
 from pathlib import Path
 
 import pytest
 from rae_executor_ssh import SshExecutor
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 def find_sshd() -> str | None:
     return shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+def find_free_port() -> int:
+    """Return a free port outside the range that the system gives to whoever asks for any."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class SshServer:
@@ -26,9 +37,7 @@ class SshServer:
 
     def __init__(self, program: str, place: Path) -> None:
         self._program, self._place = program, place
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = find_free_port()
         for name in ("host", "user", "other"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)], check=True)
         shutil.copy(place / "user.pub", place / "authorized")

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,16 +19,23 @@ from paho.mqtt.enums import CallbackAPIVersion
 from rae_trigger_mqtt import MqttTrigger
 from rae_trigger_mqtt.connection import BrokerConnection
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
+
+
+def find_free_port() -> int:
+    """Return a free port outside the range that the system gives to whoever asks for any."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Broker:
     """A mosquitto that keeps its messages on disk."""
 
     def __init__(self, program: str, place: Path, *lines: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = find_free_port()
         self._command = [program, "-c", str(place / "mosquitto.conf")]
         self._process: subprocess.Popen[bytes] | None = None
         settings = [f"listener {self.port} 127.0.0.1", "persistence true", f"persistence_location {place}/"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import random
+import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -116,8 +116,9 @@ class Client:
 def client() -> Client:
     """Return a client of a free port outside the range that the system gives to clients."""
     while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
+        # By no seed, which is the same in all processes of a run.
+        port = 10_000 + secrets.randbelow(20_000)
+        with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return Client(port)
 

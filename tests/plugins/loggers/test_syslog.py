@@ -11,8 +11,9 @@ import pytest
 import trustme
 from attrs import evolve
 from loguru import logger
-from tests.support.log_daemons import Rsyslog, free_port, listens, wait_until
+from tests.support.log_daemons import Rsyslog, listens, wait_until
 from tests.support.packages import need
+from tests.support.ports import free_port
 
 from rae_auto.api import Logger, LogLine
 from rae_auto.runtime.reporting import log_setup

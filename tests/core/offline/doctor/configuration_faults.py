@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tests.core.offline.doctor.fault_table import fault, in_toml
-from tests.support.faulty_machine import DAEMON, World, closed_port
+from tests.support.faulty_machine import DAEMON, World
+from tests.support.ports import free_port
 
 from rae_auto.errors import BadRequest, DaemonUnreachable
 from rae_auto.registry.index import installed
@@ -69,19 +70,19 @@ in_toml(
 
 @fault("a mail server that isn't there", 'notifier: notifier "ops": 127.0.0.1:…: can\'t be reached (…); check host …')
 def _no_mail_server(world: World) -> None:
-    world.add(f'[notifiers.ops]\ntype = "email"\nto = "a@example.org"\nhost = "127.0.0.1"\nport = {closed_port()}\n')
+    world.add(f'[notifiers.ops]\ntype = "email"\nto = "a@example.org"\nhost = "127.0.0.1"\nport = {free_port()}\n')
 
 
 @fault("a webhook that isn't there", 'notifier: notifier "ops": 127.0.0.1:… can\'t be reached (…); check url …')
 def _no_webhook(world: World) -> None:
     world.monkeypatch.setenv("no_proxy", "127.0.0.1")
-    world.add(f'[notifiers.ops]\ntype = "webhook"\nurl = "http://127.0.0.1:{closed_port()}/topic"\n')
+    world.add(f'[notifiers.ops]\ntype = "webhook"\nurl = "http://127.0.0.1:{free_port()}/topic"\n')
 
 
 @fault("healthchecks that isn't there", 'notifier: notifier "ops": 127.0.0.1:… can\'t be reached (…); check url …')
 def _no_healthchecks(world: World) -> None:
     world.monkeypatch.setenv("no_proxy", "127.0.0.1")
-    world.add(f'[notifiers.ops]\ntype = "healthchecks"\nurl = "http://127.0.0.1:{closed_port()}/ping"\n')
+    world.add(f'[notifiers.ops]\ntype = "healthchecks"\nurl = "http://127.0.0.1:{free_port()}/ping"\n')
 
 
 @fault("no desktop for notices", 'notifier: notifier "me": there is no session bus…; …')
@@ -104,7 +105,7 @@ in_toml(
 
 @fault("no syslog server", 'logger: logger "syslog": syslog at 127.0.0.1:… can\'t be reached (…); check host, …')
 def _no_syslog(world: World) -> None:
-    logger = f'{{ type = "syslog", host = "127.0.0.1", protocol = "tcp", port = {closed_port()} }}'
+    logger = f'{{ type = "syslog", host = "127.0.0.1", protocol = "tcp", port = {free_port()} }}'
     world.add_before(f"loggers = [{logger}]")
 
 

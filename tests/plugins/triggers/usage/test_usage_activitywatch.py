@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.activitywatch_server import FakeActivityWatch
+from tests.support.ports import free_port
 from tests.support.usage_playing import make_pattern
 from tests.support.waiting import until
 
@@ -169,8 +170,7 @@ def test_activitywatch_records_of_a_downtime_count_once(aw: FakeActivityWatch, t
 
 def test_activitywatch_is_polled_again_and_logged_once_when_down(log: list[str], tmp_path: Path) -> None:
     aw = fake()
-    with socket.create_server(("127.0.0.1", 0)) as take_position:
-        port = take_position.getsockname()[1]
+    port = free_port()
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(duration(f"http://127.0.0.1:{port}", for_="5m")):
