@@ -36,7 +36,9 @@ def daemons(tmp_path: Path) -> Iterator[Daemons]:
 def watching(daemons: Daemons, tmp_path: Path) -> dict[str, Any]:
     """A job that watches a folder."""
     (tmp_path / "inbox").mkdir()
-    watch = {"id": "files", "type": "file", "options": {"paths": [str(tmp_path / "inbox")]}}
+    # New files are written on and on, until the trigger is there and fires.
+    options = {"paths": [str(tmp_path / "inbox")], "quiet": "100ms", "max_wait": "200ms"}
+    watch = {"id": "files", "type": "file", "options": options}
     return {**ADDED, "schedule": [watch]}
 
 

@@ -136,7 +136,7 @@ command = ["false"]
 trigger = { type = "interval", every = "20ms" }
 guards = [
     { id = "there", type = "path", path = "/no/such/place" },
-    { id = "always", type = "time", from = "00:00", to = "23:59" },
+    { id = "always", type = "calendar", dates = ["2020-01-01"] },
     { id = "root", type = "path", path = "/" },
 ]
 """

@@ -50,7 +50,7 @@ guards = [{ type = "power", id = "mains" }]
 enabled = false
 command = ["true"]
 triggers = [{ type = "file", paths = ["{home}/in/*.pdf"] }]
-guards = [{ type = "time", from = "00:00", to = "00:01", id = "midnight" }]
+guards = [{ type = "calendar", dates = ["2020-01-01"], mode = "include", id = "closed" }]
 
 [jobs.chatty]
 shell = "for i in 1 2 3; do echo line $i; done"
