@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from loguru import logger
 
-from rae_executor_dask.cluster.settings import Settings
+from rae_executor_dask.cluster.settings import ClusterSettings
 
 HELPER_COMMAND = (sys.executable, "-m", "rae_executor_dask.cluster")
 
@@ -30,7 +30,7 @@ MAX_ERROR_BYTES = 4096
 Message = Mapping[str, Any]
 
 
-class AttemptListener(Protocol):
+class TaskListener(Protocol):
     """An attempt, as the line sees it."""
 
     token: str
@@ -47,9 +47,9 @@ class AttemptListener(Protocol):
 class ClusterLink:
     """The line to one cluster, through the helper."""
 
-    _links: ClassVar[dict[tuple[int, Settings], "ClusterLink"]] = {}
+    _links: ClassVar[dict[tuple[int, ClusterSettings], "ClusterLink"]] = {}
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ClusterSettings) -> None:
         self.name = settings.scheduler
         self.is_open = False
         """The scheduler is there."""
@@ -57,7 +57,7 @@ class ClusterLink:
         self.process: asyncio.subprocess.Process | None = None
         self._settings = settings
         self._users = 0
-        self._listeners: dict[str, AttemptListener] = {}
+        self._listeners: dict[str, TaskListener] = {}
         self._answers: dict[int, asyncio.Future[str | None]] = {}
         self._count = 0
         self._state_known = asyncio.Event()
@@ -66,7 +66,7 @@ class ClusterLink:
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    def acquire(cls, settings: Settings) -> "ClusterLink":
+    def acquire(cls, settings: ClusterSettings) -> "ClusterLink":
         """Return the line for these settings, which others may use too; `release` it."""
         key = id(asyncio.get_running_loop()), settings
         link = cls._links.setdefault(key, cls(settings))
@@ -87,7 +87,7 @@ class ClusterLink:
         """Return what identifies an attempt later, beside its token."""
         return {"scheduler": self.name}
 
-    def add(self, listener: AttemptListener) -> None:
+    def add(self, listener: TaskListener) -> None:
         """Start the helper if necessary, and pass reports about an attempt on to it."""
         self._listeners[listener.token] = listener
         self._want()
@@ -100,7 +100,7 @@ class ClusterLink:
         self._wanted_at = time.monotonic()
 
     def send(self, message: Message) -> None:
-        """Send a message, if the helper is there; `AttemptListener.resume` repeats what was lost."""
+        """Send a message, if the helper is there; `TaskListener.resume` repeats what was lost."""
         if self.process is not None and self.process.stdin is not None:
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
 

@@ -17,7 +17,7 @@ from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.run import Result
 from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import positive_duration
-from rae_executor_dask.cluster.settings import Settings
+from rae_executor_dask.cluster.settings import ClusterSettings
 from rae_executor_dask.cluster_link import ClusterLink
 from rae_plugins.executors.remote.attempt import RemoteAttempt
 from rae_plugins.executors.remote.request import build_request, describe_problem_of_job
@@ -191,7 +191,9 @@ class DaskExecutor(Executor):
         if self._link is None:
             assert self._claims is not None, "open() comes first"
             seconds = self.lease.total_seconds()
-            self._link = ClusterLink.acquire(Settings(self.scheduler, str(self._claims), self.directory, seconds))
+            self._link = ClusterLink.acquire(
+                ClusterSettings(self.scheduler, str(self._claims), self.directory, seconds)
+            )
         return self._link
 
     def _add(self, attempt: RemoteAttempt) -> RemoteAttempt:

@@ -9,7 +9,7 @@ import sys
 import warnings
 
 from rae_executor_dask.cluster.helper import Helper
-from rae_executor_dask.cluster.settings import Settings
+from rae_executor_dask.cluster.settings import ClusterSettings
 
 MAX_LINE_BYTES = 64 << 20
 
@@ -19,7 +19,7 @@ def _report(message: object) -> None:
     sys.stdout.buffer.flush()
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: ClusterSettings) -> None:
     reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -39,7 +39,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     logging.disable(logging.ERROR)
-    asyncio.run(_serve(Settings.from_text(sys.argv[1])))
+    asyncio.run(_serve(ClusterSettings.from_text(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ WORKERS_SECONDS = 1.0
 """Time for which the list of workers counts as current."""
 
 
-class Connection:
+class ClusterConnection:
     """The connection to one scheduler."""
 
     def __init__(self, scheduler: str, topic: str, program: RelayProgram) -> None:

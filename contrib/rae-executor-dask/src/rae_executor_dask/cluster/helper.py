@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from distributed import Future
 
 from rae_executor_dask.cluster.claims import NEVER, ClaimFiles
-from rae_executor_dask.cluster.connection import Connection
+from rae_executor_dask.cluster.connection import ClusterConnection
 from rae_executor_dask.cluster.fitting import Workers, find_problem
 from rae_executor_dask.cluster.relay_program import RelayProgram
-from rae_executor_dask.cluster.settings import Settings
+from rae_executor_dask.cluster.settings import ClusterSettings
 from rae_executor_dask.cluster.tracked_attempt import Message, TrackedAttempt
 from rae_executor_dask.cluster.worker_line import Callbacks, Unreachable, WorkerLine
 from rae_executor_dask.remote.task import PROGRAM
@@ -38,7 +38,7 @@ MAX_OTHERS = 20
 class Helper:
     """Carries out attempts on one cluster for one daemon."""
 
-    def __init__(self, settings: Settings, report: Callable[[Message], None]) -> None:
+    def __init__(self, settings: ClusterSettings, report: Callable[[Message], None]) -> None:
         self._report = report
         self._lease_seconds = settings.lease_seconds
         self._claims = ClaimFiles(Path(settings.claims))
@@ -46,7 +46,7 @@ class Helper:
         self._topic = f"rae-auto-{self._session}"
         program = RelayProgram(settings.directory, settings.lease_seconds)
         self._operation = program.operation
-        self._connection = Connection(settings.scheduler, self._topic, program)
+        self._connection = ClusterConnection(settings.scheduler, self._topic, program)
         self._attempts: dict[str, TrackedAttempt] = {}
         self._lines: dict[str, WorkerLine] = {}
         self._futures: dict[str, Future] = {}

@@ -4,7 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 
-class Settings(NamedTuple):
+class ClusterSettings(NamedTuple):
     """One cluster, and where files are."""
 
     scheduler: str
@@ -19,7 +19,7 @@ class Settings(NamedTuple):
         return json.dumps(self)
 
     @classmethod
-    def from_text(cls, text: str) -> "Settings":
+    def from_text(cls, text: str) -> "ClusterSettings":
         """Return what `to_text` has made text of."""
         values: list[Any] = json.loads(text)
         return cls(*values)
