@@ -24,6 +24,7 @@ from rae_plugins.triggers.file.temporary_names import TEMPORARY_NAMES
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from code_pages import code_sections, reason_sections
 from cron_tables import with_cron_tables
+from gallery_page import gallery_table, others_table
 from grade_page import grade_page
 from machine_texts import list_pages
 from man_page import man_page
@@ -144,6 +145,8 @@ def filled(text: str) -> str:
         tables = {"commands": command_table, "reasons": reason_sections, "temporary": temporary_names}
         if words[0] in tables:
             content = tables[words[0]]()
+        elif words[0] == "gallery":
+            content = others_table() if words[2] == "others" else gallery_table(Kind(words[2]))
         elif words[0] == "example":
             content = f"```toml\n{(DOCS / 'examples' / f'{words[1]}.toml').read_text()}```"
         else:
@@ -151,8 +154,8 @@ def filled(text: str) -> str:
         return f"<!-- {found['what']} -->\n{content}\n<!-- end -->"
 
     return re.sub(
-        r"<!-- (?P<what>commands|reasons|temporary names|codes of [-\w]+|example [-\w]+|options of \w+ \w+) -->\n"
-        r".*?<!-- end -->",
+        r"<!-- (?P<what>commands|reasons|temporary names|codes of [-\w]+|gallery of \w+|example [-\w]+"
+        r"|options of \w+ \w+) -->\n.*?<!-- end -->",
         fill,
         text,
         flags=re.DOTALL,
