@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from grade_page import ROOT, graded
@@ -44,6 +44,22 @@ def others_table() -> str:
     """Return the table of the plugins of other people."""
     entries = read_others(OTHERS.read_text(encoding="utf-8"), list(_own_entries()))
     return _table(entries, with_kind=True) if entries else "None yet: yours can be the first."
+
+
+def distributions_text() -> str:
+    """Return the data of the hints at plugins that aren't installed."""
+    own = [
+        evolve(entry, link=f"contrib/{entry.distribution}")
+        for entry in _own_entries()
+        if entry.distribution != OWN_DISTRIBUTION
+    ]
+    lines = ["# Plugins in distributions of their own, for hints. Written by docs/generate.py."]
+    entries = [*own, *read_others(OTHERS.read_text(encoding="utf-8"), list(_own_entries()))]
+    for kind in Kind:
+        rows = sorted((entry for entry in entries if entry.kind is kind), key=lambda entry: entry.name)
+        lines += ["", f"[{kind}]"] if rows else []
+        lines += [f'{row.name} = {{ distribution = "{row.distribution}", place = "{row.link}" }}' for row in rows]
+    return "\n".join(lines) + "\n"
 
 
 def read_others(text: str, own: Sequence[GalleryEntry]) -> list[GalleryEntry]:

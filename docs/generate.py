@@ -24,7 +24,7 @@ from rae_plugins.triggers.file.temporary_names import TEMPORARY_NAMES
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from code_pages import code_sections, reason_sections
 from cron_tables import with_cron_tables
-from gallery_page import gallery_table, others_table
+from gallery_page import distributions_text, gallery_table, others_table
 from grade_page import grade_page
 from machine_texts import list_pages
 from man_page import man_page
@@ -240,6 +240,8 @@ def main(check_only: bool) -> int:
     pages[DOCS / "rae-auto.1"] = manual()
     pages |= {DOCS / "reference" / "plugin-api" / name: text for name, text in contract_pages()}
     pages[DOCS / "reference" / "plugin-api" / "grades.md"] = grade_page()
+    hints = ROOT / "core" / "rae_auto" / "config" / "hints"
+    pages[hints / "other_distributions.toml"] = distributions_text()
     reliability = DOCS / "design" / "reliability.md"
     try:
         pages[reliability] = reliability_page(pages[reliability], tests_by_requirement())

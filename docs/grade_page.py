@@ -41,7 +41,7 @@ $ rae-auto plugins grade cron
 - The rule `suite` passes when a test class inherits the suite of the plugin's kind. `--run-tests`
   runs the tests too, and fails the rule if they fail.
 - `--badge FILE` writes the lowest grade of the plugins as an image in SVG, and `--json` prints all
-  verdicts. `rae-auto plugins list --load` has a column with the grades.
+  verdicts. `rae-auto plugins list --grades` has a column with the grades.
 - The rule `examples` tries each example of the page: TOML makes the plugin, a command line its
   options. A project keeps the files that its examples name in `docs/examples/home`, which is then
   the home.

@@ -30,6 +30,7 @@ def test_the_wheel_holds_every_module_of_both_packages_and_nothing_else(wheel: z
         for path in source.rglob("*.py")
     }
     data = {"rae_auto/py.typed", "rae_plugins/py.typed", "rae_plugins/commands/mcp/SKILL.md"}
+    data.add("rae_auto/config/hints/other_distributions.toml")
     data |= {f"rae_auto/cli/hooks/hook.{shell}" for shell in ("bash", "fish", "zsh")}
     page = SOURCES["rae_plugins"] / "commands" / "ui"
     files = [path for folder in ("static", "templates") for path in (page / folder).iterdir()]

@@ -1,7 +1,7 @@
 """The command simulate: a forecast of a configuration, by the engine that runs it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -18,6 +18,7 @@ from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import quote
 
 if TYPE_CHECKING:
+    from rae_auto.api.plugin import Kind
     from rae_auto.model.job_state import JobState, Span
     from rae_auto.model.primitives.names import JobId
     from rae_auto.offline.project import Project
@@ -121,20 +122,22 @@ def simulate_command(
         for plan in plans
     ]
     forecasts = [forecast.select(jobs, starts_only=starts) for forecast in forecasts]
-    if against is None:
-        factory = project.plugins
-        broken: dict[str, Sequence[str]] = {
-            plan.job.id: lines
-            for plan in plans[0].plans
-            if (not jobs or plan.job.id in jobs) and (lines := factory.job_problems(plan))
-        }
-        show_forecast(forecasts[0], where, json_, broken)
-    else:
+    if against is not None:
         show_differences(forecasts[0], forecasts[1], where, json_)
-    problems = dict.fromkeys(problem for one in projects for problem in one.plugins.quarantine.problems())
-    for problem in problems:
+        return _report_failures(projects)
+    shown = [plan for plan in plans[0].plans if not jobs or plan.job.id in jobs]
+    factory = project.plugins
+    broken: dict[str, Sequence[str]] = {plan.job.id: lines for plan in shown if (lines := factory.job_problems(plan))}
+    show_forecast(forecasts[0], where, json_, broken)
+    return _report_failures(projects, {use for plan in shown for use in factory.trigger_uses(plan).values()})
+
+
+def _report_failures(projects: "Iterable[Project]", shown: "Collection[tuple[Kind, str, str]]" = frozenset()) -> int:
+    """Print each failure of a plugin that isn't shown yet; the exit code, 1 if there are failures."""
+    quarantines = [project.plugins.quarantine for project in projects]
+    for problem in dict.fromkeys(problem for one in quarantines for problem in one.problems(shown)):
         click.echo(f"rae-auto: {escape_line(problem)}", err=True)
-    return 1 if problems else 0
+    return int(any(one.problems() for one in quarantines))
 
 
 def _span(start: str | None, days: int, where: ZoneInfo) -> tuple[datetime, datetime]:

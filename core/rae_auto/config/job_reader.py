@@ -213,7 +213,7 @@ class JobReader:
         if self.named is None:
             return {}
         refs = dict(table.trigger_refs())
-        followed = find_upstream_jobs(triggers, own)
+        followed = find_upstream_jobs(triggers, self.plugins, own)
         upstream_jobs = {
             job: (*key, *document_key(job, refs[key].options)) for key, jobs in followed.items() for job in jobs
         }

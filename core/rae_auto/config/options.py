@@ -11,6 +11,8 @@ from rae_auto.api.guard import ComputedGuard
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.config.hints.misplaced import describe_misplaced
+from rae_auto.config.hints.other_distributions import describe_other_distribution
+from rae_auto.config.hints.plugin_errors import naming_plugin
 from rae_auto.config.hints.synonyms import TRIGGER_SYNONYMS, describe_other_trigger
 from rae_auto.config.structure import call_plugin, options_of, structure, variant_of
 from rae_auto.errors import PluginError
@@ -25,6 +27,9 @@ from rae_auto.toolkit.secrets.secret import find_secrets
 from rae_auto.toolkit.threads.time_limit import call_within_limit
 
 P = TypeVar("P")
+
+_FROM_OPTIONS = "answer from the options alone"
+"""The hint for what a plugin says of itself."""
 
 MAX_SHIFTED_STARTS = 7 * 24
 """Number of starts in a week up to which a schedule can be shifted: one an hour."""
@@ -63,9 +68,12 @@ def make(kind: Kind, ref: PluginRef | TriggerRef | GuardRef, plugins: PluginSour
         plugin_class = plugins.get(kind, ref.type)
     except PluginError as error:
         raise invalid(str(error)) from None
-    if reason := call_plugin(plugin_class.available):
+    with naming_plugin(kind, ref.type, plugins, "return a reason or None from available"):
+        reason = call_plugin(plugin_class.available)
+    if reason:
         raise invalid(f"{kind} {quote(ref.type)} is not available on this machine: {reason}")
-    return build(plugin_class, ref.options, timezone=timezone, plugins=plugins)
+    with naming_plugin(kind, ref.type, plugins, "raise ValueError with one line for the user where an option is wrong"):
+        return build(plugin_class, ref.options, timezone=timezone, plugins=plugins)
 
 
 def _describe_known(kind: Kind, name: str, known: Collection[str]) -> str:
@@ -73,8 +81,11 @@ def _describe_known(kind: Kind, name: str, known: Collection[str]) -> str:
         return f"; {hint}"
     if misplaced := describe_misplaced(name):
         return f"; {misplaced}"
-    near = did_you_mean(name, known, TRIGGER_SYNONYMS if kind is Kind.TRIGGER else None)
-    return near or f"; installed: {', '.join(sorted(known)) or 'none'}"
+    if near := did_you_mean(name, known, TRIGGER_SYNONYMS if kind is Kind.TRIGGER else None):
+        return near
+    if elsewhere := describe_other_distribution(kind, name):
+        return f"; {elsewhere}"
+    return f"; installed: {', '.join(sorted(known)) or 'none'}"
 
 
 def check_plugins_of(
@@ -102,12 +113,14 @@ def check_plugins_of(
     return made
 
 
-def find_upstream_jobs(triggers: Mapping[Key, Plugin], findings: ProblemCollector) -> dict[Key, tuple[str, ...]]:
+def find_upstream_jobs(
+    triggers: Mapping[Key, Plugin], plugins: PluginSource, findings: ProblemCollector
+) -> dict[Key, tuple[str, ...]]:
     """Return the jobs that triggers follow, by the keys of the triggers."""
     upstream_jobs: dict[Key, tuple[str, ...]] = {}
     for key, trigger in triggers.items():
         if isinstance(trigger, SourceTrigger):
-            with findings.within(*key):
+            with findings.within(*key), naming_plugin(Kind.TRIGGER, trigger.type, plugins, _FROM_OPTIONS):
                 upstream_jobs[key] = call_plugin(trigger.upstream_jobs)
     return upstream_jobs
 
@@ -145,7 +158,8 @@ def unsupported_key_problems(ref: PluginRef, job: JobFields, plugins: PluginSour
     wrong = find_untaken_kind(executor, job)
     problems = [] if wrong is None else [Problem((wrong,), _describe_wrong_kind(executor))]
     try:
-        reasons = call_plugin(executor.unsupported_keys)
+        with naming_plugin(Kind.EXECUTOR, ref.type, plugins, _FROM_OPTIONS):
+            reasons = call_plugin(executor.unsupported_keys)
     except Invalid as error:
         return [*problems, Problem(("executor",), f"can't be checked: {error}")]
     refused = {key: reason for key, reason in reasons.items() if key != wrong and getattr(job, key, None)}
@@ -171,7 +185,8 @@ def limit_problems(ref: PluginRef, limits: Limits, plugins: PluginSource) -> lis
     except PluginError:
         return []  # reported for the executor itself
     try:
-        reasons = call_plugin(executor.unenforceable, limits) if issubclass(executor, Executor) else {}
+        with naming_plugin(Kind.EXECUTOR, ref.type, plugins, _FROM_OPTIONS):
+            reasons = call_plugin(executor.unenforceable, limits) if issubclass(executor, Executor) else {}
     except Invalid as error:
         return [Problem(("limits",), f"can't be checked: {error}")]
     hint = "remove it, or set limits.best_effort = true to run without it"

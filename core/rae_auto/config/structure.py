@@ -18,7 +18,7 @@ from cattrs import Converter
 
 from rae_auto.api.plugin import Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
-from rae_auto.config.hints.plugin_errors import describe_plugin_error
+from rae_auto.config.hints.plugin_errors import find_problem
 from rae_auto.config.hints.shape_hints import LISTS, TABLES, describe_shape
 from rae_auto.config.hints.synonyms import (
     KEY_SYNONYMS,
@@ -268,6 +268,8 @@ def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -
         if not isinstance(field.converter, attrs.Converter):
             call_plugin(field.converter, value)
     except Invalid as error:
+        if (refused := _refused_as_text(converter, value, field)) is not None:
+            raise refused from None
         if "list_hint" in field.metadata and isinstance(value, list):
             raise invalid(f"{error}; {field.metadata['list_hint']}") from None
         if not isinstance(value, list | dict):
@@ -280,6 +282,22 @@ def _field(converter: Converter, value: object, field: "attrs.Attribute[Any]") -
                 raise invalid(f"{text}; {_hint_for(value, hint)}") from None
         raise
     return value
+
+
+def _refused_as_text(converter: Converter, value: object, field: "attrs.Attribute[Any]") -> Invalid | None:
+    """Return why a list with numbers would be refused as texts too, so that to write them as texts is no advice."""
+    if not isinstance(value, list) or not callable(field.converter) or not any(map(_is_number, value)):
+        return None
+    texts = [str(item) if _is_number(item) else item for item in value]
+    try:
+        call_plugin(field.converter, call_plugin(converter.structure, texts, field.type or Any))
+    except Invalid as error:
+        return None if _is_inside(error) else error
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _hint_for(value: object, hint: str) -> str:
@@ -314,7 +332,7 @@ def call_plugin(function: Callable[..., Any], *arguments: object) -> Any:
     except Invalid:
         raise
     except (Exception, SystemExit) as error:
-        raise invalid(describe_plugin_error(error)) from None
+        raise Invalid((find_problem(error),)) from None
 
 
 def _construct(
@@ -353,10 +371,10 @@ def _attributed(error: BaseException, fields: Mapping[str, object]) -> Sequence[
     """Return the problems of a constructor's error, at the field that attrs names in its message."""
     if isinstance(error, Invalid):
         return error.problems
-    text = describe_plugin_error(error)
-    named = re.match(r"'(\w+)' (?=must )", text)
+    problem = find_problem(error)
+    named = re.match(r"'(\w+)' (?=must )", problem.what)
     if named is None or (name := named[1].rstrip("_")) not in fields:
-        return (Problem((), text),)
+        return (problem,)
     return (Problem((name,), reword_validator(error)),)
 
 

@@ -184,16 +184,19 @@ class PluginFactory:
 
     def trigger_problems(self, plan: Plan) -> Mapping[str, str]:
         """Return why triggers of a job fail or are not in use at present, by their ids: a clause after the name."""
-        problems: dict[str, str] = {}
         if not self.quarantine.has_failures():
-            return problems
+            return {}
+        found = {id_: self.quarantine.describe(*use) for id_, use in self.trigger_uses(plan).items()}
+        return {id_: problem for id_, problem in found.items() if problem is not None}
+
+    def trigger_uses(self, plan: Plan) -> Mapping[str, tuple[Kind, str, str]]:
+        """Return kind, name and place of use of a job's triggers by their ids, as the quarantine knows them."""
+        uses = {}
         for ref in plan.job.schedule:
             schedule = plan.schedules.get(ref.id)
             place = schedule.place if isinstance(schedule, SafeSchedule) else place_of_source(plan.job.id, ref.id)
-            problem = self.quarantine.describe(Kind.TRIGGER, ref.type, place)
-            if problem is not None:
-                problems[ref.id] = problem
-        return problems
+            uses[ref.id] = (Kind.TRIGGER, ref.type, place)
+        return uses
 
     def job_problems(self, plan: Plan) -> tuple[str, ...]:
         """Return a line for each trigger of a job that fails or isn't in use; or why the job can't be used at all."""

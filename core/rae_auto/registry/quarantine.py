@@ -20,7 +20,7 @@ it is left out for a time, and then tried once, as a circuit breaker does:
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from attrs import define, field
@@ -191,10 +191,15 @@ class Quarantine:
         """Forget all failures, so that every plugin is used again."""
         self._records.clear()
 
-    def problems(self) -> list[str]:
-        """Return a line for each plugin that failed last, from its first failure on, or that is slowed down."""
+    def problems(self, besides: Collection[tuple[Kind, str, str]] = ()) -> list[str]:
+        """Return a line for each plugin that failed last, from its first failure on, or that is slowed down.
+
+        `besides` are kinds, names and places of use that the caller reports otherwise.
+        """
         lines = []
         for (kind, plugin, place), record in list(self._records.items()):
+            if (kind, plugin, place) in besides:
+                continue
             called = f'{kind} "{plugin}" of {record.distribution}'
             if record.remark is not None:
                 lines.append(f"{called} ({place}): {record.remark}")

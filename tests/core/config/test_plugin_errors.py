@@ -6,7 +6,9 @@ import pytest
 from attrs import field, frozen
 
 from rae_auto.api import Notifier
-from rae_auto.config.options import build
+from rae_auto.api.plugin import Kind
+from rae_auto.config.options import build, make
+from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.registry import Registry
 from rae_auto.registry.inspection.structurable_types import can_structure
 
@@ -43,3 +45,64 @@ def test_error_of_a_constructor_names_its_line():
 @pytest.mark.parametrize(("cls", "can"), [(re.Pattern, False), (tuple[re.Pattern, ...], False), (int, True)])
 def test_type_is_one_that_a_configuration_can_give(cls, can):
     assert can_structure(cls) is can
+
+
+class Installed:
+    """Plugins of a distribution."""
+
+    def __init__(self, cls):
+        self.cls = cls
+
+    def names(self, kind):
+        return [self.cls.type]
+
+    def get(self, kind, name):
+        return self.cls
+
+    def provenance(self, kind, name):
+        return "rae-planted 1.2"
+
+
+def raises(cls):
+    raise KeyError("x")
+
+
+@pytest.mark.parametrize(
+    ("cls", "hint"),
+    [
+        (Raising, "raise ValueError with one line for the user where an option is wrong"),
+        (type("Unsure", (Typed,), {"available": classmethod(raises)}), "return a reason or None from available"),
+    ],
+)
+def test_error_of_a_plugin_names_its_distribution(cls, hint):
+    with pytest.raises(ValueError, match=r"^notifier \"typed\" of rae-planted 1.2: it raised KeyError") as caught:
+        make(Kind.NOTIFIER, PluginRef("typed"), Installed(cls), "UTC")
+    assert str(caught.value).endswith(f"; for its author: {hint}")
+
+
+def to_days(value):
+    if wrong := [day for day in value if day not in ("mon", "tue")]:
+        raise ValueError(f'invalid day "{wrong[0]}"; use names, as in "mon"')
+    return tuple(value)
+
+
+@frozen
+class Daily(Typed):
+    """A notifier for some days."""
+
+    type = "daily"
+    days: tuple[str, ...] = field(default=(), converter=to_days)
+    words: tuple[str, ...] = field(default=(), converter=tuple)
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"days": ["mon", 1]}, '^days: invalid day "1"; use names, as in "mon"$'),
+        ({"words": [1]}, r'^words\[0\]: must be text, not the number 1; write "1"$'),
+        ({"days": [True]}, r"^days\[0\]: must be text, not true$"),
+    ],
+)
+def test_a_number_gets_the_advice_that_its_text_would_get(options, advice):
+    with pytest.raises(ValueError, match=advice):
+        build(Daily, options, timezone="UTC", plugins=Registry())

@@ -166,10 +166,10 @@ def test_badge_is_an_image_of_each_grade(grade):
     assert root.attrib["aria-label"] == str(grade or "no grade")
 
 
-def test_list_has_a_column_of_grades_after_loading():
-    rows = {(row["kind"], row["name"]): row for row in json.loads(run("list", "--load", "--json"))}
+def test_list_has_a_column_of_grades_when_asked():
+    rows = {(row["kind"], row["name"]): row for row in json.loads(run("list", "--grades", "--json"))}
     assert rows["guard", "load"]["grade"] in list(Grade)
-    assert "grade" not in json.loads(run("list", "--json"))[0]
+    assert "grade" not in json.loads(run("list", "--load", "--json"))[0]
 
 
 INFO = PluginInfo("trigger", "planted", "planted", "rae-planted", "1.0")

@@ -29,7 +29,7 @@ def _find_plugins() -> "Registry":
     return registry
 
 
-def show_list(json_: bool, *, load: bool) -> None:
+def show_list(json_: bool, *, load: bool, with_grades: bool = False) -> None:
     """Print the installed plugins; with `load` each is imported, so that its state is known."""
     import sys
     from contextlib import redirect_stdout
@@ -37,8 +37,8 @@ def show_list(json_: bool, *, load: bool) -> None:
     from rae_auto.errors import PluginNotFound
 
     registry = _find_plugins()
-    grades = _grade_each(registry.infos()) if load else {}
-    if load:
+    grades = _grade_each(registry.infos()) if with_grades else {}
+    if load or with_grades:
         with redirect_stdout(sys.stderr):
             for info in registry.infos():
                 try:
@@ -47,7 +47,7 @@ def show_list(json_: bool, *, load: bool) -> None:
                     continue
     fields = ["kind", "name", "distribution", "version", "state", "problem"]
     rows = [[getattr(info, field) for field in fields] for info in registry.infos()]
-    if load:
+    if with_grades:
         fields.append("grade")
         rows = [
             [*row, grades.get((info.kind, info.name, info.distribution))]
@@ -76,14 +76,15 @@ def _grade_each(listed: "Sequence[PluginInfo]") -> dict[tuple[str, str, str], st
 
 
 @click.command("list")
-@click.option("--load", is_flag=True, help="Import each plugin, and show whether that works, and its grade.")
+@click.option("--load", is_flag=True, help="Import each plugin, and show whether that works.")
+@click.option("--grades", is_flag=True, help="Show the grades too, from sources and tests, which takes some seconds.")
 @options.as_json
-def list_command(load: bool, json_: bool) -> None:
+def list_command(load: bool, grades: bool, json_: bool) -> None:
     """List the installed plugins, with their origin and state, without importing them unless asked to.
 
     Example: rae-auto plugins list --load
     """
-    show_list(json_, load=load)
+    show_list(json_, load=load, with_grades=grades)
 
 
 @click.command("show")

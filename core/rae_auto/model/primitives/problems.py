@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from rae_auto.model.primitives.escaping import shorten_line
 
@@ -50,7 +50,7 @@ class ProblemCollector:
         try:
             yield
         except Invalid as error:
-            self.problems.extend(Problem((*key, *problem.key), problem.what) for problem in error.problems)
+            self.problems.extend(evolve(problem, key=(*key, *problem.key)) for problem in error.problems)
 
     def raise_if_any(self) -> None:
         """Raise Invalid with the problems, if there are any."""
