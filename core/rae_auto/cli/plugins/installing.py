@@ -53,5 +53,5 @@ def _change(ctx: click.Context, name: str, *, install: bool, only_print: bool) -
     click.echo(f"{line}  ({command.installer})", err=True)
     done = subprocess.run(command.argv, check=False)
     if not done.returncode:
-        click.echo("restart a daemon that is running, so that it sees the change", err=True)
+        click.echo("a daemon that is running takes what is new with 'rae-auto reload'; else restart it", err=True)
     ctx.exit(1 if done.returncode else 0)

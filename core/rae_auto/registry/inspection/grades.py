@@ -18,6 +18,7 @@ from rae_auto.api.pattern import PatternTrigger
 from rae_auto.api.plugin import Plugin
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
+from rae_auto.model.primitives.formatting import format_count
 from rae_auto.registry.inspection.branch_count import BranchCount
 from rae_auto.registry.inspection.finding import Severity
 from rae_auto.registry.inspection.inspector import Inspection
@@ -244,7 +245,7 @@ def _check_import(evidence: Evidence) -> RuleVerdict:
 
 def _check_options(evidence: Evidence) -> RuleVerdict:
     return _fail_by_finding(evidence, "option-", "docstring") or _passed(
-        f"{len(evidence.options)} options, all with type and help"
+        f"{format_count(len(evidence.options), 'option')}, all with type and help"
     )
 
 
