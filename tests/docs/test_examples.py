@@ -33,9 +33,11 @@ class Example(NamedTuple):
     text: str
 
 
+# A page with a session is run as a whole, by test_session.py.
 EXAMPLES = [
     Example(f"{page.relative_to(ROOT)}:{page.read_text()[: found.start()].count(chr(10)) + 1}", found[1], found[2])
     for page in PAGES
+    if "<!-- session -->" not in page.read_text()
     for found in FENCE.finditer(page.read_text())
 ]
 
