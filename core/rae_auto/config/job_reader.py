@@ -1,11 +1,12 @@
 """Jobs from their tables, with all problems and warnings."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
+from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.config.advice import Advisor, CheckedJob
 from rae_auto.config.hints.synonyms import find_key_synonyms
@@ -18,7 +19,7 @@ from rae_auto.config.options import (
     make,
     unsupported_key_problems,
 )
-from rae_auto.config.relations import document_key, excess_units, unknown_names
+from rae_auto.config.relations import document_key, excess_units, forbidden_programs, unknown_names
 from rae_auto.config.relative_paths import resolve_ref
 from rae_auto.config.structure import call_plugin, structure, structure_valid_part
 from rae_auto.config.tables import RUN_KEYS, JobTable, merge_defaults
@@ -35,6 +36,7 @@ from rae_auto.model.primitives.problems import (
     describe_value,
     invalid,
 )
+from rae_auto.toolkit.secrets.secret import find_secrets
 from rae_auto.toolkit.wake_alarm import find_wake_obstacle
 
 
@@ -52,6 +54,18 @@ class Warnings:
 
     advisor: Advisor | None
     jobs: list[CheckedJob] = field(factory=list)
+    secret_commands: Collection[str] | None = None
+    """The programs that secrets may run; None if that isn't known."""
+
+    def secrets_of(self, key: Key, plugin: Plugin) -> list[Problem]:
+        """Return a problem for each secret among a plugin's options that runs a program which isn't allowed."""
+        if self.secret_commands is None or isinstance(plugin, Notifier):
+            return []  # those of notifiers are found in the document
+        return [
+            Problem((*key, *name.split(".")), problem.what)
+            for name, secret in find_secrets(plugin)
+            for problem in forbidden_programs(secret.unresolved_text, self.secret_commands)
+        ]
 
     def of_plugin(self, key: Key, plugin: Plugin) -> list[Problem]:
         return [Problem((*key, *one.key), one.what) for one in find_option_warnings(plugin)]
@@ -190,6 +204,7 @@ class JobReader:
             for key, plugin in made.items():
                 with own.within(*key):
                     own.warnings.extend(self.warnings.of_plugin(key, plugin))
+                    own.problems.extend(self.warnings.secrets_of(key, plugin))
         keys = {key for key, _ in table.trigger_refs()}
         if table.shift is not None and not own.problems:
             triggers, others = ([made[key] for key in made if (key in keys) is wanted] for wanted in (True, False))

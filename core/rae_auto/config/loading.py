@@ -174,6 +174,8 @@ def _examine(
     timezone = _timezone(table.timezone, main.findings)
     _check_state(table.state, path, main.findings)
     table = _add_included_tables(table, files, plugins)
+    if warnings is not None and not _is_wrong("secret_commands", main):
+        warnings = evolve(warnings, secret_commands=table.secret_commands)
     _check_plugins(table, files, plugins, timezone, warnings)
     _check_secret_programs(files, table)
     config = Config(
@@ -230,6 +232,7 @@ def _check_plugins(
             if warnings is not None:
                 owner.findings.warnings.extend(warnings.of_plugin(key, plugin))
                 owner.findings.problems.extend(warnings.faults_of(key, plugin))
+                owner.findings.problems.extend(warnings.secrets_of(key, plugin))
 
 
 def _has_key(document: Mapping[str, Any], key: Key) -> bool:
@@ -272,12 +275,17 @@ def _read_jobs(
 
 def _check_secret_programs(files: Sequence[Fragment], table: FileTable) -> None:
     """Check that programs which print secrets are allowed, unless the key that allows them is wrong itself."""
-    if any(problem.key[:1] == ("secret_commands",) for problem in files[0].findings.problems):
+    if _is_wrong("secret_commands", files[0]):
         return
     for file in files:
         for key, value in _places_of_references(file.document):
             with file.findings.within(*key):
                 raise Invalid(forbidden_programs(value, table.secret_commands))
+
+
+def _is_wrong(key: str, main: Fragment) -> bool:
+    """Return whether a key of the top level has problems."""
+    return any(problem.key[:1] == (key,) for problem in main.findings.problems)
 
 
 def _places_of_references(document: Mapping[str, Any]) -> Iterator[tuple[Key, Any]]:

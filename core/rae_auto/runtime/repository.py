@@ -34,6 +34,7 @@ from rae_auto.model.run import Run, RunState
 from rae_auto.records.entries import load_entries
 from rae_auto.records.runs import merge_newest, merge_newest_decisions, merge_newest_of_all, query_for_each_id
 from rae_auto.records.store_move import note_setback
+from rae_auto.registry.describe import summarize_plugin
 from rae_auto.runtime.concurrency.commit_batches import MAX_BATCH_CHANGES
 from rae_auto.runtime.concurrency.worker import Worker
 
@@ -140,6 +141,7 @@ class Repository:
         self._reader: StoreReader | None = None
         self._reading: Worker | None = None
         self._last_write: asyncio.Future[Any] | None = None
+        self.store_summary = summarize_plugin(store)
 
     async def stand_by(self, node: Node, report: Callable[[Standby], None]) -> None:
         """Wait until a shared store is this daemon's. `report` is called in the event loop with why it waits.

@@ -77,8 +77,7 @@ class Runtime:
     ) -> None:
         """Connect the parts. Nothing runs before `open` has started them."""
         self.directory = options.directory
-        self.clock = options.clock
-        self.settings = options.settings
+        self.clock, self.settings = options.clock, options.settings
         self.retention = options.retention
         self.shutdown_grace = options.shutdown_grace
         self.factory = factory
@@ -89,6 +88,7 @@ class Runtime:
         self.stopped = asyncio.Event()
         self._damaged_jobs = recovered.damaged_jobs
         self._repository = repository
+        self.store_summary = repository.store_summary
         self.membership = membership
         self.engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform, self._rewrite)
         repository.on_damage = self.engine_loop.request_rewrite

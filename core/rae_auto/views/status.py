@@ -104,8 +104,14 @@ def status_lines(status: Mapping[str, Any], zone: tzinfo | None) -> list[str]:
     return [
         judge_health(status, zone).text,
         f"rae-auto {status['version']} (pid {status['pid']}) {status['state']}{_describe_role(status)}{file} "
-        f"since {instant(status['started_at'], zone)}; state in {status['state_directory']}",
+        f"since {instant(status['started_at'], zone)}; state in {status['state_directory']}{_describe_plugins(status)}",
     ]
+
+
+def _describe_plugins(status: Mapping[str, Any]) -> str:
+    """Return which store and which loggers are in use, as a clause; "" for a daemon that doesn't say it."""
+    named = [("store", [status["store"]] if status.get("store") else []), ("log", status.get("loggers", ()))]
+    return "".join(f"; {noun}: {', '.join(words)}" for noun, words in named if words)
 
 
 def describe_reload(answer: Mapping[str, Sequence[str]]) -> str:

@@ -57,6 +57,8 @@ def test_status_of_an_idle_daemon(tmp_path):
         "jobs": 4,
         **{name: [] for name in ("paused", "disabled", "failed", "overdue", "running", "waiting", "skips", "problems")},
         "pauses": {},
+        "store": "json",
+        "loggers": [],
         "notifiers": {},
     }
 

@@ -4,6 +4,8 @@ import asyncio
 
 from rae_auto import Job, Scheduler
 from rae_auto.daemon.commands import Commands
+from rae_auto.runtime.reporting import log_setup
+from rae_plugins.loggers.console import ConsoleLogger
 
 JOBS = (
     Job(id="daily", command="true", schedule="0 4 * * *"),
@@ -60,3 +62,12 @@ def test_daemon_started_paused_promises_nothing_and_says_why(tmp_path):
     status, _, why = read_status_after(tmp_path, do_nothing, is_paused=True)
     assert (status["next"], status["disabled_by"]) == ([], "the daemon was started with --paused")
     assert why["answer"] == "daily does not start by itself: the daemon was started with --paused"
+
+
+def test_store_and_loggers_are_named_in_their_own_words(tmp_path):
+    async def act(scheduler):
+        log_setup.attach([ConsoleLogger(level="WARNING")], tmp_path)
+
+    status, _, _ = read_status_after(tmp_path, act)
+    log_setup.detach()
+    assert (status["store"], status["loggers"]) == ("json", ["console level WARNING"])

@@ -88,6 +88,11 @@ def test_second_line_says_which_configuration_and_state():
     )
 
 
+def test_status_names_the_store_and_the_loggers():
+    line = status_lines({**STATUS, "store": "json", "loggers": ["console", "file big.log"]}, None)[1]
+    assert line.endswith("; state in /home/me/state; store: json; log: console, file big.log")
+
+
 def test_pauses_with_an_end_and_skips_have_rows():
     pauses = {"b": {"until": NOW, "note": "moving"}}
     rows = status_rows({**STATUS, "paused": ["b"], "pauses": pauses, "skips": [{"job": "c", "at": NOW}]}, None)

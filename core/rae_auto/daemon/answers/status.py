@@ -16,6 +16,7 @@ from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run, RunState
 from rae_auto.registry.describe import summarize_plugin
+from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.runtime import Runtime
 
 MAX_NEXT_JOBS = 10
@@ -74,6 +75,8 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
         "running": [{**run_record(run), "pid": _pid(run)} for run in runs if run.state.active],
         "waiting": [_waiting(run, runtime, time) for run in runs if not run.state.active],
         "next": [{"job": job, "at": at.isoformat()} for at, job in engine.next_starts(MAX_NEXT_JOBS)],
+        "store": runtime.store_summary,
+        "loggers": log_setup.summaries(),
         "notifiers": {name: summarize_plugin(notifier) for name, notifier in runtime.notifiers.items()},
         "problems": [*filter(None, [runtime.store_problem]), *runtime.job_problems, *notices, *problems],
     }

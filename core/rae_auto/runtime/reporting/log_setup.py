@@ -15,6 +15,7 @@ from rae_auto.api.logger import Logger
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import describe_raise, quote
 from rae_auto.registry.containment import ask, is_foreign
+from rae_auto.registry.describe import summarize_plugin
 from rae_auto.runtime import silence_library
 from rae_auto.runtime.reporting.log_threads import LogThread, add_in_thread
 from rae_auto.toolkit.secrets.masking import forget_secrets, mask_known_secrets, remember_secrets
@@ -33,6 +34,8 @@ _shown_output: list[Logger] = []
 _threads: list[LogThread] = []
 _failures: list[str] = []
 """A line for each logger that is not used, because it failed to say its handler."""
+_summaries: list[str] = []
+"""A few words for each logger that is used."""
 _zones: list[tzinfo | None] = [None]
 """The time zone of the log; None for the machine's."""
 
@@ -58,6 +61,7 @@ def attach(
     # What would show local variables, secrets among them, stays off whatever a plugin says.
     safe = {"diagnose": False, "backtrace": False, "catch": True, "enqueue": False, "colorize": False}
     _failures.clear()
+    _summaries.clear()
     for plugin in loggers:
         try:
             plugin.shows_output()
@@ -71,6 +75,7 @@ def attach(
             called = f"logger {quote(plugin.type)} of {origin_of(plugin.type)}"
             _failures.append(f"{called} is not used, because its handler failed: {describe_raise(error)}; fix it")
             continue
+        _summaries.append(summarize_plugin(plugin))
         if thread is not None:
             _threads.append(thread)
     if len(_failures) == len(loggers) and sys.stderr is not None:
@@ -93,7 +98,13 @@ def detach() -> None:
     logging.basicConfig(handlers=[], force=True)
     forget_secrets()
     _shown_output.clear()
+    _summaries.clear()
     _zones[:] = [None]
+
+
+def summaries() -> list[str]:
+    """Return a few words for each logger that is used."""
+    return list(_summaries)
 
 
 def is_output_shown() -> bool:
