@@ -2,7 +2,8 @@
 
 Lines are cut, sshd is stopped and started, keepers are killed, and daemons replaced by new ones, which find the
 attempts again. At the end: each attempt was spawned at most once, none is left running, and each exit status is the
-true one, or unknown because its keeper was killed.
+true one, or unknown because its keeper was killed. Half of all attempts and more must end with their true exit status,
+or too little was asked: one that never started because its line was cut shows nothing of adoption.
 """
 
 import argparse
@@ -32,7 +33,11 @@ from rae_auto.model.run import Result
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import SshServer, find_sshd
 
-FAULTS = ("cut", "cut", "server", "keeper", "daemon")
+FAULTS = ("cut", "cut", "cut", "server", "keeper", "daemon", "daemon")
+MIN_TRUE_SHARE = 0.5
+"""Share of attempts that must end with their true exit status."""
+
+MAX_START_SECONDS = 5.0
 
 
 class Campaign:
@@ -45,6 +50,8 @@ class Campaign:
         self.wanted: dict[str, int] = {}
         self.outcomes: dict[str, Any] = {}
         self.killed: set[str] = set()
+        self.harmed: set[str] = set()
+        """Attempts that were under way when their line was cut or their daemon replaced."""
         self.assignments: dict[str, Assignment] = {}
         self.waiting: dict[str, asyncio.Task[Any]] = {}
 
@@ -58,9 +65,10 @@ class Campaign:
         for number in range(faults):
             while len(self.waiting) < 4:
                 await self.start()
-            # A connection takes longer than a fault: half of them meet one that stands.
-            if self.random.random() < 0.5:
+            # A connection takes longer than a fault: most of them meet one that stands, and an attempt that has begun.
+            if self.random.random() < 0.8:
                 await self.executor.check_readiness()
+                await self.wait_for_a_start()
             await asyncio.sleep(self.random.uniform(0.0, 0.5))
             await self.inject(FAULTS[self.random.randrange(len(FAULTS))])
             self.collect()
@@ -77,7 +85,7 @@ class Campaign:
         number = len(self.wanted) + 1
         run = RunId(f"campaign-{number}")
         code = self.wanted[run] = self.random.randrange(1, 100)
-        seconds = self.random.uniform(0.0, 1.5)
+        seconds = self.random.uniform(0.0, 3.0)
         line = f'echo "$RAE_RUN_ID" >> {self.place}/starts; echo begun; sleep {seconds:.2f}; echo last; exit {code}'
         job = Job(id="campaign", shell=line, cwd=str(self.place))
         output = self.place / f"{run}.1.log"
@@ -86,7 +94,21 @@ class Campaign:
         execution = await self.executor.start(assignment)
         self.waiting[run] = asyncio.create_task(execution.wait())
 
+    async def wait_for_a_start(self) -> None:
+        """Wait until an attempt is under way; for a while only, because the line may break by itself."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MAX_START_SECONDS):
+                while not self.started() & set(self.waiting):
+                    self.collect()
+                    await asyncio.sleep(0.05)
+
+    def started(self) -> set[str]:
+        path = self.place / "starts"
+        return set(path.read_text().split()) if path.exists() else set()
+
     async def inject(self, fault: str) -> None:
+        if fault != "keeper":
+            self.harmed |= self.started() & set(self.waiting)
         if fault == "cut":
             self.server.cut()
         elif fault == "server":
@@ -125,10 +147,30 @@ class Campaign:
                 self.outcomes[run] = task.result()
                 del self.waiting[run]
 
+    def true_ends(self) -> set[str]:
+        """Return the attempts that ended with their exit status."""
+        return {
+            run for run, end in self.outcomes.items() if isinstance(end, Result) and end.exit_code == self.wanted[run]
+        }
+
+    def text(self) -> str:
+        """Return what became of the attempts."""
+        true = self.true_ends()
+        lost = sum(outcome is None for outcome in self.outcomes.values())
+        never = sum(isinstance(outcome, NeverStarted) for outcome in self.outcomes.values())
+        return (
+            f"{len(self.wanted)} attempts: {len(true)} ended with their true exit status, {len(true & self.harmed)} of "
+            f"them after their line was cut or their daemon replaced; {lost} lost with their keepers, {never} never "
+            "started"
+        )
+
     def check(self) -> list[str]:
         path = self.place / "starts"
         starts = path.read_text().split() if path.exists() else []
-        wrong = [f"{run}: spawned {starts.count(run)} times" for run in self.wanted if starts.count(run) > 1]
+        wrong = []
+        if len(self.true_ends()) < MIN_TRUE_SHARE * len(self.wanted):
+            wrong.append(f"only {len(self.true_ends())} of {len(self.wanted)} attempts ended with their exit status")
+        wrong += [f"{run}: spawned {starts.count(run)} times" for run in self.wanted if starts.count(run) > 1]
         for run, code in self.wanted.items():
             outcome = self.outcomes.get(run, "nothing")
             count = starts.count(run)
@@ -149,9 +191,9 @@ async def measure(server: SshServer, place: Path, rounds: int) -> None:
     began = time.monotonic()
     assert await executor.check_readiness() is None
     print(f"first connection, agent shipped: {time.monotonic() - began:.2f} s")
-    starts, lines, cancels = [], [], []
+    starts, lines, cancels, ends = [], [], [], []
     for number in range(rounds):
-        line = "while :; do date +%s.%N; sleep 0.2; done & sleep 60"
+        line = "while :; do date +%s.%N; sleep 0.2; done & setsid sleep 60 & sleep 60"
         job = Job(id="figures", shell=line, cwd=str(place))
         run = RunId(f"figures-{number}")
         output = place / f"{run}.log"
@@ -167,17 +209,48 @@ async def measure(server: SshServer, place: Path, rounds: int) -> None:
                 await asyncio.sleep(0.002)
             lines.append(time.time() - float(output.read_text().split()[-1]))
             size = output.stat().st_size
+        tree = find_tree(run)
+        assert len(tree) >= 4, tree
         began = time.monotonic()
         await execution.cancel(timedelta(seconds=5))
-        await execution.wait()
+        while tree:
+            tree = [process for process in tree if is_alive(process)]
+            await asyncio.sleep(0.002)
+            # Those that it began meanwhile, too.
+            tree = tree or find_tree(run)
         cancels.append(time.monotonic() - began)
+        await execution.wait()
+        ends.append(time.monotonic() - began)
     keeper = _rss_of_keeper(await _start_sleeper(executor, place))
-    for name, values in (("start → first output", starts), ("line → file", lines), ("cancel → empty", cancels)):
+    figures = {
+        "start → first output": starts,
+        "line → file": lines,
+        "cancel → no process of the tree": cancels,
+        "cancel → end known": ends,
+    }
+    for name, values in figures.items():
         values.sort()
         half, high = values[len(values) // 2], values[int(len(values) * 0.95)]
         print(f"{name}: p50 {half * 1000:.0f} ms, p95 {high * 1000:.0f} ms ({len(values)})")
     print(f"keeper: {keeper[0] >> 20} MB resident, {keeper[1] >> 20} MB of its own")
     await executor.close()
+
+
+def find_tree(run: str) -> list[psutil.Process]:
+    """Return the living processes of a run on this machine, which is the host."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("RAE_RUN_ID") == run and is_alive(process):
+                found.append(process)
+    return found
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether a process runs, and isn't just waiting to be reaped."""
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 async def _start_sleeper(executor: SshExecutor, place: Path) -> dict[str, Any]:
@@ -214,10 +287,7 @@ def main() -> None:
         if options.faults:
             campaign = Campaign(server, place, options.seed)
             wrong = asyncio.run(campaign.run(options.faults))
-            lost = sum(outcome is None for outcome in campaign.outcomes.values())
-            never = sum(isinstance(outcome, NeverStarted) for outcome in campaign.outcomes.values())
-            print(f"{options.faults} faults, {len(campaign.wanted)} attempts, {lost} lost with their keepers, ")
-            print(f"{never} never started, violations: {wrong or 'none'}")
+            print(f"{options.faults} faults, {campaign.text()}; violations: {wrong or 'none'}")
             sys.exit(bool(wrong))
     finally:
         server.stop()
