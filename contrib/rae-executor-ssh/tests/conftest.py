@@ -8,15 +8,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from getpass import getuser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rae_executor_ssh import SshExecutor
 
+from rae_auto.api import Assignment
+from rae_auto.model.job import Job
+from rae_auto.model.primitives.names import RunId
+
 START_SECONDS = 60.0
+COUNT = 'echo "$RAE_RUN_ID" >> starts; '
 
 
 def find_sshd() -> str | None:
@@ -33,10 +39,14 @@ def find_free_port() -> int:
 
 
 class SshServer:
-    """An sshd that lets this user log in with a key that only the tests have."""
+    """An sshd that lets this user log in with a key that only the tests have.
 
-    def __init__(self, program: str, place: Path) -> None:
+    With a prefix it is started by that command, and its address is one that leads there.
+    """
+
+    def __init__(self, program: str, place: Path, address: str = "127.0.0.1", prefix: Sequence[str] = ()) -> None:
         self._program, self._place = program, place
+        self.address, self._prefix = address, prefix
         self.port = find_free_port()
         for name in ("host", "user", "other"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)], check=True)
@@ -44,12 +54,12 @@ class SshServer:
         self.config = place / "ssh_config"
         self.write_known_hosts("host")
         (place / "sshd_config").write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {place}/host\nAuthorizedKeysFile {place}/authorized\n"
+            f"Port {self.port}\nListenAddress {address}\nHostKey {place}/host\nAuthorizedKeysFile {place}/authorized\n"
             f"PidFile {place}/pid\nUsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\n"
             "MaxStartups 100\nLogLevel ERROR\n"
         )
         self.config.write_text(
-            f"Host box\n  HostName 127.0.0.1\n  Port {self.port}\n  User {getuser()}\n  IdentityFile {place}/user\n"
+            f"Host box\n  HostName {address}\n  Port {self.port}\n  User {getuser()}\n  IdentityFile {place}/user\n"
             f"  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile {place}/known\n"
             "  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n"
         )
@@ -58,19 +68,20 @@ class SshServer:
     def write_known_hosts(self, name: str) -> None:
         """Have the client know the host by one of the keys."""
         key = (self._place / f"{name}.pub").read_text().rsplit(" ", 1)[0]
-        (self._place / "known").write_text(f"[127.0.0.1]:{self.port} {key}\n")
+        (self._place / "known").write_text(f"[{self.address}]:{self.port} {key}\n")
 
     def start(self) -> None:
         """Start it, and return once it accepts connections."""
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
         self._process = subprocess.Popen(
-            [self._program, "-D", "-e", "-f", str(self._place / "sshd_config")], stderr=subprocess.DEVNULL
+            [*self._prefix, self._program, "-D", "-e", "-f", str(self._place / "sshd_config")],
+            stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + START_SECONDS
         while True:
             with socket.socket() as probe:
-                if not probe.connect_ex(("127.0.0.1", self.port)):
+                if not probe.connect_ex((self.address, self.port)):
                     return
             assert time.monotonic() < deadline, "sshd accepts no connections"
             time.sleep(0.02)
@@ -118,5 +129,21 @@ def make_executor(server: SshServer, tmp_path_factory: pytest.TempPathFactory) -
     def make(**options: str) -> SshExecutor:
         options = {"python": sys.executable, "directory": str(directory), "config": str(server.config), **options}
         return SshExecutor(host=options.pop("host", "box"), **options)
+
+    return make
+
+
+@pytest.fixture
+def assign(tmp_path: Path) -> Callable[..., Assignment]:
+    """Return a function that makes an attempt of a shell line; lines in the file `starts` count its starts."""
+    count = 0
+
+    def make(shell: str, **keys: Any) -> Assignment:
+        nonlocal count
+        count += 1
+        run = RunId(f"{tmp_path.name.replace('_', '-')}-{count}")
+        job = Job(id="fault", shell=COUNT + shell, cwd=str(tmp_path), **keys)
+        environment = {"RAE_RUN_ID": run, "RAE_JOB": "fault"}
+        return Assignment(run=run, attempt=1, job=job, environment=environment, output=tmp_path / f"{run}.1.log")
 
     return make

@@ -13,19 +13,17 @@ from typing import Any
 
 import psutil
 import pytest
+from attempts import output, run_directory, starts, until
 from campaign import Campaign
 from rae_executor_ssh import SshExecutor, host_link
 from rae_executor_ssh.probe import find_problems
 
 from rae_auto.api import Assignment, Execution, NeverStarted
-from rae_auto.model.job import Job
 from rae_auto.model.policies import Limits
-from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result
 from rae_plugins.executors.remote import request
 
 LIMIT_SECONDS = 50.0
-COUNT = 'echo "$RAE_RUN_ID" >> starts; '
 
 
 @pytest.fixture(autouse=True)
@@ -34,46 +32,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_link, "MAX_RETRY_SECONDS", 0.3)
 
 
-@pytest.fixture
-def assign(tmp_path: Path) -> Callable[..., Assignment]:
-    """Return a function that makes an attempt of a shell line; lines in the file `starts` count its starts."""
-    count = 0
-
-    def make(shell: str, **keys: Any) -> Assignment:
-        nonlocal count
-        count += 1
-        run = RunId(f"{tmp_path.name.replace('_', '-')}-{count}")
-        job = Job(id="fault", shell=COUNT + shell, cwd=str(tmp_path), **keys)
-        environment = {"RAE_RUN_ID": run, "RAE_JOB": "fault"}
-        return Assignment(run=run, attempt=1, job=job, environment=environment, output=tmp_path / f"{run}.1.log")
-
-    return make
-
-
 def run(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
     async def limited() -> None:
         async with asyncio.timeout(LIMIT_SECONDS):
             await scene()
 
     asyncio.run(limited())
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    while not is_so():  # noqa: ASYNC110 - the files of other processes
-        await asyncio.sleep(0.02)
-
-
-def output(assignment: Assignment) -> str:
-    return assignment.output.read_text() if assignment.output.exists() else ""
-
-
-def starts(assignment: Assignment) -> int:
-    path = Path(assignment.job.cwd or "") / "starts"
-    return path.read_text().split().count(assignment.run) if path.exists() else 0
-
-
-def run_directory(executor: SshExecutor, assignment: Assignment) -> Path:
-    return Path(executor.directory) / "runs" / f"{assignment.run}.{assignment.attempt}"
 
 
 def find_keeper(executor: SshExecutor, assignment: Assignment) -> int:
