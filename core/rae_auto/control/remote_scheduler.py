@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,9 @@ from rae_auto.records.statistics import Statistics
 from rae_auto.runtime.execution.output_files import read_output_file
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.sync_scheduler import SyncScheduler
+
+MAX_CALLS = 16
+"""Calls of one scheduler that are under way at once, which leaves half of the daemon's places to others."""
 
 
 def connect(directory: Path | str | None = None) -> "Connection":
@@ -84,11 +87,13 @@ class RemoteScheduler:
     """A scheduler in another process. Its methods, results and errors are those of `Scheduler`.
 
     Each call has a connection of its own: one that takes long holds up no other, and the next call after a restart of
-    the daemon finds the new one. Errors beside those of `Scheduler`: DaemonUnreachable.
+    the daemon finds the new one. Of a thousand calls at once, 16 are under way, and the others wait for them. Errors
+    beside those of `Scheduler`: DaemonUnreachable.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._turns = asyncio.Semaphore(MAX_CALLS)
 
     async def __aenter__(self) -> Self:
         await self._ask("ping")
@@ -271,8 +276,9 @@ class RemoteScheduler:
         made = await self._ask("backup", path=_absolute(target), replace=replace)
         return Backup(Path(made["path"]), parse_instant(made["created_at"]), made["version"], made["changes"])
 
-    def _ask(self, command: str, **arguments: Any) -> Awaitable[Any]:
-        return ask(self._directory, command, **arguments)
+    async def _ask(self, command: str, **arguments: Any) -> Any:
+        async with self._turns:
+            return await ask(self._directory, command, **arguments)
 
 
 def _absolute(path: Path | str) -> str:

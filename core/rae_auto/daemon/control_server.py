@@ -4,6 +4,9 @@ How clients connect, and how they are known to be the owner's, is a matter of th
 (`rae_auto.control.transports`): a Unix socket, or a port of the loopback interface. The lines are those of
 `rae_auto.control.protocol`. No client can hold up the daemon: one that sends garbage, stalls in the middle of a line or
 doesn't read its answers is disconnected, and the number of clients and of unread bytes is limited.
+
+However many ask at once, each gets an answer: who comes while all places are taken waits for one, and takes that of a
+client that has been quiet for a while. Only where none is free for `MAX_WAIT_SECONDS` must the oldest client go.
 """
 
 import asyncio
@@ -34,6 +37,17 @@ from rae_auto.model.primitives.names import did_you_mean
 Command = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 MAX_CLIENTS = 32
+"""The number of clients that are served at once."""
+
+MAX_WAITING = 512
+"""The number of clients that may wait for a place; one that comes then is disconnected."""
+
+QUIET_SECONDS = 1.0
+"""The time without a request after which a client gives its place to one that waits."""
+
+MAX_WAIT_SECONDS = 3.0
+"""The time after which a client that waits gets the place of the oldest one."""
+
 CLIENTS_DROPPED_ON_SHORTAGE = 8
 """The number of clients that are disconnected when descriptors run out."""
 
@@ -70,6 +84,10 @@ class ControlServer:
         self._clients: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._guests: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         """Connections that have yet to prove whose they are: however many come, no client is dropped for them."""
+        self._waiting: dict[asyncio.StreamWriter, tuple[asyncio.Task[None], asyncio.Future[None]]] = {}
+        """Clients without a place, the first come first."""
+        self._quiet_since: dict[asyncio.StreamWriter, float] = {}
+        """When the clients that have asked nothing began to be quiet, by the clock of the loop."""
         self._listeners: set[asyncio.StreamWriter] = set()
         self._listening: ControlListener | None = None
         self._server: asyncio.Server | None = None
@@ -132,7 +150,8 @@ class ControlServer:
         """Disconnect every client."""
         # A client whose answer was just written receives it before it is disconnected.
         await asyncio.sleep(0)
-        tasks = [*self._clients.values(), *self._guests.values()]
+        waiting = [task for task, _ in self._waiting.values()]
+        tasks = [*self._clients.values(), *self._guests.values(), *waiting]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -176,15 +195,16 @@ class ControlServer:
     async def _handle_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._make_room()
-        self._clients[writer] = task
         try:
-            await self._serve(reader, writer)
+            if await self._take_place(writer, task):
+                await self._serve(reader, writer)
         except (ConnectionError, TimeoutError, asyncio.CancelledError):
             pass
         finally:
             self._listeners.discard(writer)
             self._clients.pop(writer, None)
+            self._quiet_since.pop(writer, None)
+            self._give_places()
             writer.close()
             with contextlib.suppress(ConnectionError, TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(CLIENT_TIMEOUT_SECONDS):
@@ -202,17 +222,62 @@ class ControlServer:
         self._reserve.release()
         self._make_room(max(len(self._clients) - CLIENTS_DROPPED_ON_SHORTAGE, 0))
 
+    async def _take_place(self, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> bool:
+        """Wait until a client has a place among those that are served; return False if too many wait."""
+        if len(self._waiting) >= MAX_WAITING:
+            logger.warning("more than {} clients wait for an answer; one more was disconnected", MAX_WAITING)
+            return False
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        self._waiting[writer] = task, turn
+        deadline = loop.time() + MAX_WAIT_SECONDS
+        try:
+            self._give_places()
+            while not turn.done():
+                await asyncio.wait({turn}, timeout=QUIET_SECONDS)
+                if not turn.done():
+                    self._drop_quiet()
+                    if loop.time() >= deadline:
+                        self._make_room()
+                    self._give_places()
+        finally:
+            self._waiting.pop(writer, None)
+        return True
+
+    def _give_places(self) -> None:
+        """Serve those that have waited longest, as far as there are places."""
+        if self._waiting and len(self._clients) >= MAX_CLIENTS:
+            self._drop_quiet()
+        while self._waiting and len(self._clients) < MAX_CLIENTS:
+            writer = next(iter(self._waiting))
+            task, turn = self._waiting.pop(writer)
+            self._clients[writer] = task
+            turn.set_result(None)
+
+    def _drop_quiet(self) -> None:
+        """Disconnect a client that has been quiet for a while, if all places are taken."""
+        limit = asyncio.get_running_loop().time() - QUIET_SECONDS
+        if len(self._clients) >= MAX_CLIENTS:
+            quiet = (client for client in self._clients if self._quiet_since.get(client, limit) < limit)
+            if (longest := next(quiet, None)) is not None:
+                self._drop(longest)
+
     def _make_room(self, max_clients: int = MAX_CLIENTS - 1) -> None:
         """Disconnect the clients connected longest: the newest one is a person who waits for an answer."""
         while len(self._clients) > max_clients:
             oldest = next((client for client in self._clients if client not in self._listeners), None)
-            dropped = oldest or next(iter(self._clients))
-            # Immediately, or a burst of new clients would all choose the same one.
-            del self._clients[dropped]
-            dropped.transport.abort()
+            self._drop(oldest or next(iter(self._clients)))
+
+    def _drop(self, client: asyncio.StreamWriter) -> None:
+        # Immediately, or a burst of new clients would all choose the same one.
+        del self._clients[client]
+        client.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        now = asyncio.get_running_loop().time
+        self._quiet_since[writer] = now()
         while line := await _read_line(reader):
+            self._quiet_since.pop(writer, None)
             try:
                 request = decode_request(line)
                 answer = await self._answer(request)
@@ -225,6 +290,8 @@ class ControlServer:
                 return
             if request.command == "events":
                 self._listeners.add(writer)
+            elif writer not in self._listeners:
+                self._quiet_since[writer] = now()
 
     async def _answer(self, request: Request) -> bytes:
         if request.command == "events":

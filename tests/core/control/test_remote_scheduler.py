@@ -97,6 +97,15 @@ def test_a_run_is_started_awaited_and_read(daemons):
     assert history == [run]
 
 
+def test_hundreds_of_calls_at_once_are_all_answered(daemons):
+    async def ask_all(s):
+        others = [RemoteScheduler(daemons.state) for _ in range(5)]
+        return await asyncio.gather(*(one.get_job("good") for one in (s, *others) for _ in range(50)))
+
+    assert {job.id for job in with_remote(daemons, ask_all)} == {"good"}
+    assert daemons.answers()
+
+
 def test_jobs_are_added_described_paused_and_removed(daemons):
     job = Job(id="added", command=["true"], schedule="0 4 * * *", retry_policy=3, priority="high")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.control_peer import in_time
 from tests.support.control_service import PING, PONG, TRANSPORTS, served, serving
+from tests.support.waiting import until
 
 from rae_auto import Scheduler, StoreLocked
 from rae_auto.control.protocol import MAX_REQUEST_BYTES
@@ -238,7 +239,75 @@ def test_slow_command_blocks_only_its_own_client(path):
     assert served(path, work, slow=slow) == (PONG, {"id": 2, "result": "done"})
 
 
+@pytest.fixture
+def _patient(monkeypatch):
+    """Have no client lose its place, however slow the machine is."""
+    monkeypatch.setattr(control_server, "QUIET_SECONDS", 60.0)
+    monkeypatch.setattr(control_server, "MAX_WAIT_SECONDS", 60.0)
+
+
 @pytest.mark.requirement("S6")
+@pytest.mark.usefixtures("_patient")
+def test_more_clients_than_places_are_all_answered(path):
+    async def slow(_):
+        await asyncio.sleep(0.01)
+        return "done"
+
+    async def work(connect, _):
+        async def ask():
+            peer = await connect()
+            answer = await peer.exchange(b'{"id":2,"command":"slow"}\n')
+            await peer.close()
+            return answer
+
+        # The proof of the loopback interface admits so many at once.
+        limit = asyncio.Semaphore(6 * MAX_CLIENTS if path.suffix == ".sock" else MAX_CLIENTS)
+
+        async def ask_in_turn():
+            async with limit:
+                return await ask()
+
+        return await asyncio.gather(*(ask_in_turn() for _ in range(6 * MAX_CLIENTS)))
+
+    assert served(path, work, slow=slow) == [{"id": 2, "result": "done"}] * (6 * MAX_CLIENTS)
+
+
+@pytest.mark.requirement("S6")
+@pytest.mark.usefixtures("_patient")
+def test_client_is_disconnected_if_too_many_wait(path, monkeypatch):
+    monkeypatch.setattr(control_server, "MAX_WAITING", 2)
+    go, busy = asyncio.Event(), []
+
+    async def slow(_):
+        busy.append(None)
+        await go.wait()
+        return "done"
+
+    async def work(connect, _):
+        peers = [await connect() for _ in range(MAX_CLIENTS)]
+        for peer in peers:
+            peer.send(b'{"id":2,"command":"slow"}\n')
+        await until(lambda: len(busy) == MAX_CLIENTS)
+        waiting = [await connect() for _ in range(2)]
+        refused = await (await connect()).exchange(PING)
+        go.set()
+        for peer in peers:
+            await peer.receive()
+            await peer.close()
+        return refused, [await peer.exchange(PING) for peer in waiting]
+
+    assert served(path, work, slow=slow) == (None, [PONG, PONG])
+
+
+@pytest.fixture
+def _impatient(monkeypatch):
+    """Have places change hands soon: what these tests show doesn't depend on how long is waited."""
+    monkeypatch.setattr(control_server, "QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(control_server, "MAX_WAIT_SECONDS", 0.05)
+
+
+@pytest.mark.requirement("S6")
+@pytest.mark.usefixtures("_impatient")
 def test_too_many_clients_drop_the_oldest_except_listeners(path):
     async def work(connect, server):
         listener = await connect()
@@ -256,6 +325,7 @@ def test_too_many_clients_drop_the_oldest_except_listeners(path):
     assert crowd == [None] * gone + [PONG] * (len(crowd) - gone)
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_oldest_listener_is_dropped_if_all_listen(path):
     async def work(connect, _):
         listeners = [await connect() for _ in range(MAX_CLIENTS)]

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
 
 
+CONNECT_TIMEOUT_SECONDS = 30.0
+"""The time for which a client tries to connect while the daemon accepts nobody."""
+
+QUEUE_FULL_SECONDS = 0.02
+"""The pause between two tries to connect while the daemon's queue is full."""
+
+
 class UnixTransport:
     """The transport of POSIX systems."""
 
@@ -58,10 +65,20 @@ class UnixTransport:
         return connection
 
     async def open_connection(self, path: Path, limit: int) -> "tuple[StreamReader, StreamWriter]":
-        """Connect. Errors: OSError."""
+        """Connect; where many do so at once, as soon as the daemon accepts it. Errors: OSError."""
         import asyncio  # lazy: start-up
 
-        return await asyncio.open_unix_connection(str(path), limit=limit)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.setblocking(False)
+            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                # Unlike TCP, a full queue is an error of the call, which asyncio takes for a connection under way.
+                while not _is_connected(connection, path):  # noqa: ASYNC110 - nothing says when there is room
+                    await asyncio.sleep(QUEUE_FULL_SECONDS)
+            return await asyncio.open_unix_connection(sock=connection, limit=limit)
+        except BaseException:
+            connection.close()
+            raise
 
 
 class UnixListener:
@@ -92,6 +109,15 @@ class UnixListener:
             # The next daemon replaces a socket that can't be removed.
             with contextlib.suppress(OSError):
                 self._path.unlink()
+
+
+def _is_connected(connection: socket.socket, path: Path) -> bool:
+    """Connect; return False if the queue is full. Errors: OSError."""
+    try:
+        connection.connect(str(path))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read_identity(path: Path) -> tuple[int, int] | None:
