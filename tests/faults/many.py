@@ -1,315 +1,199 @@
 """Random faults over two daemons with one PostgreSQL store: `python -m tests.faults.many --faults 100 --seed 1`.
 
 Two daemons on one machine, each with a state directory of its own, and the wall clock of one an hour ahead, of the
-other an hour behind. Jobs fall due each second, one of them takes longer than that; each attempt writes a line when it
-begins and one when it ends, and holds a lock meanwhile. The faults: a daemon is killed, stopped for a while, or asked
-to end; the server is restarted with `-m immediate`, or stopped for a while. At the end, over what PostgreSQL has and
-what the attempts wrote:
+other an hour behind. Jobs fall due each second, some of them take longer than that; each attempt writes a line when it
+begins and one when it ends, and holds a lock meanwhile. The faults:
 
-1. each occurrence between the first and the last has exactly one run or one decision (0 lost, 0 decided twice),
+- a daemon is killed (`kill -9`), stopped for a while (SIGSTOP), or asked to end, and its clock is set,
+- a worker or a keeper is killed, or stopped for a while,
+- the server is restarted with `-m immediate`, killed with `kill -9` (all of it, or what serves one connection), or
+  stopped for a while,
+- the line between a daemon and the server is cut, or silent for a while: what was sent then arrives late.
+
+At the end, over what PostgreSQL has and what the attempts wrote:
+
+1. each occurrence between the first fault and the last has exactly one run or one decision (0 lost, 0 decided twice),
 2. no attempt began twice, and no two attempts of a run were ever alive at once (0 twins),
-3. no run is stuck: all have ended, with the exit status that the attempt had,
-4. the pauses between a leader's death and the next start elsewhere, of which it prints the greatest.
+3. no run is stuck: all have ended, with the exit status that the attempt had; lost are those alone whose keeper was
+   killed, and failed those that were, or that fail by themselves,
+4. no daemon has ended by itself, and each is back within a minute,
+5. after the death of a leader, or its stop, another one has started something within 15 seconds. The pauses are
+   printed, of which 99 of 100 are to be at most 5 seconds.
 """
 
 import argparse
-import asyncio
-import json
-import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
-from attrs import define, field
-from tests.support.contrib_plugins import install_contrib_plugin
-from tests.support.faked_clocks import build_library, write_offsets
+from tests.faults.many_daemons import HOUR, NAMES, START_SECONDS, Pair, running_pair, send_signal, wait_for
+from tests.faults.many_judgement import Report, judge
 from tests.support.postgres_server import start_server
 
-SCHEMA = "rae_auto"
-NAMES = ("a", "b")
-HOUR = 3600
-START_SECONDS = 60.0
-SETTLE_SECONDS = 60.0
-
-SCRIPT = """
-import fcntl, os, sys, time
-place, seconds, code = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
-run, attempt = os.environ["RAE_RUN_ID"], os.environ["RAE_ATTEMPT"]
-def note(what):
-    file = os.open(place + "/notes", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    at = time.clock_gettime(time.CLOCK_MONOTONIC)
-    os.write(file, f"{what} {run} {attempt} {at} {os.environ['RAE_SCHEDULED_FOR']}\\n".encode())
-lock = os.open(f"{place}/locks/{run}", os.O_RDWR | os.O_CREAT, 0o600)
-try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-except OSError:
-    note("twin")
-note("begin")
-time.sleep(seconds)
-note("end")
-sys.exit(code)
-"""
-
-JOBS = """
-max_parallel = 20
-loggers = ["console"]
-[defaults]
-overlap = "allow"
-overlap_max = 1000
-catch_up = "all"
-on_crash = "fail"
-[jobs.short]
-command = ["{python}", "{home}/script.py", "{home}", "0", "0"]
-schedule = "*/2 * * * * *"
-[jobs.long]
-command = ["{python}", "{home}/script.py", "{home}", "3", "7"]
-schedule = "*/5 * * * * *"
-"""
+MAX_PAUSE_SECONDS = 15.0
+FAULTS = {
+    "kill daemon": 4,
+    "stop daemon": 4,
+    "end daemon": 2,
+    "kill worker": 2,
+    "stop worker": 1,
+    "kill keeper": 2,
+    "stop keeper": 1,
+    "restart server": 1,
+    "kill server": 1,
+    "kill backend": 1,
+    "stop server": 1,
+    "cut line": 2,
+    "silence line": 3,
+    "set clock": 2,
+}
 
 
-@define
-class Report:
-    """The findings of a campaign; `violations` is empty if all is well."""
+class Harm:
+    """Random faults, one after the other."""
 
-    faults: Counter[str] = field(factory=Counter)
-    violations: list[str] = field(factory=list)
-    pauses: list[float] = field(factory=list)
-    runs: int = 0
+    def __init__(self, pair: Pair, report: Report, seed: int) -> None:
+        self.pair, self.report = pair, report
+        self.random = random.Random(seed)
 
-    def text(self) -> str:
-        """Return it as lines."""
-        pauses = sorted(self.pauses)
-        named = ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items()))
-        lines = [f"{sum(self.faults.values())} faults: {named}", f"{self.runs} runs, {len(self.violations)} violations"]
-        if pauses:
-            p99 = pauses[min(int(len(pauses) * 0.99), len(pauses) - 1)]
-            median = pauses[len(pauses) // 2]
-            lines.append(
-                f"leader dead or stopped to next start elsewhere: {len(pauses)} times, median {median:.1f} s, "
-                f"p99 {p99:.1f} s, greatest {pauses[-1]:.1f} s"
-            )
-        return "\n".join([*lines, *self.violations[:20]])
-
-
-class Pair:
-    """Two daemons and their server."""
-
-    def __init__(self, home: Path, server: Any, site: Path, *, clocks: bool) -> None:
-        self.home, self.server = home, server
-        (home / "locks").mkdir()
-        (home / "script.py").write_text(SCRIPT)
-        self._library = build_library(home) if clocks else None
-        self._environment = {**os.environ, "PYTHONPATH": str(site)}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        for number, name in enumerate(NAMES):
-            place = home / name
-            place.mkdir(mode=0o700)
-            store = f'store = {{ type = "postgres", dsn = "{server.dsn()}", schema = "{SCHEMA}" }}\n'
-            text = store + JOBS.replace("{python}", sys.executable).replace("{home}", str(home))
-            (place / "rae.toml").write_text(text)
-            (place / "rae.toml").chmod(0o600)
-            write_offsets(place / "clocks", HOUR if number else -HOUR, 0)
-
-    def start(self, name: str) -> None:
-        """Start a daemon."""
-        place = self.home / name
-        environment = {**self._environment, "RAE_STATE_DIR": str(place / "state")}
-        if self._library is not None:
-            environment |= {"LD_PRELOAD": str(self._library), "CLOCK_OFFSET": str(place / "clocks")}
-        with (place / "log").open("ab") as log:
-            command = [sys.executable, "-m", "rae_auto", "run", "--config", str(place / "rae.toml")]
-            self.processes[name] = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
-
-    def leader(self) -> str | None:
-        """Return the daemon that leads now."""
-        ((pid,),) = self.server.execute(f"SELECT pid FROM {SCHEMA}.claim WHERE expires_at > clock_timestamp()") or [
-            (0,)
-        ]
-        return next((name for name, process in self.processes.items() if process.pid == pid), None)
-
-    def started_elsewhere(self, name: str, since: float) -> bool:
-        """Return whether an attempt has begin_counts after an instant that the other daemon leads for."""
-        return any(at > since for what, *_, at in self.notes() if what == "begin") and self.leader() not in (None, name)
-
-    def notes(self) -> list[tuple[str, str, str, datetime, float]]:
-        """Return what attempts wrote: what, the run, the attempt, for when, and the monotonic time."""
-        try:
-            lines = (self.home / "notes").read_text().splitlines()
-        except FileNotFoundError:
-            return []
-        found = [line.split() for line in lines]
-        return [(one[0], one[1], one[2], datetime.fromisoformat(one[4]), float(one[3])) for one in found]
-
-    def end(self) -> None:
-        """End both."""
-        for process in self.processes.values():
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(40)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def wait_for(condition: Any, seconds: float) -> bool:
-    """Return whether a condition holds within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def harm(pair: Pair, report: Report, chance: random.Random) -> None:
-    """Do one random thing, and undo what would keep it from ending."""
-    name = chance.choice(NAMES)
-    fault = chance.choice(("kill", "kill", "stop", "stop", "terminate", "server restart", "server stop"))
-    report.faults[fault] += 1
-    process = pair.processes[name]
-    was_leader, since = pair.leader() == name, time.monotonic()
-    if fault in ("kill", "terminate"):
-        process.send_signal(signal.SIGKILL if fault == "kill" else signal.SIGTERM)
-        if fault == "kill" and was_leader:
-            note_pause(pair, report, name, since)
-        process.wait(60)
-        pair.start(name)
-    elif fault == "stop":
-        process.send_signal(signal.SIGSTOP)
-        if was_leader and chance.random() < 0.7:
-            note_pause(pair, report, name, since)
+    def inflict(self) -> None:
+        """Do one random thing, and undo what would keep it from ending."""
+        fault = self.random.choices([*FAULTS], [*FAULTS.values()])[0]
+        name = self.random.choice(NAMES)
+        leader = self.pair.leader()
+        if leader is not None and self.random.random() < 0.4:
+            name = leader
+        self.report.faults[fault] += 1
+        self._check_daemons()
+        action, _, target = fault.partition(" ")
+        if target == "server":
+            self._harm_server(action)
+        elif fault == "set clock":
+            self.pair.set_clock(name, self.random.randint(-HOUR, HOUR))
+        elif fault in ("kill daemon", "stop daemon", "silence line"):
+            self._take_out(fault, name)
         else:
-            time.sleep(chance.uniform(0.2, 4))
-        process.send_signal(signal.SIGCONT)
-    elif fault == "server restart":
-        pair.server.restart()
-    else:
-        family = [psutil.Process(pair.server.pid), *psutil.Process(pair.server.pid).children()]
-        send_signal(family, signal.SIGSTOP)
-        time.sleep(chance.uniform(0.2, 4))
-        send_signal(family, signal.SIGCONT)
-    time.sleep(chance.uniform(0.5, 3))
+            getattr(self, f"_{action}_{target}")(name)
+        time.sleep(self.random.uniform(0.2, 2))
 
+    def _check_daemons(self) -> None:
+        for name, process in self.pair.processes.items():
+            if process.poll() is not None:
+                self.report.violations.append(f"daemon {name} ended by itself, with {process.returncode}")
+                self.pair.start(name)
 
-def send_signal(processes: Sequence[psutil.Process], number: int) -> None:
-    """Send a signal to those that are still there."""
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(number)
-
-
-def note_pause(pair: Pair, report: Report, name: str, since: float) -> None:
-    """Measure until the other daemon has started something."""
-    other = next(one for one in NAMES if one != name)
-    if (pair.home / other / "state" / "control.sock").exists() and wait_for(
-        lambda: pair.started_elsewhere(name, since), 15
-    ):
-        first = min(at for what, *_, at in pair.notes() if what == "begin" and at > since)
-        report.pauses.append(first - since)
-
-
-def judge(pair: Pair, report: Report, began: datetime, ended: datetime) -> None:
-    """Hold what the store has against what attempts wrote."""
-    query = f"SELECT log, body FROM {SCHEMA}.entries WHERE log IN ('runs', 'decisions')"
-    rows = [(log, json.loads(body)) for log, body in pair.server.execute(query)]
-    open_ = pair.server.execute(f"SELECT body FROM {SCHEMA}.documents WHERE kind = 'run'")
-    runs = [body for log, body in rows if log == "runs"]
-    report.runs = len(runs)
-    report.violations += [f"stuck: {row[0][:300]}" for row in open_]
-    decided = Counter((body["job"], _instant(body)) for _, body in rows)
-    for job, seconds in (("short", 2), ("long", 5)):
-        step = timedelta(seconds=seconds)
-        at = min(at for name, at in decided if name == job)
-        at += max(-((at - began) // step), 0) * step
-        while at < ended:
-            if decided[job, at] != 1:
-                report.violations.append(f"{job} at {at:%H:%M:%S}: decided {decided[job, at]} times")
-            at += step
-    notes = pair.notes()
-    begin_counts = Counter((run, attempt) for what, run, attempt, *_ in notes if what == "begin")
-    finished = {(run, attempt) for what, run, attempt, *_ in notes if what == "end"}
-    report.violations += [f"began {count} times: {key}" for key, count in begin_counts.items() if count > 1]
-    report.violations += [f"twins: {run} {attempt}" for what, run, attempt, *_ in notes if what == "twin"]
-    codes = {"short": 0, "long": 7}
-    for body in runs:
-        key = (body["id"], str(body.get("attempt", 0)))
-        if (
-            key in finished
-            and body["state"] in ("succeeded", "failed")
-            and body.get("exit_code", 0) != codes[body["job"]]
-        ):
-            report.violations.append(f"wrong exit status: {body['job']} {key} {body.get('exit_code')}")
-        if key in finished and body["state"] == "lost":
-            report.violations.append(f"lost, although it ended: {body['job']} {key}")
-
-
-def _instant(body: Any) -> datetime:
-    found = body.get("scheduled_for") or body.get("occurrence", {}).get("scheduled_for")
-    return datetime.fromisoformat(found)
-
-
-@contextmanager
-def running_pair(home: Path, server: Any, *, clocks: bool = True) -> Iterator[Pair]:
-    """Give two daemons, of which one leads."""
-    site = install_contrib_plugin("rae-store-postgres", home / "plugin")
-    sys.path.insert(0, str(site))
-    from rae_store_postgres.link import Address
-    from rae_store_postgres.migration import migrate
-
-    asyncio.run(migrate(Address(server.dsn(), SCHEMA)))
-    pair = Pair(home, server, site, clocks=clocks)
-    try:
-        for name in NAMES:
+    def _take_out(self, fault: str, name: str) -> None:
+        """Have a daemon disappear; if it leads, measure until the other one has started something."""
+        pair = self.pair
+        other = next(one for one in NAMES if one != name)
+        if not wait_for(lambda: pair.is_ready(other) and pair.is_ready(name), START_SECONDS):
+            self.report.violations.append(f"daemon {name} or {other} was not back within {START_SECONDS:g} s")
+        was_leader, since = pair.leader() == name, time.monotonic()
+        process, line = pair.processes[name], pair.lines[name]
+        if fault == "silence line":
+            line.silence()
+        else:
+            process.send_signal(signal.SIGKILL if fault == "kill daemon" else signal.SIGSTOP)
+        if was_leader:
+            self._note_pause(other, since, fault)
+        else:
+            time.sleep(self.random.uniform(0.2, 4))
+        if fault == "silence line":
+            line.speak()
+        elif fault == "stop daemon":
+            process.send_signal(signal.SIGCONT)
+        else:
+            process.wait(60)
             pair.start(name)
-        assert wait_for(lambda: pair.leader() is not None and pair.notes(), START_SECONDS), (
-            home / "a" / "log"
-        ).read_text()[-2000:]
-        yield pair
-    finally:
-        pair.end()
-        sys.path.remove(str(site))
+
+    def _note_pause(self, other: str, since: float, fault: str) -> None:
+        """Measure until the other daemon has started something."""
+        wait_for(lambda: self.pair.first_start(other, since) is not None, 4 * MAX_PAUSE_SECONDS)
+        first = self.pair.first_start(other, since)
+        pause = (time.monotonic() if first is None else first) - since
+        self.report.pauses.append(pause)
+        if first is None or pause > MAX_PAUSE_SECONDS:
+            self.report.violations.append(f"{fault}: {pause:.1f} s until {other} started something")
+
+    def _end_daemon(self, name: str) -> None:
+        self.pair.processes[name].terminate()
+        self.pair.processes[name].wait(60)
+        self.pair.start(name)
+
+    def _kill_worker(self, _: str) -> None:
+        begun = {note.pid: note.key for note in self.pair.notes() if note.what == "begin"}
+        for worker in self.pair.workers()[:1]:
+            self.report.killed_workers.add(begun[worker.pid])
+            send_signal([worker], signal.SIGKILL)
+
+    def _stop_worker(self, _: str) -> None:
+        self._stop(self.pair.workers()[:1])
+
+    def _kill_keeper(self, name: str) -> None:
+        if keeper := self.pair.keeper(name):
+            self.report.killed_keepers.append((name, time.monotonic()))
+            send_signal([keeper], signal.SIGKILL)
+
+    def _stop_keeper(self, name: str) -> None:
+        keeper = self.pair.keeper(name)
+        self._stop([] if keeper is None else [keeper])
+
+    def _kill_backend(self, _: str) -> None:
+        backends = self._list_server()[1:]
+        send_signal([self.random.choice(backends)] if backends else [], signal.SIGKILL)
+
+    def _cut_line(self, name: str) -> None:
+        self.pair.lines[name].cut()
+        time.sleep(self.random.uniform(0, 4))
+        self.pair.lines[name].mend()
+
+    def _harm_server(self, action: str) -> None:
+        server = self.pair.server
+        if action == "restart":
+            server.restart()
+        elif action == "stop":
+            self._stop(self._list_server())
+        else:
+            processes = self._list_server()
+            send_signal(processes[:1], signal.SIGKILL)
+            psutil.wait_procs(processes, timeout=20)
+            server.start()
+
+    def _list_server(self) -> list[psutil.Process]:
+        with suppress(psutil.Error, OSError):
+            main = psutil.Process(self.pair.server.pid)
+            return [main, *main.children()]
+        return []
+
+    def _stop(self, processes: Sequence[psutil.Process]) -> None:
+        send_signal(processes, signal.SIGSTOP)
+        time.sleep(self.random.uniform(0.2, 4))
+        send_signal(processes, signal.SIGCONT)
 
 
 def run_campaign(home: Path, server: Any, faults: int, seed: int) -> Report:
     """Do so many faults, let everything settle, and judge."""
-    report, chance = Report(), random.Random(seed)
+    report = Report()
     with running_pair(home, server) as pair:
         ((began,),) = server.execute("SELECT clock_timestamp()")
+        harm = Harm(pair, report, seed)
         for _ in range(faults):
-            harm(pair, report, chance)
+            harm.inflict()
         wait_for(lambda: pair.leader() is not None, START_SECONDS)
         time.sleep(8)
         ((ended,),) = server.execute("SELECT clock_timestamp() - interval '6 seconds'")
-    # The rest has a daemon that starts nothing new, so that what runs can end.
-    settle(pair, server)
-    judge(pair, report, began, ended)
+        pair.end()
+        # The rest has a daemon that starts nothing new, so that what runs can end.
+        pair.settle()
+        judge(pair, report, began, ended)
     return report
-
-
-def settle(pair: Pair, server: Any) -> None:
-    """Let a paused daemon take over what the others left, until nothing is open."""
-    for name in NAMES:
-        text = (pair.home / name / "rae.toml").read_text().replace("max_parallel", "enabled = false\nmax_parallel")
-        (pair.home / name / "rae.toml").write_text(text)
-        pair.start(name)
-    is_over = f"SELECT count(*) FROM {SCHEMA}.documents WHERE kind = 'run'"
-    wait_for(lambda: not server.execute(is_over)[0][0], SETTLE_SECONDS)
-    pair.end()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

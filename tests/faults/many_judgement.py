@@ -1,0 +1,117 @@
+"""What `tests.faults.many` holds against each other at the end: the store, and what the attempts wrote."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from attrs import define, field
+from tests.faults.many_daemons import EXIT_CODES, SCHEMA, STEP_SECONDS, Note, Pair
+
+KEEPER_GONE_SECONDS = 8.0
+"""Time after the end of an attempt in which the death of its keeper may hide it, since a keeper may be stopped."""
+
+Key = tuple[str, str]
+
+
+@define
+class Report:
+    """The findings of a campaign; `violations` is empty if all is well."""
+
+    faults: Counter[str] = field(factory=Counter)
+    violations: list[str] = field(factory=list)
+    pauses: list[float] = field(factory=list)
+    runs: int = 0
+    states: Counter[str] = field(factory=Counter)
+    killed_workers: set[Key] = field(factory=set)
+    killed_keepers: list[tuple[str, float]] = field(factory=list)
+    """Daemons whose keeper was killed, and when."""
+
+    def text(self) -> str:
+        """Return it as lines."""
+        pauses = sorted(self.pauses)
+        named = ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items()))
+        states = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
+        lines = [
+            f"{sum(self.faults.values())} faults: {named}",
+            f"{self.runs} runs ({states}), {len(self.violations)} violations",
+        ]
+        if pauses:
+            p99 = pauses[min(int(len(pauses) * 0.99), len(pauses) - 1)]
+            median = pauses[len(pauses) // 2]
+            lines.append(
+                f"leader dead, stopped or cut off to next start elsewhere: {len(pauses)} times, median {median:.1f} s, "
+                f"p99 {p99:.1f} s, greatest {pauses[-1]:.1f} s"
+            )
+            lines.append("all pauses: " + " ".join(f"{pause:.1f}" for pause in pauses))
+        return "\n".join([*lines, *self.violations[:20]])
+
+
+def judge(pair: Pair, report: Report, began: datetime, ended: datetime) -> None:
+    """Add to a report what contradicts the promises, from the first fault to the last."""
+    query = f"SELECT log, body FROM {SCHEMA}.entries WHERE log IN ('runs', 'decisions')"
+    rows = [(log, json.loads(body)) for log, body in pair.server.execute(query)]
+    runs = [body for log, body in rows if log == "runs"]
+    report.runs = len(runs)
+    report.states = Counter(body["state"] for body in runs)
+    report.violations += _find_stuck(pair)
+    report.violations += _find_undecided(Counter((body["job"], _instant(body)) for _, body in rows), began, ended)
+    notes = pair.notes()
+    report.violations += _find_doubled(notes)
+    report.violations += _find_untrue(runs, notes, report)
+    report.violations += [f"{process.pid} is left, alive" for process in pair.workers()]
+
+
+def _instant(body: Any) -> datetime:
+    found = body.get("scheduled_for") or body.get("occurrence", {}).get("scheduled_for")
+    return datetime.fromisoformat(found)
+
+
+def _find_stuck(pair: Pair) -> Iterator[str]:
+    for (body,) in pair.server.execute(f"SELECT body FROM {SCHEMA}.documents WHERE kind = 'run'"):
+        yield f"stuck: {body[:300]}"
+
+
+def _find_undecided(decided: Counter[tuple[str, datetime]], began: datetime, ended: datetime) -> Iterator[str]:
+    """Yield the occurrences that have no decision, or more than one."""
+    for job, seconds in STEP_SECONDS.items():
+        step = timedelta(seconds=seconds)
+        at = min(at for name, at in decided if name == job)
+        at += max(-((at - began) // step), 0) * step
+        while at < ended:
+            if decided[job, at] != 1:
+                yield f"{job} at {at:%H:%M:%S}: decided {decided[job, at]} times"
+            at += step
+
+
+def _find_doubled(notes: list[Note]) -> Iterator[str]:
+    counts = Counter(note.key for note in notes if note.what == "begin")
+    yield from (f"began {count} times: {key}" for key, count in counts.items() if count > 1)
+    yield from (f"twins: {note.key}" for note in notes if note.what == "twin")
+
+
+def _find_untrue(runs: list[Any], notes: list[Note], report: Report) -> Iterator[str]:
+    """Yield runs whose end isn't the one that the last attempt had."""
+    begins = {note.key: note for note in notes if note.what == "begin"}
+    ends = {note.key: note for note in notes if note.what == "end"}
+    for body in runs:
+        job, state, code = body["job"], body["state"], body.get("exit_code", 0)
+        key = (body["id"], str(body.get("attempt", 0)))
+        begin, end = begins.get(key), ends.get(key)
+        if end is not None and state in ("succeeded", "failed") and code != EXIT_CODES[job]:
+            yield f"wrong exit status: {job} {key} {code}"
+        if end is None and state == "succeeded":
+            yield f"succeeded without an end: {job} {key}"
+        if begin is None or _lost_its_keeper(begin, end, report):
+            continue
+        is_killed = body.get("reason", {}).get("code") == "killed"
+        if state == "lost" or (state == "failed" and "exit_code" not in body and not is_killed):
+            yield f"lost, although its keeper lived: {job} {key} {body}"
+        elif end is None and state == "failed" and key not in report.killed_workers:
+            yield f"failed, although nothing harmed it: {job} {key} {body}"
+
+
+def _lost_its_keeper(begin: Note, end: Note | None, report: Report) -> bool:
+    last = float("inf") if end is None else end.at + KEEPER_GONE_SECONDS
+    return any(node == begin.node and begin.at - 1 <= at <= last for node, at in report.killed_keepers)
