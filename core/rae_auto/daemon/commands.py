@@ -28,7 +28,7 @@ from rae_auto.control.requests import (
 )
 from rae_auto.daemon.answers.edited_config import EditedConfig
 from rae_auto.daemon.answers.screen_commands import ScreenCommands
-from rae_auto.daemon.answers.status import DaemonFacts, read_status
+from rae_auto.daemon.answers.status import DaemonFacts, list_nodes, read_status
 from rae_auto.daemon.requesters import ORIGIN_ARGUMENTS, find_requester
 from rae_auto.engine.commands import ChangeOutbox
 from rae_auto.errors import BadRequest
@@ -151,7 +151,8 @@ class Commands:
         runtime, local_times = self._scheduler.runtime, flag(arguments, "local_times")
         unread = None if self._edited is None else await self._edited.find_problem()
         problems = _with_unread(self._problems(), unread)
-        return read_status(runtime, self._facts, problems, local_times=local_times)
+        status = read_status(runtime, self._facts, problems, local_times=local_times)
+        return status if runtime.membership is None else {**status, "nodes": await list_nodes(runtime.membership)}
 
     async def health(self, _: Arguments) -> Any:
         """Return the facts that tell whether the daemon works as it should."""

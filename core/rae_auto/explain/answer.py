@@ -245,7 +245,8 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
         if view.has_daemon:
             taken = f"; a new daemon took it over at {view.time(run.adopted_at)}" if run.adopted_at else ""
             place = f" on node {quote(run.node)}" if run.node else ""
-            return f"{name} has been {run.state}{place} since {since}{_because(run.cause)}{taken}", run.cause
+            silence = f"; {view.waiting[run.id][1]}" if run.id in view.waiting else ""
+            return f"{name} has been {run.state}{place} since {since}{_because(run.cause)}{taken}{silence}", run.cause
         return (
             f"{name} was {run.state} when the last daemon ended, since {since}{_because(run.cause)}",
             run.cause,

@@ -327,7 +327,8 @@ def _attempt_nodes(run: Run, view: JobView) -> Iterator[CheckNode]:
         result = YES if attempt.state is RunState.SUCCEEDED else NO
         yield CheckNode(f"attempt {attempt.number}", result, f"{attempt.end_text}")
     if run.state.active:
-        yield CheckNode(f"attempt {run.attempt}", UNKNOWN, run.state.text)
+        silence = f"; {view.waiting[run.id][1]}" if run.id in view.waiting else ""
+        yield CheckNode(f"attempt {run.attempt}", UNKNOWN, f"{run.state.text}{silence}")
     if run.adopted_at is not None:
         yield CheckNode("taken over", YES, f"by a new daemon at {view.time(run.adopted_at)}")
 

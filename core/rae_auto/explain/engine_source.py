@@ -35,9 +35,11 @@ class EngineSource:
         disabled_by: str = DISABLED_BY_CONFIGURATION,
         *,
         find_preparation_problem: Callable[[str], str | None] = lambda _: None,
+        describe_silence: Callable[[Run], str | None] = lambda _: None,
         local_times: bool = False,
     ) -> None:
         self._engine = engine
+        self._describe_silence = describe_silence
         self._find_problems = find_problems
         self.preparation_problem = find_preparation_problem
         self._moment = moment
@@ -76,7 +78,11 @@ class EngineSource:
     def waits(self, runs: Sequence[Run]) -> Mapping[str, Wait]:
         open_runs = [run.id for run in runs if self._engine.run(run.id) is not None]
         waits = {run: self._engine.waiting_for(run) for run in open_runs}
-        return {run: (by, by.describe(self.format_time)) for run, by in waits.items() if by is not None}
+        silences = {run.id: silence for run in runs if run.state.active and (silence := self._describe_silence(run))}
+        return {
+            **{run: (by, by.describe(self.format_time)) for run, by in waits.items() if by is not None},
+            **{run: (None, silence) for run, silence in silences.items()},
+        }
 
 
 async def explain_job(
@@ -108,6 +114,7 @@ async def explain_job(
         runtime.factory.trigger_problems,
         disabled_by,
         find_preparation_problem=runtime.executions.preparations.describe_problem,
+        describe_silence=lambda run: None if runtime.membership is None else runtime.membership.describe(run),
         local_times=local_times,
     )
     return explain(source, question, runs, decisions, requested_run)

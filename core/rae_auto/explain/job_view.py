@@ -55,7 +55,7 @@ class JobView:
     repeated: Sequence[SeenOccurrence] = ()
     """Occurrences that were reported more than once."""
     waiting: Mapping[str, Wait] = field(factory=dict)
-    """Why open runs wait, by their ids."""
+    """Why open runs wait, and why nothing is known of active ones, by their ids."""
     schedules: Mapping[str, Schedule] = field(factory=dict)
     unknown_starts: Mapping[str, str] = field(factory=dict)
     """Why the next instants of schedules are not known, by trigger id; those are not among `schedules`."""

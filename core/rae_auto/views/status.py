@@ -105,6 +105,7 @@ def status_lines(status: Mapping[str, Any], zone: tzinfo | None) -> list[str]:
         judge_health(status, zone).text,
         f"rae-auto {status['version']} (pid {status['pid']}) {status['state']}{_describe_role(status)}{file} "
         f"since {instant(status['started_at'], zone)}; state in {status['state_directory']}{_describe_plugins(status)}",
+        *_describe_nodes(status.get("nodes", ())),
     ]
 
 
@@ -112,6 +113,22 @@ def _describe_plugins(status: Mapping[str, Any]) -> str:
     """Return which store and which loggers are in use, as a clause; "" for a daemon that doesn't say it."""
     named = [("store", [status["store"]] if status.get("store") else []), ("log", status.get("loggers", ()))]
     return "".join(f"; {noun}: {', '.join(words)}" for noun, words in named if words)
+
+
+def _describe_nodes(nodes: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """Yield a line on the daemons that use the same store, if there are any besides the leader."""
+    others = [_describe_node(node) for node in nodes if node["role"] != "leads"]
+    if others:
+        yield f"{format_count(len(others), 'other node')}: {'; '.join(others)}"
+
+
+def _describe_node(node: Mapping[str, Any]) -> str:
+    name, place = quote(node["node"]), f"process {node['pid']} on {node['host']}"
+    if node["role"] == "stands by":
+        return f"{name} stands by ({place})"
+    if node["role"] == "silent":
+        return f"nothing heard of {name} for {node['silent_seconds']} s ({place})"
+    return f"{name} was declared dead ({place})"
 
 
 def describe_reload(answer: Mapping[str, Sequence[str]]) -> str:

@@ -1,6 +1,7 @@
 """Why: for a run, for none, and for a wait, in one line and the facts behind it."""
 
 import asyncio
+import json
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from rae_auto.api.plugin import Kind
 from rae_auto.engine.events import TriggerFired
 from rae_auto.engine.plan import JobOrigin
 from rae_auto.explain.answer import explain_now, explain_run
-from rae_auto.explain.collector import Question, explain
+from rae_auto.explain.collector import Question, collect, explain
 from rae_auto.explain.engine_source import EngineSource, explain_job
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.plugin_ref import TriggerRef
@@ -50,6 +51,16 @@ def test_why_a_run_is_active():
     w.trigger("a")
     assert "has been starting since" in explain_now(view_job(w)).answer
     assert "it was triggered by hand" in explain_now(view_job(w)).answer
+
+
+def test_why_says_of_which_node_nothing_is_heard():
+    w = world(a_job(hourly=False))
+    run = w.run(w.trigger("a"))
+    silence = "nothing has been heard of that node for 93 s"
+    source = EngineSource(w.engine, w.now, ZoneInfo("UTC"), describe_silence=lambda one: silence)
+    explanation = explain_run(run, collect(source, "a", [run], []))
+    assert explanation.answer.endswith(f"because it was triggered by hand; {silence}")
+    assert f"starting; {silence}" in json.dumps(explanation.record())
 
 
 def test_why_a_run_failed():

@@ -43,6 +43,20 @@ def test_daemon_that_waits_for_its_store_says_why() -> None:
     assert not judge_health(status, UTC).ok
 
 
+def test_leader_lists_who_stands_by_and_who_is_silent() -> None:
+    roles = {"nas-1": ("leads", 0), "pi-2": ("stands by", 1), "nuc-3": ("silent", 93), "old-4": ("declared dead", 900)}
+    nodes = [
+        {"node": name, "host": "home", "pid": 7, "role": role, "silent_seconds": silent}
+        for name, (role, silent) in roles.items()
+    ]
+    status = {**asyncio.run(commands().status({})), "state": "running", "node": "nas-1", "nodes": nodes}
+    assert status_lines(status, UTC)[2] == (
+        '3 other nodes: "pi-2" stands by (process 7 on home); nothing heard of "nuc-3" for 93 s (process 7 on home); '
+        '"old-4" was declared dead (process 7 on home)'
+    )
+    assert len(status_lines({**status, "nodes": nodes[:1]}, UTC)) == 2
+
+
 def test_leader_names_its_node() -> None:
     status = {**asyncio.run(commands().status({})), "state": "running", "node": "nas-1"}
     assert 'running, leads as node "nas-1",' in status_lines(status, UTC)[1]

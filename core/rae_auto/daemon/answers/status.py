@@ -18,6 +18,7 @@ from rae_auto.model.run import Run, RunState
 from rae_auto.registry.describe import summarize_plugin
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.runtime import Runtime
+from rae_auto.runtime.sharing.membership import Membership
 
 MAX_NEXT_JOBS = 10
 """The number of jobs in the list "next"."""
@@ -80,6 +81,20 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
         "notifiers": {name: summarize_plugin(notifier) for name, notifier in runtime.notifiers.items()},
         "problems": [*filter(None, [runtime.store_problem]), *runtime.job_problems, *notices, *problems],
     }
+
+
+async def list_nodes(membership: Membership) -> list[dict[str, Any]]:
+    """Return the nodes that use the same store: which leads, which stand by, and of which nothing was heard lately."""
+    return [
+        {
+            "node": state.known.node.name,
+            "host": state.known.node.host,
+            "pid": state.known.node.pid,
+            "role": state.role,
+            "silent_seconds": 0 if state.role == "leads" else round(state.known.silent_seconds),
+        }
+        for state in await membership.list_nodes()
+    ]
 
 
 def _is_notable(entry: JobEntry) -> bool:

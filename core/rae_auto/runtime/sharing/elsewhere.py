@@ -14,6 +14,7 @@ Until then the run stays as it is, nothing is started in its place, and `describ
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,12 @@ from rae_auto.runtime.sharing.nodes import is_gone
 SILENT_SECONDS = 10.0
 """Time after which a node of which nothing is heard counts as away; one that stands by is heard all the time."""
 
+LOOK_SECONDS = 2.0
+"""Time that a look at all nodes may take for somebody who asks for them."""
+
+FORGOTTEN_SECONDS = 86_400.0
+"""Time without a word after which a node that nothing waits for is no longer listed."""
+
 CHECK_SECONDS = 1.0
 """Time between two looks for proof, while there are attempts without."""
 
@@ -57,6 +64,14 @@ class LeaderParts:
     call: Callable[..., Any]
     """Calls a function in the store's thread; returns an awaitable."""
     max_output_bytes: Callable[[], int] | None = field(default=None)
+
+
+@frozen
+class NodeState:
+    """A node, and what it does: "leads", "stands by", "silent" or "declared dead"."""
+
+    known: KnownNode
+    role: str
 
 
 class Elsewhere:
@@ -91,15 +106,15 @@ class Elsewhere:
             self._tasks.start(self._send(run.node, request), name="cancel")
 
     def describe(self, run: Run) -> str | None:
-        """Return why nothing is known of an active run, as a sentence; None if it is looked after."""
+        """Return why nothing is known of an active run, as a clause; None if it is looked after."""
         known = self._known.get(run.node)
         if not any(one.id == run.id for one, _ in self._waiting.get(run.node, ())) or known is None:
             return None
         if known.silent_seconds < SILENT_SECONDS:
             return None
         return (
-            f'its attempt {run.attempt} is on node "{run.node}", of which nothing has been heard for '
-            f"{known.silent_seconds:.0f} s; nothing takes its place until that node is back or proven dead"
+            f"nothing has been heard of that node for {known.silent_seconds:.0f} s, and nothing takes the place of "
+            f"attempt {run.attempt} until the node is back or proven dead"
         )
 
     def problems(self) -> list[str]:
@@ -110,6 +125,24 @@ class Elsewhere:
             for node, runs in self._waiting.items()
             if runs and (known := self._known.get(node)) is not None and known.silent_seconds >= SILENT_SECONDS
         ]
+
+    async def list_nodes(self) -> list[NodeState]:
+        """Return all nodes of which something was heard within a day, or that are waited for, as of now if possible."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._look()
+        return [
+            NodeState(one, self._name_role(one))
+            for one in self._known.values()
+            if one.silent_seconds < FORGOTTEN_SECONDS or self._waiting.get(one.node.name)
+        ]
+
+    def _name_role(self, known: KnownNode) -> str:
+        if known.node.name == self._parts.node.name:
+            return "leads"
+        if known.fenced_at is not None:
+            return "declared dead"
+        return "stands by" if known.silent_seconds < SILENT_SECONDS else "silent"
 
     async def close(self) -> None:
         """Let go of what was adopted, which runs on."""
@@ -127,11 +160,7 @@ class Elsewhere:
 
     async def _settle(self) -> None:
         while any(self._waiting.values()):
-            try:
-                known = await self._parts.call(self._parts.store.nodes)
-            except StoreError:
-                known = ()
-            self._known = {one.node.name: one for one in known} or self._known
+            await self._look()
             for name in [name for name, runs in self._waiting.items() if runs]:
                 one = self._known.get(name)
                 if one is None:
@@ -141,6 +170,13 @@ class Elsewhere:
                 elif one.fenced_at is not None:
                     self._give_up(name)
             await asyncio.sleep(CHECK_SECONDS)
+
+    async def _look(self) -> None:
+        try:
+            known = await self._parts.call(self._parts.store.nodes)
+        except StoreError:
+            return
+        self._known = {one.node.name: one for one in known} or self._known
 
     async def _adopt(self, node: Node) -> None:
         """Look for the attempts of a node of this machine whose daemon is gone, in its directory."""

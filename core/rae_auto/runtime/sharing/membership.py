@@ -19,7 +19,7 @@ from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.repository import Repository
-from rae_auto.runtime.sharing.elsewhere import Elsewhere, LeaderParts
+from rae_auto.runtime.sharing.elsewhere import Elsewhere, LeaderParts, NodeState
 from rae_auto.runtime.sharing.nodes import identify_node
 from rae_auto.runtime.sharing.server_clock import ServerClock
 from rae_auto.runtime.sharing.standby import StandbyDuty
@@ -89,8 +89,12 @@ class Membership:
         return [] if self._elsewhere is None else self._elsewhere.problems()
 
     def describe(self, run: Run) -> str | None:
-        """Return why nothing is known of an active run; None if it is looked after."""
+        """Return why nothing is known of an active run, as a clause; None if it is looked after."""
         return None if self._elsewhere is None else self._elsewhere.describe(run)
+
+    async def list_nodes(self) -> list[NodeState]:
+        """Return the nodes that use the store, this one included."""
+        return [] if self._elsewhere is None else await self._elsewhere.list_nodes()
 
     async def close(self) -> None:
         """Let go of the attempts of other nodes."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from attrs import evolve
 
 from rae_auto.api.shared_store import KnownNode, Node, NodeMessage
@@ -93,7 +94,29 @@ def test_run_of_a_silent_node_waits_and_says_so() -> None:
     assert asyncio.run(play(store, look, has_described)) == []
     text = described[-1]
     assert text is not None
-    assert 'on node "nas-1", of which nothing has been heard for 600 s' in text
+    assert text.startswith("nothing has been heard of that node for 600 s, and nothing takes the place of attempt 1")
+
+
+@pytest.mark.parametrize(
+    ("node", "facts", "role"),
+    [
+        (OWN, {"silent_seconds": 0.0}, "leads"),
+        (OTHER, {"silent_seconds": 2.0}, "stands by"),
+        (OTHER, {"silent_seconds": 600.0}, "silent"),
+        (OTHER, {"silent_seconds": 600.0, "fenced_at": NOON}, "declared dead"),
+        (evolve(OTHER, name="old-3"), {"silent_seconds": 90_000.0}, None),
+    ],
+)
+def test_nodes_are_listed_with_what_they_do(node: Node, facts: Any, role: str | None) -> None:
+    store, tasks = FakeStore(), list["asyncio.Task[Any]"]()
+    store.known = KnownNode(node=node, seen_at=NOON, **facts)
+
+    def look(elsewhere: Elsewhere) -> None:
+        tasks.append(asyncio.create_task(elsewhere.list_nodes()))
+
+    asyncio.run(play(store, look, lambda _: tasks[0].done()))
+    listed = [(state.known.node.name, state.role) for state in tasks[0].result()]
+    assert listed == ([] if role is None else [(node.name, role)])
 
 
 def test_run_of_a_node_that_was_declared_dead_is_lost() -> None:
