@@ -16,7 +16,7 @@ from network import HOST_ADDRESS, Network, describe_obstacle
 from rae_executor_ssh import SshExecutor, host_link
 
 from conftest import SshServer, find_sshd
-from rae_auto.api import Execution
+from rae_auto.api import Execution, NeverStarted
 from rae_auto.model.run import Result
 
 CUT_SECONDS = float(os.environ.get("RAE_CUT_SECONDS", "0"))
@@ -89,12 +89,16 @@ def test_vanished_packets_double_nothing_and_hide_no_end(
         await until(lambda: not adopted.is_out_of_reach)
         (Path(running.job.cwd) / "go7").touch()
         results = [await execution.wait() for execution in (*executions, adopted)]
-        assert [isinstance(result, Result) and result.exit_code for result in results] == [7, 8, 9, 7]
-        assert [starts(attempt) for attempt in (running, ending, sent)] == [1, 1, 1]
+        codes = [result.exit_code if isinstance(result, Result) else result for result in results]
+        assert [codes[0], codes[1], codes[3]] == [7, 8, 7]
+        assert [starts(attempt) for attempt in (running, ending)] == [1, 1]
+        # Where both requests arrive at once, one may find the other's directory before there is a keeper.
+        assert (codes[2], starts(sent)) in ((9, 1), (NeverStarted(), 0))
         print(f"noticed after {noticed:.1f} s; all ends known {time.monotonic() - mended_at:.1f} s after the mending")
         # What was under way when packets vanished may arrive later still, and starts nothing.
+        before = starts(sent)
         await asyncio.sleep(1.0)
-        assert starts(sent) == 1
+        assert starts(sent) == before
         await first.close()
         await second.close()
 
