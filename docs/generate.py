@@ -15,7 +15,9 @@ import click
 
 from rae_auto import __version__
 from rae_auto.api.plugin import Kind, Plugin
-from rae_auto.cli.program import COMMAND_GROUPS, PLUGIN_SECTION, program
+from rae_auto.cli.command_index import COMMAND_GROUPS
+from rae_auto.cli.plain.help_page import EPILOG, PLUGIN_SECTION
+from rae_auto.cli.program import program
 from rae_auto.errors import PluginUnavailable
 from rae_auto.registry import Registry
 from rae_auto.registry.describe import describe
@@ -88,7 +90,7 @@ def manual() -> str:
         title: [pair for name in names for pair in found if pair[0].split()[1] == name]
         for title, names in sections().items()
     }
-    return man_page(__version__, by_section, program.epilog or "")
+    return man_page(__version__, by_section, EPILOG)
 
 
 def command_table() -> str:

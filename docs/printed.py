@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from rae_auto.cli.program import run
+from rae_auto.cli.entry import run
 
 COLUMNS = 100
 

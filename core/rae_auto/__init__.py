@@ -1,9 +1,9 @@
 """rae-auto: runs people's automations on their own machine. The public names, imported when first used."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from rae_auto._version import __version__
+
+TYPE_CHECKING = False
+"""That of `typing`, whose import takes a quarter of what `rae-auto --version` does."""
 
 if TYPE_CHECKING:
     from rae_auto.api.events import Event as Event
@@ -75,10 +75,13 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME_OF]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'rae_auto' has no attribute {name!r}")
-    return getattr(import_module(_HOME_OF[name]), name)
+    from importlib import import_module
+
+    found: object = getattr(import_module(_HOME_OF[name]), name)
+    return found
 
 
 def __dir__() -> list[str]:

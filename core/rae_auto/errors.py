@@ -33,7 +33,10 @@ Each error also inherits the built-in error that a caller would expect (in paren
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class SchedulerError(Exception):
@@ -64,7 +67,7 @@ class NotStarted(SchedulerError):
     """A requested run that a policy refused; `reason` is the code of the decision."""
 
     def __init__(
-        self, message: str, reason: str = "", describe: Callable[[Callable[[datetime], str]], str] | None = None
+        self, message: str, reason: str = "", describe: "Callable[[Callable[[datetime], str]], str] | None" = None
     ) -> None:
         """`describe` returns the message with instants as a function shows them."""
         super().__init__(message)

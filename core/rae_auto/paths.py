@@ -10,12 +10,6 @@ from rae_auto.platforms.base_directories import base_directories
 from rae_auto.platforms.file_rights import file_rights
 
 CONFIG_NAME = "rae.toml"
-DIRECTORY_VARIABLE = "RAE_PLUGINS_DIR"
-"""The variable of the environment with folders of plugins that are single files, as --plugins-dir sets it."""
-
-DISABLED_VARIABLE = "RAE_DISABLED_PLUGINS"
-"""The variable of the environment with plugins that are not used, as --no-plugin sets it."""
-
 MAX_SOCKET_PATH_BYTES = 100
 """A little less than the 104 to 108 bytes of `sun_path` in unix(7)."""
 
@@ -38,8 +32,8 @@ def state_directory(config: Path | None = None) -> Path:
     return base_directories(home_directory).state
 
 
-_TABLE_HEADER = re.compile(r"^[ \t]*\[.*\][ \t]*(#.*)?$", re.MULTILINE)
-_STATE_KEY = re.compile(r"""^[ \t]*(state|"state"|'state')[ \t]*=.*$""", re.MULTILINE)
+_TABLE_HEADER = r"(?m)^[ \t]*\[.*\][ \t]*(#.*)?$"
+_STATE_KEY = r"""(?m)^[ \t]*(state|"state"|'state')[ \t]*=.*$"""
 
 
 def configured_state_directory(config: Path) -> Path | None:
@@ -68,8 +62,10 @@ def _find_state_line(config: Path) -> tuple[int, str] | None:
         text = config.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    header = _TABLE_HEADER.search(text)
-    line = _STATE_KEY.search(text, 0, header.start() if header else len(text))
+    if "state" not in text:
+        return None
+    header = re.search(_TABLE_HEADER, text)
+    line = re.search(_STATE_KEY, text[: header.start()] if header else text)
     return None if line is None else (text.count("\n", 0, line.start()) + 1, line.group())
 
 

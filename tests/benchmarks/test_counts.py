@@ -5,12 +5,16 @@ expensive, and either finds a way without or raises the bound with a reason in t
 """
 
 import asyncio
+import contextlib
 import gc
+import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,7 +39,7 @@ try:
     main()
 except SystemExit:
     pass
-print(len(sys.modules), file=sys.stderr)
+print(len(sys.modules), *sorted(sys.modules), file=sys.stderr)
 """
 
 
@@ -52,13 +56,61 @@ class CountingStore(SqliteStore):
         super().commit(changes)
 
 
-@pytest.mark.parametrize(("command", "most"), [("--version", 75), ("--help", 200), ("status", 190), ("history", 510)])
-def test_command_imports_few_modules(command: str, most: int, tmp_path: Path) -> None:
-    variables = {**os.environ, "RAE_STATE_DIR": str(tmp_path / "state"), "HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", COUNTED_COMMAND, command], capture_output=True, text=True, cwd=tmp_path, env=variables
-    )
-    assert int(done.stderr.splitlines()[-1]) <= most
+ANSWERS = {
+    "ping": {"config": None, "timezone": "Europe/Berlin"},
+    "history": [],
+    "status": {
+        **dict.fromkeys(("problems", "failed", "overdue", "running", "waiting", "paused", "skips", "next"), ()),
+        "state": "running",
+        "enabled": True,
+        "jobs": 0,
+        "disabled": (),
+        "config": None,
+        "version": "1",
+        "pid": 1,
+        "started_at": "2026-11-29T00:00:00+00:00",
+        "state_directory": "/",
+        "pauses": {},
+    },
+}
+"""Answers of a daemon that has nothing to do."""
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """The state directory of a daemon that answers, but does nothing else."""
+    path = tmp_path / "state"
+    path.mkdir()
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path / "control.sock"))
+    listening.listen()
+
+    def answer() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with connection, connection.makefile("rwb", buffering=0) as lines:
+                    for line in lines:
+                        result = ANSWERS[json.loads(line)["command"]]
+                        lines.write(json.dumps({"id": 1, "result": result}).encode() + b"\n")
+
+    answering = threading.Thread(target=answer)
+    answering.start()
+    yield path
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+    answering.join()
+
+
+@pytest.mark.parametrize(("command", "most"), [("--version", 45), ("--help", 95), ("status", 145), ("history", 145)])
+def test_command_imports_few_modules(command: str, most: int, state: Path, tmp_path: Path) -> None:
+    variables = {**os.environ, "RAE_STATE_DIR": str(state), "HOME": str(tmp_path), "COVERAGE_PROCESS_START": ""}
+    code = [sys.executable, "-c", COUNTED_COMMAND, command]
+    done = subprocess.run(code, capture_output=True, text=True, cwd=tmp_path, env=variables)
+    *said, modules = done.stderr.splitlines()
+    assert said == (["rae-auto: no runs on record"] if command == "history" else [])
+    assert done.stdout if command != "history" else not done.stdout
+    assert int(modules.split()[0]) <= most, modules
 
 
 def test_one_run_alone_takes_three_commits(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pluggy
 
 from rae_auto import hookspecs
-from rae_auto.cli.program import _EXIT_CODES
+from rae_auto.cli.failures import EXIT_CODES
 from rae_auto.model.expectations import Overdue, Overrun
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ def test_every_variable_of_the_environment_is_on_its_page() -> None:
 
 def test_every_exit_code_is_on_its_page() -> None:
     page = (DOCS / "reference" / "exit-codes.md").read_text()
-    assert {code for _, code in _EXIT_CODES if f"\n## {code}\n" not in page} == set()
+    assert {code for _, code in EXIT_CODES if f"\n## {code}\n" not in page} == set()
 
 
 def test_every_message_of_the_event_stream_is_on_its_page() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rae_auto.cli.program import COMMANDS
+from rae_auto.cli.command_index import COMMANDS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "rae-auto.1"
 

@@ -33,7 +33,7 @@ BLOCKED_TIMERS = ("setitimer", "getitimer", "ITIMER_REAL", "pthread_sigmask", "s
 
 PRELOADED = (
     "asyncio", "attrs", "cattrs", "cattrs.preconf.json", "click", "concurrent.futures", "croniter", "dateutil.rrule",
-    "email.message", "getpass", "http.client", "http.server", "importlib_metadata", "json", "logging.handlers",
+    "email.message", "getpass", "http.client", "http.server", "json", "logging.handlers",
     "loguru", "multiprocessing", "pathlib", "platform", "pluggy", "psutil", "queue", "selectors", "shutil", "smtplib",
     "sqlite3", "ssl", "subprocess", "tempfile", "threading", "tomllib", "tomli_w", "urllib.request", "uuid",
     "watchdog.events", "watchdog.observers", "webbrowser", "zoneinfo", "h11", "rich.console", "rich.live", "rich.table",

@@ -10,7 +10,7 @@ from typing import Any
 
 _COMMANDS = """
 import contextlib, io, json, sys
-from rae_auto.cli.program import run
+from rae_auto.cli.entry import run
 found = []
 for arguments in json.loads(sys.argv[1]):
     sys.stdout = out = io.StringIO()

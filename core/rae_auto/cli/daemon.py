@@ -1,30 +1,16 @@
 """The commands run, stop, reload and status: the daemon itself."""
 
-from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
-
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import connect, zone_of
-from rae_auto.control.client import Client, is_daemon_running
+from rae_auto.cli.plain.status import show_status
+from rae_auto.cli.queries import connect
+from rae_auto.control.client import is_daemon_running
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.paths import find_config, state_directory
-from rae_auto.views.status import (
-    OPTIONAL_STATUS_HEADERS,
-    STATUS_HEADERS,
-    describe_reload,
-    problem_lines,
-    status_lines,
-    status_record,
-    status_rows,
-)
-from rae_auto.views.tables import on_terminal, print_json, show_table, style
-
-COUNTDOWN_SECONDS = 1.0
-"""Time between updates of 'status --watch' while nothing happens."""
+from rae_auto.views.status import describe_reload
+from rae_auto.views.tables import print_json
 
 
 @click.command("run")
@@ -101,21 +87,7 @@ def status_command(config: str | None, json_: bool, watch: bool, badge: str | No
             raise click.UsageError("--badge goes with neither --json nor --watch")
         click.echo(_read_badge(config, badge), nl=False)
         return
-    with connect(config) as client:
-        status = _read_status(client, json_)
-        if on_terminal() and not json_:
-            _show_absence(client, status)
-        _show(status, zone_of(client), json_)
-        if watch:
-            _watch(client, status, config, json_)
-
-
-def _show_absence(client: Client, status: dict[str, Any]) -> None:
-    from rae_auto.cli.interactive.absence import describe_absence  # lazy: start-up
-
-    absence = describe_absence(client, Path(status["state_directory"]))
-    if absence is not None:
-        click.echo(escape_line(absence))
+    show_status(config=config, json_=json_, watch=watch)
 
 
 def _read_badge(config: str | None, job: str) -> str:
@@ -129,37 +101,3 @@ def _read_badge(config: str | None, job: str) -> str:
         click.echo(UNREACHABLE.svg(), nl=False)
         raise
     return badge.svg()
-
-
-def _read_status(client: Client, json_: bool) -> dict[str, Any]:
-    status: dict[str, Any] = client.call("status", local_times=not json_)
-    return status
-
-
-def _watch(client: Client, status: dict[str, Any], config: str | None, json_: bool) -> None:
-    """Show the status again whenever something happens, and count down meanwhile on a terminal."""
-    is_redrawn = on_terminal() and not json_
-    with connect(config) as listener:
-        listener.subscribe()
-        while True:
-            happened = listener.wait_for_event(COUNTDOWN_SECONDS if is_redrawn else None)
-            if happened is None:
-                return
-            if happened:
-                status = _read_status(client, json_)
-            if is_redrawn:
-                click.clear()
-            _show(status, zone_of(client), json_)
-
-
-def _show(status: dict[str, Any], zone: ZoneInfo, json_: bool) -> None:
-    if json_:
-        print_json(status_record(status, zone))
-        return
-    for line in status_lines(status, zone):
-        click.echo(escape_line(line))
-    for line in problem_lines(status):
-        click.echo(style(escape_line(line), fg="red"))
-    rows = status_rows(status, zone)
-    if rows:
-        show_table(STATUS_HEADERS, rows, optional=OPTIONAL_STATUS_HEADERS)

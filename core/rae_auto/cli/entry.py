@@ -1,9 +1,12 @@
 """The entry point of `rae-auto`."""
 
 import sys
-from io import TextIOWrapper
 
 from rae_auto._version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def main() -> int:
@@ -12,12 +15,31 @@ def main() -> int:
     0 done, 1 refused or failed, 2 bad usage or configuration, 3 no daemon.
     """
     if sys.argv[1:] == ["--version"]:
-        # Scripts ask for this often; everything else has to import click.
+        # Scripts ask for this often; everything else has to import more.
         sys.stdout.write(f"rae-auto {__version__}\n")
         return 0
-    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+    if getattr(sys.stdout, "errors", None) == "strict":
         # Standard error does so by itself: in a locale without UTF-8 a character that is missing there ends no command.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    from rae_auto.cli.program import run
-
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     return run(sys.argv[1:])
+
+
+def run(arguments: list[str]) -> int:
+    """Run the program with these arguments and return the exit code."""
+    from rae_auto.cli.plain.calls import find_call  # lazy: start-up
+
+    call = find_call(arguments)
+    if call is None:
+        from rae_auto.cli.program import run as run_any  # lazy: start-up
+
+        return run_any(arguments)
+    return _run_plain(arguments, call)
+
+
+def _run_plain(arguments: list[str], call: "Callable[[], object]") -> int:
+    # lazy: start-up
+    from rae_auto.cli.failures import run_reporting
+    from rae_auto.cli.plugin_commands.output import separate_plugin_output
+
+    separate_plugin_output()
+    return run_reporting(arguments, call)

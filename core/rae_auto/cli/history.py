@@ -5,13 +5,11 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.plain.history import show_history
 from rae_auto.cli.queries import query
 from rae_auto.views.explanations import check_lines, explanation_lines
-from rae_auto.views.runs import OPTIONAL_RUN_HEADERS, RUN_HEADERS, merge_history, run_rows
 from rae_auto.views.statistics import STATISTICS_HEADERS, statistics_rows
 from rae_auto.views.tables import print_json, show_table
-
-MAX_LIMIT = 100_000
 
 
 @click.command("history")
@@ -31,34 +29,12 @@ MAX_LIMIT = 100_000
 @options.config
 @options.as_json
 @options.headers
-def history_command(
-    job: str | None,
-    states: tuple[str, ...],
-    decisions: bool,
-    limit: int,
-    config: str | None,
-    json_: bool,
-    **bounds: Any,
-) -> None:
+def history_command(**arguments: Any) -> None:
     """Show runs, the newest first. Works without a daemon.
 
     Example: rae-auto history backup --state failed
     """
-    # One more, to know whether there are more.
-    arguments = {"job": job, **bounds, "limit": min(limit + 1, MAX_LIMIT), "local_times": not json_}
-    found, zone = query("history", {**arguments, "states": list(states)}, config)
-    if decisions and (not states or "skipped" in states):
-        found = merge_history(found, query("decisions", arguments, config).value)
-    shown = found[:limit]
-    if json_:
-        print_json(shown)
-    elif shown:
-        show_table(RUN_HEADERS, run_rows(shown, zone), optional=OPTIONAL_RUN_HEADERS)
-    else:
-        click.echo("rae-auto: no runs on record", err=True)
-    if len(found) > limit and not json_:
-        text = f"showing the newest {limit}; there are more, and 'rae-auto history --limit N' shows so many"
-        click.echo(f"rae-auto: {text}", err=True)
+    show_history(**arguments)
 
 
 @click.command("stats")

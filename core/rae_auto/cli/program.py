@@ -1,35 +1,20 @@
 """The group of all commands. Each is imported when it is called, and its errors become one line and an exit code."""
 
-import json
 import os
-import re
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
-from rae_auto.cli.command_index import COMMAND_GROUPS, COMMANDS
-from rae_auto.cli.plugin_commands.index import find_plugin_commands, summarize
+from rae_auto.cli.command_index import COMMANDS
+from rae_auto.cli.failures import fail, run_reporting
+from rae_auto.cli.plain.help_page import OPTIONS, format_help
+from rae_auto.cli.plugin_commands.index import find_plugin_commands
 from rae_auto.cli.plugin_commands.output import is_plugin_output_kept_apart, separate_plugin_output
 from rae_auto.cli.usage import CommandGroup, describe_usage_error
-from rae_auto.errors import BadRequest, ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
-from rae_auto.model.primitives.escaping import escape_text
-from rae_auto.paths import DIRECTORY_VARIABLE, DISABLED_VARIABLE, HomeUnknown
-
-_EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
-    (ConfigError, 2),
-    (InvalidJob, 2),
-    (DaemonUnreachable, 3),
-    (SchedulerError, 1),
-    (OSError, 1),
-)
-
+from rae_auto.entry_points import DIRECTORY_VARIABLE, DISABLED_VARIABLE
 
 _PLUGIN_OPTIONS = ("--plugins-dir", "--no-plugin")
-
-PLUGIN_SECTION = "From plugins"
-"""The title under which the help shows the commands that plugins add."""
 
 
 class Program(CommandGroup):
@@ -50,12 +35,8 @@ class Program(CommandGroup):
         assert isinstance(command, click.Command)
         return command
 
-    def command_sections(self) -> dict[str, list[str]]:
-        own = {title: list(commands) for title, commands in COMMAND_GROUPS.items()}
-        return {**own, PLUGIN_SECTION: list(find_plugin_commands())}
-
-    def summary_of(self, ctx: click.Context, name: str) -> str:
-        return COMMANDS[name].summary if name in COMMANDS else summarize(find_plugin_commands()[name])
+    def get_help(self, ctx: click.Context) -> str:
+        return format_help(ctx.terminal_width)
 
 
 def _get_plugin_command(name: str) -> click.Command:
@@ -64,27 +45,9 @@ def _get_plugin_command(name: str) -> click.Command:
     return get_plugin_command(name)
 
 
-EPILOG = """
-\b
-Configuration: the file of --config, or the nearest rae.toml here or in a
-parent directory, or else rae.toml in your configuration directory
-(on Linux ~/.config/rae-auto/rae.toml).
-
-\b
-State: the directory that the environment variable RAE_STATE_DIR names, or
-else the key state of the configuration, or else your state directory
-(on Linux ~/.local/state/rae-auto).
-
-\b
-'rae-auto COMMAND --help' explains a command, with an example. Without a
-command you get the status if a daemon is running, else this help.
-"""
-
-
 @click.group(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=EPILOG,
     invoke_without_command=True,
 )
 @click.version_option(package_name="rae-auto", message="rae-auto %(version)s")
@@ -95,7 +58,7 @@ command you get the status if a daemon is running, else this help.
     expose_value=False,
     is_eager=True,
     callback=lambda _context, _parameter, given: add_to_environment(DIRECTORY_VARIABLE, os.pathsep, given),
-    help="Use the plugins in this folder too: single files NAME.py.",
+    help=OPTIONS["--plugins-dir DIR"],
 )
 @click.option(
     "--no-plugin",
@@ -104,19 +67,15 @@ command you get the status if a daemon is running, else this help.
     expose_value=False,
     is_eager=True,
     callback=lambda _context, _parameter, given: add_to_environment(DISABLED_VARIABLE, ",", given),
-    help="Don't use a plugin: its name, KIND:NAME, or its distribution.",
+    help=OPTIONS["--no-plugin NAME"],
 )
 @click.pass_context
 def program(context: click.Context) -> None:
-    """Run your automations on your own machine.
-
-    Write a rae.toml (rae-auto init), check it (rae-auto check, rae-auto simulate) and run it (rae-auto run).
-    """
+    """Run a command; without one, show the status of a daemon that is running, or else the help."""
     if context.invoked_subcommand is None:
         from rae_auto.cli.interactive.overview import show_overview  # lazy: start-up
 
-        if not show_overview():
-            click.echo(context.get_help(), color=context.color)
+        show_overview()
 
 
 def add_to_environment(variable: str, separator: str, given: Sequence[str]) -> None:
@@ -148,54 +107,15 @@ def run(arguments: list[str]) -> int:
     arguments = _move_to_front(arguments)
     if is_plugin_output_kept_apart(arguments):
         separate_plugin_output()
+    return run_reporting(arguments, lambda: _run(arguments))
+
+
+def _run(arguments: list[str]) -> object:
     try:
-        result = program.main(arguments, prog_name="rae-auto", standalone_mode=False)
+        return program.main(arguments, prog_name="rae-auto", standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.Abort:
         return 130
     except click.ClickException as error:
-        return _fail(arguments, "BadUsage", describe_usage_error(error), 2)
-    except BrokenPipeError:
-        # The reader has closed the pipe; without this Python would report it again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except (SchedulerError, OSError) as error:
-        return _report(arguments, error)
-    except RuntimeError as error:
-        # Raised by `Path.expanduser` for each path from ~ on, all over the program.
-        if "home directory" not in str(error):
-            raise
-        return _fail(arguments, "HomeUnknown", str(HomeUnknown()), 1)
-    except ExceptionGroup as group:
-        # A command that does the same for several jobs has an error for each that failed.
-        return max(_report(arguments, error) for error in group.exceptions)
-    return result if isinstance(result, int) else 0
-
-
-def _report(arguments: list[str], error: Exception) -> int:
-    """Print an error and return its exit code."""
-    if isinstance(error, BadRequest):
-        # The daemon names the argument of the request, and the command line has an option for it.
-        message = re.sub(r"^(since|until|before|at): ", r"--\1: ", str(error))
-        return _fail(arguments, type(error).__name__, message, 2)
-    code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
-    return _fail(arguments, type(error).__name__, _text(error), code)
-
-
-def _fail(arguments: list[str], kind: str, message: str, code: int) -> int:
-    if "--json" in arguments:
-        click.echo(json.dumps({"error": {"kind": kind, "message": message}}), err=True)
-    else:
-        for line in message.splitlines():
-            click.echo(f"rae-auto: {escape_text(line)}", err=True)
-    return code
-
-
-def _text(error: Exception) -> str:
-    if isinstance(error, OSError) and not isinstance(error, SchedulerError):
-        file = f"{error.filename}: " if error.filename else ""
-        return f"{file}{error.strerror or error}"
-    return str(error)
+        return fail(arguments, "BadUsage", describe_usage_error(error), 2)

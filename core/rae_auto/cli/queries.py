@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-import click
-
-from rae_auto.cli import options
+from rae_auto.cli.failures import print_once
 from rae_auto.control.client import ANSWER_TIMEOUT_SECONDS, Client
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.zones import LOCAL, zone
 from rae_auto.paths import find_config, is_same_config, state_directory
+from rae_auto.views.tables import print_text
 
 if TYPE_CHECKING:
     from rae_auto.offline.project import Project
@@ -70,6 +69,7 @@ def query(
             where = zone_of(client)
             return Answer(client.call(command, **_with_instants(arguments, where)), where)
     except DaemonUnreachable:
+        from rae_auto.cli import options  # lazy: start-up
         from rae_auto.offline import queries  # lazy: start-up
 
         project = options.load_project(config, for_reading=True)
@@ -83,6 +83,8 @@ def ask_project(config: str | None, answer: "Callable[[Project], T]", problem: D
 
     Errors: the problem itself, if there is no configuration to ask.
     """
+    from rae_auto.cli import options  # lazy: start-up
+
     if find_config(config) is None:
         raise problem
     project = options.load_project(config, for_reading=True)
@@ -90,7 +92,7 @@ def ask_project(config: str | None, answer: "Callable[[Project], T]", problem: D
     print_notices(project)
     others = isinstance(problem, OtherDaemonRuns)
     text = f"{problem}; added jobs are those of both" if others else "no daemon is running; 'rae-auto run' starts one"
-    click.echo(f"rae-auto: {text}", err=True)
+    print_text(f"rae-auto: {text}", err=True)
     return Answer(found, project.zone)
 
 
@@ -102,6 +104,8 @@ def _with_instants(arguments: dict[str, Any], where: ZoneInfo) -> dict[str, Any]
     given = {name: arguments[name] for name in _TIMES if isinstance(arguments.get(name), str)}
     if not given:
         return arguments
+    from rae_auto.cli import options  # lazy: start-up
+
     times = {name: options.read_time(f"--{name}", text, where) for name, text in given.items()}
     # Which of several instants is meant depends on the records, as far as a question is about one time.
     exact = {name: time.instants[0].isoformat() for name, time in times.items() if name != "at" or not time.remark}
@@ -115,9 +119,5 @@ def zone_of(client: Client) -> ZoneInfo:
 
 def print_notices(project: "Project") -> None:
     """Print what an offline command found out about the file and the store to the standard error, each once."""
-    context = click.get_current_context(silent=True)
-    printed: set[str] = set() if context is None else context.meta.setdefault("rae_auto.notices", set())
     for notice in project.notices:
-        if notice not in printed:
-            click.echo(f"rae-auto: {escape_line(notice)}", err=True)
-        printed.add(notice)
+        print_once(escape_line(notice))

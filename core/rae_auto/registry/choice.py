@@ -16,9 +16,9 @@ from typing import Self
 
 from attrs import frozen
 
+from rae_auto.entry_points import DIRECTORY_VARIABLE, DISABLED_VARIABLE
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.paths import DIRECTORY_VARIABLE, DISABLED_VARIABLE
 from rae_auto.registry.index import PluginInfo
 
 ONLY_VARIABLE = "RAE_PLUGINS"

@@ -1,15 +1,15 @@
 """Which plugins are installed, read from the entry points without importing any of them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from importlib import invalidate_caches
 from pathlib import Path
-from typing import Any
 
 from attrs import frozen
 
 from rae_auto.api.plugin import Kind
+from rae_auto.entry_points import read_entry_points
 from rae_auto.model.primitives.formatting import quote
 
 
@@ -79,28 +79,14 @@ GROUPS: Mapping[Kind, str] = {kind: f"rae_auto.{kind}s" for kind in Kind}
 @lru_cache(maxsize=1)
 def installed() -> tuple[PluginInfo, ...]:
     """All entry points of all groups, sorted by kind and name. Looked up once: a scan takes milliseconds."""
-    # Late: a command that names no plugin needs neither the package nor the scan.
-    from importlib_metadata import entry_points
-
-    # All groups in one scan, and each distribution's metadata parsed once: both took most of the time of this.
-    points = list(_of_groups(entry_points()))
-    distributions = {id(point.dist): point.dist for _, point in points}
-    names = {key: _name_and_version(distribution) for key, distribution in distributions.items()}
-    found = {PluginInfo(kind, point.name, point.value, *names[id(point.dist)]) for kind, point in points}
+    kinds = {group: kind for kind, group in GROUPS.items()}
+    found = {
+        PluginInfo(kinds[point.group], point.name, point.value, point.distribution, point.version)
+        for point in read_entry_points()
+        if point.group in kinds
+    }
     order = list(Kind)
     return tuple(sorted(found, key=lambda info: (order.index(info.kind), info.name, info.distribution)))
-
-
-def _of_groups(points: Iterable[Any]) -> Iterator[tuple[Kind, Any]]:
-    kinds = {group: kind for kind, group in GROUPS.items()}
-    return ((kinds[point.group], point) for point in points if point.group in kinds)
-
-
-def _name_and_version(distribution: Any) -> tuple[str, str]:
-    if not distribution:
-        return "unknown", "?"
-    metadata = distribution.metadata
-    return metadata["Name"], metadata["Version"]
 
 
 def forget_installed() -> None:

@@ -1,21 +1,25 @@
 """Tables that fit the terminal, whole tables in a pipe, and JSON for programs."""
 
-import json
-import shutil
+import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from datetime import tzinfo
-from typing import Any
-
-import click
+from typing import TYPE_CHECKING
 
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.toolkit.terminals import can_color
 from rae_auto.views.table_layout import EMPTY, align_rows, fit_rows, shown_columns
-from rae_auto.views.times import dated_time, local_and_relative_time, local_time
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 NARROW_WIDTH = 80
 """In a terminal with fewer columns instants are shown without their distance from now."""
+
+DEFAULT_WIDTH = 80
+"""The columns of a terminal that doesn't say how many it has."""
+
+_BOLD, _DIM, _RED, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
+_CLEAR_SCREEN = "\x1b[2J\x1b[1;1H"
 
 
 def on_terminal() -> bool:
@@ -23,9 +27,27 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def style(text: str, **look: Any) -> str:
-    """Return the text as `click.style` makes it look, or plain where colors aren't wanted."""
-    return click.style(text, **look) if can_color(sys.stdout) else text
+def print_text(text: str, *, err: bool = False, end: str = "\n") -> None:
+    """Print a text immediately, or to standard error; without a stream, as in a program without a console, nowhere.
+
+    It does what `click.echo` does with a text, without importing click, which takes as long as a whole short command.
+    """
+    stream = sys.stderr if err else sys.stdout
+    if stream is not None:
+        stream.write(text + end)
+        stream.flush()
+
+
+def style(text: str, *, bold: bool = False, dim: bool = False, red: bool = False) -> str:
+    """Return the text as it is to look, or plain where colors aren't wanted."""
+    codes = "".join(code for code, wanted in ((_RED, red), (_BOLD, bold), (_DIM, dim)) if wanted)
+    return f"{codes}{text}{_RESET}" if codes and can_color(sys.stdout) else text
+
+
+def clear() -> None:
+    """Clear the screen of a terminal."""
+    if on_terminal():
+        print_text(_CLEAR_SCREEN, end="")
 
 
 def use_headers(wanted: bool) -> None:
@@ -39,14 +61,22 @@ _has_headers_in_pipes = False
 
 def terminal_width() -> int:
     """Return the columns of the terminal; COLUMNS overrides it."""
-    return shutil.get_terminal_size().columns
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or DEFAULT_WIDTH  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return DEFAULT_WIDTH
 
 
-def instant(iso: str | None, zone: tzinfo | None) -> str:
+def instant(iso: str | None, zone: "tzinfo | None") -> str:
     """Return an instant in `zone`: with the distance from now where a terminal has room, with its date in a pipe.
 
     None as the zone stands for the machine's.
     """
+    from rae_auto.views.times import dated_time, local_and_relative_time, local_time  # lazy: start-up
+
     if not on_terminal():
         return dated_time(iso, zone)
     return local_time(iso, zone) if terminal_width() < NARROW_WIDTH else local_and_relative_time(iso, zone)
@@ -67,16 +97,18 @@ def show_table(
     cells = [[escape_line(EMPTY if cell in (None, "") else cell) for cell in row] for row in rows]
     if not on_terminal():
         for line in align_rows([list(headers), *cells] if _has_headers_in_pipes else cells):
-            click.echo(line)
+            print_text(line)
         return
     width = terminal_width()
     shown = shown_columns(headers, cells, width, optional=optional, whole=whole) if cells else range(len(headers))
     head, *lines = fit_rows(headers, cells, width, shown, whole)
-    click.echo(style(head, dim=True))
+    print_text(style(head, dim=True))
     for line in lines:
-        click.echo(line)
+        print_text(line)
 
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(value, indent=2))
+    import json  # lazy: start-up
+
+    print_text(json.dumps(value, indent=2))

@@ -15,7 +15,7 @@ from attrs import frozen
 from tests.support.table_text import squeeze_columns
 from tests.support.waiting import eventually
 
-from rae_auto.cli.program import run
+from rae_auto.cli.entry import run
 
 CONFIG = """
 timezone = "Europe/Berlin"

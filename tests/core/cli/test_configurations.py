@@ -9,7 +9,7 @@ import pytest
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
-from rae_auto.cli.program import run
+from rae_auto.cli.entry import run
 
 JOBS = '[jobs.hello]\nshell = "echo hello"\nschedule = "0 0 1 1 *"\n'
 

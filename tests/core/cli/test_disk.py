@@ -6,7 +6,7 @@ import pytest
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
-from rae_auto.cli.program import run
+from rae_auto.cli.entry import run
 
 JOBS = '[jobs.loud]\nshell = "head -c 100000 /dev/zero"\n[jobs.slow]\ncommand = ["sleep", "600"]\n'
 

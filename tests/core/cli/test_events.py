@@ -11,7 +11,7 @@ import pytest
 from tests.architecture.test_imports import imported_by
 from tests.support.waiting import eventually
 
-from rae_auto.cli.program import run
+from rae_auto.cli.entry import run
 
 YESTERDAY = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 """Not long ago: what is older than the history isn't kept."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rae_auto.cli.program import run
+from rae_auto.cli.entry import run
 
 
 def test_explain_prints_cause_hint_and_page(capsys: pytest.CaptureFixture[str]) -> None:

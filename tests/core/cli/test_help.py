@@ -9,7 +9,8 @@ from tests.core.cli.conftest import Cli
 
 from rae_auto.api.plugin import Kind
 from rae_auto.cli.command_index import COMMAND_GROUPS, COMMANDS
-from rae_auto.cli.program import PLUGIN_SECTION, program
+from rae_auto.cli.plain.help_page import OPTIONS, PLUGIN_SECTION
+from rae_auto.cli.program import program
 from rae_auto.cli.usage import MAX_SUMMARY_CHARACTERS
 from rae_auto.registry import Registry
 
@@ -80,3 +81,9 @@ def test_line_of_a_command_in_the_help_is_the_first_of_its_own_help(name: str) -
     command = program.get_command(click.Context(program), name)
     assert command is not None
     assert COMMANDS[name].summary == command.get_short_help_str(MAX_SUMMARY_CHARACTERS)
+
+
+def test_help_of_the_program_shows_its_options() -> None:
+    shown = {words.split()[0].rstrip(",") for words in OPTIONS}
+    hidden = {"-h"}
+    assert {parameter.opts[0] for parameter in program.params} == shown - hidden

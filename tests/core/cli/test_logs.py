@@ -7,7 +7,7 @@ import pytest
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
-from rae_auto.cli.program import run
+from rae_auto.cli.entry import run
 
 JOBS = '[jobs.hello]\ncommand = ["true"]\n[jobs.other]\ncommand = ["true"]\n'
 

@@ -25,7 +25,7 @@ def machine_in_utc(monkeypatch):
 @pytest.fixture
 def terminal(monkeypatch):
     # All are imported before the first is changed: whatever is imported later would keep the change for good.
-    modules = [import_module(f"rae_auto.{name}") for name in ("views.tables", "cli.daemon", "cli.planning")]
+    modules = [import_module(f"rae_auto.{name}") for name in ("views.tables", "cli.plain.status", "cli.planning")]
     for module in modules:
         monkeypatch.setattr(module, "on_terminal", lambda: True)
 

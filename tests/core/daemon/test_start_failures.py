@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rae_auto.cli.program import run
+from rae_auto.cli.entry import run
 from rae_auto.records.state_directory import claim_state_directory
 
 JOB = '[jobs.a]\ncommand = ["true"]\n'

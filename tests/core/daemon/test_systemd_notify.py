@@ -24,7 +24,7 @@ WATCHDOG_SECONDS = 1.0
 
 BLOCKABLE = """
 import pathlib, signal, sys, time
-from rae_auto.cli.program import run
+from rae_auto.cli.entry import run
 def block(*_):
     pathlib.Path("{home}/is-blocked").touch()
     while not pathlib.Path("{home}/may-go-on").exists():

@@ -9,7 +9,7 @@ import pytest
 from tests.architecture.names import modules
 
 from rae_auto import errors
-from rae_auto.cli.program import _EXIT_CODES
+from rae_auto.cli.failures import EXIT_CODES
 from rae_auto.control.protocol import encode_error
 from rae_auto.explain.codes.catalog import all_codes, find_codes, near_codes
 from rae_auto.explain.codes.entry import CodeEntry, CodeSet
@@ -51,7 +51,7 @@ def test_a_kind_that_the_daemon_answers_with_is_explained(error: Exception) -> N
 
 
 def test_every_exit_code_of_a_command_is_explained() -> None:
-    assert {str(code) for _, code in _EXIT_CODES} - codes_of(CodeSet.EXIT_CODE) == set()
+    assert {str(code) for _, code in EXIT_CODES} - codes_of(CodeSet.EXIT_CODE) == set()
 
 
 @pytest.mark.parametrize("entry", all_codes(), ids=lambda entry: f"{entry.set.name}-{entry.code}")

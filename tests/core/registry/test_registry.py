@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from importlib_metadata import PathDistribution
 
+from rae_auto import entry_points
 from rae_auto.api.plugin import Kind
 from rae_auto.errors import PluginBroken, PluginNotFound, PluginUnavailable
 from rae_auto.registry import State, containment
@@ -149,13 +149,13 @@ def test_the_index_reads_each_distribution_once(site: "Site", monkeypatch: pytes
     site.lay_out("first")
     site.lay_out("second")
     read: list[tuple[str, str]] = []
-    read_text = PathDistribution.read_text
+    read_file = entry_points._read
 
-    def count_read(self: PathDistribution, filename: str) -> str | None:
-        read.append((self._path.name, filename))  # type: ignore[attr-defined]
-        return read_text(self, filename)
+    def count_read(folder: str, name: str) -> bytes:
+        read.append((Path(folder).name, name))
+        return read_file(folder, name)
 
-    monkeypatch.setattr(PathDistribution, "read_text", count_read)
+    monkeypatch.setattr(entry_points, "_read", count_read)
     assert {"first", "second"} < {info.name for info in site.registry().infos()}
     points = [(name, file) for name, file in read if file == "entry_points.txt"]
     assert len(points) == len(set(points)) > 2

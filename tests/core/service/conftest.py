@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.daemons import Daemons
 
-from rae_auto.cli.program import run
+from rae_auto.cli.entry import run
 
 STAND_IN = """#!{python} -S
 import json, os, subprocess, sys

@@ -3,14 +3,13 @@
 import shutil
 from pathlib import Path
 
-import click
-
 from rae_auto.cli.interactive.absence import describe_absence
+from rae_auto.cli.plain.help_page import show_help
 from rae_auto.cli.queries import connect, zone_of
 from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.status import OPTIONAL_STATUS_HEADERS, STATUS_HEADERS, problem_lines, status_lines, status_rows
-from rae_auto.views.tables import show_table, style
+from rae_auto.views.tables import print_text, show_table, style
 
 ANSWER_TIMEOUT_SECONDS = 2.0
 """The time to wait for a daemon; a person who typed one word must not wait for one that hangs."""
@@ -19,7 +18,13 @@ _RESERVED_LINES = 4
 """The lines of the screen for the headers, the last line, and the two lines of the prompt."""
 
 
-def show_overview() -> bool:
+def show_overview() -> None:
+    """Print the status of the daemon of this folder, or the help of the program if there is no such daemon."""
+    if not _show_status():
+        show_help()
+
+
+def _show_status() -> bool:
     """Print the status of the daemon of this folder, cut to one screen; return whether there is such a daemon.
 
     A folder with a configuration of its own that the daemon doesn't use has none.
@@ -32,13 +37,13 @@ def show_overview() -> bool:
         return False
     shown = [*([absence] if absence else []), *status_lines(status, zone_of(client))]
     lines = [escape_line(line) for line in shown]
-    lines += [style(escape_line(line), fg="red") for line in problem_lines(status)]
+    lines += [style(escape_line(line), red=True) for line in problem_lines(status)]
     for line in lines:
-        click.echo(line)
+        print_text(line)
     rows = status_rows(status, zone_of(client))
     room = max(shutil.get_terminal_size().lines - _RESERVED_LINES - len(lines), 1)
     if rows:
         show_table(STATUS_HEADERS, rows[:room], optional=OPTIONAL_STATUS_HEADERS)
     more = f"{len(rows) - room} more lines: 'rae-auto status'; " if len(rows) > room else ""
-    click.echo(f"{more}all commands: 'rae-auto --help'")
+    print_text(f"{more}all commands: 'rae-auto --help'")
     return True

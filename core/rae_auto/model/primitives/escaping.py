@@ -4,7 +4,6 @@ There are two degrees. Output of a job is shown as it is, but for what a termina
 a log line must also stay in its line, so everything that isn't printable is escaped.
 """
 
-import json
 import re
 
 MAX_PART_CHARACTERS = 80
@@ -15,18 +14,20 @@ MAX_VALUE_CHARACTERS = 200
 
 # C0 except newline and tab, DEL, C1, the marks that change the direction of text, and surrogates.
 _CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
-_IN_TEXT = re.compile(f"[{_CONTROLS}]")
-_IN_LINE = re.compile(f"[{_CONTROLS}\n\t\u2028\u2029]")
+_IN_TEXT = f"[{_CONTROLS}]"
+_IN_LINE = f"[{_CONTROLS}\n\t\u2028\u2029]"
 
 
 def escape_text(text: str) -> str:
     """Return the text, of several lines perhaps, with every character escaped that a terminal would obey: `\\x1b`."""
-    return _IN_TEXT.sub(lambda match: _escape(match[0]), text)
+    # None of these is printable. Compiling the expression takes longer than a short command should for all its texts.
+    return text if text.isprintable() else re.sub(_IN_TEXT, lambda match: _escape(match[0]), text)
 
 
 def escape_line(value: object) -> str:
     """Return a value as one line: as `escape_text` does, with tabs and line separators escaped too."""
-    return _IN_LINE.sub(lambda match: _escape(match[0]), str(value))
+    text = str(value)
+    return text if text.isprintable() else re.sub(_IN_LINE, lambda match: _escape(match[0]), text)
 
 
 def escape_unprintable(text: str) -> str:
@@ -48,6 +49,8 @@ def quote_short(text: str, max_characters: int = MAX_PART_CHARACTERS) -> str:
 
 def escape_json(value: object) -> str:
     """Return a JSON value as one line of at most `MAX_VALUE_CHARACTERS`."""
+    import json  # lazy: start-up
+
     return shorten_line(json.dumps(value, ensure_ascii=False), MAX_VALUE_CHARACTERS)
 
 

@@ -5,18 +5,20 @@ For text that `parse_duration` and `parse_size` read back, see `units`.
 
 import sys
 from collections.abc import Iterable
-from datetime import timedelta
-from signal import Signals
+from typing import TYPE_CHECKING
 
 from rae_auto.model.primitives.escaping import escape_unprintable
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 _UNITS = ((86400, "day"), (3600, "h"), (60, "min"), (1, "s"))
 _SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 
 
-def format_elapsed(value: timedelta | float, parts: int = 2) -> str:
+def format_elapsed(value: "timedelta | float", parts: int = 2) -> str:
     """Return a duration of so many seconds in at most `parts` units; a negative one counts as zero."""
-    seconds = max(0.0, value.total_seconds() if isinstance(value, timedelta) else float(value))
+    seconds = max(0.0, value if isinstance(value, int | float) else value.total_seconds())
     if seconds == 0:
         return "0 s"
     if seconds < 0.9995:
@@ -53,6 +55,8 @@ def format_count(count: int, noun: str, plural: str | None = None) -> str:
 
 def describe_signal(number: int) -> str:
     """Return the name of a signal, "SIGKILL"; "signal 40" if it has none."""
+    from signal import Signals  # lazy: start-up
+
     try:
         return Signals(number).name
     except ValueError:

@@ -3,7 +3,6 @@
 from zoneinfo import ZoneInfo, available_timezones
 
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.model.primitives.zone_sources.posix_rules import is_posix_rule, make_posix_zone
 
 MAX_NAME_CHARACTERS = 64
 
@@ -16,6 +15,8 @@ def load_zone(name: str) -> ZoneInfo | None:
             return ZoneInfo(name)
         except (KeyError, OSError, ValueError):
             pass
+    from rae_auto.model.primitives.zone_sources.posix_rules import is_posix_rule, make_posix_zone  # lazy: start-up
+
     return make_posix_zone(name) if is_posix_rule(name) else None
 
 

@@ -1,0 +1,1 @@
+"""Commands that run without click, as far as their calls are plain: see `calls`."""

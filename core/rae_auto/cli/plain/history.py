@@ -1,0 +1,38 @@
+"""The command history."""
+
+from typing import Any
+
+from rae_auto.cli.queries import query
+from rae_auto.views.runs import OPTIONAL_RUN_HEADERS, RUN_HEADERS, merge_history, run_rows
+from rae_auto.views.tables import print_json, print_text, show_table
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100_000
+
+
+def show_history(
+    *,
+    job: str | None = None,
+    states: tuple[str, ...] = (),
+    decisions: bool = False,
+    limit: int = DEFAULT_LIMIT,
+    config: str | None = None,
+    json_: bool = False,
+    **bounds: Any,
+) -> None:
+    """Print runs, the newest first; `decisions` adds what did not run. `bounds` are the times since and until."""
+    # One more, to know whether there are more.
+    arguments = {"job": job, **bounds, "limit": min(limit + 1, MAX_LIMIT), "local_times": not json_}
+    found, zone = query("history", {**arguments, "states": list(states)}, config)
+    if decisions and (not states or "skipped" in states):
+        found = merge_history(found, query("decisions", arguments, config).value)
+    shown = found[:limit]
+    if json_:
+        print_json(shown)
+    elif shown:
+        show_table(RUN_HEADERS, run_rows(shown, zone), optional=OPTIONAL_RUN_HEADERS)
+    else:
+        print_text("rae-auto: no runs on record", err=True)
+    if len(found) > limit and not json_:
+        text = f"showing the newest {limit}; there are more, and 'rae-auto history --limit N' shows so many"
+        print_text(f"rae-auto: {text}", err=True)

@@ -1,0 +1,74 @@
+"""The command status."""
+
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rae_auto.cli.queries import connect, zone_of
+from rae_auto.control.client import Client
+from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.views.status import (
+    OPTIONAL_STATUS_HEADERS,
+    STATUS_HEADERS,
+    problem_lines,
+    status_lines,
+    status_record,
+    status_rows,
+)
+from rae_auto.views.tables import clear, on_terminal, print_json, print_text, show_table, style
+
+COUNTDOWN_SECONDS = 1.0
+"""Time between updates of 'status --watch' while nothing happens."""
+
+
+def show_status(*, config: str | None = None, json_: bool = False, watch: bool = False) -> None:
+    """Print the status of the daemon; `watch` prints it again whenever something happens."""
+    with connect(config) as client:
+        status = _read(client, json_)
+        if on_terminal() and not json_:
+            _show_absence(client, status)
+        _show(status, zone_of(client), json_)
+        if watch:
+            _watch(client, status, config, json_)
+
+
+def _show_absence(client: Client, status: dict[str, Any]) -> None:
+    from rae_auto.cli.interactive.absence import describe_absence  # lazy: start-up
+
+    absence = describe_absence(client, Path(status["state_directory"]))
+    if absence is not None:
+        print_text(escape_line(absence))
+
+
+def _read(client: Client, json_: bool) -> dict[str, Any]:
+    status: dict[str, Any] = client.call("status", local_times=not json_)
+    return status
+
+
+def _watch(client: Client, status: dict[str, Any], config: str | None, json_: bool) -> None:
+    """Show the status again whenever something happens, and count down meanwhile on a terminal."""
+    is_redrawn = on_terminal() and not json_
+    with connect(config) as listener:
+        listener.subscribe()
+        while True:
+            happened = listener.wait_for_event(COUNTDOWN_SECONDS if is_redrawn else None)
+            if happened is None:
+                return
+            if happened:
+                status = _read(client, json_)
+            if is_redrawn:
+                clear()
+            _show(status, zone_of(client), json_)
+
+
+def _show(status: dict[str, Any], zone: ZoneInfo, json_: bool) -> None:
+    if json_:
+        print_json(status_record(status, zone))
+        return
+    for line in status_lines(status, zone):
+        print_text(escape_line(line))
+    for line in problem_lines(status):
+        print_text(style(escape_line(line), red=True))
+    rows = status_rows(status, zone)
+    if rows:
+        show_table(STATUS_HEADERS, rows, optional=OPTIONAL_STATUS_HEADERS)
