@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 
 CONFIG = """
 [jobs.long]
-shell = "sleep 1; touch {home}/over"
+shell = "while [ ! -e {home}/go ]; do sleep 0.05; done; touch {home}/over"
 
 [jobs.next]
 shell = 'printf "%s" "$RAE_EVENT" > {home}/event'
@@ -35,6 +35,7 @@ def test_statistics_and_followers_have_the_true_end(daemons: Daemons, tmp_path: 
     run = daemons.ask("trigger", job="long")["run_id"]
     eventually(lambda: daemons.ask("history", job="long", states=["running"]))
     daemons.kill()
+    (tmp_path / "go").touch()
     eventually((tmp_path / "over").exists)
     # The time that a wrong end would add.
     time.sleep(DOWN_SECONDS)

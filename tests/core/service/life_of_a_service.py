@@ -31,11 +31,11 @@ def rae(*arguments: str) -> str:
 
 def prop(name: str) -> str:
     command = ["systemctl", "--user", "show", "--value", f"--property={name}", "rae-auto.service"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.strip()
 
 
 def wait(check: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not check():
         if time.monotonic() > deadline:
             raise SystemExit(f"{what} did not happen; seen: {json.dumps(seen)}")

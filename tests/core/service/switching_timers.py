@@ -10,7 +10,7 @@ UNITS = Path.home() / ".config" / "systemd" / "user"
 
 def systemctl(*words: str) -> str:
     """Return what systemctl prints."""
-    return subprocess.run(["systemctl", "--user", *words], capture_output=True, text=True, timeout=30).stdout.strip()
+    return subprocess.run(["systemctl", "--user", *words], capture_output=True, text=True, timeout=60).stdout.strip()
 
 
 def states() -> dict[str, list[str]]:

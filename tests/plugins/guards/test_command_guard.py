@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +65,16 @@ def test_command_guard_that_cannot_start_is_unknown(program: str) -> None:
 
 def test_command_guard_at_the_timeout_is_unknown_and_killed(tmp_path: Path) -> None:
     script = 'echo $$ > "$1/own"; (echo $(exec sh -c "echo \\$PPID") > "$1/child"; sleep 600) & wait'
-    assert evaluate(script, tmp_path, timeout="1s") == GuardResult(Verdict.UNKNOWN, '"sh" took longer than 1 s')
+    assert evaluate(script, tmp_path, timeout="3s") == GuardResult(Verdict.UNKNOWN, '"sh" took longer than 3 s')
     wait_until_gone(tmp_path / "own")
     wait_until_gone(tmp_path / "child")
 
 
 def test_command_guard_kills_what_its_command_leaves_behind(tmp_path: Path) -> None:
-    started = time.monotonic()
+    # One that waited for the pipe would take longer than it may.
     assert evaluate('sleep 600 & echo $! > "$1/left"; echo done', tmp_path) == GuardResult(
         Verdict.YES, '"sh" succeeded: done'
     )
-    assert time.monotonic() - started < 8, "it waited for the pipe"
     wait_until_gone(tmp_path / "left")
 
 
