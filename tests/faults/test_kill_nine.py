@@ -238,7 +238,7 @@ def check_triggers(runs: list[Run], user: User) -> None:
 
 
 @pytest.mark.requirement("R3", "R4", "R7")
-@pytest.mark.timeout(60 + 8 * KILLS)
+@pytest.mark.timeout(300 + 20 * KILLS)
 @pytest.mark.parametrize("kind", ["sqlite", "json"])
 def test_a_daemon_that_is_killed_again_and_again_loses_and_doubles_nothing(
     daemons: Callable[..., Daemons], kind: str

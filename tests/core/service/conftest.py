@@ -85,9 +85,8 @@ def machine(short_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.chdir(short_path)
     monkeypatch.setattr("rae_auto.service.systemd.LINGER_DIRECTORY", short_path / "linger")
     machine = Machine(short_path, capsys)
-    machine.config.write_text(
-        'shutdown_grace = "45s"\n[jobs.long]\nshell = "echo $$ > pid; sleep 4; echo done > end"\n'
-    )
+    long = "echo $$ > pid; until [ -e finish ]; do sleep 0.1; done; echo done > end"
+    machine.config.write_text(f'shutdown_grace = "45s"\n[jobs.long]\nshell = "{long}"\n')
     machine.config.chmod(0o600)
     yield machine
 

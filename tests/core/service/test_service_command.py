@@ -157,6 +157,7 @@ def test_restart_interrupts_no_job(machine: Machine, daemons: Daemons) -> None:
     assert 'still running, for the next daemon to take over: "long"' in out
     assert daemons.started[0].wait(60) == 0
     assert machine.calls()[-3:] == [*STOPPING, *STARTING]
+    (machine.home / "finish").touch()
     daemons.serve()
     eventually(lambda: daemons.ask("history", limit=1)[0]["state"] == "succeeded")
     assert (machine.home / "end").exists()
