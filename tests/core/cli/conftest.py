@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+from tests.support.daemons import stop_at_once
 from tests.support.table_text import squeeze_columns
 from tests.support.waiting import eventually
 
@@ -75,9 +75,8 @@ def daemon(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     eventually(lambda: _answers(home / "state" / "control.sock") or process.poll() is not None)
     assert process.poll() is None, process.communicate()[1].decode()
     yield process
-    process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    stop_at_once(process)
+    process.communicate()
 
 
 def _answers(path: Path) -> bool:

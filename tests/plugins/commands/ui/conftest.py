@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from attrs import define, field
-from tests.support.daemons import Daemons
+from tests.support.daemons import Daemons, stop_at_once
 from tests.support.waiting import eventually
 
 JOBS = r"""
@@ -146,7 +146,7 @@ def start_page(daemons: Daemons, *options: str) -> Page:
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="session")
@@ -155,9 +155,7 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
     daemons = Daemons(tmp_path_factory.mktemp("ui"), JOBS)
     process = daemons.serve()
     yield daemons
-    process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGTERM)
-    process.wait(60)
+    stop_at_once(process)
     for listener in daemons.listening:
         listener.join()
 

@@ -5,12 +5,11 @@
 
 import os
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
 from tests.plugins.commands.ui.conftest import start_page, stop
-from tests.support.daemons import Daemons
+from tests.support.daemons import Daemons, stop_at_once
 from tests.support.waiting import eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -92,7 +91,5 @@ def test_pictures_of_the_guide_are_taken(tmp_path: Path) -> None:
         assert all(f"images/ui-{name}.png" in GUIDE.read_text() for name in pictures)
     finally:
         stop(page.process)
-        process.send_signal(signal.SIGTERM)
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        stop_at_once(process)
         daemons.listening[-1].join()
