@@ -1,8 +1,8 @@
-"""Entry points of plugins, read from the files of the installed distributions. Imports the standard library only.
+"""Entry points of plugins, read from the files of the installed distributions.
 
-`importlib.metadata` reads the same files. It isn't used where there are only folders, because its import alone takes as
-long as a whole command should, and a daemon would keep its modules. What only it can read (archives, eggs, finders of
-other programs) it still reads: then the answer is its own.
+The package importlib_metadata reads the same files. It isn't used where there are only folders, because its import
+alone takes as long as a whole command should, and a daemon would keep its modules. What only it can read (archives,
+eggs, finders of other programs) it still reads: then the answer is its own.
 
 Formats: the Python Packaging User Guide, "Entry points specification" and "Recording installed projects".
 """
@@ -54,7 +54,7 @@ def read_entry_points() -> list[InstalledPoint]:
     """
     folders = [path or os.curdir for path in sys.path]
     if any(_is_special(path) for path in folders) or any(map(_finds_more, sys.meta_path)):
-        return list(_ask_python())
+        return list(_ask_importlib_metadata())
     found: list[InstalledPoint] = []
     seen: set[str] = set()
     for folder in folders:
@@ -140,8 +140,8 @@ def is_plugin_group(group: str) -> bool:
     return group.lower().replace("-", "_").startswith(GROUP_PREFIXES)
 
 
-def _ask_python() -> Iterator[InstalledPoint]:
-    from importlib.metadata import distributions  # lazy: start-up
+def _ask_importlib_metadata() -> Iterator[InstalledPoint]:
+    from importlib_metadata import distributions  # lazy: start-up
 
     seen: set[str] = set()
     for distribution in distributions():

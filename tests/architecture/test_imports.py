@@ -73,7 +73,10 @@ def test_page_listens_before_it_imports_what_its_screens_need() -> None:
 def test_help_of_a_plugin_command_imports_neither_engine_nor_stores() -> None:
     modules = imported_by("ui", "--help")
     assert {name.split(".")[0] for name in modules} & {"croniter", "jinja2", "loguru", "starlette", "uvicorn"} == set()
-    assert not [name for name in modules if name.startswith(("rae_auto.engine", "rae_auto.runtime", "rae_auto.views"))]
+    assert not [name for name in modules if name.startswith(("rae_auto.engine", "rae_auto.runtime"))]
+    # What failures are printed by.
+    views = {name for name in modules if name.startswith("rae_auto.views.")}
+    assert views <= {"rae_auto.views.tables", "rae_auto.views.table_layout"}
     assert len({name for name in modules if name.startswith(("rae_auto", "rae_plugins"))}) <= 92
 
 

@@ -128,9 +128,9 @@ class Harm:
         self.pair.start(name)
 
     def _kill_worker(self, _: str) -> None:
-        begun = {note.pid: note.key for note in self.pair.notes() if note.what == "begin"}
+        keys = {note.pid: note.key for note in self.pair.notes() if note.what == "begin"}
         for worker in self.pair.workers()[:1]:
-            self.report.killed_workers.add(begun[worker.pid])
+            self.report.killed_workers.add(keys[worker.pid])
             send_signal([worker], signal.SIGKILL)
 
     def _stop_worker(self, _: str) -> None:

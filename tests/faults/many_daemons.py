@@ -85,7 +85,7 @@ STEP_SECONDS = {"short": 2, "long": 5, "again": 10}
 
 
 class Note(NamedTuple):
-    """What an attempt wrote."""
+    """A line that an attempt wrote."""
 
     what: str
     run: str

@@ -1,4 +1,4 @@
-"""What `tests.faults.many` holds against each other at the end: the store, and what the attempts wrote."""
+"""The judgement of `tests.faults.many`: the store at the end against what the attempts wrote."""
 
 import json
 from collections import Counter

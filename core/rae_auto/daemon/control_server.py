@@ -245,7 +245,7 @@ class ControlServer:
         return True
 
     def _give_places(self) -> None:
-        """Serve those that have waited longest, as far as there are places."""
+        """Serve those that have waited quietest, as far as there are places."""
         if self._waiting and len(self._clients) >= MAX_CLIENTS:
             self._drop_quiet()
         while self._waiting and len(self._clients) < MAX_CLIENTS:
@@ -259,11 +259,11 @@ class ControlServer:
         limit = asyncio.get_running_loop().time() - QUIET_SECONDS
         if len(self._clients) >= MAX_CLIENTS:
             quiet = (client for client in self._clients if self._quiet_since.get(client, limit) < limit)
-            if (longest := next(quiet, None)) is not None:
-                self._drop(longest)
+            if (quietest := next(quiet, None)) is not None:
+                self._drop(quietest)
 
     def _make_room(self, max_clients: int = MAX_CLIENTS - 1) -> None:
-        """Disconnect the clients connected longest: the newest one is a person who waits for an answer."""
+        """Disconnect the clients connected quietest: the newest one is a person who waits for an answer."""
         while len(self._clients) > max_clients:
             oldest = next((client for client in self._clients if client not in self._listeners), None)
             self._drop(oldest or next(iter(self._clients)))
