@@ -53,7 +53,7 @@ def test_why_a_run_is_active():
     assert "it was triggered by hand" in explain_now(view_job(w)).answer
 
 
-def test_why_names_the_node_of_which_nothing_is_heard():
+def test_why_names_a_silent_node():
     w = world(a_job(hourly=False))
     run = w.run(w.trigger("a"))
     silence = "nothing has been heard of that node for 93 s"
