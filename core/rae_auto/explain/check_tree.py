@@ -31,6 +31,7 @@ from rae_auto.model.reasons import (
     NeedFailed,
     NeedNeverRan,
     NeedRunning,
+    NoWorker,
     Overlapping,
     Paused,
     QueueFull,
@@ -72,7 +73,7 @@ START_CHECKS: Mapping[str, tuple[type[Reason], ...]] = {
     "needs_running": (NeedRunning,),
     "resources": (ResourceTooSmall, ResourceBusy, ResourceReserved),
     "needs": (NeedFailed, NeedNeverRan),
-    "guards": (GuardBlocked, GuardsPending),
+    "guards": (GuardBlocked, NoWorker, GuardsPending),
 }
 """The checks of a start in the order of the engine, with the reasons that they give."""
 

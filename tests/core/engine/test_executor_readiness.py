@@ -8,7 +8,7 @@ from rae_auto.engine.plan import Plan
 from rae_auto.model.guard import EXECUTOR_GUARD, GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.policies import RetryPolicy
-from rae_auto.model.reasons import GuardBlocked
+from rae_auto.model.reasons import NoWorker
 from rae_auto.model.run import RunState
 
 AWAY = GuardResult(Verdict.NO, "nas: connection refused")
@@ -34,7 +34,7 @@ def test_scheduled_run_waits_for_its_executor_without_limit(world, plan):
     w.answer_guard = lambda job, name: AWAY
     w.advance(timedelta(hours=1))
     blocked = waits_for(w)
-    assert blocked == GuardBlocked("executor", Verdict.NO, "nas: connection refused")
+    assert blocked == NoWorker("executor", Verdict.NO, "nas: connection refused")
     assert blocked.text == "its executor is not ready: nas: connection refused"
     w.advance(timedelta(hours=9))
     w.answer_guard = lambda job, name: BACK
@@ -47,7 +47,7 @@ def test_manual_run_waits_for_its_executor_too(world, plan):
     w = world(plan())
     w.answer_guard = lambda job, name: AWAY
     w.trigger("a")
-    assert (w.started, isinstance(waits_for(w), GuardBlocked)) == ([], True)
+    assert (w.started, isinstance(waits_for(w), NoWorker)) == ([], True)
     w.answer_guard = lambda job, name: BACK
     w.advance(timedelta(seconds=5))
     assert len(w.started) == 1

@@ -29,6 +29,7 @@ from rae_auto.model.reasons.blocks import (
     NeedFailed,
     NeedNeverRan,
     NeedRunning,
+    NoWorker,
     Overlapping,
     Paused,
     QueueFull,
@@ -85,6 +86,7 @@ __all__ = [
     "NeedFailed",
     "NeedNeverRan",
     "NeedRunning",
+    "NoWorker",
     "OtherExitCode",
     "Overlapping",
     "Paused",
@@ -141,6 +143,7 @@ Block = (
     | NeedFailed
     | NeedNeverRan
     | GuardBlocked
+    | NoWorker
     | GuardsPending
     | MaxParallel
     | ResourceBusy

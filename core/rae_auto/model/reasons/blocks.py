@@ -217,23 +217,35 @@ class GuardBlocked(ReasonBase):
     @classmethod
     def from_result(cls, guard: str, result: GuardResult) -> "GuardBlocked":
         """Return the reason for what a guard answered."""
-        return cls(guard, result.verdict, result.reason)
+        kind = NoWorker if guard == EXECUTOR_GUARD else cls
+        return kind(guard, result.verdict, result.reason)
 
     @property
     def text(self) -> str:
-        if self.guard == EXECUTOR_GUARD:
-            return f"its executor is not ready: {self.reason}"
         return self._describe("can't tell" if self.verdict is Verdict.UNKNOWN else f"says {self.verdict}")
 
     def describe_past(self, time: TimeFormat) -> str:
-        if self.guard == EXECUTOR_GUARD:
-            return f"its executor was not ready: {self.reason}"
         return self._describe("couldn't tell" if self.verdict is Verdict.UNKNOWN else f"said {self.verdict}")
 
     def _describe(self, answer: str) -> str:
         # A guard's author may write a whole sentence, or nothing; here it is the end of a clause.
         own_words = self.reason.rstrip(" .")
         return f'its guard "{self.guard}" {answer}' + (f": {own_words}" if own_words else "")
+
+
+@frozen
+class NoWorker(GuardBlocked):
+    """An executor that can't start attempts now, because the machine or the worker that it needs is away."""
+
+    code = "no_worker"
+    meaning = "waits: the machine that its executor needs is away, or no worker of a cluster can take the job"
+
+    @property
+    def text(self) -> str:
+        return f"its executor is not ready: {self.reason}"
+
+    def describe_past(self, time: TimeFormat) -> str:
+        return f"its executor was not ready: {self.reason}"
 
 
 @frozen
