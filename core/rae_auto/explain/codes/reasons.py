@@ -44,8 +44,8 @@ _HINTS: Mapping[str, str] = {
     ),
     "need_running": "Nothing to do: it starts when the needed job ends. 'rae-auto status' shows that job.",
     "no_worker": (
-        "The reason says what is away: make the machine reachable, or start a worker with that label. It is asked every "
-        "5 seconds, and the run starts by itself; 'rae-auto doctor' tests the connection."
+        "The reason says what is away: make the machine reachable, or start a worker with that label. It is asked "
+        "every 5 seconds, and the run starts by itself; 'rae-auto doctor' tests the connection."
     ),
     "guards_pending": "Nothing to do: a guard has seconds to answer. 'rae-auto doctor' names guards that don't.",
     "max_parallel": "Raise max_parallel, or give the job a higher priority. 'rae-auto status' shows what is running.",
