@@ -25,6 +25,7 @@ class DaskCluster:
 
     def __init__(self, place: Path) -> None:
         self.place = place
+        place.mkdir(exist_ok=True)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]

@@ -24,7 +24,7 @@ TEND_SECONDS = 0.5
 """Interval at which attempts that nobody reports on are looked for."""
 
 HELLO_SECONDS = 3.0
-UNFIT_SECONDS = 3.0
+UNFIT_SECONDS = 10.0
 """Time without a worker that could take a queued attempt after which that is given back to the daemon."""
 
 RESUBMIT_SECONDS = 1.0

@@ -40,6 +40,15 @@ MAX_ATTEMPTS = 10_000
 """Number of attempts that are remembered."""
 
 
+NO_LEASE = "not started, because its worker was not in touch with the scheduler"
+"""The keeper's answer to a request that came too late (`lost`)."""
+
+
+def read_clock() -> float:
+    """Return seconds that go on while the machine is suspended, where the system counts them, as the keeper does."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class Waiting:
     """An attempt whose task is here."""
 
@@ -93,22 +102,23 @@ class Relay:
         return json.dumps(reply)
 
     async def _handle_batch(self, messages: "list[dict[str, Any]]") -> "list[Any]":
-        answers: list[Any] = []
-        for message in messages:
-            token = message["token"]
-            attempt = self.attempts.get(token)
-            if message["do"] == "spawn":
-                answers.append(await self._spawn(message, attempt))
-                continue
-            answers.append(None)
-            if message["do"] == "refuse":
-                if attempt is not None:
-                    attempt.decided.set()
-            else:
-                await self._send(message)
-        return answers
+        has_lease = any(message["do"] == "spawn" for message in messages) and await self._renew_lease()
+        return list(await asyncio.gather(*(self._handle_request(message, has_lease) for message in messages)))
 
-    async def _spawn(self, message: "dict[str, Any]", attempt: "Waiting | None") -> "dict[str, Any] | None":
+    async def _handle_request(self, message: "dict[str, Any]", has_lease: bool) -> "dict[str, Any] | None":
+        attempt = self.attempts.get(message["token"])
+        if message["do"] == "spawn":
+            return await self._spawn(message, attempt, has_lease)
+        if message["do"] == "refuse":
+            if attempt is not None:
+                attempt.decided.set()
+        else:
+            await self._send(message)
+        return None
+
+    async def _spawn(
+        self, message: "dict[str, Any]", attempt: "Waiting | None", has_lease: bool
+    ) -> "dict[str, Any] | None":
         if attempt is None or (attempt.decided.is_set() and not attempt.is_spawned):
             # It has given up, or was never here; from now on it will not start.
             attempt = self.attempts.setdefault(message["token"], Waiting())
@@ -117,7 +127,7 @@ class Relay:
             return {"gone": True}
         if attempt.is_spawned:
             return None
-        if not await self._renew_lease():
+        if not has_lease:
             attempt.decided.set()
             return {"gone": True}
         attempt.is_spawned = True
@@ -126,7 +136,7 @@ class Relay:
         failed = answer.get("failed")
         if failed is not None:
             attempt.over.set()
-            return {"failed": failed}
+            return {"gone": True} if failed == NO_LEASE else {"failed": failed}
         if self.lease_task is None or self.lease_task.done():
             self.lease_task = asyncio.get_running_loop().create_task(self._renew_leases())
         return None
@@ -137,8 +147,7 @@ class Relay:
         """Ask the daemon whether this attempt may start here; return when it is over, or may not."""
         attempt = self.attempts.get(token)
         if attempt is None:
-            while len(self.attempts) >= MAX_ATTEMPTS:
-                del self.attempts[next(iter(self.attempts))]
+            self._forget_oldest()
             attempt = self.attempts[token] = Waiting()
         until = time.monotonic() + GIVE_UP_SECONDS
         claim = {"token": token, "relay": self.id, "address": self.worker.address}
@@ -150,8 +159,16 @@ class Relay:
             self.worker.log_event(topic, claim)
             with suppress(TimeoutError, asyncio.TimeoutError):
                 await asyncio.wait_for(attempt.decided.wait(), CLAIM_SECONDS)
-        if attempt.is_spawned:
-            await attempt.over.wait()
+        if not attempt.is_spawned:
+            attempt.over.set()
+        await attempt.over.wait()
+
+    def _forget_oldest(self) -> None:
+        """Forget the oldest attempt that is over, where there are many."""
+        if len(self.attempts) >= MAX_ATTEMPTS:
+            old = next((token for token, one in self.attempts.items() if one.over.is_set()), None)
+            if old is not None:
+                del self.attempts[old]
 
     # The lease
 
@@ -161,15 +178,15 @@ class Relay:
         with suppress(Exception):
             # A new keeper has no lease.
             await self._ensure_keeper()
-            began = time.monotonic()
+            began = read_clock()
             if self.lease_end - began > seconds / 2:
                 return True
             address = self.worker.address
             found = await asyncio.wait_for(self.worker.scheduler.ncores(workers=[address]), seconds / 2)
             if address in found:
                 self.lease_end = began + seconds
-                await self._send({"do": "lease", "seconds": self.lease_end - time.monotonic()})
-        return self.lease_end > time.monotonic()
+                await self._send({"do": "lease", "until": self.lease_end})
+        return self.lease_end > read_clock()
 
     async def _renew_leases(self) -> None:
         """Renew the lease for as long as an attempt needs it."""

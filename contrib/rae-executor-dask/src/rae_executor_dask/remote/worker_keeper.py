@@ -9,7 +9,7 @@ is JSON lines over a socket pair, of which the relay holds the other end. Reques
                                            those that the session has just spawned are added, and its older polls end
     {"do": "end", "token": T, "grace": SECONDS}
     {"do": "done", "token": T}             the result has arrived: forget the output
-    {"do": "lease", "seconds": S}          the worker belongs to the cluster: jobs may go on for so long
+    {"do": "lease", "until": TIME}         the worker belongs to the cluster: jobs may go on until then (`read_clock`)
 
 Replies are {"id": N, "reports": […]}, {"id": N} or {"id": N, "failed": TEXT}; {"over": T} says that nothing of an
 attempt runs any more.
@@ -36,7 +36,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
-from rae_executor_dask.remote.lost import LEASE_OVER, WORKER_ENDED
+from rae_executor_dask.remote.lost import LEASE_OVER, NO_LEASE, WORKER_ENDED
 from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.loop import Keeper, become_subreaper, request_death_signal
 from rae_plugins.executors.process.keeper.spawn import READ_BYTES
@@ -148,7 +148,7 @@ class WorkerKeeper(Keeper):
         """Handle a request of the relay."""
         do = message["do"]
         if do == "lease":
-            self.lease_end = read_clock() + message["seconds"]
+            self.lease_end = message["until"]
         elif do == "poll":
             self.add_poll(message)
         elif do == "spawn":
@@ -177,7 +177,7 @@ class WorkerKeeper(Keeper):
         directory = RunDirectory(self.runs, check_token(message["token"]))
         if self.lease_end <= read_clock():
             # The cluster may have counted this worker as gone already.
-            return "the worker is not in touch with the scheduler"
+            return NO_LEASE
         request = message["request"]
         about = {"run": message["run"], "cap": request["cap"], "keeper": os.getpid()}
         try:
