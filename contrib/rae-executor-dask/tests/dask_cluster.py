@@ -23,7 +23,8 @@ KEEPER = "rae_executor_dask.remote.worker_keeper"
 class DaskCluster:
     """A scheduler on the loopback address, with workers of one or more threads."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, beside: "DaskCluster | None" = None) -> None:
+        """Have files in `place`, and processes forked by the server of `beside`, if there is one."""
         self.place = place
         place.mkdir(exist_ok=True)
         with socket.socket() as probe:
@@ -33,6 +34,10 @@ class DaskCluster:
         self.scheduler: psutil.Process | None = None
         self.workers: list[psutil.Process] = []
         self._count = 0
+        self._server: subprocess.Popen[bytes] | None = None
+        if beside is not None:
+            self._socket = beside._socket
+            return
         self._socket = str(place / "forks")
         program = str(Path(__file__).parent / "forks.py")
         self._server = subprocess.Popen([sys.executable, program, self._socket], start_new_session=True)
@@ -98,8 +103,9 @@ class DaskCluster:
         for process in [*self.workers, self.scheduler]:
             if process is not None:
                 self.kill(process)
-        self._server.kill()
-        self._server.wait()
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
 
 
 def _wait_until(is_so, problem: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+from campaign import Campaign
 from dask_cluster import DaskCluster
 from rae_executor_dask import DaskExecutor
 
@@ -261,6 +262,30 @@ def test_label_that_no_worker_has_is_named(open_executor: Any) -> None:
         await executor.close()
 
     run(scene)
+
+
+def test_doctor_tests_the_cluster(make_executor: Any) -> None:
+    assert make_executor(labels=["box"]).problems(Path()) == ()
+    (line,) = make_executor(labels=["nowhere"]).problems(Path())
+    assert 'label "nowhere"' in line
+    (line,) = make_executor(scheduler="tcp://127.0.0.1:9").problems(Path())
+    assert "see whether the scheduler is up" in line
+
+
+def test_random_faults_double_and_lose_nothing(cluster: DaskCluster, tmp_path: Path) -> None:
+    own = DaskCluster(tmp_path / "cluster", beside=cluster)
+    own.start()
+    for _ in range(2):
+        own.add_worker(threads=2)
+    campaign = Campaign(own, tmp_path, seed=5)
+    wrong: list[str] = []
+
+    async def scene() -> None:
+        wrong.extend(await campaign.run(6))
+
+    run(scene)
+    own.close()
+    assert wrong == []
 
 
 def test_queued_attempt_is_given_back_when_its_worker_leaves(

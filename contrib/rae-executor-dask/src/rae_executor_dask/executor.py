@@ -19,6 +19,7 @@ from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.validators import positive_duration
 from rae_executor_dask.cluster.settings import ClusterSettings
 from rae_executor_dask.cluster_link import ClusterLink
+from rae_executor_dask.probe import find_problems
 from rae_plugins.executors.remote.attempt import RemoteAttempt
 from rae_plugins.executors.remote.request import build_request, describe_problem_of_job
 
@@ -140,6 +141,10 @@ class DaskExecutor(Executor):
     def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
         """Return what of a job means something else on a worker."""
         return describe_problem_of_job(job)
+
+    def problems(self, directory: Path) -> tuple[str, ...]:
+        """Connect, and return what keeps the cluster from running attempts with these labels and resources."""
+        return find_problems(self.scheduler, self.labels, self.resources)
 
     async def open(self, directory: Path) -> None:
         """Keep claims in `directory`."""
