@@ -33,6 +33,35 @@ def identify_file(path: Path) -> FileIdentity:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+def is_there(path: str | Path) -> bool:
+    """Return whether something is at a path; False also behind a folder that may not be entered.
+
+    `Path.exists`, `is_file` and `is_dir` raise OSError there, up to Python 3.13. `find_obstacle` tells the two apart.
+    """
+    return os.path.exists(path)  # noqa: PTH110 - see above
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether a path is a file; False also behind a folder that may not be entered."""
+    return os.path.isfile(path)  # noqa: PTH113 - see above
+
+
+def is_folder(path: str | Path) -> bool:
+    """Return whether a path is a folder; False also behind one that may not be entered."""
+    return os.path.isdir(path)  # noqa: PTH112 - see above
+
+
+def find_obstacle(path: str | Path) -> str | None:
+    """Return why it can't be known if something is at a path, as in "permission denied"; None if it is known."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None
+
+
 def read_at(descriptor: int, count: int, offset: int) -> bytes:
     """Return at most so many bytes from a place of an open file, also while a thread writes to it. Raises OSError."""
     return file_operations().read_at(descriptor, count, offset)

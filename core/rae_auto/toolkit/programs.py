@@ -15,6 +15,7 @@ from attrs import frozen
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.paths import home_or_root
 from rae_auto.toolkit.environment import inherited_environment
+from rae_auto.toolkit.files import find_obstacle, is_file, is_folder
 
 MAX_PATH_CHARACTERS = 200
 """Characters of a path in a message."""
@@ -48,14 +49,16 @@ def find_program_problem(program: str, environment: Mapping[str, str], directory
     """
     if (runnable := find_program(program, environment, directory)) is not None:
         return _find_interpreter_problem(runnable, environment)
-    found = [path for path in _candidates(program, environment, directory) if path.is_file()]
+    found = [path for path in _candidates(program, environment, directory) if is_file(path)]
     if found:
         return f"program {_quote(found[0])} is not executable; run 'chmod +x {found[0]}'"
     if "/" not in program:
         return f"program {quote_short(program)} not found on PATH; install it, or give its full path"
     path = Path(directory, program)
-    if path.is_dir():
+    if is_folder(path):
         return f"{_quote(path)} is a directory; name a program"
+    if (obstacle := find_obstacle(path)) is not None:
+        return f"program {quote_short(program)} can't be reached: {obstacle}; change its permissions, or the path"
     where = "" if Path(program).is_absolute() else f" in {_quote(Path(directory))}"
     return f"program {quote_short(program)} does not exist{where}; correct the path"
 
@@ -63,7 +66,8 @@ def find_program_problem(program: str, environment: Mapping[str, str], directory
 def find_program(program: str, environment: Mapping[str, str], directory: str | Path) -> Path | None:
     """Return the file that execvp(3) would start for a program; None if there is none that can be started."""
     candidates = _candidates(program, environment, directory)
-    return next((path for path in candidates if path.is_file() and os.access(path, os.X_OK)), None)
+    # Folders that may not be entered are passed over, as by execvp(3).
+    return next((path for path in candidates if is_file(path) and os.access(path, os.X_OK)), None)
 
 
 def find_inherited_program_problem(program: str, directory: str | None = None) -> str | None:

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from rae_auto.api import Logger
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
+from rae_auto.toolkit.files import is_folder, is_there
 from rae_plugins.loggers.line_formats import LineFormat, LogLevel, format_json, format_text
 from rae_plugins.loggers.rotating_file import RotatingFile
 
@@ -48,12 +49,12 @@ class FileLogger(Logger):
     def problems(self, directory: Path) -> tuple[str, ...]:
         """Return why the file can't be written."""
         path = self.log_file(directory)
-        if path.is_dir():
+        if is_folder(path):
             return (f"{path} is a directory; write the path of a file",)
-        if path.exists() and not os.access(path, os.W_OK):
+        if is_there(path) and not os.access(path, os.W_OK):
             return (f"{path} can't be written; change its permissions, or the path",)
-        above = next(folder for folder in path.absolute().parents if folder.exists())
-        if not above.is_dir():
+        above = next(folder for folder in path.absolute().parents if is_there(folder))
+        if not is_folder(above):
             return (f"{above} is not a directory, so {path.name} can't be in it; change the path",)
         if not os.access(above, os.W_OK | os.X_OK):
             return (f"{path} can't be created in {above}; change the permissions of {above}, or the path",)

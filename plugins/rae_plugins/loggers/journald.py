@@ -16,6 +16,7 @@ from attrs import field, frozen
 from rae_auto.api import Logger, LogLine
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.toolkit.files import is_there
 from rae_plugins.loggers.line_formats import LogLevel
 from rae_plugins.loggers.log_line import IDENTIFIER
 from rae_plugins.loggers.platform_logs import find_log_obstacle
@@ -55,7 +56,7 @@ class JournaldLogger(Logger):
     def warnings(self) -> tuple[str, ...]:
         """Return a warning if journald doesn't run."""
         path = Path(self.socket).expanduser()
-        return () if path.exists() else (f"socket {quote(path)} does not exist yet; start systemd-journald",)
+        return () if is_there(path) else (f"socket {quote(path)} does not exist yet; start systemd-journald",)
 
     def problems(self, directory: Path) -> tuple[str, ...]:
         """Return why journald can't be reached; nothing is logged."""

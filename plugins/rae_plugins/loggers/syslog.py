@@ -12,6 +12,7 @@ from rae_auto.api import Logger, LogLine
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.problems import invalid
+from rae_auto.toolkit.files import is_there
 from rae_plugins.loggers import platform_logs
 from rae_plugins.loggers.line_formats import LogLevel
 from rae_plugins.loggers.socket_sink import (
@@ -68,8 +69,8 @@ class SyslogLogger(Logger):
         """Return warnings about a daemon that doesn't run, or certificates that aren't there."""
         if self.host is None:
             path = self._socket_path()
-            return () if path.exists() else (f"socket {quote(path)} does not exist yet; start a syslog daemon",)
-        if self.ca_file and not (certificates := Path(self.ca_file).expanduser()).exists():
+            return () if is_there(path) else (f"socket {quote(path)} does not exist yet; start a syslog daemon",)
+        if self.ca_file and not is_there(certificates := Path(self.ca_file).expanduser()):
             return (f"file {quote(certificates)} does not exist yet; the server can't be trusted without it",)
         return ()
 

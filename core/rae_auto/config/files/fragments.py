@@ -22,7 +22,7 @@ from rae_auto.errors import ConfigError
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.problems import Key, Problem, ProblemCollector
-from rae_auto.toolkit.files import FileIdentity, identify_file
+from rae_auto.toolkit.files import FileIdentity, find_obstacle, identify_file, is_folder, is_there
 
 INCLUDED_TABLES = ("defaults", "jobs", "notifiers", "resources")
 """The tables that an included file may have."""
@@ -76,7 +76,7 @@ def find_included(main: Path, pattern: str) -> list[Path]:
         return [Path(joined)]
     base = glob.escape(str(main.parent))
     found = glob.glob(os.path.join(base, os.path.expanduser(pattern)), recursive=True)  # noqa: PTH111, PTH118, PTH207
-    return [Path(name) for name in sorted(found) if not Path(name).is_dir()]
+    return [Path(name) for name in sorted(found) if not is_folder(name)]
 
 
 def identify_files(main: Path, patterns: Iterable[str]) -> dict[Path, FileIdentity]:
@@ -97,7 +97,7 @@ def read_included(main: Fragment, patterns: Sequence[str]) -> tuple[list[Fragmen
         for path in paths:
             if (name := os.path.realpath(path)) in found:
                 continue
-            if not path.exists():
+            if not is_there(path) and find_obstacle(path) is None:
                 what = f"file {quote(str(path))} does not exist; create it, or correct the name"
                 main.findings.problems.append(Problem(("include", index), what))
                 continue

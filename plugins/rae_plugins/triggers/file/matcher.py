@@ -18,6 +18,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from rae_auto.model.primitives.escaping import quote_short
+from rae_auto.toolkit.files import find_obstacle, is_folder, is_there
 from rae_plugins.triggers.file.temporary_names import is_temporary_by_form, list_patterns
 
 MatchState = frozenset[tuple[int, int]]
@@ -81,8 +82,10 @@ def describe_missing_folder(path: str) -> str | None:
     whole = expand_home(path)
     fixed = Path(*takewhile(lambda part: not has_wildcard(part), split_path(whole)))
     folder = fixed if fixed != whole else whole.parent
-    if whole.exists() or folder.is_dir():
+    if is_there(whole) or is_folder(folder):
         return None
+    if (obstacle := find_obstacle(folder)) is not None:
+        return f"folder {quote_short(str(folder), 200)} can't be read: {obstacle}; change its permissions, or the path"
     return f"folder {quote_short(str(folder), 200)} does not exist yet; create it, or correct the path"
 
 
