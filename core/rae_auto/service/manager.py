@@ -28,6 +28,7 @@ from rae_auto.service.definition import (
     read_origin,
 )
 from rae_auto.service.installation import find_installation
+from rae_auto.service.other_user import UserView, look_as
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -69,16 +70,13 @@ def plan_service(config: Path, name: str, *, is_system: bool, user: str | None) 
         raise SchedulerError("--user names who runs a service of the system; use it together with --system")
     _check_user(user)
     config = Path(os.path.abspath(config))  # noqa: PTH100 - links are kept: they may be how the file is swapped
-    loaded = load(config, Registry())
-    is_of_another = user is not None and user != user_name()
-    # Another user's state directory depends on that user's home, and the daemon knows it best.
-    state = None if is_of_another and not os.environ.get("RAE_STATE_DIR") else state_directory(config)
+    view = look_as(user, config) if user is not None and _is_another(user) and _can_look() else _look(config, user)
     return ServiceDefinition(
         name=name,
         command=find_installation().command,
-        origin=Origin(config, state),
-        environment=_environment(config, state),
-        stop_seconds=int(loaded.shutdown_grace.total_seconds()) + STOP_MARGIN_SECONDS,
+        origin=Origin(config, view.state),
+        environment=_environment(view),
+        stop_seconds=int(view.shutdown_grace.total_seconds()) + STOP_MARGIN_SECONDS,
         is_system=is_system,
         user=user,
     )
@@ -95,7 +93,28 @@ def _check_user(user: str | None) -> None:
         raise SchedulerError(f"--user: this machine has no user {quote(user[:64])}") from None
 
 
-def _environment(config: Path, state: Path | None) -> dict[str, str]:
+def _is_another(user: str) -> bool:
+    return user != user_name()
+
+
+def _can_look() -> bool:
+    """Return whether this process can look with the rights of another user, as root can."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _look(config: Path, user: str | None) -> UserView:
+    """Return how this user sees a configuration. Errors: ConfigError."""
+    loaded = load(config, Registry())
+    is_known = user is None or not _is_another(user) or os.environ.get("RAE_STATE_DIR")
+    return UserView(
+        state=state_directory(config) if is_known else None,
+        is_configured=not os.environ.get("RAE_STATE_DIR") and configured_state_directory(config) is not None,
+        search_path=os.environ.get("PATH", os.defpath),
+        shutdown_grace=loaded.shutdown_grace,
+    )
+
+
+def _environment(view: UserView) -> dict[str, str]:
     """Return what the service must be given: managers of services pass on nothing of a shell's environment.
 
     The PATH, so that jobs find the programs that they find here; and the state directory, which may depend on variables
@@ -104,10 +123,9 @@ def _environment(config: Path, state: Path | None) -> dict[str, str]:
     if sys.platform == "win32":
         # A task has the environment of its session.
         return {name: os.environ[name] for name in ("RAE_STATE_DIR",) if os.environ.get(name)}
-    environment = {"PATH": os.environ.get("PATH", os.defpath)}
-    is_configured = not os.environ.get("RAE_STATE_DIR") and configured_state_directory(config) is not None
-    if state is not None and not is_configured:
-        environment["RAE_STATE_DIR"] = str(state)
+    environment = {"PATH": view.search_path}
+    if view.state is not None and not view.is_configured:
+        environment["RAE_STATE_DIR"] = str(view.state)
     return environment
 
 
@@ -151,7 +169,7 @@ def install(platform: ServicePlatform, service: ServiceDefinition) -> tuple[Unit
     before = {file.path: file.path.read_bytes() if file.path.exists() else None for file in files}
     try:
         for file in files:
-            _write(file.path, file.text.encode(file.encoding))
+            _write(file.path, file.text.encode(file.encoding), needs_root=service.is_system)
         for argv in platform.commands(service.name, service.is_system).install:
             run_command(argv)
     except BaseException:
@@ -159,7 +177,7 @@ def install(platform: ServicePlatform, service: ServiceDefinition) -> tuple[Unit
             if content is None:
                 path.unlink(missing_ok=True)
             else:
-                _write(path, content)
+                _write(path, content, needs_root=service.is_system)
         raise
     return files
 
@@ -233,9 +251,14 @@ def _run(argv: Argv) -> "CompletedProcess[str] | None":
         raise SchedulerError(f"{quote(shlex.join(argv))} has not ended after {COMMAND_SECONDS:g} s") from None
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, *, needs_root: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(content)
+    try:
+        temporary.write_bytes(content)
+    except PermissionError:
+        if not needs_root:
+            raise
+        raise SchedulerError(f"{path} can't be written; a service of the system is for root to write") from None
     temporary.chmod(0o644)
     temporary.replace(path)

@@ -2,14 +2,18 @@
 
 import getpass
 import json
+import os
 import sys
+from datetime import timedelta
 
+import pytest
 from tests.core.service.conftest import Machine
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
 from rae_auto.offline.doctor.daemon import check_services
 from rae_auto.service.manager import NO_BUS_HINT, platform_adapter
+from rae_auto.service.other_user import UserView
 from rae_auto.service.status import find_services
 
 UNIT = "rae-auto.service"
@@ -104,7 +108,50 @@ def test_services_of_other_names_live_side_by_side(machine: Machine) -> None:
     assert "can't name a service" in err
 
 
-def test_a_user_needs_a_service_of_the_system(machine: Machine) -> None:
+@pytest.fixture
+def system_machine(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine whose units of the system are in a home, and on which all users see what this one sees."""
+    machine.unit = machine.home / "system" / UNIT
+    monkeypatch.setattr("rae_auto.service.systemd.unit_directory", lambda is_system: machine.home / "system")
+    view = UserView(
+        state=machine.state, is_configured=False, search_path="/usr/bin:/bin", shutdown_grace=timedelta(seconds=45)
+    )
+    monkeypatch.setattr("rae_auto.service.manager.look_as", lambda user, config: view)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return machine
+
+
+def test_service_of_another_user_is_installed_as_that_user_sees_it(system_machine: Machine) -> None:
+    code, out, _ = system_machine.type("install", "--system", "--user", "nobody")
+    assert (code, "enabled and started" in out) == (0, True)
+    assert system_machine.calls() == [["systemctl", *words[2:]] for words in (*ENABLING, *STARTING)]
+    text = system_machine.unit.read_text()
+    assert {"User=nobody", "Environment=PATH=/usr/bin:/bin", "TimeoutStopSec=55"} <= set(text.splitlines())
+    assert f"Environment=RAE_STATE_DIR={system_machine.state}" in text
+
+
+def test_restart_by_root_interrupts_no_job_of_another_user(system_machine: Machine, daemons: Daemons) -> None:
+    daemons.serve()
+    system_machine.type("install", "--system", "--user", "nobody")
+    daemons.ask("trigger", job="long")
+    eventually(lambda: (system_machine.home / "pid").exists())
+    assert json.loads(system_machine.type("status", "--system", "--json")[1])["daemon"] is not None
+    code, out, _ = system_machine.type("restart", "--system")
+    assert (code, 'still running, for the next daemon to take over: "long"' in out) == (0, True)
+    assert daemons.started[0].wait(10) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_service_of_the_system_says_that_it_needs_root(system_machine: Machine) -> None:
+    system_machine.unit.parent.mkdir(mode=0o500)
+    code, _, err = system_machine.type("install", "--system", "--user", "nobody")
+    assert code == 1
+    assert err == (f"rae-auto: {system_machine.unit} can't be written; a service of the system is for root to write\n")
+
+
+def test_a_user_needs_a_service_of_the_system(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Only root can look as another user; others are shown what is known without that.
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     code, _, err = machine.type("show", "--user", "nobody")
     assert code == 1
     assert "--system" in err
