@@ -1,7 +1,11 @@
 """Jobs in the forms of other schedulers: what starts them stays the same, and what gets lost is said."""
 
+import os
 import shlex
 import shutil
+import subprocess
+from base64 import b64encode
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -99,6 +103,141 @@ def test_crontab_comes_back_from_an_import_and_an_export(schedule: str, command:
     fields = {key: value for key, value in job.table.items() if key in ("shell", "stdin")}
     back = format_crontab([definition(trigger, command=None, **fields)], "local")
     assert written in back.splitlines()
+
+
+def read_as_cron(text: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield time zone, schedule, command and input of each line, as do_command.c of cronie takes them apart."""
+    zone = ""
+    for line in text.splitlines():
+        if line.startswith("CRON_TZ="):
+            zone = line.removeprefix("CRON_TZ=")
+        elif line and not line.startswith("#"):
+            words = line.split(None, 1 if line.startswith("@") else 5)
+            command, is_escaped, rest = "", False, iter(words[-1])
+            for character in rest:
+                if not is_escaped and character == "%":
+                    break
+                command = command[:-1] + "%" if is_escaped and character == "%" else command + character
+                is_escaped = not is_escaped and character == "\\"
+            given = "".join(rest).replace("\\%", "\0").replace("%", "\n").replace("\0", "%")
+            yield zone, " ".join(words[:-1]), command, given if given.endswith("\n") or not given else f"{given}\n"
+
+
+def run_shell(command: str, given: str, program: str = "/bin/sh", **options: Any) -> tuple[int, bytes]:
+    environment = {"PATH": os.environ["PATH"], "HOME": "/", **options.pop("env", {})}
+    done = subprocess.run(
+        [program, "-c", command], input=given.encode(), stdout=subprocess.PIPE, env=environment, timeout=30, **options
+    )
+    return done.returncode, done.stdout
+
+
+TEXTS = st.lists(st.sampled_from(["a", " ", "%", "\\", "'", '"', "$HOME", "\n", ";"]), max_size=5).map("".join)
+JOBS = st.fixed_dictionaries(
+    {
+        "shell": st.lists(
+            st.sampled_from(
+                [
+                    "cat",
+                    "pwd",
+                    'printf \'%s|\' "$A" "$B"',
+                    "for x in 1 2\ndo echo $x\ndone",
+                    "# only a comment",
+                    "echo 'a\\%b' 50% it\\'s",
+                    "false",
+                ]
+            ),
+            min_size=1,
+            max_size=3,
+        ).map("\n".join)
+    },
+    optional={
+        "stdin": TEXTS.map("{}\n".format),
+        "env": st.fixed_dictionaries({"A": TEXTS}, optional={"B": TEXTS}),
+        "cwd": st.sampled_from(["/", "/usr"]),
+        "shell_program": st.just("bash"),
+    },
+)
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="a job here names bash as its shell")
+@settings(max_examples=25, deadline=None)
+@given(JOBS)
+def test_cron_runs_what_the_job_runs_also_after_the_way_back(job: dict[str, Any]) -> None:
+    program = shutil.which(job.get("shell_program", "sh")) or ""
+    given_text, folder = job.get("stdin", ""), job.get("cwd", "/")
+    expected = run_shell(job["shell"], given_text, program, env=job.get("env", {}), cwd=folder)
+    text = format_crontab([definition(command=None, **job)], "local")
+    ((_, _, command, given_by_cron),) = read_as_cron(text)
+    assert run_shell(command, given_by_cron, cwd="/") == expected
+    (back,) = CrontabReader(own_user="nobody-here").read(text, "x", has_users=False).jobs
+    assert run_shell(back.table["shell"], back.table.get("stdin", ""), cwd="/") == expected
+
+
+SCHEDULES = st.one_of(LINES, st.sampled_from(["@daily", "@hourly"]))
+ZONES = st.sampled_from([None, "America/New_York", "Asia/Kolkata"])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.lists(st.tuples(SCHEDULES, ZONES), min_size=1, max_size=2), max_size=4), ZONES)
+def test_each_line_is_in_the_time_zone_of_its_trigger(
+    jobs: list[list[tuple[str, str | None]]], configured: str | None
+) -> None:
+    definitions = []
+    for number, triggers in enumerate(jobs):
+        options = [{"expression": text} | ({"timezone": zone} if zone else {}) for text, zone in triggers]
+        schedule = [{"type": "cron", "options": one} for one in options]
+        definitions.append({"id": f"job-{number}", "command": [f"job-{number}"], "schedule": schedule})
+    expected = [
+        (zone or configured or "", text, f"job-{number}")
+        for number, triggers in enumerate(jobs)
+        for text, zone in triggers
+    ]
+    text = format_crontab(definitions, configured or "local")
+    found = [(zone, schedule, command) for zone, schedule, command, _ in read_as_cron(text)]
+    assert sorted(found) == sorted(expected)
+    back = CrontabReader(own_user="nobody-here").read(text, "x", has_users=False).jobs
+    read = [
+        (options.get("timezone", ""), options["expression"], job.table["shell"])
+        for job in back
+        for options in [job.table.get("trigger") or {"expression": job.table.get("schedule")}]
+    ]
+    assert sorted(read) == sorted(expected)
+
+
+def test_job_without_a_folder_of_its_own_runs_in_that_of_its_file() -> None:
+    job = definition(directory="/srv/jobs")
+    assert "30 2 * * * cd /srv/jobs || exit; backup" in format_crontab([job], "local").splitlines()
+    home = definition(directory=os.path.expanduser("~"))
+    assert "30 2 * * * backup" in format_crontab([home], "local").splitlines()
+
+
+def test_unit_has_each_text_as_systemd_reads_it() -> None:
+    job = definition(
+        command=None,
+        shell="for x in $A\ndo echo 50%\ndone",
+        env={"A": "$HOME 1%\n"},
+        cwd="/srv/a%b c",
+        stdin="one\\\n%two",
+        limits={"nice": 5, "cpu_time": "1m"},
+    )
+    units, skipped = format_units([job], "local")
+    assert skipped == []
+    lines = units["a.service"].splitlines()
+    assert lines[0] == "# Exported by 'rae-auto export systemd', without limits.cpu_time."
+    assert {
+        r'ExecStart=/bin/sh -c "for x in $$A\ndo echo 50%%\ndone"',
+        r'Environment="A=$HOME 1%%\n"',
+        "WorkingDirectory=/srv/a%%b c",
+        "StandardInput=data",
+        f"StandardInputData={b64encode(str(job['stdin']).encode()).decode()}",
+        "Nice=5",
+    } <= set(lines)
+
+
+def test_user_of_a_job_is_lost_in_a_crontab_and_not_in_units() -> None:
+    job = definition(user="backup")
+    assert "# a, without user" in format_crontab([job], "local").splitlines()
+    assert "without user" not in "".join(format_units([job], "local")[0].values())
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze calculates the start times of systemd")

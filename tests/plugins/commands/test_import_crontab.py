@@ -80,7 +80,24 @@ def test_percent_signs_end_the_command_and_the_lines_of_its_input() -> None:
         "schedule": "0 8 * * *",
         "stdin": "Hello\nit is 100% done\n",
     }
-    assert split_input(r"date +\%F") == ("date +%F", None)
+
+
+@pytest.mark.parametrize(
+    ("line", "command", "given"),
+    [
+        (r"date +\%F", "date +%F", None),
+        (r"a \\%b", r"a \\", "b\n"),
+        (r"a \\\%b", r"a \\%b", None),
+        (r"a \x\%", r"a \x%", None),
+        ("a%", "a", None),
+        ("a%%", "a", "\n"),
+        ("a%b%", "a", "b\n"),
+        ("a%b%c", "a", "b\nc\n"),
+        (r"a%b\%c\\%d\e", "a", "b%c\\%d\\e\n"),
+    ],
+)
+def test_percent_signs_and_backslashes_are_read_as_cron_does(line: str, command: str, given: str | None) -> None:
+    assert split_input(line) == (command, given)
 
 
 def test_variables_count_for_the_entries_below_them() -> None:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ _MACROS = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
     "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
 }  # fmt: skip
+_LIMITS = {"memory": "MemoryMax", "processes": "TasksMax", "nice": "Nice", "open_files": "LimitNOFILE"}
 _ITEM = re.compile(r"(\*|\d+(?:-\d+)?)(?:/(\d+))?")
 
 
@@ -31,6 +33,7 @@ def format_units(definitions: Sequence[Mapping[str, Any]], zone: str) -> tuple[d
             skipped.append(f"{definition['id']} is not exported: {why}")
             continue
         lost += find_losses(definition, ("timeout", "kill_after", "catch_up", "limits"))
+        lost += [f"limits.{key}" for key in definition.get("limits", {}) if key not in _LIMITS]
         note = f"# Exported by 'rae-auto export systemd'{describe_losses(lost)}.\n"
         name = definition["id"]
         units[f"{name}.timer"] = f"{note}[Unit]\nDescription={name}\n\n[Timer]\n" + "\n".join(timer)
@@ -74,30 +77,27 @@ def _service_lines(definition: Mapping[str, Any]) -> list[str] | None:
         words = shlex.split(command) if isinstance(command, str) else list(command)
     else:
         return None
-    if any("\n" in word for word in words):
-        return None
-    lines = ["Type=oneshot", "ExecStart=" + " ".join(map(_quote, words))]
+    lines = ["Type=oneshot", "ExecStart=" + " ".join(_quote(word).replace("$", "$$") for word in words)]
+    # In variables a dollar sign has no meaning: systemd.exec(5).
     lines += [f"Environment={_quote(f'{name}={value}')}" for name, value in definition.get("env", {}).items()]
     if cwd := definition.get("cwd") or definition.get("directory"):
-        lines.append(f"WorkingDirectory={cwd}")
+        lines.append(f"WorkingDirectory={str(cwd).replace('%', '%%')}")
+    if given := definition.get("stdin"):
+        data = b64encode(str(given).encode()).decode()
+        lines += ["StandardInput=data", f"StandardInputData={data}"]
     if user := definition.get("user"):
         lines.append(f"User={user}")
     for key, name in (("timeout", "TimeoutStartSec"), ("kill_after", "TimeoutStopSec")):
         lines += [f"{name}={definition[key]}"] if definition.get(key) else []
     limits = definition.get("limits", {})
-    for key, name in (
-        ("memory", "MemoryMax"),
-        ("processes", "TasksMax"),
-        ("nice", "Nice"),
-        ("open_files", "LimitNOFILE"),
-    ):
+    for key, name in _LIMITS.items():
         lines += [f"{name}={limits[key]}"] if limits.get(key) is not None else []
     return lines
 
 
 def _quote(word: str) -> str:
-    """Return a word as systemd reads it: its own quotes, with $ and % doubled."""
-    plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$").replace("%", "%%")
+    """Return a word as systemd reads it: its own quotes and escapes, with % doubled."""
+    plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("%", "%%")
     return plain if re.fullmatch(r"[\w@%$+=:,./-]+", plain) else f'"{plain}"'
 
 

@@ -7,6 +7,7 @@ from attrs import frozen
 
 _VARIABLE = re.compile(r"""\s*(?P<name>"[^"]+"|'[^']+'|[^\s"'=]+)\s*=\s*(?P<value>.*?)\s*$""")
 _MACRO = re.compile(r"@[A-Za-z]+")
+_INPUT = re.compile(r"(?P<command>(?:[^\\%]|\\.?)*)(?:%(?P<input>.*))?")
 
 
 @frozen
@@ -62,30 +63,36 @@ def _parse_line(line: str, *, has_users: bool) -> CrontabLine:
     # An entry may have a `=` too, but it begins with a field or a macro.
     if variable is not None and re.match(r"""\s*["'A-Za-z_]""", line) and not plain.startswith("@"):
         return VariableLine(_unquote(variable["name"]), _unquote(variable["value"]))
-    return _parse_entry(plain, has_users=has_users)
+    # Blanks at the end may be part of the standard input.
+    return _parse_entry(line.lstrip(), has_users=has_users)
 
 
 def _unquote(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
-def _parse_entry(plain: str, *, has_users: bool) -> EntryLine | BadLine:
-    is_quiet = plain.startswith("-")
-    rest = plain.removeprefix("-").lstrip()
+def _parse_entry(line: str, *, has_users: bool) -> EntryLine | BadLine:
+    is_quiet = line.startswith("-")
+    rest = line.removeprefix("-").lstrip()
     count = 1 if _MACRO.match(rest) else 5
     words = rest.split(None, count + has_users)
     if len(words) <= count + has_users:
         problem = "has no command" if len(words) > count or not has_users else "has no user and no command"
-        return BadLine(plain, problem if len(words) >= count else "has fewer than five fields")
+        return BadLine(line.rstrip(), problem if len(words) >= count else "has fewer than five fields")
     schedule, user = " ".join(words[:count]), words[count] if has_users else None
     return EntryLine(schedule, user, words[-1], is_quiet)
 
 
 def split_input(command: str) -> tuple[str, str | None]:
-    r"""Return a command and its standard input: what follows the first `%`, where further ones end lines.
+    r"""Return a command and its standard input: what follows the first `%`, where further ones are ends of lines.
 
-    `\%` is a percent sign.
+    `\%` is a percent sign. In a command the first backslash of `\\%` protects the second one, in the input it protects
+    nothing, as in do_command.c of cronie. An input that isn't empty gets an end of its last line if it has none.
     """
-    parts = re.split(r"(?<!\\)%", command)
-    first, *lines = (part.replace("\\%", "%") for part in parts)
-    return first.rstrip(), "\n".join(lines) + "\n" if lines else None
+    found = _INPUT.fullmatch(command)
+    assert found is not None  # any text matches
+    first = re.sub(r"\\(.)", lambda pair: "%" if pair[1] == "%" else pair[0], found["command"])
+    if not found["input"]:
+        return first.rstrip(), None
+    text = re.sub(r"\\?%", lambda sign: "%" if len(sign[0]) > 1 else "\n", found["input"])
+    return first.rstrip(), text if text.endswith("\n") else f"{text}\n"
