@@ -17,7 +17,7 @@ _WHERE = frozenset({"timezone"})
 
 
 def summarize(*words: object) -> str:
-    """Return the words as one line of at most 80 characters; None and empty values are left out.
+    """Return the words as one line of at most 80 characters; None and empty values are dropped.
 
     Lists are joined by commas, durations written as "1h30m", and triggers by their own type.
     """
@@ -34,7 +34,7 @@ def named(name: str, value: object) -> str:
 def summarize_options(plugin: Any) -> str:
     """Return the type of a plugin, and its options that differ from their defaults: "load below 2".
 
-    Fields with `repr=False`, values that are secrets, and values that no few words can say are left out.
+    Fields with `repr=False`, values that are secrets, and values that no few words can say are dropped.
     """
     type_: str = plugin.type
     return summarize(type_, *_option_words(plugin)) if attrs.has(type(plugin)) else type_

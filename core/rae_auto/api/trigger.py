@@ -79,8 +79,8 @@ class Emit(Protocol):
     ) -> Awaitable[EmitResult]:
         """Emit an occurrence. `key` identifies it, so that it is decided once however often it is emitted.
 
-        `feedback_key` says what of it may be the doing of the job itself (a path, for instance): what comes again and
-        again on the heels of its own run is refused with `FeedbackLoop`, and the source offers it again later.
+        `feedback_key` names what the job itself may have caused, such as a path. What comes again and again on the
+        heels of its own run is refused with `FeedbackLoop`, and the source offers it again later.
         """
         ...
 
@@ -124,8 +124,11 @@ class TriggerContext:
     trigger: str
     directory: Path
     emit: Emit
+    """Fires an occurrence: its key, its event, and more by name; returns once the decision is durable."""
     timer: Timer
+    """Clocks and `sleep`. Tests move them."""
     events: Events
+    """Reads and records events."""
     trace: Callable[[str], None] = _discard_trace
     """Takes a line about what the trigger observes; only `rae-auto test-trigger` shows it."""
     since: datetime | None = None

@@ -266,9 +266,12 @@ def _check_occurrence(key: Any, event: Any) -> None:
 
 
 def _place_of(error: BaseException) -> str:
-    """Return the line of code that raised an error."""
+    """Return the line that raised an error: the last one in the folder of `watch`, or the last of all."""
     frames = traceback.extract_tb(error.__traceback__)
-    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    folders = [Path(frame.filename).parent for frame in frames if frame.name == "watch"]
+    own = [frame for frame in frames if folders and Path(frame.filename).is_relative_to(folders[-1])]
+    last = (own or frames)[-1:]
+    return "".join(f" at {frame.filename}:{frame.lineno}" for frame in last)
 
 
 Provoke = Callable[[Listener, int], Awaitable[None]]

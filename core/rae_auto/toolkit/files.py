@@ -119,7 +119,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def read_identity(path: Path) -> tuple[int, int] | None:
-    """Return the device and inode of a file, which tell it from another of its name; None if there is none."""
+    """Return the device and inode of a file, which distinguish it from another of its name; None if there is none."""
     try:
         status = path.stat()
     except OSError:
@@ -157,7 +157,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def replace_file(source: Path, target: Path) -> None:
-    """Give a file another name, in place of what had it, also where somebody is just reading that. Errors: OSError."""
+    """Give a file another name, in place of what had it, also while another program reads that. Errors: OSError."""
     file_operations().replace(source, target)
 
 

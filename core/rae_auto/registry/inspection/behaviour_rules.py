@@ -44,7 +44,8 @@ def _call(rule: str, folder: Path | None, method: Callable[..., Any], *arguments
     except TookTooLong as error:
         raise _Failed(Mistake(rule, f"{name} hangs: {error}; end its loop", place_of_code(method))) from None
     except (Exception, SystemExit) as error:
-        text = f"{name} raised {error!r}; fix it there"
+        hint = "return None where the calendar ends" if isinstance(error, OverflowError) else "fix it there"
+        text = f"{name} raised {error!r}; {hint}"
         raise _Failed(Mistake(rule, text, place_of_error(error, folder))) from None
 
 

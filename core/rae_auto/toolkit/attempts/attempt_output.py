@@ -70,7 +70,7 @@ class AttemptOutput:
 def mask_output_file(path: Path, secrets: Sequence[str]) -> None:
     """Replace each secret in the file of an attempt that has ended. Does nothing where there is none. Raises OSError.
 
-    The file is written anew and takes the old one's place, so that no reader finds half of it.
+    A new file takes the place of the old one, so that no reader finds half of it.
     """
     if not secrets or not path.exists() or not _has_secret(path, secrets):
         return

@@ -1,4 +1,4 @@
-"""Programs that tell secrets: the keyring, read by a short-lived child, and commands that the configuration allows.
+"""Programs that print secrets: the keyring, read by a short-lived child, and commands that the configuration allows.
 
 Nothing of what they answer is kept: each attempt of a job asks again, so that a secret that was changed is used at
 once. What they write to standard error is not repeated, because it may be the secret.
@@ -16,7 +16,7 @@ from rae_auto.model.primitives.references import split_command
 from rae_auto.platforms.process_groups import kill_with_children
 
 PROGRAM_SECONDS = 10.0
-"""Time that a program may take to tell a secret."""
+"""Time that a program may take to print a secret."""
 
 MAX_SECRET_BYTES = 1 << 20
 

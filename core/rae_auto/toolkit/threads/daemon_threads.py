@@ -17,7 +17,7 @@ IDLE_SECONDS = 5.0
 class DaemonThreads:
     """Daemon threads for calls: as many as there are calls, and at most `max_threads`.
 
-    Those of `concurrent.futures` are no daemons, so Python would wait for ever for a call that hangs before it exits.
+    Those of `concurrent.futures` are not daemons, so Python would wait for a call that hangs before it exits.
     """
 
     def __init__(self, name: str, max_threads: int) -> None:

@@ -4,7 +4,7 @@ Theory
 ======
 
 A schedule's `next_after` and a computed guard's `evaluate` are pure and quick, so they are called where they are
-needed, in the thread of the engine. An endless loop in one of them would hold everything up for ever. A thread of its
+needed, in the thread of the engine. An endless loop in one of them would hold everything up. A thread of its
 own for each of them would cost a switch of threads a call, a thousand times what the call itself takes.
 
 So a watching thread counts seconds while such a call is under way, and asks the interpreter to raise `_Interrupted` in
