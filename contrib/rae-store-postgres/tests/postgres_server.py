@@ -3,13 +3,17 @@
 import asyncio
 import os
 import pwd
+import secrets
 import shutil
+import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
 
+DEFAULT_PORT = 5432
 PLACES = ("/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/15/bin")
 
 
@@ -17,7 +21,7 @@ class Server:
     """A server with a data directory of its own, on a socket."""
 
     def __init__(self, programs: Path, place: Path) -> None:
-        self._programs, self.place = programs, place
+        self.programs, self.place, self.port = programs, place, DEFAULT_PORT
         self.place.chmod(0o755)
         self._user: list[str] = []
         if os.getuid() == 0:
@@ -48,7 +52,7 @@ class Server:
         return int((self.place / "data" / "postmaster.pid").read_text().split()[0])
 
     def _run(self, program: str, *arguments: str, inside: bool = True) -> None:
-        path = str(self._programs / program) if inside else program
+        path = str(self.programs / program) if inside else program
         # Its files, not pipes: the server inherits them, and would keep them open.
         with (self.place.parent / f"{self.place.name}.log").open("ab") as log:
             done = subprocess.run([*self._user, path, *arguments], stdout=log, stderr=log, cwd="/")
@@ -63,8 +67,16 @@ class Server:
     def restart(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-D", str(self.place / "data"), "-w", "-s", "-m", mode, "restart")
 
+    def move_to_free_port(self) -> None:
+        """Start again with a port that nobody has; it is that of TCP, and part of the socket's name."""
+        self.port = _find_free_port()
+        with (self.place / "data" / "postgresql.conf").open("a") as settings:
+            settings.write(f"port={self.port}\n")
+        self.restart("fast")
+
     def dsn(self, user: str = "postgres") -> str:
-        return f"postgresql:///postgres?host={self.place}&user={user}"
+        port = "" if self.port == DEFAULT_PORT else f"&port={self.port}"
+        return f"postgresql:///postgres?host={self.place}&user={user}{port}"
 
     def execute(self, *statements: str, user: str = "postgres") -> list[asyncpg.Record]:
         """Execute statements, and return the rows of the last one."""
@@ -79,6 +91,15 @@ class Server:
                 await connection.close()
 
         return asyncio.run(run())
+
+
+def _find_free_port() -> int:
+    """Return a free port outside the range that the system gives to whoever asks for any."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _has_user(name: str) -> bool:

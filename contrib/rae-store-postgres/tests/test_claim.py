@@ -119,8 +119,9 @@ def test_restart_of_the_server_loses_nothing_and_is_survived(leader, make_store,
     for number in range(3):
         leader.commit([Put("job", f"{number}", {"n": number})])
     server.stop()
-    with pytest.raises(StoreError, match=r"can't be reached|failed"):
+    with pytest.raises(StoreError, match=r"can't be reached|failed") as raised:
         leader.commit([Put("job", "3", {"n": 3})])
+    assert leader.is_temporary(raised.value)
     wait_until(lambda: any(one.problem for one in waiting.reports))
     server.start()
 

@@ -22,7 +22,7 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto.api.store import Store
-from rae_auto.errors import ClaimLost
+from rae_auto.errors import ClaimLost, StoreError
 
 
 @frozen(kw_only=True)
@@ -115,6 +115,14 @@ class SharedStore(Store):
 
         Where clocks of machines differ, this one counts. Called in any thread, and quick.
         """
+
+    def is_temporary(self, error: StoreError) -> bool:
+        """Return whether an error of this store passes by itself, as that of a server which starts again does.
+
+        A daemon whose start ends with such an error starts again, and waits in `stand_by`.
+        """
+        del error
+        return False
 
     @abstractmethod
     def nodes(self) -> Sequence[KnownNode]:

@@ -52,7 +52,7 @@ from rae_auto.runtime.reporting.notices import NoticeDescriber
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
 from rae_auto.runtime.retention import HistoryBounds, shorten
-from rae_auto.runtime.sharing.membership import Membership, OnStandby, join
+from rae_auto.runtime.sharing.membership import Membership, OnStandby, join, restart_if_away
 from rae_auto.runtime.shutdown import CLOSE_SECONDS, ShutdownDeadline
 
 FAILED_STORE_CLOSE_SECONDS = 1.0
@@ -158,28 +158,29 @@ class Runtime:
         if membership is not None:
             settings = evolve(options.settings, node=membership.node.name)
             options = evolve(options, clock=membership.clock, settings=settings)
-        opening = repository.open(directory)
-        for warning in await report_if_slow(
-            opening, f"the start waits for the store in {directory}, which has not opened yet"
-        ):
-            logger.warning("{}", warning)
-        try:
-            on_locked()
-            reading = recovery.read_store(
-                repository, directory, options.settings, planned, factory, options.clock.now()
-            )
-            text = f"the start waits for the store in {directory}, which has not been read yet"
-            recovered = await report_if_slow(reading, text)
-            runtime = cls(options, factory, repository, recovered, membership)
-        except BaseException:
-            await repository.close()
-            raise
-        try:
-            await runtime._start(recovered)
-        except BaseException:
-            await runtime._abandon()
-            raise
-        return runtime
+        with restart_if_away(store):
+            opening = repository.open(directory)
+            for warning in await report_if_slow(
+                opening, f"the start waits for the store in {directory}, which has not opened yet"
+            ):
+                logger.warning("{}", warning)
+            try:
+                on_locked()
+                reading = recovery.read_store(
+                    repository, directory, options.settings, planned, factory, options.clock.now()
+                )
+                text = f"the start waits for the store in {directory}, which has not been read yet"
+                recovered = await report_if_slow(reading, text)
+                runtime = cls(options, factory, repository, recovered, membership)
+            except BaseException:
+                await repository.close()
+                raise
+            try:
+                await runtime._start(recovered)
+            except BaseException:
+                await runtime._abandon()
+                raise
+            return runtime
 
     async def _start(self, recovered: recovery.Recovered) -> None:
         """Hand the engine what was recovered, then the result of each attempt, and only then let it decide."""

@@ -17,6 +17,7 @@ from attrs import define, field, frozen
 
 from rae_auto.errors import StoreError
 from rae_auto.toolkit.secrets import SecretText, to_secret_text
+from rae_store_postgres.tls import describe_tls_problem, find_missing_file
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -38,6 +39,8 @@ WAITING_CODES = frozenset({"57P01", "57P02", "57P03", "53300", "25006"})
 def is_temporary(error: BaseException) -> bool:
     """Return whether an error says that the server doesn't answer now, and may do so later."""
     source = error.__cause__ if isinstance(error, StoreError) else error
+    if source is not None and describe_tls_problem(source) is not None:
+        return False
     if isinstance(source, asyncpg.PostgresError):
         state = source.sqlstate or ""
         return state in WAITING_CODES or state.startswith("08") or isinstance(source, asyncpg.PostgresConnectionError)
@@ -72,6 +75,8 @@ class Address:
         try:
             # Each time, so that a new password needs no restart.
             dsn = await self.dsn.reveal_async("dsn")
+            if (missing := find_missing_file(dsn)) is not None:
+                raise StoreError(f"the dsn of the postgres store can't be used: {missing}")
             async with asyncio.timeout(CONNECT_SECONDS):
                 return await asyncpg.connect(dsn, server_settings=settings, command_timeout=CALL_SECONDS)
         except BaseException as error:
@@ -81,6 +86,8 @@ class Address:
         """Return the error of rae-auto for one of the driver or the network; any other as it is."""
         if isinstance(error, StoreError):
             return error
+        if (problem := describe_tls_problem(error)) is not None:
+            return StoreError(f"{self.place} {what}: {problem}")
         if isinstance(error, asyncpg.PostgresError):
             text = " ".join(str(error).split())
             return StoreError(f"{self.place} {what}: {text}{_hint(error)}")

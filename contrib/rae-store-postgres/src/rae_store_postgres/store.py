@@ -30,7 +30,7 @@ from rae_auto.toolkit.files import DirectoryLock
 from rae_auto.toolkit.secrets import SecretText, to_secret_text
 from rae_store_postgres import node_messages
 from rae_store_postgres.claim import Claim
-from rae_store_postgres.link import Address, Connection, LoopThread
+from rae_store_postgres.link import Address, Connection, LoopThread, is_temporary
 from rae_store_postgres.reading import Reader, read_documents, read_dump
 from rae_store_postgres.statements import COMMIT, PRUNE, ChangeArrays, decode_key
 
@@ -255,6 +255,10 @@ class PostgresStore(SharedStore):
         return read_dump(self._address, self._link)
 
     # Nodes and messages
+
+    def is_temporary(self, error: StoreError) -> bool:
+        """Return whether the server, or the line to it, may be back by itself."""
+        return is_temporary(error)
 
     def nodes(self) -> Sequence[KnownNode]:
         """Return all nodes that ever joined."""

@@ -1,7 +1,8 @@
 """A daemon's part in a shared store, from the wait for its turn to the moment at which it loses its claim."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rae_auto.api.executor import Executor
 from rae_auto.api.shared_store import Node, SharedStore, Standby
 from rae_auto.api.store import Store
 from rae_auto.engine.engine import Engine
-from rae_auto.errors import ClaimLost
+from rae_auto.errors import ClaimLost, StoreError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.names import RunId
@@ -100,6 +101,17 @@ class Membership:
         """Let go of the attempts of other nodes."""
         if self._elsewhere is not None:
             await self._elsewhere.close()
+
+
+@contextmanager
+def restart_if_away(store: Store) -> Iterator[None]:
+    """Make a start that ends because the server is away for a while one that is repeated. Errors: ClaimLost."""
+    try:
+        yield
+    except StoreError as error:
+        if isinstance(error, ClaimLost) or not isinstance(store, SharedStore) or not store.is_temporary(error):
+            raise
+        raise ClaimLost(f"the start was broken off, because the store went away ({error})") from error
 
 
 DRAIN_SECONDS = 60.0

@@ -1,0 +1,110 @@
+"""TLS to a real server, with an authority of the tests' own: what `sslmode=verify-full` accepts and refuses."""
+
+import asyncio
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rae_store_postgres.link import Address
+from rae_store_postgres.migration import migrate
+from rae_store_postgres.store import PostgresStore
+
+from rae_auto.api import Put
+from rae_auto.api.shared_store import Node
+from rae_auto.errors import StoreError
+
+SCHEMA = "rae_auto"
+NODE = Node(name="nas-1", host="nas", pid=1)
+
+
+def make_authority(place: Path, name: str) -> None:
+    """Create a certificate that signs others, and its key."""
+    key, certificate = str(place / f"{name}.key"), str(place / f"{name}.pem")
+    run_openssl("req", "-x509", *KEY, "-subj", f"/CN={name}", "-days", "2", "-keyout", key, "-out", certificate)
+
+
+def make_certificate(place: Path, authority: str, names: str) -> None:
+    """Create the certificate of a server with these names, and its key."""
+    run_openssl("req", *KEY, "-subj", "/CN=db", "-keyout", str(place / "db.key"), "-out", str(place / "db.csr"))
+    (place / "names").write_text(f"subjectAltName={names}\n")
+    signing = ["-CA", str(place / f"{authority}.pem"), "-CAkey", str(place / f"{authority}.key"), "-CAcreateserial"]
+    files = ["-in", str(place / "db.csr"), "-out", str(place / "db.pem"), "-extfile", str(place / "names")]
+    run_openssl("x509", "-req", "-days", "2", *signing, *files)
+
+
+KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+def run_openssl(*arguments: str) -> None:
+    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two authorities, of which the first one has signed the certificate of "localhost"."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no 'openssl'; run 'apt-get install openssl'")
+    place = tmp_path_factory.mktemp("tls")
+    make_authority(place, "authority")
+    make_authority(place, "stranger")
+    make_certificate(place, "authority", "DNS:localhost")
+    return place
+
+
+@pytest.fixture(scope="module")
+def tls_server(server: Any, place: Path) -> Iterator[Any]:
+    """Start a server of its own, which accepts encrypted connections alone besides those on its socket."""
+    own = type(server).make(server.programs)
+    data = own.place / "data"
+    owner = data.stat()
+    for name in ("db.pem", "db.key"):
+        shutil.copy(place / name, data / name)
+        shutil.chown(data / name, owner.st_uid, owner.st_gid)
+        (data / name).chmod(0o600)
+    with (data / "postgresql.conf").open("a") as settings:
+        settings.write("listen_addresses='localhost'\nssl=on\nssl_cert_file='db.pem'\nssl_key_file='db.key'\n")
+    (data / "pg_hba.conf").write_text("local all all trust\nhostssl all all samehost trust\n")
+    own.move_to_free_port()
+    asyncio.run(migrate(Address(own.dsn(), SCHEMA)))
+    yield own
+    own.remove()
+
+
+def open_store(server: Any, directory: Path, options: str, host: str = "localhost") -> PostgresStore:
+    """Return a store that has the claim. Errors: StoreError."""
+    store = PostgresStore(dsn=f"postgresql://postgres@{host}:{server.port}/postgres?{options}", schema=SCHEMA)
+    directory.mkdir(mode=0o700)
+    store.stand_by(directory, NODE, lambda _: None)
+    store.open(directory)
+    return store
+
+
+def test_certificate_of_the_named_authority_is_accepted(tls_server: Any, place: Path, tmp_path: Path) -> None:
+    store = open_store(tls_server, tmp_path / "state", f"sslmode=verify-full&sslrootcert={place}/authority.pem")
+    store.commit([Put("job", "tls", {"n": 1})])
+    rows = tls_server.execute(
+        "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+        " WHERE application_name = 'rae-auto' AND client_port > 0"
+    )
+    store.close()
+    assert [tuple(row) for row in rows] == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("options", "host", "message"),
+    [
+        ("sslmode=verify-full&sslrootcert={place}/stranger.pem", "localhost", "is not signed by the authority in"),
+        ("sslmode=verify-full&sslrootcert={place}/authority.pem", "127.0.0.1", "is not valid for this host"),
+        ("sslmode=verify-full&sslrootcert={place}/nowhere.pem", "localhost", "nowhere.pem"),
+        ("sslmode=disable", "localhost", "no encryption"),
+    ],
+)
+def test_what_can_not_be_verified_is_refused_with_its_cause(
+    tls_server: Any, place: Path, tmp_path: Path, options: str, host: str, message: str
+) -> None:
+    with pytest.raises(StoreError, match=message):
+        open_store(tls_server, tmp_path / "state", options.format(place=place), host).close()
