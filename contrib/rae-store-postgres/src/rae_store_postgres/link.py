@@ -36,15 +36,20 @@ WAITING_CODES = frozenset({"57P01", "57P02", "57P03", "53300", "25006"})
 """SQLSTATEs of a server that is stopping, starting, full or still in recovery: it will serve later."""
 
 
+class ServerAway(StoreError):
+    """The server doesn't answer now, and may do so later."""
+
+
 def is_temporary(error: BaseException) -> bool:
     """Return whether an error says that the server doesn't answer now, and may do so later."""
-    source = error.__cause__ if isinstance(error, StoreError) else error
-    if source is not None and describe_tls_problem(source) is not None:
+    if isinstance(error, StoreError):
+        return isinstance(error, ServerAway)
+    if describe_tls_problem(error) is not None:
         return False
-    if isinstance(source, asyncpg.PostgresError):
-        state = source.sqlstate or ""
-        return state in WAITING_CODES or state.startswith("08") or isinstance(source, asyncpg.PostgresConnectionError)
-    return isinstance(source, OSError | asyncpg.InterfaceError) and not isinstance(source, StoreError)
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return state in WAITING_CODES or state.startswith("08") or isinstance(error, asyncpg.PostgresConnectionError)
+    return isinstance(error, OSError | asyncpg.InterfaceError)
 
 
 @frozen
@@ -86,17 +91,18 @@ class Address:
         """Return the error of rae-auto for one of the driver or the network; any other as it is."""
         if isinstance(error, StoreError):
             return error
+        kind = ServerAway if is_temporary(error) else StoreError
         if (problem := describe_tls_problem(error)) is not None:
-            return StoreError(f"{self.place} {what}: {problem}")
+            return kind(f"{self.place} {what}: {problem}")
         if isinstance(error, asyncpg.PostgresError):
             text = " ".join(str(error).split())
-            return StoreError(f"{self.place} {what}: {text}{_hint(error)}")
+            return kind(f"{self.place} {what}: {text}{_hint(error)}")
         if isinstance(error, TimeoutError):
-            return StoreError(f"{self.place} {what}: it doesn't answer")
+            return kind(f"{self.place} {what}: it doesn't answer")
         if isinstance(error, OSError | asyncpg.InterfaceError):
-            return StoreError(f"{self.place} {what}: {' '.join(str(error).split()) or type(error).__name__}")
+            return kind(f"{self.place} {what}: {' '.join(str(error).split()) or type(error).__name__}")
         if isinstance(error, ValueError):
-            return StoreError(f"the dsn of the postgres store can't be used: {error}")
+            return kind(f"the dsn of the postgres store can't be used: {error}")
         return error
 
 
