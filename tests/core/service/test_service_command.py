@@ -121,7 +121,7 @@ def system_machine(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine
     return machine
 
 
-def test_service_of_another_user_is_installed_as_that_user_sees_it(system_machine: Machine) -> None:
+def test_service_of_another_user_is_installed_with_its_own_view(system_machine: Machine) -> None:
     code, out, _ = system_machine.type("install", "--system", "--user", "nobody")
     assert (code, "enabled and started" in out) == (0, True)
     assert system_machine.calls() == [["systemctl", *words[2:]] for words in (*ENABLING, *STARTING)]
