@@ -12,7 +12,7 @@ HOST_MISMATCH_CODES, EXPIRED_CODE = (62, 64), 10
 """Codes of OpenSSL's verification: a wrong host name or address, and a certificate that has expired."""
 
 REJECTED = "rejected SSL upgrade"
-"""What asyncpg says of a server without TLS."""
+"""The answer of asyncpg about a server without TLS."""
 
 
 def describe_tls_problem(error: BaseException) -> str | None:
