@@ -6,6 +6,7 @@ what the same work costs without any scheduler. Peers that aren't installed are 
 get them (`pip install -e '.[peers]'`); APScheduler 4 needs an environment of its own, named by --apscheduler4.
 `python -m tests.benchmarks pages page_times top` measures what people look at, with the goal beside each figure; its
 large history takes minutes to write, and stays for the next time where RAE_BENCHMARK_STORES names a folder.
+`--json docs/explanation/performance.json --page docs/explanation/performance.md` writes the page of the docs.
 `python -m tests.benchmarks soak` runs a daemon for an hour, `python -m tests.benchmarks growth` shows how cost grows
 with the number of jobs and of runs on record; each has a `--help` of its own.
 """
@@ -16,13 +17,16 @@ import os
 import platform
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.campaigns import growth, soak
 from tests.benchmarks.table.lines import LINES, Line
-from tests.benchmarks.table.measurement import Measured, measure_line
+from tests.benchmarks.table.markdown import with_figures
+from tests.benchmarks.table.measurement import Measured, bytecode_kept, measure_line
 from tests.benchmarks.table.text import format_line
 
 CAMPAIGNS = {"growth": growth.main, "soak": soak.main}
@@ -40,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--small", action="store_true", help="the smallest useful sizes, to see that all of it works")
     parser.add_argument("--size", type=int, action="append", help="measure with this size instead; can be repeated")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file, too")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the table into a page of the docs, too")
     parser.add_argument("--apscheduler4", metavar="PYTHON", help="the Python of an environment with APScheduler 4")
     given = parser.parse_args(given_arguments)
     known = {line.name: line for line in LINES}
@@ -47,16 +52,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f'no line "{unknown[0]}"; there are: {", ".join(known)}')
     print(describe_machine(), flush=True)
     pythons = {"apscheduler4": given.apscheduler4} if given.apscheduler4 else {}
+    document = {"measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "machine": describe_machine(), "repeats": given.repeats}
     table = []
-    for line in [known[name] for name in given.lines] or LINES:
-        for size in given.size or _sizes(line, is_small=given.small):
-            measured = measure_line(line, size, line.repeats or given.repeats, pythons)
-            print(format_line(line, size, measured), flush=True)
-            table.append(_as_json(line, size, measured))
-    if given.json is not None:
-        document = {"machine": describe_machine(), "lines": table}
-        given.json.write_text(json.dumps(document, indent=2) + "\n")
+    with bytecode_kept():
+        for line in [known[name] for name in given.lines] or LINES:
+            for size in given.size or _sizes(line, is_small=given.small):
+                measured = measure_line(line, size, line.repeats or given.repeats, pythons)
+                print(format_line(line, size, measured), flush=True)
+                table.append(_as_json(line, size, measured))
+                # After each line, so that what is broken off is not lost.
+                _write({**document, "lines": table}, given.json, given.page)
     return 0
+
+
+def _write(document: Mapping[str, Any], file: Path | None, page: Path | None) -> None:
+    if file is not None:
+        file.write_text(json.dumps(document, indent=2) + "\n")
+    if page is not None:
+        page.write_text(with_figures(page.read_text(), document))
 
 
 def describe_machine() -> str:

@@ -3,6 +3,7 @@
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.plain.run import run_daemon
 from rae_auto.cli.plain.status import show_status
 from rae_auto.cli.queries import connect
 from rae_auto.control.client import is_daemon_running
@@ -21,9 +22,7 @@ def run_command(config: str | None, paused: bool) -> int:
 
     Example: rae-auto run --config ~/rae.toml
     """
-    from rae_auto.daemon.daemon import run  # lazy: start-up
-
-    return run(options.config_path(config), paused=paused)
+    return run_daemon(config=config, paused=paused)
 
 
 @click.command("stop")

@@ -39,7 +39,8 @@ def run(arguments: list[str]) -> int:
 def _run_plain(arguments: list[str], call: "Callable[[], object]") -> int:
     # lazy: start-up
     from rae_auto.cli.failures import run_reporting
-    from rae_auto.cli.plugin_commands.output import separate_plugin_output
+    from rae_auto.cli.plugin_commands.output import is_plugin_output_kept_apart, separate_plugin_output
 
-    separate_plugin_output()
+    if is_plugin_output_kept_apart(arguments):
+        separate_plugin_output()
     return run_reporting(arguments, call)

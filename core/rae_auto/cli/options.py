@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from rae_auto.cli.queries import config_path
 from rae_auto.cli.usage import WholeNumber
-from rae_auto.errors import ConfigError, DaemonUnreachable, SchedulerError
+from rae_auto.errors import DaemonUnreachable, SchedulerError
 from rae_auto.paths import find_config, last_config, state_directory, unreadable_state_line
 
 if TYPE_CHECKING:
@@ -49,16 +50,6 @@ def limit(noun: str) -> "Callable[[F], F]":
         show_default=True,
         help=f"Show so many {noun} at most.",
     )
-
-
-def config_path(given: str | None) -> Path:
-    """Return the configuration file to use. Errors: ConfigError if there is none."""
-    path = find_config(given)
-    if path is None:
-        raise ConfigError(
-            ["no rae.toml here or in a parent directory; create one with 'rae-auto init', or use --config"]
-        )
-    return path
 
 
 def find_state_directory(given: str | None) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import connect
+from rae_auto.cli.queries import config_path, connect
 from rae_auto.cli.usage import OneOf, WholeNumber
 from rae_auto.model.primitives.escaping import escape_line, escape_text
 from rae_auto.model.primitives.formatting import format_count
@@ -44,7 +44,7 @@ def check_command(strict: bool, config: str | None, json_: bool) -> int:
     from rae_auto.checks.check import check_file
     from rae_auto.registry import Registry
 
-    path = options.config_path(config)
+    path = config_path(config)
     report = check_file(path, Registry())
     has_failed = bool(report.errors or (strict and report.warnings))
     if json_:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import connect, print_notices
+from rae_auto.cli.queries import config_path, connect, print_notices
 from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import DaemonUnreachable, StoreError
 from rae_auto.model.primitives.escaping import escape_line
@@ -89,7 +89,7 @@ def simulate_command(
     from rae_auto.simulation.forecast import Scenario, simulate
     from rae_auto.views.forecasts import show_differences, show_forecast
 
-    path = options.config_path(config)
+    path = config_path(config)
     projects = [Project.load(file) for file in (path, *([] if against is None else [Path(against).expanduser()]))]
     where, project = projects[0].zone, projects[0]
     plans = [project.plan() for project in projects]

@@ -1,10 +1,12 @@
 """The measuring of one line: its subjects take turns, each time in a process of its own."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from attrs import field, frozen
@@ -26,13 +28,22 @@ class Measured:
 
 
 def measure_line(line: Line, size: int, repeats: int, pythons: Mapping[str, str]) -> Measured:
-    """Measure all subjects of a line in turns. `pythons` are other interpreters, by the names of scripts."""
+    """Measure all subjects of a line in turns. `pythons` are other interpreters, by the names of scripts.
+
+    Before that each runs once in small, which isn't counted: then files are in memory, and modules are compiled, as
+    they are where something has been installed and used.
+    """
     measured = Measured()
+    if size != line.small_size and line.repeats is None:
+        _warm_up(line, pythons)
     for _ in range(repeats):
         for name, subject in line.subjects.items():
             if name in measured.missing:
                 continue
             python = pythons.get(subject.script, sys.executable)
+            if subject.max_size is not None and size > subject.max_size:
+                measured.missing[name] = f"left out with more than {subject.max_size:,}, since it takes minutes"
+                continue
             if (problem := find_missing(subject, python)) is not None:
                 measured.missing[name] = problem
                 continue
@@ -44,6 +55,33 @@ def measure_line(line: Line, size: int, repeats: int, pythons: Mapping[str, str]
             for figure, value in once.items():
                 measured.figures.setdefault(name, {}).setdefault(figure, []).append(value)
     return measured
+
+
+def _warm_up(line: Line, pythons: Mapping[str, str]) -> None:
+    for subject in line.subjects.values():
+        python = pythons.get(subject.script, sys.executable)
+        if find_missing(subject, python) is None:
+            # What fails here fails again, and is reported then.
+            with contextlib.suppress(subprocess.SubprocessError, ValueError):
+                _measure(line, line.small_size, subject, python)
+
+
+@contextlib.contextmanager
+def bytecode_kept() -> Iterator[None]:
+    """Have all measured processes keep the bytecode of what they import, in a folder of their own.
+
+    An installed program has it. Without it (PYTHONDONTWRITEBYTECODE, a new checkout) a command takes three times as
+    long, and a daemon some MB more.
+    """
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory() as place:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = place
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def find_missing(subject: Subject, python: str) -> str | None:

@@ -15,8 +15,8 @@ def format_line(line: Line, size: int, measured: Measured) -> str:
         middles = {name: median(figures[figure]) for name, figures in measured.figures.items() if figure in figures}
         for name, middle in middles.items():
             values = measured.figures[name][figure]
-            spread = f"({_number(min(values))} to {_number(max(values))})"
-            row = f"  {figure:<38} {name:<{width}} {_number(middle):>9}  {spread}"
+            spread = f"({format_number(min(values))} to {format_number(max(values))})"
+            row = f"  {figure:<38} {name:<{width}} {format_number(middle):>9}  {spread}"
             rows.append(row + _ratios(name, middle, middles) + (_goal(line, figure, middle) if name == OURS else ""))
     rows += [f"  {name}: {reason}" for name, reason in measured.missing.items()]
     return "\n".join(rows)
@@ -36,10 +36,10 @@ def _ratios(name: str, middle: float, middles: dict[str, float]) -> str:
 def _goal(line: Line, figure: str, middle: float) -> str:
     """Return the goal of a figure, and whether it is missed."""
     goal = line.goals.get(figure)
-    return "" if goal is None else f"  goal {_number(goal)}{'' if middle <= goal else ', missed'}"
+    return "" if goal is None else f"  goal {format_number(goal)}{'' if middle <= goal else ', missed'}"
 
 
-def _number(value: float) -> str:
+def format_number(value: float) -> str:
     """Return a number with three digits that count, or more before the point."""
     if value >= 100:
         return f"{value:,.0f}"

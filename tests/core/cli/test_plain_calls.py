@@ -51,7 +51,8 @@ def test_each_word_of_a_form_is_an_option_of_the_command(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["-h"], ["status"], ["status", "--json"], ["history", "a", "-n", "5"], []]
+    "words",
+    [["--help"], ["-h"], ["status"], ["status", "--json"], ["history", "a", "-n", "5"], ["run", "--paused"], []],
 )
 def test_frequent_calls_are_plain(words: list[str]) -> None:
     assert find_call(words) is not None

@@ -11,7 +11,7 @@ from attrs import evolve
 from rae_auto.cli import options
 from rae_auto.cli.change.add import print_warnings
 from rae_auto.cli.interactive.editor import open_editor
-from rae_auto.cli.queries import connect
+from rae_auto.cli.queries import config_path, connect
 from rae_auto.errors import ConfigError, DaemonUnreachable, SchedulerError
 from rae_auto.model.primitives.escaping import escape_line, escape_text
 from rae_auto.paths import find_config, home_or_root
@@ -33,7 +33,7 @@ def edit_command(job: str, config: str | None) -> int:
             shown = client.call("show", job=job)
             daemon_config = client.call("status")["config"]
     except DaemonUnreachable:
-        return _edit_file(job, options.config_path(config), config)
+        return _edit_file(job, config_path(config), config)
     if shown["info"]["origin"] == "store":
         return _edit_added(job, shown["definition"], config)
     return _edit_file(job, find_config(config) or Path(daemon_config), config)

@@ -1,8 +1,9 @@
 """Plain calls: those of commands that are called often, understood without click.
 
 Importing click takes about as long as all the rest of `rae-auto status`. So commands that people and scripts call again
-and again have a `Form` here: the words of a call that need no click to be understood. All else is left to click (help,
-`--limit=5`, mistakes, completion), which knows the same options; a test holds that both understand the same by a call.
+and again have a `Form` here: the words of a call that need no click to be understood. The daemon has one too, because
+it would keep click in memory. All else is left to click (help, `--limit=5`, mistakes, completion), which knows the same
+options; a test holds that both understand the same by a call.
 """
 
 import os
@@ -23,9 +24,10 @@ MAX_COUNT = 100_000
 
 
 class Form(NamedTuple):
-    """A function `show_COMMAND` of a module in this package, and the words of which its arguments are made."""
+    """A function of a module in this package, and the words of which its arguments are made."""
 
     module: str
+    function: str
     options: Mapping[str, tuple[str, str]]
     """By the word of an option the argument that it gives, and its kind."""
 
@@ -36,9 +38,11 @@ class Form(NamedTuple):
 _COMMON = {"--config": ("config", TEXT), "--json": ("json_", FLAG), "--headers": ("headers", FLAG)}
 
 FORMS: Mapping[str, Form] = {
-    "status": Form("status", _COMMON),
+    "run": Form("run", "run_daemon", {"--config": ("config", TEXT), "--paused": ("paused", FLAG)}),
+    "status": Form("status", "show_status", _COMMON),
     "history": Form(
         "history",
+        "show_history",
         {
             **_COMMON,
             "--state": ("states", TEXTS),
@@ -71,7 +75,7 @@ def find_call(words: Sequence[str]) -> "Callable[[], object] | None":
 
     use_headers(arguments.pop("headers", False))
     module = import_module(f"rae_auto.cli.plain.{form.module}")
-    return partial(getattr(module, f"show_{form.module}"), **arguments)
+    return partial(getattr(module, form.function), **arguments)
 
 
 def read_arguments(form: Form, words: Sequence[str]) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.queries import config_path
 from rae_auto.cli.usage import CommandGroup
 from rae_auto.control.client import Client, is_daemon_running
 from rae_auto.errors import DaemonUnreachable, SchedulerError
@@ -65,7 +66,7 @@ def install_command(
     from rae_auto.service import manager, systemd  # lazy: start-up
 
     platform = manager.platform_adapter(is_system=system, name=name, user=user)
-    service = manager.plan_service(options.config_path(config), name, is_system=system, user=user)
+    service = manager.plan_service(config_path(config), name, is_system=system, user=user)
     needs_linger = platform.TITLE == systemd.TITLE and not system and not _is_lingering()
     before = manager.installed_origin(platform.unit_path(name, system))
     if (linger and needs_linger) or (before is not None and before.has_linger):
@@ -104,7 +105,7 @@ def show_command(name: str, system: bool, user: str | None, config: str | None) 
     """
     from rae_auto.service import manager  # lazy: start-up
 
-    service = manager.plan_service(options.config_path(config), name, is_system=system, user=user)
+    service = manager.plan_service(config_path(config), name, is_system=system, user=user)
     _show(manager.platform_adapter(is_system=system, name=name, user=user), service)
 
 

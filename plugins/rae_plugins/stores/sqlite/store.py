@@ -208,7 +208,7 @@ class SqliteStore(Store):
             self._take(opener)
         raise StoreDamaged("; ".join(messages)) from error
 
-    def load(self, kind: str) -> Sequence[tuple[str, Document | CorruptDocument]]:
+    def load(self, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
         """Return all documents of a kind by key; damaged ones as CorruptDocument."""
         with self._using() as database:
             return read_documents(database, kind)
