@@ -49,9 +49,7 @@ def test_errors_of_the_configuration_name_the_user(config: Path) -> None:
     assert caught.value.problems[0].startswith(f'for the user "root": {config}:1: nonsense: unknown key')
 
 
-def test_user_without_the_program_is_named(
-    config: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_user_without_the_program_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = config.parent / "locked" / "python"
     program.parent.mkdir(mode=0o700)
     program.symlink_to(sys.executable)
