@@ -1,6 +1,7 @@
 """A real Dask cluster: a scheduler and workers as processes, started, killed and stopped by the tests."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,6 +21,15 @@ TTL_SECONDS = 5
 KEEPER = "rae_executor_dask.remote.worker_keeper"
 
 
+def find_free_port() -> int:
+    """Return a free port outside the range that the system gives to whoever asks for any."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 class DaskCluster:
     """A scheduler on the loopback address, with workers of one or more threads."""
 
@@ -27,9 +37,7 @@ class DaskCluster:
         """Have files in `place`, and processes forked by the server of `beside`, if there is one."""
         self.place = place
         place.mkdir(exist_ok=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = find_free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.scheduler: psutil.Process | None = None
         self.workers: list[psutil.Process] = []
