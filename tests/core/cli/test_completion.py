@@ -75,6 +75,32 @@ def test_notifiers_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert offered("notify", "test", "") == ["desk"]
 
 
+@pytest.mark.parametrize(
+    ("option", "typed", "names"),
+    [
+        ("--trigger", "cr", ["cron"]),
+        ("--trigger", "zzz", []),
+        ("--guard", "pa", ["path"]),
+        ("--executor", "", ["process", "thread"]),
+    ],
+)
+def test_plugins_are_offered_to_the_options_that_take_one(option: str, typed: str, names: list[str]) -> None:
+    own = {"cron", "path", "process", "thread"}
+    assert [name for name in offered("add", "x", option, typed) if name in own] == names
+
+
+@pytest.mark.parametrize("content", [b"jobs = [\n", b"\xff\xfe\x00", b"jobs = 3\n", b""])
+def test_nothing_is_offered_from_a_file_that_is_no_configuration(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rae.toml").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
+    for words in (("trigger",), ("output",), ("notify", "test"), ("why", "x", "--run")):
+        assert offered(*words, "") == []
+    assert capfd.readouterr() == ("", "")
+
+
 def test_every_argument_that_names_something_is_completed() -> None:
     context = click.Context(program)
     without = {
