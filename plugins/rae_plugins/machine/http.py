@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from rae_auto.toolkit.secrets import SecretText
+
 MAX_ANSWER_BYTES = 500
 """The part of a refusal that is shown."""
 
@@ -43,7 +45,16 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2] or "the address"
 
 
-def find_host_problem(url: str, seconds: float) -> str | None:
+def find_url_problem(url: SecretText, seconds: float) -> str | None:
+    """Return why the option `url` can't be read, or its host not be reached, with the remedy; None if all is well."""
+    try:
+        address = url.reveal("url")
+    except ValueError as error:
+        return f"{error}; check url"
+    return _find_host_problem(address.strip(), seconds)
+
+
+def _find_host_problem(url: str, seconds: float) -> str | None:
     """Return why the host of an address can't be reached, with the remedy, or None. Connects, and sends nothing.
 
     Where a proxy is used, that could tell; so the answer is None.

@@ -18,7 +18,7 @@ from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.notices import notice_body
 from rae_auto.toolkit.secrets import SecretText, to_secret_text
 from rae_auto.toolkit.threads.blocking_calls import call_with_timeout
-from rae_plugins.machine.http import find_host_problem, host_of, post
+from rae_plugins.machine.http import find_url_problem, host_of, post
 
 MAX_BODY_BYTES = 10_000
 """The bytes of a request that the service keeps; its own installations keep no more by default."""
@@ -68,11 +68,7 @@ class HealthchecksNotifier(Notifier):
 
     def problems(self, directory: Path) -> tuple[str, ...]:
         """Return why the host can't be reached; nothing is pinged."""
-        try:
-            url = self.url.reveal("url")
-        except ValueError as error:
-            return (f"{error}; check url",)
-        return tuple(filter(None, [find_host_problem(url.strip(), self.timeout.total_seconds())]))
+        return tuple(filter(None, [find_url_problem(self.url, self.timeout.total_seconds())]))
 
     async def notify(self, notice: Notice) -> None:
         """Ping, for each notice that this one sums up. Errors: RuntimeError, with the host and what it answered."""

@@ -19,7 +19,7 @@ from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.notices import notice_body, notice_record, notice_title
 from rae_auto.toolkit.secrets import SecretText, to_secret_text
 from rae_auto.toolkit.threads.blocking_calls import call_with_timeout
-from rae_plugins.machine.http import find_host_problem, host_of, post
+from rae_plugins.machine.http import find_url_problem, host_of, post
 
 MAX_DISCORD_CHARACTERS = 2000
 """The longest message that Discord takes."""
@@ -139,11 +139,7 @@ class WebhookNotifier(Notifier):
 
     def problems(self, directory: Path) -> tuple[str, ...]:
         """Return why the host can't be reached; nothing is posted. A proxy is left to say that itself."""
-        try:
-            url = self.url.reveal("url")
-        except ValueError as error:
-            return (f"{error}; check url",)
-        return tuple(filter(None, [find_host_problem(url, self.timeout.total_seconds())]))
+        return tuple(filter(None, [find_url_problem(self.url, self.timeout.total_seconds())]))
 
     async def notify(self, notice: Notice) -> None:
         """Post the notice. Errors: RuntimeError, with the host and what it answered."""
