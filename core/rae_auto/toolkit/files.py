@@ -36,7 +36,7 @@ def identify_file(path: Path) -> FileIdentity:
 def is_there(path: str | Path) -> bool:
     """Return whether something is at a path; False also behind a folder that may not be entered.
 
-    `Path.exists`, `is_file` and `is_dir` raise OSError there, up to Python 3.13. `find_obstacle` tells the two apart.
+    `Path.exists`, `is_file` and `is_dir` raise OSError there, up to Python 3.13. `find_obstacle` distinguishes the two.
     """
     return os.path.exists(path)  # noqa: PTH110 - see above
 
