@@ -128,7 +128,7 @@ class StoreRecords:
             ],
             "running": [],
             "waiting": [],
-            "next": [{"job": job, "at": at} for at, job in due[:10]],
+            "next": [{"job": job, "at": at, "blocked": None} for at, job in due[:10]],
             "notifiers": self._summarize_notifiers(),
             "problems": ["no daemon is running; 'rae-auto run' starts one", *self._project.notices],
         }

@@ -88,7 +88,7 @@ def _facts(status: Mapping[str, Any], when: Callable[[str], str]) -> Iterable[st
         if status[name]:
             yield f"{len(status[name])} {name}"
     if status["next"]:
-        first = status["next"][0]
+        first = next((start for start in status["next"] if not start.get("blocked")), status["next"][0])
         yield f"next {quote(first['job'])} {when(first['at'])}"
 
 
@@ -192,8 +192,12 @@ def status_rows(status: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[st
         ),
         *(("paused", job, "", describe_pause(job, status["pauses"].get(job), zone), "") for job in status["paused"]),
         *(("skip", skip["job"], instant(skip["at"], zone), "skipped by hand", "") for skip in status["skips"]),
-        *(("next", job["job"], instant(job["at"], zone), "", "") for job in status["next"]),
+        *(("next", job["job"], instant(job["at"], zone), _note_on(job), "") for job in status["next"]),
     ]
+
+
+def _note_on(start: Mapping[str, Any]) -> str:
+    return f"will be skipped: {start['blocked']}" if start.get("blocked") else ""
 
 
 def describe_pause(job: str, pause: Mapping[str, Any] | None, zone: tzinfo | None) -> str:

@@ -1,18 +1,25 @@
 """The digest: its numbers, its formats, and the example that sends it."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from attrs import evolve
 from tests.support.daemons import Daemons
 from tests.support.mail_server import running_mail_server
 from tests.support.waiting import eventually
+
+from rae_auto.screens import Action, Attention, Digest, load_digest, open_records
+from rae_auto.views.digests.formats import digest_text
 
 GUIDE = Path(__file__).parents[3] / "docs/guides/digest.md"
 
@@ -130,3 +137,26 @@ def test_first_status_after_an_absence_says_what_happened(daemons: Daemons) -> N
         assert line is not None
         assert ': 3 runs, 1 failed ("bad"); \'rae-auto digest --since ' in line
         assert describe_absence(client, daemons.state) is None
+
+
+def test_matters_without_a_job_are_counted_and_long_ones_have_lines_of_their_own(tmp_path: Path) -> None:
+    daemons = Daemons(tmp_path, JOBS, 'timezone = "UTC"\nstate = "{home}/state"\n')
+    daemons.serve()
+    run_job(daemons, "bad")
+    daemons.stop()
+    lines = rae_auto(daemons, "digest").splitlines()
+    assert lines[0].startswith('2 matters need you: 1 problem, "bad" (')
+    assert "  no daemon is running; 'rae-auto run' starts one" in "\n".join(lines)
+    why = "the disk of the state directory is nearly full, " * 4
+    attention = [
+        Attention(kind="problem", job=None, why=why.strip(" ,"), action=Action("doctor", "", "look", "doctor"))
+    ]
+    digest = evolve(asyncio.run(_read_digest(daemons)), attention=attention)
+    shown = digest_text(digest, ZoneInfo("UTC")).split("Needs you\n")[1].split("\n\n")[0].splitlines()
+    assert shown[-1] == "    → doctor"
+    assert max(map(len, shown)) <= 100
+
+
+async def _read_digest(daemons: Daemons) -> Digest:
+    async with open_records(daemons.config) as records:
+        return await load_digest(records, records.now() - timedelta(days=1), records.now())

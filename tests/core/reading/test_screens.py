@@ -161,6 +161,8 @@ def test_output_page_has_whole_lines_by_offset(played: Played) -> None:
     assert [(match.offset, match.text) for match in found.matches] == [(7, "line 2"), (14, "line 3")]
     with pytest.raises(BadRequest, match="isn't a regular expression"):
         played.read(lambda source: search_output(source, run, "("))
+    with pytest.raises(RunNotFound, match="has 1 attempt, and none with the number 9"):
+        played.read(lambda source: load_output_page(source, run, 9))
 
 
 def test_why_page_has_the_answer_and_its_facts(played: Played) -> None:

@@ -47,6 +47,10 @@ def test_open_run_is_shown_under_its_state(state):
             {"next": NEXT, "running": [{}], "paused": ["a"]},
             f'All is well: 5 jobs, 1 running, 1 paused, next "backup" at {SHOWN}',
         ),
+        (
+            {"next": [{"job": "invoices", "at": NOW, "blocked": "its guard says no"}, *NEXT]},
+            f'All is well: 5 jobs, next "backup" at {SHOWN}',
+        ),
         ({"failed": failed("a", "b")}, '2 jobs failed last time: "a", "b" (5 jobs)'),
         ({"failed": failed(*"abcde")}, '5 jobs failed last time: "a", "b", "c" and 2 more (5 jobs)'),
         (
@@ -100,6 +104,12 @@ def test_pauses_with_an_end_and_skips_have_rows():
         ("paused", "b", "", f"until {SHOWN} (note: moving)", ""),
         ("skip", "c", SHOWN, "skipped by hand", ""),
     ]
+
+
+def test_start_that_a_guard_forbids_says_so():
+    status = {**STATUS, "next": [{"job": "invoices", "at": NOW, "blocked": "its guard says no"}, *NEXT]}
+    rows = [(row[1], row[3]) for row in status_rows(status, None) if row[0] == "next"]
+    assert rows == [("invoices", "will be skipped: its guard says no"), ("backup", "")]
 
 
 def test_failed_and_paused_jobs_have_rows():

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from rae_auto._version import __version__
 from rae_auto.engine.state import JobEntry
+from rae_auto.explain.next_start import find_start
 from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.notices.outbox import describe_failing
 from rae_auto.model.reasons.base import TimeFormat
@@ -75,7 +76,7 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
         ],
         "running": [{**run_record(run), "pid": _pid(run)} for run in runs if run.state.active],
         "waiting": [_waiting(run, runtime, time) for run in runs if not run.state.active],
-        "next": [{"job": job, "at": at.isoformat()} for at, job in engine.next_starts(MAX_NEXT_JOBS)],
+        "next": [_next_start(engine.job(job), at) for at, job in engine.next_starts(MAX_NEXT_JOBS)],
         "store": runtime.store_summary,
         "loggers": log_setup.summaries(),
         "notifiers": {name: summarize_plugin(notifier) for name, notifier in runtime.notifiers.items()},
@@ -95,6 +96,13 @@ async def list_nodes(membership: Membership) -> list[dict[str, Any]]:
         }
         for state in await membership.list_nodes()
     ]
+
+
+def _next_start(entry: JobEntry, at: datetime) -> dict[str, Any]:
+    """Return the next instant at which a job is due, and why it will be skipped, if a guard already says so."""
+    start = find_start(entry.plan.guards, entry.job.guard_timeout, at)
+    blocked = None if start.starts_at is not None or start.blocker is None else start.blocker.text
+    return {"job": entry.job.id, "at": at.isoformat(), "blocked": blocked}
 
 
 def _is_notable(entry: JobEntry) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime, tzinfo
 
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.views.charts.svg import STATE_CLASSES, ChartTable, TimeAxis, element, text_of, title
-from rae_auto.views.screens.timeline import RunBar, SkipMark, Timeline, TimelineCell, TimelineRow
+from rae_auto.views.screens.timeline import ExpectedBar, RunBar, SkipMark, Timeline, TimelineCell, TimelineRow
 
 ROW = 24
 AXIS = 22
@@ -22,14 +22,7 @@ def draw_axis(axis: TimeAxis, screen: Timeline) -> str:
 
 def draw_row(row: TimelineRow, axis: TimeAxis, screen: Timeline) -> str:
     """Return the marks of a job."""
-    expected = [
-        element(
-            "g",
-            title(f"{bar.at.astimezone(axis.zone):%a %H:%M}: expected{f' ({bar.note})' if bar.note else ''}"),
-            _rect(axis, bar.at, bar.ends_at, 6, 12, "expected"),
-        )
-        for bar in row.expected
-    ]
+    expected = [_draw_expected(bar, axis) for bar in row.expected]
     most = max((cell.good + cell.bad + cell.stopped for cell in row.cells), default=0)
     return _svg(
         ROW,
@@ -113,6 +106,17 @@ def _draw_skip(mark: SkipMark, axis: TimeAxis) -> str:
     if mark.since is not None and mark.since < mark.at:
         return element("g", title(text), _rect(axis, mark.since, mark.at, 8, 8, "skipped"))
     return element("g", title(text), element("circle", cx=axis.at(mark.at), cy=ROW / 2, r=4, class_="skipped"))
+
+
+def _draw_expected(bar: ExpectedBar, axis: TimeAxis) -> str:
+    what = "will be skipped" if bar.is_blocked else "expected"
+    text = f"{bar.at.astimezone(axis.zone):%a %H:%M}: {what}{f' ({bar.note})' if bar.note else ''}"
+    mark = (
+        element("circle", cx=axis.at(bar.at), cy=ROW / 2, r=2.5, class_="skipped")
+        if bar.is_blocked
+        else _rect(axis, bar.at, bar.ends_at, 6, 12, "expected")
+    )
+    return element("g", title(text), mark)
 
 
 def _draw_cell(cell: TimelineCell, axis: TimeAxis, screen: Timeline, most: int) -> str:

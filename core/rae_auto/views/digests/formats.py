@@ -1,16 +1,21 @@
 """A digest as text for a terminal or a mail, as Markdown, and as a whole HTML page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from html import escape
+from textwrap import wrap
 
 from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.toolkit.text_cells import count_cells
 from rae_auto.views.charts.strip_chart import draw_strip, strip_table
 from rae_auto.views.charts.svg import CHART_STYLE
 from rae_auto.views.digests.sections import Section, describe_span, list_sections
 from rae_auto.views.screens.digest import Digest
 from rae_auto.views.screens.parts.strip import Strip
 from rae_auto.views.table_layout import align_rows
+
+MAX_TEXT_WIDTH = 96
+"""Width of the text, in cells, from which a matter and its remedy have lines of their own."""
 
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2024}
 table{border-collapse:collapse;margin:0 0 1.5rem}th,td{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}
@@ -23,10 +28,22 @@ def digest_text(digest: Digest, zone: tzinfo) -> str:
     lines = [escape_line(digest.verdict), escape_line(describe_span(digest, zone))]
     for section in list_sections(digest, zone):
         lines += ["", section.title]
-        lines += [f"  {line}" for line in align_rows([[escape_line(cell) for cell in row] for row in section.rows])]
+        lines += [f"  {line}" for line in _text_rows([[escape_line(cell) for cell in row] for row in section.rows])]
         if section.note:
             lines.append(f"  ({section.note})")
     return "\n".join(lines) + "\n"
+
+
+def _text_rows(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows in columns; with a line for each cell where a row would be too long for a mail."""
+    aligned = align_rows(rows)
+    if all(count_cells(line) <= MAX_TEXT_WIDTH for line in aligned) or len(rows[0]) != 2:
+        return aligned
+    lines = []
+    for text, remedy in rows:
+        lines += wrap(text, MAX_TEXT_WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+        lines.append(f"  → {remedy}")
+    return lines
 
 
 def digest_markdown(digest: Digest, zone: tzinfo) -> str:

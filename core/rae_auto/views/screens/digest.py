@@ -238,9 +238,14 @@ def _verdict(attention: Sequence[Attention], states: Counter[str], skipped: int,
     numbers = f"{runs} of {format_count(jobs, 'job')}{failed}{left_out}"
     if not attention:
         return f"All is well: {numbers}"
-    names = quote_some([one.job or one.kind for one in attention])
+    problems = sum(one.job is None for one in attention)
+    named = [one.job for one in attention if one.job]
+    names = [
+        *([format_count(problems, "problem")] if problems else []),
+        *([quote_some(named)] if named else []),
+    ]
     matters = format_count(len(attention), "matter needs", "matters need")
-    return f"{matters} you: {names} ({numbers})"
+    return f"{matters} you: {', '.join(names)} ({numbers})"
 
 
 def _failure_row(run: Run, is_over: bool, time: TimeFormat) -> FailureRow:

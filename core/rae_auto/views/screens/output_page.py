@@ -7,7 +7,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from rae_auto.errors import BadRequest
+from rae_auto.errors import BadRequest, RunNotFound
+from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.run import Run, RunState
 from rae_auto.views.screens.parts.base import Extent, ScreenBase
 from rae_auto.views.screens.parts.output_times import OutputTimes, read_output_times
@@ -94,8 +95,8 @@ async def load_output_page(
 def read_output_page(
     source: RecordSource, found: Run, attempt: int | None = None, *, start: int = 0, limit: int = PART_BYTES
 ) -> OutputPage:
-    """Read a part of an output of a run that is known."""
-    place = source.output(found, attempt)
+    """Read a part of an output of a run that is known. Errors: RunNotFound if it has no such attempt."""
+    place = _find_output(source, found, attempt)
     size = _size_of(place.path)
     begin = max(size + start, 0) if start < 0 else min(start, size)
     content, begin = read_lines(place.path, begin, min(max(limit, 1), MAX_PART_BYTES))
@@ -103,6 +104,13 @@ def read_output_page(
     return build_output_page(
         found.id, found.job, found.attempt, place, size=size, start=begin, content=content, times=times
     )
+
+
+def _find_output(source: RecordSource, found: Run, attempt: int | None) -> OutputPlace:
+    if attempt is not None and attempt > max(found.attempt, 1):
+        attempts = format_count(found.attempt, "attempt")
+        raise RunNotFound(f"run {quote(found.id)} has {attempts}, and none with the number {attempt}")
+    return source.output(found, attempt)
 
 
 async def load_output_end(source: RecordSource, run: str, limit: int = PART_BYTES) -> OutputPage:
@@ -172,7 +180,7 @@ async def search_output(
 ) -> OutputSearch:
     """Search an output for a regular expression, line by line. Errors: RunNotFound, BadRequest."""
     found = await source.run(run)
-    place = source.output(found, attempt)
+    place = _find_output(source, found, attempt)
     expression = compile_pattern(pattern)
     matches: list[OutputMatch] = []
     offset = start

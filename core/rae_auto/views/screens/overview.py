@@ -184,8 +184,12 @@ def build_overview(
 
 def list_upcoming(status: Mapping[str, Any]) -> tuple[UpcomingStart, ...]:
     """Return the next starts in a status, one of each job."""
-    found = [(start["job"], _instant(start["at"])) for start in status["next"]]
-    return tuple(UpcomingStart(job, at, at) for job, at in found)
+    return tuple(map(_upcoming_start, status["next"]))
+
+
+def _upcoming_start(start: Mapping[str, Any]) -> UpcomingStart:
+    at, blocked = _instant(start["at"]), start.get("blocked")
+    return UpcomingStart(start["job"], at, None if blocked else at, f"will be skipped: {blocked}" if blocked else "")
 
 
 def count_jobs(status: Mapping[str, Any]) -> JobCounts:

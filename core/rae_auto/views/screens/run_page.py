@@ -10,7 +10,7 @@ from attrs import frozen
 from rae_auto.errors import JobNotFound
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
-from rae_auto.model.reasons import Due
+from rae_auto.model.reasons import Due, RetryDelayed
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Attempt, Result, Run, RunState
 from rae_auto.views.screens.output_page import OutputPage, read_output_end
@@ -189,7 +189,9 @@ def list_phases(run: Run, time: TimeFormat) -> Iterator[RunPhase]:
     attempts = list(run.attempts)
     first = attempts[0].started_at if attempts else run.attempt_started_at or run.finished_at
     if first is None or first > run.queued_at:
-        reasons = dict.fromkeys(reason.describe_past(time) for reason in run.waited_for)
+        # The delay before a retry comes later, as a phase of its own.
+        blocks = [reason for reason in run.waited_for if not isinstance(reason, RetryDelayed)]
+        reasons = dict.fromkeys(reason.describe_past(time) for reason in blocks)
         yield RunPhase(kind="waiting", since=run.queued_at, until=first, text="; ".join(reasons) or "waiting to start")
     previous = None
     for attempt in attempts:

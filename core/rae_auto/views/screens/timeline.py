@@ -90,6 +90,8 @@ class ExpectedBar:
     at: datetime
     ends_at: datetime
     note: str
+    is_blocked: bool = False
+    """True if it is known to be skipped: a guard forbids it, or a person."""
 
 
 @frozen(kw_only=True)
@@ -257,12 +259,7 @@ def _row(job: str, span: JobSpan, now: datetime, time: TimeFormat) -> TimelineRo
         job=job,
         bars=tuple(bar_of(run, now, time) for run in reversed(span.runs)),
         skips=tuple(_mark(decision, time) for decision in reversed(span.skips)),
-        expected=tuple(
-            ExpectedBar(
-                at=start.starts_at or start.due_at, ends_at=(start.starts_at or start.due_at) + usual, note=start.note
-            )
-            for start in span.starts
-        ),
+        expected=tuple(_expected_bar(start, usual) for start in span.starts),
         cells=tuple(_cells(span.counts)),
         runs=span.run_count,
         skipped=span.skip_count,
@@ -272,7 +269,7 @@ def _row(job: str, span: JobSpan, now: datetime, time: TimeFormat) -> TimelineRo
 
 def _expected_bar(start: UpcomingStart, usual: timedelta) -> ExpectedBar:
     at = start.starts_at or start.due_at
-    return ExpectedBar(at=at, ends_at=at + usual, note=start.note)
+    return ExpectedBar(at=at, ends_at=at + usual, note=start.note, is_blocked=start.starts_at is None)
 
 
 def _usual(span: JobSpan) -> timedelta:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from attrs import frozen
 
-from rae_auto.model.primitives.formatting import format_elapsed, quote
+from rae_auto.model.primitives.formatting import format_count, format_elapsed, quote
 from rae_auto.simulation.contention import busiest, collisions
 from rae_auto.simulation.forecast import Forecast
 from rae_auto.views.screens.parts.base import Extent, ScreenBase
@@ -211,7 +211,7 @@ def _assumed_guards(forecast: Forecast) -> Iterator[AssumedGuard]:
 
 def _assumptions(forecast: Forecast) -> Iterator[str]:
     for length, jobs in Counter(forecast.scenario.durations.values()).most_common(3):
-        yield f"a run of {jobs} of the jobs takes {format_elapsed(length)} and succeeds"
+        yield f"runs of {format_count(jobs, 'job')} take {format_elapsed(length)} each and succeed"
     for job, trigger in forecast.unplayed:
         yield f"trigger {quote(trigger)} of {quote(job)} reports nothing"
     for job, guard in forecast.taken_for_yes:

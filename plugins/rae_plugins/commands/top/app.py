@@ -200,7 +200,8 @@ class TopApp(App[int]):
         overview, width = self._overview, self.size.width
         if overview is None or self._source is None:
             return
-        if not self._is_down:
+        # A store without a daemon has a verdict of its own; that of a daemon which has gone is no longer true.
+        if not self._is_down or not self._source.has_daemon:
             self._show("verdict", [verdict_line(overview, width)])
         self._show("attention", attention_lines(overview, width, MAX_ATTENTION_LINES))
         self._show("day", [day_line(overview, self._source.zone, width)])

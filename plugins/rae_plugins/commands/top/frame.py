@@ -140,7 +140,7 @@ def job_line(row: "JobRow", zone: ZoneInfo, now: datetime, width: int) -> Line:
         Part(" "),
         activity_mark(row),
         Part(" "),
-        Part(fit(row.job, name_width(width)), "strong" if row.activity == "running" else ""),
+        Part(f"{fit(row.job, name_width(width) - 1)} ", "strong" if row.activity == "running" else ""),
         *(part for name, found in cells.items() if name in shown for part in found),
         Part(f"  {row.schedule}" if _schedule_width(width) else "", "muted"),
     )
@@ -157,7 +157,10 @@ def whole_frame(overview: "Overview", jobs: "JobList", zone: ZoneInfo, width: in
     upcoming = [
         cut(
             line(
-                "   ", fit(clock_text(start.starts_at or start.due_at, zone, overview.now), UPCOMING_WIDTH), start.job
+                "   ",
+                fit(clock_text(start.starts_at or start.due_at, zone, overview.now), UPCOMING_WIDTH),
+                start.job,
+                Part(f"  {start.note}" if start.note else "", "muted"),
             ),
             width,
         )

@@ -18,7 +18,7 @@ from rae_plugins.commands.ui.assets import load_assets
 GLYPHS = {
     "succeeded": ("good", "●"),
     "failed": ("bad", "✕"),
-    "timed_out": ("bad", "⧖"),
+    "timed_out": ("bad", "⊘"),
     "lost": ("bad", "?"),
     "cancelled": ("stopped", "■"),
     "interrupted": ("stopped", "◩"),
@@ -44,6 +44,8 @@ GLYPHS = {
 _RUN_ID = re.compile(r" \(run [0-7][0-9A-HJKMNP-TV-Z]{25}\)")
 """The id of a run in a sentence; a page has it beside the sentence, as a link."""
 
+_NAMED_RUN = re.compile(r"\brun ([0-7][0-9A-HJKMNP-TV-Z]{25})\b")
+
 
 @lru_cache(maxsize=1)
 def make_environment() -> Environment:
@@ -67,6 +69,7 @@ def make_environment() -> Environment:
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
         "instant": lambda value: datetime.fromisoformat(value) if isinstance(value, str) else value,
         "brief": lambda text: _RUN_ID.sub("", text),
+        "linked": link_runs,
         "words": lambda value: str(value).replace("_", " "),
     }
     environment.globals |= {
@@ -144,6 +147,14 @@ def relative_text(instant: datetime, now: datetime) -> str:
         return "now"
     distance = format_elapsed(int(abs(seconds)), parts=1)
     return f"in {distance}" if seconds >= 0 else f"{distance} ago"
+
+
+def link_runs(text: str) -> Markup:
+    """Return a sentence in which each run that it names is a link, which is shorter than its id."""
+    parts = _NAMED_RUN.split(text)
+    links = [f'<a href="/runs/{run}">run …{run[-4:]}</a>' for run in parts[1::2]]
+    words = [escape(part) for part in parts[::2]]
+    return Markup("".join(part for pair in zip(words, [*links, ""], strict=True) for part in pair))  # noqa: S704
 
 
 def format_duration(value: timedelta | float | None) -> str:

@@ -30,7 +30,7 @@ from rae_auto.charts import (
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Due, Overlapping
+from rae_auto.model.reasons import Due, MaxParallel, Overlapping, RetryDelayed
 from rae_auto.model.run import Attempt, Result, Run, RunState
 from rae_auto.views.screens.job_page import mark_of_run, mark_of_skip
 from rae_auto.views.screens.month import BusyMinute, build_day_grid
@@ -39,7 +39,7 @@ from rae_auto.views.screens.parts.durations import usual_duration
 from rae_auto.views.screens.parts.record_source import ExpectedCounts, JobsFound, JobSpan, RecordCount, WorldSpan
 from rae_auto.views.screens.parts.strip import build_strip
 from rae_auto.views.screens.parts.trends import build_trends
-from rae_auto.views.screens.run_page import RunPhase, build_run_page
+from rae_auto.views.screens.run_page import RunPhase, build_run_page, list_phases
 from rae_auto.views.screens.timeline import build_timeline
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -200,3 +200,29 @@ def test_day_with_a_change_of_the_clock_has_25_hours() -> None:
     labels = [hour.label for hour in a_day().hours]
     assert labels[1:5] == ["01", "02 CEST", "02 CET", "03"]
     assert len(labels) == 25
+
+
+def test_wait_for_a_slot_is_not_told_as_the_delay_of_a_later_retry():
+    delay = RetryDelayed(attempt=1, max_attempts=2, end="failed (exit code 3)", until=NOW)
+    run = evolve(a_run(1), waited_for=(MaxParallel(4), delay))
+    texts = [phase.text for phase in list_phases(run, TIME) if phase.kind == "waiting"]
+    assert texts == ["all 4 slots were in use (max_parallel)"]
+
+
+def test_start_that_a_guard_forbids_is_a_hollow_mark():
+    starts = [
+        UpcomingStart("a", NOW + HOUR, None, 'its guard "hours" says no'),
+        UpcomingStart("a", NOW + 2 * HOUR, NOW + 2 * HOUR),
+    ]
+    span = JobSpan(
+        runs=[], skips=[], counts=[], run_count=0, skip_count=0, earlier=[], starts=starts,
+        starts_until=NOW + 4 * HOUR,
+    )  # fmt: skip
+    screen = build_timeline(
+        JobsFound([{"id": "a"}], 1, 1), {"a": span}, counts=[], skips=[], bands=[], max_parallel=4,
+        now=NOW, zone="Europe/Berlin", since=NOW - 4 * HOUR, until=NOW + 4 * HOUR,
+    )  # fmt: skip
+    picture = draw_row(screen.rows[0], TimeAxis(screen.since, screen.until, BERLIN), screen)
+    assert [bar.is_blocked for bar in screen.rows[0].expected] == [True, False]
+    assert picture.count('class="skipped"') == picture.count('class="expected"') == 1
+    assert "will be skipped (its guard" in picture

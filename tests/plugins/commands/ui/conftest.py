@@ -52,6 +52,9 @@ command = ["true"]
 triggers = [{ type = "file", paths = ["{home}/in/*.pdf"] }]
 guards = [{ type = "calendar", dates = ["2020-01-01"], mode = "include", id = "closed" }]
 
+[jobs.a-job-with-a-very-long-name-that-fits-into-no-narrow-column]
+command = ["true"]
+
 [jobs.chatty]
 shell = "for i in 1 2 3; do echo line $i; done"
 

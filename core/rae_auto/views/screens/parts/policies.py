@@ -59,4 +59,4 @@ def _policies(job: Job) -> Iterator[tuple[str, str]]:
     yield "output", f"{format_bytes(job.limits.output)} of the output of each attempt are kept"
     if job.notify.on:
         via = f", by {quote_some(job.notify.via)}" if job.notify.via else ""
-        yield "notify", f"{', '.join(one.value for one in job.notify.on)} are reported{via}"
+        yield "notify", f"reported{via}: {', '.join(one.value for one in job.notify.on)}"

@@ -24,8 +24,14 @@ def optional_number(request: Request, name: str, *, low: int = 0, high: int = MA
     except ValueError:
         found = None
     if found is None or not low <= found <= high:
-        raise BadRequest(f"{name} must be a whole number from {low:,} to {high:,}, not {quote(text[:40])}")
+        limits = f"from {_limit(low)} to {_limit(high)}" if high < MAX_NUMBER else f"of at least {_limit(low)}"
+        raise BadRequest(f"{name} must be a whole number {limits}, not {quote(text[:40])}")
     return found
+
+
+def _limit(number: int) -> str:
+    """Return a limit as it may be written in an address; a long one is easier to read in groups."""
+    return str(number) if abs(number) < 10_000 else f"{number:,}"
 
 
 def optional_text(request: Request, name: str, *, limit: int = 1_000) -> str | None:
