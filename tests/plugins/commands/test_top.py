@@ -349,7 +349,11 @@ def test_player_plays_a_month_and_stops_at_decisions():
         ({"kind": "run", "run": {"job": "a", "state": "starting"}}, None),
         ({"kind": "run", "run": {"job": "a", "state": "failed", "exit_code": 3}}, "a failed: exit code 3"),
         ({"kind": "run", "run": {"job": "a", "state": "timed_out", "reason_text": "1 h"}}, "a timed out: 1 h"),
-        ({"kind": "decision", "job": "a", "reason": "overlap"}, "a was skipped: overlap"),
+        (
+            {"kind": "decision", "job": "a", "outcome": "skip", "reason": "paused", "text": "it is paused"},
+            "a was skipped: it is paused",
+        ),
+        ({"kind": "decision", "job": "a", "outcome": "run", "reason": "due", "text": "it was due"}, None),
         ({"kind": "job", "job": "a", "change": "added"}, "a was added"),
         ({"kind": "event", "event": {}}, None),
     ],

@@ -144,6 +144,7 @@ def test_plain_view_writes_each_change_as_a_sentence(daemons: Daemons):
             while "hello succeeded" not in (sentence := following.stdout.readline()):
                 sentences.append(sentence)
             assert any("hello has started" in one for one in sentences)
+            assert not any("skipped" in one for one in sentences)
             daemons.stop()
             while "The daemon has stopped" not in following.stdout.readline():
                 pass

@@ -55,7 +55,8 @@ def sentence_of(event: Mapping[str, Any]) -> str | None:
     if kind == "job":
         return f"{job} was {event.get('change')}"
     if kind == "decision":
-        return f"{job} was skipped: {event.get('reason_text') or event.get('reason')}"
+        # A decision to run is followed by the run itself.
+        return f"{job} was skipped: {event['text']}" if event["outcome"] == "skip" else None
     text = event.get("text")
     return f"{job}: {text}" if job and text else None
 
