@@ -91,6 +91,12 @@ def cpu_seconds(pid: int, with_children: bool = False) -> float:
     return sum(map(int, fields[11 : 15 if with_children else 13])) / os.sysconf("SC_CLK_TCK")
 
 
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of the threads of a process so far, to the nanosecond."""
+    found = (task / "schedstat" for task in Path(f"/proc/{pid}/task").iterdir())
+    return sum(int(schedstat.read_text().split()[0]) for schedstat in found) / 1e9
+
+
 def resident_mb(pid: int) -> float:
     """Return the resident memory of a process in MB."""
     (line,) = (line for line in _status_lines(Path(f"/proc/{pid}")) if line.startswith("VmRSS"))

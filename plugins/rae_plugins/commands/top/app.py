@@ -247,7 +247,9 @@ class TopApp(App[int]):
 
     def _tick(self) -> None:
         if self._source is not None and not self._is_down:
-            self.query_one(JobScroller).redraw_running()
+            # It is gone already while the screen is being closed.
+            for table in self.query(JobScroller):
+                table.redraw_running()
 
     # Events of the screen
 

@@ -65,6 +65,7 @@ def screens(page: Page) -> dict[str, str]:
     }
 
 
+@pytest.mark.timeout(900)  # Thirty-nine looks at pages, on a machine with other things to do.
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_on_any_screen_in_any_width(browser: "Browser", page: Page, theme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
