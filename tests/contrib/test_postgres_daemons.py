@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.benchmarks.campaigns import two_daemons
 from tests.faults.many import run_campaign
 from tests.support.contrib_plugins import install_contrib_plugin
 from tests.support.postgres_server import start_server
@@ -35,6 +36,14 @@ def test_two_daemons_lose_and_double_nothing(tmp_path: Path, server: Any) -> Non
     report = run_campaign(tmp_path, server, faults=4, seed=1)
     assert report.violations == [], report.text()
     assert report.runs > 0
+
+
+def test_benchmark_of_two_daemons_runs_in_small(tmp_path: Path, server: Any) -> None:
+    site = install_contrib_plugin("rae-store-postgres", tmp_path / "plugin")
+    two_daemons.prepare(server, site)
+    figures = two_daemons.measure_memory(tmp_path, site, 2, server.dsn())
+    assert set(figures) == {"leader", "standby"}
+    assert min(figures.values()) > 10
 
 
 async def run_once(directory: Path) -> None:

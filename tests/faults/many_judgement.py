@@ -114,4 +114,6 @@ def _find_untrue(runs: list[Any], notes: list[Note], report: Report) -> Iterator
 
 def _lost_its_keeper(begin: Note, end: Note | None, report: Report) -> bool:
     last = float("inf") if end is None else end.at + KEEPER_GONE_SECONDS
-    return any(node == begin.node and begin.at - 1 <= at <= last for node, at in report.killed_keepers)
+    # One whose keeper was killed just then doesn't know its node.
+    nodes = {begin.node} if begin.node != "?" else {node for node, _ in report.killed_keepers}
+    return any(node in nodes and begin.at - 1 <= at <= last for node, at in report.killed_keepers)
