@@ -313,7 +313,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "time zone",
     ),
     _M("schedule", "next-after", "return instant + timedelta(hours=self.every)", "return 5", "a datetime or None"),
-    _M("schedule", "next-after", "except OverflowError", "except KeyError", "OverflowError"),
+    _M("schedule", "next-after", "except OverflowError", "except KeyError", "None where the calendar ends"),
     _M(
         "schedule",
         "next-after",

@@ -1,6 +1,7 @@
 """Broken plugins that the conformance suites name, each with the change to make."""
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import Callable
@@ -36,6 +37,10 @@ async def raise_error(context):
 
 async def end(context):
     pass
+
+
+async def raise_in_a_library(context):
+    json.dumps(b"x")
 
 
 async def emit_set(context):
@@ -88,6 +93,7 @@ def short_limits(monkeypatch):
     ("behave", "message", "cause"),
     [
         (raise_error, r"watch raised KeyError\('x'\) at .*test_broken_plugins.py:\d+; fix it", KeyError),
+        (raise_in_a_library, r"watch raised TypeError\(.*\) at .*test_broken_plugins.py:\d+; fix it", TypeError),
         (end, "watch returned; let it go on until it is cancelled", None),
         (emit_set, 'the event of the key "a" is not JSON .*; use text', TypeError),
         (emit_set_and_swallow, 'the event of the key "a" is not JSON .*; use text', TypeError),
