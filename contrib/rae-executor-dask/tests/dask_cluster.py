@@ -18,6 +18,17 @@ START_SECONDS = 90.0
 TTL_SECONDS = 5
 """Time after which the scheduler takes a silent worker for dead; it is five minutes by default."""
 
+SETTINGS = {
+    "distributed.scheduler.worker-ttl": f"{TTL_SECONDS} s",
+    # What measures all the time costs more than what the tests do.
+    "distributed.admin.tick.interval": "1 s",
+    "distributed.admin.system-monitor.interval": "10 s",
+    "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.scheduler.work-stealing-interval": "1 s",
+    "distributed.worker.memory.monitor-interval": "10 s",
+    "distributed.worker.profile.enabled": False,
+}
+
 KEEPER = "rae_executor_dask.remote.worker_keeper"
 
 
@@ -55,10 +66,9 @@ class DaskCluster:
         _wait_until(lambda: Path(self._socket).exists(), "the server of forks does not start")
         self._count += 1
         log = self.place / f"{kind}-{self._count}.log"
-        settings = {"distributed.scheduler.worker-ttl": f"{TTL_SECONDS} s"}
         with log.open("wb") as file, Path(os.devnull).open("rb") as nothing:
             streams = [nothing.fileno(), file.fileno(), file.fileno()]
-            with ask(self._socket, kind, arguments, streams, settings) as connection:
+            with ask(self._socket, kind, arguments, streams, SETTINGS) as connection:
                 return psutil.Process(int(connection.recv(100))), log
 
     def start(self) -> None:

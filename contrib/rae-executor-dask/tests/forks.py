@@ -19,11 +19,15 @@ def serve(path: str) -> None:
     import distributed.cli.dask_worker
     import rae_executor_dask.cluster.__main__
 
+    from rae_plugins.executors.process.keeper.loop import request_death_signal
+
     programs = {
         "helper": rae_executor_dask.cluster.__main__.main,
         "scheduler": distributed.cli.dask_scheduler.main,
         "worker": distributed.cli.dask_worker.main,
     }
+    # Nothing is left where the tests are killed.
+    request_death_signal(signal.SIGKILL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
@@ -31,6 +35,7 @@ def serve(path: str) -> None:
         while True:
             connection, _ = listening.accept()
             if not os.fork():
+                request_death_signal(signal.SIGKILL)
                 listening.close()
                 with suppress(BaseException):
                     _run(connection, programs)
