@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from rae_auto.cli.queries import config_path
+from rae_auto.cli.plain.configuration import config_path
 from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import DaemonUnreachable, SchedulerError
 from rae_auto.paths import find_config, last_config, state_directory, unreadable_state_line

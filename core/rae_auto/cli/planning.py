@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import config_path, connect
+from rae_auto.cli.plain.configuration import config_path
+from rae_auto.cli.queries import connect
 from rae_auto.cli.usage import OneOf, WholeNumber
 from rae_auto.model.primitives.escaping import escape_line, escape_text
 from rae_auto.model.primitives.formatting import format_count

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from rae_auto.cli.failures import print_once
 from rae_auto.control.client import ANSWER_TIMEOUT_SECONDS, Client
-from rae_auto.errors import ConfigError, DaemonUnreachable
+from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.zones import LOCAL, zone
 from rae_auto.paths import find_config, is_same_config, state_directory
@@ -48,16 +48,6 @@ def _check_config(wanted: Path | None, running: str | None, directory: Path) -> 
         f"no daemon is running for {wanted.absolute()}: the one in {directory} runs {running}; "
         f"use '--config {running}' for that, or give this file a directory of its own with the key state"
     )
-
-
-def config_path(given: str | None) -> Path:
-    """Return the configuration file to use. Errors: ConfigError if there is none."""
-    path = find_config(given)
-    if path is None:
-        raise ConfigError(
-            ["no rae.toml here or in a parent directory; create one with 'rae-auto init', or use --config"]
-        )
-    return path
 
 
 class Answer(NamedTuple, Generic[T]):

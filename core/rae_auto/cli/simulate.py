@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import config_path, connect, print_notices
+from rae_auto.cli.plain.configuration import config_path
+from rae_auto.cli.queries import connect, print_notices
 from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import DaemonUnreachable, StoreError
 from rae_auto.model.primitives.escaping import escape_line

@@ -25,8 +25,8 @@ def with_figures(page: str, document: Mapping[str, Any]) -> str:
 
 def format_figures(document: Mapping[str, Any]) -> str:
     """Return a section for each line: what it means, and a table of medians with least and greatest."""
-    rounds = document["repeats"]
-    counted = "one round" if rounds == 1 else f"the medians of {rounds} rounds, with the least and the greatest"
+    repeats = document["repeats"]
+    counted = "one round" if repeats == 1 else f"the medians of {repeats} rounds, with the least and the greatest"
     parts = [_fill(f"Measured on {document['measured_on']}: {counted}. Machine: {document['machine']}.")]
     meanings = {line.name: line for line in LINES}
     for measured in document["lines"]:

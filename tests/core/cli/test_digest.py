@@ -139,7 +139,7 @@ def test_first_status_after_an_absence_says_what_happened(daemons: Daemons) -> N
         assert describe_absence(client, daemons.state) is None
 
 
-def test_matters_without_a_job_are_counted_and_long_ones_have_lines_of_their_own(tmp_path: Path) -> None:
+def test_matters_without_a_job_are_counted_and_long_ones_wrap(tmp_path: Path) -> None:
     daemons = Daemons(tmp_path, JOBS, 'timezone = "UTC"\nstate = "{home}/state"\n')
     daemons.serve()
     run_job(daemons, "bad")

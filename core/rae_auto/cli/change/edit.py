@@ -11,7 +11,8 @@ from attrs import evolve
 from rae_auto.cli import options
 from rae_auto.cli.change.add import print_warnings
 from rae_auto.cli.interactive.editor import open_editor
-from rae_auto.cli.queries import config_path, connect
+from rae_auto.cli.plain.configuration import config_path
+from rae_auto.cli.queries import connect
 from rae_auto.errors import ConfigError, DaemonUnreachable, SchedulerError
 from rae_auto.model.primitives.escaping import escape_line, escape_text
 from rae_auto.paths import find_config, home_or_root

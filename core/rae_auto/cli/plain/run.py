@@ -1,6 +1,6 @@
 """The command run."""
 
-from rae_auto.cli.queries import config_path
+from rae_auto.cli.plain.configuration import config_path
 
 
 def run_daemon(*, config: str | None = None, paused: bool = False) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import config_path
+from rae_auto.cli.plain.configuration import config_path
 from rae_auto.cli.usage import CommandGroup
 from rae_auto.control.client import Client, is_daemon_running
 from rae_auto.errors import DaemonUnreachable, SchedulerError

@@ -40,9 +40,9 @@ def _text_rows(rows: Sequence[Sequence[str]]) -> list[str]:
     if all(count_cells(line) <= MAX_TEXT_WIDTH for line in aligned) or len(rows[0]) != 2:
         return aligned
     lines = []
-    for text, remedy in rows:
+    for text, advice in rows:
         lines += wrap(text, MAX_TEXT_WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
-        lines.append(f"  → {remedy}")
+        lines.append(f"  → {advice}")
     return lines
 
 

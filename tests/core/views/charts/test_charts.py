@@ -202,7 +202,7 @@ def test_day_with_a_change_of_the_clock_has_25_hours() -> None:
     assert len(labels) == 25
 
 
-def test_wait_for_a_slot_is_not_told_as_the_delay_of_a_later_retry():
+def test_wait_for_a_slot_is_not_the_delay_of_a_later_retry():
     delay = RetryDelayed(attempt=1, max_attempts=2, end="failed (exit code 3)", until=NOW)
     run = evolve(a_run(1), waited_for=(MaxParallel(4), delay))
     texts = [phase.text for phase in list_phases(run, TIME) if phase.kind == "waiting"]
