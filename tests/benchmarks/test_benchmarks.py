@@ -30,6 +30,7 @@ SMALL = {
     "notice_to_peer": ["6", "--at-once", "3"],
     "memory_of_notices": ["1"],
     "stopped_syslog": ["20"],
+    "plugin_trial": ["2"],
     "webhook": ["32"],
 }
 """The smallest useful arguments of each benchmark, with which it ends within seconds."""

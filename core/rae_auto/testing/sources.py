@@ -109,7 +109,7 @@ class Listener:
     ) -> EmitResult:
         """Record an occurrence, as `TriggerContext.emit` does."""
         try:
-            _check_occurrence(key, event)
+            check_occurrence(key, event)
         except TypeError as error:
             # Remembered too, should the source swallow it.
             self._mistake = error
@@ -255,7 +255,8 @@ class Listener:
             assert task.done(), "the source ignores its cancellation; let watch raise CancelledError again"
 
 
-def _check_occurrence(key: Any, event: Any) -> None:
+def check_occurrence(key: Any, event: Any) -> None:
+    """Raise TypeError for what no source may emit: a key that isn't text, or an event that isn't JSON."""
     if not isinstance(key, str):
         raise TypeError(f"the key is {key!r}; use text")
     try:

@@ -65,17 +65,26 @@ def find_target(word: str | None) -> InspectionTarget:
     return InspectionTarget(named, [Mistake("name", text) for text in conflicts if text])
 
 
-def inspect_within_limit(info: PluginInfo, options: Mapping[str, Any] | None = None) -> Inspection:
-    """Return the findings of a plugin; one that hangs has this as its finding."""
+def inspect_within_limit(
+    info: PluginInfo,
+    options: Mapping[str, Any] | None = None,
+    *,
+    timezone: str = "UTC",
+    seconds: float = INSPECTION_SECONDS,
+) -> Inspection:
+    """Return the findings of a plugin; one that hangs has this as its finding.
+
+    A field `timezone` that is unset gets the `timezone`, an IANA name.
+    """
     registry = Registry()
     own = frozenset(one.name for one in registry.infos() if (one.kind, one.distribution) == (info.kind, "rae-auto"))
 
     def make(cls: type[Plugin], given: Mapping[str, Any]) -> Plugin:
-        return build(cls, given, timezone="UTC", plugins=registry)
+        return build(cls, given, timezone=timezone, plugins=registry)
 
     try:
         return call_within_seconds(
-            INSPECTION_SECONDS,
+            seconds,
             inspect_plugin,
             info,
             make=make,

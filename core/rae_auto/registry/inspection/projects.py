@@ -74,7 +74,9 @@ def _plugins_of_file(path: Path) -> list[PluginInfo]:
     """Return the plugins of a module: each class with a `type`, of the kinds whose hooks it has."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError) as error:
+    except SyntaxError as error:
+        raise PluginError(f"{path}:{error.lineno}: {error.msg}; correct it") from None
+    except (OSError, ValueError) as error:
         raise PluginError(f"{path}: {error}; correct it") from None
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     kinds = [kind for kind in Kind if f"rae_{kind}s" in functions]

@@ -10,7 +10,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import psutil
-import pytest
 
 CHILD_TIMEOUT_SECONDS = 30.0
 
@@ -21,6 +20,8 @@ def run_until_killed(make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     The result is JSON. Raises AssertionError with the error of the child. Skips the test on Windows, which has no fork.
     """
     if not hasattr(os, "fork"):
+        import pytest  # commands use this package without it
+
         pytest.skip("this machine has no fork")
     reading, writing = os.pipe()
     with warnings.catch_warnings():

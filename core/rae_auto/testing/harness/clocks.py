@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-
-import pytest
+from typing import TYPE_CHECKING
 
 from rae_auto.model.primitives.instants import Moment
+
+if TYPE_CHECKING:
+    import pytest
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -20,6 +22,7 @@ class VirtualTimer:
         self._now = Moment(start, 0.0)
         self._settings = 0
         self._sleepers: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._due: dict[asyncio.Future[None], datetime] = {}
 
     def now(self) -> Moment:
         """Return the time of all clocks."""
@@ -34,23 +37,32 @@ class VirtualTimer:
         """The number of tasks that wait for these clocks; only those notice a change."""
         return len(self._sleepers)
 
+    @property
+    def next_due(self) -> datetime | None:
+        """The instant at which the first of the tasks wakes up that wait for these clocks, if nobody sets them."""
+        return min(self._due.values(), default=None)
+
     async def sleep(self, seconds: float) -> None:
         """Return when the test has advanced the clocks by so many seconds."""
         until = self._now.mono + seconds
-        await self._until(lambda: self._now.mono >= until)
+        await self._until(lambda: self._now.mono >= until, self._now.wall + timedelta(seconds=seconds))
 
     async def sleep_until(self, instant: datetime) -> None:
         """Return when the test has moved the clock to the instant, has set it, or has suspended the machine."""
         before = self._settings, self._now.slept
-        await self._until(lambda: self._now.wall >= instant or (self._settings, self._now.slept) != before)
+        await self._until(lambda: self._now.wall >= instant or (self._settings, self._now.slept) != before, instant)
 
-    async def _until(self, over: Callable[[], bool]) -> None:
+    async def _until(self, over: Callable[[], bool], due_at: datetime) -> None:
         if over():
             await asyncio.sleep(0)
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sleepers.append((over, future))
-        await future
+        self._due[future] = due_at
+        try:
+            await future
+        finally:
+            del self._due[future]
 
     async def advance(self, by: timedelta | float, *, step: timedelta = timedelta(seconds=1)) -> None:
         """Advance the clocks in steps, and run the tasks that wake up after each."""
@@ -118,7 +130,7 @@ class RealTimer:
 
 
 @contextmanager
-def movable_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+def movable_clock(monkeypatch: "pytest.MonkeyPatch") -> Iterator[Callable[[float], None]]:
     """Shift the wall clock of this process, and leave the monotonic one alone."""
     real, shift = time.time, [0.0]
     with monkeypatch.context() as patched:

@@ -37,6 +37,11 @@ def mask_known_secrets(text: str) -> str:
     return mask_secrets(text, _known_sorted)
 
 
+def list_known_secrets() -> list[str]:
+    """Return all secrets that this process has read, longest first, for another process that has to mask them."""
+    return list(_known_sorted)
+
+
 def forget_secrets() -> None:
     """Forget all secrets, because nothing is written any more."""
     global _known_sorted

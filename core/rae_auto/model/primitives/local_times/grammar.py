@@ -28,6 +28,7 @@ from attrs import frozen
 
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.local_times.named_days import DAY, Direction, add_months, find_days
+from rae_auto.model.primitives.local_times.zone_changes import bisect_clock_change
 
 YEARS = range(1970, 9000)
 """The years that are understood; the engine can compute with all of them."""
@@ -187,19 +188,10 @@ def find_instants(local: datetime, zone: ZoneInfo) -> RequestedTime:
     place = f"on {local.date()} in {zone.key}"
     if first < second:
         return RequestedTime((first, second), f"{_clock(local)} occurs twice {place}")
-    change = _find_clock_change(second, first, zone)
+    change = bisect_clock_change(zone, second, first)
     before, after = (_clock(instant.astimezone(zone)) for instant in (change - _SECOND, change))
     remark = f"{_clock(local)} does not exist {place}: the clock goes from {before} to {after}, which is used instead"
     return RequestedTime((change,), remark)
-
-
-def _find_clock_change(early: datetime, late: datetime, zone: ZoneInfo) -> datetime:
-    """Return the instant between the two at which the clock of the zone is changed, by bisection."""
-    before = early.astimezone(zone).utcoffset()
-    while late - early > _SECOND:
-        middle = early + (late - early) // 2
-        early, late = (middle, late) if middle.astimezone(zone).utcoffset() == before else (early, middle)
-    return late.replace(microsecond=0)
 
 
 def _clock(local: datetime) -> str:

@@ -1,0 +1,1 @@
+"""Plugins of each kind at work."""

@@ -1,0 +1,183 @@
+"""Plugins of each kind at work in `plugins try`."""
+
+import pytest
+from tests.support.planted_plugins import HEAD, good_source
+
+from rae_auto.offline.trial.messages import Key
+from rae_auto.toolkit.secrets.masking import forget_secrets, list_known_secrets
+
+EVENING = """
+from zoneinfo import ZoneInfo
+
+@frozen
+class Good(ScheduleTrigger):
+    '''Fires each evening.'''
+
+    type = "good"
+    {option}
+
+    def next_after(self, instant):
+        local = instant.astimezone({zone})
+        at = local.replace(hour=18, minute=0, second=0, microsecond=0)
+        while at <= local:
+            at += timedelta(days=1)
+        return at.astimezone(UTC)
+
+    def summary(self):
+        return "each evening"
+"""
+TIMEZONE = 'timezone: str = field(default=None, metadata={"help": "zone"})'
+
+
+def schedule_source(zone: str, option: str = "") -> str:
+    """A schedule at 18:00 in a zone."""
+    return good_source("schedule").replace(
+        good_source("schedule")[len(HEAD) :].partition("@hookimpl")[0], EVENING.format(zone=zone, option=option)
+    )
+
+
+def test_schedule_shows_instants_a_month_and_clock_changes(play):
+    async def work(trial):
+        lines = trial.lines("next")
+        assert len(lines) == 10
+        assert lines[:2] == ["Sat 2026-10-24 20:00:00 CEST", "Sun 2026-10-25 19:00:00 CET  (the clocks have changed)"]
+        assert trial.lines("month") == ["1" * 31]
+        assert trial.lines("purity") == ["the same instants again, asked backwards and from between"]
+        moved = trial.lines("clock changes")[0]
+        assert moved.startswith("Sun 2026-10-25, 03:00 becomes 02:00: warning: starts move from 20:00 to 19:00")
+        assert "take an option timezone" in moved
+
+    play("tried_utc", schedule_source("UTC"), work)
+
+
+def test_schedule_with_a_timezone_gets_that_of_the_trial(play):
+    async def work(trial):
+        assert trial.lines("next")[:2] == [
+            "Sat 2026-10-24 18:00:00 CEST",
+            "Sun 2026-10-25 18:00:00 CET  (the clocks have changed)",
+        ]
+        assert trial.lines("clock changes")[0] == "Sun 2026-10-25, 03:00 becomes 02:00: starts stay at 18:00"
+
+    play("tried_zone", schedule_source("ZoneInfo(self.timezone)", TIMEZONE), work)
+
+
+def test_schedule_that_skips_instants_is_named(play):
+    async def work(trial):
+        assert "count from a fixed instant, so that none is skipped" in trial.lines("purity")[0]
+
+    play("tried_skips", good_source("schedule"), work)
+
+
+def test_keys_move_the_clock_of_a_schedule(play):
+    async def work(trial):
+        await trial.press(Key.NEXT)
+        await trial.wait_for("next", lambda lines: lines[0].startswith("Sun 2026-10-25"))
+        await trial.press(Key.MOVE, 86_400)
+        await trial.wait_for("next", lambda lines: lines[0].startswith("Mon 2026-10-26"))
+        await trial.press(Key.MOVE, -3 * 86_400)
+        await trial.wait_for("next", lambda lines: lines[0].startswith("Fri 2026-10-23"))
+        await trial.press(Key.RESET)
+        await trial.wait_for("next", lambda lines: lines[0].startswith("Sat 2026-10-24"))
+        assert not trial.frame.is_running
+        await trial.press(Key.HOLD)
+        assert trial.frame.is_running
+
+    play("tried_keys", schedule_source("UTC"), work)
+
+
+def test_source_shows_traces_and_occurrences_as_the_clock_moves(play):
+    seeing = "while True:\n            context.trace('looked')"
+
+    async def work(trial):
+        assert trial.lines("would fire") == ["nothing yet"]
+        await trial.press(Key.MOVE, 120)
+        fired = await trial.wait_for("would fire", lambda lines: len(lines) == 2)
+        assert fired == [
+            "Sat 14:01:00  2026-10-24T12:01:00+00:00",
+            "Sat 14:02:00  2026-10-24T12:02:00+00:00",
+        ]
+        assert trial.lines("sees") == ["Sat 14:00:00  looked"]
+
+    play("tried_source", good_source("source").replace("while True:", seeing), work, options=("every=60",))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "problem"),
+    [
+        ("raises", "while 1 / 0:", "watch raised ZeroDivisionError('division by zero'); fix it there"),
+        ("exits", "while exit():", "watch raised SystemExit(None); fix it there"),
+        ("returns", "while False:", "watch has returned; let it go on until it is cancelled"),
+    ],
+)
+def test_source_that_ends_is_named_with_its_line(play, name, change, problem):
+    async def work(trial):
+        (line,) = await trial.wait_for("state", lambda lines: lines != ["watching"])
+        assert problem in line
+        assert name == "returns" or f"tried_{name}.py:" in line
+
+    play(f"tried_{name}", good_source("source").replace("while True:", change), work)
+
+
+@pytest.mark.parametrize("kind", ["guard", "read guard"])
+def test_guard_answers_again_on_a_key(play, kind):
+    counting = 'return GuardResult(Verdict.YES, f"answer {len(asked)}")'
+    source = good_source(kind).replace('return GuardResult(Verdict.YES, "always")', f"asked.append(1); {counting}")
+
+    async def work(trial):
+        (before,) = await trial.wait_for("now", lambda lines: lines[0].startswith("yes"))
+        await trial.press(Key.AGAIN)
+        await trial.wait_for("now", lambda lines: lines[0] != before)
+
+    play(f"tried_{kind.replace(' ', '_')}", source.replace("@define", "asked = []\n\n\n@define", 1), work)
+
+
+def test_notice_of_an_example_is_delivered_on_a_key_alone(play):
+    async def work(trial):
+        assert "the options are those of the example" in trial.lines("delivered")[0]
+        await trial.press(Key.AGAIN)
+        await trial.wait_for("delivered", lambda lines: lines == ["a sample notice"])
+
+    play("tried_example", good_source("notifier"), work)
+
+
+def test_notifier_with_own_options_gets_a_notice(play):
+    async def work(trial):
+        await trial.wait_for("delivered", lambda lines: lines == ["a sample notice"])
+
+    play("tried_notifier", good_source("notifier"), work, options=("to=x",))
+
+
+def test_executor_shows_what_a_sample_job_does(play):
+    starting = "from rae_auto.toolkit.attempts import start_process\n"
+    running = "return await start_process(assignment, assignment.job.command)"
+    source = good_source("executor").replace('raise OSError("nothing runs")', running).replace(HEAD, HEAD + starting)
+
+    async def work(trial):
+        (line,) = await trial.wait_for("output", bool)
+        assert line.startswith("hello from ")
+        assert "succeeded, exit code 0" in trial.lines("sample job")[1]
+
+    play("tried_executor", source, work)
+
+
+def test_mistakes_come_first_and_options_are_wanted(play):
+    async def work(trial):
+        assert "[abstract]" in trial.lines("findings")[0]
+        assert trial.lines("not tried") == ["mend the mistakes first, or give the options"]
+        assert trial.frame.has_errors
+
+    play("tried_broken", good_source("schedule").replace("def next_after", "def following"), work)
+
+
+def test_secrets_among_options_are_masked(play):
+    option = '    api_token: str = field(default="", metadata={"help": "token"})\n'
+    source = good_source("guard").replace("    def evaluate", f"{option}\n    def evaluate", 1)
+
+    async def work(trial):
+        assert trial.lines("now") == ["yes (always)"]
+        assert "hunter2-hunter2" in list_known_secrets()
+
+    try:
+        play("tried_secret", source, work, options=("api_token=hunter2-hunter2",))
+    finally:
+        forget_secrets()
