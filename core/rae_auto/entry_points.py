@@ -69,6 +69,20 @@ def read_entry_points() -> list[InstalledPoint]:
     return found
 
 
+def find_entry_point_place(distribution: str, name: str) -> str:
+    """Return FILE:LINE of an entry point of an installed distribution; "" if it isn't in a folder of `sys.path`."""
+    wanted = _normalize(distribution)
+    for folder in (path or os.curdir for path in sys.path):
+        for entry in _names_in(folder):
+            stem, _, kind = entry.rpartition(".")
+            if kind.lower() in ("dist-info", "egg-info") and _normalize(stem.partition("-")[0]) == wanted:
+                where = f"{folder}{os.sep}{entry}"
+                lines = _read(where, FILE_NAME).decode(errors="replace").splitlines()
+                numbers = (n for n, line in enumerate(lines, 1) if line.partition("=")[0].strip() == name)
+                return next((f"{where}{os.sep}{FILE_NAME}:{number}" for number in numbers), "")
+    return ""
+
+
 def _normalize(name: str) -> str:
     return name.lower().replace("-", "_").replace(".", "_")
 

@@ -58,11 +58,13 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     best = [one.check if one.check.is_whole or one.daemon is None else _better(one) for one in outcomes]
     whole = sum(one.is_whole for one in best)
     named = sum(one.distribution for one in best)
-    silent = [one.mistake.number for one, answer in zip(outcomes, best, strict=True) if not answer.says]
+    silent = [one.mistake for one, answer in zip(outcomes, best, strict=True) if not answer.says]
+    unnamed, quiet = ([one.number for one in silent if bool(one.quiet) is has] for has in (False, True))
     dead = [one.mistake.number for one in outcomes if one.state == "needs kill -9" or one.state.startswith("ends")]
     return (
         f"{len(outcomes)} mistakes: named with the distribution {named}, also with file, line and hint {whole}; "
-        f"not named {len(silent)} ({', '.join(silent) or 'none'}); daemon ended or needed kill -9: "
+        f"not named {len(unnamed)} ({', '.join(unnamed) or 'none'}), for a reason {len(quiet)} "
+        f"({', '.join(quiet) or 'none'}); daemon ended or needed kill -9: "
         f"{', '.join(dead) or 'none'}."
     )
 

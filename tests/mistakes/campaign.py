@@ -19,7 +19,6 @@ from rae_auto.errors import SchedulerError
 
 GOOD_JOB = '[jobs.good]\ncommand = ["true"]\ntrigger = { type = "interval", every = "1s" }\n'
 TOP = 'loggers = ["console"]\nshutdown_grace = "1s"\n'
-RUN_SECONDS = 12.0
 MAX_STOP_SECONDS = 30.0
 _RULE = re.compile(r"\[[a-z]+(-[a-z]+)*\]$")
 """The end of a finding of 'plugins check', which prints the distribution below."""
@@ -88,7 +87,8 @@ def install(mistake: Planted, folder: Path) -> Path:
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nRequires-Dist: rae-auto\n")
         group = mistake.group or f"rae_auto.{mistake.kind}s"
-        (info / "entry_points.txt").write_text(f"[{group}]\n{mistake.name} = {mistake.point}\n")
+        if mistake.point:
+            (info / "entry_points.txt").write_text(f"[{group}]\n{mistake.name} = {mistake.point}\n")
         (info / "RECORD").write_text(f"rae_bad.py,,\n{info.name}/METADATA,,\n{info.name}/entry_points.txt,,\n")
     return site
 
@@ -110,8 +110,8 @@ def run_mistake(mistake: Planted, folder: Path, *, with_daemon: bool = True) -> 
 
 def _config(mistake: Planted) -> str:
     top = TOP if mistake.kind != "logger" else 'shutdown_grace = "1s"\n'
-    plain, _, tables = mistake.top.partition("[")
-    return top + plain + GOOD_JOB + mistake.job + (f"[{tables}" if tables else "")
+    plain, *tables = re.split(r"^(?=\[)", mistake.top, maxsplit=1, flags=re.MULTILINE)
+    return top + plain + GOOD_JOB + mistake.job + "".join(tables)
 
 
 def _command(environment: dict[str, str], *words: str) -> list[str]:
@@ -125,14 +125,20 @@ def _command(environment: dict[str, str], *words: str) -> list[str]:
 
 def judge(lines: Iterable[str]) -> Answer:
     """Return what the lines say together that name a fault of the plugin, by its name, its distribution or its file."""
-    found = [line for line in lines if _RULE.search(line) or (_ABOUT.search(line) and "; " in line)]
+    found = [line for line in lines if _RULE.search(line) or (_is_report(line) and "; " in line)]
     text = "\n".join(found)
     return Answer(
         re.search(r"rae-(bad|worse)", text) is not None or any(_RULE.search(line) for line in found),
-        re.search(r"rae_bad\.py:\d+|rae_bad\.py, line \d+|rae_bad line \d+|rae\.toml:\d+", text) is not None,
+        re.search(r"rae_bad\.py:\d+|rae_bad\.py, line \d+|rae_bad line \d+|rae\.toml:\d+|entry_points\.txt:\d+", text)
+        is not None,
         bool(found),
         max(found, key=lambda line: ("rae-bad" in line, "rae_bad.py" in line, -len(line)), default=""),
     )
+
+
+def _is_report(line: str) -> bool:
+    """Return whether a line is about the plugin, and more than that the job of its name starts."""
+    return _ABOUT.search(line) is not None and " INFO " not in line
 
 
 def is_over(_: Outcome) -> bool:
@@ -145,7 +151,7 @@ def _observe(mistake: Planted, check: Answer, folder: Path, site: Path) -> Outco
         patch.setenv("PYTHONPATH", str(site))
         daemon = Daemons(folder, _config(mistake), state=folder / "state")
         process = daemon.launch()
-    deadline, outcome = time.monotonic() + RUN_SECONDS, Outcome(mistake, check, Answer())
+    deadline, outcome = time.monotonic() + mistake.seconds, Outcome(mistake, check, Answer())
     while time.monotonic() < deadline and process.poll() is None and not is_over(outcome):
         outcome = _ask(daemon, outcome)
         time.sleep(0.5)

@@ -28,7 +28,7 @@ RAE_API = 1
 BY_TRIGGER = '[jobs.bad]\ncommand = ["true"]\ntrigger = "bad"\n'
 BY_GUARD = '[jobs.bad]\ncommand = ["true"]\ntrigger = { type = "interval", every = "1s" }\nguards = ["bad"]\nguard_timeout = "2s"\n'
 BY_EXECUTOR = '[jobs.bad]\ncommand = ["true"]\nexecutor = "bad"\ntrigger = { type = "interval", every = "1s" }\ntimeout = "1s"\nkill_after = "0s"\n'
-BY_NOTIFIER = '[jobs.bad]\ncommand = ["false"]\ntrigger = { type = "interval", every = "1s" }\nnotify = ["bad"]\n'
+BY_NOTIFIER = '[jobs.bad]\ncommand = ["false"]\ntrigger = { type = "interval", every = "1s" }\nnotify = { on = ["failure"], via = ["bad"] }\n'
 
 
 def schedule(body: str, options: str = "") -> str:
@@ -120,8 +120,10 @@ class Planted:
     twice: bool = False
     """True if another distribution has the same name."""
     runs: bool = False
+    seconds: float = 12.0
+    """Time that a daemon has to name it."""
     quiet: str = ""
-    """The reason why no tool can name it."""
+    """The reason why nothing names it."""
 
     @property
     def source(self) -> str:
@@ -149,12 +151,14 @@ PLANTED: tuple[Planted, ...] = (
     P(number="03", what="group rae_auto.trigger", group="rae_auto.trigger"),
     P(number="03a", what="group rae-auto.triggers", group="rae-auto.triggers"),
     P(number="03b", what="group of another kind", group="rae_auto.guards"),
+    P(number="03c", what="no entry point at all", point=""),
     P(number="04", what="hook misspelled", replace=("def rae_triggers", "def rae_trigers")),
     P(number="04a", what="hook without @hookimpl", replace=("@hookimpl\n", "")),
     P(number="04b", what="hook of another kind", replace=("def rae_triggers", "def rae_guards")),
     P(number="05", what="hook returns a class", replace=("return [Bad]", "return Bad")),
     P(number="05a", what="hook returns None", replace=("return [Bad]", "return None")),
     P(number="05b", what="hook returns an instance", replace=("return [Bad]", "return [Bad()]")),
+    P(number="05c", what="hook returns the name of the class", replace=("return [Bad]", 'return ["Bad"]')),
     P(number="05d", what="NameError in the hook", replace=("return [Bad]", "return [Worse]")),
     P(number="06", what="hook with an argument", replace=("def rae_triggers()", "def rae_triggers(config)")),
     P(number="06b", what="async hook", replace=("def rae_triggers", "async def rae_triggers")),
@@ -165,14 +169,15 @@ PLANTED: tuple[Planted, ...] = (
     P(number="08b", what="a dataclass", replace=("@frozen\nclass Bad", "@dataclasses.dataclass\nclass Bad")),
     P(number="08c", what="a method of the contract is missing", replace=("def next_after", "def following")),
     P(number="09", what="an option without a type", body=schedule(LATER, OPTION.format("every", 5)), runs=True),
-    P(number="10", what="an option set[str]", body=schedule(LATER, OPTION.format("names: set[str]", "None")), job=BY_TRIGGER.replace('"bad"\n', '{ type = "bad", names = ["a"] }\n'), runs=True),
+    P(number="10", what="an option set[str]", body=schedule(LATER, OPTION.format("names: set[str]", "None")), job=BY_TRIGGER.replace('"bad"\n', '{ type = "bad", names = ["a"] }\n'), runs=True, quiet="no mistake any more: lists, sets and tables are options like others"),
     P(number="10b", what="an option re.Pattern", body=schedule(LATER, OPTION.format("names: re.Pattern", "None")), job=BY_TRIGGER.replace('"bad"\n', '{ type = "bad", names = "a" }\n'), runs=True),
     P(number="10c", what="an option of an own class", body="class Own:\n    pass\n\n\n" + schedule(LATER, OPTION.format("names: Own", "None")), job=BY_TRIGGER.replace('"bad"\n', '{ type = "bad", names = "a" }\n'), runs=True),
     P(number="10d", what="an option Callable", body=schedule(LATER, OPTION.format("names: Callable", "None")), job=BY_TRIGGER.replace('"bad"\n', '{ type = "bad", names = "a" }\n'), runs=True),
+    P(number="10e", what="an option dict[int, str]", body=schedule(LATER, OPTION.format("names: dict[int, str]", "None")), job=BY_TRIGGER.replace('"bad"\n', '{ type = "bad", names = { a = "b" } }\n'), runs=True),
     P(number="10f", what="a type that can't be found", body=schedule(LATER, OPTION.format('names: "Missing"', "None")), runs=True),
     P(number="11", what="a mutable default", body=schedule(LATER, OPTION.format("names: list[str]", '["a"]')), runs=True),
-    P(number="11a", what="a list option of a frozen schedule", body=schedule(LATER, '    names: list[str] = field(factory=list, metadata={"help": "x"})\n'), job=BY_TRIGGER.replace('"bad"\n', '{ type = "bad", names = ["a"] }\n'), runs=True),
-    P(number="11b", what="a dict option of a frozen schedule", body=schedule(LATER, '    names: dict[str, str] = field(factory=dict, metadata={"help": "x"})\n'), job=BY_TRIGGER.replace('"bad"\n', '{ type = "bad", names = { a = "b" } }\n'), runs=True),
+    P(number="11a", what="a list option of a frozen schedule", body=schedule(LATER, '    names: list[str] = field(factory=list, metadata={"help": "x"})\n'), job=BY_TRIGGER.replace('"bad"\n', '{ type = "bad", names = ["a"] }\n'), runs=True, quiet="no mistake any more: lists, sets and tables are options like others"),
+    P(number="11b", what="a dict option of a frozen schedule", body=schedule(LATER, '    names: dict[str, str] = field(factory=dict, metadata={"help": "x"})\n'), job=BY_TRIGGER.replace('"bad"\n', '{ type = "bad", names = { a = "b" } }\n'), runs=True, quiet="no mistake any more: lists, sets and tables are options like others"),
     P(number="12", what="KeyError in __attrs_post_init__", body=schedule(LATER, '    def __attrs_post_init__(self):\n        raise KeyError("x")\n'), runs=True),
     P(number="12b", what="a ValueError of two lines", body=schedule(LATER, '    def __attrs_post_init__(self):\n        raise ValueError("one\\ntwo\\x1b[31m")\n'), runs=True),
     P(number="13", what="time.sleep(3) in watch", body=source("while True:\n            time.sleep(3)\n            await asyncio.sleep(0)"), runs=True),
@@ -183,6 +188,7 @@ PLANTED: tuple[Planted, ...] = (
     P(number="15b", what="next_after without a zone", body=schedule("return datetime(2099, 1, 1)"), runs=True),
     P(number="15c", what="next_after returns text", body=schedule('return "soon"'), runs=True),
     P(number="15d", what="next_after raises", body=schedule('raise KeyError("x")'), runs=True),
+    P(number="15e", what="next_after takes two arguments", replace=("def next_after(self, instant)", "def next_after(self, instant, zone)"), runs=True),
     P(number="15f", what="next_after is async", replace=("def next_after", "async def next_after"), runs=True),
     P(number="15g", what="starts a microsecond apart", body=schedule("return instant + timedelta(microseconds=1)"), runs=True),
     P(number="15h", what="next_after takes 2 s", body=schedule("time.sleep(2)\n        return instant + timedelta(seconds=1)"), runs=True),
@@ -200,6 +206,7 @@ PLANTED: tuple[Planted, ...] = (
     P(number="22b", what='RAE_API = "1"', replace=("RAE_API = 1", 'RAE_API = "1"')),
     P(number="22c", what="RAE_API is missing", replace=("RAE_API = 1\n", ""), runs=True),
     P(number="23", what="an import that fails", replace=("RAE_API = 1", "import there_is_no_such\nRAE_API = 1")),
+    P(number="23b", what="a syntax error", replace=("RAE_API = 1", "RAE_API = = 1")),
     P(number="23d", what="imports rae_auto.engine", replace=("RAE_API = 1", "import rae_auto.engine\nRAE_API = 1"), runs=True),
     P(number="24", what="an import of 4 s", replace=("RAE_API = 1", "while time.process_time() < 4: pass\nRAE_API = 1"), runs=True),
     P(number="25", what="prints at its import", replace=("RAE_API = 1", "print('hello')\nRAE_API = 1"), runs=True),
@@ -225,6 +232,8 @@ PLANTED: tuple[Planted, ...] = (
     P(number="29c", what="wait returns nonsense", body=executor(wait="return 0"), runs=True, **_on("executor")),
     P(number="29d", what="wait raises", body=executor(wait='raise OSError("boom")'), runs=True, **_on("executor")),
     P(number="29e", what="start returns nonsense", body=executor(start="return 5"), runs=True, **_on("executor")),
+    P(number="29f", what="start raises", body=executor(start='raise KeyError("x")'), runs=True, **_on("executor")),
+    P(number="29g", what="cancel raises", body=executor(wait="await asyncio.Event().wait()", cancel='raise KeyError("x")'), runs=True, **_on("executor")),
     P(number="29h", what="a handle that is not JSON", body=executor(handle='{"x": Path("a")}'), runs=True, **_on("executor")),
     P(number="29i", what="start never returns", body=executor(start="await asyncio.Event().wait()"), runs=True, **_on("executor")),
     P(number="29j", what="claims backends it hasn't", body=executor(more='    @classmethod\n    def backends(cls):\n        return {"memory": "magic"}\n'), runs=True, quiet="only the suite runs a job that needs the limit", **_on("executor")),
@@ -238,15 +247,17 @@ PLANTED: tuple[Planted, ...] = (
     P(number="31d", what="handler raises", body=logger('raise OSError("no socket")'), runs=True, **_on("logger")),
     P(number="31e", what="a level that doesn't exist", body=logger('return {"sink": print, "level": "LOUD"}'), runs=True, **_on("logger")),
     P(number="31f", what="logger.remove() in handler", body=logger('from loguru import logger\n        logger.remove()\n        return {"sink": lambda message: None}'), runs=True, **_on("logger")),
-    P(number="32", what="notify hangs", body=notifier("await asyncio.Event().wait()"), runs=True, **_on("notifier")),
+    P(number="32", what="notify hangs", body=notifier("await asyncio.Event().wait()"), runs=True, seconds=40, **_on("notifier")),
     P(number="32b", what="notify blocks 3 s", body=notifier("time.sleep(3)"), runs=True, **_on("notifier")),
     P(number="32c", what="notify raises", body=notifier('raise OSError("no")'), runs=True, **_on("notifier")),
     P(number="32d", what="notify is not async", body=notifier("pass"), replace=("async def notify", "def notify"), runs=True, **_on("notifier")),
+    P(number="32e", what="notify with other arguments", body=notifier("pass"), replace=("(self, notice)", "(self)"), runs=True, **_on("notifier")),
+    P(number="32f", what="notify returns at once, and delivers nothing", body=notifier("return False"), runs=True, quiet="a notifier says by raising that it failed; the suite's receiver waits for the notice", **_on("notifier")),
     P(number="33", what="a guard returns True", body=read_guard("return True"), runs=True, **_on("guard")),
     P(number="33b", what='a guard returns "yes"', body=read_guard('return "yes"'), runs=True, **_on("guard")),
     P(number="33c", what="GuardResult(True, …)", body=read_guard('return GuardResult(True, "x")'), runs=True, **_on("guard")),
     P(number="33d", what="a guard blocks 3 s", body=read_guard('time.sleep(3)\n        return GuardResult(Verdict.YES, "x")'), runs=True, **_on("guard")),
-    P(number="33e", what="a guard never answers", body=read_guard("await asyncio.Event().wait()"), runs=True, **_on("guard")),
+    P(number="33e", what="a guard never answers", body=read_guard("await asyncio.Event().wait()"), runs=True, seconds=20, **_on("guard")),
     P(number="33f", what="a guard raises", body=read_guard('raise OSError("no")'), runs=True, **_on("guard")),
     P(number="33g", what="a computed guard reads the clock", body=computed_guard('return GuardResult(Verdict.YES if datetime.now(UTC).second % 2 else Verdict.NO, "x")'), runs=True, **_on("guard")),
     P(number="33h", what="changes_after in the past", body=computed_guard('return GuardResult(Verdict.YES, "x")', "return instant - timedelta(hours=1)"), runs=True, **_on("guard")),

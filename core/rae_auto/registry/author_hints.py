@@ -24,6 +24,7 @@ _RULES: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     Kind.GUARD: (
         ("which is not a GuardResult", "return GuardResult(Verdict.YES, reason), or NO, or UNKNOWN"),
         ("changes_after", "return a later aware instant from changes_after, or None"),
+        ("it has not answered", "limit the time of what read waits for, and return UNKNOWN after that"),
         ("it has not returned", "end the loop, because evaluate computes and waits for nothing"),
         ("LoopBlocked", ""),
         ("", "return GuardResult(Verdict.UNKNOWN, reason) where it can't tell"),

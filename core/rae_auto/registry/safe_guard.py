@@ -5,6 +5,7 @@ from datetime import datetime
 
 from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard, Verdict
 from rae_auto.api.plugin import Kind
+from rae_auto.model.primitives.formatting import blame
 from rae_auto.registry.containment import are_equal, hash_of, is_foreign, repr_of
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.toolkit.threads.time_limit import call_within_limit
@@ -38,7 +39,7 @@ class SafeGuard:
     def evaluate(self, instant: datetime) -> GuardResult:
         """Return the result of the guard; UNKNOWN if it fails."""
         try:
-            result = _check_result(call_within_limit(self.inner.evaluate, instant))
+            result = _check_result(call_within_limit(self.inner.evaluate, instant), self.inner.evaluate)
         except BaseException as error:
             if is_foreign(error):
                 raise
@@ -55,7 +56,7 @@ class SafeGuard:
             change = call_within_limit(self.inner.changes_after, instant)
             if change is not None and (change.tzinfo is None or change <= instant):
                 wrong = f"{change.isoformat()}, which isn't an aware instant after {instant.isoformat()}"
-                raise ValueError(f"changes_after returned {wrong}")
+                raise blame(ValueError(f"changes_after returned {wrong}"), self.inner.changes_after)
         except BaseException as error:
             if is_foreign(error):
                 raise
@@ -84,9 +85,11 @@ async def read_guard(guard: ReadGuard, quarantine: Quarantine) -> GuardResult:
     """Return the result of a guard; UNKNOWN if it fails or takes too long."""
     try:
         async with asyncio.timeout(GUARD_TIMEOUT_SECONDS):
-            result = _check_result(await guard.read())
+            result = _check_result(await guard.read(), guard.read)
     except TimeoutError:
-        return GuardResult(Verdict.UNKNOWN, f"it has not answered within {GUARD_TIMEOUT_SECONDS:g} s")
+        text = f"it has not answered within {GUARD_TIMEOUT_SECONDS:g} s"
+        quarantine.failed(Kind.GUARD, guard.type, place(guard), blame(TimeoutError(text), guard.read))
+        return GuardResult(Verdict.UNKNOWN, text)
     except BaseException as error:
         if is_foreign(error) or isinstance(error, asyncio.CancelledError):
             raise  # the reader of guards says that it was cancelled
@@ -95,9 +98,9 @@ async def read_guard(guard: ReadGuard, quarantine: Quarantine) -> GuardResult:
     return result
 
 
-def _check_result(result: object) -> GuardResult:
+def _check_result(result: object, method: object) -> GuardResult:
     if not isinstance(result, GuardResult) or not isinstance(result.verdict, Verdict):
-        raise TypeError(f"it answered {result!r:.60}, which is not a GuardResult")
+        raise blame(TypeError(f"it answered {result!r:.60}, which is not a GuardResult"), method)
     return GuardResult(result.verdict, " ".join(str(result.reason).split())[:300])
 
 

@@ -1,6 +1,7 @@
 """Trials shown: as a pane that keys and saves change, or as plain lines."""
 
 import asyncio
+import os
 import shutil
 import signal
 import sys
@@ -50,7 +51,7 @@ class Pane:
         return 0
 
     def _draw(self) -> None:
-        width, height = shutil.get_terminal_size()
+        width, height = _terminal_size()
         self._screen = evolve(self._screen, width=width, height=height)
         lines = self._screen.compose(self._session.view, time.monotonic())
         self._terminal.draw([line.paint(in_color=self._in_color) for line in lines])
@@ -96,6 +97,14 @@ async def run_plain(request: TrialRequest) -> int:
     for line in describe_plainly(view.sections):
         click.echo(line)
     return int(view.has_failed)
+
+
+def _terminal_size() -> tuple[int, int]:
+    """Return the columns and lines of the terminal itself, whatever variables say."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return shutil.get_terminal_size()
 
 
 class _Printer:

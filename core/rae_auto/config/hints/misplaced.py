@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rae_auto.api.plugin import Kind
-from rae_auto.entry_points import InstalledPoint, read_entry_points
+from rae_auto.entry_points import InstalledPoint, find_entry_point_place, read_entry_points
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import find_nearest_name
 
@@ -20,9 +20,10 @@ def find_misplaced() -> Iterator[tuple[str, str]]:
 def _describe(point: InstalledPoint) -> str:
     near = find_nearest_name(point.group, GROUPS)
     hint = f"its author must write {quote(near)}" if near else f"its author must use one of {', '.join(GROUPS)}"
+    place = find_entry_point_place(point.distribution, point.name)
     return (
         f"{point.distribution} {point.version} offers {quote(point.name)} in the group {quote(point.group)}, "
-        f"which is not looked at; {hint}"
+        f"which is not looked at{f' ({place})' if place else ''}; {hint}"
     )
 
 

@@ -5,7 +5,7 @@ For text that `parse_duration` and `parse_size` read back, see `units`.
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rae_auto.model.primitives.escaping import escape_unprintable
 
@@ -79,6 +79,8 @@ def quote_some(names: Iterable[object], limit: int = 3) -> str:
 
 MAX_ERROR_CHARACTERS = 200
 
+E = TypeVar("E", bound=BaseException)
+
 _CALLERS = frozenset({"rae_auto", "attr", "attrs", "cattrs", "pluggy", "click"})
 """Packages that call plugins: rae-auto, and what stands between it and them."""
 
@@ -87,7 +89,7 @@ def describe_raise(error: BaseException) -> str:
     """Return an error in Python's notation, with a file and line, if they are known.
 
     They are those of the last code in the plugin's package: the first one that is neither ours nor Python's library.
-    What it calls, such as another library, says less about the mistake.
+    What it calls, such as another library, says less about the mistake. For an error of `blame` it is the method's.
     """
     trace, place, home = error.__traceback__, "", ""
     while trace is not None:
@@ -97,7 +99,17 @@ def describe_raise(error: BaseException) -> str:
         if not home or top == home:
             place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
         trace = trace.tb_next
+    if blamed := getattr(error, "blamed_place", ""):
+        place = f" ({blamed})"
     return f"{' '.join(repr(error).split())[:MAX_ERROR_CHARACTERS]}{place}"
+
+
+def blame(error: E, method: object) -> E:
+    """Return an error about what a method of a plugin returned; `describe_raise` shows the place of the method."""
+    code = getattr(method, "__code__", None)
+    if code is not None:
+        error.blamed_place = f"{code.co_filename}:{code.co_firstlineno}"  # type: ignore[attr-defined]
+    return error
 
 
 def describe_error(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from attrs import frozen
 from rae_auto.api.plugin import Plugin
 from rae_auto.config.hints.misplaced import describe_misplaced, find_misplaced
 from rae_auto.config.options import build
+from rae_auto.entry_points import find_entry_point_place
 from rae_auto.errors import PluginNotFound
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
@@ -61,8 +62,12 @@ def find_target(word: str | None) -> InspectionTarget:
         raise PluginNotFound(
             f"no plugin, folder or file is called {quote(word)}{hint or '; list all with rae-auto plugins'}"
         )
-    conflicts = dict.fromkeys(find_conflict(claims(infos, info.kind, info.name)) for info in named)
-    return InspectionTarget(named, [Mistake("name", text) for text in conflicts if text])
+    conflicts = {
+        text: find_entry_point_place(info.distribution, info.name)
+        for info in named
+        if (text := find_conflict(claims(infos, info.kind, info.name)))
+    }
+    return InspectionTarget(named, [Mistake("name", text, place) for text, place in conflicts.items()])
 
 
 def inspect_within_limit(

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from rae_auto import api
 from rae_auto.model import documents
 from rae_auto.offline.trial import hang
 from rae_auto.offline.trial.channel import Channel
@@ -33,6 +34,8 @@ def main() -> None:
     folder = Path(os.environ.pop(FOLDER))
     for name in _LATE:
         import_module(name)
+    for name in api.__all__:
+        getattr(api, name)  # imported when it is first used
     Registry().infos()
     # Nothing is written beside the plugin's file, and nothing that is there is read instead of it.
     sys.pycache_prefix = str(folder / "bytecode")

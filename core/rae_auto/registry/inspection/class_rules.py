@@ -22,7 +22,8 @@ def contract_findings(kind: Kind, cls: Any, place: str) -> Iterator[Mistake]:
     contracts = CONTRACTS[kind]
     bases = " or ".join(base.__name__ for base in contracts)
     if not isinstance(cls, type):
-        yield Mistake("contract", f"the hook returns {cls!r}, which is an instance; return the class", place)
+        text = f"the hook returns {cls!r}, which is an instance; return the class"
+        yield Mistake("contract", text, place or place_of_code(type(cls)))
         return
     if not issubclass(cls, contracts):
         yield Mistake("contract", f"{cls.__name__} derives from no contract of a {kind}; derive it from {bases}", place)

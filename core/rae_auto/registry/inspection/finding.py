@@ -23,6 +23,7 @@ RULES: Mapping[str, str] = {
     "import-exits": "the module ends the program when it is imported",
     "import-time": "importing the module takes too long",
     "import-prints": "the module prints when it is imported",
+    "prints": "a quick method prints",
     "private-import": "the module imports what may change at any time",
     "api-version": "the version of the plugin API is missing or another one",
     "hook": "the hook is missing, misspelled, unmarked, or has arguments",

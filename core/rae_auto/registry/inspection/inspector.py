@@ -1,5 +1,6 @@
 """Inspection of one plugin: from its entry point to an instance, as far as its mistakes allow."""
 
+import ast
 import inspect
 import io
 import time
@@ -16,6 +17,7 @@ from attrs import field, frozen
 
 from rae_auto import hookspecs
 from rae_auto.api.plugin import Kind, Plugin
+from rae_auto.entry_points import find_entry_point_place
 from rae_auto.model.primitives.names import NAME, find_nearest_name
 from rae_auto.registry.index import RESERVED_COMMANDS, PluginInfo
 from rae_auto.registry.inspection.behaviour_rules import behaviour_findings
@@ -26,7 +28,7 @@ from rae_auto.registry.inspection.class_rules import (
     place_of_code,
 )
 from rae_auto.registry.inspection.finding import Mistake, Severity, place_of_error
-from rae_auto.registry.inspection.module_rules import imports_of_rae_auto, source_findings
+from rae_auto.registry.inspection.module_rules import imports_of_rae_auto, parse_source, source_findings
 from rae_auto.registry.inspection.option_rules import option_findings
 
 MAX_IMPORT_SECONDS = 0.05
@@ -61,6 +63,11 @@ class _Inspector:
     def home(self) -> str:
         return self.info.module.partition(":")[0]
 
+    @property
+    def entry(self) -> str:
+        """The place of the entry point."""
+        return find_entry_point_place(self.info.distribution, self.info.name)
+
     def add(self, rule: str, text: str, place: str = "", severity: Severity = Severity.ERROR) -> None:
         self.found.append(Mistake(rule, text, place, severity))
 
@@ -74,20 +81,19 @@ class _Inspector:
         if kind is Kind.COMMAND and name in RESERVED_COMMANDS:
             self.add("name", f'rae-auto has a command "{name}"; choose another name')
         if name in self.own_names and self.info.distribution != "rae-auto":
-            self.add("name", f'{kind} "{name}" comes with rae-auto, which keeps the name; choose another')
+            self.add("name", f'{kind} "{name}" comes with rae-auto, which keeps the name; choose another', self.entry)
 
     def load_module(self) -> tuple[ModuleType | None, float]:
         home, seconds = self.home, 0.0
         if ":" in self.info.module:
             text = f'the entry point is "{self.info.module}", but names a module alone; write "{home}"'
-            self.add("entry-point", text)
+            self.add("entry-point", text, self.entry)
         _import_public_rooms()
         printed = io.StringIO()
         try:
             if find_spec(home) is None:
-                self.add(
-                    "module", f'there is no module "{home}"; correct the entry point, or install the project again'
-                )
+                text = f'there is no module "{home}"; correct the entry point, or install the project again'
+                self.add("module", text, self.entry)
                 return None, seconds
             _import_own_rooms(home)
             began = time.process_time()
@@ -108,7 +114,7 @@ class _Inspector:
             text = f"the module raises {error!r}; fix it there"
             self.add("import", text, place_of_error(error, _folder_of(home)))
             return None, seconds
-        place = str(module.__file__)
+        place = _line_of_print(Path(str(module.__file__)))
         if printed.getvalue().strip():
             line = printed.getvalue().strip().splitlines()[0][:60]
             self.add(
@@ -229,7 +235,7 @@ def inspect_plugin(
         it.extend(finding for path in _sources_of(module) for finding in source_findings(path, package))
     if seconds > MAX_IMPORT_SECONDS:
         text = f"importing takes {seconds * 1000:.0f} ms; import heavy libraries inside functions"
-        it.add("import-time", text, str(module.__file__), Severity.WARNING)
+        it.add("import-time", text, f"{module.__file__}:1", Severity.WARNING)
     it.check_version(module)
     offered = it.offered_classes(module)
     cls = it.choose_class(offered) if offered else None
@@ -270,6 +276,13 @@ def _line_of_version(path: Path) -> str:
     except OSError:
         return str(path)
     return f"{path}:{next((number for number, line in enumerate(lines, 1) if line.startswith('RAE_API')), 1)}"
+
+
+def _line_of_print(path: Path) -> str:
+    """Return FILE:LINE of the first print outside of functions, or of the first line."""
+    body = (node for node in parse_source(path).module.body if not isinstance(node, ast.FunctionDef | ast.ClassDef))
+    calls = (node for one in body for node in ast.walk(one) if isinstance(node, ast.Call))
+    return f"{path}:{next((call.lineno for call in calls if ast.unparse(call.func) == 'print'), 1)}"
 
 
 def _import_public_rooms() -> None:

@@ -161,6 +161,9 @@ def _pure(function: ast.FunctionDef) -> Iterator[tuple[str, str, int]]:
         name = ast.unparse(node.func)
         owner, _, method = name.rpartition(".")
         reads_clock = method in _CLOCKS and owner.rpartition(".")[2] in _CLOCK_OWNERS
+        if name == "print":
+            text = f"{function.name} prints, also into the output of commands; remove that, or log it"
+            yield "prints", text, node.lineno
         if reads_clock or name == "open" or (method in _DISK and owner.startswith("self.")):
             text = f"{name} in {function.name}, which must depend on its arguments alone; use the instant that it gets"
             yield "impure", text, node.lineno
