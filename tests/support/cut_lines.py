@@ -47,8 +47,10 @@ class Line:
     def remove(self) -> None:
         """End it."""
         self.cut()
+        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
         shutil.rmtree(self.place)
 
     def _call(self, function: Callable[[], None]) -> None:
@@ -93,3 +95,10 @@ class Line:
                 await writer.drain()
         await self._speaks.wait()
         writer.close()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
