@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 16
+END_SECONDS = 10.0
 
 
 class Line:
@@ -47,7 +48,7 @@ class Line:
     def remove(self) -> None:
         """End it."""
         self.cut()
-        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._wait_for_connections(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -66,6 +67,11 @@ class Line:
             self._path.unlink(missing_ok=True)
         for writer in self._writers:
             writer.transport.abort()
+
+    async def _wait_for_connections(self) -> None:
+        self._speaks.set()
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=END_SECONDS)
 
     async def _listen(self) -> None:
         if self._server is None:
@@ -95,10 +101,3 @@ class Line:
                 await writer.drain()
         await self._speaks.wait()
         writer.close()
-
-
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
