@@ -4,6 +4,7 @@ import json
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from rae_auto.engine.commands import AddJob, Trigger
@@ -76,6 +77,7 @@ def requester_of_program(runtime: Runtime) -> Requester:
     return Requester(at=runtime.now(), via=RequestWay.PYTHON, user=find_user())
 
 
+@cache
 def find_user() -> str:
     """Return the name of the user of this process, who is also that of its peers, root aside."""
     return user_name() or (str(os.geteuid()) if hasattr(os, "geteuid") else "?")

@@ -62,7 +62,8 @@ def _fill(directory: Path, size: int) -> None:
     from rae_auto import Job, SyncScheduler
 
     jobs = [Job(name=f"job-{n}", command="true", schedule=new_year_schedule(n)) for n in range(size)]
-    with SyncScheduler(directory=directory) as scheduler:
+    # In the zone of the daemon: otherwise its first start would write all schedules again.
+    with SyncScheduler(directory=directory, timezone="UTC") as scheduler:
         scheduler.add_jobs(jobs)
 
 
