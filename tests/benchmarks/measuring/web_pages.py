@@ -40,11 +40,19 @@ class WebPages:
 
     def ask(self, path: str) -> bytes:
         """Return the body of an answer, as it is sent. Raises AssertionError if it isn't a page."""
-        self.connection.request("GET", path, headers={"Cookie": self.cookie, "Accept-Encoding": "gzip"})
-        response = self.connection.getresponse()
+        try:
+            response = self._request(path)
+        except (http.client.RemoteDisconnected, ConnectionError):
+            # The server closes a connection that has been idle for a while; a browser opens another one.
+            self.connection.close()
+            response = self._request(path)
         content = response.read()
         assert response.status == 200, (path, response.status)
         return content
+
+    def _request(self, path: str) -> http.client.HTTPResponse:
+        self.connection.request("GET", path, headers={"Cookie": self.cookie, "Accept-Encoding": "gzip"})
+        return self.connection.getresponse()
 
     def measure(self, path: str) -> float:
         """Return the milliseconds that an answer takes."""

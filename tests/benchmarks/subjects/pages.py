@@ -216,12 +216,13 @@ def measure_page_times(runs: int, _: str) -> dict[str, float]:
     jobs, loads = (20, 2) if is_small else (10_000, LOADS)
     end, figures = histories.START + timedelta(seconds=20 * runs), {}
     with _stored(runs) as directory, tempfile.TemporaryDirectory() as place, serving_history(directory, jobs) as server:
+        # A daemon copies a large store for a while after its start.
+        _wait_for_rest(server)
         digest = asyncio.run(_digest(directory, end, loads))
         variables = {**environment(Path(place)), "RAE_STATE_DIR": str(directory)}
         with serving_pages(variables, Path(place), end) as pages:
             wait_for(lambda: "data-pending" not in _unpacked(pages.ask("/month")))
-            for pid in (server, pages.pid):
-                _wait_for_rest(pid)
+            _wait_for_rest(pages.pid)
             for name, path in _addresses(end, _run_of(pages)).items():
                 pages.ask(path)
                 began = sum(map(processor_seconds, (server, pages.pid)))
@@ -271,7 +272,7 @@ async def _digest(directory: Path, now: datetime, loads: int) -> dict[str, float
 
 
 def _wait_for_rest(pid: int) -> None:
-    """Return once a process has nothing to do: a daemon copies a large store for a while after its start."""
+    """Return once a process has nothing to do."""
     while True:
         began = cpu_seconds(pid)
         time.sleep(REST_SECONDS)
