@@ -30,8 +30,10 @@ def serve(path: str) -> None:
     request_death_signal(signal.SIGKILL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
+        listening.bind(f"{path}.new")
         listening.listen(100)
+        # Who finds the name can connect.
+        os.rename(f"{path}.new", path)
         while True:
             connection, _ = listening.accept()
             if not os.fork():

@@ -32,6 +32,9 @@ from typing import Any
 CLAIM_SECONDS = 0.5
 """Interval at which a task asks the daemon whether it may start."""
 
+OPEN_STATES = ("running", "paused", "closing_gracefully")
+"""States of a worker in which its tasks go on."""
+
 GIVE_UP_SECONDS = 60.0
 """Time after which a task whose question nobody answers ends."""
 
@@ -153,7 +156,7 @@ class Relay:
         claim = {"token": token, "relay": self.id, "address": self.worker.address}
         claim.update(place=self.place, boot=self.boot, pids=self.pids)
         while not attempt.decided.is_set():
-            if time.monotonic() >= until or self.worker.status.name not in ("running", "paused"):
+            if time.monotonic() >= until or self.worker.status.name not in OPEN_STATES:
                 attempt.decided.set()
                 break
             self.worker.log_event(topic, claim)
@@ -161,7 +164,19 @@ class Relay:
                 await asyncio.wait_for(attempt.decided.wait(), CLAIM_SECONDS)
         if not attempt.is_spawned:
             attempt.over.set()
-        await attempt.over.wait()
+        while not attempt.over.is_set():
+            if self.worker.status.name not in OPEN_STATES:
+                # Its jobs end with it, and it needn't wait for this task.
+                self._let_go()
+                return
+            with suppress(TimeoutError, asyncio.TimeoutError):
+                await asyncio.wait_for(attempt.over.wait(), CLAIM_SECONDS)
+
+    def _let_go(self) -> None:
+        """Have the keeper end all jobs, because the worker is closing."""
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
 
     def _forget_oldest(self) -> None:
         """Forget the oldest attempt that is over, where there are many."""
