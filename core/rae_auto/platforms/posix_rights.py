@@ -137,4 +137,6 @@ def _repair_command(path: Path, status: os.stat_result) -> str:
     import shlex  # lazy: start-up
 
     name = shlex.quote(str(path))
-    return f"chmod go-w {name}" if status.st_uid in _own_ids() else f"sudo chown {os.geteuid()} {name}"
+    if status.st_uid not in _own_ids():
+        return f"sudo chown {os.geteuid()} {name}"
+    return f"chmod go-w {name}" if status.st_uid == os.geteuid() else f"sudo chmod go-w {name}"

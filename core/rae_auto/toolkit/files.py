@@ -55,7 +55,7 @@ def find_obstacle(path: str | Path) -> str | None:
     """Return why it can't be known if something is at a path, as in "permission denied"; None if it is known."""
     try:
         Path(path).stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL, which is in no name
         return None
     except OSError as error:
         return (error.strerror or str(error)).lower()

@@ -44,7 +44,7 @@ class WakeAlarm(Protocol):
 
 
 def find_wake_obstacle() -> str | None:
-    """Return why this process can't have the machine woken, as a clause with the remedy; None if it can."""
+    """Return why this process can't have the machine woken, as a clause, with the remedy if there is one; or None."""
     platform = _find_platform()
     return f"there is no way to do so on {sys.platform}" if platform is None else platform.find_obstacle()
 
@@ -122,7 +122,7 @@ def _find_linux_obstacle(clocks: Path) -> str | None:
             "AmbientCapabilities=CAP_WAKE_ALARM to its unit"
         )
     if not any(_can_wake(clock) for clock in sorted(clocks.glob("*/device/power/wakeup"))):
-        return f"no clock of the machine can wake it (none in {clocks} has power/wakeup enabled)"
+        return f"no clock of the machine can wake it (none in {clocks} has power/wakeup enabled); enable it there"
     return None
 
 

@@ -91,7 +91,7 @@ def test_load_says_why_the_machine_cannot_be_woken(
 ) -> None:
     monkeypatch.setattr(job_reader, "find_wake_obstacle", lambda: "only root may set alarms; run the daemon as root")
     assert lines_about(write('[jobs.a]\nshell = "x"\nwake = true'), plugins) == [
-        "3: jobs.a.wake: can't be done: only root may set alarms; run the daemon as root; or remove it"
+        "3: jobs.a.wake: can't be done: only root may set alarms; run the daemon as root, or remove it"
     ]
 
 

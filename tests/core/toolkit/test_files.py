@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rae_auto.errors import StoreError
-from rae_auto.toolkit.files import create_private_directory
+from rae_auto.toolkit.files import create_private_directory, find_other_writer
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs owners")
 
@@ -42,3 +42,26 @@ def test_root_accepts_a_directory_below_a_sticky_one(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     (tmp_path / "tmp").chmod(0o1777)
     assert create_private_directory(tmp_path / "tmp" / "state").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("user", "command"), [("its own", "chmod"), ("another", "sudo chmod"), ("third", "sudo chown")]
+)
+def test_remedy_is_a_command_that_this_user_can_run(
+    user: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "file").chmod(0o666)
+    owner = (tmp_path / "file").stat().st_uid
+    if user == "another" and owner != 0:
+        pytest.skip("needs a file of root")
+    if user == "third":
+        if owner != 0:
+            pytest.skip("needs root")
+        os.chown(tmp_path / "file", OTHER_USER, OTHER_USER)
+    me = owner if user == "its own" else 1000
+    monkeypatch.setattr(os, "geteuid", lambda: me)
+    found = find_other_writer(tmp_path / "file")
+    assert found is not None
+    arguments = "1000" if command == "sudo chown" else "go-w"
+    assert found.endswith(f"; run '{command} {arguments} {tmp_path / 'file'}'")
