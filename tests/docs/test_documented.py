@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 SOURCES = [path for top in ("core", "plugins") for path in (ROOT / top).rglob("*.py")]
 
-INTERNAL = {"RAE_API", "RAE_STATE", "RAE_AUTO_COMPLETE"}
-"""The version that a plugin module declares, a field of the journal, and what the shell's completion sets."""
+INTERNAL = {"RAE_API", "RAE_STATE", "RAE_AUTO_COMPLETE", "RAE_TRIAL_FOLDER"}
+"""The version that a plugin module declares, a field of the journal, and what completion and 'plugins try' set."""
 
 
 def test_every_hook_is_on_the_page_of_plugins() -> None:
