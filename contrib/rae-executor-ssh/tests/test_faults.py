@@ -24,6 +24,7 @@ from rae_auto.model.run import Result
 from rae_plugins.executors.remote import request
 
 LIMIT_SECONDS = 50.0
+CAMPAIGN_SECONDS = 240.0
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +33,9 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_link, "MAX_RETRY_SECONDS", 0.3)
 
 
-def run(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def run(scene: Callable[[], Coroutine[Any, Any, None]], limit_seconds: float = LIMIT_SECONDS) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(LIMIT_SECONDS):
+        async with asyncio.timeout(limit_seconds):
             await scene()
 
     asyncio.run(limited())
@@ -330,7 +331,7 @@ def test_random_faults_double_and_lose_nothing(server: Any, tmp_path: Path) -> N
     async def scene() -> None:
         wrong.extend(await campaign.run(8))
 
-    run(scene)
+    run(scene, CAMPAIGN_SECONDS)
     assert wrong == []
 
 
