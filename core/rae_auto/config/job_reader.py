@@ -158,8 +158,8 @@ class JobReader:
                 own.problems.extend(limit_problems(job_table.executor_ref, job_table.limits, self.plugins))
                 own.problems.extend(unsupported_key_problems(job_table.executor_ref, job_table, self.plugins))
                 if job_table.wake and (obstacle := find_wake_obstacle()):
-                    remedy = ", or remove it" if "; " in obstacle else "; remove it"
-                    own.problems.append(Problem(("wake",), f"can't be done: {obstacle}{remedy}"))
+                    hint = ", or remove it" if "; " in obstacle else "; remove it"
+                    own.problems.append(Problem(("wake",), f"can't be done: {obstacle}{hint}"))
                 own.warnings.extend(job_table.warnings())
                 job = self._job(name, job_table, own)
                 jobs.append(job)

@@ -47,7 +47,7 @@ def test_root_accepts_a_directory_below_a_sticky_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("user", "command"), [("its own", "chmod"), ("another", "sudo chmod"), ("third", "sudo chown")]
 )
-def test_remedy_is_a_command_that_this_user_can_run(
+def test_hint_is_a_command_that_this_user_can_run(
     user: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
