@@ -1,8 +1,7 @@
 """From a save to what `plugins try` shows of it: `python tests/benchmarks/plugin_trial.py [SAVES]`.
 
-Each save replaces the file of a schedule, as editors do, and is timed until the pane has the frame of it; beside that
-stands the CPU time of all processes of the trial, which a busy machine doesn't change much. The modules of rae-auto
-that had to be imported for a save are counted: none, once two workers stand by.
+Each save replaces the file of a schedule, as editors do, and is timed until the pane has the frame of it. The modules
+of rae-auto that had to be imported for a save are counted: none, once two workers stand by.
 """
 
 import asyncio
@@ -11,8 +10,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-import psutil
 
 from rae_auto.offline.trial.messages import TrialRequest
 from rae_auto.offline.trial.session import TrialSession, TrialView
@@ -53,10 +50,10 @@ def rae_triggers():
 '''
 
 
-async def measure(saves: int) -> tuple[list[float], list[float], int]:
-    """Return the seconds from each save to its frame, those of CPU, and how many modules of rae-auto were imported."""
+async def measure(saves: int) -> tuple[list[float], int]:
+    """Return the seconds from each save to its frame, and how many modules of rae-auto were imported."""
     views: asyncio.Queue[TrialView] = asyncio.Queue()
-    delays, costs, imported = [], [], 0
+    delays, imported = [], 0
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "lunar.py")
         save(file, 1)
@@ -64,26 +61,18 @@ async def measure(saves: int) -> tuple[list[float], list[float], int]:
             await wait_for(views, "every=1")
             for number in range(2, saves + 2):
                 await asyncio.sleep(REST_SECONDS)
-                cost = cpu_seconds()
                 save(file, number)
                 saved_at = time.monotonic()
                 view = await wait_for(views, f"every={number}")
                 delays.append(time.monotonic() - saved_at)
-                costs.append(cpu_seconds() - cost)
                 imported += len(view.frame.imported) if view.frame else 0
-    return delays, costs, imported
+    return delays, imported
 
 
 def save(file: Path, number: int) -> None:
     draft = file.with_suffix(".new")
     draft.write_text(PLUGIN.format(number=number))
     draft.rename(file)
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process and of all workers."""
-    processes = [psutil.Process(), *psutil.Process().children()]
-    return sum(one.cpu_times().user + one.cpu_times().system for one in processes)
 
 
 async def wait_for(views: "asyncio.Queue[TrialView]", text: str) -> TrialView:
@@ -94,10 +83,9 @@ async def wait_for(views: "asyncio.Queue[TrialView]", text: str) -> TrialView:
 
 
 def main(saves: int) -> None:
-    delays, costs, imported = asyncio.run(measure(saves))
+    delays, imported = asyncio.run(measure(saves))
     ms = sorted(delay * 1000 for delay in delays)
     print(f"{saves} saves: p50 {statistics.median(ms):.0f}, p95 {ms[int(len(ms) * 0.95)]:.0f}, most {ms[-1]:.0f} ms")
-    print(f"CPU time of each: p50 {statistics.median(costs) * 1000:.0f}, most {max(costs) * 1000:.0f} ms")
     print(f"modules of rae-auto that were imported for them: {imported}")
 
 
