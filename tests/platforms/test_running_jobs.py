@@ -140,7 +140,7 @@ def test_keeper_without_input_gives_an_empty_one(keeper: KeeperPeer) -> None:
 
 
 def test_keeper_reports_the_first_line_of_standard_error(keeper: KeeperPeer) -> None:
-    keeper.start("a", "import sys; print('out'); print('warning', file=sys.stderr)", watches_stderr=True)
+    keeper.start("a", "import sys; sys.stdout.write('out\\n'); sys.stderr.write('warning\\n')", watches_stderr=True)
     assert keeper.receive()["exit"]["stderr"] == "warning"
     assert sorted(keeper.output("a").split()) == ["out", "warning"]
 
