@@ -12,7 +12,7 @@ from rae_auto.engine.events import DeliveryEnded
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.formatting import describe_error
 from rae_auto.registry.containment import is_foreign
-from rae_auto.registry.quarantine import Quarantine
+from rae_auto.registry.quarantine import Quarantine, is_environmental
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.reporting.notices import make_notice
 from rae_auto.toolkit.secrets.masking import mask_known_secrets
@@ -82,9 +82,15 @@ class Notifications:
             if is_foreign(error):
                 raise
             self._quarantine.failed(Kind.NOTIFIER, notifier.type, name, error, is_reported=True)
-            return mask_known_secrets(describe_error(error))
+            return self._describe_failure(notifier, error)
         self._quarantine.succeeded(Kind.NOTIFIER, notifier.type, name)
         return None
+
+    def _describe_failure(self, notifier: Notifier, error: BaseException) -> str:
+        """Return the error in one line; with the plugin and a hint for its author, if it is a mistake of the plugin."""
+        if isinstance(error, ValueError | RuntimeError) or is_environmental(error):
+            return mask_known_secrets(describe_error(error))
+        return self._quarantine.describe_failure(Kind.NOTIFIER, notifier.type, error, with_hint=True)
 
     async def _notify(self, notifier: Notifier, notice: Notice) -> None:
         """Call the notifier. Raises what it raises, and TimeoutError also where it ignores being cancelled."""

@@ -33,7 +33,12 @@ from rae_auto.runtime.reporting.notifications import Notifications
 
 NOW = datetime(2026, 1, 31, 18, tzinfo=UTC)
 
-ERRORS = {"no network": OSError("no network\nhere"), "nothing to say": ValueError(), "exit": SystemExit(3)}
+ERRORS = {
+    "no network": OSError("no network\nhere"),
+    "nothing to say": ValueError(),
+    "mistake": KeyError("to"),
+    "exit": SystemExit(3),
+}
 
 delivered: list[tuple[str, Notice]] = []
 """Messages that the notifiers of a test received, with the name of the notifier."""
@@ -165,11 +170,20 @@ def test_unknown_notifier_is_an_error_and_the_others_deliver():
 
 
 @pytest.mark.requirement("R35")
-@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("error", ["no network", "nothing to say"])
 def test_failing_notifier_is_an_error_and_others_deliver(error):
     ends = send({"bad": Failing(error), "good": Noting("good")}, decided("bad"), decided("good"))
     assert [name for name, _ in delivered] == ["good"]
     assert ends == {"good": None, "bad": describe_error(ERRORS[error])}
+
+
+@pytest.mark.parametrize(("error", "shown"), [("mistake", "KeyError('to')"), ("exit", "SystemExit(3)")])
+def test_mistake_of_a_notifier_names_plugin_line_and_remedy(error, shown):
+    ends = send({"bad": Failing(error), "good": Noting("good")}, decided("bad"), decided("good"))
+    assert [name for name, _ in delivered] == ["good"]
+    assert ends["bad"] is not None
+    assert ends["bad"].startswith(f'notifier "failing" of unknown failed: {shown} ({__file__}:')
+    assert ends["bad"].endswith("; for its author: raise ValueError or OSError with one line for the user")
 
 
 @pytest.mark.requirement("R35")
