@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.plugins.commands.ui.conftest import Page
+from tests.plugins.commands.ui.conftest import Page, start_page, stop
+from tests.support.daemons import Daemons
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
@@ -145,6 +146,20 @@ def test_page_changes_by_itself_when_something_happens(browser: "Browser", page:
     assert tab.locator("#history li").count() == before + 1
     assert tab.title().startswith("chatty")
     context.close()
+
+
+def test_signal_of_a_page_without_a_daemon_is_off(browser: "Browser", tmp_path: Path) -> None:
+    page = start_page(Daemons(tmp_path, "[jobs.alone]\ncommand = ['true']\n"))
+    try:
+        context = open_context(browser, page)
+        tab = context.new_page()
+        with tab.expect_response(lambda answer: answer.request.resource_type == "xhr"):
+            tab.goto(f"{page.origin}/")
+        tab.locator("#signal[data-state=off]").wait_for()
+        assert tab.locator("#signal").inner_text() == "no daemon"
+        context.close()
+    finally:
+        stop(page.process)
 
 
 def test_output_is_followed_while_it_grows(browser: "Browser", page: Page) -> None:

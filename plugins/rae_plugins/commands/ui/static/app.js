@@ -44,6 +44,8 @@ function wordsOf(part) {
 }
 
 function swap(fresh) {
+  const signal = find("#signal", fresh);
+  if (signal && !isPaused) showSignal(signal.dataset.state, signal.textContent.trim() || "live");
   document.title = fresh.title;
   body.dataset.version = fresh.body.dataset.version;
   for (const next of findAll("[data-live]", fresh)) {
@@ -72,7 +74,6 @@ function listen() {
   if (!find("[data-live]") || stream || find("[data-follow], [data-preview]")) return;
   stream = new EventSource("/events");
   stream.addEventListener("hello", (event) => {
-    showSignal("live", "live");
     if (isStale || String(JSON.parse(event.data).version) !== body.dataset.version) refresh();
   });
   stream.addEventListener("down", () => { showSignal("off", "no daemon"); refresh(); });
