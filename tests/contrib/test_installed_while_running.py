@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.daemons import Daemons
+from tests.support.waiting import eventually
 
 WHEELS = Path(__file__).parents[1] / "frozen"
 JOB = '[jobs.a]\ncommand = ["true"]\ntrigger = { type = "frozen-hours", hours = 6 }\n'
@@ -48,5 +49,6 @@ def test_reload_takes_what_is_new_and_names_what_needs_a_restart(daemon: Daemons
     (problem,) = daemon.ask("status")["problems"]
     assert problem.startswith('trigger "frozen-hours" of rae-trigger-frozen-hours 1.0 is now installed as ')
     assert problem.endswith("rae-trigger-frozen-hours 1.1; restart the daemon to use that")
+    # Once more each time, because the daemon reads the file that was changed above by itself, too.
+    eventually(lambda: daemon.ask("reload") is not None and problem in daemon.output())
     assert daemon.stop() == 0
-    assert problem in daemon.output()

@@ -55,7 +55,7 @@ def written_in(language: str) -> list[object]:
 
 
 def test_every_example_is_in_a_language_that_is_tried_here() -> None:
-    assert {example.language for example in EXAMPLES} <= {"python", "toml", "console", "sh", "text"}
+    assert {example.language for example in EXAMPLES} <= {"python", "toml", "console", "sh", "text", "ini"}
 
 
 @pytest.mark.parametrize("text", written_in("python"))

@@ -206,6 +206,12 @@ MISTAKES: tuple[Mistake, ...] = (
     _M("store", "import", "RAE_API", "import there_is_no_such\nRAE_API", "there_is_no_such"),
     _M("logger", "import", "RAE_API", "def (\nRAE_API", "SyntaxError"),
     _M("notifier", "import-exits", "RAE_API", "raise SystemExit(3)\nRAE_API"),
+    _M(
+        "schedule",
+        "prints",
+        "return instant + timedelta",
+        "return print(instant) or instant + timedelta",
+    ),
     _M("executor", "import-prints", "RAE_API", "print('hello')\nRAE_API", "hello"),
     _M("schedule", "import-time", "RAE_API", "sum(range(9_000_000))\nRAE_API", " ms"),
     _M("guard", "private-import", "RAE_API", "import rae_auto.engine.engine\nRAE_API", "rae_auto.engine"),

@@ -11,7 +11,15 @@ from attrs import evolve, field, frozen
 
 from rae_auto.control.client import Client
 from rae_auto.engine.plan import JobOrigin, Plan
-from rae_auto.errors import BadRequest, DaemonUnreachable, InvalidJob, JobNotFound, PluginBroken, PluginError
+from rae_auto.errors import (
+    BadRequest,
+    ConfigError,
+    DaemonUnreachable,
+    InvalidJob,
+    JobNotFound,
+    PluginBroken,
+    PluginError,
+)
 from rae_auto.explain.next_start import NextStart, describe_unknown_start, note_own_zone
 from rae_auto.explain.upcoming import iterate_starts
 from rae_auto.model import documents
@@ -142,7 +150,7 @@ def schedules_of_job(
         for notice in project.notices:
             note(f"rae-auto: {notice}")
     else:
-        registry = Registry()
+        registry = _configured_registry(load)
     definition, info, configured = documents.load(Job, found["definition"]), found["info"], found["timezone"]
     cause = _cause_of_disabling(name, info["enabled"], found["enabled"])
     state, delayed_until = state_of(info), info["delayed_until"]
@@ -162,6 +170,14 @@ def schedules_of_job(
     counts_from = {trigger: at and datetime.fromisoformat(at) for trigger, at in info["counts_from"].items()}
     plan = plugins.plan(definition, JobOrigin.CONFIG).plan
     return Schedules(plan, where, plugins, state, delayed, counts_from)
+
+
+def _configured_registry(load: Callable[[], Project]) -> Registry:
+    """Return the plugins that the configuration uses, single files too; without a configuration the installed ones."""
+    try:
+        return load().registry
+    except ConfigError:
+        return Registry()
 
 
 def _cause_of_disabling(name: str, is_enabled: bool, is_all_enabled: bool) -> str:

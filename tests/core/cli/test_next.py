@@ -1,9 +1,12 @@
 """rae-auto next: in which zone, with which guards, of which jobs."""
 
+import os
+import subprocess
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support.daemons import Daemons
 
 from rae_auto import Cron, Job
 from rae_auto.api import Put
@@ -147,6 +150,49 @@ def test_next_of_a_job_of_the_daemon_comes_first(cli, monkeypatch, tmp_path):
     said = cli("next", "elsewhere")
     assert cli("remove", "elsewhere").code == 0
     assert (said.out, said.err) == ("", "job \"elsewhere\" is paused; 'rae-auto resume elsewhere' lets it go on\n")
+
+
+DAILY = """
+import attrs
+from datetime import timedelta
+
+from rae_auto.api import ScheduleTrigger
+from rae_auto.hookspecs import hookimpl
+
+RAE_API = 1
+
+
+@attrs.frozen
+class Daily(ScheduleTrigger):
+    type = "own-daily"
+
+    def next_after(self, instant):
+        return instant.replace(hour=7, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+@hookimpl
+def rae_triggers():
+    return [Daily]
+"""
+
+
+def test_next_of_a_daemon_knows_plugins_in_single_files(tmp_path):
+    file = tmp_path / "plugins" / "own-daily.py"
+    file.parent.mkdir(mode=0o700)
+    file.write_text(DAILY)
+    file.chmod(0o600)
+    daemons = Daemons(
+        tmp_path, '[plugins]\npaths = ["plugins/"]\n[jobs.a]\ncommand = ["true"]\ntrigger = "own-daily"\n'
+    )
+    try:
+        daemons.serve()
+        command = [*daemons.command, "next", "a", "--count", "1", "--config", str(daemons.config)]
+        environment = {**os.environ, "RAE_STATE_DIR": str(daemons.state)}
+        said = subprocess.run(command, env=environment, capture_output=True, text=True)
+    finally:
+        daemons.end()
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.count("T") == 1
 
 
 @pytest.mark.usefixtures("config")

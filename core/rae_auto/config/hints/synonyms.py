@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from rae_auto.model.primitives.names import Synonyms
 
 KEY_SYNONYMS: Synonyms = {
-    **dict.fromkeys(("depends_on", "depends", "dependencies", "requires", "after", "wants"), ("needs",)),
+    **dict.fromkeys(("depends_on", "depends", "dependencies", "requires", "wants"), ("needs",)),
     **dict.fromkeys(("environment", "environ", "envs", "variables", "vars"), ("env",)),
     **dict.fromkeys(("retries", "max_retries", "restart", "retry_count"), ("retry", "attempts")),
     **dict.fromkeys(("cron", "crontab", "on_calendar", "oncalendar"), ("schedule", "expression")),
@@ -31,12 +31,14 @@ KEY_SYNONYMS: Synonyms = {
 """Our keys for those of cron, systemd, Compose, CI systems and other schedulers."""
 
 _INTERVAL = 'trigger = { type = "interval", every = "5m" }'
+_AFTER = 'trigger = { type = "job", jobs = ["NAME"] }'
 _ONCE = 'trigger = { type = "once", at = "2026-01-31T18:00" }'
 
 _JOB_HINTS: Mapping[str, str] = {
     **dict.fromkeys(("every", "interval", "period", "seconds", "minutes", "hours"), f"write {_INTERVAL}"),
     **dict.fromkeys(("at", "date", "run_at", "start_date"), f'write {_ONCE}, or schedule = "0 18 * * *" for each day'),
     **dict.fromkeys(("when", "on"), f'write schedule = "0 9 * * *", or {_INTERVAL}'),
+    **dict.fromkeys(("after",), f'write {_AFTER} to start after another job, or needs = ["NAME"] to wait for one'),
     **dict.fromkeys(("watch", "paths", "path"), 'write trigger = { type = "file", paths = ["~/inbox"] }'),
     **dict.fromkeys(("on_failure", "on_error", "onfailure"), 'write notify = { on = ["failure"], via = ["NAME"] }'),
     **dict.fromkeys(("on_success",), 'write notify = { on = ["success"], via = ["NAME"] }'),
