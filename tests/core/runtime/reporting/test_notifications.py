@@ -178,7 +178,7 @@ def test_failing_notifier_is_an_error_and_others_deliver(error):
 
 
 @pytest.mark.parametrize(("error", "shown"), [("mistake", "KeyError('to')"), ("exit", "SystemExit(3)")])
-def test_mistake_of_a_notifier_names_plugin_line_and_remedy(error, shown):
+def test_mistake_of_a_notifier_names_plugin_line_and_hint(error, shown):
     ends = send({"bad": Failing(error), "good": Noting("good")}, decided("bad"), decided("good"))
     assert [name for name, _ in delivered] == ["good"]
     assert ends["bad"] is not None
