@@ -78,7 +78,7 @@ LINES = (
     ),
     Line(
         name="runs",
-        meaning="Python functions that do nothing, each run on record for ever, of {size:,}",
+        meaning="Python functions that do nothing, each run on record, of {size:,}",
         unit="per second",
         sizes=(5_000,),
         small_size=20,

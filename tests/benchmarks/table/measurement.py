@@ -42,7 +42,7 @@ def measure_line(line: Line, size: int, repeats: int, pythons: Mapping[str, str]
                 continue
             python = pythons.get(subject.script, sys.executable)
             if subject.max_size is not None and size > subject.max_size:
-                measured.missing[name] = f"left out with more than {subject.max_size:,}, since it takes minutes"
+                measured.missing[name] = f"not measured with more than {subject.max_size:,}, because it takes minutes"
                 continue
             if (problem := find_missing(subject, python)) is not None:
                 measured.missing[name] = problem
@@ -104,7 +104,7 @@ def find_missing(subject: Subject, python: str) -> str | None:
     if not (lacking := done.stdout.split()):
         return None
     quoted = " ".join(f"'{each}'" for each in subject.requirements)
-    return f"left out, since it needs {' and '.join(lacking)}: pip install {quoted}"
+    return f"not measured, because it needs {' and '.join(lacking)}: pip install {quoted}"
 
 
 def _measure(line: Line, size: int, subject: Subject, python: str) -> dict[str, float]:
