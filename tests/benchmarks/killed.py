@@ -80,18 +80,18 @@ def describe(name: str, place: Path, command: str, started: Path, ended: Path) -
 @contextmanager
 def rae_auto(place: Path, command: str, due: datetime | None) -> Iterator[int]:
     config = place / "rae.toml"
-    config.write_text(f'[jobs.work]\nshell = "{command}"\n')
+    config.write_text(f'[jobs.probe]\nshell = "{command}"\n')
     config.chmod(0o600)
     with running(
         "rae-auto", [sys.executable, "-m", "rae_auto", "run"], place, lambda _: answers(place / "state")
     ) as pid:
         if due is not None:
-            run_rae_auto(place, "trigger", "work")
+            run_rae_auto(place, "trigger", "probe")
         yield pid
 
 
 def recall_rae_auto(place: Path) -> str:
-    (run,) = json.loads(run_rae_auto(place, "history", "work", "--json"))
+    (run,) = json.loads(run_rae_auto(place, "history", "probe", "--json"))
     return f"{run['state']}, exit code {run['exit_code']}"
 
 
@@ -102,7 +102,7 @@ def cronstable(place: Path, command: str, due: datetime | None) -> Iterator[int]
         port.write_text(str(free_port()))
         config.write_text(
             f"state:\n  path: {place}/kept\nweb:\n  listen:\n    - http://127.0.0.1:{port.read_text()}\njobs:\n"
-            f'  - name: work\n    command: "{command}"\n    schedule: "{due:%S %M %H %d %m} * {due:%Y}"\n'
+            f'  - name: probe\n    command: "{command}"\n    schedule: "{due:%S %M %H %d %m} * {due:%Y}"\n'
         )
     program = [sys.executable, "-m", "cronstable", "-l", "INFO", "-c", str(config)]
     with running("cronstable", program, place, lambda said: "Job set id" in said) as pid:
@@ -124,7 +124,7 @@ def recall_cronstable(place: Path) -> str:
             suppress(OSError, ValueError, KeyError),
             closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection,
         ):
-            connection.request("GET", "/jobs/work/runs")
+            connection.request("GET", "/jobs/probe/runs")
             runs = json.load(connection.getresponse())["runs"]
         time.sleep(0.5)
     return ", ".join(str(run.get("outcome", run)) for run in runs) if runs else "nothing"

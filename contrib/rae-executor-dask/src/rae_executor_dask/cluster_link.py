@@ -74,7 +74,7 @@ class ClusterLink:
         return link
 
     async def release(self) -> None:
-        """Close the line if nobody else uses it. The attempts go on."""
+        """Close the line if it has no other users. The attempts go on."""
         self._users -= 1
         if self._users == 0:
             self._links.pop((id(asyncio.get_running_loop()), self._settings), None)
@@ -228,7 +228,7 @@ async def _read_end(stream: asyncio.StreamReader | None) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the helper, which ends by itself once nobody writes to it any more."""
+    """End the helper, which ends by itself once its standard input is closed."""
     if process.stdin is not None:
         process.stdin.close()
     try:

@@ -173,7 +173,7 @@ class DaskExecutor(Executor):
     async def find(
         self, assignment: Assignment, handle: Mapping[str, Any] | None
     ) -> Execution | Result | NeverStarted | None:
-        """Return the attempt as its machine knows it; while nobody can be asked, an attempt whose state is open."""
+        """Return the attempt as its machine knows it; while no worker can be asked, an attempt whose state is open."""
         attempt = self._add(DaskAttempt(self._open_link(), assignment, None))
         try:
             await asyncio.wait_for(attempt.known.wait(), FIND_SECONDS)

@@ -31,7 +31,7 @@ task starts nothing. It asks (the *claim*), and the helper answers, once:
 
 The file is in the daemon's own state directory, because that outlives scheduler, workers and the daemon's processes:
 
-    no file             nobody may start it, and nobody may later if the next daemon writes "never" into it first
+    no file             it may not be started yet, and never if the next daemon writes "never" into it first
     file, "never"       it never starts
     file, a place       if it started, then there, on that machine, in the directory of its name
 

@@ -39,7 +39,7 @@ class ClaimFiles:
             file.flush()
             os.fsync(file.fileno())
         try:
-            # Whole or not at all, and only if nobody was first.
+            # Whole or not at all, and only if there is none yet.
             os.link(fresh, self._directory / token)
         except FileExistsError:
             return self.read(token) or claim

@@ -21,7 +21,7 @@ from rae_executor_dask.cluster.worker_line import Callbacks, Unreachable, Worker
 from rae_executor_dask.remote.task import PROGRAM
 
 TEND_SECONDS = 0.5
-"""Interval at which attempts that nobody reports on are looked for."""
+"""Interval at which attempts without reports are looked for."""
 
 HELLO_SECONDS = 3.0
 UNFIT_SECONDS = 10.0
@@ -281,7 +281,7 @@ class Helper:
         self._wake.set()
 
     async def _tend(self) -> None:
-        """See to the attempts that nobody reports on, and to those in the queue."""
+        """Look for the attempts without reports, and for those in the queue."""
         open_attempts = [attempt for attempt in self._attempts.values() if not attempt.is_over]
         if not open_attempts:
             return

@@ -22,7 +22,7 @@ class TrackedAttempt:
         self.is_reported = False
         """The daemon knows that it is alive."""
         self.is_away = False
-        """Nobody answers for it now."""
+        """It has no worker that answers now."""
         self.line: str | None = None
         """The address of the worker that is asked about it."""
         self.grace_end: float | None = None
@@ -54,13 +54,13 @@ class TrackedAttempt:
             self._report({"token": self.token, outcome: value})
 
     def note_silence(self) -> None:
-        """Report once that nobody answers for it."""
+        """Report once that no worker answers for it."""
         if not self.is_away and not self.is_over:
             self.is_away = True
             self._report({"token": self.token, "away": True})
 
     def note_answer(self) -> None:
-        """Report once that somebody answers for it again."""
+        """Report once that a worker answers for it again."""
         self.unknown_since = None
         if self.is_away:
             self.is_away = False

@@ -107,7 +107,7 @@ class WorkerLine:
             try:
                 await asyncio.wait({call, changed}, return_when=asyncio.FIRST_COMPLETED)
                 if not call.done():
-                    # Ask anew, which has the keeper answer this one.
+                    # Ask again, which has the keeper answer this one.
                     call.cancel()
                     continue
                 reply = call.result()

@@ -36,7 +36,7 @@ OPEN_STATES = ("running", "paused", "closing_gracefully")
 """States of a worker in which its tasks go on."""
 
 GIVE_UP_SECONDS = 60.0
-"""Time after which a task whose question nobody answers ends."""
+"""Time after which a task ends whose question has no answer."""
 
 MAX_LINE_BYTES = 64 << 20
 MAX_ATTEMPTS = 10_000

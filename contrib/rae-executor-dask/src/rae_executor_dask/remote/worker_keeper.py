@@ -19,7 +19,7 @@ When jobs end with the worker
 =============================
 
     worker killed              the socket ends; the kernel sends SIGTERM to the guard (pdeathsig), which passes it on
-    worker stopped, cut off    nobody renews the lease
+    worker stopped, cut off    the lease isn't renewed
     keeper killed              the guard ends what is left of its jobs
     guard killed               the kernel sends SIGTERM to the keeper
 
@@ -230,7 +230,7 @@ class WorkerKeeper(Keeper):
             self.end_all(WORKER_ENDED)
 
     def check_lease(self) -> None:
-        """End all jobs once nobody has renewed the lease."""
+        """End all jobs once the lease has not been renewed."""
         if self.jobs and read_clock() >= self.lease_end:
             self.end_all(LEASE_OVER)
             self.lease_end = float("inf")
