@@ -10,8 +10,6 @@ most of these processes live, and doesn't understand how pytest 9 rewrites asser
 """
 
 import marshal
-import os
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -23,6 +21,7 @@ from coverage import Coverage, CoverageData
 from coverage.parser import PythonParser
 from tests.probes.instrument import ProbeMap, instrument
 from tests.probes.loader import FOLDER_VARIABLE
+from tests.support.flaky_tests import run_pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADER = Path(__file__).with_name("loader.py")
@@ -85,8 +84,7 @@ def main(least_percent: str, *arguments: str) -> int:
         folder = Path(name)
         maps = prepare(folder, [*(ROOT / "core").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")])
         START_HOOK.write_text(START_LINE, encoding="ascii")
-        command = [sys.executable, "-m", "pytest", *arguments]
-        code = subprocess.call(command, env={**os.environ, FOLDER_VARIABLE: name}, stdin=subprocess.DEVNULL)
+        code = run_pytest(arguments, {FOLDER_VARIABLE: name})
         covered = report(maps, (folder / "hits").read_bytes())
     too_little = covered < float(least_percent)
     print(f"--- covered: {covered:.2f} %" + (f"; at least {least_percent} % are required" if too_little else ""))

@@ -8,6 +8,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import importlib_metadata
 import pytest
 
 from rae_auto import entry_points
@@ -15,6 +16,9 @@ from rae_auto.entry_points import InstalledPoint, parse_entry_points, read_entry
 
 if TYPE_CHECKING:
     from conftest import Site
+
+# It puts its own finder where Python's was. A test that puts `sys.meta_path` back must not be the first to import it.
+assert importlib_metadata
 
 
 def found_by_python() -> set[InstalledPoint]:
