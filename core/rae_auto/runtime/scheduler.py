@@ -20,12 +20,13 @@ from rae_auto.api.plugin import PluginSource
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.commands import CancelRuns, RemoveJob, RenameJob, SetPaused, SkipStart
 from rae_auto.engine.plan import JobOrigin, Settings
-from rae_auto.errors import SchedulerClosed
+from rae_auto.errors import JobNotFound, RunNotFound, SchedulerClosed
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
 from rae_auto.model.job_state import check_pause
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import Retention
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.primitives.zones import LOCAL, zone
@@ -252,13 +253,25 @@ class Scheduler:
         return await trigger_job(self.runtime, job, event=event, request=request, env=env, args=args, force=force)
 
     async def cancel(self, target: str) -> list[RunId]:
-        """End a run, or all open runs of a job. Errors: RunNotFound, JobNotFound."""
+        """End a run, or all open runs of a job. Errors: RunNotFound, also for a run that has ended; JobNotFound."""
         run = self._find_open_run(target)
-        if run is not None:
-            answer = await self.runtime.request(lambda ask: CancelRuns(run=run, ask=ask))
-        else:
-            answer = await self.runtime.request(lambda ask: CancelRuns(job=JobId(target), ask=ask))
+        try:
+            if run is not None:
+                answer = await self.runtime.request(lambda ask: CancelRuns(run=run, ask=ask))
+            else:
+                answer = await self.runtime.request(lambda ask: CancelRuns(job=JobId(target), ask=ask))
+        except (JobNotFound, RunNotFound):
+            await self._refuse_ended_run(target)
+            raise
         return list(answer["cancelled"])
+
+    async def _refuse_ended_run(self, target: str) -> None:
+        """Raise RunNotFound if a target is the id of a run that has ended."""
+        try:
+            run = await self.get_run(target)
+        except RunNotFound:
+            return
+        raise RunNotFound(f"run {quote(run.id)} of job {quote(run.job)} has already ended: {run.state.value}")
 
     def _find_open_run(self, target: str) -> RunId | None:
         """Return the open run of an id, or of the start of one unless a job is called so; None for anything else."""

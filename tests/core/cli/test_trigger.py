@@ -87,6 +87,14 @@ def test_cancel_ends_several(cli: Cli, printer: str) -> None:
     assert "nosuch" in said.err
 
 
+def test_run_that_has_ended_is_not_cancelled(cli: Cli, printer: str) -> None:
+    run = cli("trigger", printer).out.strip()
+    eventually(lambda: cli("history", printer, "--json").json[0]["finished_at"])
+    said = cli("cancel", run)
+    assert (said.code, said.out) == (1, "")
+    assert f'run "{run}" of job "printer" has already ended: succeeded' in said.err
+
+
 def test_exec_gives_values_to_the_run(tmp_path: Path) -> None:
     config = tmp_path / "rae.toml"
     script = """["sh", "-c", 'echo "$A $@ $RAE_EVENT"; cat $RAE_EVENT_FILE | wc -c', "x"]"""
