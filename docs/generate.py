@@ -140,7 +140,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def filled(text: str) -> str:
-    """A page with what stands between its markers written anew."""
+    """Return a page with the text between its markers generated again."""
 
     def fill(found: re.Match[str]) -> str:
         words = found["what"].split()

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first used, so that nobody waits for those of others."""
+"""Names of a package that are imported when they are first used, so that a caller pays only for its own."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence

@@ -1,1 +1,1 @@
-"""The built-in plugins, by kind. The core meets them through entry points, like anybody's."""
+"""The built-in plugins, by kind. The core finds them through entry points, like all other plugins."""

@@ -2,7 +2,7 @@
 
 A message is a string literal with at least two words that is not a docstring: errors, refusals, log lines, reasons,
 findings, help of options. Help texts of commands, which are docstrings, come too. Values that are put in stand as
-`{…}`. `python tests/architecture/messages.py` writes tests/snapshots/messages.txt anew.
+`{…}`. `python tests/architecture/messages.py` writes tests/snapshots/messages.txt again.
 """
 
 import ast

@@ -6,8 +6,10 @@ names that stand twice. `--where` lists the places as well, `--tests` reads the 
 """
 
 import ast
+import io
 import re
 import sys
+import tokenize
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -34,6 +36,7 @@ def refused_phrases(heading: str, page: str | None = None) -> frozenset[str]:
 LITERARY_WORDS = refused_phrases("In names")
 PARTICIPLES = refused_phrases("As the whole name of a function")
 BAD_OPENINGS = refused_phrases("As the first word of a docstring")
+REFUSED_IN_COMMENTS = refused_phrases("In docstrings and comments")
 
 
 @frozen
@@ -48,8 +51,8 @@ class Place:
         return f"{self.path}:{self.line}: {self.text}"
 
 
-def modules(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> Iterator[tuple[Path, ast.Module]]:
-    """Yield each Python module below these folders, parsed; those of tests only where `tops` names them."""
+def module_paths(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> Iterator[Path]:
+    """Yield the path of each Python module below these folders; those of tests only where `tops` names them."""
     for top in tops:
         for path in sorted((root / top).rglob("*.py")):
             relative = path.relative_to(root)
@@ -57,7 +60,13 @@ def modules(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> Iterator[tupl
                 continue
             if top != "tests" and "tests" in relative.parts:
                 continue
-            yield relative, ast.parse(path.read_text(encoding="utf-8"))
+            yield relative
+
+
+def modules(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> Iterator[tuple[Path, ast.Module]]:
+    """Yield each of these modules with its syntax tree."""
+    for path in module_paths(root, tops):
+        yield path, ast.parse((root / path).read_text(encoding="utf-8"))
 
 
 def identifiers(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
@@ -117,6 +126,27 @@ def docstring_openings(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> tu
             if re.split(r"[\s,.:]", text, maxsplit=1)[0] in BAD_OPENINGS:
                 found.append(Place(str(path), line, text.splitlines()[0]))
     return total, found
+
+
+def comments(source: str) -> Iterator[tuple[int, str]]:
+    """Yield line and text of each comment."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def refused_comments(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> list[Place]:
+    """Return each docstring and comment that holds a refused word outside backquotes."""
+    refused = re.compile(rf"\b({'|'.join(map(re.escape, sorted(REFUSED_IN_COMMENTS)))})\b", re.IGNORECASE)
+    found = []
+    for path in module_paths(root, tops):
+        source = (root / path).read_text(encoding="utf-8")
+        if not refused.search(source):  # most modules: they need no parser
+            continue
+        for line, text in (*docstrings(ast.parse(source)), *comments(source)):
+            if word := refused.search(re.sub(r"`[^`]*`", "", text)):
+                found.append(Place(str(path), line, f"{word[0]}: {' '.join(text.split())[:80]}"))
+    return found
 
 
 def participle_functions(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> list[Place]:
@@ -240,7 +270,7 @@ def main(arguments: list[str]) -> None:
     print(f"import circles: {loops or 'none'}")
     print(f"class names that stand twice: {len(twice)}: {', '.join(twice)}")
     if where:
-        print("\n".join(map(str, [*literary, *openings, *participles])))
+        print("\n".join(map(str, [*literary, *openings, *refused_comments(root, tops), *participles])))
 
 
 if __name__ == "__main__":

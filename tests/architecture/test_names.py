@@ -19,6 +19,10 @@ def test_docstrings_open_with_a_verb_or_a_noun() -> None:
     assert list(map(str, found)) == []
 
 
+def test_docstrings_and_comments_hold_no_refused_words() -> None:
+    assert list(map(str, names.refused_comments(tops=names.TOPS))) == []
+
+
 def test_functions_are_not_called_by_participles() -> None:
     assert list(map(str, names.participle_functions(tops=names.TOPS))) == []
 

@@ -1,7 +1,7 @@
 """Delay between a job's end and the start of the next one of a chain: `python tests/benchmarks/chains.py [RUNS]`.
 
 Each run of `child` follows one of `parent` by a job trigger, and each of `grandchild` one of `child` by a combination
-of two. Thread executor, no-op function, SQLite store: the parent's end is durable before anybody hears of it, the
+of two. Thread executor, no-op function, SQLite store: the parent's end is durable before it is published, the
 decision to run the child before it starts, and what a combination was told before it fires.
 """
 

@@ -2,7 +2,7 @@
 
 A real daemon logs so many lines, by default 10,000, that a job prints (`output = true`), to a real rsyslogd: once while
 that reads, and once while it is stopped (SIGSTOP), so that its socket is full after a few lines. Where rsyslogd isn't
-installed, a socket that nobody reads takes its place. The lag is the longest turn of the loop, as `rae-auto health` has
+installed, a socket without a reader takes its place. The lag is the longest turn of the loop, as `rae-auto health` has
 it; the answers are those to a client that asks all the time.
 """
 

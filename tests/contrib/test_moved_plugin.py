@@ -1,4 +1,4 @@
-"""A built-in plugin that moves into a distribution of its own: nobody finds a difference."""
+"""A built-in plugin that moves into a distribution of its own works as before."""
 
 import json
 import re

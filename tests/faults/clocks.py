@@ -11,7 +11,7 @@ change of summer time. With `--real` real daemons whose clocks are faked are tri
 1. No occurrence is decided twice, and each instant of each schedule has its decision.
 2. A retry, a start delay, a wait for a guard and a timeout take the time that was left of them, by the clocks that
    can't be set; where the machine was booted and its clock set, no longer than that.
-3. Whoever waited first is first, whatever the clock shows.
+3. The run that waited first is first, whatever the clock shows.
 4. What was to be ended is ended, across a restart too, and no run stays open for ever.
 5. The history is true: reasons name the cause, and a run took as long as it took.
 """
@@ -186,7 +186,7 @@ class Trial:
         self._invariants.check()
 
     def _note_moments(self) -> None:
-        """Note when runs started and ended, by a clock that nobody sets."""
+        """Note when runs started and ended, by a clock that can't be set."""
         for start in self._world.started[self._started_before :]:
             self._started.setdefault(start.run.id, start.run.started_at - self._set_by)
         self._started_before = len(self._world.started)

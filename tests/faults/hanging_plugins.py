@@ -171,7 +171,7 @@ class HangingLogger(_Created, Logger):
 
 @frozen
 class HangingNotifier(_Created, Notifier):
-    """Tells nobody."""
+    """Delivers nothing."""
 
     type: ClassVar[str] = "hanging-notifier"
 

@@ -108,7 +108,7 @@ def test_third_signal_ends_the_process_at_once(daemons: Callable[..., Daemons], 
 
 
 def test_keeper_does_not_hold_the_output_of_its_daemon(daemons: Callable[..., Daemons], tmp_path: Path) -> None:
-    """Whoever reads the standard error of the daemon, as `tee` and ssh do, sees its end, though jobs go on."""
+    """A reader of the daemon's standard error, such as `tee` or ssh, sees its end, though jobs go on."""
     daemon = daemons(SLEEPER)
     daemon.serve()
     daemon.ask("trigger", job="job", request=None)

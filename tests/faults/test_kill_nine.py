@@ -111,7 +111,7 @@ overlap = "queue"
 
 
 class User:
-    """Somebody who asks for runs, cancels some, writes files and records events, and notes what was acknowledged."""
+    """A client that requests runs, cancels some, writes files, records events, and notes what was acknowledged."""
 
     def __init__(self, daemons: Daemons) -> None:
         self.runs: dict[str, str] = {}
@@ -167,7 +167,7 @@ def acting(user: User) -> Iterator[None]:
 
 
 def found_within_seconds(daemons: Daemons) -> None:
-    """Nothing that an earlier daemon had in hand is without a fate or an executor some seconds after the start."""
+    """Some seconds after the start, each open run of an earlier daemon has ended or has an executor."""
     before = datetime.now(UTC)
     daemons.serve()
 

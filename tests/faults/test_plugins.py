@@ -93,7 +93,7 @@ class Liar(Executor):
 
 @frozen
 class Sleeper(Executor):
-    """Takes its time to start, whatever anybody wants, until it is woken."""
+    """Blocks in its start, even when cancelled, until it is woken."""
 
     type = "sleeper"
 

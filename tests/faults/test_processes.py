@@ -166,7 +166,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.mark.requirement("R28", "R31")
 def test_adopted_run_is_limited_ended_and_recorded_like_any_other(home, tmp_path):
-    """The daemon is killed; its successor hears of the limit, and cancels what hides."""
+    """The daemon is killed; its successor learns of the limit, and cancels what hides."""
     hide = "( setsid env -i sh -c 'echo $$ > {home}/hidden; exec sleep 300' > /dev/null 2>&1 & ); sleep 300"
     burn = "until [ -e {home}/go ]; do sleep 0.05; done; while :; do :; done"
     home.write(f"""

@@ -325,12 +325,12 @@ class FuzzRun:
                 self.world.effects_until_crash = self._random.randint(0, 2)
 
     def _never_started(self) -> set[RunId]:
-        """Runs whose start no executor has heard of; in every other trial executors can tell."""
+        """Runs with a start that reached no executor; in every other trial executors can prove that."""
         open_runs = self.world.stored(Run) if self.seed % 2 else ()
         return {run.id for run in open_runs if run.state.active and run.id not in self.world.active_starts}
 
     def _restart(self, *, reverts: bool = False) -> None:
-        """A new daemon; of what was in hand some goes on, some has ended, of some nothing is known."""
+        """A new daemon; of the active attempts some go on, some have ended, and some are unknown."""
         self._store.crash, self._store.errors, self.world.effects_until_crash = None, 0, None
         alive, ended = set(), {}
         for run in sorted(self.world.active_starts):
@@ -350,7 +350,7 @@ class FuzzRun:
     # The end
 
     def _end_all(self) -> None:
-        """Liveness: when all is let go, nothing stays open but what somebody holds back."""
+        """Liveness: once everything may end, only runs that are blocked on purpose stay open."""
         self._log("the end")
         self.world.guards_hang = False
         self.world.answer_guards()
@@ -364,7 +364,7 @@ class FuzzRun:
             waiting = self.world.engine.waiting_for(opened.run.id)
             blocked_by = {o.run.job for o in self.world.engine.runs() if o is not opened}
             if waiting is None:
-                raise InvariantViolated(f"{opened.run.id} stays {opened.run.state}, with nobody at work on it")
+                raise InvariantViolated(f"{opened.run.id} stays {opened.run.state}, and nothing works on it")
             if not isinstance(waiting, HOLDING) and not blocked_by & {opened.run.job, *opened.job.needs}:
                 raise InvariantViolated(f"{opened.run.id} waits for ever: {waiting.text}")
         self._invariants.check()

@@ -38,7 +38,7 @@ class Invariants:
         self._notices = NoticeInvariants(world)
         self._due_since: dict[tuple[JobId, str], tuple[Schedule, datetime]] = {}
         self._decided_runs: set[RunId] = set()
-        """Runs that were decided, or that somebody was told of."""
+        """Runs that were decided, or reported to an observer."""
         self._waiting: dict[RunId, float] = {}
         self._let_in_by: dict[RunId, Overlap] = {}
         self._seen_starts = self._seen_decisions = self._seen_ends = 0
@@ -106,7 +106,7 @@ class Invariants:
         self._skips.clear()
 
     def acknowledge(self, run: RunId) -> None:
-        """Somebody was told that this run will be."""
+        """A caller was promised this run."""
         self._decided_runs.add(run)
 
     def crashed(self) -> None:
@@ -184,7 +184,7 @@ class Invariants:
             if expectation is None or left is None:
                 continue
             if expectation.overdue_at is None and left < -2 * FAULT_RETRY and not self._world.engine.is_stopping:
-                raise InvariantViolated(f"{job.id} has been overdue for {-left}, and nobody was told")
+                raise InvariantViolated(f"{job.id} has been overdue for {-left}, and it was not reported")
             if expectation.overdue_at is not None and left > timedelta(0):
                 raise InvariantViolated(f"{job.id} counts as overdue {left} too early")
 
@@ -313,20 +313,20 @@ class Invariants:
                 raise InvariantViolated(f"{run.id} started though guard {name} says {guard.evaluate(started_at)}")
 
     def _answers(self) -> None:
-        """Whoever waits for an answer of its guards will get one."""
+        """A run that waits for the answer of its guards will get one."""
         asked = {wanted.run for wanted in self._world.guard_requests}
         for opened in self._world.engine.runs():
             if isinstance(opened.activity, AskingGuards) and opened.run.id not in asked:
-                raise InvariantViolated(f"{opened.run.id} waits for guards that nobody reads")
+                raise InvariantViolated(f"{opened.run.id} waits for guards that are not read")
 
     def _reservations(self) -> None:
-        """Whoever waits because of a reservation waits for an open run of an earlier rank that needs the resource."""
+        """A run that waits for a reservation waits for an open run of an earlier rank that needs the resource."""
         engine = self._world.engine
         users = [o.job.resources for o in engine.runs() if o.is_active or o.has_reserved_slot]
         for opened in engine.runs():
             waiting = engine.waiting_for(opened.run.id)
             if isinstance(waiting, ResourceBusy) and not any(waiting.resource in used for used in users):
-                raise InvariantViolated(f"{opened.run.id} waits for {waiting.resource}, which nobody uses")
+                raise InvariantViolated(f"{opened.run.id} waits for {waiting.resource}, which is free")
             if isinstance(waiting, ResourceReserved):
                 other = engine.run(waiting.run)
                 if other is None or waiting.resource not in other.job.resources or other.rank > opened.rank:
@@ -342,9 +342,9 @@ class Invariants:
                 )
 
     def _order(self) -> None:
-        """Nobody who was waiting for a place alone is overtaken by somebody of a lower rank.
+        """A run that waits for a slot and nothing else is not overtaken by a run of a lower rank.
 
-        Those with guards that must be read let others go first while these are asked.
+        Runs with guards that must be read let others go first meanwhile.
         """
         engine = self._world.engine
         guarded = {entry.job.id for entry in engine.jobs() if None in entry.plan.guards.values()}

@@ -32,7 +32,7 @@ FOUND_SOMETHING_ONCE = [54, 112, 158, 226, 256]
 
 
 class StoreMemory:
-    """A real store, reached by the real way from values to documents, opened anew after each crash."""
+    """A real store, reached by the real way from values to documents, opened again after each crash."""
 
     def __init__(self, make, directory):
         self._make, self._directory = make, directory

@@ -1,6 +1,6 @@
 """Shared state of the machine: a test that changes it has it alone, or changes a copy.
 
-Two workers run tests at once, and somebody else may run them in another checkout.
+Two workers run tests at once, and so may another session in another checkout.
 """
 
 import functools
@@ -34,7 +34,7 @@ def alone(name: str) -> Iterator[None]:
 
 
 def in_namespaces(*kinds: str) -> Callable[[Test], Test]:
-    """Run a test as root of a user namespace of its own and of these kinds: what it changes there nobody else sees.
+    """Run a test as root of a user namespace of its own and of these kinds: its changes are visible only there.
 
     `user` alone has limits of inotify of its own, `net` a network, `mount` mounts.
     """

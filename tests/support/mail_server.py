@@ -1,6 +1,6 @@
 """A real SMTP server in a process of its own: `python mail_server.py DIRECTORY [login]`.
 
-It prints its port, keeps each mail as a file of the directory, refuses recipients called nobody, and answers with what
+It prints its port, keeps each mail as a file of the directory, refuses recipients called `nobody`, and answers as
 the file `refusal` says. The certificate is of an authority of its own, `ca.pem`.
 """
 

@@ -49,7 +49,7 @@ def _imports(module: str) -> bool:
 
 
 class MockedBus:
-    """The bus. Its address is the system bus's for whoever inherits the environment."""
+    """The bus. Processes that inherit the environment take its address for the system bus's."""
 
     def __init__(self, directory: Path) -> None:
         self._socket = directory / "bus"
@@ -138,7 +138,7 @@ async def log_in(bus: MockedBus, number: object, user: str = "anna", *, kind: st
 
 
 async def log_out(bus: MockedBus, number: object) -> None:
-    """And when somebody logs out."""
+    """The user logs out."""
     await bus.mock(LOGIND, "RemoveObject", "s", session(number)[1])
     await bus.emit(LOGIND, "SessionRemoved", "so", str(number), session(number)[1])
 
@@ -152,7 +152,7 @@ async def set_property(bus: MockedBus, target: Target, name: str, signature: str
 
 @pytest.fixture
 def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockedBus]:
-    """The system bus, with nobody on it."""
+    """The system bus, without services."""
     need({"dbus-daemon": "dbus"})
     need({"dbusmock": "python3-dbusmock"}, _imports)
     mocked = MockedBus(tmp_path)

@@ -35,7 +35,7 @@ def need(packages: Mapping[str, str], there_is: Callable[[str], bool] = is_insta
 
 
 def _why_not() -> str:
-    """Why nothing is installed here, or nothing. On somebody's own machine nothing ever is."""
+    """The reason why nothing is installed here, or an empty text. On a developer's own machine nothing ever is."""
     if not os.environ.get("CI") or os.geteuid():
         return "not there, and installed only for root with CI set"
     return "" if shutil.which("apt-get") else "not there, and there is no apt-get"

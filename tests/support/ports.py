@@ -18,6 +18,6 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """
     while True:
         port = FIRST + secrets.randbelow(COUNT)
-        with suppress(OSError), socket.socket(socket.AF_INET, kind) as probe:  # somebody has it
+        with suppress(OSError), socket.socket(socket.AF_INET, kind) as probe:  # the port is taken
             probe.bind(("127.0.0.1", port))
             return port

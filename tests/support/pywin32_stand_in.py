@@ -172,7 +172,7 @@ def _make_framework(of_thread: threading.local) -> type:
             return 1
 
         def ReportServiceStatus(self, state: int, waitHint: int = 5000, **_: Any) -> None:  # noqa: N803
-            # What a service says after its end is not heard.
+            # What a service reports after its end is ignored.
             if self.service.state != STOPPED:
                 self.service.state = state
             self.service.hints.append(waitHint)

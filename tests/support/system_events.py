@@ -23,7 +23,7 @@ async def knows(listener: Listener, *slots: str) -> None:
 
 
 async def asleep(listener: Listener) -> None:
-    """Wait until the source waits for the clocks, and so does whoever waits for the bus that isn't there."""
+    """Wait until the source, and the task that waits for the missing bus, wait for the clocks."""
     await until(lambda: listener.timer.sleepers >= 2)
 
 

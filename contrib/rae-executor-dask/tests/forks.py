@@ -58,7 +58,7 @@ def _run(connection: socket.socket, programs: dict) -> None:
     sys.stdin = os.fdopen(0)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
     if kind != "helper":
-        # Its end is nobody's business: a test looks at the process.
+        # Its end is not reported: a test looks at the process.
         connection.close()
     import dask
 

@@ -68,7 +68,7 @@ class Campaign:
         for number in range(faults):
             while len(self.waiting) < 4:
                 await self.start()
-            # A connection takes longer than a fault: most of them meet one that stands, and an attempt that has begun.
+            # A connection takes longer than a fault, so most faults meet an open one and a started attempt.
             if self.random.random() < 0.8:
                 await self.executor.check_readiness()
                 await self.wait_for_a_start()

@@ -68,7 +68,7 @@ class Server:
         self._run("pg_ctl", "-D", str(self.place / "data"), "-w", "-s", "-m", mode, "restart")
 
     def move_to_free_port(self) -> None:
-        """Start again with a port that nobody has; it is that of TCP, and part of the socket's name."""
+        """Start again on a free port, which is that of TCP and part of the socket's name."""
         self.port = _find_free_port()
         with (self.place / "data" / "postgresql.conf").open("a") as settings:
             settings.write(f"port={self.port}\n")
@@ -94,7 +94,7 @@ class Server:
 
 
 def _find_free_port() -> int:
-    """Return a free port outside the range that the system gives to whoever asks for any."""
+    """Return a free port outside the range from which the system picks ports itself."""
     while True:
         port = 10_000 + secrets.randbelow(20_000)
         with suppress(OSError), socket.socket() as probe:

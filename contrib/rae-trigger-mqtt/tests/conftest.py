@@ -23,7 +23,7 @@ START_SECONDS = 60.0
 
 
 def find_free_port() -> int:
-    """Return a free port outside the range that the system gives to whoever asks for any."""
+    """Return a free port outside the range from which the system picks ports itself."""
     while True:
         port = 10_000 + secrets.randbelow(20_000)
         with suppress(OSError), socket.socket() as probe:

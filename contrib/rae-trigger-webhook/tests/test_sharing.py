@@ -160,7 +160,7 @@ def test_waiting_clients_survive_a_reload(tmp_path, client, hook):
         await client.opened()
         replies = []
         for rate in range(100, 120):
-            # A task is begun in the next turn: its client knocks while the watches change.
+            # A task starts in the next turn: its client connects while the watches change.
             replies.append(start(client.send()))
             watches[-1].cancel()
             watches.append(start(hook(rate=rate).watch(listener.watch())))

@@ -22,7 +22,7 @@ class CheckedJob:
 
 
 class Advisor(Protocol):
-    """Doubts about valid jobs on this machine."""
+    """Warnings about valid jobs on this machine."""
 
     def advise_on_job(self, job: CheckedJob) -> Iterable[Problem]:
         """Return warnings about a job, with keys in its table."""

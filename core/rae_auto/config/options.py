@@ -126,14 +126,14 @@ def find_upstream_jobs(
 
 
 def warnings_of(plugin: Plugin) -> tuple[str, ...]:
-    """Return a plugin's doubts about its options, and secrets that can't be read, a line each."""
+    """Return a plugin's warnings about its options, and secrets that can't be read, a line each."""
     return tuple(dict.fromkeys(map(describe_problem, find_option_warnings(plugin))))
 
 
 def find_option_warnings(plugin: Plugin) -> list[Problem]:
-    """Return a plugin's doubts about its options, and secrets that can't be read, at the options that hold them.
+    """Return a plugin's warnings about its options, and secrets that can't be read, at the options that hold them.
 
-    If the plugin fails to say its doubts, that is one.
+    A plugin that raises instead of returning its warnings gets a warning about that.
     """
     unreadable = [
         Problem(tuple(name.split(".")), problem.removeprefix(f"{name} "))

@@ -52,7 +52,7 @@ from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.time.time_meter import TimeMeter
 
 MAX_CHECK_SECONDS = 2.0
-"""Time that looking for doubts about an added job may take."""
+"""Time limit for finding warnings about an added job."""
 
 Arguments = Mapping[str, Any]
 T = TypeVar("T")

@@ -52,7 +52,7 @@ CLIENTS_DROPPED_ON_SHORTAGE = 8
 """The number of clients that are disconnected when descriptors run out."""
 
 CLIENT_TIMEOUT_SECONDS = 5.0
-"""The time in which a client must complete a request it has begun, and read an answer."""
+"""The time in which a client must complete a request that it has started, and read an answer."""
 
 MAX_BACKLOG_BYTES = 1 << 20
 """A listener to events that has more than this unread is disconnected."""

@@ -63,7 +63,7 @@ from rae_auto.model.reasons import CaughtUp, Due, Missed, MissedCause, Skip
 from rae_auto.model.schedule import Schedule, event_of
 
 MAX_INSTANTS_A_TURN = 100
-"""Number of instants after which a turn leaves the rest to the next one; a job that it has begun is finished."""
+"""Number of instants after which a turn leaves the rest to the next one; a job that it has started is finished."""
 
 
 @define(eq=False)

@@ -34,8 +34,8 @@ Invariants, checked by the fuzzer (`tests/fuzz`) after each event:
 2. `active + reserved ≤ max_parallel`, and no resource is used beyond its units. `set_activity` is the only place that
    counts slots: an `Active` run occupies one, an `AskingGuards(has_slot=True)` run reserves one.
 3. A run that is `Queued` is in the queue; one that is `Blocked` or `AskingGuards` is in `blocked` under its key. The
-   reverse doesn't hold: queue and timers are never searched for entries to take out. Whoever pops an entry looks
-   whether it still means anything.
+   reverse doesn't hold: stale entries are never searched for and removed. The code that pops an entry from the queue
+   or a timer checks whether it is still valid.
 4. No run is `Queued` after a turn while a slot is free: `dispatch` runs at the end of each turn.
 5. A job's open runs are in the order in which they came (`runs_of`); with any overlap but "allow" only the oldest
    starts.

@@ -78,7 +78,7 @@ class NotifyOn(StrEnum):
 
     @property
     def is_good(self) -> bool:
-        """True for good news, which need not interrupt anybody."""
+        """True for good news, which need not interrupt a person."""
         return self in (NotifyOn.START, NotifyOn.RECOVERY, NotifyOn.SUCCESS, NotifyOn.BACK)
 
 
@@ -100,7 +100,7 @@ def _help(text: str, **more: str) -> dict[str, str]:
     return {"help": text, **more}
 
 
-# Type checkers take the types of a constructor from converters with names: hence one for each enumeration.
+# Type checkers take a constructor's types from named converters, so each enumeration has one.
 
 
 def to_priority(value: str | Priority) -> Priority:

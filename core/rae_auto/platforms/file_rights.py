@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class FileRights(Protocol):
-    """Rights of files and folders. Whoever may do anything on the machine counts as oneself.
+    """Rights of files and folders. The administrators of the machine count as oneself.
 
     Texts follow the name of the file, and end with the remedy. `status` is that of the open file, if it is open: what
     is checked is what is read then. Each method may raise OSError.

@@ -85,7 +85,7 @@ class ExpectedStarts:
                 if self._found.until < started_at + horizon:
                     break
         except SchedulerError:
-            # Whoever asks next tries again; a daemon that has gone shows elsewhere.
+            # The next call tries again; a daemon that is gone is shown elsewhere.
             self._is_whole = False
         finally:
             self._task = None

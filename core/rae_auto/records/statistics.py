@@ -47,7 +47,7 @@ class Statistics:
     """Numbers on runs that are over. The success rate is of those that weren't skipped, None where there are none.
 
     A run lasts from its first start to its end; it is late by the time from its instant to its first start, which
-    isn't counted for one that makes up for a missed instant. `skipped` counts occurrences and runs by reason.
+    isn't counted for runs that were started late by `catch_up`. `skipped` counts occurrences and runs by reason.
     """
 
     runs: int

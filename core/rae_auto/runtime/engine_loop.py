@@ -131,7 +131,7 @@ class EngineLoop:
         Only a loop that is blocked doesn't call it.
         """
         self._on_progress, self._progress_seconds = function, interval_seconds
-        # It may have begun a longer sleep.
+        # It may be in a longer sleep.
         self._woken.set()
 
     def request_rewrite(self) -> None:

@@ -286,7 +286,7 @@ async def _run_schedule(schedule: ScheduleTrigger, context: TriggerContext) -> N
 
 @frozen
 class _Checked:
-    """A schedule that may be a stranger's: one that goes round on the spot would do so for ever."""
+    """A schedule that may come from a third-party plugin: if it never advances, it would loop for ever."""
 
     inner: ScheduleTrigger
 

@@ -7,8 +7,8 @@ Invariants, in the order in which they are established:
 3. *Known fates second.* Executors are asked for every run that is `starting` or `running` in the store. Each is
    - adopted (`AttemptFound` with a handle): its process is alive and the same one (pid, start time, boot id),
    - finished (`AttemptEnded`): an exit record, written by the keeper and not by the daemon, says how it ended,
-   - never started (`AttemptFound(started=False)`): the store holds the intent, but the output file, which is created
-     exclusively by whoever starts the attempt, is not there; starting it now can't double it,
+   - never started (`AttemptFound(started=False)`): the store holds the intent, but not the output file, which the
+     process that starts the attempt creates exclusively; starting it now can't double it,
    - lost: neither of these can be proven; `on_crash` and the retry policy decide whether it runs again.
    The attempt of a job that is gone is found in the same way: it goes on, keeps its timeout, and its end is recorded.
 4. *Schedules last.* Only then does the first `TimePassed` decide what fell due while no daemon ran. A run that is
@@ -16,7 +16,7 @@ Invariants, in the order in which they are established:
 
 The race between "intent to start is durable" and "process exists" is closed by the output file: the keeper creates it
 with O_EXCL before it spawns, and the next daemon creates it itself before it declares that the attempt never started.
-Whoever comes second fails, so an attempt is spawned at most once, at whichever moment the daemon was killed.
+The second to create it fails, so an attempt is spawned at most once, at whichever moment the daemon was killed.
 
 A store may have gone back to an older state: it was repaired from a copy, or restored from a backup. Then nothing is
 repeated. Each open run counts as started, and its executor is asked for the latest attempt of which there is a trace:

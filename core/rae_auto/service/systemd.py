@@ -1,6 +1,6 @@
 """Services of systemd: a unit of the user's own manager, or of the system's.
 
-Running jobs belong to the daemon and not to systemd, hence `KillMode=process`: "mixed" and "control-group" kill what is
+Running jobs belong to the daemon and not to systemd, so `KillMode=process`: "mixed" and "control-group" kill what is
 left in the unit's cgroup as soon as the main process has ended (systemd.kill(5)), so that no job would outlive a
 restart or a crash of the daemon, which adopts them. A stop is complete all the same, because the daemon ends the
 process trees of its jobs itself.

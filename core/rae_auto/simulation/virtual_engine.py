@@ -211,7 +211,7 @@ class VirtualWorld:
         self.pass_time()
 
     def set_clock(self, by: timedelta) -> None:
-        """Somebody sets the clock, forward or back."""
+        """Set the clock, forward or back."""
         self.now = evolve(self.now, wall=self.now.wall + by)
         self.pass_time()
 

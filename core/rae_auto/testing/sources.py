@@ -32,7 +32,7 @@ WAIT_TIMEOUT_SECONDS = 30.0
 """Time after which a test stops waiting and fails."""
 
 FORGOTTEN_AWAIT_SECONDS = 1.0
-"""Time after which an emission that has not begun counts as one that the source forgot to await."""
+"""Time after which an emission that has not started counts as one that the source forgot to await."""
 
 
 class EventsInMemory:

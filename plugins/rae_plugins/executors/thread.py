@@ -92,7 +92,7 @@ class FunctionCall(Execution):
         self._streams = streams
         self._results = results
         self._result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        # Who takes it out decides: the thread that begins the call, or whoever cancels it before.
+        # The one that takes it out decides: the thread that begins the call, or a cancellation before that.
         self._permit = [True]
 
     @property
@@ -121,7 +121,7 @@ class FunctionCall(Execution):
             self._result.set_result(Result(error=ABANDONED_ERROR))
 
     def cancel_if_waiting(self) -> bool:
-        """End the call if it has not begun, and return whether that is so."""
+        """Cancel the call if it has not started; return whether it was cancelled."""
         if not self._take_permit():
             return False
         if not self._result.done():

@@ -84,7 +84,7 @@ def _pyoslog_writer() -> Callable[[LogLine], None]:
 
 
 def _write_by_command(entry: LogLine) -> None:
-    """Write by the command logger, which reads the line from its standard input: nobody sees that among processes."""
+    """Write by the command `logger`, on its standard input, so that the line doesn't show in the list of processes."""
     priority = f"daemon.{_PRIORITY_NAMES.get(entry.priority, 'debug' if entry.priority > INFO else 'notice')}"
     subprocess.run(
         ["logger", "-t", IDENTIFIER, "-p", priority],

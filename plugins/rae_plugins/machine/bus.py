@@ -25,7 +25,7 @@ DEFAULT_ADDRESS = "unix:path=/run/dbus/system_bus_socket"
 _SYSTEM, _SESSION = "system bus", "session bus"
 
 REPLY_TIMEOUT_SECONDS = 25.0
-"""Seconds within which a service has to answer: what D-Bus libraries agree upon."""
+"""Seconds within which a service has to answer: the usual limit of D-Bus libraries."""
 
 CHECK_TIMEOUT_SECONDS = 5.0
 

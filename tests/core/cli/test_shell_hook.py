@@ -37,7 +37,7 @@ def shell(request: pytest.FixtureRequest) -> str:
 
 
 class Terminal:
-    """A shell, and somebody who types."""
+    """A shell, and a user who types."""
 
     def __init__(self, shell: str, place: Path, state: Path, recorded: Callable[[], list[dict[str, Any]]]) -> None:
         self.shell, self.place = shell, place
@@ -284,7 +284,7 @@ def test_hook_ignores_lines_that_are_not_commands(terminal, shell, tmp_path):
     typing.type("   ")
     typing.reach()
     if shell != "fish":
-        # Which may redraw its prompt without showing it anew.
+        # It may redraw its prompt without printing it again.
         typing.interrupt("half a line")
     typing.type("sleep 600")
     eventually(lambda: typing.waits_for("sleep"))

@@ -269,7 +269,7 @@ class Drop(SourceTrigger):
 
 @pytest.fixture
 def world(simulate: Cli, config: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Simulates a configuration with a source and a guard that nobody can compute."""
+    """Simulates a configuration with a source and a guard that can't be computed."""
     config.write_text(WORLD)
     names, get = Registry.names, Registry.get
     own: dict[Any, Any] = {(Kind.GUARD, "mains"): Mains, (Kind.TRIGGER, "drop"): Drop}

@@ -1,4 +1,4 @@
-"""rae-auto test-trigger beside a daemon: what is recorded and which runs end is heard, and guards are shown."""
+"""rae-auto test-trigger beside a daemon gets recorded events and ends of runs, and shows guards."""
 
 import json
 import os

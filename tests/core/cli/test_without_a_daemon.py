@@ -28,7 +28,7 @@ kill_after = "0s"
 command = ["no-such-program"]
 [jobs.python]
 python = "json:dumps"
-args = [["printed by nobody"]]
+args = [["never printed"]]
 """
 
 
@@ -143,7 +143,7 @@ class TestExec:
 
     def test_runs_a_function(self, offline, config):
         said = subprocess.run([sys.executable, "-m", "rae_auto", "exec", "python"], capture_output=True, text=True)
-        assert (said.returncode, said.stderr) == (0, 'rae-auto: python returned ["printed by nobody"]\n')
+        assert (said.returncode, said.stderr) == (0, 'rae-auto: python returned ["never printed"]\n')
 
     def test_knows_the_jobs_of_the_configuration(self, offline, config):
         said = offline("exec", "gret")

@@ -1,4 +1,4 @@
-"""The control server, over each transport: what counts as a request, and that nobody holds up the rest."""
+"""The control server, over each transport: what counts as a request, and that no client blocks the others."""
 
 import asyncio
 import json
@@ -144,7 +144,7 @@ def test_half_a_request_times_out_but_an_idle_client_does_not(path, monkeypatch)
 
 @asynccontextmanager
 async def deaf(path: Path, request: bytes) -> AsyncIterator[socket.socket]:
-    """A connection that asked for something, and from which nobody reads."""
+    """A connection whose client has sent a request and doesn't read the answer."""
     with await asyncio.to_thread(control_transport().connect, path, None) as plain:
         plain.setblocking(False)
         await asyncio.get_running_loop().sock_sendall(plain, request)

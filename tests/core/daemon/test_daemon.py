@@ -64,7 +64,7 @@ class Home:
             return client.call(command, **arguments)
 
     def start_waiter(self) -> str:
-        """Its run, once its command has begun."""
+        """Its run, once its command has started."""
         run = str(self.ask("trigger", job="waiter", request=None)["run_id"])
         eventually((self.path / "started").exists)
         return run

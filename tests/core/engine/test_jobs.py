@@ -239,7 +239,7 @@ class TestStopping:
         w = world(job("a"))
         run = w.trigger("a")
         w.stop(MINUTE, leave_running=True)
-        # It is being started: nobody could find it yet.
+        # It is being started, so it can't be found yet.
         assert not w.stopped
         w.confirm(run)
         assert w.stopped

@@ -80,7 +80,7 @@ def refused_or(action: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
 
 
 def move_clocks(world: VirtualWorld, wall: float, mono: float, slept: float) -> None:
-    """Time passes, or is set, and nobody has told the engine yet."""
+    """Time passes, or is set, and the engine doesn't know it yet."""
     now = world.now
     world.now = Moment(now.wall + timedelta(seconds=wall), now.mono + mono, now.slept + slept)
 
@@ -140,7 +140,7 @@ steps = st.one_of(
 
 
 def seen_from_outside(world: VirtualWorld) -> dict[str, Any]:
-    """All that anybody could tell two worlds apart by."""
+    """Everything by which two states can differ visibly."""
     engine = world.engine
     return {
         "started": world.started,
@@ -187,7 +187,7 @@ MAKING = {
 
 
 def running(**fields: Any) -> VirtualWorld:
-    """A world in which a job's first run is in hand."""
+    """A world in which a job's first run is active."""
     world = VirtualWorld(planned(MAKING, **fields), settings=Settings(3, True, RESOURCES))
     world.advance(timedelta(minutes=7))
     assert world.active_starts

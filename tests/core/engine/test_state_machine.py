@@ -206,7 +206,7 @@ class EngineMachine(RuleBasedStateMachine):
                 assert not isinstance(waiting, MaxParallel), opened
 
     def teardown(self) -> None:
-        """Liveness: let everything end, and nothing may stay open but what somebody holds back."""
+        """Liveness: once everything may end, only runs that are blocked on purpose stay open."""
         for name in NAMES:
             self.refused_or(self.world.resume, name)
         for _ in range(200):

@@ -1,4 +1,4 @@
-"""Schedules come due; what was missed is made up for, or given up on record."""
+"""Schedules come due; missed instants are caught up, or skipped with a record."""
 
 from datetime import datetime, timedelta
 

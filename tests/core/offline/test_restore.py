@@ -1,4 +1,4 @@
-"""Stores made anew from backups, of the same kind and of another."""
+"""Stores restored from backups, of the same kind and of another."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Commits that fail: tried again soon, at once if somebody asks, and refused only if that fails too."""
+"""Commits that fail: tried again soon, at once on a request, and refused only if that fails too."""
 
 import asyncio
 import math

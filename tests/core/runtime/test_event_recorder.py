@@ -1,4 +1,4 @@
-"""Recorded events: durable before anybody hears of them; who follows misses nothing, and hears all once."""
+"""Recorded events are durable before they are published; a subscriber gets each of them once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,4 +1,4 @@
-"""Threads for blocking calls: a plugin whose calls hang holds up nobody else."""
+"""Threads for blocking calls: a plugin that hangs doesn't block others."""
 
 import asyncio
 import subprocess

@@ -17,7 +17,7 @@ from rae_plugins.stores.sqlite import SqliteStore
 
 class Stage:
     starts: asyncio.Queue[tuple[str, bool]]
-    """Which triggers have begun, and whether they found anything."""
+    """Which triggers have started, and whether they found anything."""
 
 
 @frozen

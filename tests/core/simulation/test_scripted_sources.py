@@ -34,7 +34,7 @@ from rae_auto.simulation.script_files import read_script
 
 @frozen
 class Third(PatternTrigger):
-    """Fires at each third of what it hears, and where nothing came for an hour."""
+    """Fires at each third event, and after an hour without one."""
 
     type: ClassVar[str] = "third"
     of: tuple[str, ...] = ("coffee",)
@@ -124,7 +124,7 @@ def test_earlier_events_are_known_and_fire_nothing():
 
 def test_ends_of_simulated_runs_trigger_other_jobs():
     forecast = run_forecast(job("a"), job("b", 10), sources={"third": Third(of=("run.succeeded",))})
-    # b ends ten seconds after each start; a's own ends count too, since it hears of all.
+    # b ends ten seconds after each start; a's own ends count too, because it gets all of them.
     assert starts(forecast)[0] == "00:20 third"
 
 
@@ -133,7 +133,7 @@ def test_parts_are_computed_played_and_listed():
     events = tuple(coffee(clock) for clock in ("00:01", "00:02", "00:03"))
     seen = Occurrence(JobId("a"), "both.world", "k", at("00:04"), {"x": 1})
     forecast = run_forecast(sources={"both": Third(of=(), inner=inner)}, minutes=46, events=events, occurrences=(seen,))
-    # Heard: the time at 00:00, 00:15, 00:30 and 00:45, the pattern at 00:03, the world at 00:04.
+    # Events: the time at 00:00, 00:15, 00:30 and 00:45, the pattern at 00:03, the world at 00:04.
     assert starts(forecast) == ["00:04 both", "00:45 both"]
     assert forecast.unplayed == ()
 

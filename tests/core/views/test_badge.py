@@ -1,6 +1,6 @@
 """Badges: the pictures in badges/, byte by byte, are what people have in their pages.
 
-`python -m tests.core.views.test_badge` writes them anew after a change; look at them before you keep it.
+`python -m tests.core.views.test_badge` writes them again after a change; look at them before you keep it.
 """
 
 from pathlib import Path

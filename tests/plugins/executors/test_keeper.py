@@ -176,7 +176,7 @@ def test_keeper_outlives_the_daemon_until_its_last_job_ends(tmp_path, request_fo
     def talk(daemon):
         daemon.send(**request_for("a", "until [ -e go ]; do sleep 0.02; done; echo late; exit 4"))
         daemon.receive()
-        # Let go by a timer, since from here on this thread is not heard any more.
+        # Released by a timer, because from here on this thread can't do it.
         threading.Timer(0.1, (tmp_path / "go").touch).start()
 
     run_keeper(talk)

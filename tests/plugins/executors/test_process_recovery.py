@@ -82,7 +82,7 @@ def test_find_in_the_same_boot_claims_an_unstarted_attempt(tmp_path, make_assign
     async def work():
         async with an_executor(tmp_path) as executor:
             found = await executor.find(assignment, None)
-            # A keeper that hears of it only now.
+            # A keeper that gets the request only now.
             with pytest.raises(RuntimeError):
                 await executor.start(assignment)
             return found
@@ -139,7 +139,7 @@ def test_find_after_a_claim_and_a_reboot_says_never_started(tmp_path, make_assig
 
 @pytest.mark.requirement("R3")
 def test_find_returns_the_result_of_a_quiet_attempt(tmp_path, make_assignment):
-    """It has left no output file, which must not look as if it had never begun."""
+    """It has left no output file, which must not look as if it had never started."""
     assignment = make_assignment("exit 0")
 
     async def work():
@@ -248,7 +248,7 @@ def test_cancel_ends_a_job_of_a_keeper_that_does_not_answer(tmp_path, make_assig
 
 @pytest.mark.requirement("R9", "R35")
 def test_start_that_was_given_up_never_begins(tmp_path, make_assignment):
-    """The keeper hangs, and reads the request only when nobody waits for it any more."""
+    """The keeper hangs, and reads the request only after the daemon has given up."""
     keeping, late = make_assignment("echo $PPID; sleep 300"), make_assignment("touch began")
 
     async def work():
@@ -397,7 +397,7 @@ def test_adopted_attempt_without_exit_record_reports_an_error(tmp_path, make_ass
 
 @pytest.mark.requirement("R6")
 def test_process_tree_ignores_another_process_with_its_pid(tmp_path):
-    """The number of a leader that is gone may be somebody else's by now: ours, for example."""
+    """The pid of a leader that is gone may have been reused: by us, for example."""
     other_process = ProcessIdentity(os.getpid(), ticks=1, boot=read_boot_id())
     assert ProcessTree(other_process, "no-such-run").members() == []
     assert not other_process.is_alive()

@@ -138,7 +138,7 @@ def silent(tmp_path: Path) -> Iterator[Path]:
         os.close(server)
         pytest.skip(f"may not mount: {os.strerror(ctypes.get_errno())}")
     yield place
-    load_libc().umount2(bytes(place), 2)  # detached, whoever looks at it
+    load_libc().umount2(bytes(place), 2)  # detached, though it is in use
     os.close(server)
 
 

@@ -61,7 +61,7 @@ def test_nested_tables_become_triggers_in_the_configured_zone(path):
     (ref,) = next(job for job in config.jobs if job.id == "x").schedule
     trigger = make(Kind.TRIGGER, ref, Registry(), config.timezone)
     assert isinstance(trigger, CombineTrigger)
-    assert trigger == make(Kind.TRIGGER, ref, Registry(), config.timezone), "or each reload would begin it anew"
+    assert trigger == make(Kind.TRIGGER, ref, Registry(), config.timezone), "or each reload would start it again"
     inner = trigger.parts()["combine"]
     assert isinstance(inner, CombineTrigger)
     assert inner.parts()["cron"] == CronTrigger(expression="0 8 * * *", timezone="Europe/Berlin")

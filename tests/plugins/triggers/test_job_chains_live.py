@@ -53,7 +53,7 @@ async def run(scheduler: Scheduler, job: str) -> Any:
 
 
 async def wait_until_stored(scheduler: Scheduler, directory: Path, run: Any, *trigger: str) -> None:
-    """Once a trigger has kept that it heard of a run."""
+    """Once a trigger has stored that it received a run."""
     file = directory.joinpath("triggers", *trigger, "pattern.json")
     while not (file.exists() and run.id in file.read_text()):  # noqa: ASYNC110 - a file sets no event
         await asyncio.sleep(0.005)

@@ -1,8 +1,8 @@
 """The line to one host: opened when it is needed, opened again when it breaks, closed when nothing needs it any more.
 
-One process of `ssh` serves all attempts on a host, so that a start costs no handshake. A line may be dead without
-anybody saying so, as after a suspend: so the daemon asks at intervals, and a line without an answer is cut. The host
-does the same. What is under way there doesn't notice.
+One `ssh` process serves all attempts on a host, so a start costs no handshake. A connection can die silently, as after
+a suspend, so the daemon asks at intervals and closes a connection that gives no answer. The host does the same.
+Attempts that are running there are not affected.
 """
 
 import asyncio

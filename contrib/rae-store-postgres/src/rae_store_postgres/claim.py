@@ -1,8 +1,8 @@
 """The claim of the tables: waited for, renewed, and found to be lost.
 
 The row of `claim` has the token of the latest claim and the time until which it holds, by the clock of the server. A
-daemon claims by adding one to the token where that time is over. Whoever waits looks at the row when the claim that it
-saw is about to run out, or when it is told that a leader has let go; nothing is asked in between.
+daemon claims by adding one to the token once that time is over. A daemon that waits looks at the row when the claim
+that it saw is about to run out, or when it is notified that a leader has let go; it does not poll in between.
 
 The claim is renewed three times in its length, unless a commit has just done that. The renewal isn't synced to the
 disk: after a crash of the server the claim may have run out, which the token makes harmless.
@@ -78,7 +78,7 @@ class Claim:
     _renewing: "asyncio.Task[None] | None" = field(init=False, default=None)
 
     async def take_now(self, node: Node) -> None:
-        """Claim at once, or when a claim that nobody renews has run out.
+        """Claim at once, or when a claim that is no longer renewed has run out.
 
         Errors: ClaimLost with who leads, StoreError.
         """
@@ -148,7 +148,7 @@ class Claim:
                 await connection.execute(
                     _JOIN, node.name, node.host, node.machine, node.boot, node.pid, node.directory
                 )  # fmt: skip
-            # A claim that is lost in a crash of the server harms nobody, and the disk needs no work for it.
+            # A claim that is lost in a crash of the server does no harm, so it needs no write to the disk.
             await connection.execute("SET synchronous_commit = off")
             await connection.add_listener(CLAIM_CHANNEL, self._handle_notice)
             await connection.add_listener(MESSAGE_CHANNEL, self._handle_notice)

@@ -191,7 +191,7 @@ class PostgresStore(SharedStore):
                 raise self._claim.lose(None) from error
             raise self._address.explain(error) from error
         except TimeoutError as error:
-            # Nobody knows whether it was carried out; the same call on another connection finds out.
+            # It is unknown whether it was carried out; the same call on another connection finds out.
             if self._main is not None:
                 self._main.terminate()
             raise self._address.explain(error) from error

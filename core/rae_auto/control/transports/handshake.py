@@ -1,4 +1,4 @@
-"""The proof, over a connection that anybody on the machine can open, that both ends know the token of the daemon.
+"""The proof, over a connection that every user of the machine can open, that both ends know the daemon's token.
 
     client                                server
     hello NONCE_C              ─►

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 CONNECT_TIMEOUT_SECONDS = 30.0
-"""The time for which a client tries to connect while the daemon accepts nobody."""
+"""The time for which a client tries to connect while the daemon accepts no connections."""
 
 QUEUE_FULL_SECONDS = 0.02
 """The pause between two tries to connect while the daemon's queue is full."""

@@ -85,7 +85,7 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
 
 
 async def list_nodes(membership: Membership) -> list[dict[str, Any]]:
-    """Return the nodes that use the same store: which leads, which stand by, and of which nothing was heard lately."""
+    """Return the nodes that use the same store: the leader, those that stand by, and those that are silent."""
     return [
         {
             "node": state.known.node.name,

@@ -141,7 +141,7 @@ def _ask_guards(turn: Turn, entry: RunEntry, readers: Mapping[str, object]) -> N
 def _block_run(turn: Turn, job_entry: JobEntry, entry: RunEntry, blocker: GuardBlocked) -> None:
     now, known = turn.now, entry.run.guard_wait
     waited = now.elapsed_since(known.since) if known else timedelta(0)
-    # A machine that is away is nobody's decision, so its runs wait for as long as it takes.
+    # An executor that can't be reached is no decision about the run, so its runs wait without a limit.
     limit = None if blocker.guard == EXECUTOR_GUARD else wait_limit(job_entry.job, entry.run.cause)
     left = timedelta.max if limit is None else limit - waited
     if left <= timedelta(0):

@@ -79,7 +79,7 @@ def _add(counts: Mapping[JobId, int], job: JobId, number: int) -> Mapping[JobId,
 
 
 def _describe(what: str, counts: Mapping[JobId, int], others: int, more: str) -> str:
-    """Return how many starts have this fate, with the jobs of most of them; "" if none has."""
+    """Return how many starts have this outcome, with the jobs of most of them; "" if none has."""
     total = sum(counts.values()) + others
     if not total:
         return ""

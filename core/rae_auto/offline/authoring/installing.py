@@ -54,7 +54,7 @@ def plan_change(
         case Installer.PIPX:
             argv = ("pipx", "inject" if install else "uninject", "rae-auto", name)
         case Installer.UV_TOOL:
-            # uv makes the environment again, so that it needs to hear of all plugins.
+            # uv makes the environment again, so the call names all plugins.
             kept = [*others, name] if install else [other for other in others if other != name]
             argv = ("uv", "tool", "install", "rae-auto", *(word for one in kept for word in ("--with", one)))
         case _ if has_pip:

@@ -64,6 +64,6 @@ class TrialClock:
         await asyncio.sleep(0)
 
     def _until_next(self) -> timedelta:
-        """Return the time until somebody wakes up who sleeps by this clock."""
+        """Return the time until the first sleeper of this clock wakes up."""
         due_at = self.timer.next_due
         return self._ahead if due_at is None else max(due_at - self.now, _MIN_STEP)

@@ -116,7 +116,7 @@ class TrialSession:
             self._worker.send(key, seconds)
 
     def try_again(self) -> None:
-        """Begin anew in a process of its own, as after a save."""
+        """Start the trial again in a new process, as after a save."""
         self._saved_at = time.time()
         self._in_background(self._try())
 

@@ -1,7 +1,7 @@
 """Operations on files as Windows has them.
 
-A file that somebody has open can't be replaced there, unless it was opened for that; Python's `open` doesn't do so, nor
-do programs that look for viruses. Readers of state files are quick, so a replacement is tried again for a while.
+An open file can't be replaced there, unless it was opened with FILE_SHARE_DELETE; neither Python's `open` nor virus
+scanners do so. Readers of state files are quick, so a replacement is tried again for a while.
 """
 
 import errno

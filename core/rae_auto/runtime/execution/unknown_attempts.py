@@ -1,6 +1,6 @@
 """Attempts of which the store knows nothing, because it went back in time or their runs are damaged in it.
 
-An attempt that has a start or exit record beside its output has begun, and its end hasn't been taken into a store yet:
+An attempt with a start or exit record beside its output has started, and its end hasn't been stored yet:
 its process may be alive. A run is made of it, as far as the names of the files go. Its executor is asked for it like
 for each open run after a step back: it is adopted, ends as its record says, or is lost.
 

@@ -79,7 +79,7 @@ def attach(
         if thread is not None:
             _threads.append(thread)
     if len(_failures) == len(loggers) and sys.stderr is not None:
-        # Without any other, nobody would learn of it.
+        # There is no other logger that could report it.
         shown = _without_output(None)
         logger.add(sys.stderr, format=FALLBACK_FORMAT, filter=shown, diagnose=False, backtrace=False, colorize=False)
     for failure in _failures:

@@ -61,7 +61,7 @@ class Notifications:
             self._tasks.start(self._deliver(name, notices), name=name, owner=f"notifier {name}")
 
     async def close(self, limit_seconds: float = LAST_NOTICES_SECONDS) -> None:
-        """Begin no more deliveries, and let those that were begun finish for so many seconds."""
+        """Start no more deliveries, and give those in progress this many seconds to finish."""
         self._is_closing = True
         await self._tasks.wait(limit_seconds)
 

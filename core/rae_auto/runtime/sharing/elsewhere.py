@@ -37,10 +37,10 @@ from rae_auto.runtime.sharing.messages import CancelRequest, decode_event, encod
 from rae_auto.runtime.sharing.nodes import is_gone
 
 SILENT_SECONDS = 10.0
-"""Time after which a node of which nothing is heard counts as away; one that stands by is heard all the time."""
+"""Time after which a silent node counts as away; one that stands by reports all the time."""
 
 LOOK_SECONDS = 2.0
-"""Time that a look at all nodes may take for somebody who asks for them."""
+"""Time limit for looking at all nodes when a client asks for them."""
 
 FORGOTTEN_SECONDS = 86_400.0
 """Time without a word after which a node that nothing waits for is no longer listed."""
@@ -127,7 +127,7 @@ class Elsewhere:
         ]
 
     async def list_nodes(self) -> list[NodeState]:
-        """Return all nodes of which something was heard within a day, or that are waited for, as of now if possible."""
+        """Return all nodes that reported within a day, or that are waited for, as of now if possible."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
                 await self._look()
@@ -220,7 +220,7 @@ class Elsewhere:
         if not isinstance(event, AttemptEnded | AttemptFound):
             return
         run = self._parts.find_run(event.run)
-        # An attempt that has begun elsewhere since is none of the sender's business.
+        # An attempt that has started elsewhere meanwhile doesn't concern the sender.
         if run is None or run.node != message.sender or run.attempt != event.attempt:
             return
         if isinstance(event, AttemptEnded) or event.handle is None:

@@ -39,7 +39,7 @@ class VirtualTimer:
 
     @property
     def next_due(self) -> datetime | None:
-        """The instant at which the first of the tasks wakes up that wait for these clocks, if nobody sets them."""
+        """The instant at which the first task that waits for these clocks wakes up, unless they are set before."""
         return min(self._due.values(), default=None)
 
     async def sleep(self, seconds: float) -> None:

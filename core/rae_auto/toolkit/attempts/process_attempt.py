@@ -7,7 +7,7 @@ Theory
 with which they were started (`RAE_RUN_ID`). A process that leaves the group is found by the second, one that clears its
 environment by the first. One that does both is not found; the built-in process executor ends those too, with a keeper.
 
-*A daemon that is killed* leaves the tree behind. Nobody reads its output then, so it can't be adopted: `find` of an
+*A daemon that is killed* leaves the tree behind. Its output has no reader then, so it can't be adopted: `find` of an
 executor ends it with `end_processes_of_run`, and returns None. So nothing runs twice, and the run counts as lost.
 """
 

@@ -36,7 +36,7 @@ class DaemonThreads:
     def post(self, work: Callable[[], None], cancel: Callable[[], object]) -> None:
         """Do the work in a thread, as soon as one is free. Raises RuntimeError if there can't be one.
 
-        The work must not raise. `cancel_waiting` calls `cancel` instead, if it has not begun by then.
+        The work must not raise. `cancel_waiting` calls `cancel` instead, if the work has not started by then.
         """
         with self._is_ready:
             self._calls.append((work, cancel))
@@ -46,7 +46,7 @@ class DaemonThreads:
                 self._start_thread()
 
     def cancel_waiting(self) -> None:
-        """Cancel the calls that have not begun."""
+        """Cancel the calls that have not started."""
         with self._is_ready:
             while self._calls:
                 self._calls.pop()[1]()

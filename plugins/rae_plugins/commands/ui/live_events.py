@@ -15,7 +15,7 @@ from rae_auto.errors import SchedulerError
 
 MAX_VIEWERS = 48
 RETRY_SECONDS = 0.25
-"""Time between two attempts to find a daemon again, while anybody looks."""
+"""Time between two attempts to find a daemon again, while there are viewers."""
 
 SUBSCRIPTION_SECONDS = 0.5
 """Time within which a daemon takes a subscription."""
@@ -41,9 +41,9 @@ class LiveEvents:
 
     @property
     def version(self) -> int:
-        """Return a number that grows with each change; -1 while nobody listens to the daemon.
+        """Return a number that grows with each change; -1 without a connection to the daemon.
 
-        A page that was made before a change, and listens only after it, can tell by it.
+        By this number a page that was rendered before a change and subscribes after it knows that it is out of date.
         """
         return self._changes if self._has_daemon and self._viewers else -1
 
@@ -80,7 +80,7 @@ class LiveEvents:
                 self._wanted.clear()
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Read the event stream, in a thread of its own, and connect again while anybody looks."""
+        """Read the event stream, in a thread of its own, and connect again while there are viewers."""
         while not loop.is_closed():
             self._wanted.wait()
             is_lost = True
@@ -92,7 +92,7 @@ class LiveEvents:
                 time.sleep(RETRY_SECONDS)
 
     def _follow(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Publish the events of the daemon until nobody looks, or it ends; return whether it has ended.
+        """Publish the events of the daemon until there are no viewers, or it ends; return whether it has ended.
 
         Errors: DaemonUnreachable, OSError.
         """

@@ -1,7 +1,7 @@
 """The process that checks and simulates an edited configuration: a question on standard input, its answer as JSON.
 
-Reading and simulating a configuration takes memory and time, and the edit is somebody's unfinished text. In a process
-of its own, with a limit of time, it leaves the page small and able to answer others meanwhile.
+Reading and simulating a configuration takes memory and time, and the text is edited and unfinished. In a process of its
+own, with a time limit, it keeps the server small and able to answer other requests.
 """
 
 import asyncio

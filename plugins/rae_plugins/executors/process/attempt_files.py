@@ -39,7 +39,7 @@ def _claim_by_content(output: Path) -> None:
 
 
 def claim_attempt(output: Path) -> bool:
-    """Return whether no keeper has begun the attempt; from then on none can.
+    """Return whether no keeper has started the attempt; from then on none can.
 
     The first thing a keeper does is to create the output file too, and only one can. The mode of a claim tells it from
     the file of a keeper, at the very moment when it comes into being.
@@ -61,7 +61,7 @@ def has_record(output: Path) -> bool:
 
 
 def is_claimed(output: Path) -> bool:
-    """Return whether a daemon has claimed the attempt, so that no keeper has begun it or ever will."""
+    """Return whether a daemon has claimed the attempt, so that no keeper has started it or ever will."""
     try:
         if os.name == "nt":
             return output.stat().st_size == len(CLAIM) and output.read_bytes() == CLAIM

@@ -165,7 +165,7 @@ class ProcessExecutor(Executor):
     ) -> Execution | Result | NeverStarted | None:
         """Return the attempt of an earlier daemon as its keeper's records and its processes show it.
 
-        The order matters. The claim comes first, because it can only succeed before a keeper has begun, or after a
+        The order matters. The claim comes first, because it can only succeed before a keeper has started, or after a
         quiet attempt has ended, which its records show. The exit record is read before and after the processes are
         looked at: the attempt may end between the two.
         """

@@ -44,8 +44,9 @@ def is_pair(one: socket.socket, other: socket.socket) -> bool:
 def start_keeper(channel: socket.socket, directory: Path | None) -> "subprocess.Popen[bytes]":
     """Start a keeper that reads from `channel`: without site packages, environment or our terminal's signals.
 
-    Nor with our standard error: it survives us, and whoever reads that would wait for its end. On Windows it writes
-    a byte to its standard output once it has the channel, which must stay open here until then. Errors: OSError.
+    It doesn't inherit our standard error either: the keeper outlives us, and a reader of that pipe would wait for its
+    end. On Windows it writes a byte to its standard output once it has the channel, which must stay open here until
+    then. Errors: OSError.
     """
     with _open_error_file(directory) as errors:
         process = start_on_windows(channel, errors) if os.name == "nt" else _start_on_posix(channel, errors)
@@ -94,7 +95,7 @@ def _create_on_windows(errors: IO[bytes], flags: int) -> "subprocess.Popen[bytes
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
-        # Its working directory can't be removed, so it is one that nobody removes.
+        # Windows can't remove the working directory of a process, so use one that stays.
         cwd=environment.get("SYSTEMROOT"),
         env=environment,
         creationflags=flags,

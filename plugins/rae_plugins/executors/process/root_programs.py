@@ -1,4 +1,4 @@
-"""Programs that root runs: whoever can change one of them has all that root has.
+"""Programs that root runs: a user who can change one of them has all the rights of root.
 
 A daemon of root starts no attempt whose program, script or folder of modules another user could change. The program is
 looked up as execvp(3) does. Of a program that is an interpreter, the first argument without a dash is its script; what

@@ -76,7 +76,10 @@ def _limits(limits: Limits) -> dict[str, Any]:
 
 
 def to_result(record: Mapping[str, Any], *, is_past: bool) -> Result:
-    """Return the result that an exit record describes; with the time of the end where nobody saw it."""
+    """Return the result that an exit record describes.
+
+    It has a time of its end only if `is_past`: the job ended while the daemon was not connected.
+    """
     ended_at = record.get("ended_at")
     return Result(
         exit_code=record.get("exit_code"),

@@ -250,7 +250,7 @@ class JsonStore(Store):
         """Compact if the journal is too large, or cannot be written to any more."""
         journal = self._open_journal
         if not journal.is_in_place:
-            # Commits would go to a file that nobody finds again. Everything is in memory.
+            # Commits would go to a file that no longer has a name. Everything is in memory.
             journal.is_writable = False
             self._compact()
             raise StoreDamaged(

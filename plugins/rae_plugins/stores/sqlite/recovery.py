@@ -193,7 +193,7 @@ def _whole_log(found: Survey) -> tuple[tuple[Frame, ...], CommitLine | None]:
         if not frame.pages_after or not (frame.is_sound or _is_plausible(found, frame)):
             continue
         if line is not None and last is not None and kept and line.number <= last.number:
-            # A leftover of a transaction that was rolled back.
+            # Remains of a transaction that was rolled back.
             break
         if line is None and last is not None:
             line = evolve(last, number=last.number + 1, previous=last.number)

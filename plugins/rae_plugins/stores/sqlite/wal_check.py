@@ -19,7 +19,7 @@ sees it), and does it fit the checksum that is *stored* in its predecessor? A fr
 passes the second. Frames of an earlier generation of the log, which are left behind its end because a log is
 overwritten from its beginning, have other salts.
 
-One kind of leftover has the same salts: frames of a transaction that was rolled back, behind the shorter one that
+One kind of stale frame has the same salts: frames of a transaction that was rolled back, behind the shorter one that
 overwrote its beginning. They look like frames behind damage. What tells them apart is the number of the commit in
 them: every commit writes the page of its number (see `commit_line`), and numbers only grow. So a log is
 

@@ -5,7 +5,7 @@ One SQLite file per trigger, four tables:
 - `files`: the version (inode, mtime, size) of each file as it was when its last change was delivered, and when its
   inode had changed last.
 - `directories`: the directories on the way, with their inodes and the number of the last scan that saw them.
-- `pending`: the differences between the disk and `files` that a scan has found and nobody has delivered yet.
+- `pending`: the differences between the disk and `files` that a scan has found and that are not delivered yet.
 - `metadata`: `options` (which files match), `scan_number`, `origin`, `refusals`, `mounts`, `id` (random, made with the
   file), `last_number` (of a pending change).
 

@@ -62,7 +62,7 @@ class Sessions(SystemState):
         for identity, session in now.items():
             if identity not in known:
                 changes.append(session.change(EventName.LOGIN, identity))
-            # One that is new may be locked before anybody could ask what it is.
+            # A new session may be locked before its first state could be read.
             if session.locked != (known[identity].locked if identity in known else None):
                 changes.append(session.change(EventName.LOCK if session.locked else EventName.UNLOCK))
         return tuple(changes), evolve(self, sessions=tuple(now.values()), is_read=False)

@@ -229,7 +229,7 @@ def _sleep_by_older_kde(world: World) -> None:
     world.add(_JOB_AT_NIGHT)
 
 
-@fault("a KDE that nobody has set", "sleep: … (sleep after 900 s by default in KDE), …; run 'kwriteconfig6 …")
+@fault("a KDE with its defaults", "sleep: … (sleep after 900 s by default in KDE), …; run 'kwriteconfig6 …")
 def _sleep_by_default(world: World) -> None:
     world.add_program("systemd-detect-virt", "echo none; exit 1")
     world.set_environment(XDG_CURRENT_DESKTOP="KDE")

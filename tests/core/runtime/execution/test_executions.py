@@ -171,7 +171,7 @@ def test_failed_search_for_an_attempt_ends_it_without_delay(tmp_path: Path, find
         assert (
             "its executor could not find out whether it still runs" in (await desk.deliver(AttemptEnded)).result.error
         )
-        # It is in nobody's hands any more.
+        # No executor has it any more.
         desk.executions.cancel(RUN.id, 1, timedelta(0))
         await desk.executions.close()
         assert desk.events.empty()

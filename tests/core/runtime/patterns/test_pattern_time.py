@@ -149,7 +149,7 @@ def test_an_event_moves_the_instant_at_which_it_is_asked(tmp_path):
 
 
 def test_firing_due_during_downtime_is_emitted_after_the_restart(tmp_path):
-    """The gap is heard of at its end, so that the pattern decides what it means: this one counts anew."""
+    """The gap is reported at its end, so that the pattern decides what it means: this one starts counting again."""
 
     async def scene(listener: Listener) -> None:
         async with listener.watching(Silence()):

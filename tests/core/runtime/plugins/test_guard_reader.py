@@ -1,4 +1,4 @@
-"""Guards at work: read when a run could start, and whatever they do harms nobody else."""
+"""Guards are read when a run could start, and a broken one does no harm to others."""
 
 import asyncio
 from contextlib import aclosing, suppress
@@ -39,7 +39,7 @@ stage = Stage()
 
 @frozen
 class Staged(ReadGuard):
-    """Says what the stage says: an answer, an error, nothing at all, or nothing whoever asks it to end; or a list."""
+    """Answers as its stage says: with an answer, an error, a list, nothing, or nothing even when cancelled."""
 
     type = "staged"
     name: str = field(metadata={"help": "which of the stage's answers"})

@@ -1,4 +1,4 @@
-"""A logger that hangs or fails holds up nobody who logs, and both is said."""
+"""A logger that hangs or fails blocks no caller, and both are reported."""
 
 import time
 from collections.abc import Iterator

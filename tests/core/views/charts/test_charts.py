@@ -1,4 +1,4 @@
-"""Pictures of screens, held against files: RAE_REWRITE=1 writes them anew, to be looked at."""
+"""Pictures of screens, held against files: RAE_REWRITE=1 writes them again, to be looked at."""
 
 import os
 import xml.etree.ElementTree as ET

@@ -1,4 +1,4 @@
-"""The stream of events for browsers: it finds the daemon again, and makes nobody wait who goes from page to page."""
+"""The stream of events for browsers finds the daemon again, and a change of page doesn't wait."""
 
 import asyncio
 from collections.abc import Iterator, Mapping

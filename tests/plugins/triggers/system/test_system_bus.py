@@ -243,7 +243,7 @@ def test_sleep_is_emitted_without_the_right_to_delay_it(bus: MockedBus, listener
     async def play() -> None:
         await bus.mock(LOGIND, "AddMethod", "sssss", LOGIND[2], "Inhibit", "ssss", "h", "raise OSError('no right')")
         async with listener.watching(SystemTrigger(on=["sleep"])):
-            # The clocks tell of the rest too, perhaps before anybody listens to the service.
+            # The clocks report the rest too, perhaps before there is a listener to the service.
             await until(lambda: any("won't wait" in line for line in log))
             await bus.emit(LOGIND, "PrepareForSleep", "b", True)
             await listener.wait_for(1)
@@ -338,7 +338,7 @@ def test_all_sources_of_a_loop_share_one_connection(bus: MockedBus, tmp_path: An
             await knows(other, "sessions")
             (during,) = await bus.call(DAEMON, "ListNames")
         (after,) = await bus.call(DAEMON, "ListNames")
-        # Whoever asks is among them each time, under another name.
+        # The caller is among them each time, under another name.
         assert (len(during), len(after)) == (len(before) + 1, len(before))
 
     asyncio.run(play())

@@ -96,7 +96,7 @@ NEXT = Session("1", "anna", "99", "seat0")
         ([sessions(ANNA), sessions(NEXT)], ["logout", "login"]),  # a number that is used again
         ([sessions(ANNA), sessions(origin="users"), sessions(ANNA)], []),  # they name sessions differently
         ([sessions(ANNA), sessions(SAID), sessions(ANNA)], ["lock", "unlock"]),
-        # Read anew: a screen whose locker says so is unlocked, of another it is not known.
+        # Read again: a screen is unlocked if its locker says so; otherwise it is unknown.
         ([sessions(ANNA), sessions(SAID), sessions(ANNA, is_read=True)], ["lock", "unlock"]),
         ([sessions(ANNA), sessions(UNSAID), sessions(ANNA, is_read=True)], ["lock"]),
         ([sessions(ANNA), sessions(SAID, is_read=True), sessions(SAID, is_read=True)], ["lock"]),
@@ -118,7 +118,7 @@ states = st.one_of(
 
 @given(st.lists(states, max_size=8), states)
 def test_repeated_observation_is_not_a_change(earlier: list[SystemState], state: SystemState) -> None:
-    """So whoever reads again what a signal has told, or tells twice, does no harm."""
+    """So reading a change again after a signal, or reporting it twice, does no harm."""
     before: Any = None
     for other in earlier:
         if other.slot == state.slot:

@@ -231,7 +231,7 @@ def test_device_events_of_the_kernel_are_emitted_once(tmp_path: Path, null: Aske
             await listener.wait_for(2)
             null.say("remove")
             await listener.wait_for(3)
-        # Nobody heard of this one, but there it is.
+        # This one was not reported, but it exists.
         async with listener.watching(source):
             await listener.wait_for(4)
 

@@ -112,14 +112,14 @@ def test_windows_events_come_from_messages_to_a_window(windows: FakeWindows, tmp
             await send(Message.WTSSESSION_CHANGE, Code.LOGON, 3)
             await send(Message.WTSSESSION_CHANGE, Code.LOCK, 3)
             await send(Message.WTSSESSION_CHANGE, Code.UNLOCK, 3)
-            await send(Message.WTSSESSION_CHANGE, Code.LOCK, 2)  # nobody's
+            await send(Message.WTSSESSION_CHANGE, Code.LOCK, 2)  # a session that doesn't exist
             await send(Message.WTSSESSION_CHANGE, Code.LOGOFF, 3)
             await send(Message.DEVICECHANGE, Code.ARRIVAL, 5)
             await send(Message.DEVICECHANGE, Code.ARRIVAL, 5)
             await send(Message.DEVICECHANGE, Code.REMOVECOMPLETE, 5)
             await send(Message.DEVICECHANGE, 7, 0)
             assert await send(Message.QUERYENDSESSION) == 1
-            await send(Message.ENDSESSION, 1, 0x80000000)  # somebody logs off, no more
+            await send(Message.ENDSESSION, 1, 0x80000000)  # a user logs off, nothing else
             await send(Message.ENDSESSION, 1, 0)
             assert await send(0x1) == 99
             await listener.wait_for(9)

@@ -53,7 +53,7 @@ class TestProcessesConform(SourceConformance):
 
 
 def test_process_start_is_polled_and_its_exit_emitted_at_once(tmp_path: Path) -> None:
-    """The clocks stand still after the start, so nobody looks: the kernel tells of the end."""
+    """The clocks stand still after the start, so nothing polls: the kernel reports the end."""
     name = f"a-program-with-a-name-longer-than-15-{os.getpid()}"
     sleeper = program(tmp_path, name)
     listener = Listener(tmp_path / "source", VirtualTimer())

@@ -178,7 +178,7 @@ def test_threshold_error_names_its_line(tmp_path: Path) -> None:
     )
 
 
-# Doubts
+# Warnings
 
 
 def test_available_subjects_give_no_warning() -> None:

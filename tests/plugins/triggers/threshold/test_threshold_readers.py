@@ -158,7 +158,7 @@ def test_rate_is_the_growth_of_known_counters() -> None:
     now[0], counters["eth0"], counters["new"] = 10.0, 3000, 1_000_000
     assert rate() == 200
     now[0], counters["eth0"], counters["new"] = 20.0, 10, 1_000_500
-    assert rate() == 50, "a counter that was begun anew must count for nothing"
+    assert rate() == 50, "a counter that starts again must count for nothing"
     now[0] = 30.0
     del counters["eth0"], counters["new"]
     counters["other"] = 7

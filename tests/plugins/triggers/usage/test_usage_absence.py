@@ -111,7 +111,7 @@ def test_idle_fires_once_in_a_period_and_return_at_its_end() -> None:
     back = PatternPlayer(pattern="return", for_="10m")
     for played in (idle, back):
         played.handle(after(minutes=10), "idle", idle_event(0, 10, True), id="idle-1")
-        # After a restart the part may find the same spell anew.
+        # After a restart the part may find the same absence again.
         played.handle(after(minutes=11), "idle", idle_event(0.01, 10.01, True), id="idle-1b")
         played.handle(after(minutes=30), "idle", idle_event(0, 30, False), id="back-1")
         played.handle(after(minutes=50), "idle", idle_event(40, 50, True), id="idle-2")

@@ -76,7 +76,7 @@ def play(tmp_path: Path, timer: VirtualTimer, scene: Callable[[Listener], Awaita
 
 
 async def live(listener: Listener, seconds: float, *, each: float = 1) -> None:
-    """Advance the time, after sources that just started have begun to watch."""
+    """Advance the time, after sources that just started have started to watch."""
     for _ in range(50):
         await asyncio.sleep(0)
     await listener.timer.advance(seconds, step=timedelta(seconds=each))
@@ -110,7 +110,7 @@ def test_count_includes_events_before_a_restart(tmp_path: Path) -> None:
                 await live(listener, 1)
                 await listener.events.record("tea")
                 await live(listener, 1)
-        # This one comes while nobody watches.
+        # This one comes while there is no subscriber.
         await listener.events.record("tea")
         async with listener.watching(trigger):
             (fired,) = await listener.wait_for(1)
@@ -240,7 +240,7 @@ def test_idle_period_continues_over_a_restart(machine: Machine, tmp_path: Path) 
                 await live(listener, 400, each=2)
             await listener.timer.advance(60)
         assert (len(listener.occurrences), len(back.occurrences)) == (1, 0)
-        # Somebody is there while the daemon is down, and is gone again when it is back.
+        # The user is active while the daemon is down, and idle again when it is back.
         machine.touch()
         await listener.timer.advance(60)
         async with listener.watching(trigger), back.watching(returns):

@@ -15,14 +15,14 @@ MAX_CONTROL_BYTES = 1 << 16
 
 
 class AttemptKeeper(Keeper):
-    """Keeps one job, and ends it on request, or where its timeout is over and nobody came to say so."""
+    """Keeps one job, and ends it on request, or once its timeout has passed without a request."""
 
     def __init__(self, pipe: int) -> None:
         """Take requests to end the job from a pipe."""
         # What the process executor does with a socket, a descriptor can do too.
         super().__init__(cast("Any", pipe))
         self.pipe = pipe
-        # Nobody commits its end to a store at once, so each record is written through.
+        # Its end is not committed to a store at once, so each record is written through.
         self.exit_records.handle_lost_daemon()
         self.is_connected = False
         self.deadline: float | None = None

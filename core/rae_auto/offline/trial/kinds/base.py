@@ -38,7 +38,7 @@ class TrialContext:
     source: Path | None
     """The file or the folder of the plugin's own code."""
     has_own_options: bool
-    """False if its options are those of its example, which belong to nobody."""
+    """False if its options are the placeholders of its example, such as an address that doesn't exist."""
 
     def show(self, instant: datetime) -> str:
         """Return an instant in the zone of the trial, to the second unless it has parts of one."""

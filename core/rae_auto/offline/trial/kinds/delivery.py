@@ -20,7 +20,7 @@ class NotifierTrial(PluginTrial):
     _count = 0
 
     async def begin(self) -> None:
-        """Deliver a notice, unless the options belong to nobody."""
+        """Deliver a notice, unless the options are placeholders."""
         if self.context.has_own_options:
             await self.ask()
         else:

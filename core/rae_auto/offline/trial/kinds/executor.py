@@ -28,7 +28,7 @@ class ExecutorTrial(PluginTrial):
     _count = 0
 
     async def begin(self) -> None:
-        """Run a job, unless the options belong to nobody."""
+        """Run a job, unless the options are placeholders."""
         if self.context.has_own_options:
             await self.ask()
         else:

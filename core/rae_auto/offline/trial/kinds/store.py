@@ -26,7 +26,7 @@ class StoreTrial(PluginTrial):
         self._failed: dict[str, list[str]] = {}
 
     async def begin(self) -> None:
-        """Run the suite, unless the options belong to nobody."""
+        """Run the suite, unless the options are placeholders."""
         if self.context.has_own_options:
             await self.ask()
         else:

@@ -40,7 +40,7 @@ the other side has gone; the keeper then sends no more reports and finishes its 
 The files
 =========
 
-    NAME.log     created with O_EXCL by whoever decides about the attempt; then the job's output, at most `cap` bytes.
+    NAME.log     created with O_EXCL by the process that decides; then the job's output, at most `cap` bytes.
                  A daemon creates it with mode 0400, a keeper with 0600. A job that prints nothing leaves none.
                  On Windows the file of a daemon has a line that says so, instead of a mode.
     NAME.start   the `started` report, once the job has been spawned
@@ -53,12 +53,12 @@ The daemon removes the records of an attempt once its end is durable in the stor
 Start and exit records are replaced atomically, so that a reader sees them whole or not at all. What they mean to the
 next daemon:
 
-    .log   .start  .exit   fate of the attempt
+    .log   .start  .exit   state of the attempt
     ----   ------  -----   ------------------------------------------------------------------------------------------
-    no     no      no      not spawned; whoever creates the log file now decides whether it ever is
+    no     no      no      not spawned; the process that creates the log file decides whether it ever is
     0400   no      no      claimed by a daemon: not spawned, and never will be
     0600   no      no      a keeper is about to spawn it (wait while any is alive), or was killed doing so
-    yes    yes     no      running while its process is alive; otherwise its keeper was killed: fate unknown
+    yes    yes     no      running while its process is alive; otherwise its keeper was killed: end unknown
     any    any     yes     ended, with this status
 
 
@@ -80,7 +80,7 @@ Races, and how they are closed
 the keeper has yet to read. So the first act of both is the same: create the log file with O_EXCL. Only one can. If the
 daemon wins, the keeper finds the file and spawns nothing (and writes no exit record, as the attempt is not its own);
 the run is started again. If the keeper wins, the daemon finds a record, or waits for one while a keeper lives. After a
-reboot the file system may have lost either file, so the rule holds only within one boot; otherwise the fate is unknown.
+reboot the file system may have lost either file, so the rule holds only within one boot; otherwise the end is unknown.
 
 *A quiet job ends just as the next daemon looks.* Its log file is removed, so the daemon could claim an attempt that is
 over. The exit record is written first, so the daemon looks for records before its claim and after it.

@@ -23,7 +23,7 @@ class TreeContainer(Protocol):
     path: str
     """Its name, by which another process finds it."""
     enforced: set[str]
-    """The limits that the kernel enforces, so that nobody has to look."""
+    """The limits that the kernel enforces, so that they need no watching."""
 
     def pids(self) -> list[int]:
         """Return the pids of its processes."""

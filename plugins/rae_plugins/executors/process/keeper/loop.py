@@ -200,7 +200,7 @@ class Keeper:
             job.output.close()
             self.exit_records.write(record_path(job.path, "exit"), record)
             if not job.output.written_bytes:
-                # After the record: without either, the attempt would seem never to have begun.
+                # After the record: without either, the attempt would seem never to have started.
                 os.unlink(job.path)
         except OSError:
             pass  # the daemon gets the report in any case

@@ -85,7 +85,7 @@ def open_streams(request: Mapping[str, Any]) -> Iterator[Streams]:
 @contextmanager
 def _open_output(path: str) -> Iterator[tuple[int, int, int]]:
     """Open a fresh output file and a pipe. The writing end is closed in any case, the others only after an error."""
-    # Nobody else's file: the name must be fresh, and links are not followed.
+    # Not the file of another user: the name must be fresh, and links are not followed.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | FILE_FLAGS
     try:
         output = os.open(path, flags, 0o600)

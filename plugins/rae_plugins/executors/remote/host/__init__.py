@@ -12,8 +12,8 @@ The run directory
     about.json   the boot in which it was made, the limit of the output, the run; durable before anything is spawned
     alive        locked (flock) by the keeper while it lives; the kernel lets go of it whatever ends the keeper
     control      a named pipe, by which any agent asks the keeper to end the attempt
-    out.log      created with O_EXCL by whoever decides about the attempt: with mode 0600 by a keeper, which then spawns
-                 the job, with 0400 by an agent that finds nothing begun: then it never starts
+    out.log      created with O_EXCL by the process that decides about the attempt: with mode 0600 by a keeper, which
+                 then spawns the job; with 0400 by an agent that finds nothing started: then it never starts
     out.start, out.exit, out.index   records of the process executor's keeper (see its package)
     done         the daemon has the result; the output is removed at once, the rest after some days
 
@@ -30,6 +30,6 @@ What a connection can find
     there       gone        no          0400       never starts
     there       gone        no          0600       what is left of it is ended, then it is lost
 
-Nobody concludes anything from a line that is cut. `mkdir` and `open(O_EXCL)` decide races between two agents, of which
+A lost connection proves nothing about an attempt. `mkdir` and `open(O_EXCL)` decide races between two agents, of which
 one may talk to a daemon that is long gone.
 """

@@ -33,9 +33,9 @@ class RunDirectory:
         self.alive = os.path.join(self.path, "alive")
 
     def create(self, about: Mapping[str, Any], *, is_durable: bool = True) -> bool:
-        """Create it. Return False if it exists: then its attempt is somebody's. Errors: OSError.
+        """Create it. Return False if it exists: then the attempt has an owner already. Errors: OSError.
 
-        It needn't be durable where the daemon has noted first, durably, in which boot of which machine it may begin.
+        It needn't be durable if the daemon has recorded durably in which boot of which machine the attempt may start.
         """
         try:
             os.mkdir(self.path, 0o700)
@@ -87,7 +87,7 @@ class RunDirectory:
         return False
 
     def claim(self) -> bool:
-        """Return whether the attempt has not begun; from then on it can't."""
+        """Return whether the attempt has not started; from then on it can't."""
         try:
             os.close(os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, CLAIM_MODE))
         except OSError:
@@ -114,7 +114,7 @@ class RunDirectory:
             return "ended"
         boot, now = self.about().get("boot"), procfs.read_boot_id()
         if boot != now:
-            # Nothing survives a boot; whether it had begun is not known, because files may be missing.
+            # No process survives a reboot; whether it had started is unknown, because files may be missing.
             return "lost"
         if self.claim():
             return "never"

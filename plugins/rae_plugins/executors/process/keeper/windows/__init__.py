@@ -39,7 +39,7 @@ There is no SIGTERM. A console program can be sent Ctrl-Break, by a process that
 each main process leads a process group of its own (CREATE_NEW_PROCESS_GROUP), which gets it alone. So the keeper has a
 console without a window (CREATE_NO_WINDOW), which its jobs share; with DETACHED_PROCESS it would have none, and could
 only kill. The console is not that of the daemon, so that closing the terminal ends neither keeper nor jobs. Programs
-without a console (GUI programs, and what was started with a console of its own) don't hear it, and are ended after
+without a console (GUI programs, and what was started with a console of its own) don't get it, and are ended after
 `kill_after`.
 
 

@@ -133,7 +133,7 @@ class WindowsControl:
         return job.container
 
     def _send_break(self, pid: int) -> None:
-        # A GUI program has no console to hear it on; it is ended after the grace.
+        # A GUI program has no console that delivers it; it is ended after the grace period.
         with suppress(OSError):
             self._kernel.call("GenerateConsoleCtrlEvent", CTRL_BREAK_EVENT, pid)
 

@@ -1,4 +1,4 @@
-"""Limits of a job object that somebody has to look at: what the kernel has refused, and the CPU time of all modes."""
+"""Limits of a job object that need polling: what the kernel has refused, and the CPU time of all modes."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,8 +1,8 @@
 """Send Ctrl-Break to the process group of a pid: `python -I -S send_break.py PID`.
 
-A console is shared with nobody but those who are attached to it, and a process has one at most. A daemon that has
-adopted a job shares neither the job's console nor may it leave its own. So this short-lived process, which has none,
-attaches itself to the job's.
+Ctrl-Break reaches only processes that are attached to the same console, and a process has one at most. A daemon that
+has adopted a job is not attached to the job's console and may not detach from its own. So this short-lived process,
+which has none, attaches itself to the job's.
 """
 
 import ctypes
