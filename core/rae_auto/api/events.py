@@ -72,7 +72,7 @@ class Events(Protocol):
     """The recorded events, durable and bounded, kept on this machine alone."""
 
     def follow(self, names: Sequence[str], after: StreamPosition | None) -> AsyncIterator[Sequence[Event]]:
-        """Events of these names (`*` stands for any text): those recorded after a place, oldest first, then each as
+        """Yield events of these names (`*` stands for any text): those after a position, oldest first, then each as
         it comes, in batches. None: only what comes from now on."""
         ...
 

@@ -1,4 +1,4 @@
-"""The contract of guards: they say whether a job may start now. Two shapes: computed from the time, or read."""
+"""The contract of guards, which decide whether a job may start now: computed from the time, or read."""
 
 from abc import abstractmethod
 from datetime import datetime

@@ -11,7 +11,7 @@ from attrs import frozen
 from rae_auto.api.plugin import Plugin
 
 _LOWEST_LEVELS = ((50, 2), (40, 3), (30, 4), (25, 5), (20, 6))
-"""The lowest level of loguru that has a priority of syslog; anything below these is for debugging, 7."""
+"""The syslog priority of each level of loguru, by the lowest level that has it; below them it is 7 (debug)."""
 
 
 @frozen(kw_only=True)
@@ -39,7 +39,7 @@ class LogLine:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "LogLine":
-        """Return what a record of loguru says."""
+        """Return the line of a record of loguru."""
         extra = record["extra"]
         job, run, state = (str(extra.get(name) or "") for name in ("job", "run", "state"))
         return cls(

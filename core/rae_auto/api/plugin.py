@@ -54,7 +54,7 @@ class Plugin(ABC):
 
     @classmethod
     def available(cls) -> str | None:
-        """Why the plugin can't serve on this machine, in one line, or None if it can. Quick, without side effects."""
+        """Return why the plugin can't work on this machine, in one line, or None if it can. Quick, no side effects."""
         return None
 
     @classmethod
@@ -80,8 +80,8 @@ class Plugin(ABC):
     def warnings(self) -> tuple[str, ...]:
         """Return warnings about the options on this machine, which `rae-auto check` shows; one line each.
 
-        A program that isn't installed or a folder that doesn't exist is a doubt and not an error, because it may be
-        there later. Quick, and without side effects; nothing is run, and no network is asked.
+        A program that isn't installed or a folder that doesn't exist is a warning and not an error, because it may
+        exist later. Quick, and without side effects: don't run programs or use the network.
         """
         return ()
 

@@ -98,7 +98,7 @@ class SharedStore(Store):
 
         `report` is called in this thread with the reason for the wait, whenever it changes. A server that can't be
         reached is waited for as well. Errors: StoreLocked (another daemon has the directory), StoreError for what
-        time doesn't heal, or after `interrupt`.
+        errors that are not temporary, or after `interrupt`.
         """
 
     @abstractmethod
@@ -117,7 +117,7 @@ class SharedStore(Store):
         """
 
     def is_temporary(self, error: StoreError) -> bool:
-        """Return whether an error of this store passes by itself, as that of a server which starts again does.
+        """Return whether an error of this store is temporary, such as that of a server that is restarting.
 
         A daemon whose start ends with such an error starts again, and waits in `stand_by`.
         """

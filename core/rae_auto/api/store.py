@@ -19,7 +19,7 @@ Document = Mapping[str, Any]
 
 @frozen
 class CorruptDocument:
-    """In the place of a document that isn't what was written: why, and what is there instead."""
+    """Stands in for a document that isn't what was written: the reason, and what is there instead."""
 
     problem: str
     text: str
@@ -160,7 +160,7 @@ class RetentionRule:
     newest: int
 
     def expired(self, entries: Iterable[L]) -> list[L]:
-        """Return the entries, given in the order of `Store.query`, that the rule lets go."""
+        """Return the entries that the rule doesn't retain; `entries` are in the order of `Store.query`."""
         kept: Counter[str] = Counter()
         found = []
         for entry in entries:
@@ -178,11 +178,11 @@ class StoreReader(ABC):
 
     @abstractmethod
     def load(self, kind: str) -> Iterable[tuple[str, Document | CorruptDocument]]:
-        """All documents of a kind, by key. One that is damaged doesn't keep the others from being read."""
+        """Return all documents of a kind, by key. A damaged one doesn't prevent reading the others."""
 
     @abstractmethod
     def query(self, log: str, query: LogQuery) -> list[Document]:
-        """Entries of a log, newest first by `at` or by their end, and the later appended first among equals."""
+        """Return entries of a log, newest first by `at` or by their end; among equals the later appended first."""
 
     def session(self) -> AbstractContextManager[None]:
         """Return a context for several reads in one thread, which may share what each of them needs."""
@@ -241,12 +241,12 @@ class Store(Plugin, StoreReader):
 
     @property
     def setback(self) -> Setback | None:
-        """The commits that were lost when the store was opened last, until the next commit; None if there are none."""
+        """Return the commits that were lost when the store was last opened; None if none, or after the next commit."""
         return None
 
     @property
     def skipped_entries(self) -> int:
-        """The number of damaged entries that `query` and `dump` met since the store was opened, and passed over."""
+        """Return the number of damaged entries that `query` and `dump` have skipped since the store was opened."""
         return 0
 
     def newest_copy_at(self) -> datetime | None:
@@ -271,20 +271,20 @@ class Store(Plugin, StoreReader):
 
     @abstractmethod
     def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:
-        """Remove a part of what need not stay, so small that the caller's other commits don't wait for long.
+        """Remove a part of the entries that no rule retains, small enough not to delay other commits noticeably.
 
         Returns the keys of the removed entries, none when there is nothing left to remove. Durable like a commit.
         """
 
     @abstractmethod
     def dump(self) -> Iterator[Change]:
-        """Everything, as the Put and Append changes that would make it, entries of a log in the order of appending.
+        """Return everything as the Put and Append changes that would make it, log entries in the order of appending.
 
         As of the call, whatever is committed or pruned meanwhile; it may be iterated in another thread.
         """
 
     def scrub(self) -> None:
-        """Leave nothing of what was pruned in files of the store, its own copies included: it was private.
+        """Leave no traces of pruned entries in the store's files, its own copies included: they were private.
 
         Asked once after a person had something deleted, and may take as long as a copy does. A store that leaves
         nothing anyway needs no such method. Errors: StoreError.
@@ -293,4 +293,4 @@ class Store(Plugin, StoreReader):
 
     @abstractmethod
     def close(self) -> None:
-        """Leave nothing half done and let the lock go. A second call does nothing."""
+        """Complete what is in progress and release the lock. A second call does nothing."""

@@ -79,8 +79,8 @@ class Emit(Protocol):
     ) -> Awaitable[EmitResult]:
         """Emit an occurrence. `key` identifies it, so that it is decided once however often it is emitted.
 
-        `feedback_key` names what the job itself may have caused, such as a path. What comes again and again on the
-        heels of its own run is refused with `FeedbackLoop`, and the source offers it again later.
+        `feedback_key` names what the job itself may have caused, such as a path. Occurrences that repeatedly follow
+        directly after the job's own run are refused with `FeedbackLoop`, and the source offers them again later.
         """
         ...
 
@@ -93,7 +93,7 @@ class Timer(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Return after so long, not counting the time that the machine sleeps."""
+        """Return after this time, not counting the time that the machine sleeps."""
         ...
 
     async def sleep_until(self, instant: datetime) -> None:
@@ -149,7 +149,7 @@ class SourceTrigger(Plugin):
     """A trigger that watches something and emits what happens."""
 
     delay: timedelta = timedelta(0)
-    """Each start comes so much later than its event. The engine waits, over restarts too; `emit` returns at once."""
+    """The time from an event to its start. The engine waits for it, over restarts too; `emit` returns at once."""
 
     @abstractmethod
     async def watch(self, context: TriggerContext) -> None:

@@ -1,4 +1,4 @@
-"""Advice on the jobs of a configuration: what speaks against their running as meant, without running anything."""
+"""Advice on the jobs of a configuration: what is likely to go wrong with them, without running anything."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,12 +48,12 @@ class JobAdvisor:
         words = list(find_shell_words(job.job))
         yield from words
         yield from find_bad_references(job.job, self.environment)
-        # What a shell would have to expand can't be found as it stands, so that is the same doubt again.
+        # A path that a shell would have to expand can't be found; that has a warning already.
         known = {problem.key[0] for problem in words if problem.key[1:] in ((), (0,))}
         for problem in self._find_executor_warnings(job.job, job.timezone):
             if problem.key[0] not in known:
                 yield problem
-        # Of a schedule that fails, `prepare_jobs` tells.
+        # A schedule that fails is reported by `prepare_jobs`.
         if not self._has_broken_schedule(job):
             yield from self._find_ended_schedules(job.triggers)
             yield from find_long_gap(job, self.now)
@@ -76,14 +76,14 @@ class JobAdvisor:
                     yield Problem(("jobs", job.job.id, *key), what)
 
     def prepare_jobs(self, jobs: Sequence[CheckedJob]) -> tuple[Iterable[Problem], Iterable[Problem]]:
-        """Get ready what jobs need for their runs; return errors and warnings, with keys in the file."""
+        """Prepare what jobs need for their runs; return errors and warnings, with keys in the file."""
         missing = [*self.find_missing_files(jobs), *self.find_broken_plugins(jobs)]
         waiting = []
         for one in jobs if self.prepares else ():
             executor = self._make_executor(one.job, one.timezone)
             if executor is None or not needs_preparation(executor, one.job):
                 continue
-            # What keeps the job from starting would keep it from being prepared, and has been said.
+            # An obstacle to the start is also one to the preparation, and has been reported.
             if not any(self._find_executor_warnings(one.job, one.timezone)):
                 waiting.append((one.job, executor))
         errors, warnings = prepare_all(waiting, self.environment)
@@ -94,7 +94,7 @@ class JobAdvisor:
         return [problem for one in jobs if (problem := find_env_file_problem(one.job)) is not None]
 
     def find_faults(self, plugin: Plugin) -> Iterable[str]:
-        """Return what fails when a daemon uses a plugin of the top level first, a line each."""
+        """Return what will fail at the first use of a top-level plugin by a daemon, a line each."""
         if not self.prepares:
             return ()
         kinds = (kind for kind, contracts in CONTRACTS.items() if isinstance(plugin, contracts))
@@ -130,7 +130,7 @@ class JobAdvisor:
         return any(ask_schedule(schedule, self.now)[1] for schedule in schedules)
 
     def _find_broken_triggers(self, job: CheckedJob) -> Iterator[Problem]:
-        """Yield a problem for each trigger that fails when a daemon uses it first."""
+        """Yield a problem for each trigger that fails at its first use by a daemon."""
         for key, trigger in job.triggers.items():
             yield from (Problem(key, f"starts nothing: {fault}") for fault in self._try(Kind.TRIGGER, trigger))
 
@@ -144,7 +144,7 @@ class JobAdvisor:
                 yield Problem(("guards", index), f"keeps the job from starting: {fault}")
 
     def _try(self, kind: Kind, plugin: Plugin) -> Sequence[str]:
-        """Return what fails when a daemon uses a plugin first; asked once for all jobs with the same options."""
+        """Return what fails at the first use of a plugin by a daemon; computed once for jobs with equal options."""
         key = (kind, plugin.type, repr_of(plugin))
         if key not in self._tried:
             provenance = getattr(self.plugins, "provenance", None)
@@ -180,7 +180,7 @@ def _find_upstream_jobs(trigger: Plugin) -> Sequence[str]:
 
 
 def _is_over(trigger: ScheduleTrigger, now: datetime) -> bool:
-    """Return whether a schedule had its times, and has no more; one that never had any is meant so."""
+    """Return whether a schedule has ended; one that never had an instant is intended."""
     try:
         if call_within_limit(trigger.next_after, now) is not None:
             return False

@@ -1,4 +1,4 @@
-"""The check of a configuration file: its errors, and what is doubtful about it on this machine."""
+"""The check of a configuration file: its errors, and warnings about it on this machine."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from rae_auto.runtime.time.clock import SystemClock
 def check_file(path: Path, plugins: PluginSource, *, prepares: bool = True) -> Report:
     """Return the errors and warnings of a file; runs nothing, imports no code of users but plugins, raises nothing.
 
-    With `prepares` it gets ready what jobs need for their runs, and uses plugins as a daemon does first; it tells what
-    fails there.
+    With `prepares` it prepares what jobs need for their runs and uses plugins as a daemon does first, and reports what
+    fails.
     """
     advisor = JobAdvisor(plugins, path.absolute().parent, SystemClock().now().wall, prepares=prepares)
     report = check(path, plugins, advisor)

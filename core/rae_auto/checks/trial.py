@@ -1,4 +1,4 @@
-"""Plugins as a daemon uses them first: what fails there is an error of `check`.
+"""The first use of plugins by a daemon, tried out: what fails there is an error of `check`.
 
 Each call has a time limit and a thread of its own. A loop in Python is interrupted there; what blocks in C or in the
 system is left behind in its thread, so that Ctrl-C ends the command at any time.
@@ -28,7 +28,7 @@ EXTRA_SECONDS = 2.0
 
 
 def find_faults(kind: Kind, plugin: Plugin, now: datetime, origin: str = "") -> Iterator[str]:
-    """Yield what fails when a daemon uses a plugin first, each a line with its place and a hint for its author.
+    """Yield what fails at the first use of a plugin by a daemon, each a line with its place and a hint for its author.
 
     `origin` is the plugin's distribution and version.
     """
@@ -41,7 +41,7 @@ def find_faults(kind: Kind, plugin: Plugin, now: datetime, origin: str = "") -> 
 
 
 def _first_calls(plugin: Plugin, now: datetime) -> Iterator[tuple[str, Callable[[], str | None]]]:
-    """Yield what a daemon calls, by name; each returns a problem with the answer, or None."""
+    """Yield the first calls of a daemon, by name; each returns a problem with the answer, or None."""
     yield "repr", lambda: _check_type(repr(plugin), str)
     yield "hash", lambda: _check_equality(plugin)
     if isinstance(plugin, ScheduleTrigger):
@@ -62,7 +62,7 @@ def _first_calls(plugin: Plugin, now: datetime) -> Iterator[tuple[str, Callable[
 
 
 def _call_apart(name: str, call: Callable[[], str | None]) -> str | None:
-    """Call in a thread, and return the problem: of the answer, what was raised, or that nothing came."""
+    """Call in a thread, and return the problem: with the answer, the error, or that there was no answer."""
     problems: list[str | None] = []
 
     def work() -> None:
@@ -80,7 +80,7 @@ def _call_apart(name: str, call: Callable[[], str | None]) -> str | None:
 
 
 def _discard(_: object) -> None:
-    """Return nothing: that there is an answer is enough."""
+    """Accept any answer."""
 
 
 def _check_type(found: object, expected: type) -> str | None:

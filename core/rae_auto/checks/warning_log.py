@@ -40,7 +40,7 @@ class WarningLog:
         self._turn = asyncio.Lock()
 
     async def update(self, jobs: int) -> None:
-        """Check the configuration, which has so many jobs, and log the warnings that are new."""
+        """Check the configuration with this number of jobs, and log the new warnings."""
         async with self._turn:
             try:
                 lines = await (self._check_in_thread() if jobs <= MAX_JOBS_IN_THREAD else self._check_in_process())

@@ -107,7 +107,7 @@ def _with_instants(arguments: dict[str, Any], where: ZoneInfo) -> dict[str, Any]
     from rae_auto.cli import options  # lazy: start-up
 
     times = {name: options.read_time(f"--{name}", text, where) for name, text in given.items()}
-    # Which of several instants is meant depends on the records, as far as a question is about one time.
+    # If a question is about one time, the records decide which of several instants is meant.
     exact = {name: time.instants[0].isoformat() for name, time in times.items() if name != "at" or not time.remark}
     return {**arguments, **exact}
 
@@ -118,6 +118,6 @@ def zone_of(client: Client) -> ZoneInfo:
 
 
 def print_notices(project: "Project") -> None:
-    """Print what an offline command found out about the file and the store to the standard error, each once."""
+    """Print to standard error what an offline command found out about the file and the store, each once."""
     for notice in project.notices:
         print_once(escape_line(notice))

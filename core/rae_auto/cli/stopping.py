@@ -1,4 +1,4 @@
-"""The wait of `rae-auto stop`: what it waits for, and what became of that."""
+"""The wait of `rae-auto stop`: what it waits for, and how that ended."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

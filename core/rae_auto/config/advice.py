@@ -29,11 +29,11 @@ class Advisor(Protocol):
         ...
 
     def find_faults(self, plugin: Plugin) -> Iterable[str]:
-        """Return what fails when a daemon uses a plugin of the top level first, a line each."""
+        """Return what will fail at the first use of a top-level plugin by a daemon, a line each."""
         ...
 
     def prepare_jobs(self, jobs: Sequence[CheckedJob]) -> tuple[Iterable[Problem], Iterable[Problem]]:
-        """Get ready what jobs need for their runs; return errors and warnings, with keys in the file."""
+        """Prepare what jobs need for their runs; return errors and warnings, with keys in the file."""
         ...
 
     def advise_on_all(self, jobs: Sequence[CheckedJob]) -> Iterable[Problem]:

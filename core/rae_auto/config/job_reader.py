@@ -91,7 +91,7 @@ NO_JOBS = Problem(("jobs",), "there are no jobs; add a table [jobs.NAME]")
 
 @frozen
 class Relations:
-    """The jobs of a configuration as far as they name each other: all `names`, what each needs, and what it follows."""
+    """The relations between the jobs of a configuration: all `names`, what each needs, and what it follows."""
 
     names: set[str] = field(factory=set)
     needs: dict[str, Sequence[str]] = field(factory=dict)
@@ -129,7 +129,7 @@ class JobReader:
     """Shared by the readers of all files of a configuration."""
 
     def read(self, tables: dict[str, Any], defaults: dict[str, Any]) -> tuple[Job, ...]:
-        """Return the valid jobs of a single file; what is wrong with the others is among the findings."""
+        """Return the valid jobs of a single file; problems of the others go to the findings."""
         self.relations.names.update(tables)
         jobs = self.read_each(tables, defaults, defaults)
         if not tables:
@@ -140,7 +140,7 @@ class JobReader:
     def read_each(
         self, tables: dict[str, Any], own_defaults: dict[str, Any], defaults: dict[str, Any]
     ) -> tuple[Job, ...]:
-        """Return the valid jobs of one of several files; what they are together is for `relations` to say.
+        """Return the valid jobs of one of several files; problems between files are found by `relations`.
 
         `own_defaults` are those of the file, `defaults` those that its jobs inherit.
         """
@@ -282,7 +282,7 @@ class JobReader:
 
 
 def _has_bad_basis(own: ProblemCollector) -> bool:
-    """Return whether a wrong value is missing in the job without which advice on the others would be wrong."""
+    """Return whether an invalid value was dropped without which advice on the others would be wrong."""
     return any(problem.key[:1] in (("cwd",), ("env",), ("pass_env",), ("executor",)) for problem in own.problems)
 
 

@@ -29,7 +29,7 @@ from rae_auto.toolkit.threads.time_limit import call_within_limit
 P = TypeVar("P")
 
 _FROM_OPTIONS = "answer from the options alone"
-"""The hint for what a plugin says of itself."""
+"""The hint for warnings that a plugin returns about itself."""
 
 MAX_SHIFTED_STARTS = 7 * 24
 """Number of starts in a week up to which a schedule can be shifted: one an hour."""

@@ -1,4 +1,4 @@
-"""JSON Schemas (draft-07) written from attrs classes: types, defaults, help and what validators say.
+"""JSON Schemas (draft-07) from attrs classes: types, defaults, help and constraints of validators.
 
 https://json-schema.org/draft-07/json-schema-validation
 """

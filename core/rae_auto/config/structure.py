@@ -70,7 +70,7 @@ def structure_valid_part(value: Mapping[str, Any], cls: type[T], findings: Probl
 
 
 def _without(table: Mapping[str, Any], key: Key) -> dict[str, Any]:
-    """Return a table without the value at a key, or without the innermost table or list around one that isn.t there."""
+    """Return a table without the value at a key, or without the innermost table or list around a missing one."""
     name, inner = str(key[0]), table.get(str(key[0]))
     if len(key) > 1 and isinstance(inner, dict) and key[1] in inner:
         return {**table, name: _without(inner, key[1:])}

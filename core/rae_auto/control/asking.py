@@ -1,4 +1,4 @@
-"""Questions to the daemon, asked without blocking: alone, or those of a moment together over one connection."""
+"""Requests to the daemon from an event loop: single ones, or concurrent ones over one connection."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from rae_auto.control.transports.choice import control_transport
 from rae_auto.errors import DaemonUnreachable
 
 MAX_ANSWER_BYTES = 1 << 30
-"""The longest answer that is read: a hundred thousand runs, and much to spare."""
+"""The longest answer that is read, in bytes: more than a hundred thousand runs need."""
 
 
 @contextlib.asynccontextmanager
@@ -45,7 +45,7 @@ async def ask(directory: Path, command: str, **arguments: Any) -> Any:
 
 @define(eq=False)
 class QuestionBatch:
-    """Asks a daemon; what tasks ask at the same time goes over one connection, in the order in which it was asked.
+    """Sends the requests of concurrent tasks over one connection, in the order in which they were made.
 
     status, runs = await gather(batch.ask("status"), batch.ask("stored_runs", limit=10))
 
@@ -62,7 +62,7 @@ class QuestionBatch:
         request, answer = _encode(command, arguments), loop.create_future()
         self._waiting.append((request, answer))
         if len(self._waiting) == 1:
-            # A turn later than at once, for questions of tasks that tasks of this turn begin.
+            # A turn later, to include the requests of tasks that are created in this turn.
             loop.call_soon(loop.call_soon, self._send)
         return await answer
 
@@ -89,7 +89,7 @@ class QuestionBatch:
 
 
 def _settle(answer: "asyncio.Future[Any]", line: bytes) -> None:
-    """Pass a line on to who asked, unless that task has been cancelled meanwhile."""
+    """Hand an answer to the task that waits for it, unless it has been cancelled meanwhile."""
     if answer.done():
         return
     try:

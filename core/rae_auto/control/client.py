@@ -12,7 +12,7 @@ from rae_auto.paths import find_config, state_directory
 from rae_auto.platforms.file_rights import file_rights
 
 ANSWER_TIMEOUT_SECONDS = 30.0
-"""The time to wait for an answer that takes the daemon no time to prepare."""
+"""The time to wait for an answer that the daemon can give at once."""
 
 
 class Client:
@@ -21,7 +21,7 @@ class Client:
     def __init__(self, directory: Path | None = None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) -> None:
         """Connect. An answer may take `timeout` seconds; None waits without a limit. Errors: DaemonUnreachable."""
         self.timezone: str | None = None
-        """The configured time zone of the daemon, once it is known; a daemon that is just starting can't say yet."""
+        """The configured time zone of the daemon; None until it is known, as while the daemon starts."""
         directory = directory or state_directory(find_config())
         transport = control_transport()
         try:
@@ -71,7 +71,7 @@ class Client:
             raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
 
     def receive(self, limit_seconds: float | None) -> Any:
-        """Return the answer to what was sent; None if there is none within so many seconds. Errors as `call`."""
+        """Return the answer to the request that was sent; None if it takes longer than this. Errors: as for `call`."""
         self._socket.settimeout(limit_seconds)
         while not self._received.endswith(b"\n"):
             try:
@@ -87,14 +87,14 @@ class Client:
         return decode_answer(line)
 
     def subscribe(self) -> None:
-        """Ask for the event stream, of which `wait_for_event` reports. The connection serves for nothing else then."""
+        """Subscribe to the event stream, for `wait_for_event`. The connection can't be used for requests after that."""
         self.call("events")
 
     def wait_for_event(self, limit_seconds: float | None) -> bool | None:
-        """Return whether something happened within so many seconds; None if the daemon has ended."""
+        """Return whether an event arrived within this many seconds; None if the daemon has ended."""
         self._socket.settimeout(limit_seconds)
         try:
-            # What was said doesn't matter, and all that has come by now counts as one event.
+            # The content doesn't matter, and everything that has arrived by now counts as one event.
             return True if self._socket.recv(1 << 16) else None
         except TimeoutError:
             return False

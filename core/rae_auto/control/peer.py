@@ -6,7 +6,7 @@ import struct
 from contextvars import ContextVar
 
 peer_pid: ContextVar[int | None] = ContextVar("peer_pid", default=None)
-"""The process whose request is being answered; None where the system doesn't tell, or for a call in the process."""
+"""The process whose request is being answered; None if the system doesn't report it, or for a call in the process."""
 
 _MACOS_LOCAL_LEVEL, _MACOS_PEER_CREDENTIALS, _MACOS_PEER_PID = 0, 1, 2
 
@@ -21,7 +21,7 @@ def is_trusted_peer(connection: socket.socket) -> bool:
 
 
 def read_peer_pid(connection: socket.socket) -> int | None:
-    """Return the process that has connected; None where the system doesn't tell."""
+    """Return the pid of the process that has connected; None if the system doesn't report it."""
     if hasattr(socket, "SO_PEERCRED"):
         return _read_credentials(connection)[0] or None
     try:

@@ -32,7 +32,7 @@ from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.sync_scheduler import SyncScheduler
 
 MAX_CALLS = 16
-"""Calls of one scheduler that are under way at once, which leaves half of the daemon's places to others."""
+"""Number of concurrent calls of one scheduler, which leaves half of the daemon's places to other clients."""
 
 
 def connect(directory: Path | str | None = None) -> "Connection":
@@ -50,7 +50,7 @@ class Connection:
     """A daemon to connect to: for `async with`, for `with`, or by `sync()` for a REPL."""
 
     def __getattr__(self, name: str) -> Any:
-        """Say what is missing if the methods of a scheduler are called on this itself."""
+        """Explain what is missing if a scheduler's methods are called on this itself. Raises SchedulerClosed."""
         if not name.startswith("_") and hasattr(SyncScheduler, name):
             raise SchedulerClosed(
                 "the connection isn't open; use it as 'with rae_auto.connect() as scheduler:' or 'async with …', "
@@ -265,7 +265,7 @@ class RemoteScheduler:
 
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[AsyncIterator[Mapping[str, Any]]]:
-        """Give the events from now on: what is read inside the `with` is not older than they are."""
+        """Subscribe to events; anything read inside the `with` block is at least as new as the subscription."""
         async with open_connection(self._directory) as (reader, writer):
             writer.write(encode_request(Request("events", {}, 1)))
             decode_answer(await reader.readline())

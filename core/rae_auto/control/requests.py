@@ -65,7 +65,7 @@ def flag(arguments: Mapping[str, Any], name: str) -> bool:
 
 
 def request_way(arguments: Mapping[str, Any]) -> RequestWay:
-    """Return by which way a request comes, by the program's own word. Errors: BadRequest."""
+    """Return the way by which a request comes, as the program states it. Errors: BadRequest."""
     via = arguments.get("via", RequestWay.SOCKET)
     if via not in list(RequestWay):
         raise BadRequest(f'"via" must be one of {", ".join(RequestWay)}')
@@ -73,7 +73,7 @@ def request_way(arguments: Mapping[str, Any]) -> RequestWay:
 
 
 def client_name(arguments: Mapping[str, Any]) -> str:
-    """Return what a program calls itself; empty if it doesn't say. Errors: BadRequest."""
+    """Return the name that a program gives itself, "" if none. Errors: BadRequest."""
     name = arguments.get("client") or ""
     if not isinstance(name, str) or len(name) > MAX_CLIENT_CHARACTERS or not name.isprintable():
         raise BadRequest(f'"client" must be at most {MAX_CLIENT_CHARACTERS} printable characters')

@@ -60,7 +60,7 @@ Command = Callable[[Arguments], Awaitable[Any]]
 
 
 class StopFunction(Protocol):
-    """Begins to stop the daemon; `grace` is that of the settings if it is None."""
+    """Starts the stop of the daemon; `grace` is that of the settings if it is None."""
 
     async def __call__(self, grace: timedelta | None, *, leave_running: bool) -> None: ...
 
@@ -280,7 +280,7 @@ class Commands:
             and query.job is not None
             and not await self._scheduler.runtime.runs(LogQuery(job=query.job, limit=1))
         ):
-            # Without any runs the name may be misspelt; this raises JobNotFound.
+            # Without any runs the name may be misspelled; this raises JobNotFound.
             self._scheduler.runtime.engine.job(JobId(query.job))
         if flag(arguments, "documents"):
             return await _convert_all(documents.dump, runs)
@@ -326,7 +326,7 @@ class Commands:
         job = optional_text(arguments, "job")
         found = await self._scheduler.statistics(job, optional_instant(arguments, "since", self._zone))
         if job is not None and not found.runs:
-            # Without runs the name may be misspelt; this raises JobNotFound.
+            # Without runs the name may be misspelled; this raises JobNotFound.
             self._scheduler.runtime.engine.job(JobId(job))
         return found.record()
 
@@ -379,7 +379,7 @@ class Commands:
         return (await self._scheduler.backup(path, replace=replace)).record()
 
     async def prune(self, arguments: Arguments) -> Any:
-        """Remove what need not stay of the history, and what is older than so many seconds; returns how much."""
+        """Remove history beyond its bounds, and what is older than this many seconds; return how much."""
         seconds = optional_seconds(arguments, "older_than")
         return {"removed": await self._scheduler.runtime.prune(None if seconds is None else timedelta(seconds=seconds))}
 
@@ -395,7 +395,7 @@ class Commands:
         return {"waits_for": runtime.awaited_jobs(), "keeps": runtime.kept_jobs(), "grace_seconds": grace}
 
     async def wait_stopped(self, _: Arguments) -> Any:
-        """Wait until a stop that was requested is over; return how the runs ended that were active then."""
+        """Wait for the end of a requested stop; return the results of the runs that were active then."""
         runtime = self._scheduler.runtime
         await runtime.stopped.wait()
         ended = [{"run_id": run.id, "job": run.job, "state": run.state.value} for run in runtime.ended_while_stopping]
@@ -417,7 +417,7 @@ async def stop_as_requested(stop: StopFunction, arguments: Arguments) -> Any:
 
 
 def with_arguments(command: Command, *names: str) -> Command:
-    """Return the command with a check of argument names, so that a misspelt one doesn't count as absent."""
+    """Return the command with a check of argument names, so that a misspelled one is an error."""
 
     async def check_arguments(arguments: Arguments) -> Any:
         for given in arguments:

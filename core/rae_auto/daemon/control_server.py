@@ -5,8 +5,9 @@ How clients connect, and how they are known to be the owner's, is a matter of th
 `rae_auto.control.protocol`. No client can hold up the daemon: one that sends garbage, stalls in the middle of a line or
 doesn't read its answers is disconnected, and the number of clients and of unread bytes is limited.
 
-However many ask at once, each gets an answer: who comes while all places are taken waits for one, and takes that of a
-client that has been quiet for a while. Only where none is free for `MAX_WAIT_SECONDS` must the oldest client go.
+However many clients there are, each gets an answer: one that connects while all places are taken waits, and gets the
+place of a client that has been quiet for a while. If none is free for `MAX_WAIT_SECONDS`, the oldest client is
+disconnected.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ MAX_CLIENTS = 32
 """The number of clients that are served at once."""
 
 MAX_WAITING = 512
-"""The number of clients that may wait for a place; one that comes then is disconnected."""
+"""The number of clients that may wait for a place; further ones are disconnected."""
 
 QUIET_SECONDS = 1.0
 """The time without a request after which a client gives its place to one that waits."""
@@ -83,11 +84,11 @@ class ControlServer:
         """The answer to all but early commands while the daemon stands by; None when it doesn't."""
         self._clients: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._guests: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
-        """Connections that have yet to prove whose they are: however many come, no client is dropped for them."""
+        """Connections that have not authenticated yet; no client is disconnected in their favour."""
         self._waiting: dict[asyncio.StreamWriter, tuple[asyncio.Task[None], asyncio.Future[None]]] = {}
         """Clients without a place, the first come first."""
         self._quiet_since: dict[asyncio.StreamWriter, float] = {}
-        """When the clients that have asked nothing began to be quiet, by the clock of the loop."""
+        """Since when each idle client has been quiet, by the clock of the loop."""
         self._listeners: set[asyncio.StreamWriter] = set()
         self._listening: ControlListener | None = None
         self._server: asyncio.Server | None = None
@@ -245,7 +246,7 @@ class ControlServer:
         return True
 
     def _give_places(self) -> None:
-        """Serve those that have waited quietest, as far as there are places."""
+        """Serve waiting clients, the first come first, while there are places."""
         if self._waiting and len(self._clients) >= MAX_CLIENTS:
             self._drop_quiet()
         while self._waiting and len(self._clients) < MAX_CLIENTS:
@@ -269,7 +270,7 @@ class ControlServer:
             self._drop(oldest or next(iter(self._clients)))
 
     def _drop(self, client: asyncio.StreamWriter) -> None:
-        # Immediately, or a burst of new clients would all choose the same one.
+        # Immediately, or all clients of a burst would choose the same one.
         del self._clients[client]
         client.transport.abort()
 
@@ -323,7 +324,7 @@ class ControlServer:
         early = self._early_commands.get(name)
         if self.refusal is not None:
             if early is None:
-                # Who can reads the store instead.
+                # A client that can reads the store instead.
                 raise DaemonUnreachable(self.refusal)
             return early
         with contextlib.suppress(TimeoutError):

@@ -7,8 +7,8 @@ import signal
 class ControllingTerminal:
     """The controlling terminal of this process, as of its start.
 
-    SIGHUP asks for a reload, but it also comes when the terminal is closed. The kernel takes a closed terminal away
-    from all processes of its session before it sends the signal, so that the two can be told apart.
+    SIGHUP requests a reload, but it is also sent when the terminal is closed. The kernel takes a closed terminal away
+    from all processes of its session before it sends the signal, which distinguishes the two cases.
     """
 
     def __init__(self) -> None:

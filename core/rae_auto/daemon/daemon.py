@@ -229,7 +229,7 @@ class Daemon:
             await asyncio.sleep(seconds)
 
     def _note_config(self) -> None:
-        """Note whose state this is from now on, and remember whose it was."""
+        """Record the configuration that owns the state from now on, and remember the one before."""
         self._started_at = datetime.now(UTC)
         self._previous_config = last_config(self._scheduler.directory)
         try:
@@ -238,7 +238,7 @@ class Daemon:
             logger.warning("the state directory doesn't say which configuration it belongs to: {}", error)
 
     async def _report_inheritance(self) -> None:
-        """Log what comes from the state of another configuration."""
+        """Log what is inherited from the state of another configuration."""
         text = await describe_inheritance(self._scheduler.runtime, self._previous_config, self._path, self._started_at)
         if text is not None:
             logger.warning("{}", text)
@@ -439,7 +439,7 @@ class Daemon:
             logger.warning("{}", self._watch_problem)
 
     async def _reload_if_changed(self) -> None:
-        # One that can't be read in time is read again at the next change.
+        # A file that can't be read in time is read again at the next change.
         with contextlib.suppress(TimeoutError):
             if await call_within(MAX_READ_SECONDS, "reload", identify_files, self._path, self._include) != self._files:
                 await self._reload_quietly()

@@ -2,7 +2,7 @@
 
 A thread does both, because the event loop may be what hangs: a plugin that blocks it, a log without a reader. It reads
 signals as the platform has them, whatever the main thread is doing (`rae_auto.platforms.process_signals`), hands them
-to the event loop and sets the deadline. If the process is still there when the deadline is over, the thread ends it
+to the event loop and sets the deadline. If the process is still running at the deadline, the thread ends it
 without further ado: what is durable is so at every moment, and the next start recovers.
 
 A clean stop has a deadline too (`STOP_SECONDS` after the grace); that one is in the runtime (`runtime.shutdown`), gives
@@ -32,7 +32,7 @@ THREADS_SECONDS = 1.0
 """Time in which other threads may end once everything is closed."""
 
 SIGNALS_UNTIL_EXIT = 3
-"""The first signal begins to stop, the second ends the grace, and this one ends the process at once."""
+"""The first signal starts the stop, the second ends the grace, and this one ends the process at once."""
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -58,7 +58,7 @@ class ExitDeadline:
         threading.Thread(target=self._watch, name="exit-deadline", daemon=True).start()
 
     def set(self, grace_seconds: float) -> None:
-        """End the process so many seconds of grace from now, and the time of a clean stop; the earliest call counts."""
+        """End the process after this grace (seconds) and the time of a clean stop; the earliest deadline counts."""
         with self._lock:
             ends_at = time.monotonic() + grace_seconds + STOP_SECONDS + EXIT_MARGIN_SECONDS
             self._ends_at = ends_at if self._ends_at is None else min(self._ends_at, ends_at)

@@ -1,4 +1,4 @@
-"""The state directory between configurations: what a daemon inherits from another one, and who else uses it now."""
+"""A state directory that another configuration has used: what a daemon inherits, and whether it is still in use."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The daemon's own notes of when it was there: see `records.presence_log`."""
+"""The daemon's record of the times at which it was running: see `records.presence_log`."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from rae_auto.records.presence_log import find_changes, note_end, note_presence,
 from rae_auto.runtime.time.clock import Clock, SystemClock, find_machine_boot
 
 NOTE_PERIOD_SECONDS = 60.0
-"""Time from one note to the next: about so exactly is known since when a daemon that was killed is gone."""
+"""Time between two notes, which is how exactly the end of a killed daemon is known."""
 
 
 @contextlib.asynccontextmanager
@@ -21,7 +21,7 @@ async def note_while_running(
     period: float = NOTE_PERIOD_SECONDS,
     find_end: Callable[[], str] = lambda: "command",
 ) -> AsyncIterator[None]:
-    """Note that the daemon is there, from now until the end of the `with` block.
+    """Record that the daemon is running, from now until the end of the `with` block.
 
     `find_end` then returns what ends it, a "command" or a "signal".
     """

@@ -1,4 +1,4 @@
-"""The start of the daemon's process: a report if it takes long, and a start in its own place."""
+"""The start of the daemon's process: a report if it takes long, and a restart in the same process."""
 
 import contextlib
 import gc
@@ -27,7 +27,7 @@ def report_slow_reading(path: Path) -> Iterator[None]:
 
 
 def start_again(environment: Mapping[str, str], error: ClaimLost) -> None:
-    """Start the program again in this process, which stands by then. Raises the error where that can't be done.
+    """Start the program again in this process, to stand by. Raises the error if that can't be done.
 
     Nothing in memory is worth keeping, and whatever jobs run in threads of this process ends for sure: another daemon
     may be repeating it.

@@ -4,7 +4,7 @@
 whether that belongs to an active run. A program can say by which way it comes ("mcp", "python"), but it can't say that
 it isn't part of a run: neither a changed environment nor a session of its own hides that, and a request whose process
 has ended before the daemon looked is refused. Only a job that has another program of the machine act for it, such as
-systemd or ssh, isn't recognised.
+systemd or ssh, isn't recognized.
 """
 
 import asyncio

@@ -5,7 +5,7 @@ An interval timer of the kernel (`setitimer`) is armed when the loop returns fro
 stack of the main thread and writes one byte to a pipe. A handler may do no more: the interrupted code could hold the
 lock of the log. A thread that blocks on the pipe names the plugin and writes the log line.
 
-The timer goes on to expire each second. After `MAX_BLOCKED_SECONDS` the handler raises `LoopBlocked` in the plugin that
+The timer keeps expiring each second. After `MAX_BLOCKED_SECONDS` the handler raises `LoopBlocked` in the plugin that
 blocks, an endless loop or a system call that a signal interrupts: the call fails, as if the plugin had raised it, and
 the daemon goes on. It does so only where the plugin's own code, or what it calls outside of rae-auto, is what runs: the
 core must not be left half done. A loop in C stays; the process ends in time all the same (`exit_deadline`).
@@ -46,7 +46,7 @@ CodeLocation = tuple[str, str, int, str]
 
 @frozen
 class Stall:
-    """One time that the loop was blocked: the plugin (None if none is on the stack), and the line of code."""
+    """A blocked turn of the loop: the plugin (None if none is on the stack), and the line of code."""
 
     plugin: str | None
     location: str
@@ -64,7 +64,7 @@ class StallDetector:
         self._owner_of = owner_of
         self.stalls: deque[Stall] = deque(maxlen=MAX_STALLS)
         self.turns = TimeMeter()
-        """Turns of the loop, each from the return of `select` to the next call: by so much others are late."""
+        """Durations of the loop's turns, from the return of `select` to the next call: the delay that others suffer."""
         self._stacks: deque[Sequence[CodeLocation]] = deque(maxlen=MAX_STALLS)
         self._pipe: tuple[int, int] | None = None
         self._expiries = 0

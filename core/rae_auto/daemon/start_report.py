@@ -88,7 +88,7 @@ def _shell_path(path: Path, shell: Shell) -> str:
 
 
 def find_keys_of_next_start(running: Config, config: Config, has_moved: bool) -> list[str]:
-    """Return the keys whose new values take effect at the next start; `has_moved` tells of the state directory."""
+    """Return the keys whose new values take effect at the next start; `has_moved` is about the state directory."""
     changed = {
         "state": has_moved,
         "store": config.store != running.store,

@@ -18,7 +18,7 @@ STOP_MARGIN_SECONDS = 10
 
 
 class SystemdNotify:
-    """Tells the service manager about the daemon. Nothing here waits or raises."""
+    """Reports the daemon's state to the service manager. Nothing here waits or raises."""
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
         """Take the addresses out of an environment."""
@@ -31,15 +31,15 @@ class SystemdNotify:
         self._pinged_at = float("-inf")
 
     def report_ready(self, status: str) -> None:
-        """Say that requests are accepted: after the start, and after a reload whatever became of it."""
+        """Report that requests are accepted: after the start, and after a reload, successful or not."""
         self._send("READY=1", f"STATUS={status}")
 
     def report_reloading(self) -> None:
-        """Say that the configuration is being read again; `report_ready` must follow."""
+        """Report that the configuration is being read again; `report_ready` must follow."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reloading")
 
     def report_stopping(self, grace_seconds: float) -> None:
-        """Say that the daemon stops, and how long that may take: more than its unit says if the grace has changed."""
+        """Report that the daemon stops, and how long that may take; after a reload this may exceed the unit's limit."""
         limit = int((grace_seconds + STOP_MARGIN_SECONDS) * 1e6)
         self._send("STOPPING=1", f"EXTEND_TIMEOUT_USEC={limit}", "STATUS=stopping")
 

@@ -68,7 +68,7 @@ def explain_run(run: Run, view: JobView) -> Explanation:
 
 
 def explain_at(time: RequestedTime, view: JobView) -> Explanation:
-    """Return what became of the occurrence at about the time in question."""
+    """Return the outcome of the occurrence at about the time in question."""
     at = min(time.instants, key=lambda instant: _distance_to_records(instant, view))
     explanation = _explain_instant(at, view)
     remarks = (ExplanationFact("time", time.remark),) if time.remark else ()
@@ -76,7 +76,7 @@ def explain_at(time: RequestedTime, view: JobView) -> Explanation:
 
 
 def explain_now(view: JobView) -> Explanation:
-    """Return why the job is in its present state, or what became of its latest occurrence."""
+    """Return why the job is in its present state, or the outcome of its latest occurrence."""
     open_runs = [run for run in view.runs if not run.state.final]
     if open_runs:
         return explain_run(open_runs[-1], view)
@@ -263,7 +263,7 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
         return f"{ended}{returned}{cause}{f'; {note}' if note else ''}{taken}", run.cause
     code = f"exit code {run.exit_code}" if run.exit_code else None
     given = run.reason.describe(view.time) if run.reason else None
-    # The exit code of an attempt that was ended early says how it took that, not why it was ended.
+    # The exit code of an attempt that was ended early is its reaction, not the reason.
     details = [code, given] if run.state is RunState.FAILED else [given, code]
     return f"{ended}: {', '.join(filter(None, details)) or run.cause.text}", run.reason or run.cause
 

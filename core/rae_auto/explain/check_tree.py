@@ -96,7 +96,7 @@ _PASSED = {
 """The texts of checks that let a job run."""
 
 _BY_HAND = ("enabled", "paused", "skip", "catch_up")
-"""Checks that are not made for what is started by hand, or by an event, which waits instead."""
+"""Checks that are not made for runs by hand, or for events, which wait instead."""
 
 
 def check_run(run: Run, view: JobView) -> tuple[CheckNode, ...]:
@@ -335,7 +335,7 @@ def _attempt_nodes(run: Run, view: JobView) -> Iterator[CheckNode]:
 
 
 def _check_at(name: str, at: datetime, view: JobView, *, is_ahead: bool) -> CheckNode:
-    """Return what a check says of an instant without a record: as far as it can be computed, or is known now."""
+    """Return the result of a check for an instant without a record, as far as it can be computed, or is known now."""
     unknown = CheckNode(name, UNKNOWN, "nothing is on record of it" if not is_ahead else "it is checked when it is due")
     if name == "usable":
         return (

@@ -83,7 +83,7 @@ class JobSource(Protocol):
         ...
 
     def trigger_problems(self, plan: Plan) -> Mapping[str, str]:
-        """Return why triggers of a job don't work at present, by their ids: a clause that follows the name of each."""
+        """Return why triggers of a job don't work at present, by id: a clause that follows the trigger's name."""
         ...
 
     def preparation_problem(self, job: str) -> str | None:

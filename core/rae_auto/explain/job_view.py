@@ -55,7 +55,7 @@ class JobView:
     repeated: Sequence[SeenOccurrence] = ()
     """Occurrences that were reported more than once."""
     waiting: Mapping[str, Wait] = field(factory=dict)
-    """Why open runs wait, and why nothing is known of active ones, by their ids."""
+    """Why open runs wait, and why the state of active ones is unknown, by run id."""
     schedules: Mapping[str, Schedule] = field(factory=dict)
     unknown_starts: Mapping[str, str] = field(factory=dict)
     """Why the next instants of schedules are not known, by trigger id; those are not among `schedules`."""
@@ -98,7 +98,7 @@ class JobView:
         return schedule.inner if isinstance(schedule, SafeSchedule) else schedule
 
     def clock_note(self, trigger: str, instant: datetime) -> str | None:
-        """Return what a change of the clock has made of an instant of the trigger, if anything."""
+        """Return how a change of the clock has shifted an instant of the trigger; None if it hasn't."""
         schedule = self._schedule(trigger)
         if not isinstance(schedule, ScheduleTrigger):
             return None

@@ -1,4 +1,4 @@
-"""The starts of a job that are to come, with what its guards, a pause and skips by hand make of them."""
+"""The future starts of a job, as its guards, a pause and skips by hand change them."""
 
 import heapq
 from collections.abc import Iterator, Mapping
@@ -82,7 +82,7 @@ class _DueInstants:
         return first
 
     def drop_counted(self) -> None:
-        """Return no more of those that count from the last run."""
+        """Drop the instants that count from the last run."""
         self._first_counted, self._counted = None, iter(())
 
 

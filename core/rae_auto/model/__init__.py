@@ -1,1 +1,1 @@
-"""Frozen values: what the rest of rae-auto talks about. No clock, no I/O, no decisions."""
+"""Frozen values that the rest of rae-auto works with. No clock, no I/O, no decisions."""

@@ -14,7 +14,7 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Cause, Skip
 
 MANUAL = "manual"
-"""The trigger id of what a person or program asked for."""
+"""The trigger id of runs that a person or program requested."""
 
 
 @frozen

@@ -35,7 +35,7 @@ and the last time in which no daemon ran."""
 KINDS = (JOB, STATE, RUN, SEEN, NOTICE, DOWNTIME)
 
 DOWNTIME_KEY = "last"
-"""The key of the one downtime that is kept."""
+"""The key of the only downtime that is stored."""
 
 RUNS = "runs"
 DECISIONS = "decisions"

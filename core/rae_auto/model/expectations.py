@@ -1,6 +1,6 @@
 """Expectations of a job: how often it must succeed, how long a run may take, and the breaches of that.
 
-A breach changes nothing about the runs of a job; it is remembered, shown and told, once until it is over.
+A breach changes nothing about the runs of a job; it is stored, shown, and reported once until it is over.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.model.reasons.base import TimeFormat, time_text
 
 DEFAULT_GRACE_SHARE = 10
-"""The grace is one part in so many of `every` where none is given: enough for a day of 25 hours."""
+"""The default grace is `every` divided by this: enough for a day of 25 hours."""
 
 
 def _duration(value: object) -> timedelta | None:
@@ -89,7 +89,7 @@ class Expectation:
         return None if policy.limit is None else policy.limit + self.extended_by - now.elapsed_since(self.since)
 
     def extend(self, policy: ExpectPolicy, now: Moment) -> "Expectation":
-        """Return the expectation with the whole grace from now on, which it gets once: missed runs start only now."""
+        """Return the expectation with a whole grace from now on, once, because missed runs start only now."""
         left = self.time_left(policy, now)
         if left is None or left >= policy.grace_time or self.extended_by or self.overdue_at is not None:
             return self
@@ -100,7 +100,7 @@ class Expectation:
         return evolve(self, since=evolve(self.since, wall=self.since.wall + by))
 
     def move_to_boot(self, now: Moment) -> "Expectation":
-        """Return the expectation as the clocks of this boot show it; after another boot the wall clock is believed."""
+        """Return the expectation by the clocks of this boot; after a reboot the wall clock has to be trusted."""
         if self.since.boot and self.since.boot == now.boot:
             set_by = clock_step(self.since, now)
             return self.after_clock_set(set_by) if abs(set_by) > CLOCK_JUMP_THRESHOLD else self

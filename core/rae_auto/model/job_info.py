@@ -22,7 +22,7 @@ class JobActivity(StrEnum):
     PAUSED = "paused"
     DISABLED = "disabled"
     DONE = "done"
-    """Nothing but schedules starts it, and these are over: it will not start by itself again."""
+    """All triggers are schedules that have ended: the job will not start by itself again."""
     IDLE = "idle"
 
 

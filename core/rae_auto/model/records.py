@@ -49,7 +49,7 @@ def run_record(run: Run, time: TimeFormat = time_text) -> dict[str, Any]:
 
 
 def _given_record(run: Run) -> dict[str, Any] | None:
-    """Return what a run was given by hand, without the values of variables, which may be secrets; None for nothing."""
+    """Return the inputs given by hand, without the values of variables, which may be secrets; None without inputs."""
     event = run.event if run.trigger == MANUAL else None
     if not run.inputs and not event:
         return None
@@ -111,7 +111,7 @@ def undelivered_record(notice: OutboxNotice) -> dict[str, Any]:
 
 
 def requester_record(by: Requester | None) -> dict[str, Any] | None:
-    """Return the JSON of who asked for a job or a run; `run_id` is empty for a run that can't be told."""
+    """Return the JSON of the requester of a job or a run; `run_id` is empty for a run that can't be identified."""
     if by is None:
         return None
     return {

@@ -264,11 +264,11 @@ class Run:
 
     @property
     def waits_after_event(self) -> bool:
-        """Tell whether it has the delay of a trigger that reports events: time in which the machine sleeps is none."""
+        """Tell whether the run waits for a trigger's delay after an event, for which sleep doesn't count."""
         return isinstance(self.cause, Fired) and not self.attempt and self.not_before is not None
 
     def after_sleep(self, by: timedelta) -> "Run":
-        """Return this run after the machine slept for so long, which no delay after an event counts."""
+        """Return this run after the machine slept for this time, which doesn't count for a delay after an event."""
         if not self.waits_after_event or self.not_before is None or self.clocks is None:
             return self
         clocks = evolve(self.clocks, wall=self.clocks.wall + by, slept=self.clocks.slept + by.total_seconds())

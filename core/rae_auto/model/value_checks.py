@@ -171,7 +171,7 @@ def _find_problems(field: "attrs.Attribute[Any]", given: Mapping[str, Any]) -> I
 
 
 def reword_validator(error: BaseException) -> str:
-    """Return the message of a validator of attrs without the field, in our words; that of another error as it is."""
+    """Return the message of an attrs validator without the field, reworded; that of another error unchanged."""
     # attrs adds the attribute and the value to the arguments of some of its errors.
     text, details = str(error.args[0] if error.args else "") or type(error).__name__, error.args[1:]
     named, is_named, what = text.partition("' must ")

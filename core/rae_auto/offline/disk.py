@@ -1,4 +1,4 @@
-"""The space that a state directory takes on the disk: store, output of jobs, log, and what is kept aside."""
+"""The disk usage of a state directory: store, output of jobs, log, and files that were set aside."""
 
 import os
 import shutil

@@ -144,7 +144,7 @@ def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> Jo
 
 
 def _activity(is_enabled: bool, state: JobState, is_done: bool, *, is_open: bool) -> JobActivity:
-    # It was running when the last daemon ended, and that is what the history says of it too, until the next one looks.
+    # It was running when the last daemon ended; the history has it like that too, until the next daemon looks.
     if is_open:
         return JobActivity.RUNNING
     if not is_enabled:

@@ -117,7 +117,7 @@ def schedules_of_expression(expression: str, timezone: str | None, config: str |
         job = Job(id=JobId("expression"), command="true", schedule=Cron(expression))
         return Schedules(plugins.plan(job, JobOrigin.STORE).plan, where, plugins)
     except (PluginError, InvalidJob) as error:
-        # Without what is for readers of a configuration: the key before the problem, and keys as the remedy.
+        # Without the parts for readers of a configuration: the key before the problem, and keys as the remedy.
         problem = str(error).removeprefix('job "expression": ').removeprefix("expression: ")
         raise BadRequest(problem.partition(", or write trigger")[0]) from error
 

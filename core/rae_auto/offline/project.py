@@ -26,7 +26,7 @@ from rae_auto.registry.factory import PluginFactory
 
 @frozen
 class ProjectPlan:
-    """All that the engine gets from a configuration, and what of it can't be computed.
+    """Everything that the engine gets from a configuration, and the parts that can't be computed.
 
     `sources` are the triggers that watch the world, by job and trigger; `guards` are those that read the machine.
     """

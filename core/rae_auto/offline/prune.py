@@ -1,4 +1,4 @@
-"""Removes old history and output while no daemon runs, by the rules by which a daemon does it once an hour."""
+"""Removes old history and output while no daemon runs, by the rules that a daemon applies once an hour."""
 
 import asyncio
 from datetime import timedelta
@@ -13,7 +13,7 @@ from rae_auto.runtime.time.clock import SystemClock
 
 
 def prune(project: Project, older_than: timedelta | None) -> int:
-    """Remove what need not stay, or what is older; return the number of records. Errors: StoreLocked, StoreError."""
+    """Remove history beyond its bounds, or older than given; return the count. Errors: StoreLocked, StoreError."""
     return asyncio.run(_prune(project, older_than))
 
 

@@ -11,7 +11,7 @@ from rae_auto.offline.project import Project
 
 
 def remove_stored_job(project: Project, job: str) -> None:
-    """Remove a job that was added by hand. What is left of its runs ends at the next start of the daemon.
+    """Remove a job that was added by hand. Its open runs end at the next start of the daemon.
 
     Errors: StoreLocked if a daemon has the store open; JobNotFound, JobInUse, StoreError.
     """

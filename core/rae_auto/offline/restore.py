@@ -66,7 +66,7 @@ def _build_store(project: Project, directory: Path, source: Path, backup: Backup
         shutil.rmtree(directory)
     with project.open_store(create_private_directory(directory)) as store:
         if next(store.dump(), None) is not None:
-            # A store on a server, say, that the directory has nothing to do with.
+            # A store that isn't in the directory, for instance on a server.
             raise StoreError(f"the {store.type} store is outside the state directory and not empty; empty it first")
         changes = changes_of(source)
         while batch := list(islice(changes, BATCH_SIZE)):

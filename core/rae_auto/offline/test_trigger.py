@@ -37,7 +37,7 @@ GUARD_SECONDS = 5.0
 """The interval in which guards are asked for their results."""
 
 CLOCK_CHECK_SECONDS = 10.0
-"""The interval of the checks for a clock that was set or a machine that slept."""
+"""The interval of the checks for clock changes and sleep."""
 
 Show = Callable[["TraceLine"], None]
 
@@ -58,7 +58,7 @@ class TraceLine:
 
 
 def watch_triggers(project: Project, job: str, seconds: float, show: Show) -> int:
-    """Watch for so many seconds and return how often the job would have been started.
+    """Watch for this many seconds and return how often the job would have been started.
 
     Errors: JobNotFound, BadRequest if the job has no trigger.
     """
@@ -73,7 +73,7 @@ def watch_triggers(project: Project, job: str, seconds: float, show: Show) -> in
 
 
 class _TriggerSession:
-    """The triggers of one job at work."""
+    """The running triggers of one job."""
 
     def __init__(
         self, planned: Planned, directory: Path, show: Show, quarantine: Quarantine, state_directory: Path
@@ -169,7 +169,7 @@ class _TriggerSession:
 
 @frozen
 class _TracingContext(TriggerContext):
-    """A context that shows what the parts of a trigger report to the whole."""
+    """A context that shows what the parts of a trigger report to it."""
 
     def part(self, name: str, emit: Emit) -> TriggerContext:
         async def emit_traced(

@@ -21,9 +21,9 @@ class PosixRights:
             os.fchmod(descriptor, 0o600)
 
     def find_owner_problem(self, directory: Path) -> str | None:
-        """Return why another user could change what is in a folder.
+        """Return why another user could change the contents of a folder.
 
-        A user's own parent directories are his own affair. Root checks them too: the owner of one can replace what is
+        A user is responsible for his own parent directories. Root checks them too: the owner of one can replace what is
         in it, unless the sticky bit keeps others from that.
         """
         me, status = os.geteuid(), directory.stat()

@@ -1,4 +1,4 @@
-"""The look whether a process of this machine is there."""
+"""Checks whether a process of this machine exists."""
 
 import os
 import sys

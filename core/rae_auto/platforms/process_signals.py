@@ -1,4 +1,4 @@
-"""The contract of signals: how the system asks the daemon to stop or to reload, also while its event loop hangs."""
+"""The contract of signals: requests to stop or reload, which are received even while the event loop hangs."""
 
 import sys
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""Where screens read: from the daemon that runs, or else from its store. `open_records` chooses."""
+"""The sources that screens read from: a running daemon, or else its store. `open_records` chooses."""

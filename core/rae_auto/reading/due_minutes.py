@@ -33,7 +33,7 @@ MAX_NOTED_DAYS = 12
 
 MAX_COMPUTING_SECONDS = 20.0
 WORK_SECONDS, REST_SECONDS = 0.002, 0.004
-"""Time that is computed at a stretch, and the pause after it."""
+"""Time for which is computed without a pause, and the pause after it."""
 
 
 @frozen
@@ -77,7 +77,7 @@ def count_due_minutes(
 ) -> DueMinutes:
     """Count the scheduled starts of jobs from `since` on, minute by minute, hour after hour as long as there is time.
 
-    Guards count as saying yes: they delay starts more often than they forbid them, and no sum of numbers can tell.
+    Guards count as saying yes: they delay starts more often than they forbid them, which a sum can't show.
     """
     factory = PluginFactory(Registry(), zone)
     limit = time.monotonic() + limit_seconds

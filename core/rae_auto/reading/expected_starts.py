@@ -1,6 +1,6 @@
 """The numbers of starts to come of all jobs: computed in a thread, stored, and renewed when jobs change.
 
-Who asks doesn't wait for the computation longer than a moment. It is imported in its thread, because it needs the
+Callers wait for the computation only for a moment. It is imported in its thread, because it needs the
 engine and the plugins, which a page otherwise does without.
 """
 
@@ -23,7 +23,7 @@ HORIZON = timedelta(days=42)
 """Time ahead that is computed: a calendar month of whole weeks."""
 
 ANSWER_WAIT_SECONDS = 0.02
-"""Time that a question waits for the computation; after that the answer is that it is pending."""
+"""Time for which a call waits for the computation; after that its answer is "pending"."""
 
 MAX_AGE = timedelta(hours=12)
 """Age at which the numbers are computed again, because there is less and less ahead of them."""
@@ -46,7 +46,7 @@ class ExpectedStarts:
     _notes: Mapping[date, list[str]] = field(init=False, factory=dict)
 
     def forget(self) -> None:
-        """Compute again at the next question, because jobs have changed; until then the old numbers are shown."""
+        """Compute again at the next call, because jobs have changed; until then the old numbers are shown."""
         self._is_whole = False
 
     async def count(self, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:

@@ -49,5 +49,5 @@ def _read_file(path: Path) -> JobLines | None:
 
 @lru_cache(maxsize=MAX_KEPT_FILES)
 def _read_version(path: Path, version: tuple[int, ...]) -> JobLines:
-    del version  # Only so that another version is read again.
+    del version  # It serves only to notice another version.
     return job_lines_of(read_text(path))

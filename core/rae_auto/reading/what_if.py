@@ -31,7 +31,7 @@ class Assumptions:
     durations: Mapping[str, timedelta] = field(factory=dict)
     """The lengths of runs, by job."""
     duration_factor: float = 1.0
-    """Runs take so many times as long."""
+    """The factor by which runs take longer."""
     guards: Sequence[str] = ()
     """Answers of guards that read the machine, as "power=no" or "backup.power=unknown"; by default they say yes."""
 

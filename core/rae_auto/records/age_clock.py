@@ -1,4 +1,4 @@
-"""The clock by which records grow old: the wall clock, unless that has leapt ahead.
+"""The clock that decides the age of records: the wall clock, unless that has jumped far ahead.
 
 What is removed because of its age is gone for good, so a clock that was set a year ahead by mistake must not decide
 that. A time is believed as follows:
@@ -36,14 +36,14 @@ FILE_NAME = "age-clock.json"
 
 @frozen
 class BelievedTime:
-    """The believed time, and the lead of a wall clock on trial with the seconds that it has kept it."""
+    """The believed time, and the lead of a wall clock on trial with the seconds for which it has lasted."""
 
     time: datetime
     lead: timedelta = timedelta(0)
     trial_seconds: float = 0.0
 
     def after(self, elapsed: timedelta, awake_seconds: float, wall: datetime) -> "BelievedTime":
-        """Return the believed time when so much time has passed, and the wall clock shows `wall`."""
+        """Return the believed time after this elapsed time, when the wall clock shows `wall`."""
         time = self.time + elapsed
         lead = wall - time
         if lead <= MAX_LEAD:
@@ -54,7 +54,7 @@ class BelievedTime:
 
 
 class AgeClock:
-    """Follows the believed time over restarts; `read` it now and then."""
+    """Follows the believed time over restarts; call `read` regularly."""
 
     def __init__(self, directory: Path) -> None:
         """`directory` is the state directory."""

@@ -1,4 +1,4 @@
-"""Backups: what a store of any kind holds as one file, of which a store of any kind can be made again.
+"""Backups: the contents of a store as one file, from which a store of any kind can be restored.
 
 JSON lines: first the format with the time and the version of rae-auto, then one line for each change, last their
 number with the SHA-256 of all lines before. A file that was cut off or changed anywhere is known by its last line.
@@ -61,7 +61,7 @@ def write(path: Path, changes: Iterable[Change], now: datetime, *, replace: bool
 
 
 def examine(path: Path) -> Backup:
-    """Read all of a backup and hold it against its checksum. Errors: StoreError, StoreDamaged."""
+    """Read all of a backup and verify its checksum. Errors: StoreError, StoreDamaged."""
     lines = _read(path)
     head = next(lines)
     try:
@@ -81,7 +81,7 @@ def changes_of(path: Path) -> Iterator[Change]:
 
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:
-    """Head and changes. StoreDamaged, at the latest after the last of them, where they aren't what was written."""
+    """Yield header and changes. Errors: StoreDamaged, at the latest at the end, if the file isn't as written."""
     digest, number = hashlib.sha256(), -1
     try:
         with path.open("rb") as file:

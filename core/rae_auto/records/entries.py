@@ -1,4 +1,4 @@
-"""Entries of logs as values. One that this version doesn't understand is named and left out: it hides no other."""
+"""Entries of logs as values. One that this version doesn't understand is reported and skipped."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar

@@ -37,7 +37,7 @@ def read_events(
     limit: int = MAX_EVENTS_READ,
     ends: bool = True,
 ) -> list[Event]:
-    """As `EventRecorder.recorded`, of an open store."""
+    """Return recorded events of an open store, as `EventRecorder.list` does."""
     recordable = [name for name in names if not name.startswith(RUN_ENDED)]
     found = _newest(store, recordable, LogQuery(since=since, until=until, limit=limit)) if recordable else []
     states = tuple(state for state in RunState if state.final and is_named(f"{RUN_ENDED}{state.value}", names))
@@ -61,7 +61,7 @@ def _newest(store: StoreReader, names: Sequence[str], query: LogQuery) -> list[E
 
 
 def delete_events_in(store: Store, names: Sequence[str], before: datetime | None) -> int:
-    """As `EventRecorder.forget`, of an open store."""
+    """Delete recorded events of an open store, as `EventRecorder.delete` does; return how many there were."""
     count = 0
     for keep in deletion_rules(store, names, before):
         while gone := prune(store, keep):
@@ -71,7 +71,7 @@ def delete_events_in(store: Store, names: Sequence[str], before: datetime | None
 
 
 def deletion_rules(store: StoreReader, names: Sequence[str], before: datetime | None) -> list[RetentionRule]:
-    """Rules by which all recorded events of these names go."""
+    """Return rules that retain no recorded events of these names."""
     since, newest = before or _FOREVER, 1 << 40
     if "*" in names:
         return [RetentionRule(since=since, newest=newest)]
@@ -90,7 +90,7 @@ def prune(store: Store, keep: RetentionRule) -> Sequence[str]:
 
 
 def parse_event_patterns(given: Any) -> tuple[str, ...]:
-    """Names of events, in which `*` stands for any text: one, or a list. Errors: BadRequest."""
+    """Return patterns of event names (`*` stands for any text) from one, or from a list. Errors: BadRequest."""
     patterns = [given] if isinstance(given, str) else given
     if not isinstance(patterns, list | tuple) or not patterns:
         raise BadRequest("names must be a list of event names; '*' matches any text")

@@ -1,6 +1,6 @@
 """The presence log: when no daemon ran, when the machine slept, and when the clock was set.
 
-Screens show it, and the notice that the daemon is back tells of it. It has a line for each such span, and of the latest
+Screens show it, and so does the notice that the daemon is back. It has a line for each such span, and of the latest
 daemon one about its start and one about its end, where it came to one. The time of its file says when that daemon was
 last there, so that the next one knows since when none was.
 """
@@ -58,7 +58,7 @@ class PresenceSpan:
 
 
 def find_changes(last: Moment, now: Moment) -> Iterator[PresenceSpan]:
-    """Yield what has happened to the clocks between two moments of a running daemon."""
+    """Yield the clock changes between two moments of a running daemon."""
     slept = timedelta(seconds=max(now.slept - last.slept, 0.0))
     step = now.wall - last.wall - timedelta(seconds=now.mono - last.mono) - slept
     if slept >= SHORT:
@@ -68,7 +68,7 @@ def find_changes(last: Moment, now: Moment) -> Iterator[PresenceSpan]:
 
 
 def find_downtime(directory: Path, now: datetime, boot: str = "") -> Downtime | None:
-    """Return since when no daemon ran, and why as far as its notes tell; None if nothing is known of one.
+    """Return since when no daemon ran, and the reason if its notes have it; None if no downtime is known.
 
     `boot` is the id of the machine's boot, "" if it is unknown.
     """
@@ -111,7 +111,7 @@ def note_end(directory: Path, now: datetime, boot: str, *, by: str) -> None:
 
 
 def note_presence(directory: Path, now: datetime, spans: Sequence[PresenceSpan] = ()) -> None:
-    """Note that the daemon is there, and what happened to its clocks. Errors: OSError."""
+    """Note that the daemon is running, and changes of its clocks. Errors: OSError."""
     path = directory / LOG_NAME
     _append(path, b"".join(map(_encode, spans)))
     os.utime(path, (now.timestamp(), now.timestamp()))

@@ -15,7 +15,7 @@ MAX_RECORDS = 100_000
 """The number of runs or events that one query may ask for."""
 
 _OTHER_WORDS = {"waiting": ("queued", "retrying"), "pending": ("queued",), "ok": ("succeeded",), "error": ("failed",)}
-"""States by words that mean the same elsewhere."""
+"""States by the words that other tools use for them."""
 
 
 def check_limit(limit: Any) -> int:

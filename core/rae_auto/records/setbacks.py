@@ -1,4 +1,4 @@
-"""The steps back in time of a store, kept in a file beside it for people who ask later what was lost."""
+"""The steps back in time of a store, recorded in a file beside it, so that people can see later what was lost."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The state directory: how it becomes ours, and which configuration used it last.
+"""The state directory: claiming it, and the configuration that used it last.
 
 A directory is ours if we created it, if it was empty, or if it has the marker `rae-auto.json`. Any other directory may
 be a home directory or /tmp: it is refused as it is, and its permissions are never changed.

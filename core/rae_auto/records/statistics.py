@@ -19,10 +19,10 @@ MAX_EXAMINED_RUNS = 10_000
 """Number of runs that are examined."""
 
 _RUN_FIELDS = frozenset({"state", "cause", "scheduled_for"})
-"""Fields without which an entry is none of ours: it isn't counted, as `load_entries` leaves it out."""
+"""Fields without which an entry isn't counted, because it is not of rae-auto; `load_entries` skips it too."""
 
 TREND_PARTS = 24
-"""Into how many parts of equal size the runs are cut to see a trend."""
+"""Number of parts of equal size into which the runs are cut for a trend."""
 
 
 @frozen(kw_only=True)
@@ -44,7 +44,7 @@ class Trend:
 
 @frozen(kw_only=True)
 class Statistics:
-    """Numbers on runs that are over. The success rate is of those that weren't skipped, None where there are none.
+    """Statistics of finished runs. The success rate is of those that weren't skipped; None without any.
 
     A run lasts from its first start to its end; it is late by the time from its instant to its first start, which
     isn't counted for runs that were started late by `catch_up`. `skipped` counts occurrences and runs by reason.
@@ -67,7 +67,7 @@ class Statistics:
 
 
 def statistics_of(store: StoreReader, jobs: Sequence[str] | None, since: datetime | None) -> Statistics:
-    """Return numbers on the newest runs that were queued since then: of all jobs, or of one by all ids that it had."""
+    """Return statistics of the newest runs queued since then: of all jobs, or of one by all ids that it had."""
     runs: list[Document] = []
     skips: Counter[str] = Counter()
     total = 0
@@ -76,7 +76,7 @@ def statistics_of(store: StoreReader, jobs: Sequence[str] | None, since: datetim
         found = store.query(documents.RUNS, LogQuery(job=job, since=since, limit=MAX_EXAMINED_RUNS))
         runs += [run for run in found if run.keys() >= _RUN_FIELDS]
         total += sum(one.count for one in store.count(documents.RUNS, CountQuery(job=job, since=since)))
-        # Counted, not read: only skips are on record, and the state of an entry is the reason. Of the same time.
+        # Counted, not read: the log has only skips, and the state of an entry is the reason. For the same time.
         begin = _queued_at(found[-1], since) if len(found) >= MAX_EXAMINED_RUNS else since
         for one in store.count(documents.DECISIONS, CountQuery(job=job, since=begin)):
             skips[one.state] += one.count
@@ -88,8 +88,8 @@ def _queued_at(run: Document, otherwise: datetime | None) -> datetime | None:
 
 
 def statistics(runs: Sequence[Document], skips: Mapping[str, int], total: int = 0) -> Statistics:
-    """Numbers on finished runs as stores keep them, newest first, of `total` runs in all, and on skips by reason."""
-    # As documents, since to make ten thousand values of them takes longer than a person likes to wait.
+    """Return statistics of finished runs' documents, newest first, of `total` runs in all, and of skips by reason."""
+    # As documents, because converting ten thousand of them to values takes too long for a person who waits.
     states = Counter(run["state"] for run in runs)
     started = [run for run in reversed(runs) if "started_at" in run]
     durations = [_duration(run) for run in started]
@@ -112,7 +112,7 @@ def statistics(runs: Sequence[Document], skips: Mapping[str, int], total: int = 
 
 
 def percentiles(values: Iterable[float]) -> Percentiles | None:
-    """By nearest rank: each is one of the values. None of none."""
+    """Return the percentiles by nearest rank, so that each is one of the values; None without values."""
     ordered = sorted(values)
     if not ordered:
         return None

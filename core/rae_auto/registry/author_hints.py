@@ -50,7 +50,7 @@ _RULES: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     Kind.STORE: (("", "raise StoreError with one line for the user, and keep what was committed"),),
     Kind.COMMAND: (("", "raise SchedulerError or OSError with one line for the user"),),
 }
-"""Patterns of failures by kind, of which the first that is found counts. An empty hint stands in the failure itself."""
+"""Patterns of failures by kind; the first match counts. An empty hint: the failure's own text has the remedy."""
 
 
 def find_author_hint(kind: Kind, failure: str) -> str:

@@ -1,4 +1,4 @@
-"""Which plugins a process uses: what the environment says, which the options of the program set, and the configuration.
+"""Which plugins a process uses, by its environment (which options of the program set) and the configuration.
 
 - `RAE_PLUGINS_DIR` (`--plugins-dir`): folders with plugins that are single files.
 - `RAE_DISABLED_PLUGINS` (`--no-plugin`), and `[plugins] disable`: plugins that are left out.
@@ -39,7 +39,7 @@ class PluginChoice:
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Return what the environment says."""
+        """Return the choice that the environment makes."""
         only = environment.get(ONLY_VARIABLE)
         return cls(
             directories=tuple(

@@ -29,7 +29,7 @@ class LoopBlocked(BaseException):
 
 
 def take_interrupts() -> None:
-    """From now on, signals raise nothing in this process: each KeyboardInterrupt is a plugin's."""
+    """Treat each KeyboardInterrupt as a plugin's from now on, because signals raise none in this process."""
     _TAKEN[0] = True
 
 
@@ -51,7 +51,7 @@ def _is_cancelled() -> bool:
 
 
 def hash_of(plugin: object) -> int:
-    """Return the hash of a plugin; one with an option that has none, such as a list, is hashed by what it shows."""
+    """Return the hash of a plugin; one with an unhashable option, such as a list, is hashed by its `repr`."""
     try:
         return hash(plugin)
     except BaseException as error:
@@ -61,7 +61,7 @@ def hash_of(plugin: object) -> int:
 
 
 def ask(function: Callable[P, T], default: T, /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what a plugin says of itself, on which nothing depends; a default if it fails."""
+    """Return what an informational method of a plugin returns; a default if it fails."""
     try:
         return call_within_limit(function, *args, **kwargs)
     except BaseException as error:
@@ -71,19 +71,19 @@ def ask(function: Callable[P, T], default: T, /, *args: P.args, **kwargs: P.kwar
 
 
 def are_equal(plugin: object, other: object) -> bool:
-    """Return whether two plugins are equal; not if they fail to say so."""
+    """Return whether two plugins are equal; False if the comparison fails."""
     return bool(ask(lambda: plugin == other, False))
 
 
 def repr_of(plugin: object) -> str:
-    """Return the notation of a plugin; that of its class if it fails to say it."""
+    """Return the `repr` of a plugin; that of its class if it fails."""
     return ask(repr, f"{type(plugin).__name__}(…)", plugin)
 
 
 class SafeStore:
     """A store, or a reader of one, whose errors are StoreErrors that name the plugin.
 
-    It passes for the store's own class. What is an iterator is contained while it is read, as is a reader.
+    `isinstance` takes it for the store's own class. Iterators that it returns are contained too, as is its reader.
     """
 
     __slots__ = ("_call", "_inner")
@@ -122,7 +122,7 @@ def _iterate(answers: Iterator[T], call: Callable[[Callable[[], Any]], Any]) -> 
 
 
 def contain_store(store: Store, describe: Callable[[BaseException], str]) -> Store:
-    """Return a store whose errors are StoreErrors; `describe` returns what an error of another class says."""
+    """Return a store whose errors are StoreErrors; `describe` returns the text for errors of other classes."""
 
     def call(function: Callable[[], Any]) -> Any:
         try:

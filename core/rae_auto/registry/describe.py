@@ -1,4 +1,4 @@
-"""A plugin's options in words, read off its class."""
+"""Descriptions of plugins and their options, derived from their classes."""
 
 import json
 import shlex
@@ -55,7 +55,7 @@ class Option:
 
 @frozen
 class Description:
-    """A plugin in words."""
+    """The description of a plugin."""
 
     help: str
     options: tuple[Option, ...]
@@ -131,7 +131,7 @@ def options_in_words(cls: Any) -> list[Option]:
 
 
 def _variant_options(variants: Variants) -> list[Option]:
-    """Return the options of all variants; the help of one that not every variant has begins with those that do."""
+    """Return the options of all variants; the help of one that only some have starts with their names."""
     words = list(variants.classes)
     users: dict[Option, list[str]] = {}
     for word, cls in variants.classes.items():
@@ -152,7 +152,7 @@ def _variants_having(having: Sequence[str], words: Sequence[str]) -> str:
 
 
 def type_text(kind: Any) -> str:
-    """Return a type in the words of a configuration's author."""
+    """Return a type as the author of a configuration knows it, such as "duration"."""
     if kind == Trigger:
         return "trigger"
     if kind in _WORDS:
@@ -177,7 +177,7 @@ def _word_of(member: Enum) -> str:
 
 
 def format_default(field: "attrs.Attribute[Any]") -> str | None:
-    """Return the default of a field in the words of a configuration's author; None if it must be given."""
+    """Return the default of a field as it is written in a configuration; None if it must be given."""
     value = field.default
     if value is attrs.NOTHING:
         return None

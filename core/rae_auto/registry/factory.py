@@ -1,4 +1,4 @@
-"""Plugins at work: references become instances, jobs become plans."""
+"""Makes plugin instances from references, and plans from jobs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -46,18 +46,18 @@ T = TypeVar("T")
 
 @frozen
 class Planned:
-    """A job as the engine gets it, and its sources by id, with which the shell itself works."""
+    """A job as the engine gets it, and its sources by id, which the runtime runs."""
 
     plan: Plan
     sources: Mapping[str, SourceTrigger]
     files: Mapping[str, tuple[int, ...] | None] = field(factory=dict)
-    """The files that its plugins have read, as they were then."""
+    """The files that its plugins have read, in the versions of that time."""
     file_warnings: tuple[str, ...] = ()
     """Warnings of those plugins."""
 
 
 class PluginFactory:
-    """Makes instances of what a configuration or a job names, by way of their source."""
+    """Makes instances of the plugins that a configuration or a job names."""
 
     def __init__(self, source: PluginSource, timezone: str, quarantine: Quarantine | None = None) -> None:
         self.source = source
@@ -68,7 +68,7 @@ class PluginFactory:
         self.timezone = timezone
 
     def store(self, given: str | PluginRef | Store) -> Store:
-        """Return the store of a reference; its errors name the plugin. One that is given as it is stays so."""
+        """Return the store of a reference, wrapped so that its errors name the plugin; an instance stays as it is."""
         ref = PluginRef(given) if isinstance(given, str) else given
         if isinstance(ref, Store):
             return ref
@@ -90,7 +90,7 @@ class PluginFactory:
     def plan(self, job: Job, origin: JobOrigin) -> Planned:
         """Return the job with the plugins that it names. Raises InvalidJob.
 
-        What stands in a store is taken as it is: `check_limits` is for what comes new.
+        Jobs of a store are taken as they are: `check_limits` is for new ones.
         """
         schedules: dict[str, SafeSchedule] = {}
         sources: dict[str, SourceTrigger] = {}
@@ -161,7 +161,7 @@ class PluginFactory:
         )
 
     def _ask_source(self, job: str, trigger: str, source: SourceTrigger, call: Callable[[], T], default: T) -> T:
-        """Return what a source says of itself, or a default if it fails."""
+        """Return what an informational method of a source returns, or a default if it fails."""
         try:
             return call_within_limit(call)
         except BaseException as error:
@@ -171,7 +171,7 @@ class PluginFactory:
             return default
 
     def forget_plugins(self) -> None:
-        """Make plugins again from now on, also those that were made of the same references."""
+        """Make new plugin instances from now on, even for references that were used before."""
         self._shared.clear()
         self._summaries.clear()
 
@@ -205,14 +205,14 @@ class PluginFactory:
         return tuple(f"trigger {quote(id_)} {problem}" for id_, problem in self.trigger_problems(plan).items())
 
     def resolve_paths(self, job: Job) -> Job:
-        """Return a job that comes new with absolute paths. Raises InvalidJob."""
+        """Return a new job with absolute paths. Raises InvalidJob."""
         try:
             return resolve_job(job, self.source)
         except Invalid as error:
             raise InvalidJob(f"job {quote(job.id)}: {error}") from None
 
     def check_limits(self, job: Job) -> None:
-        """Errors: InvalidJob, where the job has a limit that can't be enforced on this machine."""
+        """Raise InvalidJob if the job has a limit that can't be enforced on this machine."""
         problems = [
             *limit_problems(job.executor_ref, job.limits, self.source),
             *unsupported_key_problems(job.executor_ref, job, self.source),
@@ -267,7 +267,7 @@ class PluginFactory:
 
 
 def _files_of(plugin: Plugin) -> Mapping[str, tuple[int, ...] | None]:
-    """Return the files that a plugin has read; none if it fails to say them."""
+    """Return the files that a plugin has read; none if its `read_files` fails."""
     try:
         return plugin.read_files()
     except BaseException as error:

@@ -69,7 +69,7 @@ RESERVED_COMMANDS = frozenset(
         *("stats", "status", "stop", "test-trigger", "trigger", "why"),
     }
 )
-"""Names of the program's own commands, which no plugin can take. A test holds them equal to those of the program."""
+"""Names of the program's own commands, which no plugin can take. A test compares them with the program's."""
 
 OWN_DISTRIBUTION = "rae-auto"
 
@@ -78,7 +78,7 @@ GROUPS: Mapping[Kind, str] = {kind: f"rae_auto.{kind}s" for kind in Kind}
 
 @lru_cache(maxsize=1)
 def installed() -> tuple[PluginInfo, ...]:
-    """All entry points of all groups, sorted by kind and name. Looked up once: a scan takes milliseconds."""
+    """Return all entry points of all groups, sorted by kind and name; cached, because a scan takes milliseconds."""
     kinds = {group: kind for kind, group in GROUPS.items()}
     found = {
         PluginInfo(kinds[point.group], point.name, point.value, point.distribution, point.version)
@@ -90,7 +90,7 @@ def installed() -> tuple[PluginInfo, ...]:
 
 
 def forget_installed() -> None:
-    """Let the next look find what was installed since the last one."""
+    """Clear the cache, so that the next call finds what was installed since."""
     invalidate_caches()
     installed.cache_clear()
 
@@ -109,7 +109,7 @@ def find_conflict(infos: Sequence[PluginInfo]) -> str | None:
 
 
 def find_loss(info: PluginInfo, infos: Sequence[PluginInfo]) -> str | None:
-    """Return why a plugin isn't used, which these claim the name of, it included: a built-in has the name. Or None."""
+    """Return that a plugin isn't used because a built-in one has its name; None if there is none among `infos`."""
     if info.is_built_in or not any(other.is_built_in for other in infos):
         return None
     return (

@@ -1,4 +1,4 @@
-"""One plugin, from its entry point to its class, with everything that can go wrong contained."""
+"""Loads one plugin, from its entry point to its class, and contains every failure."""
 
 import os
 import sys

@@ -1,7 +1,7 @@
 """Quarantine: failures of plugins are counted, reported once for each distinct error, and answered.
 
 Theory. A plugin that fails again and again costs something each time: a log line, a process, a delivery that waits. So
-it is left out for a time, and then tried once, as a circuit breaker does:
+it is disabled for a time, and then tried once, as a circuit breaker does:
 
     in use ── MAX_FAILURES_IN_A_ROW failures ──► quarantined ── the interval has passed ──► on trial (one use)
        ▲                                             ▲                                          │
@@ -11,7 +11,7 @@ it is left out for a time, and then tried once, as a circuit breaker does:
 - *In a row* means without a success between them, and without `HEALTHY_SECONDS` between two of them: a source that
   fails once a month works, though it reports no successes.
 - Failures of the *environment* (disk full, network gone, store not writable) are reported but don't count. They end by
-  themselves, and a plugin that is left out meanwhile would miss that.
+  themselves, and a plugin that is disabled meanwhile would miss that.
 - It is known by its place of use, so that a notifier that fails for one address still serves another.
 - Guards are never quarantined: one that fails answers UNKNOWN, which starts nothing, and is evaluated again. Nor are
   executors and stores, in whose place nothing else could do the work.
@@ -70,7 +70,7 @@ class _Record:
     """Seconds from the last failure to the next trial; 0 if it isn't quarantined."""
     trial_at: float = 0.0
     remark: str | None = None
-    """A line about what it does that costs others, and the hint."""
+    """A line about its harm to others, such as a blocked event loop, and the hint."""
 
 
 class Quarantine:
@@ -121,7 +121,7 @@ class Quarantine:
         return f'{kind} "{plugin}" of {self._distribution(kind, plugin)} failed: {text}{hint}'
 
     def note(self, kind: Kind, plugin: str, place: str, text: str) -> None:
-        """Record, once, what a plugin does that costs others; it goes on, and it is a problem until a reload."""
+        """Record, once, harm to others by a plugin that stays in use; it counts as a problem until a reload."""
         record = self._records.get((kind, plugin, place))
         if record is None:
             record = self._records[kind, plugin, place] = _Record(self._distribution(kind, plugin))
@@ -163,7 +163,7 @@ class Quarantine:
         record.in_a_row, record.interval = 0, 0.0
 
     def is_quarantined(self, kind: Kind, plugin: str, place: str) -> bool:
-        """Return whether the plugin is left out, on trial included."""
+        """Return whether the plugin is quarantined, including while on trial."""
         record = self._records.get((kind, plugin, place))
         return record is not None and (record.is_for_good or record.interval > 0)
 
@@ -218,7 +218,7 @@ class Quarantine:
         return bool(self._records)
 
     def describe(self, kind: Kind, plugin: str, place: str) -> str | None:
-        """Return why a plugin is not in use at a place, or that it failed last, as a clause that follows its name.
+        """Return why a plugin is not in use at a place, or that its last use failed, as a clause that follows its name.
 
         None if it works.
         """
@@ -274,7 +274,7 @@ def _describe_quarantine(kind: Kind, record: _Record, origin: str = "", place: s
 
 
 def _describe_hint(kind: Kind, error: object, text: str) -> str:
-    """Return the hint for a log line; none for what the world refused."""
+    """Return the hint for a log line; none for failures of the environment."""
     return "" if is_environmental(error) else describe_author_hint(kind, text)
 
 

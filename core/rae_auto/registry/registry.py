@@ -54,7 +54,7 @@ class Registry:
         )
         self._infos = self._find(choice)
         for name, found in list(self._loaded.items()):
-            # What couldn't be used may have been put right.
+            # A file that couldn't be used may have been corrected.
             if isinstance(found, PluginError):
                 del self._loaded[name]
         return self._problems
@@ -94,7 +94,7 @@ class Registry:
         return found
 
     def infos(self) -> list[PluginInfo]:
-        """All plugins with what is known of their states; asking loads none."""
+        """Return all plugins with their known states; loads none of them."""
         return [self._with_state(info) for info in self._infos]
 
     def info(self, kind: Kind, name: str) -> PluginInfo:
@@ -108,7 +108,7 @@ class Registry:
         return self._with_state(find_holder(claims(self._infos, kind, name)))
 
     def provenance(self, kind: Kind, name: str) -> str:
-        """Which distribution offers a plugin, and in which version."""
+        """Return the distribution that offers a plugin, with its version."""
         claimed_by = claims(self._infos, kind, name)
         if claimed_by and find_conflict(claimed_by) is None:
             return find_holder(claimed_by).provenance
@@ -169,5 +169,5 @@ class Registry:
 
 
 def _stamp(info: PluginInfo) -> object:
-    """Return what changes when the file of a plugin is written; None for plugins of distributions."""
+    """Return a value that changes when the file of a plugin is written; None for plugins of distributions."""
     return None if info.path is None else identify_file(info.path)

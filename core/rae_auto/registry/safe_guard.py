@@ -1,4 +1,4 @@
-"""A guard's plugin at the border of the engine: whatever it does, the engine gets a verdict."""
+"""Wraps a guard for the engine, which gets a valid answer even if the plugin misbehaves."""
 
 import asyncio
 from datetime import datetime
@@ -15,7 +15,7 @@ GUARD_TIMEOUT_SECONDS = 10.0
 
 
 class SafeGuard:
-    """Asks a computed guard, and checks its answers; a bad one counts as that it can't tell.
+    """Asks a computed guard, and checks its answers; an invalid one counts as UNKNOWN.
 
     Two are equal where their guards are, so that a reload changes nothing that stays the same.
     """
@@ -51,7 +51,7 @@ class SafeGuard:
         return result
 
     def changes_after(self, instant: datetime) -> datetime | None:
-        """When it may say something else, where that is an instant to come."""
+        """Return when the answer may change; None if it never does, or if the guard's answer is invalid."""
         try:
             change = call_within_limit(self.inner.changes_after, instant)
             if change is not None and (change.tzinfo is None or change <= instant):
@@ -92,7 +92,7 @@ async def read_guard(guard: ReadGuard, quarantine: Quarantine) -> GuardResult:
         return GuardResult(Verdict.UNKNOWN, text)
     except BaseException as error:
         if is_foreign(error) or isinstance(error, asyncio.CancelledError):
-            raise  # the reader of guards says that it was cancelled
+            raise  # cancelled by the reader of guards
         return failed(quarantine, guard, error)
     quarantine.succeeded(Kind.GUARD, guard.type, place(guard))
     return result

@@ -1,4 +1,4 @@
-"""A schedule's plugin at the border of the engine: whatever it does, the engine gets an instant or None."""
+"""Wraps a schedule for the engine, which gets a valid instant or None even if the plugin misbehaves."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,11 +16,11 @@ from rae_auto.toolkit.threads.time_limit import TookTooLong, call_within_limit
 _KEPT_ANSWERS = 2
 
 MIN_STEP = timedelta(milliseconds=100)
-"""The least time between two starts of a schedule."""
+"""The minimum time between two starts of a schedule."""
 
 
 class SafeSchedule:
-    """Asks a schedule, and checks its answers. After a bad one it has ended, until a reload makes another guard.
+    """Asks a schedule, and checks its answers. After an invalid one it has ended, until a reload makes a new wrapper.
 
     Two are equal where their schedules are; one that has ended equals only itself, so that a reload replaces it.
     """
@@ -64,7 +64,7 @@ class SafeSchedule:
         if instant in self._answers:
             return self._answers[instant]
         found, problem = ask_schedule(self.inner, instant)
-        # Other instants, such as the present, may be as near to a start as they like.
+        # Other instants, such as the present, may be arbitrarily near to a start.
         is_start = instant in self._answers.values()
         if is_start and problem is None and found is not None and found - instant < MIN_STEP:
             found = self._slow_down(instant)
@@ -79,7 +79,7 @@ class SafeSchedule:
         return None
 
     def _slow_down(self, instant: datetime) -> datetime | None:
-        """Return the earliest instant that may follow, by which a flood of starts would come later."""
+        """Return the earliest instant that may follow, which delays a flood of starts."""
         text = f"it fires within {MIN_STEP / timedelta(milliseconds=1):g} ms of the start before, and is slowed down"
         self._quarantine.note(Kind.TRIGGER, self.inner.type, self.place, f"{text} to that; return later instants")
         later, problem = ask_schedule(self.inner, instant + MIN_STEP - timedelta(microseconds=1))

@@ -73,7 +73,7 @@ async def trigger_job(
 
 
 def requester_of_program(runtime: Runtime) -> Requester:
-    """Return the program around the scheduler, as who adds a job."""
+    """Return the requester that stands for the program around the scheduler."""
     return Requester(at=runtime.now(), via=RequestWay.PYTHON, user=find_user())
 
 

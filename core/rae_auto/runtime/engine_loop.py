@@ -48,14 +48,13 @@ COMMIT_RETRY_SECONDS = (0.2, 1.0, 1.5)
 """Pauses before a failed commit is tried again; the last one is repeated. A request ends a pause at once."""
 
 FAULT_RETRY_SECONDS = 60.0
-"""Time after which a fact that a fault kept from being handled is handed to the engine again."""
+"""Time after which a fact that could not be handled, because of a fault, is handed to the engine again."""
 
 MAX_INPUTS_A_TURN = 250
 """Number of inputs that one turn handles, so that the first of many needn't wait until all are decided."""
 
 MAX_TURNS_WITHOUT_INPUTS = 9
-"""Number of turns that only decide due runs while inputs wait: a late start is seen, an end that is noted late is not.
-"""
+"""Number of turns that only decide due runs while inputs wait: users notice a late start, but not a late end."""
 
 SLOW_COMMIT_SECONDS = 10.0
 """Time after which a commit that has not returned is reported."""
@@ -105,7 +104,7 @@ class EngineLoop:
         self._next_try: asyncio.Future[None] | None = None
         """Done when that try has ended; None outside of a pause."""
         self.on_clock_check: Callable[[], None] = lambda: None
-        """Called at a turn once `CLOCK_CHECK_SECONDS` have passed: for what has to be looked at now and then."""
+        """Called at a turn once `CLOCK_CHECK_SECONDS` have passed, for periodic checks."""
         self._on_progress: Callable[[], None] = lambda: None
         self._progress_seconds = CLOCK_CHECK_SECONDS
         self._checked_at = float("-inf")
@@ -115,7 +114,7 @@ class EngineLoop:
         self._committing_since: float | None = None
         self._failure: ClaimLost | None = None
         self._no_time_before = float("-inf")
-        """Monotonic seconds before which time does not pass, because a fault kept the engine from handling that."""
+        """Monotonic seconds until which no `TimePassed` is sent, because the engine failed to handle the last one."""
 
     def now(self) -> Moment:
         return self._clock.now()
@@ -165,7 +164,7 @@ class EngineLoop:
         return await answer
 
     async def drain(self, limit_seconds: float) -> None:
-        """Return once all that was submitted so far is durable, or after so many seconds."""
+        """Return once all that was submitted so far is durable, or after this many seconds."""
         drained = asyncio.get_running_loop().create_future()
         self._drains.append(drained)
         self._woken.set()

@@ -1,7 +1,7 @@
 """Recorded events: durable before they are published, bounded, and on this machine alone.
 
-The ends of runs are events too. They are not written twice: a follower that begins at a place in the past gets them
-out of the history.
+The ends of runs are events too. They are not written twice: a follower that starts at a position in the past reads
+them from the history.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class EventRecorder:
         return event
 
     async def _write(self) -> None:
-        """One commit for all that came in while the last one was under way."""
+        """Make all events durable that arrived during the last commit, in one commit."""
         try:
             while self._unwritten:
                 batch, self._unwritten = self._unwritten, []
@@ -93,7 +93,7 @@ class EventRecorder:
             follower.offer(events)
 
     def follow(self, names: Sequence[str], after: StreamPosition | None) -> AsyncGenerator[Sequence[Event], None]:
-        """Events of these names after a place, oldest first, then each as it comes."""
+        """Yield events of these names after a position, oldest first, and then new ones as they are recorded."""
         # Before the past is read: what comes meanwhile comes behind it.
         follower = _Follower(names)
         self._followers.add(follower)
@@ -122,7 +122,7 @@ class EventRecorder:
             self._followers.discard(follower)
 
     async def _past(self, names: Sequence[str], since: datetime) -> list[Event]:
-        """As `list`; those who ask at the same time, as all do at a start, share one reading."""
+        """Return what `list` returns; concurrent callers, as at a start, share one read."""
         future: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
         self._unread.append((names, since, future))
         if self._reading is None:
@@ -161,10 +161,10 @@ class EventRecorder:
         return await self._archive.read(read)
 
     async def delete(self, names: Sequence[str], before: datetime | None) -> int:
-        """Delete recorded events for good, also from the store's own copies; how many there were."""
+        """Delete recorded events for good, also from the store's own copies; return how many there were."""
         count = 0
         for keep in await self._archive.read(partial(deletion_rules, names=names, before=before)):
-            # One by one, so that what runs need the store for comes between.
+            # One by one, so that commits for runs come in between.
             while gone := await self._archive.write(partial(prune, keep=keep)):
                 count += len(gone)
         await self._archive.write(lambda store: store.scrub())

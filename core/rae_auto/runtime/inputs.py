@@ -1,4 +1,4 @@
-"""Inputs of the engine: what sources, guards and recorded events report of the world."""
+"""The inputs of the engine: reports of sources, guards and recorded events."""
 
 import asyncio
 from collections import Counter
@@ -99,7 +99,7 @@ class Inputs:
         return self._sources.failed
 
     def rename_job(self, job: JobId, planned: Planned) -> None:
-        """Let the sources of a renamed job go on under its new id."""
+        """Continue the sources of a renamed job under its new id."""
         self._sources.rename(job, planned.plan.job.id, planned.sources)
         self._files.remove(job)
         self._files.set(planned)
@@ -153,7 +153,7 @@ class Inputs:
 
 
 class _Everything:
-    """A container of everything."""
+    """A container for which `in` is always true."""
 
     def __contains__(self, _: object) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Everything a runtime is made from."""
+"""The options of a runtime."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -17,7 +17,7 @@ from rae_auto.runtime.time.clock import Clock
 
 @frozen(kw_only=True)
 class RuntimeOptions:
-    """Everything a runtime is made from. `jobs` are those of a configuration; others come from the store."""
+    """The options of a runtime. `jobs` are those of a configuration; others come from the store."""
 
     directory: Path
     store: str | PluginRef | Store

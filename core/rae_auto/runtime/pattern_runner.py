@@ -1,11 +1,11 @@
 """A pattern in real time: recorded events and occurrences of its parts are folded one by one, durably.
 
-Each turn is whole or nothing. What comes in is folded, what fires is emitted, and once that is durable the new state is
-kept. Where one of these fails, or the daemon ends in between, it is as if nothing had come in: recorded events are read
-again from the place that was kept, parts repeat what they got no answer for, and what fires again has its old key.
+Each turn is all or nothing. Events are folded, what fires is emitted, and once that is durable the new state is saved.
+If one of these steps fails, or the daemon ends in between, it is as if no event had arrived: recorded events are read
+again from the saved position, parts repeat what was not acknowledged, and what fires again has the same key.
 
-But parts repeat in an order of their own, and of other neighbours something else may come. So what fires in a pattern
-that has parts is saved as unsent, with the new state, before it is emitted; and emitted again until that is durable.
+But parts repeat in an order of their own, and the events between may differ. So a pattern that has parts saves what
+fires as unsent, together with the new state, before it is emitted, and emits it again until it is durable.
 """
 
 import asyncio
@@ -30,18 +30,18 @@ MIN_GAP = timedelta(seconds=2)
 """Shorter times without a watch don't count as gaps."""
 
 MAX_REMEMBERED_IDS = 200
-"""Number of ids that are remembered of the last events, of each part and of the recorded ones."""
+"""Number of ids of the latest events that are remembered, for each part and for recorded events."""
 
 REREAD_AFTER_SET_BACK = timedelta(minutes=10)
 """Time for which recorded events are read again after the clock was set back behind the stored position."""
 
 RECORDED = ""
-"""The name, among those of the parts, of what is recorded."""
+"""The name of the stream of recorded events, among the names of the parts."""
 
 
 @frozen
 class _Memory:
-    """All that a pattern that watches must not forget."""
+    """The durable state of a pattern that runs."""
 
     run: PatternRun
     place: StreamPosition
@@ -49,11 +49,11 @@ class _Memory:
     unsent: tuple[Firing, ...] = ()
 
     def copy(self) -> "_Memory":
-        """One that stays as it is while the play goes on."""
+        """Return a copy that doesn't change while the pattern goes on."""
         return evolve(self, run=evolve(self.run))
 
     def document(self, watched_until: datetime) -> dict[str, Any]:
-        """As JSON."""
+        """Return it as JSON."""
         return {
             "pattern": repr(self.run.pattern),
             "state": self.run.state,
@@ -67,7 +67,7 @@ class _Memory:
 
     @classmethod
     def of(cls, pattern: PatternTrigger, kept: Mapping[str, Any], now: datetime) -> "_Memory":
-        """Read it from a document."""
+        """Return the memory that a document holds."""
         wake_at = kept["wake_at"] and parse_instant(kept["wake_at"])
         place = StreamPosition(parse_instant(kept["at"]), tuple(kept["ids"]))
         if place.at > now:
@@ -80,7 +80,7 @@ class _Memory:
 
 @define
 class PatternRunner:
-    """Plays a pattern."""
+    """Runs a pattern."""
 
     pattern: PatternTrigger
     context: TriggerContext
@@ -93,7 +93,7 @@ class PatternRunner:
     _file: StateFile = field(init=False)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         self._file = StateFile(self.context.directory / "pattern.json", self.context.job)
         await self._take_up()
         try:
@@ -106,7 +106,7 @@ class PatternRunner:
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
-            # What happens from now on is a gap. Where that can't be kept the gap only looks longer.
+            # What happens from now on is a gap. If that can't be saved, the gap only looks longer.
             with contextlib.suppress(OSError, StoreError):
                 await self._save(self._failed_at or self.context.timer.now().wall)
 
@@ -158,7 +158,7 @@ class PatternRunner:
         try:
             await self._file.save(document)
         finally:
-            # Where it is cancelled it may be written all the same.
+            # If this is cancelled, the state may be written all the same.
             if self._file.last_written is document:
                 self._saved = memory
 
@@ -261,7 +261,7 @@ async def run_trigger(trigger: Trigger, context: TriggerContext) -> None:
 
 
 async def _run_schedule(schedule: ScheduleTrigger, context: TriggerContext) -> None:
-    """Tell the instants of a schedule; of those that were missed the latest ones."""
+    """Emit the instants of a schedule; of missed ones only the latest."""
     file = StateFile(context.directory / "schedule.json", context.job)
 
     async def save(after: datetime) -> None:

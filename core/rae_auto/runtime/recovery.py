@@ -94,7 +94,7 @@ async def read_store(
     names = {plan.job.id for plan in plans}
     replaced = [job.id for job in stored if job.id in names]
     stored = tuple(job for job in stored if job.id not in names)
-    # Before anything is committed, which takes the sign away.
+    # Before a commit, which removes the sign.
     setback = await archive.write(partial(find_setback, directory))
     states, bad_states = await archive.load(documents.STATE, JobState)
     runs, bad_runs = await archive.load(documents.RUN, Run)
@@ -103,7 +103,7 @@ async def read_store(
     downtimes, bad_downtimes = await archive.load(documents.DOWNTIME, Downtime)
     added = [_plan_stored(job, factory) for job in stored]
     all_plans = [*plans, *(one.plan for one in added)]
-    # In the place of a job that can't be read: it can be seen, removed and replaced, and starts nothing.
+    # Stands in for a job that can't be read: it can be seen, removed and replaced, and starts nothing.
     all_plans += [
         Plan(Job(id=JobId(item.key), command="damaged", enabled=False), origin=JobOrigin.STORE)
         for item in corrupt_jobs
@@ -301,7 +301,7 @@ def _damage_message(item: UnreadableDocument, job: str) -> str:
 def _read_damaged_run(item: UnreadableDocument) -> Run | None:
     try:
         return documents.load(Run, json.loads(item.text))
-    except Exception:  # whatever damage has made of it
+    except Exception:  # damaged in an unknown way
         return None
 
 

@@ -1,4 +1,4 @@
-"""Between the engine's values and the store's documents, and off the event loop."""
+"""Translates between the engine's values and the store's documents, off the event loop."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ READER_ATTEMPTS = 2
 
 
 def encode(changes: Iterable[Change]) -> list[StoreChange]:
-    """Return the store's changes for these: the last of each document, log entries in order."""
+    """Return these changes as the store's: the last one of each document, and log entries in order."""
     latest: dict[tuple[str, str], Save | Discard] = {}
     entries: list[StoreChange] = []
     for change in changes:
@@ -90,7 +90,7 @@ def _rewrite(store: Store, puts: Sequence[StoreChange], kept_jobs: Collection[st
 
 
 def lose_run(run: Run, now: datetime) -> Run:
-    """Return a run of which only a store that went back knows, as lost."""
+    """Return a run that only a reverted store knows, as lost."""
     return evolve(run, state=RunState.LOST, finished_at=now, reason=StoreReverted(), handle=None, stopping=None)
 
 
@@ -111,7 +111,7 @@ class UnreadableDocument:
                 return str(json.loads(self.text)["job"])
             return None
         if self.kind in (documents.NOTICE, documents.DOWNTIME):
-            # It costs itself alone: jobs are as well as before.
+            # Only this document is lost: the jobs are not affected.
             return None
         return self.key.rpartition("/")[0] if self.kind == documents.SEEN else self.key
 
@@ -127,8 +127,8 @@ def _own_id(job: str) -> Sequence[str]:
 class Repository:
     """A store in a thread of its own, since it may block on the disk; it speaks in values.
 
-    Reads that people and programs ask for come in another thread, if the store has a reader: they hold up no commit,
-    and find whatever was asked to be committed before them.
+    Reads on behalf of people and programs run in another thread, if the store has a reader: they block no commit, and
+    see every commit that was requested before them.
     """
 
     def __init__(self, store: Store) -> None:
@@ -180,17 +180,17 @@ class Repository:
             raise
 
     def commit(self, changes: Sequence[Change]) -> Awaitable[None]:
-        """Make all durable, or raise StoreError. Its turn counts from this call on: who asks after it finds it."""
+        """Make all durable, or raise StoreError. Reads that are requested after this call see the changes."""
         return self._result(self._write(lambda: self._store.commit(encode(changes))))
 
     async def load(self, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[UnreadableDocument]]:
-        """All values of a kind, and the documents of it that can't be read."""
+        """Return all values of a kind, and its documents that can't be read."""
         found = await self._call(lambda: [_decode(kind, key, cls, body) for key, body in self._store.load(kind)])
         values = tuple(value for value in found if not isinstance(value, UnreadableDocument))
         return values, [value for value in found if isinstance(value, UnreadableDocument)]
 
     async def runs(self, query: LogQuery, opened: Sequence[Run] = (), ids_of: IdsOf = _own_id) -> list[Run]:
-        """Finished runs, and those of `opened` that match, newest first; `ids_of` returns all ids of a job."""
+        """Return finished runs, and those of `opened` that match, newest first; `ids_of` returns all ids of a job."""
         queries = query_for_each_id(query, ids_of)
         return await self.read(
             lambda reader: merge_newest_of_all(
@@ -200,7 +200,7 @@ class Repository:
         )
 
     async def decisions(self, query: LogQuery, ids_of: IdsOf = _own_id) -> list[Decision]:
-        """Decisions on record, newest first; `ids_of` returns all ids of a job."""
+        """Return recorded decisions, newest first; `ids_of` returns all ids of a job."""
         queries = query_for_each_id(query, ids_of)
         return await self.read(
             lambda reader: merge_newest_decisions(
@@ -210,7 +210,7 @@ class Repository:
         )
 
     async def read(self, question: Callable[[StoreReader], T]) -> T:
-        """Return what a function reads, beside commits and after all that were asked for before."""
+        """Return what a function reads, in parallel to commits but after all that were requested before."""
         if self._reader is None:
             return await self._call(question, self._store)
         if self._last_write is not None:
@@ -240,19 +240,19 @@ class Repository:
         await self.write(lambda store: _rewrite(store, encode(saves), kept_jobs, now))
 
     async def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:
-        """Remove a part of what need not stay of a log; the keys of what was removed."""
+        """Remove a part of the surplus of a log; return the removed keys."""
         return await self._call(self._store.prune, log, keep)
 
     async def dump(self) -> Iterator[StoreChange]:
-        """Everything as of now, to be read in any thread."""
+        """Return everything as of now, to be read in any thread."""
         return await self._call(self._store.dump)
 
     async def newest_copy_at(self) -> datetime | None:
-        """Return when the newest verified copy of the store was made; None if it has or keeps none."""
+        """Return when the newest verified copy of the store was made; None if there is none."""
         return await asyncio.to_thread(self._store.newest_copy_at)
 
     async def close(self, limit_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
-        """Let the store go; one that doesn't come back within `limit_seconds` seconds is left behind."""
+        """Close the store; abandon it if it doesn't return within `limit_seconds`."""
         try:
             async with asyncio.timeout(limit_seconds):
                 await self._call(self._store.close)
@@ -289,7 +289,7 @@ class Repository:
             return await answer
         except (SchedulerError, asyncio.CancelledError, GeneratorExit):
             raise
-        except BaseException as error:  # whatever a store raises that is no plugin
+        except BaseException as error:  # the error of a store that is not a plugin
             raise StoreError(f"the store failed: {error!r:.300}") from error
 
 
@@ -303,5 +303,5 @@ def _decode(kind: str, key: str, cls: type[T], body: Document | CorruptDocument)
         return UnreadableDocument(kind, key, body.problem, body.text)
     try:
         return documents.load(cls, body)
-    except Exception as error:  # whatever a document is that only looks like one of ours
+    except Exception as error:  # a document that only looks like one of ours
         return UnreadableDocument(kind, key, f"it can't be understood: {error!r:.200}", json.dumps(body))

@@ -142,7 +142,7 @@ class HistoryBounds:
             self._woken.clear()
 
     async def finish(self, limit_seconds: float) -> None:
-        """Deal with the files of what has ended last, once `run` is cancelled; the next start does what is left."""
+        """Remove the files of the latest ends, once `run` is cancelled; the next start does the rest."""
         try:
             async with asyncio.timeout(limit_seconds):
                 await self._tidy_ended()

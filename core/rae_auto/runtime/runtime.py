@@ -1,4 +1,4 @@
-"""The wiring of a running scheduler: which parts there are, who reports to whom, and in which order they stop.
+"""The wiring of a running scheduler: its parts, what reports to what, and the order in which they stop.
 
     sources, guards, events ── inputs ─┐
     requests ── Scheduler ─────────────┼─► engine loop ─► repository (durable) ─► executions, notifications, reporting
@@ -65,7 +65,7 @@ T = TypeVar("T")
 
 
 class Runtime:
-    """A scheduler at work: an engine, its store, and everything that carries out decisions."""
+    """A running scheduler: an engine, its store, and the parts that carry out decisions."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Runtime:
         )
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self.stop_hint = ""
-        """Clause of the log line about a stop: the way to end at once what it waits for."""
+        """Clause of the log line about a stop: how to end at once what it waits for."""
         self._leaves_running = False
         self.ended_while_stopping: list[Run] = []
         """The runs that have ended after a stop was requested."""
@@ -225,7 +225,7 @@ class Runtime:
     # Stopping
 
     async def stop(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
-        """Begin to stop; a second call may shorten the grace. `stopped` is set once nothing is active any more."""
+        """Start to stop; a second call may shorten the grace. `stopped` is set once nothing is active any more."""
         granted = self.shutdown_grace if grace is None else grace
         if self._deadline.start(granted.total_seconds()):
             self._leaves_running |= leave_running
@@ -380,7 +380,7 @@ class Runtime:
         return await self._repository.read(read)
 
     async def prune(self, keep: timedelta | None) -> int:
-        """Remove what need not stay of the history, and what is older than `keep`; return the number of records."""
+        """Remove history beyond its bounds, and what is older than `keep`; return the number of removed records."""
         return await self._bounds.apply(for_orphans=True, retention=shorten(self.retention, keep))
 
     async def newest_copy_at(self) -> datetime | None:

@@ -151,7 +151,7 @@ class Scheduler:
             await self._runtime.close(grace, leave_running=leave_running)
 
     async def stop(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
-        """Begin to stop; a second call may shorten the grace. `wait_stopped` returns when nothing is active.
+        """Start to stop; a second call may shorten the grace. `wait_stopped` returns when nothing is active.
 
         The log says what it waits for.
         """
@@ -164,11 +164,11 @@ class Scheduler:
     # Jobs
 
     async def add_job(self, job: Job, *, replace: bool = False) -> JobId:
-        """Keep a job and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
+        """Store a job and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
         return await keep_job(self.runtime, job, requester_of_program(self.runtime), replace=replace)
 
     async def add_jobs(self, jobs: Iterable[Job], *, replace: bool = False) -> list[JobId]:
-        """Add many at once: one durable commit for all that come together."""
+        """Add many jobs in one durable commit. Errors: as for `add_job`."""
         return list(await asyncio.gather(*(self.add_job(job, replace=replace) for job in jobs)))
 
     async def remove_job(self, job: str) -> None:
@@ -199,7 +199,7 @@ class Scheduler:
         return job_status_of(self.runtime.engine, self.runtime.engine.job(JobId(job)))
 
     async def list_jobs(self) -> list[JobInfo]:
-        """All jobs, in the order in which they came."""
+        """Return all jobs, in the order in which they were added."""
         runtime = self.runtime
         return [job_info_of(runtime.engine, entry, runtime.factory) for entry in runtime.engine.jobs()]
 
@@ -218,7 +218,7 @@ class Scheduler:
         return bool((await self.runtime.request(lambda ask: evolve(command, ask=ask)))["changed"])
 
     async def resume(self, job: str) -> bool:
-        """Let the job go on; return whether it was paused. Errors: JobNotFound."""
+        """Resume a job; return whether it was paused. Errors: JobNotFound."""
         return bool((await self.runtime.request(lambda ask: SetPaused(JobId(job), False, ask)))["changed"])
 
     async def skip(self, job: str, *, undo: bool = False) -> datetime:
@@ -241,7 +241,7 @@ class Scheduler:
         args: Sequence[str] = (),
         force: bool = False,
     ) -> RunId:
-        """Ask for a run; returns once it is durable. `request` identifies the asking: repeated, it leads to one run.
+        """Start a run by hand; return it once it is durable. Calls with the same `request` id lead to one run.
 
         `env` and `args` are variables and arguments of this run, its retries included, beside those of the job. With
         `force` it starts whatever the state of the jobs is that it needs; guards and a pause never keep back a run
@@ -253,7 +253,7 @@ class Scheduler:
         return await trigger_job(self.runtime, job, event=event, request=request, env=env, args=args, force=force)
 
     async def cancel(self, target: str) -> list[RunId]:
-        """End a run, or all open runs of a job. Errors: RunNotFound, also for a run that has ended; JobNotFound."""
+        """Cancel a run, or all open runs of a job. Errors: RunNotFound, also for a run that has ended; JobNotFound."""
         run = self._find_open_run(target)
         try:
             if run is not None:
@@ -330,7 +330,10 @@ class Scheduler:
         return await self.runtime.runs(query)
 
     async def statistics(self, job: str | None = None, since: datetime | None = None) -> "Statistics":
-        """Numbers on the newest runs of a job, or of all, that are over and were queued since. Errors: BadRequest."""
+        """Return statistics of the newest finished runs of a job, or of all, queued at `since` or later.
+
+        Errors: BadRequest.
+        """
         since = check_instant("since", since)
         from rae_auto.records.statistics import statistics_of  # lazy: memory
 
@@ -340,7 +343,7 @@ class Scheduler:
     # Events
 
     async def record_event(self, name: str, data: Mapping[str, Any] | None = None, at: datetime | None = None) -> Event:
-        """Record that something happened; durable when this returns. Errors: BadRequest, StoreError."""
+        """Record an event; it is durable when this returns. Errors: BadRequest, StoreError."""
         return await self.runtime.inputs.events.record(name, data, check_not_in_future(at, self.runtime.now()))
 
     async def recorded_events(
@@ -360,7 +363,7 @@ class Scheduler:
         return (await found)[::-1]
 
     async def delete_events(self, names: str | Sequence[str], before: datetime | None = None) -> int:
-        """Delete recorded events for good; how many there were. Errors: BadRequest, StoreError."""
+        """Delete recorded events for good; return how many there were. Errors: BadRequest, StoreError."""
         return await self.runtime.inputs.events.delete(deletable_patterns(names), check_instant("before", before))
 
     def events(self) -> AsyncGenerator[Mapping[str, Any], None]:

@@ -32,7 +32,7 @@ STORE_CHECK_SECONDS = 0.5
 
 @frozen
 class UncleanStop:
-    """Why a scheduler stops although something is still active; `is_state_lost` if its state could not be written."""
+    """The reason to stop although runs are active; `is_state_lost` if state could not be written."""
 
     text: str
     is_state_lost: bool
@@ -58,7 +58,7 @@ class ShutdownDeadline:
         self._ends_at: float | None = None
 
     def start(self, grace_seconds: float) -> bool:
-        """Expect the end within this grace; a later call can only shorten it. Returns whether it did."""
+        """Start the deadline, or shorten it; return whether this call changed it."""
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + grace_seconds + STOP_SECONDS
         if self._ends_at is not None and ends_at >= self._ends_at:
@@ -97,7 +97,7 @@ class ShutdownDeadline:
         self._stopped.set()
 
     async def _wait_for_grace(self, ends_at: float, grace_seconds: float) -> None:
-        """Return once the grace is over, and log now and then what is waited for."""
+        """Return once the grace is over, and log at intervals what the stop waits for."""
         now = asyncio.get_running_loop().time
         while (left := ends_at - now()) > PROGRESS_SECONDS:
             await asyncio.sleep(PROGRESS_SECONDS)

@@ -1,7 +1,7 @@
-"""Sources at work: each watches in a task of its own, and is started again, ever later, when it fails.
+"""Runs sources: each in a task of its own, which is restarted with growing pauses when it fails.
 
-What a source keeps in its directory lasts as long as its job has it, over restarts and changes of its options. When the
-job, or the trigger, is taken away, it goes: one that is added under the same name later starts without it.
+A source's directory lasts as long as its job has the trigger, over restarts and changes of its options. It is removed
+with the job or the trigger: one that is added under the same name later starts without it.
 """
 
 import asyncio
@@ -27,21 +27,21 @@ MIN_RESTART_DELAY_SECONDS, MAX_RESTART_DELAY_SECONDS = 1.0, 300.0
 """Seconds before a failed source is started again; doubled each time up to the last."""
 
 MAX_EMITS_PER_SECOND = 100
-"""Occurrences of one source a second that are taken in the long run; a decision of each is durable."""
+"""Occurrences of one source per second that are accepted in the long run; each costs a durable decision."""
 
 FREE_EMITS = 10_000
 """Occurrences that a source may emit at once, such as those of a folder full of files."""
 
 Fire = Callable[[JobId, str, str, Mapping[str, Any] | None, datetime | None, str | None], Awaitable[EmitResult]]
-"""Tells of an occurrence: job, trigger, key, event, instant, echo; returns what became of it when that is durable."""
+"""Reports an occurrence (job, trigger, key, event, instant, feedback key); returns its result once durable."""
 
 
 Withdraw = Callable[[JobId, str, str, str], Awaitable[None]]
-"""Takes an occurrence back whose delay isn't over: job, trigger, key, and the event that ended the delay."""
+"""Withdraws an occurrence that is still delayed: job, trigger, key, and the event that ended the delay."""
 
 
 class EmitPace:
-    """Pace of the occurrences of one source: a burst is free, what goes on is held to a rate."""
+    """Limits the rate of the occurrences of one source, after a burst that is free."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock` returns seconds that only grow."""
@@ -56,7 +56,7 @@ class EmitPace:
         return self._free_at - now
 
     def is_new_flood(self) -> bool:
-        """Return True the first time that it is asked."""
+        """Return True on the first call of a flood, which is to be logged."""
         is_new, self._is_flood = not self._is_flood, True
         return is_new
 
@@ -87,7 +87,7 @@ class SourceSupervisor:
         """The errors of sources that wait to be started again, by JOB.TRIGGER."""
 
     def set(self, job: JobId, sources: Mapping[str, SourceTrigger]) -> None:
-        """Have these sources for the job, and no others; those that stay the same watch on."""
+        """Run exactly these sources for the job; those that stay the same are not restarted."""
         watching = self._watching.pop(job, {})
         for trigger, (source, task) in list(watching.items()):
             if sources.get(trigger) != source:
@@ -105,7 +105,7 @@ class SourceSupervisor:
             self._watching[job] = watching
 
     def rename(self, job: JobId, new: JobId, sources: Mapping[str, SourceTrigger]) -> None:
-        """Let the sources of a job go on under another id, with what they have kept."""
+        """Continue the sources of a job under another id, with their directories."""
         tasks = [task for _, task in self._watching.pop(job, {}).values()]
         for task in tasks:
             task.cancel()
@@ -119,18 +119,18 @@ class SourceSupervisor:
         await self.finish_renaming({new: [job]})
 
     async def finish_renaming(self, former_ids: Mapping[JobId, Sequence[JobId]]) -> None:
-        """Give jobs what their sources kept under former ids, which a crash may have left there."""
+        """Move directories of sources from former ids of jobs, where a crash may have left them."""
         await asyncio.to_thread(_move_directories, self._directory / "triggers", former_ids)
 
     async def forget_all_but(self, known: Mapping[JobId, Container[str]]) -> None:
-        """Before the first `set`: remove what triggers have kept that are gone since."""
+        """Remove the directories of triggers that no longer exist; to be called before the first `set`."""
         try:
             await asyncio.to_thread(_remove_others, self._directory / "triggers", known)
         except OSError as error:
             logger.warning("the files of removed triggers can't be deleted: {}", error)
 
     async def _forget(self, job: JobId, trigger: str, task: "asyncio.Task[None]") -> None:
-        """Remove what a source has kept, once it has ended."""
+        """Remove the directory of a source, once the source has ended."""
         try:
             await asyncio.wait({task}, timeout=CLOSE_TIMEOUT_SECONDS)
             await asyncio.to_thread(shutil.rmtree, self._directory / "triggers" / job / trigger, ignore_errors=True)
@@ -149,7 +149,7 @@ class SourceSupervisor:
         self._quarantine.clear()
 
     async def close(self, limit_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
-        """Stop watching; return once all have tidied up, those of removed jobs too, or after so many seconds."""
+        """Stop all sources; return once all have ended, those of removed jobs too, or after this many seconds."""
         for watching in self._watching.values():
             for _, task in watching.values():
                 task.cancel()
@@ -165,7 +165,7 @@ class SourceSupervisor:
         since: datetime,
     ) -> None:
         if before is not None:
-            # It may still be writing into the directory that is this one's now, or removing it.
+            # The former source may still write into the directory, or remove it.
             await asyncio.wait({before}, timeout=2 * CLOSE_TIMEOUT_SECONDS)
         place = place_of_source(job, trigger)
         pace = EmitPace(asyncio.get_running_loop().time)

@@ -42,7 +42,7 @@ class SyncScheduler:
 
     @classmethod
     def of(cls, scheduler: Scheduler) -> Self:
-        """Return one for a scheduler that is open. Raises SchedulerClosed if it isn't."""
+        """Return a `SyncScheduler` for a scheduler that is open. Raises SchedulerClosed if it isn't."""
         self = cls()
         self._scheduler, self._loop = scheduler, scheduler.event_loop
         return self

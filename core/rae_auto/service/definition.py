@@ -1,4 +1,4 @@
-"""A service, and the shape that every platform's adapter has: files to write, and commands to type.
+"""A service, and the protocol of platform adapters: files to write, and commands to run.
 
 An adapter is pure: it returns paths, texts and command lines, and touches nothing. `manager` writes and runs them.
 """
@@ -46,7 +46,7 @@ class Origin:
 
 
 def read_origin(text: str) -> Origin | None:
-    """Return what the mark of a file says, or None if the file isn't ours."""
+    """Return the origin in the mark of a file, or None if the file isn't ours."""
     found = _MARK_PATTERN.search(text)
     try:
         record = json.loads(found[1]) if found else {}

@@ -115,10 +115,10 @@ def _look(config: Path, user: str | None) -> UserView:
 
 
 def _environment(view: UserView) -> dict[str, str]:
-    """Return what the service must be given: managers of services pass on nothing of a shell's environment.
+    """Return the environment for the service, because service managers pass on nothing of a shell's.
 
     The PATH, so that jobs find the programs that they find here; and the state directory, which may depend on variables
-    too, unless the configuration names it: commands that are typed later would not know of another one.
+    too, unless the configuration names it, because later commands must find the same one.
     """
     if sys.platform == "win32":
         # A task has the environment of its session.
@@ -130,7 +130,7 @@ def _environment(view: UserView) -> dict[str, str]:
 
 
 def installed_origin(path: Path) -> Origin | None:
-    """Return what the mark of an installed file says; None if there is none, or it isn't ours."""
+    """Return the origin in the mark of an installed file; None if there is none, or it isn't ours."""
     with contextlib.suppress(OSError):
         content = path.read_bytes()
         encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
@@ -150,7 +150,7 @@ def require_installed(platform: ServicePlatform, name: str, is_system: bool) -> 
 
 
 def check_files(files: Sequence[UnitFile]) -> None:
-    """Check that nothing of anyone else's would be overwritten. Errors: SchedulerError."""
+    """Check that no file of another program would be overwritten. Errors: SchedulerError."""
     for file in files:
         if os.path.lexists(file.path) and installed_origin(file.path) is None:
             raise SchedulerError(

@@ -87,7 +87,7 @@ def _unreachable(user: str, detail: str = "") -> SchedulerError:
 
 
 def look(config: Path) -> dict[str, Any]:
-    """Return what `look_as` is told: the facts of this user, or the problems."""
+    """Return the answer for `look_as`: the facts of this user, or the problems."""
     try:
         loaded = load(config, Registry())
     except ConfigError as error:

@@ -30,7 +30,7 @@ from rae_auto.simulation.scripted_sources import ScriptedSources, Source
 from rae_auto.simulation.virtual_engine import VirtualWorld
 
 MAX_DECISIONS = 1_000_000
-"""Number of decisions that a forecast may hold: worth the wait, and small enough for memory."""
+"""Number of decisions that a forecast may hold, so that neither time nor memory runs out."""
 
 _RESOLUTION = timedelta(microseconds=1)
 
@@ -121,7 +121,7 @@ def simulate(scenario: Scenario) -> Forecast:
 
 
 class _Play:
-    """A virtual world whose attempts end by themselves, and which notes why runs wait."""
+    """A virtual world with attempts that end by themselves, and a record of why runs wait."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
@@ -149,7 +149,7 @@ class _Play:
         self._take_results()
 
     def _first(self) -> datetime:
-        """When what is known of the past begins."""
+        """Return the instant of the first event of the past in the script."""
         start = self._scenario.start
         return min(start, _at(self._pending[0])) if self._pending else start
 
@@ -165,7 +165,7 @@ class _Play:
         return self._sources.emit(event)
 
     def go_on_until(self, end: datetime) -> None:
-        """Let happen what happens before `end`."""
+        """Play until just before `end`."""
         while (at := self._next_at(end)) < end:
             self._set_clock(at)
             if self._ends and self._ends[0][0] <= at:
@@ -240,7 +240,7 @@ class _Play:
             self._take_results()
 
     def _take_results(self) -> None:
-        """Note what the last event has led to."""
+        """Record the results of the last event."""
         world = self._world
         ended, self._ended = world.history[self._ended :], len(world.history)
         for start in world.started:

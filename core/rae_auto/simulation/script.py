@@ -27,7 +27,7 @@ ASSUMED_YES = GuardResult(Verdict.YES, "assumed to be yes in the simulation")
 
 @frozen
 class Script:
-    """Each in the order of time. What lies before the simulated span is the past that patterns have seen.
+    """The inputs of a simulation, each in order of time. Those before the simulated span are the past for patterns.
 
     The trigger of an occurrence may be one inside of another: `both.file` is part `file` of trigger `both`.
     """

@@ -19,7 +19,7 @@ from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.simulation.script import Script, ScriptedGuardResult
 
 Instant = Callable[[str], datetime]
-"""Reads a time as a person writes it; ValueError where it is none."""
+"""Reads a time as a person writes it. Raises ValueError."""
 
 _KEYS = {
     "name": {"at", "name", "data", "id"},
@@ -52,7 +52,7 @@ def _in_order(events: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _objects(text: str, place: str) -> Iterator[tuple[int, Any]]:
-    """Objects with their lines; those of an array with their numbers."""
+    """Yield the objects with their lines, or those of an array with their numbers."""
     if text.lstrip().startswith("["):
         try:
             yield from enumerate(json.loads(text), 1)

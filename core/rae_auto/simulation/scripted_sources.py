@@ -24,14 +24,14 @@ Source = tuple[JobId, str]
 
 @define
 class _Node:
-    """A pattern at work, with what stands inside of it."""
+    """A running pattern, with the triggers inside of it."""
 
     run: PatternRun
     event_names: tuple[str, ...]
     schedules: dict[str, tuple[ScheduleTrigger, datetime | None]]
     inner: "dict[str, _Node]"
     emission: frozenset[str]
-    """The names of the parts that only a script can supply."""
+    """The names of the parts for which only a script can emit occurrences."""
 
     @classmethod
     def start(cls, pattern: PatternTrigger, now: datetime) -> "_Node":
@@ -46,13 +46,13 @@ class _Node:
         return cls(PatternRun.start(pattern, now), tuple(pattern.event_names()), schedules, inner, emission)
 
     def next_at(self) -> datetime | None:
-        """When something comes of time alone."""
+        """Return when the passage of time alone makes a source fire or step; None for never."""
         times = [self.run.wake_at, *(at for _, at in self.schedules.values())]
         times += [node.next_at() for node in self.inner.values()]
         return min((at for at in times if at is not None), default=None)
 
     def advance(self, until: datetime) -> list[Firing]:
-        """Let time pass; what fires."""
+        """Let time pass until an instant; return the firings."""
         fired: list[Firing] = []
         while (at := self.next_at()) is not None and at <= until:
             for name, (schedule, due) in self.schedules.items():
@@ -112,19 +112,19 @@ class ScriptedSources:
 
     @classmethod
     def start(cls, sources: Mapping[Source, SourceTrigger], now: datetime) -> "ScriptedSources":
-        """At their very first start."""
+        """Return the sources in the state of their very first start."""
         nodes = {
             place: _Node.start(source, now) for place, source in sources.items() if isinstance(source, PatternTrigger)
         }
         return cls(nodes, set(sources.keys() - nodes.keys()))
 
     def next_at(self) -> datetime | None:
-        """When something comes of time alone."""
+        """Return when the passage of time alone makes a source fire or step; None for never."""
         times = (node.next_at() for node in self._nodes.values())
         return min((at for at in times if at is not None), default=None)
 
     def advance(self, until: datetime) -> list[Occurrence]:
-        """Let time pass; what fires."""
+        """Let time pass until an instant; return the occurrences."""
         return [
             occurrence for place, node in self._nodes.items() for occurrence in _occurrences(place, node.advance(until))
         ]
@@ -147,7 +147,7 @@ class ScriptedSources:
         return _occurrences((emission.job, trigger), node.emit(path, event))
 
     def skip(self, downtime: Span) -> list[Occurrence]:
-        """Skip a downtime; return what fires afterwards."""
+        """Skip a downtime; return the occurrences after it."""
         return [
             occurrence
             for place, node in self._nodes.items()

@@ -1,4 +1,4 @@
-"""The engine in virtual time: its changes go to a virtual store, and its attempts end when the caller says so.
+"""The engine in virtual time: its changes go to a virtual store, and the caller ends its attempts.
 
 It is as thin as the daemon's engine loop. `crash()` makes a new engine from the stored values alone, at any point.
 """
@@ -56,7 +56,7 @@ COMMIT_RETRY_DELAY = timedelta(seconds=1)
 
 
 class VirtualWorld:
-    """An engine, a clock that you move, a store that you can look into, and attempts that end when you say so."""
+    """An engine with a clock, a store and attempts that the caller controls."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class VirtualWorld:
         self.on_effect: Callable[[object], None] = lambda _: None
         """Called with each effect."""
         self.breaches: list[tuple[datetime, ExpectationBreached | ExpectationMet]] = []
-        """The begins and ends of breaches, and when they were requested to be told."""
+        """The starts and ends of breaches, and when their reports were requested."""
         self.answer_guard: Callable[[JobId, str], GuardResult] = lambda _, __: GuardResult(
             Verdict.YES, "assumed to be yes"
         )
@@ -101,10 +101,10 @@ class VirtualWorld:
         """True leaves faults of the engine to it; otherwise they are raised."""
         self.stopped = False
         self.effects_until_crash: int | None = None
-        """After how many more effects the daemon dies."""
+        """Number of further effects after which the daemon dies; None for no crash."""
         self._plans = {plan.job.id: plan for plan in plans}
         self._left_at: datetime | None = None
-        """When the last daemon that has decided what was due was last there."""
+        """When the last daemon that has decided all due instants was last running."""
         self._asks = self._boots = 0
         self._answer: Mapping[str, Any] | SchedulerError | None = None
         self.engine = Engine()
@@ -133,7 +133,7 @@ class VirtualWorld:
         return step
 
     def pass_time(self) -> None:
-        """Tell the engine that time has passed, as often as it has due instants left to decide."""
+        """Feed `TimePassed` to the engine, as often as it has due instants left to decide."""
         self.feed(TimePassed())
         while self.engine.is_catching_up:
             self.feed(TimePassed())
@@ -155,7 +155,7 @@ class VirtualWorld:
             self.feed(DeliveryEnded(tuple(notice.key for notice in wanted.notices), error))
 
     def _commit(self, step: Step) -> None:
-        """Until the changes are durable time goes on, and nothing else."""
+        """Commit the changes; meanwhile time passes, and nothing else happens."""
         while True:
             try:
                 self.store.commit(step.changes)
@@ -223,7 +223,7 @@ class VirtualWorld:
         return answer
 
     def put_plan(self, plan: Plan) -> None:
-        """After a crash there is this job."""
+        """Add a job to the configuration that is loaded after a crash."""
         self._plans[plan.job.id] = plan
 
     def remove(self, job: str) -> None:
@@ -231,11 +231,11 @@ class VirtualWorld:
         self.drop_plan(job)
 
     def drop_plan(self, job: str) -> None:
-        """After a crash there is no such job."""
+        """Remove a job from the configuration that is loaded after a crash."""
         self._plans.pop(JobId(job), None)
 
     def trigger(self, job: str, request: str | None = None, *, forced: bool = False) -> RunId:
-        """Ask for a run; NotStarted and the like are raised."""
+        """Request a run by hand. Raises the error that the engine answers with, such as NotStarted."""
         key = request or f"request-{self._asks}"
         occurrence = Occurrence(JobId(job), MANUAL, key, self.now.wall)
         return RunId(self._ask(lambda ask: Trigger(occurrence, ask, forced=forced))["run_id"])

@@ -1,4 +1,4 @@
-"""Conformance suite of the packaging: what an installed plugin is to others."""
+"""Conformance suite of the packaging of an installed plugin."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ class InstalledConformance:
 
 @lru_cache
 def check_installed(kind: str, name: str) -> list[dict[str, Any]]:
-    """Return what the check says of an installed plugin. Raises AssertionError with the remedy if there is none."""
+    """Return the check's findings for an installed plugin. Raises AssertionError with the remedy if it isn't there."""
     command = [sys.executable, "-m", "rae_auto", "plugins", "check", f"{kind}:{name}", "--json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)

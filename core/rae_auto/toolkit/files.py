@@ -34,7 +34,7 @@ def identify_file(path: Path) -> FileIdentity:
 
 
 def is_there(path: str | Path) -> bool:
-    """Return whether something is at a path; False also behind a folder that may not be entered.
+    """Return whether there is anything at a path; False also behind a folder that may not be entered.
 
     `Path.exists`, `is_file` and `is_dir` raise OSError there, up to Python 3.13. `find_obstacle` distinguishes the two.
     """
@@ -52,7 +52,7 @@ def is_folder(path: str | Path) -> bool:
 
 
 def find_obstacle(path: str | Path) -> str | None:
-    """Return why it can't be known if something is at a path, as in "permission denied"; None if it is known."""
+    """Return why a path can't be examined, as in "permission denied"; None if it can."""
     try:
         Path(path).stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL, which is in no name
@@ -191,7 +191,7 @@ class DirectoryLock:
                 f"{directory} is in use by {holder}; stop it with 'rae-auto stop', or set another RAE_STATE_DIR",
                 pid,
             ) from None
-        # The process id is only for messages: a full disk must not keep anyone from reading.
+        # The process id is only for messages: a full disk must not prevent a start.
         with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, 0)
             os.lseek(self._descriptor, 0, os.SEEK_SET)

@@ -19,7 +19,7 @@ _MAX_SOURCE_BYTES = 1 << 20
 
 
 def find_function_problem(name: str, directories: Sequence[str | Path]) -> str | None:
-    """Return why "package.module:function" can't be called, and what to do, or None if nothing speaks against it.
+    """Return why "package.module:function" can't be called, and what to do; None if no problem is found.
 
     `directories` are searched before those of `sys.path`.
     """

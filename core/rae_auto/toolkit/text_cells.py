@@ -1,7 +1,7 @@
 """Texts measured in the cells of a terminal: 日 takes two, a combining mark none.
 
 The tables of the standard library are enough for columns that line up. The package wcwidth knows more, about single
-scripts; it would be one more thing that everybody has to install, and a test holds both equal where it matters.
+scripts; it would be one more dependency, and a test compares both where it matters.
 """
 
 import unicodedata

@@ -3,7 +3,7 @@
 | platform | means | needs |
 |---|---|---|
 | Linux | a timerfd on CLOCK_REALTIME_ALARM (timerfd_create(2)) | CAP_WAKE_ALARM, and a clock that can wake it |
-| Windows | a waitable timer that resumes (SetWaitableTimer) | wake timers in the power plan, which it can't tell |
+| Windows | a waitable timer that resumes (SetWaitableTimer) | wake timers in the power plan (not reported) |
 | macOS | `pmset schedule wake` (pmset(1)) | root |
 
 Only sleep ends by it: a machine that is off stays off. An alarm ends with its process, except on macOS.
@@ -39,7 +39,7 @@ class WakeAlarm(Protocol):
         ...
 
     def close(self) -> None:
-        """Let the alarm go."""
+        """Clear the alarm and close it."""
         ...
 
 

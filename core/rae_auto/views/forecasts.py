@@ -113,7 +113,7 @@ def _describe_assumed(forecast: Forecast) -> str:
 
 
 def _describe_reason(reason: Reason, clock: _Clock) -> str:
-    """Return a reason without the ids of runs, which will have others when they come about."""
+    """Return a reason without the ids of runs, because the real runs will have other ids."""
     text = reason.describe(clock.in_sentence)
     run = getattr(reason, "run", None)
     return text.replace(f"run {run}", "another run") if run else text

@@ -21,7 +21,7 @@ DONE_SHOWN_FOR = timedelta(days=1)
 def split_done(
     jobs: Iterable[Mapping[str, Any]], now: datetime
 ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Return the jobs to list, and those that have been done for so long that they aren't."""
+    """Return the jobs to list, and those that were done too long ago to be listed."""
     shown: list[Mapping[str, Any]] = []
     done: list[Mapping[str, Any]] = []
     for job in jobs:
@@ -130,7 +130,7 @@ def _toml_key(key: str) -> str:
 
 
 def _describe_given(run: Mapping[str, Any]) -> str:
-    """Return what a run was given by hand, after its state; of variables only the names."""
+    """Return the inputs that a run got by hand, as text after its state; of variables only the names."""
     given = run["given"]
     if given is None:
         return ""

@@ -14,7 +14,7 @@ MAX_FORBIDDEN_INSTANTS = 1000
 
 
 def select_starts(instants: Iterable[NextStart], count: int) -> tuple[list[NextStart], PluginBroken | None]:
-    """Return instants until so many of them start the job, or too many in a row don't; and what ended them early."""
+    """Return instants until `count` of them start the job, or too many in a row don't; and what ended them early."""
     found: list[NextStart] = []
     forbidden = 0
     try:

@@ -17,7 +17,7 @@ RUN_HEADERS = ("run", "job", "state", "queued", "took", "attempt", "exit", "reas
 
 
 def run_rows(runs: Iterable[Mapping[str, Any]], zone: tzinfo | None) -> list[tuple[Any, ...]]:
-    """Return a row for each run, with as much of its id as tells it from the others on a terminal.
+    """Return a row for each run, on a terminal with the part of its id that is unique among them.
 
     A decision that led to no run is a row without an id.
     """

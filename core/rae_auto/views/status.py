@@ -30,9 +30,9 @@ class Health(NamedTuple):
 
 
 def judge_health(status: Mapping[str, Any], zone: tzinfo | None, when: Callable[[str], str] | None = None) -> Health:
-    """Return whether the daemon does what it is meant to do, and what it has to do next.
+    """Return whether all is well with the daemon, and what it will do next.
 
-    `when` tells when something starts, "in 4 min"; by default it is as in tables, "at 18:00".
+    `when` formats the time of a start, as in "in 4 min"; by default it is as in tables, "at 18:00".
     """
     troubles = list(_troubles(status))
     facts = ", ".join(_facts(status, when or (lambda iso: f"at {instant(iso, zone)}")))
@@ -99,7 +99,7 @@ def status_record(status: Mapping[str, Any], zone: tzinfo | None) -> dict[str, A
 
 
 def status_lines(status: Mapping[str, Any], zone: tzinfo | None) -> list[str]:
-    """Return what is to be said above the table: the health, and which daemon and configuration it is about."""
+    """Return the lines above the table: the health, and the daemon and configuration that it is about."""
     file = f" from {status['config']}" if status["config"] else ""
     return [
         judge_health(status, zone).text,

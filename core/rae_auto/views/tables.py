@@ -39,7 +39,7 @@ def print_text(text: str, *, err: bool = False, end: str = "\n") -> None:
 
 
 def style(text: str, *, bold: bool = False, dim: bool = False, red: bool = False) -> str:
-    """Return the text as it is to look, or plain where colors aren't wanted."""
+    """Return the text with a style, or plain where colors aren't wanted."""
     codes = "".join(code for code, wanted in ((_RED, red), (_BOLD, bold), (_DIM, dim)) if wanted)
     return f"{codes}{text}{_RESET}" if codes and can_color(sys.stdout) else text
 

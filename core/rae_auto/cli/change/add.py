@@ -128,7 +128,7 @@ def add_command(
 
 
 def print_warnings(added: dict[str, Any]) -> None:
-    """Say what is likely to fail of a job that the daemon has taken."""
+    """Print what is likely to fail in a job that the daemon has accepted."""
     for line in added["warnings"]:
         click.echo(f"rae-auto: {escape_line(line)} (warning)", err=True)
 

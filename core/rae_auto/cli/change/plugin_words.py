@@ -45,7 +45,7 @@ def _to_lists(option: str, type_: str, options: dict[str, Any]) -> dict[str, Any
     try:
         known = options_of(variant_of(Registry().get(Kind(option.removeprefix("--")), type_), options))
     except PluginError:
-        return options  # The daemon says what is wrong with it.
+        return options  # The daemon reports what is wrong with it.
     lists = {key for key, field in known.items() if get_origin(field.type) in (list, tuple, Sequence)}
     return {key: [value] if key in lists and not isinstance(value, list) else value for key, value in options.items()}
 

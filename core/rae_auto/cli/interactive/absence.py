@@ -1,4 +1,4 @@
-"""The line that tells a person who comes back what happened meanwhile: once, by the first command that shows a status.
+"""The line about what happened while a person was away, shown once by the first command that shows a status.
 
 When a person looked last is the time of a file in the state directory, which nothing else reads.
 """

@@ -1,8 +1,8 @@
 """Standard output during commands: what plugins print goes to standard error, what the command prints stays there.
 
-A plugin may print when it is imported, when its options are made, whenever it is asked. Each write to standard output
-looks who writes: up the stack, past click, to the first frame that is the program's or something else's. In the daemon,
-and in commands that hand standard output to others, nothing is looked at.
+A plugin may print when it is imported, when its options are made, or in any call. Each write to standard output finds
+its author: up the stack, past click, to the first frame that is the program's or another's. The daemon, and commands
+that hand standard output to others, don't check that.
 """
 
 import sys
@@ -10,10 +10,10 @@ from collections.abc import Collection
 from typing import Any, TextIO
 
 _COMMANDS_WITH_OWN_OUTPUT = frozenset({"run", "exec", "top", "mcp", "ui"})
-"""Commands whose output isn't what this module keeps: of the daemon, of a job, of a screen, of a protocol."""
+"""Commands whose output is not separated: that of the daemon, a job, a screen or a protocol."""
 
 _WRITERS = frozenset({"click", "json", "contextlib", "rich"})
-"""Packages that write for the one who calls them."""
+"""Packages that write on behalf of their callers."""
 
 _OWN_ROOMS = frozenset({"cli", "views", "offline", "control", "charts", "explain"})
 """Rooms of the program that print; others are called by plugins, or call them."""
@@ -49,7 +49,7 @@ def separate_plugin_output() -> None:
 
 
 def _is_own(frame: Any) -> bool:
-    """Return whether the program writes, or a plugin's command, which is called to print."""
+    """Return whether the write is by the program, or by a plugin's command, which is meant to print."""
     while frame is not None:
         top, _, rest = str(frame.f_globals.get("__name__", "")).partition(".")
         if top == "rae_auto":

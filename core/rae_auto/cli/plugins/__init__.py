@@ -1,4 +1,4 @@
-"""The command plugins: what is installed, and what helps who writes one."""
+"""The command plugins: the installed plugins, and help for authors."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""A terminal for a pane: the other screen, keys as they are pressed, and the same terminal again afterwards.
+"""A terminal for a pane: the alternate screen, single keys, and restoring the terminal afterwards.
 
 Where there is no termios, as on Windows, the pane has no keys; Ctrl-C ends it.
 """
@@ -99,7 +99,7 @@ class PaneTerminal:
                 termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._attributes)
 
     def _write(self, text: str) -> None:
-        # Of a terminal that is gone nothing more is wanted.
+        # The terminal is gone, and needs no restoring.
         with suppress(OSError):
             sys.stdout.write(text)
             sys.stdout.flush()

@@ -81,7 +81,7 @@ async def run_pane(request: TrialRequest) -> int:
 
 
 async def run_plain(request: TrialRequest) -> int:
-    """Print a trial: all of it once, or what is new until a signal ends it."""
+    """Print a trial: all of it once, or the changes until a signal ends it."""
     ended = asyncio.Event()
     _at_signals(ended.set)
     printer = _Printer()

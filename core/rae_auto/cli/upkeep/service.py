@@ -278,7 +278,7 @@ def _ping(origin: "Origin") -> "dict[str, Any] | None":
 
 
 def _stop_daemon(origin: "Origin", *, leave_running: bool) -> str:
-    """Stop the daemon of a service if one answers, and return a line on what became of its jobs."""
+    """Stop the daemon of a service if one answers, and return a line on how its jobs ended."""
     from rae_auto.cli.stopping import wait_for_stop  # lazy: start-up
 
     directory = _directory(origin)

@@ -1,4 +1,4 @@
-"""Texts of what plugins raise while their options are read."""
+"""Texts for errors that plugins raise while their options are read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +19,14 @@ class PluginFault(Problem):
 
 
 def find_problem(error: BaseException) -> Problem:
-    """Return the refusal of a value; for another error than those for refusals, the fault of the plugin."""
+    """Return the problem for a ValueError or the like, which refuses a value; for another error, the plugin's fault."""
     if isinstance(error, ValueError | TypeError | StructureHandlerNotFoundError):
         return Problem((), describe_plugin_error(error))
     return PluginFault((), describe_plugin_error(error))
 
 
 def describe_plugin_error(error: BaseException) -> str:
-    """Return the text of a refusal; of another error also its class, and the line that raised it."""
+    """Return the text of a refusal; for another error also its class, and the line that raised it."""
     if isinstance(error, StructureHandlerNotFoundError):
         return f"{NO_TYPE} ({error.type_}); report it to its author, who finds it with 'rae-auto plugins check'"
     if not isinstance(error, ValueError | TypeError):

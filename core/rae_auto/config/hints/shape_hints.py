@@ -1,4 +1,4 @@
-"""Remedies for a value of another shape: one that stands alone where a list or a table belongs."""
+"""Hints for a value of a wrong shape: a single value instead of a list or a table."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import NoneType, UnionType

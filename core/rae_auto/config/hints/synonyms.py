@@ -108,7 +108,7 @@ def find_key_synonyms(name: str) -> Sequence[str]:
 def describe_other_key(name: str, known: Collection[str]) -> str | None:
     """Return what to write in place of a key of other tools, as a clause; None if that isn't known.
 
-    `known` are the keys of the table, by which that of a job and the top level of a file are told apart.
+    `known` are the keys of the table, which distinguish a job's table from the top level of a file.
     """
     plain = name.lower().replace("-", "_")
     if "triggers" in known and "command" in known:

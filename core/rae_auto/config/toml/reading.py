@@ -29,7 +29,7 @@ _MAX_CUTS = 20
 def read_text(path: Path, errors: str = "strict") -> str:
     """Read a configuration file. Raises ConfigError if it can't be read or others can write it.
 
-    `errors` says what becomes of bytes that aren't UTF-8, as for `bytes.decode`.
+    `errors` is the handling of bytes that aren't UTF-8, as for `bytes.decode`.
     """
     try:
         content = _content(path)
@@ -76,7 +76,7 @@ def parse(path: Path, text: str) -> dict[str, Any]:
 
 
 def usable_part(text: str) -> str:
-    """Return what is above the first line of a text that isn't valid TOML, cut before a whole table if need be."""
+    """Return the text above the first line that isn't valid TOML, cut before a table if necessary."""
     try:
         parse(Path(), text)
         return text

@@ -1,4 +1,4 @@
-"""Brackets and quotation marks without their other half: tomllib names the line where it gave up, often far below."""
+"""Unbalanced brackets and quotation marks: tomllib names the line where it gave up, often far below."""
 
 from attrs import frozen
 
@@ -9,7 +9,7 @@ _LONG_QUOTES = ('"""', "'''")
 
 @frozen
 class Unpaired:
-    """A mark without its other half, its line (from 1), and the problem with the remedy."""
+    """An unbalanced mark, its line (from 1), and the problem with the remedy."""
 
     mark: str
     line: int
@@ -17,7 +17,7 @@ class Unpaired:
 
 
 def find_unpaired(text: str, last_line: int) -> Unpaired | None:
-    """Return the first mark up to a line that is not closed, or that closes nothing; None if all have their halves."""
+    """Return the first mark up to a line that is not closed, or that closes nothing; None if all are balanced."""
     opened: list[tuple[str, int]] = []
     line, position = 1, 0
     while position < len(text) and line <= last_line:

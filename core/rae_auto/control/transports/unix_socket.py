@@ -1,4 +1,4 @@
-"""A Unix socket that only its owner may open, and of whose peers the kernel says who they are."""
+"""A Unix socket that only its owner may open, with peers that the kernel identifies."""
 
 import contextlib
 import os
@@ -99,7 +99,7 @@ class UnixListener:
         return is_trusted_peer(writer.get_extra_info("socket"))
 
     def peer_pid(self, writer: "StreamWriter") -> int | None:
-        """Return the process that has connected; None where the system doesn't tell."""
+        """Return the pid of the process that has connected; None if the system doesn't report it."""
         return read_peer_pid(writer.get_extra_info("socket"))
 
     def close(self) -> None:

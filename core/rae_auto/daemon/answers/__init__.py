@@ -1,1 +1,1 @@
-"""Answers to questions about the daemon, its jobs and its records, as JSON values."""
+"""Answers to requests about the daemon, its jobs and its records, as JSON values."""

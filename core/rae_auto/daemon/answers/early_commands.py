@@ -12,7 +12,7 @@ from rae_auto.daemon.commands import Command, StopFunction, stop_as_requested, w
 
 
 class EarlyCommands:
-    """Answers who asks for the state of a daemon that is starting, or stops it."""
+    """Answers requests for the state of a daemon that is starting, and requests to stop it."""
 
     def __init__(self, directory: Path, config: Path, stop: StopFunction) -> None:
         self._directory = directory
@@ -22,7 +22,7 @@ class EarlyCommands:
         self._standby: Standby | None = None
 
     def stand_by(self, why: Standby) -> str:
-        """Take note of why this daemon stands by, and return it as a line for who asks it for more."""
+        """Note why this daemon stands by, and return it as the refusal of other requests."""
         self._standby = why
         if why.leader is None:
             return f"this daemon waits for its store: {why.problem}"

@@ -1,4 +1,4 @@
-"""The errors of a configuration that was edited since the daemon read it: its next start would fail of them."""
+"""The errors of a configuration that was edited since the daemon read it, at which its next start would fail."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from rae_auto.runtime.concurrency.limited_calls import call_within
 from rae_auto.toolkit.files import FileIdentity
 
 MAX_LOOK_SECONDS = 2.0
-"""The time that a status waits for files which may be large, or on a server that is gone."""
+"""The time that a status waits for files, which may be large or on a server that is gone."""
 
 Files = Mapping[Path, FileIdentity]
 
@@ -31,7 +31,7 @@ class EditedConfig:
     async def find_problem(self) -> str | None:
         """Return what keeps the edited files from being used, a line for each error, or None.
 
-        What can't be read in time is told by a later call.
+        What can't be read in time is reported by a later call.
         """
         if not self._is_looking:
             try:

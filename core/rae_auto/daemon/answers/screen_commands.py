@@ -1,4 +1,4 @@
-"""The commands of the control socket that screens read by: parts of long lists, counts, starts to come.
+"""The commands of the control socket for screens: parts of long lists, counts, future starts.
 
 Records travel as stores keep them, so that the daemon spends no time on values.
 """
@@ -83,7 +83,7 @@ class ScreenCommands:
         }
 
     async def job_facts(self, arguments: Arguments) -> Any:
-        """Return a job, its state, and what its triggers and guards say now. Raises JobNotFound."""
+        """Return a job, its state, and the present summaries of its triggers and guards. Raises JobNotFound."""
         runtime = self._find_runtime()
         entry = runtime.engine.job(JobId(text(arguments, "job")))
         last = entry.state.last_run and await runtime.runs(query_for_id(entry.state.last_run))
@@ -97,7 +97,7 @@ class ScreenCommands:
         }
 
     async def definitions(self, arguments: Arguments) -> Any:
-        """Return definitions of jobs with what decides when they start next: a part of them, and their number."""
+        """Return definitions of jobs with the facts that decide their next start: a part of them, and their number."""
         runtime = self._find_runtime()
         entries = list(runtime.engine.jobs())
         shown = entries[_offset_of(arguments) :][: min(limit_of(arguments), MAX_JOBS_AT_ONCE)]

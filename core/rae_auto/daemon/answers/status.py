@@ -38,7 +38,7 @@ class DaemonFacts:
     """True for `rae-auto run --paused`."""
 
     def disabled_by(self) -> str:
-        """Return what keeps jobs from starting by themselves, if anything does."""
+        """Return what keeps all jobs from starting by themselves; None if nothing does."""
         return "the daemon was started with --paused" if self.is_paused else "enabled = false in the configuration"
 
 

@@ -17,7 +17,7 @@ _SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 
 
 def format_elapsed(value: "timedelta | float", parts: int = 2) -> str:
-    """Return a duration of so many seconds in at most `parts` units; a negative one counts as zero."""
+    """Return a duration in seconds as text in at most `parts` units; a negative one counts as zero."""
     seconds = max(0.0, value if isinstance(value, int | float) else value.total_seconds())
     if seconds == 0:
         return "0 s"

@@ -30,7 +30,7 @@ class Moment:
     def elapsed_since(self, before: "Moment", *, with_sleep: bool = True) -> timedelta:
         """Return the time that has passed since an earlier moment, perhaps of another process; it is never negative.
 
-        Where the clocks that can't be set tell it, the wall clock doesn't count.
+        The wall clock counts only if the clocks that can't be set are of another boot.
         """
         if before.boot and before.boot == self.boot and self.mono >= before.mono:
             slept = max(self.slept - before.slept, 0.0) if with_sleep else 0.0

@@ -10,7 +10,7 @@ JobId = NewType("JobId", str)
 RunId = NewType("RunId", str)
 
 NO_RUN = RunId("")
-"""In the place of a run, where there is none."""
+"""Stands for the absence of a run."""
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -51,7 +51,7 @@ def check_event_name(name: object) -> str:
 
 
 SEE_JOBS = "; 'rae-auto list' shows all jobs"
-"""The remedy for an unknown job, if none has a similar name."""
+"""The hint for an unknown job, if none has a similar name."""
 
 Synonyms = Mapping[str, Sequence[str]]
 """Our names for what other tools call differently, by those tools' names."""

@@ -42,7 +42,7 @@ class Reference:
 
     @property
     def program(self) -> str:
-        """The program that a `cmd` reference runs; "" for other kinds, or if its words can't be told apart."""
+        """The program that a `cmd` reference runs; "" for other kinds, or if its words can't be split."""
         words = split_command(self.target) if self.kind == "cmd" else []
         return words[0] if words else ""
 

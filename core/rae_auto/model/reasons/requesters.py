@@ -12,7 +12,7 @@ MAX_CLIENT_CHARACTERS = 64
 """Length of the name of a client."""
 
 UNKNOWN_RUN = RunId("")
-"""The id of a run that certainly is one, but can't be told from others."""
+"""The id of a run that certainly exists, but can't be identified."""
 
 
 class RequestWay(StrEnum):
@@ -29,7 +29,7 @@ class RequestWay(StrEnum):
 class Requester:
     """The origin of a request, made `at` an instant. `client` is what the program calls itself: its own word alone.
 
-    `run` and `job` are set if it came from inside a run; `run` is `UNKNOWN_RUN` if it can't be told which.
+    `run` and `job` are set if it came from inside a run; `run` is `UNKNOWN_RUN` if the run can't be identified.
     """
 
     at: datetime
@@ -50,7 +50,7 @@ class Requester:
 
     @property
     def is_program(self) -> bool:
-        """Tell whether it certainly wasn't a person at a keyboard: an agent, a run, or a program that says its name."""
+        """True if the request certainly wasn't typed by a person, but is of an agent, a run or a named program."""
         return self.run is not None or bool(self.client) or self.via is RequestWay.MCP
 
 

@@ -1,4 +1,4 @@
-"""Inspections of installed plugins, of a project's folder, or of a file, with what they print kept off the output."""
+"""Inspections of installed plugins, of a project's folder, or of a file, with their prints redirected."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence

@@ -39,7 +39,7 @@ class _TestFile:
 
 
 def gather_evidence(inspection: Inspection, tested: TestRun | None = None) -> Evidence:
-    """Return what is known of an inspected plugin, as far as the folder of its project is there."""
+    """Return the evidence for an inspected plugin; without its project's folder it is incomplete."""
     home = inspection.info.module.partition(":")[0]
     sources, cls = sources_of(home), inspection.plugin_class
     project = find_project(home)

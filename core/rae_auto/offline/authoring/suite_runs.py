@@ -21,7 +21,7 @@ MAX_TEST_SECONDS = 600.0
 class TestRun:
     """Result of the tests of a project; `branches` by file, or None if they were not counted."""
 
-    __test__ = False  # no class of tests, whatever pytest thinks of its name
+    __test__ = False  # not a test class, despite its name
 
     is_green: bool
     branches: Mapping[Path, BranchCount] | None = field(default=None, repr=False)

@@ -21,7 +21,7 @@ from rae_auto.toolkit.environment import INHERITED, inherited_environment
 _CORRECT = "correct the line"
 
 _UNSHOWN = frozenset({"PATH", "RAE_CONFIG", "RAE_STATE_DIR", "DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY", "TMPDIR"})
-"""Variables whose difference is told elsewhere, or changes with each session."""
+"""Variables that are reported elsewhere, or differ in each session."""
 
 
 @frozen
@@ -33,7 +33,7 @@ class _QuickAdvisor(JobAdvisor):
 
 
 def check_configuration(path: Path, registry: Registry, machine: Machine) -> Iterator[Finding]:
-    """Check a configuration file as `rae-auto check` does, and what becomes of it in the daemon's environment."""
+    """Check a configuration file as `rae-auto check` does, and in the daemon's environment."""
     report = _examine(path, registry, machine, machine.environment)
     yield from (Finding.from_message("configuration", line, _CORRECT) for line in report.errors)
     yield from (Finding.from_message("configuration", line, _CORRECT) for line in report.warnings)
@@ -72,7 +72,7 @@ def _examine(path: Path, registry: Registry, machine: Machine, environment: Mapp
 def _compare_environments(
     missing: Sequence[str], here: Mapping[str, str], there: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Yield what jobs lack with the daemon's environment `there` that this shell has `here`."""
+    """Yield what this shell has in its environment (`here`), and jobs lack with the daemon's (`there`)."""
     own, given = inherited_environment(here), inherited_environment(there)
     folders = given["PATH"].split(os.pathsep)
     lacking = [folder for folder in own["PATH"].split(os.pathsep) if folder not in folders]

@@ -39,7 +39,7 @@ def _checks(config_path: Path | None, machine: Machine) -> Iterator[tuple[str, I
     try:
         directory = state_directory(config_path)
     except HomeUnknown:
-        # The environment is what is wrong, and keeps the state from being found.
+        # The environment is wrong, so the state directory can't be found.
         yield "machine", check_machine(machine, iter(written))
         yield "environment", check_environment(machine)
         return

@@ -32,7 +32,7 @@ class Machine:
     """The number of processes that the user may have; None without a limit."""
     daemon_environment: Mapping[str, str] | None = None
     is_clock_synchronized: bool | None = None
-    """True if the kernel says that something keeps the clock right; None if that isn't known."""
+    """True if the kernel reports that the clock is synchronized; None if that isn't known."""
 
     @classmethod
     def inspect(cls, daemon: int | None = None) -> Self:

@@ -15,6 +15,6 @@ class Finding:
 
     @classmethod
     def from_message(cls, subject: str, text: str, hint: str) -> Self:
-        """Return the problem that a message tells: the remedy is what follows its last semicolon, or else `hint`."""
+        """Return the finding of a message: the remedy is what follows its last semicolon, or else `hint`."""
         observation, _, last = text.rpartition("; ")
         return cls(subject, observation, last) if observation else cls(subject, text, hint)

@@ -49,7 +49,7 @@ def check_clock(machine: Machine, written: Iterator[Path]) -> Iterator[Finding]:
 
 
 def _check_synchronization(machine: Machine) -> Iterator[Finding]:
-    """Check that something keeps the clock right, by what it told the kernel: timesyncd, chrony and ntpd alike."""
+    """Check that the clock is synchronized, as timesyncd, chrony and ntpd report it to the kernel."""
     if machine.is_clock_synchronized:
         yield Finding("clock", "it is synchronized")
     elif machine.is_clock_synchronized is False and any(machine.path(path).exists() for path in _CONTAINER_MARKS):
@@ -60,7 +60,7 @@ def _check_synchronization(machine: Machine) -> Iterator[Finding]:
 
 
 def check_zones(machine: Machine) -> Iterator[Finding]:
-    """Check that there are time zones, and that the machine's is known; tell which it is, and where it is set."""
+    """Check that there are time zones, and that the machine's is known; report it, and where it is set."""
     try:
         zone("America/New_York")
     except (ValueError, LookupError) as error:

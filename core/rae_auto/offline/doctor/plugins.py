@@ -1,4 +1,4 @@
-"""Checks of plugins: those that can't be loaded, and what each one in use says about itself on this machine."""
+"""Checks of plugins: those that can't be loaded, and the problems that those in use report on this machine."""
 
 import time
 from collections import Counter, defaultdict
@@ -65,7 +65,7 @@ def check_registry(registry: Registry, config: Config | None) -> Iterator[Findin
 
 
 def check_limits_of(registry: Registry, config: Config) -> Iterator[Finding]:
-    """Check that the limits of jobs are enforced on this machine, and tell by what."""
+    """Check that the limits of jobs are enforced on this machine, and report by what."""
     for name in sorted({job.executor_ref.type for job in config.jobs}):
         try:
             executor = registry.get(Kind.EXECUTOR, name)
@@ -109,7 +109,7 @@ def check_plugins(registry: Registry, config: Config, directory: Path) -> Iterat
 
 
 def check_kernel_needs(registry: Registry, config: Config, machine: Machine) -> Iterator[Finding]:
-    """Check that the kernel's limits are enough for all triggers together, which each of them alone would not tell."""
+    """Check that the kernel's limits are enough for all triggers together, which no single one can check."""
     end = time.monotonic() + PROBLEMS_TIMEOUT_SECONDS
     threads = DaemonThreads("doctor-needs", _MAX_THREADS)
     asked: list[tuple[_Use, Future[Mapping[str, int]]]] = []
@@ -120,7 +120,7 @@ def check_kernel_needs(registry: Registry, config: Config, machine: Machine) -> 
                 asked.append((use, threads.submit(plugin.kernel_needs)))
     needs: dict[str, Counter[str]] = defaultdict(Counter)
     for use, answer in asked:
-        # A trigger that fails or counts for too long says so elsewhere, and may have all that it needs.
+        # A trigger that fails or counts for too long is reported elsewhere, and may have all that it needs.
         with suppress(Exception):
             for limit, count in answer.result(max(0.0, end - time.monotonic())).items():
                 needs[limit][use.place] += count

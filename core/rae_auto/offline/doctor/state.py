@@ -51,7 +51,7 @@ def check_space(directory: Path) -> Iterator[Finding]:
     if not hasattr(os, "statvfs"):
         return
     status = os.statvfs(directory)
-    # Some file systems have no fixed number of files, and tell 0 of 0.
+    # Some file systems have no fixed number of files, and report 0 of 0.
     if status.f_files and status.f_favail < MIN_FREE_FILES:
         files = f"room for {format_count(status.f_favail, 'more file')} on {kind}"
         yield Finding("disk", files, "delete files: 'df --inodes' shows where they are")

@@ -19,7 +19,7 @@ from rae_auto.records.setbacks import NotedSetback, read_setbacks
 
 
 def check_store(project: Project) -> Iterator[Finding]:
-    """Read all of the store of a project, without its lock, and tell what is damaged and what was lost."""
+    """Read all of the store of a project, without its lock, and report what is damaged and what was lost."""
     directory = project.directory
     if not (directory / "lock").exists():
         return
@@ -59,7 +59,7 @@ def check_store(project: Project) -> Iterator[Finding]:
 
 
 def _describe_restores(restores: Sequence[NotedSetback]) -> str:
-    """Return a line about the restores that were asked for: how many, and from which backup the last one was."""
+    """Return a line about the restores on record: how many, and the backup of the last one."""
     count, last = format_count(len(restores), "time"), restores[-1]
     backup = "" if last.setback.since is None else f", from the backup of {last.setback.since:%Y-%m-%d %H:%M:%S} UTC"
     return f"restored {count}; the last time on {last.noticed_at:%Y-%m-%d %H:%M:%S} UTC{backup}"

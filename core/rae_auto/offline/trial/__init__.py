@@ -1,4 +1,4 @@
-"""A plugin at work without a daemon: what `plugins try` shows of it, again at each save of its file.
+"""Runs a plugin without a daemon, for `plugins try`, again at each save of its file.
 
 Theory
 ======

@@ -1,4 +1,4 @@
-"""The clock of a trial: it goes on with the real one, and is moved ahead or back at will.
+"""The clock of a trial: it runs with the real one, and can be moved ahead or back.
 
 A source that sleeps by it notices each move as time that passes; one that is moved back, as a clock that was set. What
 is moved over far is played in slices, so that the pane goes on meanwhile.
@@ -13,13 +13,13 @@ from rae_auto.testing.harness.clocks import VirtualTimer
 
 TICK_SECONDS = 0.1
 SLICE_SECONDS = 0.05
-"""Real time for which the clock is advanced before others have their turn."""
+"""Real time for which the clock is advanced before other tasks run."""
 
 _MIN_STEP = timedelta(milliseconds=1)
 
 
 class TrialClock:
-    """A virtual clock that goes on; `monotonic` returns the real seconds."""
+    """A virtual clock that runs; `monotonic` returns the real seconds."""
 
     def __init__(self, start: datetime, *, is_running: bool = True, monotonic: Callable[[], float] = time.monotonic):
         self.timer = VirtualTimer(start)
@@ -35,11 +35,11 @@ class TrialClock:
 
     @property
     def is_moving(self) -> bool:
-        """True while it plays what it was moved ahead by."""
+        """True while a move ahead is being played."""
         return bool(self._ahead)
 
     def move_ahead(self, by: timedelta) -> None:
-        """Have it advance by so much in the next ticks."""
+        """Have it advance by this time in the next ticks."""
         self._ahead += by
 
     async def set_back(self, by: timedelta) -> None:

@@ -1,4 +1,4 @@
-"""The place at which a worker hangs: faulthandler writes it down, without a turn of the interpreter."""
+"""The place at which a worker hangs: faulthandler records it, even if the interpreter is blocked."""
 
 import faulthandler
 import os
@@ -17,7 +17,7 @@ _file: IO[str] | None = None
 
 
 def arm(folder: Path) -> None:
-    """Begin to write down where the main thread is, whenever there is no sign of life for a second."""
+    """Start recording where the main thread is, whenever there is no sign of life for a second."""
     global _file
     _file = (folder / FILE_NAME).open("w", encoding="utf-8")
     faulthandler.enable(_file)
@@ -26,7 +26,7 @@ def arm(folder: Path) -> None:
 
 
 def show_life() -> None:
-    """Begin the second again."""
+    """Restart that second."""
     if _file is not None:
         _file.seek(0)
         _file.truncate()
@@ -34,7 +34,7 @@ def show_life() -> None:
 
 
 def find_place(folder: Path, sources: Sequence[Path]) -> str:
-    """Return FILE:LINE (FUNCTION) of the innermost call of the plugin in what was written down; "" if there is none."""
+    """Return FILE:LINE (FUNCTION) of the innermost call of the plugin in the record; "" if there is none."""
     try:
         text = (folder / FILE_NAME).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -46,7 +46,7 @@ def find_place(folder: Path, sources: Sequence[Path]) -> str:
 
 
 def _patch_exit(file: IO[str]) -> None:
-    """Have `os._exit`, which ends a process without a word, write down who calls it."""
+    """Have `os._exit`, which ends a process silently, record its caller."""
     leave = os._exit
 
     def leave_with_place(status: int) -> None:

@@ -9,7 +9,7 @@ from rae_auto.model.primitives.instants import as_utc
 
 
 class Key(StrEnum):
-    """A request of the viewer to a trial that is under way."""
+    """A request of the viewer to a running trial."""
 
     MOVE = "move"
     NEXT = "next"
@@ -27,13 +27,13 @@ class TrialRequest:
     options: tuple[str, ...] = field(default=(), repr=False)
     zone: str = "UTC"
     at: datetime | None = field(default=None)
-    """The instant at which the clock begins; by default now."""
+    """The instant at which the clock starts; by default now."""
     clock: datetime | None = field(default=None)
-    """Where it goes on instead, after a trial before."""
+    """The instant at which it continues instead, after an earlier trial."""
     is_running: bool = True
     """False if the clock stands still until it is moved."""
     is_once: bool = False
-    """True for a single frame: the clock goes on by itself for a while, and the trial ends."""
+    """True for a single frame: the clock runs for a while, and the trial ends."""
 
 
 @frozen

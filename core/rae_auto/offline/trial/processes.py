@@ -1,4 +1,4 @@
-"""Workers as the viewer has them: processes that stand by, and the one that tries the plugin now."""
+"""Worker processes of the viewer: those that stand by, and the one that tries the plugin now."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from rae_auto.offline.trial.worker_names import FOLDER, MODULE
 from rae_auto.platforms.process_groups import kill_with_children
 
 SPARE_WORKERS = 2
-"""Workers that stand by: editors that format what they save save it twice."""
+"""Number of workers that stand by: editors that format a file on save write it twice."""
 
 MAX_LINE_BYTES = 1 << 24
 MAX_PRINTED_LINES = 100
@@ -32,7 +32,7 @@ class TrialWorker:
         self.printed: deque[str] = deque(maxlen=MAX_PRINTED_LINES)
         self.on_message: Handler = lambda _kind, _body: None
         self.is_ready = False
-        """True when all is imported that it needs."""
+        """True once the worker has imported all that it needs."""
         self._is_ended = False
         self._tasks: list[asyncio.Task[None]] = []
         self._process: asyncio.subprocess.Process
@@ -121,7 +121,7 @@ class WorkerPool:
             self._workers.append(asyncio.create_task(self._start()))
 
     async def take(self) -> TrialWorker:
-        """Return one that stands by, or as good as does. Raises OSError."""
+        """Return a worker that stands by, or one that is just starting. Raises OSError."""
         if not self._workers:
             self._workers.append(asyncio.create_task(self._start()))
         return await self._workers.popleft()

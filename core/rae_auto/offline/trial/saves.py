@@ -1,4 +1,4 @@
-"""Notices that a source file was saved: written, or replaced as editors do. Watched by watchdog, never polled."""
+"""Detects that a source file was saved: written, or replaced as editors do. Uses watchdog, without polling."""
 
 import asyncio
 import os
@@ -14,11 +14,11 @@ QUIET_SECONDS = 0.02
 """A file that was closed or replaced is complete after this time."""
 
 WRITING_SECONDS = 0.1
-"""One that was written, and may be written further, is taken as complete after this time."""
+"""A file that was written, and may be written further, is taken as complete after this time."""
 
 
 class SaveWatch(FileSystemEventHandler):
-    """Calls `on_save` on the event loop when one of the files has become another one. Belongs to that loop."""
+    """Calls `on_save` on the event loop when one of the files has changed. Belongs to that loop."""
 
     def __init__(self, on_save: Callable[[], object]) -> None:
         self._on_save = on_save

@@ -1,4 +1,4 @@
-"""A trial that is watched: a worker for each save, keys for the one at work, and what there is to show of it."""
+"""An interactive trial: a worker for each save, keys for the active one, and the state to show."""
 
 import asyncio
 import signal
@@ -19,10 +19,10 @@ from rae_auto.offline.trial.saves import SaveWatch
 from rae_auto.toolkit.secrets.masking import mask_secrets, sort_secrets
 
 HANG_SECONDS = 2.0
-"""A worker that has given no sign of life for so long hangs."""
+"""A worker without a sign of life for this time hangs."""
 
 GIVE_UP_SECONDS = 10.0
-"""One that hangs is killed after this time."""
+"""A worker that hangs is killed after this time."""
 
 REST_SECONDS = 0.2
 """Time after the first frame for what follows it, before other workers are started."""
@@ -33,11 +33,11 @@ _CHECK_SECONDS = 0.5
 
 @frozen(kw_only=True)
 class TrialView:
-    """All that is known at one moment; `frame` is None until there is the first one."""
+    """The state of a trial at one moment; `frame` is None until the first one has arrived."""
 
     frame: TrialFrame | None = None
     sections: tuple[TrialSection, ...] = ()
-    """The sections of the frame, and what the viewer itself has noticed."""
+    """The sections of the frame, and those of the viewer itself."""
     shown_after: float | None = None
     """Seconds from the save to its first frame."""
     trial: int = 0
@@ -91,7 +91,7 @@ class TrialSession:
 
     @property
     def view(self) -> TrialView:
-        """All that is known now."""
+        """The present state of the trial."""
         frame = self._frame
         prints = [mask_secrets(line, self._secrets) for line in (self._worker.printed if self._worker else ())]
         sections = [*(frame.sections if frame else ()), *self._notes]
@@ -107,11 +107,11 @@ class TrialSession:
         )
 
     async def wait_until_complete(self) -> None:
-        """Wait until a trial that is asked for once has nothing more to show."""
+        """Wait until a trial in "once" mode has nothing more to show."""
         await self._ended.wait()
 
     def press(self, key: Key, seconds: float = 0.0) -> None:
-        """Hand a key to the trial at work."""
+        """Hand a key to the active trial."""
         if self._worker is not None:
             self._worker.send(key, seconds)
 
@@ -181,7 +181,7 @@ class TrialSession:
         if self._watch is not None:
             self._add_files([Path(file) for file in frame.files])
         if is_first:
-            # Not before: they would take time from this one.
+            # Not before: they would slow this one down.
             asyncio.get_running_loop().call_later(REST_SECONDS, self._pool.fill)
         if frame.is_complete:
             self._ended.set()
@@ -207,7 +207,7 @@ class TrialSession:
         return hang.find_place(worker.folder, [*files, *([path] if path.exists() else [])])
 
     async def _check_life(self) -> None:
-        """Name what keeps the worker from giving signs of life, and kill it in the end."""
+        """Name what blocks the worker, and kill it in the end."""
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
             worker, silence = self._worker, time.monotonic() - self._alive_at
@@ -231,6 +231,6 @@ def _files_of(path: Path) -> list[Path]:
 
 
 def describe_end(code: int, place: str) -> str:
-    """Return what became of a worker that ended by itself."""
+    """Return how a worker ended by itself."""
     how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     return f"{f'{place}: ' if place else ''}the plugin has ended its process {how}; let it return or raise instead"

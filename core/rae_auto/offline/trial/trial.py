@@ -1,4 +1,4 @@
-"""A trial of all plugins of a file, a folder or a name: it inspects them, lets them work, and sends frames."""
+"""A trial of all plugins of a file, a folder or a name: it inspects them, runs them, and sends frames."""
 
 import asyncio
 import sys
@@ -43,7 +43,7 @@ ONCE_SECONDS = 1.0
 ONCE_SPAN = timedelta(minutes=10)
 
 MAX_DRIFT = timedelta(seconds=0.5)
-"""Difference between the clock and what the viewer makes of the last frame that needs no other frame."""
+"""Tolerated difference between the clock and the viewer's estimate from the last frame."""
 
 _KINDS: Sequence[tuple[type | tuple[type, ...], type[PluginTrial]]] = (
     (ScheduleTrigger, ScheduleTrial),
@@ -83,7 +83,7 @@ class Trial:
         for _, trial in self._parts:
             if trial is not None:
                 await trial.begin()
-        # Shown before anything of the plugin has its turn that may hang.
+        # Shown before the plugin runs, which may hang.
         self._send()
         await asyncio.sleep(0)
         if self._request.is_once:
@@ -116,7 +116,7 @@ class Trial:
         self._send()
 
     def fail(self, error: BaseException) -> None:
-        """Show an error that a task of the plugin's own let through to the event loop."""
+        """Show an error that a task of the plugin passed on to the event loop."""
         place = place_of_error(error, self._source_of(None))
         self._add_problem(f"{place}: a task of the plugin raised {error!r}; catch it there")
 
@@ -196,7 +196,7 @@ class Trial:
                 self._send()
 
     async def _go_on(self, seconds: float) -> None:
-        """Let the clock and the plugins go on for some real time."""
+        """Run the clock and the plugins for some real time."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while True:

@@ -1,4 +1,4 @@
-"""The process in which a plugin is tried. It stands by with all imports done, and tries what it is then asked to."""
+"""The process in which a plugin is tried. It stands by with all imports done, and waits for a request."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ _LATE = (
 
 
 def main() -> None:
-    """Stand by, and try what is asked for until the viewer is gone."""
+    """Stand by, and run the requested trial until the viewer is gone."""
     channel = Channel()
     folder = Path(os.environ.pop(FOLDER))
     for name in _LATE:

@@ -1,4 +1,4 @@
-"""The names by which a viewer starts a worker, apart from what a worker imports."""
+"""The names by which a viewer starts a worker, separate from the worker's imports."""
 
 MODULE = "rae_auto.offline.trial.worker"
 

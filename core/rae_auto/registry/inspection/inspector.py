@@ -1,4 +1,4 @@
-"""Inspection of one plugin: from its entry point to an instance, as far as its mistakes allow."""
+"""Inspects one plugin, from its entry point to an instance, as far as its mistakes allow."""
 
 import ast
 import inspect
@@ -286,13 +286,13 @@ def _line_of_print(path: Path) -> str:
 
 
 def _import_public_rooms() -> None:
-    """Import what any plugin imports, so that its own time can be measured."""
+    """Import what every plugin imports, so that the plugin's own import can be timed."""
     for name in ("rae_auto.api", "rae_auto.hookspecs", "rae_auto.errors", "asyncio", "json"):
         import_module(name)
 
 
 def _import_own_rooms(home: str) -> None:
-    """Import what a plugin imports of rae-auto, so that its own time can be measured."""
+    """Import what a plugin imports of rae-auto, so that the plugin's own import can be timed."""
     spec = find_spec(home)
     path = Path(str(spec.origin if spec is not None else ""))
     for source in sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]:

@@ -1,4 +1,4 @@
-"""Background tasks, whose end plugins can't put off: after a time limit they are left behind."""
+"""Background tasks that plugins can't keep alive: after a time limit they are abandoned."""
 
 import asyncio
 from collections.abc import Collection, Coroutine
@@ -36,11 +36,11 @@ class BackgroundTasks:
         return task
 
     async def wait(self, limit: float) -> None:
-        """Wait for so many seconds at most until all have ended; what has not is cancelled and left behind."""
+        """Wait at most this many seconds until all have ended; cancel and abandon the others."""
         await wait_for_tasks(self._tasks, self._kind, limit)
 
     async def close(self, limit: float = CLOSE_TIMEOUT_SECONDS) -> None:
-        """Cancel all, and wait for so many seconds at most until they have ended."""
+        """Cancel all, and wait at most this many seconds until they have ended."""
         for task in self._tasks:
             task.cancel()
         await self.wait(limit)
@@ -49,7 +49,7 @@ class BackgroundTasks:
 async def wait_for_tasks(
     tasks: Collection["asyncio.Task[Any]"], kind: str, limit: float = CLOSE_TIMEOUT_SECONDS
 ) -> None:
-    """Wait for so many seconds until all have ended: one that ignores its cancellation is logged and left behind."""
+    """Wait at most this many seconds until all have ended; log and abandon those that ignore their cancellation."""
     if not tasks:
         return
     done, left = await asyncio.wait(tasks, timeout=limit)
@@ -62,7 +62,7 @@ async def wait_for_tasks(
 
 
 def run_until_complete(main: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
-    """Run as `asyncio.run` does, but leave behind tasks that ignore being cancelled."""
+    """Run as `asyncio.run` does, but abandon tasks that ignore their cancellation."""
     asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(main)

@@ -1,4 +1,4 @@
-"""The way in which asyncio learns that children have ended."""
+"""How asyncio notices the end of child processes."""
 
 import asyncio
 import contextlib

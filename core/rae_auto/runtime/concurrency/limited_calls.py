@@ -27,7 +27,7 @@ def call_in_thread(name: str, function: Callable[..., T], *args: Any) -> "asynci
 
 
 async def call_within(seconds: float, name: str, function: Callable[..., T], *args: Any) -> T:
-    """Return what the function returns. Raises TimeoutError after so many seconds; the thread is left behind then."""
+    """Return what the function returns. Raises TimeoutError after this many seconds, and abandons the thread then."""
     async with asyncio.timeout(seconds):
         return await call_in_thread(name, function, *args)
 

@@ -1,4 +1,4 @@
-"""Threads for blocking calls, apart for each owner: calls of one plugin that hang hold up no other.
+"""Threads for blocking calls, separate for each owner, so that a plugin that hangs blocks no other.
 
 asyncio runs `asyncio.to_thread` and `run_in_executor(None, …)` in one pool, the default executor of the loop. With a
 handful of threads for everyone, that many calls that hang (a dead network mount, a device that doesn't respond) stop

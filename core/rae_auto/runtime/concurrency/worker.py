@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Worker:
-    """Calls functions one after another. Unlike those of a pool, a thread that hangs keeps no process from ending."""
+    """Calls functions one after another. A call that hangs doesn't keep the process alive, unlike one in a pool."""
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
@@ -25,7 +25,7 @@ class Worker:
         return asyncio.wrap_future(future)
 
     def end(self) -> None:
-        """Call nothing after what has been asked for."""
+        """Finish the calls requested so far, and accept no more."""
         self._calls.put(None)
 
     def _work(self) -> None:

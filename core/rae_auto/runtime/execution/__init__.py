@@ -1,1 +1,1 @@
-"""Attempts: what executors are given, and how their work is followed."""
+"""Attempts: the assignments for executors, and the tracking of their work."""

@@ -1,4 +1,4 @@
-"""The environment of an attempt: all that a job's process gets to see."""
+"""The environment variables of an attempt."""
 
 import json
 from collections.abc import Mapping

@@ -38,7 +38,7 @@ def fill_in_path(job: Job, event: Mapping[str, Any] | None) -> Job:
             f'by itself, or give the run an event: --event \'{{"path": "/some/file"}}\''
         )
     filled = copy(job)
-    # Past the checks of a definition: the name of a file may look like a reference to a secret, and is none.
+    # Without the checks of a definition: a file's name may look like a reference to a secret without being one.
     object.__setattr__(filled, "command", tuple(_fill_in(word, path) for word in job.command))
     object.__setattr__(filled, "args", tuple(_fill_in(value, path) for value in job.args))
     object.__setattr__(filled, "kwargs", {name: _fill_in(value, path) for name, value in job.kwargs.items()})

@@ -182,7 +182,7 @@ class Executions:
         return [o.result() for o in self._executors.values() if o.done() and not o.cancelled() and not o.exception()]
 
     async def close(self, limit_seconds: Callable[[float], float] = lambda limit: limit) -> None:
-        """Let executors go. Whatever is still in their hands is left to them.
+        """Close the executors. Attempts that are still active are left to them.
 
         `limit_seconds` returns how many seconds of a limit are left.
         """
@@ -322,7 +322,7 @@ class Executions:
             await self._end_execution(key, active.result(), grace)
 
     async def _end_execution(self, key: Key, execution: Execution, grace: timedelta) -> None:
-        """Cancel an attempt; if its end isn't reported in time, record that, and let the run end."""
+        """Cancel an attempt. If its end isn't reported in time, record that and end the run."""
         type_, job = self._owners.get(key, ("executor", ""))
         seconds = grace.total_seconds() + GIVE_UP_SECONDS
         try:
@@ -371,7 +371,7 @@ class Executions:
                 return opening.result()
             return await report_if_slow(asyncio.shield(opening), f"executor {quote(ref.type)} has not opened yet")
         except Exception:
-            # The next attempt may find what this one missed.
+            # The next attempt may find what was missing for this one.
             self._executors.pop(key, None)
             raise
 
@@ -413,7 +413,7 @@ def _owner(job: Job) -> str:
 
 
 async def _too_late(found: object) -> None:
-    """End an attempt that was started after it had been given up."""
+    """End an attempt that started only after it had been given up."""
     if isinstance(found, Execution):
         await found.cancel(timedelta(0))
 

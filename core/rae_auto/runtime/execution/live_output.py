@@ -53,7 +53,7 @@ class LiveOutput:
         while not is_last:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), READ_INTERVAL_SECONDS)
-            # What comes after this has been said is read once more.
+            # Output that arrives after the end was reported is read once more.
             is_last = self._ended.is_set()
             await self._show(await asyncio.to_thread(self._read))
 

@@ -1,7 +1,7 @@
 """Preparations of jobs in the background: packages are installed when a job comes, not at its first run.
 
-No start waits for a preparation, and none depends on it: what failed here is tried again by the run itself. So a
-failure is only told (log, status, `why`), until a run of the job succeeds or the job is loaded again.
+No start waits for a preparation or depends on it: a preparation that failed is tried again by the run itself. So a
+failure is only reported (log, status, `why`), until a run of the job succeeds or the job is loaded again.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Preparations:
         self._tasks = BackgroundTasks("a preparation of a job")
 
     def start(self, jobs: Iterable[Job]) -> None:
-        """Prepare the jobs that need it, in place of preparations of the same jobs that are still going on."""
+        """Prepare the jobs that need it; running preparations of the same jobs are replaced."""
         for job in jobs:
             self.forget(job.id)
             executor = self._find_executor(job.executor_ref)
@@ -51,13 +51,13 @@ class Preparations:
                 self._preparing[job.id] = self._tasks.start(self._prepare(executor, job), owner=owner)
 
     def forget(self, job: str) -> None:
-        """End the preparation of a job, and forget that one failed: it has been removed, or comes again."""
+        """End the preparation of a job and forget a failure, because the job was removed or is loaded again."""
         self._problems.pop(job, None)
         if (task := self._preparing.pop(job, None)) is not None:
             task.cancel()
 
     def note_ends(self, runs: Iterable[Run]) -> None:
-        """Forget the failures of jobs with a run that has succeeded: it had all that it needs."""
+        """Forget the failures of jobs that had a successful run since."""
         for run in runs:
             if run.job in self._problems and run.state is RunState.SUCCEEDED:
                 self.forget(run.job)
@@ -75,7 +75,7 @@ class Preparations:
         await self._tasks.close(limit)
 
     def _find_executor(self, ref: PluginRef) -> Executor | None:
-        """Return the executor for preparations; None if it can't be made, which the first start tells."""
+        """Return the executor for preparations; None if it can't be made, which the first start reports."""
         key = repr(ref)
         if key not in self._executors:
             try:
@@ -113,7 +113,7 @@ class Preparations:
 
 
 async def prepare_job(executor: Executor, job: Job, environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Have an executor prepare a job, and return the errors of the job by their keys. Raises what that raises."""
+    """Have an executor prepare a job, and return the job's errors by key. Raises what the executor raises."""
     directory = Path(job.directory) if job.directory else home_or_root()
     return await executor.prepare(job, JobContext(environment=environment, directory=directory))
 

@@ -29,7 +29,7 @@ async def check_readiness(opening: Awaitable[Executor]) -> GuardResult:
 
 
 def is_out_of_reach(execution: Execution) -> bool:
-    """Return what the execution says; False if it fails to say it."""
+    """Return whether the execution reports that its attempt is out of reach; False if it fails to report."""
     try:
         return bool(execution.is_out_of_reach)
     except Exception:

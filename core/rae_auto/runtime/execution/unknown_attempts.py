@@ -67,7 +67,7 @@ def reopen_run(trace: AttemptTrace, job: Job | None, damaged: Run | None) -> Run
 
 
 def lost_run(trace: AttemptTrace) -> Run:
-    """Return the record of a run that has ended, and of whose end nothing is known."""
+    """Return the record of a run that has ended in an unknown way."""
     run = evolve(_run_of(trace), attempt=trace.attempt, finished_at=trace.at)
     return evolve(run, state=RunState.LOST, reason=StoreReverted())
 

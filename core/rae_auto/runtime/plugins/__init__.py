@@ -1,1 +1,1 @@
-"""Plugins at work: guards that are read, and files that plugins have read."""
+"""Reading guards, and following the files that plugins have read."""

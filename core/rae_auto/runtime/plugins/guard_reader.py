@@ -1,4 +1,4 @@
-"""Guards at the border of the engine: the engine gets an answer, whatever their plugins do."""
+"""Reads guards for the engine, which gets an answer even if a guard fails or hangs."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
@@ -31,11 +31,11 @@ class GuardReader:
         self._tasks = BackgroundTasks("a guard")
 
     def read(self, wanted: ReadGuards) -> None:
-        """Begin to read the guards that the engine asks for; it gets all results at once."""
+        """Start reading the guards that the engine asks for; it gets all results at once."""
         self._tasks.start(self._answer(wanted))
 
     async def close(self, limit_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
-        """Read no more; wait for so many seconds at most."""
+        """Stop reading; wait at most this many seconds."""
         await self._tasks.close(limit_seconds)
 
     async def _answer(self, wanted: ReadGuards) -> None:

@@ -1,9 +1,9 @@
 """Files that plugins have read: when one changes, the plugins of its jobs are made again.
 
-A plugin that reads a file does so once, when it is made, so that its answers stay a pure function of the time. Which
-files those were, and as they were then, is part of its contract (`Plugin.read_files`). They are looked at every
-`CHECK_SECONDS`; only where there are any does this wake up at all. A file that can't be used any more changes nothing:
-what was read before stays in force, and the problem is logged once for each version of the file.
+A plugin that reads a file does so once, when it is made, so that its answers stay a pure function of the time. By its
+contract it names these files and the versions that it read (`Plugin.read_files`). They are checked every
+`CHECK_SECONDS`, if there are any. A file that can't be used any more changes nothing: what was read before stays in
+force, and the problem is logged once for each version of the file.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class PluginFiles:
     def set(self, planned: Planned) -> None:
         """Follow the files of a job from now on.
 
-        What its plugins warn of about them is logged when they have changed; before that, a check of the job says it.
+        Warnings of its plugins about them are logged after a change; before that, a check of the job shows them.
         """
         job = planned.plan.job.id
         if not planned.files:

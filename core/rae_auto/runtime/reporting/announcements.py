@@ -1,4 +1,4 @@
-"""Reports of what the engine did: log lines, and messages of the event stream."""
+"""Reports of the engine's steps: log lines, and messages of the event stream."""
 
 from typing import Any
 

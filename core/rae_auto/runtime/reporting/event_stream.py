@@ -1,4 +1,4 @@
-"""The event stream: messages to all subscribers, none of which can hold up the others."""
+"""The event stream: messages to all subscribers, of which a slow one doesn't block the others."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -8,14 +8,14 @@ from weakref import WeakSet
 Event = Mapping[str, Any]
 
 MAX_BACKLOG_EVENTS = 10_000
-"""Number of events that wait for a slow listener before it loses the oldest."""
+"""Number of events that wait for a slow subscriber before it loses the oldest."""
 
 
 class EventStream:
-    """Hands each event to every listener."""
+    """Hands each event to every subscriber."""
 
     def __init__(self) -> None:
-        # Weak, since a stream that is dropped before its first event never comes to its end.
+        # Weak, because a stream that is dropped before its first event is never closed.
         self._listeners: WeakSet[asyncio.Queue[Event | None]] = WeakSet()
 
     @property
@@ -24,17 +24,17 @@ class EventStream:
         return bool(self._listeners)
 
     def publish(self, event: Event) -> None:
-        """Tell all who listen now."""
+        """Send an event to all current subscribers."""
         for listener in self._listeners:
             _put(listener, event)
 
     def close(self) -> None:
-        """End every listener's stream."""
+        """End every subscriber's stream."""
         for listener in self._listeners:
             _put(listener, None)
 
     def subscribe(self) -> AsyncGenerator[Event, None]:
-        """Events from this call on, until the stream is closed by either side."""
+        """Return the events from this call on, until the stream is closed by either side."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue(MAX_BACKLOG_EVENTS)
         self._listeners.add(queue)
         return self._stream(queue)

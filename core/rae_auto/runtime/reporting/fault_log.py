@@ -1,4 +1,4 @@
-"""Faults of effects: logged, and kept from the effects after them."""
+"""Faults of effects: they are logged, and don't prevent the effects after them."""
 
 from types import TracebackType
 
@@ -6,7 +6,7 @@ from loguru import logger
 
 
 class log_fault:  # noqa: N801  # used like a function of contextlib, whose generators cost four times as much
-    """A context that logs an error, so that one effect that fails keeps no other from being carried out."""
+    """A context that logs an error, so that an effect that fails doesn't prevent the others."""
 
     __slots__ = ("_done",)
 

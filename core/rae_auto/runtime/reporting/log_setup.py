@@ -33,7 +33,7 @@ _shown_output: list[Logger] = []
 """The attached loggers that show what jobs print."""
 _threads: list[LogThread] = []
 _failures: list[str] = []
-"""A line for each logger that is not used, because it failed to say its handler."""
+"""A line for each logger that is not used, because it failed to return its handler."""
 _summaries: list[str] = []
 """A few words for each logger that is used."""
 _zones: list[tzinfo | None] = [None]
@@ -58,7 +58,7 @@ def attach(
     _zones[:] = [zone]
     logger.configure(patcher=clean_record)
     _shown_output[:] = [plugin for plugin in loggers if ask(plugin.shows_output, False)]
-    # What would show local variables, secrets among them, stays off whatever a plugin says.
+    # Options that would show local variables, which may hold secrets, stay off whatever a plugin asks for.
     safe = {"diagnose": False, "backtrace": False, "catch": True, "enqueue": False, "colorize": False}
     _failures.clear()
     _summaries.clear()
@@ -113,7 +113,7 @@ def is_output_shown() -> bool:
 
 
 def flush(limit_seconds: float) -> None:
-    """Wait until each line is written, for so many seconds at most."""
+    """Wait at most this many seconds until each line is written."""
     deadline = time.monotonic() + limit_seconds
     for thread in _threads:
         thread.flush(max(0.0, deadline - time.monotonic()))
@@ -125,7 +125,7 @@ def problems() -> list[str]:
 
 
 def hide(values: Iterable[str]) -> None:
-    """From now on these values appear in no line."""
+    """Mask these values in every line from now on."""
     remember_secrets(values)
 
 
@@ -157,7 +157,7 @@ def clean_record(record: "Record") -> None:
 
 
 class _Forward(logging.Handler):
-    """Takes what libraries log in their own way."""
+    """Forwards what libraries log through `logging` or warnings."""
 
     def emit(self, record: logging.LogRecord) -> None:
         level: Any = record.levelname

@@ -61,12 +61,12 @@ class LogThread:
         return None if self._failure is None else f"logger {quote(self._name)} fails: {self._failure}"
 
     def flush(self, limit_seconds: float) -> bool:
-        """Wait until all lines are written, for so many seconds at most; return whether they are."""
+        """Wait at most this many seconds until all lines are written; return whether they are."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._lines and self._writing_since is None, limit_seconds)
 
     def close(self, limit_seconds: float) -> None:
-        """Write what is left and close, unless that takes longer than so many seconds."""
+        """Write what is left and close, within this many seconds."""
         if self.flush(limit_seconds):
             self._close()
 
@@ -81,7 +81,7 @@ class LogThread:
                 self._writing_since = time.monotonic()
             try:
                 self._write(message)
-            except Exception as error:  # whatever a logger raises: it can't be logged
+            except Exception as error:  # an error of a logger can't be logged
                 self._failure = f"{describe_error(error):.200}"
             else:
                 self._failure = None

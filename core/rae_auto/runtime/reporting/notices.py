@@ -1,4 +1,4 @@
-"""The notices that notifiers get: what the engine decided to say, with the facts that help its reader."""
+"""The notices that notifiers get: the engine's decision to notify, with facts that help the reader."""
 
 import asyncio
 import os
@@ -55,7 +55,7 @@ def make_notice(decided: OutboxNotice, zone: ZoneInfo | None = None) -> Notice:
 
 
 def sum_up(notices: Sequence[Notice], batch: str) -> Notice:
-    """Return one notice in the place of several; it is as urgent as the most urgent of them."""
+    """Return one notice that replaces several; it is as urgent as the most urgent of them."""
     first = next((notice for notice in notices if not notice.kind.is_good), notices[0])
     jobs = {notice.job for notice in notices}
     kinds = Counter(notice.kind.value for notice in notices)

@@ -1,6 +1,6 @@
 """Notifications: each delivery in a task of its own, with a time limit, never in the way of a run.
 
-What is delivered, and what becomes of it if that fails, the engine decides: each delivery is answered with its end.
+The engine decides what is delivered and what follows a failure: it gets the end of each delivery.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ Describe = Callable[[Sequence[OutboxNotice]], Awaitable[Notice]]
 
 
 async def describe_alone(decided: Sequence[OutboxNotice]) -> Notice:
-    """Return the first of these notices with what is at hand."""
+    """Return the first of these notices, without reading further facts."""
     return make_notice(decided[0])
 
 
@@ -54,7 +54,7 @@ class Notifications:
         self._calls = BackgroundTasks("a call of a notifier")
 
     def deliver(self, notices: Sequence[OutboxNotice]) -> None:
-        """Begin to deliver notices for one notifier, as one."""
+        """Start to deliver notices for one notifier, as one."""
         # At a stop they are left to the next daemon.
         if not self._is_closing:
             name = notices[0].notifier

@@ -54,7 +54,7 @@ def log_run(run: Run) -> None:
 
 
 def _name(run: Run) -> str:
-    """Return what tells the run from others of its job: the start of its id, and the file or so that it is about."""
+    """Return what identifies the run among those of its job: the start of its id, and its subject, such as a file."""
     subject = _subject(run.event or {})
     return f"({run.id[:SHOWN_ID_CHARACTERS]}{f', {subject}' if subject else ''})"
 

@@ -1,1 +1,1 @@
-"""A store that several daemons use: who leads, who stands by, and what becomes of attempts on other nodes."""
+"""A store that several daemons share: the leader, stand-bys, and attempts on other nodes."""

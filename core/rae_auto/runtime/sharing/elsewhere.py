@@ -97,7 +97,7 @@ class Elsewhere:
         self._woken.set()
 
     def cancel(self, run: Run, grace: timedelta) -> None:
-        """Have the attempt ended by who has it; `AttemptEnded` follows."""
+        """Have the node that has the attempt end it; `AttemptEnded` follows."""
         adopted = self._adopted.get(run.node)
         if adopted is not None:
             adopted.cancel(run.id, run.attempt, grace)
@@ -106,7 +106,7 @@ class Elsewhere:
             self._tasks.start(self._send(run.node, request), name="cancel")
 
     def describe(self, run: Run) -> str | None:
-        """Return why nothing is known of an active run, as a clause; None if it is looked after."""
+        """Return why the state of an active run is unknown, as a clause; None if a daemon looks after it."""
         known = self._known.get(run.node)
         if not any(one.id == run.id for one, _ in self._waiting.get(run.node, ())) or known is None:
             return None
@@ -145,7 +145,7 @@ class Elsewhere:
         return "stands by" if known.silent_seconds < SILENT_SECONDS else "silent"
 
     async def close(self) -> None:
-        """Let go of what was adopted, which runs on."""
+        """Release adopted attempts, which run on."""
         await self._tasks.close(CHECK_SECONDS)
         for executions in self._adopted.values():
             await executions.close()

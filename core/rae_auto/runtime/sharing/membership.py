@@ -1,4 +1,4 @@
-"""A daemon's part in a shared store, from the wait for its turn to the moment at which it loses its claim."""
+"""A daemon's membership in a shared store, from the wait for its turn to the loss of its claim."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -86,11 +86,11 @@ class Membership:
         return True
 
     def problems(self) -> list[str]:
-        """Return what needs a person, a line each."""
+        """Return a line for each problem that needs a person."""
         return [] if self._elsewhere is None else self._elsewhere.problems()
 
     def describe(self, run: Run) -> str | None:
-        """Return why nothing is known of an active run, as a clause; None if it is looked after."""
+        """Return why the state of an active run is unknown, as a clause; None if a daemon looks after it."""
         return None if self._elsewhere is None else self._elsewhere.describe(run)
 
     async def list_nodes(self) -> list[NodeState]:
@@ -98,14 +98,14 @@ class Membership:
         return [] if self._elsewhere is None else await self._elsewhere.list_nodes()
 
     async def close(self) -> None:
-        """Let go of the attempts of other nodes."""
+        """Release the attempts of other nodes."""
         if self._elsewhere is not None:
             await self._elsewhere.close()
 
 
 @contextmanager
 def restart_if_away(store: Store) -> Iterator[None]:
-    """Make a start that ends because the server is away for a while one that is repeated. Errors: ClaimLost."""
+    """Raise ClaimLost, after which the daemon starts again, for a temporary StoreError during a start."""
     try:
         yield
     except StoreError as error:

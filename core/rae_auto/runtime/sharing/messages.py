@@ -1,4 +1,4 @@
-"""Messages between nodes: what becomes of attempts, and requests to cancel them, as JSON."""
+"""Messages between nodes as JSON: the progress of attempts, and requests to cancel them."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -1,9 +1,9 @@
-"""The node that this daemon is, and whether another one on the same machine is gone.
+"""The node of this daemon, and the proof that another one on the same machine is gone.
 
-A node is a state directory on a machine. Its name stands in the file `rae-auto.node` of the directory, with random
-digits, so that a directory that is seen from elsewhere under the same path is told apart. The proof that the daemon of
-a node is gone is the lock of its directory, which the kernel releases with the last process that has it open; the proof
-that its processes are gone too is another boot of the same machine.
+A node is a state directory on a machine. Its name is in the file `rae-auto.node` of the directory, with random digits
+that distinguish directories with the same path on several machines. The proof that a node's daemon is gone is the lock
+of its directory, which the kernel releases with the last process that has it open; the proof that its processes are
+gone too is another boot of the same machine.
 """
 
 import contextlib

@@ -64,7 +64,7 @@ class StandbyDuty:
             self._tasks.start(self._receive(), name="receiving")
 
     async def close(self) -> None:
-        """Let go of the attempts, which run on."""
+        """Release the attempts, which run on."""
         await self._tasks.close(RETRY_SECONDS)
         await self._executions.close()
         self._worker.end()
@@ -110,7 +110,7 @@ class StandbyDuty:
             self._wake_receiver.clear()
 
     async def _retry(self, call: Callable[[], Any]) -> Any:
-        """Return what a call to the store returns, however long it can't be reached."""
+        """Return what a call to the store returns; repeat it while the store can't be reached."""
         while True:
             try:
                 return await self._worker.call(call)

@@ -13,7 +13,7 @@ _OF_PROCESS = "process-"
 
 
 class Clock(Protocol):
-    """Tells the time; a test brings its own."""
+    """A source of the current time; tests pass their own."""
 
     def now(self) -> Moment: ...
 

@@ -45,7 +45,7 @@ class MachineWaker:
             self._is_busy = False
 
     async def close(self) -> None:
-        """Let the alarm go: nothing runs without the daemon."""
+        """Clear the alarm, because nothing runs without the daemon."""
         if self._alarm is not None:
             await asyncio.to_thread(self._alarm.close)
 

@@ -1,4 +1,4 @@
-"""The kernel's word on the clock: something keeps it right, or nothing does."""
+"""Whether the kernel reports that the clock is synchronized."""
 
 import sys
 

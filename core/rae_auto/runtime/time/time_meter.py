@@ -1,23 +1,23 @@
-"""Meters of the time that something takes that happens again and again, such as commits and turns of a loop."""
+"""Meters of the duration of repeated operations, such as commits and turns of a loop."""
 
 from collections import deque
 
 from attrs import define, field
 
 PEAK_MINUTES = 5
-"""Number of minutes, the current one included, of which the longest time is known."""
+"""Number of minutes, the current one included, over which the peak is known."""
 
 
 @define(eq=False)
 class TimeMeter:
-    """The number of times that something happened, their sum, and the peak of the last minutes."""
+    """The number of measurements, their sum, and the peak of the last minutes."""
 
     count: int = 0
     total_seconds: float = 0.0
     _peaks: deque[tuple[int, float]] = field(factory=lambda: deque(maxlen=PEAK_MINUTES))
 
     def add(self, seconds: float, now: float) -> None:
-        """Note that it took so many seconds; `now` is the monotonic time in seconds."""
+        """Add a measurement in seconds; `now` is the monotonic time in seconds."""
         self.count += 1
         self.total_seconds += seconds
         minute = int(now // 60)
@@ -27,6 +27,6 @@ class TimeMeter:
             self._peaks[-1] = (minute, seconds)
 
     def peak(self, now: float) -> float:
-        """Return the longest time of the last `PEAK_MINUTES` minutes, in seconds; 0 if nothing happened."""
+        """Return the peak of the last `PEAK_MINUTES` minutes, in seconds; 0 without measurements."""
         first = int(now // 60) - PEAK_MINUTES + 1
         return max((seconds for minute, seconds in self._peaks if minute >= first), default=0.0)

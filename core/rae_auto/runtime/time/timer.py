@@ -23,7 +23,7 @@ class RuntimeTimer:
         return self._clock.now()
 
     async def sleep(self, seconds: float) -> None:
-        """Return after so long, not counting the time that the machine sleeps."""
+        """Return after this time, not counting the time that the machine sleeps."""
         await asyncio.sleep(seconds)
 
     async def sleep_until(self, instant: datetime) -> None:

@@ -43,7 +43,7 @@ class VirtualTimer:
         return min(self._due.values(), default=None)
 
     async def sleep(self, seconds: float) -> None:
-        """Return when the test has advanced the clocks by so many seconds."""
+        """Return when the test has advanced the clocks by this many seconds."""
         until = self._now.mono + seconds
         await self._until(lambda: self._now.mono >= until, self._now.wall + timedelta(seconds=seconds))
 

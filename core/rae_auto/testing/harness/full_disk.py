@@ -1,4 +1,4 @@
-"""A disk that is full, as far as a process can see: its files can't grow beyond a limit."""
+"""A simulated full disk: the files of the process can't grow beyond a limit."""
 
 import signal
 from collections.abc import Callable, Iterator

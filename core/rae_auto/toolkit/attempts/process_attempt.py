@@ -31,7 +31,7 @@ _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
 class ProcessAttempt(Execution):
-    """A command under way. Its handle has its pid, for people; `find` needs the id of the run only."""
+    """A running command. Its handle has the pid, for people; `find` needs only the id of the run."""
 
     def __init__(self, process: asyncio.subprocess.Process, assignment: Assignment) -> None:
         """Begin to read what the process prints."""
@@ -64,7 +64,7 @@ class ProcessAttempt(Execution):
             raise failure
 
     async def wait(self) -> Result:
-        """Return the result when the command has ended; what it left behind is ended before."""
+        """Wait for the end of the command, end what it has left behind, and return the result."""
         code = await self._process.wait()
         await end_processes_of_run(self._assignment.run, self._process.pid)
         error = None

@@ -1,4 +1,4 @@
-"""Running a command for its answer: within a time, without input, and nothing of it stays behind."""
+"""Running a command for its answer, with a time limit, without input, and without leaving processes behind."""
 
 import os
 import sys
@@ -35,7 +35,7 @@ async def run_command(
     environment: Mapping[str, str] | None = None,
     runner: CommandRunner | None = None,
 ) -> CommandResult:
-    """Run a command; whatever it has left behind when it ends, or takes longer than so many seconds, is killed.
+    """Run a command within this many seconds; processes that it leaves behind are killed.
 
     No shell is involved, and it has no input. The result has its exit code and the end of its output, at most
     `MAX_OUTPUT_BYTES`; with `with_errors` the error stream is part of that. A command that prints more than `max_bytes`

@@ -11,7 +11,7 @@ MAX_OUTPUT_BYTES = 4096
 
 
 class CommandNotStarted(Exception):
-    """There is no such program, or it can't be started; the text says why."""
+    """The program doesn't exist or can't be started; the text says why."""
 
 
 @frozen
@@ -38,7 +38,7 @@ class CommandRequest:
 
 
 class CommandRunner(Protocol):
-    """Runs commands without input. Whatever one has started is killed when it ends, or when the call is cancelled."""
+    """Runs commands without input. All that one has started is killed when it ends, or when the call is cancelled."""
 
     async def run(self, request: CommandRequest) -> CommandResult:
         """Run a command until it ends. Errors: CommandNotStarted."""

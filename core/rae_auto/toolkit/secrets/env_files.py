@@ -68,7 +68,7 @@ def _read_value(text: str, position: int, place: str) -> tuple[str, int]:
     """Return the value at a position, and where the next line begins."""
     quote = text[position : position + 1]
     if quote == "#" and text[position - 1] in " \t":
-        quote = ""  # A comment, and nothing before it.
+        quote = ""  # A comment without a value before it.
         position -= 1
     pattern = {"'": _SINGLE, '"': _DOUBLE}.get(quote, _PLAIN)
     found = pattern.match(text, position)

@@ -119,7 +119,7 @@ def _from_credential(name: str, environment: Mapping[str, str]) -> str:
         raise ValueError(f"but the daemon has no credentials; add LoadCredential={name}:PATH to its systemd unit")
     if name in (".", "..") or "/" in name:
         raise ValueError("which is not the name of a credential; write the name that LoadCredential= gives it")
-    # Its rights are systemd's affair: an access list for the service's user shows as rights of the group.
+    # systemd manages its rights: an access list for the service's user shows as rights of the group.
     hint = f"add LoadCredential={name}:PATH to the systemd unit"
     return _read_file(Path(environment[_CREDENTIALS], name), f"; {hint}", checks_mode=False)
 

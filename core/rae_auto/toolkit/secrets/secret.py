@@ -70,7 +70,7 @@ class SecretText:
         return None
 
     def _remember(self, text: str, secrets: Iterable[str]) -> None:
-        """Have the secrets masked; all of the text where nothing, or a single reference, makes it up."""
+        """Have the secrets masked; the whole text if it has no reference, or is a single one."""
         references = list(find_references(self._text))
         is_whole = not references or references[0].text == self._text
         remember_secrets([*secrets, text] if is_whole else secrets)

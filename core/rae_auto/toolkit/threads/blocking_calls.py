@@ -1,8 +1,8 @@
-"""Blocking looks at things that may never answer: a mount whose server is gone, a resolver without a network.
+"""Calls that may block for ever: a look at a mount with a dead server, a resolver without a network.
 
-Such a look gets a daemon thread of its own. In asyncio's few threads it would delay others, and the program
-from ending. There is one look at a time for each thing: who asks meanwhile waits for that one, so that something that
-hangs for a day costs one thread.
+Such a call gets a daemon thread of its own. In asyncio's few threads it would delay others, and the end of the
+program. There is one call at a time for each subject, and concurrent callers wait for it, so that something that hangs
+for a day costs one thread.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The memory of threads: glibc gives each a heap of its own, from which little ever goes back to the system.
+"""The memory of threads: glibc gives each a heap of its own, which rarely returns memory to the system.
 
 The daemon's threads wait for disks and peers nearly all of the time, and Python lets one of them run at once. So heaps
 of their own gain nothing, and cost 1 to 2 MB, most of it when a thread is the first to import something. By

@@ -34,7 +34,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LIMIT_SECONDS = 10
-"""The time that a call may take; on a busy machine what takes a second may take some."""
+"""The time limit of a call; on a busy machine what takes a second may take several."""
 
 _DELIVERY_SECONDS = 1.0
 _DELIVERY_STEP_SECONDS = 0.01
@@ -131,6 +131,6 @@ def call_within_seconds(limit: float, function: Callable[P, T], /, *args: P.args
 
 
 def _await_interruption() -> None:
-    """Give what was asked for the time to be raised here, and not in what comes after the call."""
+    """Wait for the requested exception, so that it is raised here and not after the call."""
     for _ in range(int(_DELIVERY_SECONDS / _DELIVERY_STEP_SECONDS)):
         time.sleep(_DELIVERY_STEP_SECONDS)

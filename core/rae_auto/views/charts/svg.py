@@ -95,16 +95,16 @@ def chart(*children: str, height: int, label: str, css: str) -> str:
 
 
 def title(text: str) -> str:
-    """Return what is shown while one points at the element around it."""
+    """Return the tooltip of the element around it."""
     return element("title", text_of(text))
 
 
 IDLE_PART = 0.012
-"""The part of the width that is left of a span that is left out."""
+"""The part of the width that remains of an omitted span."""
 
 
 class TimeAxis:
-    """A span of time along the width of a chart; some spans of it may be left out but for a narrow gap."""
+    """A span of time along the width of a chart; some spans in it may be omitted but for a narrow gap."""
 
     def __init__(
         self, since: datetime, until: datetime, zone: tzinfo, idle: Sequence[tuple[datetime, datetime]] = ()
@@ -125,7 +125,7 @@ class TimeAxis:
         return min(max((seconds / self._seconds + gaps) * 100, 0.0), 100.0)
 
     def is_left_out(self, instant: datetime) -> bool:
-        """Return whether an instant is in a span that is left out."""
+        """Return whether an instant is in an omitted span."""
         return any(begin < instant < end for begin, end in self.idle)
 
     def at(self, instant: datetime) -> str:

@@ -13,7 +13,7 @@ from attrs import frozen
 from rae_auto.model.primitives.formatting import format_bytes, format_count, format_elapsed, quote
 
 LATE_TURN_SECONDS, VERY_LATE_TURN_SECONDS = 1.0, 5.0
-"""Time that one turn of the event loop may take: so much later something else begins."""
+"""Time limit of one turn of the event loop, which delays everything else."""
 
 SLOW_COMMIT_SECONDS, VERY_SLOW_COMMIT_SECONDS = 1.0, 10.0
 """Time that a commit of the store may take, in which nothing starts."""
@@ -81,7 +81,7 @@ def worst_level(checks: Iterable[HealthCheck]) -> HealthLevel:
 
 
 def health_line(checks: Sequence[HealthCheck]) -> str:
-    """Return the one line: the level, then what is wrong, or how well it is."""
+    """Return the summary line: the level, then what is wrong, or that all is well."""
     level = worst_level(checks)
     shown = [check for check in checks if check.level is not HealthLevel.OK] or list(_leading(checks))
     return f"rae-auto {level.name}: {'; '.join(check.text for check in shown)}"

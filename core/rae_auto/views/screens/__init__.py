@@ -1,4 +1,4 @@
-"""Screens: what people look at, as frozen values that every face renders.
+"""Screens: the contents that people look at, as frozen values that every interface renders.
 
 | screen | made by | answers |
 | --- | --- | --- |

@@ -29,7 +29,7 @@ COMPARED_RUNS, MIN_COMPARED_RUNS = 20, 3
 SLOWER_FACTOR, MIN_DIFFERENCE = 1.5, timedelta(seconds=1)
 
 STRIP_WAIT, MAX_STRIP_WAIT = timedelta(seconds=0.1), timedelta(seconds=10)
-"""The time between two looks whether the starts to come are known, and the time after which it goes on without them."""
+"""The polling interval for the future starts, and the time after which the digest goes on without them."""
 
 _INSTANT = timedelta(microseconds=1)
 

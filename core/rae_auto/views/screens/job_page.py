@@ -83,7 +83,7 @@ class GuardRow:
 
 @frozen(kw_only=True)
 class JobPage(ScreenBase):
-    """All that there is to know of a job."""
+    """The page of a job."""
 
     now: datetime
     zone: str
@@ -109,7 +109,7 @@ class JobPage(ScreenBase):
     schedule: str
     """The schedule as one sentence."""
     why: str
-    """Why the job is in its present state, or what became of its latest occurrence."""
+    """Why the job is in its present state, or the outcome of its latest occurrence."""
     triggers: tuple[TriggerRow, ...]
     guards: tuple[GuardRow, ...]
     policies: tuple[Fact, ...]

@@ -126,7 +126,7 @@ class Overview(ScreenBase):
     """The next ten starts, one of each job."""
     strip: Strip
     absence: Absence | None = None
-    """Events since the person looked last; None if nothing is known of that."""
+    """Events since the person looked last; None if that time is unknown."""
 
 
 async def load_overview(source: RecordSource, absence: Absence | None = None) -> Overview:

@@ -67,7 +67,7 @@ class RunDifference:
 
 @frozen(kw_only=True)
 class RunPage(ScreenBase):
-    """All that there is to know of a run."""
+    """The page of a run."""
 
     now: datetime
     zone: str
@@ -224,7 +224,7 @@ def _delay(since: datetime, until: datetime, attempt: int) -> RunPhase:
 
 
 def find_differences(run: Run, good: Run) -> Iterator[RunDifference]:
-    """Yield what is other than in an earlier run that succeeded."""
+    """Yield the differences from an earlier run that succeeded."""
     if run.state is not good.state and run.state.final:
         yield RunDifference(subject="end", then=good.state.text, now=run.state.text)
     if run.exit_code != good.exit_code and run.state.final:

@@ -1,4 +1,4 @@
-"""Days as people name them: "yesterday", "last friday", "Nov 27", "this week"; and the months that pass between."""
+"""Days as people name them: "yesterday", "last friday", "Nov 27", "this week"; and arithmetic with months."""
 
 import re
 from calendar import monthrange
@@ -104,6 +104,6 @@ def _find_weekdays(which: list[str], name: str, today: date, sign: int) -> Itera
 
 
 def add_months(day: date, count: int) -> date:
-    """Return the same day so many months later or earlier, or the last of a month that is too short."""
+    """Return the same day this many months later or earlier, or the last day of a month that is too short."""
     year, month = divmod(day.year * 12 + day.month - 1 + count, 12)
     return day.replace(year=year, month=month + 1, day=min(day.day, monthrange(year, month + 1)[1]))

@@ -35,7 +35,7 @@ def read_zone_file(path: Path) -> bytes:
 def _is_zone(content: bytes) -> bool:
     try:
         ZoneInfo.from_file(BytesIO(content))
-    except Exception:  # Whatever the standard library meets in bytes of any kind.
+    except Exception:  # The standard library raises several kinds for arbitrary bytes.
         return False
     return True
 

@@ -1,1 +1,1 @@
-"""Plugins of each kind at work."""
+"""Trials of each kind of plugin."""

@@ -1,4 +1,4 @@
-"""The base of trials: what a plugin of one kind does, in sections that are shown."""
+"""The base of trials: runs a plugin of one kind, and shows what it does in sections."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -17,10 +17,10 @@ from rae_auto.toolkit.threads.time_limit import TookTooLong, call_within_seconds
 T = TypeVar("T")
 
 CALL_SECONDS = 2.0
-"""Time that a method may take which should take milliseconds."""
+"""Time limit of a method that should take milliseconds."""
 
 ANSWER_SECONDS = 10.0
-"""Time that a coroutine may take which has to ask something else."""
+"""Time limit of a coroutine that has to ask something else."""
 
 
 class TrialFailed(Exception):
@@ -48,7 +48,7 @@ class TrialContext:
 
 
 class PluginTrial(ABC):
-    """A plugin at work. `is_changed` is set when there is something new to show."""
+    """A trial of one plugin. `is_changed` is set when there is something new to show."""
 
     def __init__(self, plugin: Any, context: TrialContext) -> None:
         self.plugin = plugin
@@ -58,24 +58,24 @@ class PluginTrial(ABC):
 
     @property
     def is_complete(self) -> bool:
-        """True if nothing more will come unless it is asked."""
+        """True if nothing more will change without a request."""
         return not self._tasks
 
     async def begin(self) -> None:
-        """Start what goes on by itself."""
+        """Start the part of the trial that runs by itself."""
         await self.ask()
 
     async def ask(self) -> None:  # noqa: B027 - most kinds need one or two of these
         """Ask the plugin, at first and again on a key."""
 
     async def follow_clock(self) -> None:  # noqa: B027
-        """Take note of the clock, which has gone on or was moved."""
+        """Handle a change of the clock, which has advanced or was moved."""
 
     async def record_event(self) -> None:  # noqa: B027
         """Give it an event to read, on a key."""
 
     def find_next_change(self) -> datetime | None:
-        """Return the next instant at which something changes, as far as the plugin can foretell it."""
+        """Return the next instant at which something changes, if the plugin can compute it."""
         return None
 
     @abstractmethod
@@ -83,7 +83,7 @@ class PluginTrial(ABC):
         """Return what is shown."""
 
     def in_background(self, work: Awaitable[None]) -> None:
-        """Go on with some work while others have their turn."""
+        """Run some work in a task."""
 
         async def run() -> None:
             await work

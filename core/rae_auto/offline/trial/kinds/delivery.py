@@ -1,4 +1,4 @@
-"""A notifier and a logger at work: a sample notice is delivered, and a sample line written."""
+"""Trials of notifiers and loggers: a sample notice is delivered, or a sample line written."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,7 +14,7 @@ MAX_SHOWN_CHARACTERS = 500
 
 
 class NotifierTrial(PluginTrial):
-    """A notifier at work."""
+    """A trial of a notifier."""
 
     _line = "delivering a sample notice"
     _count = 0
@@ -31,7 +31,7 @@ class NotifierTrial(PluginTrial):
         self.in_background(self._deliver())
 
     def sections(self) -> Iterable[TrialSection]:
-        """Return what became of the notice."""
+        """Return the result of the delivery."""
         yield TrialSection("delivered", (self._line,))
 
     async def _deliver(self) -> None:
@@ -46,7 +46,7 @@ class NotifierTrial(PluginTrial):
 
 
 class LoggerTrial(PluginTrial):
-    """A logger at work."""
+    """A trial of a logger."""
 
     _line = ""
     _count = 0

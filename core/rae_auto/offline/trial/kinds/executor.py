@@ -1,4 +1,4 @@
-"""An executor at work: a sample job, what it prints, and how it ends."""
+"""Trials of executors: a sample job, its output, and its end."""
 
 import os
 import time
@@ -21,7 +21,7 @@ MAX_SHOWN_LINES = 10
 
 
 class ExecutorTrial(PluginTrial):
-    """An executor at work."""
+    """A trial of an executor."""
 
     _lines: tuple[str, ...] = ("starting a sample job",)
     _output: tuple[str, ...] = ()

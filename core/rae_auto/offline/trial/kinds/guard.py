@@ -1,4 +1,4 @@
-"""A guard at work: what it says now, and when that changes."""
+"""Trials of guards: the present answer, and when it changes."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,11 +11,11 @@ from rae_auto.offline.trial.messages import TrialSection
 
 SHOWN_CHANGES = 5
 READ_AGAIN = timedelta(minutes=1)
-"""The time by which the clock must have gone on, or back, before a guard that reads the machine is asked again."""
+"""The time by which the clock must have changed before a guard that reads the machine is asked again."""
 
 
 class GuardTrial(PluginTrial):
-    """A guard at work."""
+    """A trial of a guard."""
 
     _answer = "asking"
     _changes: tuple[str, ...] = ()

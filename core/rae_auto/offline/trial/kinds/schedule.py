@@ -1,4 +1,4 @@
-"""A schedule at work: its next instants, what clock changes do to them, whether it is pure, and a month of it."""
+"""Trials of schedules: the next instants, the effect of clock changes, a check for purity, and a month."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ STRIP_DAYS = 31
 CLOCK_CHANGES = 2
 YEAR = timedelta(days=366)
 DENSE_STARTS = 6
-"""More starts a day than this follow the elapsed time, and no clock."""
+"""A schedule with more starts a day than this goes by elapsed time and not by the local clock."""
 
 _MAX_STRIP_STARTS = 10_000
 _INSTANT = timedelta(microseconds=1)
@@ -23,7 +23,7 @@ _DAY = timedelta(days=1)
 
 
 class ScheduleTrial(PluginTrial):
-    """A schedule at work."""
+    """A trial of a schedule."""
 
     def __init__(self, plugin: Any, context: TrialContext) -> None:
         super().__init__(plugin, context)
@@ -32,7 +32,7 @@ class ScheduleTrial(PluginTrial):
         self._asked_at = context.clock.now
 
     async def ask(self) -> None:
-        """Work out what is shown, from the clock's time on."""
+        """Compute what is shown, from the clock's time on."""
         now, zone = self.context.clock.now, self.context.zone
         self._sections, self._instants = [], []
         try:
@@ -50,7 +50,7 @@ class ScheduleTrial(PluginTrial):
         self.is_changed = True
 
     async def follow_clock(self) -> None:
-        """Work it out again when an instant has passed, or the clock was moved back."""
+        """Compute it again when an instant has passed, or the clock was moved back."""
         now = self.context.clock.now
         if self._instants and not self._asked_at <= now < self._instants[0]:
             await self.ask()
@@ -88,7 +88,7 @@ class ScheduleTrial(PluginTrial):
         return f"  ({'; '.join([*notes, *([own] if own else [])])})" if notes or own else ""
 
     def _check_purity(self, now: datetime) -> str:
-        """Return whether the instants are the same when they are asked for backwards, and from between."""
+        """Return whether the instants are the same when asked for in reverse order, and from instants in between."""
         known = list(zip([now, *self._instants], self._instants, strict=False))
         for before, at in reversed(known):
             for instant in dict.fromkeys((before, before + (at - before) / 2, at - _INSTANT)):

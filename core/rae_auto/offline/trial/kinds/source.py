@@ -1,4 +1,4 @@
-"""A source at work: what it sees, and what it would fire."""
+"""Trials of sources: what a source observes, and the occurrences that it would emit."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ MAX_KEYS = 10_000
 
 
 class SourceTrial(PluginTrial):
-    """A source at work."""
+    """A trial of a source."""
 
     def __init__(self, plugin: Any, context: TrialContext) -> None:
         super().__init__(plugin, context)
@@ -36,7 +36,7 @@ class SourceTrial(PluginTrial):
 
     @property
     def is_complete(self) -> bool:
-        """True at once: it goes on for ever."""
+        """True at once, because a source runs for ever."""
         return True
 
     async def begin(self) -> None:
@@ -79,13 +79,13 @@ class SourceTrial(PluginTrial):
             self._state = self.describe_error("watch", error)
 
     def add_trace(self, text: str) -> None:
-        """Show a line that the source sees, once while it stays the same."""
+        """Show a line of the source's trace, once while it stays the same."""
         if not self._seen or self._seen[-1].partition("  ")[2] != text:
             self._seen.append(f"{self._time()}  {text}")
             self.is_changed = True
 
     def add_occurrence(self, key: str, event: Mapping[str, Any] | None, at: datetime | None) -> None:
-        """Show what would fire."""
+        """Show an occurrence."""
         self._count += 1
         facts = f" {json.dumps(event, ensure_ascii=False, default=repr)}" if event else ""
         when = f" (of {at.astimezone(self.context.zone):%Y-%m-%d %H:%M:%S})" if at else ""
@@ -97,7 +97,7 @@ class SourceTrial(PluginTrial):
 
 
 class _Listener(Listener):
-    """The daemon's part, which shows what comes."""
+    """Stands in for the daemon and shows what the source reports."""
 
     def __init__(self, trial: SourceTrial) -> None:
         super().__init__(trial.context.folder, trial.context.clock.timer)
@@ -129,7 +129,7 @@ class _Listener(Listener):
 
 
 class _Traces(list[str]):
-    """The lines of a source, which are shown and not kept."""
+    """Shows the trace of a source without storing it."""
 
     def __init__(self, trial: SourceTrial) -> None:
         super().__init__()

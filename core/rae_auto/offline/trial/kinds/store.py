@@ -1,4 +1,4 @@
-"""A store at work: its conformance suite, in a process of its own, test by test."""
+"""Trials of stores: the conformance suite, in a process of its own, test by test."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ MODULE = "rae_auto.offline.trial.kinds.store_suite"
 
 
 class StoreTrial(PluginTrial):
-    """A store at work."""
+    """A trial of a store."""
 
     def __init__(self, plugin: Any, context: TrialContext, request: TrialRequest) -> None:
         super().__init__(plugin, context)
@@ -40,7 +40,7 @@ class StoreTrial(PluginTrial):
             self.in_background(self._run())
 
     def sections(self) -> Iterable[TrialSection]:
-        """Return what the suite has found up to now."""
+        """Return the results of the suite so far."""
         counts = [format_count(self._passed, "test") + " passed"] if self._passed else []
         failed = sum(map(len, self._failed.values()))
         counts += [f"{failed} failed"] if failed else []

@@ -87,7 +87,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # The tests import this module by its name, and find there what is wanted.
+    # The tests import this module by its name, and find the requested store in it.
     from rae_auto.offline.trial.kinds import store_suite
 
     raise SystemExit(store_suite.main())

@@ -1,4 +1,4 @@
-"""When the lines of an output came, and which of them are standard error, as far as that is on record.
+"""The times of output lines, and which of them are standard error, if that was recorded.
 
 An executor may keep an index beside an output, "NAME.index": lines "OFFSET MILLISECONDS STREAM" in ascending order,
 and at the end "= HEAD DROPPED NOTE" if the middle of the output was dropped. `rae_plugins.executors.process.keeper.

@@ -1,4 +1,4 @@
-"""The reading protocol of screens: what they need to know, from a running daemon or from a store.
+"""The reading protocol of screens, implemented for a running daemon and for a store.
 
 All methods are safe to call at the same time. Errors: those of `rae_auto.errors`, DaemonUnreachable among them.
 """
@@ -104,7 +104,7 @@ class JobSpan:
     run_count: int
     skip_count: int
     earlier: Sequence[Run]
-    """Some other runs, newest first: they tell how long a run usually takes."""
+    """Some other runs, newest first, from which the usual duration follows."""
     starts: Sequence[UpcomingStart]
     """The scheduled starts to come in the span."""
     starts_until: datetime
