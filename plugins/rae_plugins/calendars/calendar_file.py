@@ -1,4 +1,4 @@
-"""A calendar as the option `file` names it: read, parsed, and what of it was skipped."""
+"""A calendar that the option `file` names: its events, and what was skipped."""
 
 import hashlib
 import os

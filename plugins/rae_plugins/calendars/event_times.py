@@ -113,7 +113,7 @@ def _shift(wall: datetime, by: timedelta) -> datetime:
 
 
 def describe(occurrences: Sequence[EventOccurrence]) -> dict[str, object]:
-    """Return what is told of occurrences that belong to one instant, as JSON: the first, and a list of all."""
+    """Return the event data of occurrences that belong to one instant, as JSON: the first, and a list of all."""
     documents = [
         {
             "summary": one.event.name,

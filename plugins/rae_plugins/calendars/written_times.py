@@ -13,7 +13,7 @@ from rae_plugins.calendars.zone_table import ZoneTable
 from rae_plugins.machine.wall_clock import first_instant_of, wall_time_at
 
 MAX_LENGTH = timedelta(days=36525)
-"""Longest duration that an event is believed to have."""
+"""Maximum duration of an event; longer ones are refused."""
 
 _TIME = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII | re.IGNORECASE)
 _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)

@@ -86,9 +86,9 @@ def describe_error(error: BaseException) -> str | None:
 
 
 def main() -> int:
-    """Call the function of the request in the first argument, and write what came of it into the file it names."""
+    """Call the function of the request in the first argument, and write its result into the file that it names."""
     request = json.loads(sys.argv[1])
-    # In place of the directory of this script.
+    # Instead of the directory of this script.
     sys.path[:] = list(dict.fromkeys([*request["path"], *sys.path[1:]]))
     sys.argv[:] = [request["function"]]
     code, record = 0, {}

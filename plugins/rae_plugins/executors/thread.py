@@ -85,7 +85,7 @@ class ThreadExecutor(Executor):
 
 
 class FunctionCall(Execution):
-    """A function call under way. Its handle is empty: the call ends with the daemon, so there is nothing to find."""
+    """A running function call. Its handle is empty: the call ends with the daemon, so there is nothing to find."""
 
     def __init__(self, assignment: Assignment, streams: ThreadStreams, results: LoopResults) -> None:
         self._assignment = assignment

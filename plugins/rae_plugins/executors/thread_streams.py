@@ -1,4 +1,4 @@
-"""Standard output and error of each thread for itself: what a job prints there is its output, not the daemon's.
+"""Standard output and error of each thread apart: what a job prints there is its output, not the daemon's.
 
 `contextlib.redirect_stdout` replaces the streams of all threads at once. Here `sys.stdout` and `sys.stderr` are
 replaced by streams that look at the thread which writes: one that runs a job writes into the job's file, any other

@@ -87,7 +87,7 @@ class EventLogSink:
         """Close the Event Log."""
         source, self._source = self._source, None
         if source is not None:
-            with suppress(Exception):  # pywin32 has an exception of its own, and there is nothing left to do
+            with suppress(Exception):  # pywin32's own exception; there is nothing left to do
                 self._api.DeregisterEventSource(source)
 
 

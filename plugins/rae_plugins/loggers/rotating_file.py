@@ -40,7 +40,7 @@ class RotatingFile:
             raise
 
     def __del__(self) -> None:
-        """Close the file: loguru tells a sink that is called of no end."""
+        """Close the file, because loguru never closes a sink that is callable."""
         self._close()
 
     def _close(self) -> None:

@@ -37,7 +37,7 @@ class LogConnection(Protocol):
     """A way to a log daemon. It opens itself, and again after a failure."""
 
     def send(self, data: bytes, wait_seconds: float) -> None:
-        """Send one message, after waiting for so many seconds at most. Raises OSError: it was not sent."""
+        """Send one message, after waiting at most this many seconds. Raises OSError if it was not sent."""
         ...
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class SocketSink:
         self._connection.close()
 
     def __del__(self) -> None:
-        """Close the connection: loguru tells a sink that is called of no end."""
+        """Close the connection, because loguru never closes a sink that is callable."""
         self.close()
 
     def _send(self, entry: LogLine) -> None:
@@ -129,14 +129,14 @@ class DatagramConnection:
 
 
 class StreamConnection:
-    """Messages one after the other over TCP or TLS; whatever frames them is part of each.
+    """Messages one after the other over TCP or TLS; their framing is part of each.
 
     The message that is under way is kept until the system has all of it, and sent again from its start if the
     connection breaks: half a message would spoil the next one. So one message beyond what the socket holds is accepted.
     """
 
     def __init__(self, open_socket: Callable[[float], socket.socket]) -> None:
-        """Create a connection. `open_socket` returns a connected socket, after so many seconds at most."""
+        """Create a connection. `open_socket` returns a connected socket within this many seconds."""
         self._open_socket = open_socket
         self._socket: socket.socket | None = None
         self._pending = b""

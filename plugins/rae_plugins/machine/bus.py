@@ -278,7 +278,7 @@ class Bus:
                 signals.put(message)
 
     async def _wait_for_end(self) -> None:
-        with suppress(Exception):  # whatever ended it, it has ended
+        with suppress(Exception):  # the connection has ended, for any reason
             await self._connection.wait_for_disconnect()  # type: ignore[no-untyped-call]  # it has no annotations
         self.is_lost = True
         for signals in self._listening:

@@ -57,7 +57,7 @@ def find_url_problem(url: SecretText, seconds: float) -> str | None:
 def _find_host_problem(url: str, seconds: float) -> str | None:
     """Return why the host of an address can't be reached, with the remedy, or None. Connects, and sends nothing.
 
-    Where a proxy is used, that could tell; so the answer is None.
+    Behind a proxy only the proxy could find out, so the answer is None.
     """
     parts = urlsplit(url)
     if parts.hostname is None or _uses_proxy(parts.scheme, parts.hostname):

@@ -1,8 +1,8 @@
 """The idle time of the machine: without keyboard, mouse and touch.
 
-Each desktop has this somewhere else, and some have it nowhere. An unknown time is None, with the reasons: that is
-neither idle nor in use. Of the sources the first that knows is believed, in an order that goes from counters of
-input to what a desktop says of itself now and then.
+Each desktop provides it in its own way, and some not at all. An unknown time is None, with the reasons: that is neither
+idle nor in use. The first source that knows the time counts, in an order from counters of input events to what a
+desktop reports at intervals.
 """
 
 import asyncio

@@ -109,7 +109,7 @@ class EmailNotifier(Notifier):
         return ()
 
     async def notify(self, notice: Notice) -> None:
-        """Send the mail. Errors: RuntimeError or OSError, with the server and what it said."""
+        """Send the mail. Errors: RuntimeError or OSError, with the server and its answer."""
         seconds = self.timeout.total_seconds()
         send = self._send_by_smtp if self.host else self._send_by_program
         message = self._message(notice)
@@ -140,7 +140,7 @@ class EmailNotifier(Notifier):
         self._use_server(lambda server: server.send_message(message))
 
     def _use_server(self, use: "Callable[[SMTP], object]") -> None:
-        """Connect to the server, log in, and call `use`. Raises RuntimeError with the server and what it said."""
+        """Connect to the server, log in, and call `use`. Raises RuntimeError with the server and its answer."""
         import smtplib  # lazy: memory
 
         port = self.port or DEFAULT_PORTS[self.security]

@@ -165,7 +165,7 @@ class CrontabReader:
 
 
 def _describe_foreign_time(line: EntryLine) -> str:
-    """Return what a time is that only other programs know, and how it is written here: `@every 5m`."""
+    """Return the meaning of a time that only other programs know, and how it is written here: `@every 5m`."""
     words = [line.schedule, *line.command.split()[:1]] if line.schedule.lower() == "@every" else [line.schedule]
     text = " ".join(words)
     return f"{quote(text)} {find_equivalent(text) or 'is not a time of crontab(5)'}"

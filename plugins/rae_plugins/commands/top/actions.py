@@ -26,12 +26,12 @@ async def request(context: CommandContext, command: str, **arguments: Any) -> An
 
 
 async def run_job(context: CommandContext, row: "JobRow") -> str:
-    """Start a job; return what has been done."""
+    """Start a job; return a line about the result."""
     return f"started {row.job}: run {(await request(context, 'trigger', job=row.job))['run_id']}"
 
 
 async def cancel_runs(context: CommandContext, row: "JobRow") -> str:
-    """Cancel the open runs of a job; return what has been done."""
+    """Cancel the open runs of a job; return a line about the result."""
     if not row.open_runs:
         return f"{row.job} has no open run"
     cancelled = (await request(context, "cancel", job=row.job))["cancelled"]
@@ -39,7 +39,7 @@ async def cancel_runs(context: CommandContext, row: "JobRow") -> str:
 
 
 async def toggle_pause(context: CommandContext, row: "JobRow") -> str:
-    """Pause a job, or resume it; return what has been done."""
+    """Pause a job, or resume it; return a line about the result."""
     command, done = ("resume", "resumed") if row.activity == "paused" else ("pause", "paused")
     await request(context, command, job=row.job)
     return f"{done} {row.job}"

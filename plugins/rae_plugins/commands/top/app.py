@@ -145,7 +145,7 @@ class TopApp(App[int]):
             if isinstance(event, Link):
                 self._set_down(is_down=event is Link.DOWN)
                 self._histories.clear()
-                # What happened between the two reads is told by neither.
+                # Neither read shows what happened between them.
                 self.set_timer(5 * REFRESH_SECONDS, self._changed.set)
             else:
                 self._forget(event)
@@ -270,7 +270,7 @@ class TopApp(App[int]):
             self.run_worker(self._follow_selection(), group="pane", exclusive=True, exit_on_error=False)
 
     async def _follow_selection(self) -> None:
-        # Who scrolls through many jobs reads none of them.
+        # While scrolling through many jobs, the pane is not read.
         await asyncio.sleep(REFRESH_SECONDS / 2)
         await self._show_pane()
         lower = self.query_one("#lower", VerticalScroll)

@@ -17,7 +17,7 @@ from rae_plugins.commands.top.styled_lines import plain_text
 MAX_JOBS = 1000
 MIN_WIDTH = 30
 NARROW_WIDTH = 60
-"""In a terminal with fewer columns a change is told with the time of the day, without the date."""
+"""In a terminal with fewer columns a change is printed with the time of day, without the date."""
 
 ASCII_MARKS = str.maketrans("●▲■✖◪□▶◷↻‖✓·…→", "*!+x%o>w@=v.~>")
 

@@ -47,7 +47,7 @@ class Player:
         return self.since
 
     def move(self, seconds: float) -> None:
-        """Play on for so many seconds of the person."""
+        """Play for this many seconds of real time."""
         if self.is_playing:
             self.at = min(self.at + (self.until - self.since) * (seconds / PLAYED_SECONDS), self.until)
             self.is_playing = self.at < self.until

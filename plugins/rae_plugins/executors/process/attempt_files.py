@@ -41,8 +41,8 @@ def _claim_by_content(output: Path) -> None:
 def claim_attempt(output: Path) -> bool:
     """Return whether no keeper has started the attempt; from then on none can.
 
-    The first thing a keeper does is to create the output file too, and only one can. The mode of a claim tells it from
-    the file of a keeper, at the very moment when it comes into being.
+    The first thing a keeper does is to create the output file too, and only one can. The mode of a claim distinguishes
+    it from the file of a keeper, from the moment of its creation.
     """
     try:
         output.parent.mkdir(mode=0o700, exist_ok=True)
@@ -117,6 +117,6 @@ def to_result(record: Mapping[str, Any]) -> Result:
 
 
 def to_past_result(record: Mapping[str, Any]) -> Result:
-    """Return the result that an exit record describes, with the time of the end: no daemon was there to see it."""
+    """Return the result that an exit record describes, with the time of the end, which no daemon observed."""
     seconds = record.get("ended_at")
     return evolve(to_result(record), ended_at=None if seconds is None else datetime.fromtimestamp(seconds, UTC))

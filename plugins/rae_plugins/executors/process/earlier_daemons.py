@@ -1,4 +1,4 @@
-"""Notes in the executor's directory: the boot of the last daemon, and the keepers that may still be at work."""
+"""Notes in the executor's directory: the boot of the last daemon, and the keepers that may still be running."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def note_boot(directory: Path, me: ProcessIdentity) -> bool:
     found = last if isinstance(last, dict) else {}
     if found.get("daemon") == daemon and found.get("boot") == boot:
         return found.get("is_same_boot") is True
-    # Without a note no daemon has been here, so there is nothing that a reboot could have undone.
+    # Without a note no daemon has used the directory, so a reboot can't have undone anything.
     is_same = boot is not None and (last is None or found.get("boot") == boot)
     content = {"boot": boot, "daemon": daemon, "is_same_boot": is_same}
     write_atomically(note, json.dumps(content).encode())

@@ -186,7 +186,7 @@ class ProcessExecutor(Executor):
         return None
 
     def _has_never_started(self, output: Path) -> bool:
-        """Return whether an attempt never started, and see to it that it can't start any more."""
+        """Return whether an attempt never started, and make sure that it can't start any more."""
         if has_record(output):
             return False
         if not (self._is_same_boot and claim_attempt(output)):

@@ -83,7 +83,7 @@ class ProcessIdentity:
         return process is not None and self.is_same(process) and not process.is_dead
 
     def is_of_this_boot(self) -> bool:
-        """Return whether the process can be there at all; no time of creation lies before the boot."""
+        """Return whether the process can exist at all; no time of creation lies before the boot."""
         return self.ticks is None or self.boot == read_boot()
 
     def is_same(self, process: ProcessInfo) -> bool:
@@ -98,7 +98,7 @@ class ProcessIdentity:
 
 @frozen
 class ProcessTree:
-    """All processes of an attempt, as far as anyone but its keeper can see.
+    """All processes of an attempt that can be found without being its keeper.
 
     While its keeper lives, these are the branches below the keeper that carry its tag (see `keeper.procfs`); otherwise
     its session, its cgroup and every process with the id of the run in its environment. Each comes with all of its

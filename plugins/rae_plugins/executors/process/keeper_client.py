@@ -47,7 +47,7 @@ class KeeperClient:
         try:
             await attempt.started
         except asyncio.CancelledError:
-            # It has been given up, so it must never start, or end at once: another attempt may follow.
+            # It was given up, so it must never start, or must end at once: another attempt may follow.
             if not claim_attempt(Path(request["output"])):
                 _send(writer, {"end": key, "grace": 0})
             raise
@@ -75,7 +75,7 @@ class KeeperClient:
             return self._writer
 
     async def _read_reports(self, reader: asyncio.StreamReader) -> None:
-        """Handle reports until the keeper has gone, or until what comes from it is no report."""
+        """Handle reports until the keeper is gone, or sends something that isn't a report."""
         with suppress(OSError, ValueError):
             # A last line without its end is that of a keeper which was killed while it wrote.
             while (line := await reader.readline()).endswith(b"\n"):

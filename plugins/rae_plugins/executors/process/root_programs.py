@@ -32,7 +32,7 @@ def find_program_of_others(job: Job, argv: Sequence[str], environment: Mapping[s
         try:
             risk = find_other_writer(path)
         except OSError:
-            continue  # What isn't there is said when it is started.
+            continue  # A missing program is reported when it is started.
         if risk is not None:
             name = quote_short(str(path), MAX_PATH_CHARACTERS)
             what = f"{name} {risk}" if risk.startswith("is ") else f"{name}: {risk}"

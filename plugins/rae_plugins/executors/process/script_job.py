@@ -16,10 +16,10 @@ from rae_auto.toolkit.commands import CommandNotStarted
 from rae_plugins.machine.commands import run
 
 MAX_PREPARATION_SECONDS = 3600.0
-"""Time that a tool gets to install packages; who calls `prepare_script` gives it up earlier."""
+"""Time that a tool gets to install packages; callers of `prepare_script` give up earlier."""
 
 MAX_MESSAGE_CHARACTERS = 400
-"""Characters of what a tool says when it fails."""
+"""Characters of a failing tool's message that are shown."""
 
 # PEP 723: the block begins with this line, and every further line of it with "#".
 _METADATA = re.compile(rb"(?m)^# /// script\s*$\s(^#(| .*)$\s)+^# ///\s*$")
@@ -33,10 +33,10 @@ _NOISE = re.compile(
 """Lines of a tool about what it does, and the place in a text that it points at."""
 
 _ERROR_LINE = re.compile(r"(?m)^\s*ERROR: (.*)")
-"""A line of pip, in what pipx says, that is about what went wrong; without any, all lines may be."""
+"""A line of pip, within pipx's output, that describes the failure; without any, all lines may."""
 
 _MARKS = re.compile(r"[^\x00-\xff]+|\xd7|(?m:^\s*(?:error|cause|Caused by):)")
-"""Drawings, crosses and headings before what went wrong."""
+"""Drawings, crosses and headings before the failure itself."""
 
 _NO_NETWORK = re.compile(
     r"error sending request|dns error|failed to fetch|connection (?:refused|reset|error)|timed out|max retries|"

@@ -1,1 +1,1 @@
-"""Parts that executors share whose attempts run on other machines; `host` is what runs there."""
+"""Shared parts of executors whose attempts run on other machines; `host` is the part that runs there."""

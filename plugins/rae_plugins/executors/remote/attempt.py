@@ -1,4 +1,4 @@
-"""An attempt on another machine: what is known of it there is asked for again whenever the line is open again."""
+"""An attempt on another machine: its state there is requested again whenever the connection is restored."""
 
 import asyncio
 import base64
@@ -34,7 +34,7 @@ class Line(Protocol):
         ...
 
     def remove(self, token: str) -> None:
-        """Pass on no more reports about an attempt."""
+        """Stop passing on reports about an attempt."""
         ...
 
 
@@ -42,7 +42,7 @@ class RemoteAttempt(Execution):
     """An attempt that runs, or may run, on another machine.
 
     With a request it is to be started there. The request is sent each time the line opens, until the host has reported
-    a state: the host starts it once, whatever comes twice. Without a request it is one of an earlier daemon.
+    a state: the host starts it once, even if the request arrives twice. Without a request it is of an earlier daemon.
     """
 
     def __init__(self, line: Line, assignment: Assignment, request: Mapping[str, Any] | None) -> None:
@@ -91,7 +91,7 @@ class RemoteAttempt(Execution):
             self._send_end()
 
     def resume(self) -> None:
-        """Tell the host of the attempt: the line is open."""
+        """Announce the attempt to the host, because the line is open."""
         if self._request is not None:
             self._is_sent = True
             self._line.send({"do": "spawn", "token": self.token, "run": self._run, "request": self._request})

@@ -51,7 +51,7 @@ def build_request(assignment: Assignment, orphans: str) -> dict[str, Any]:
 def _split_environment(assignment: Assignment) -> tuple[dict[str, str], dict[str, str]]:
     """Return the variables that mean something on another machine, and the files that variables name.
 
-    What the daemon hands down of its own machine, such as PATH and HOME, stays behind; the host has its own.
+    Variables that the daemon passes on from its own machine, such as PATH and HOME, are dropped; the host has its own.
     """
     environment, files = {}, {}
     for name, value in assignment.environment.items():
@@ -94,7 +94,7 @@ def to_result(record: Mapping[str, Any], *, is_past: bool) -> Result:
 
 
 def describe_problem_of_job(job: Job) -> Mapping[str, str]:
-    """Return what of a job means something else on a host, by its key."""
+    """Return the keys of a job that mean something else on a host, each with the problem."""
     if job.cwd is None and job.command and job.command[0].startswith("./"):
         return {"command": f'{job.command[0]} is looked for in the home directory on the host; set "cwd"'}
     return {}

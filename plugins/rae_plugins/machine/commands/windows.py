@@ -75,7 +75,7 @@ class JobObjectCommands:
         self._create = create
 
     async def run(self, request: CommandRequest) -> CommandResult:
-        """Run it in a job object; whatever is left in that afterwards is killed."""
+        """Run it in a job object, and kill what is left in it afterwards."""
         try:
             command = self._start(request)
         except (OSError, ValueError, RuntimeError, SpawnError) as error:

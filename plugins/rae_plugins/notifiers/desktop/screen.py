@@ -34,4 +34,4 @@ class MessageScreen(ABC):
 
     @abstractmethod
     async def show(self, message: ScreenMessage, seconds: float) -> None:
-        """Show a message. Raises RuntimeError, with the remedy; TimeoutError after so many seconds."""
+        """Show a message. Raises RuntimeError, with the remedy; TimeoutError after this many seconds."""

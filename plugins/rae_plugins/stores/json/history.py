@@ -146,7 +146,7 @@ def read_entries(path: Path, file: BinaryIO) -> Iterator[LogEntry]:
 
 
 def may_expire(log: str, rule: RetentionRule, recent: Iterable[LogEntry], history_files: Iterable[HistoryFile]) -> bool:
-    """Return whether a rule may let go anything of a log, by what is known of the entries without reading any."""
+    """Return whether a rule may expire entries of a log, judged without reading them."""
     counts: Counter[str] = Counter()
     for groups in (group_entries(recent), *(history_file.groups for history_file in history_files)):
         for (of, job, state), group in groups.items():

@@ -60,7 +60,7 @@ MIN_COMPACTION_BYTES = 1 << 20
 
 
 def should_compact(journal: int, snapshot: int) -> bool:
-    """Return whether a journal of so many bytes is too large beside a snapshot of so many."""
+    """Return whether a journal is too large in proportion to its snapshot; both sizes in bytes."""
     return journal > max(MIN_COMPACTION_BYTES, 2 * snapshot)
 
 

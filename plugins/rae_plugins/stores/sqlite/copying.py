@@ -22,7 +22,7 @@ from rae_plugins.stores.sqlite.schema import error_text
 from rae_plugins.stores.sqlite.verification import verify_file
 
 MAX_COPY_AGE = timedelta(days=3)
-"""The age of the newest copy that is told as a problem, if the file has changed meanwhile."""
+"""The age of the newest copy from which it is reported as a problem, if the file has changed meanwhile."""
 
 CHECK_SECONDS = 6.0
 """Time to look for damage in copies on behalf of a person who waits."""
@@ -69,7 +69,7 @@ class FileCopier:
             self._thread = None
 
     def make(self, database: sqlite3.Connection, max_copies: int = backup_copies.MAX_COPIES) -> None:
-        """Make a copy at once, and keep so many. Errors: StoreError."""
+        """Make a copy at once, and keep this many in all. Errors: StoreError."""
         self.wait()
         self._make(database, datetime.now(UTC), max_copies)
 

@@ -96,5 +96,5 @@ def find_bad_rows(database: sqlite3.Connection) -> Iterator[BadRow]:
 
 
 def as_text(value: Any) -> str:
-    """Return a text for people, whatever damage has made of it."""
+    """Return a possibly damaged value as text for people."""
     return as_bytes(value).decode(errors="backslashreplace")

@@ -129,7 +129,7 @@ def read_last_commit(database: sqlite3.Connection) -> CommitLine | None:
 
 
 def as_bytes(value: Any) -> bytes:
-    """Return the bytes of a text, whatever damage has made of it."""
+    """Return the bytes of a possibly damaged text."""
     return value if isinstance(value, bytes) else str(value).encode(errors="backslashreplace")
 
 

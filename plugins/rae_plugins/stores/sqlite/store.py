@@ -295,7 +295,7 @@ class SqliteStore(Store):
         try:
             with self._reads_paused():
                 database.execute("VACUUM")
-                # Its number tells the file from the one before, in which the deleted entries still are.
+                # Its number distinguishes the file from the one before, which still has the deleted entries.
                 self._write([])
                 (is_busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:

@@ -121,7 +121,7 @@ def read_wal(content: bytes, page_size: int) -> WalReport:
         salts = struct.pack(">2I", *salts_and_checksum[:2])
         frames = tuple(_read_frames(content, size, salts, computed, big_endian=big_endian))
         return _judge(content, size, frames)
-    # Which frames belong to the log, is told by the salts of the first one.
+    # The salts of the first frame show which frames belong to the log.
     salts = content[HEADER_BYTES + 8 : HEADER_BYTES + 16]
     frames = tuple(_read_frames(content, page_size, salts, None, big_endian=sys.byteorder == "big"))
     later = tuple(_commits_in(content, page_size, frames))

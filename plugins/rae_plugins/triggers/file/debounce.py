@@ -8,7 +8,7 @@ from attrs import define, field, frozen
 from rae_plugins.triggers.file.changes import FileVersion
 
 EMPTY_REST_FACTOR, MIN_EMPTY_REST_SECONDS = 10, 60.0
-"""An empty file has to rest so many times as long as one with content, and at least for so long."""
+"""An empty file has to rest longer than one with content, by this factor, and at least for this time."""
 
 
 class Complete(StrEnum):
@@ -45,9 +45,9 @@ class StabilityTracker:
     def is_stable(
         self, path: str, version: FileVersion, now: float, *, is_complete: bool = False, was_written: bool = False
     ) -> bool:
-        """Return whether a file of this version is complete: known to be, or unchanged for long enough.
+        """Return whether this version of a file is complete: known to be, or unchanged for long enough.
 
-        Remember the version if it is not. `was_written`: it was seen to be written just now, in whatever version.
+        Remember the version if it is not. `was_written`: a write was seen just now, in any version.
         """
         if self.rest_seconds == 0 or is_complete:
             self._first_seen.pop(path, None)

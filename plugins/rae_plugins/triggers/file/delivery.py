@@ -36,7 +36,7 @@ _MAX_CONCURRENT_EVENTS = 50
 """Number of events of one file each that are emitted at once."""
 
 _MAX_INLINE_FILES = 200
-"""A document of so many files is built on the event loop, before a thread would have started."""
+"""Number of files up to which a document is built on the event loop, because a thread would take longer."""
 
 _MIN_BUSY_DELAY_SECONDS, _MAX_BUSY_DELAY_SECONDS = 0.5, 30.0
 

@@ -120,7 +120,7 @@ class SystemTrigger(SourceTrigger):
         return tuple(filter(None, [find_system_bus_problem()]))
 
     async def watch(self, context: TriggerContext) -> None:
-        """Tell what happens, and what has happened since the last time in this boot."""
+        """Emit events as they happen, and those of this boot that were missed since the last watch."""
         platform = platform_adapter()
         event_filter = EventFilter(
             frozenset(self.on), self.process or "", self.device or "*", self.user, self.low, self.every, context.job

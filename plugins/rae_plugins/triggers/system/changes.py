@@ -138,7 +138,7 @@ class ShuttingDown(SystemState):
 
 @frozen
 class ClockSet(SystemState):
-    """The clock was set by so many seconds."""
+    """The clock was set by this many seconds."""
 
     slot = "clock"
     is_saved = False

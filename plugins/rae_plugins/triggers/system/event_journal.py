@@ -72,7 +72,7 @@ _WATCHED: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
 
 @asynccontextmanager
 async def alone_in(directory: Path) -> AsyncIterator[None]:
-    """Wait for the end of an earlier watcher of the directory, which was cancelled but is still at work."""
+    """Wait for the end of an earlier watcher of the directory, which was cancelled but has not ended."""
     lock = _WATCHED.setdefault(directory, asyncio.Lock())
     async with lock:
         yield

@@ -13,7 +13,7 @@ from rae_plugins.triggers.threshold.metrics import MEASURES, Metric, SubjectKind
 from rae_plugins.triggers.threshold.readers import Subject, Unavailable
 
 _MAX_NAMES = 8
-"""A message lists so many names at most."""
+"""Maximum number of names in a message."""
 
 
 def find_warnings(

@@ -1,4 +1,4 @@
-"""Values of a source as they are taken out of it, so that what is left over can be named in a remark."""
+"""Values that are taken out of a source one by one, so that the rest can be named in a remark."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -25,7 +25,7 @@ class Taking:
         return default if value in ("", None) else value
 
     def put(self, key: str, value: Any) -> None:
-        """Put a value back, for who takes it next."""
+        """Put a value back, to be taken again."""
         self._table[key] = value
 
     def take_text(self, key: str) -> str | None:

@@ -46,7 +46,7 @@ class TreeContainer(Protocol):
         ...
 
     def remove(self) -> None:
-        """Let it go, with what may still run in it."""
+        """Release it; processes in it run on."""
         ...
 
 

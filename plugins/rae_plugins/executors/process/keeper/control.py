@@ -73,9 +73,9 @@ class ProcessControl(Protocol):
         ...
 
     def release(self, job: AttemptProcess) -> None:
-        """Let go of a job that has ended."""
+        """Release the resources of a job that has ended."""
         ...
 
     def close(self) -> None:
-        """Let go of what it has opened."""
+        """Close everything that it has opened."""
         ...

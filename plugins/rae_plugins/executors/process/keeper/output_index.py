@@ -60,7 +60,7 @@ class OutputIndex:
         self._pending = ""
 
     def close(self, head_bytes: int, dropped_bytes: int, note_bytes: int) -> None:
-        """Say where what was written is in the file at the end."""
+        """Write the last line, which maps the offsets to the final file."""
         if self._entries and dropped_bytes > 0:
             self._append(f"= {head_bytes} {dropped_bytes} {note_bytes}\n")
 

@@ -9,7 +9,7 @@ processes able to. MAX_STOP_SWEEPS bounds the work of one step; the next step go
 kernel kills all of it at once first.
 
 After KILL_TIMEOUT_SECONDS what is still there can't be ended from here (another user's process, or one in an
-uninterruptible system call). It is reported by name, because a run must not count as over in silence.
+uninterruptible system call). It is reported by name, because a run must not silently count as over.
 """
 
 import signal

@@ -19,7 +19,7 @@ _BUFFER = 1 << 20
 _MAX_DATAGRAM_BYTES = 1 << 16
 
 MAX_PROCESS_DESCRIPTORS = 128
-"""Processes whose end is waited for; of more the others are looked at now and then."""
+"""Number of processes whose end is waited for; further ones are polled."""
 
 
 def has_netlink() -> bool:

@@ -29,7 +29,7 @@ Way = Callable[[EventFilter, Report, Timer], Coroutine[Any, Any, None]]
 
 
 class Portable:
-    """The adapter of a platform of which nothing is known but that psutil runs on it."""
+    """The adapter of an unknown platform on which psutil runs."""
 
     def missing(self, names: Collection[EventName]) -> Mapping[EventName, str]:
         """All that psutil and the clocks can't see."""

@@ -14,7 +14,7 @@ from rae_auto.toolkit.validators import at_least
 from rae_plugins.triggers.usage.patterns.options import MIN_PERIOD, DayOptions, EventPattern, option_help
 
 MAX_COUNT = 10_000
-"""The greatest `count`; the state has so many instants at most."""
+"""The greatest `count`, which is also the number of instants that the state may have."""
 
 _ONE_DAY = timedelta(days=1)
 

@@ -126,7 +126,7 @@ def read_pickle(content: bytes) -> Any:
 
 
 def find_unsayable(value: Any, depth: int = 0) -> str | None:
-    """Return what of a value a configuration can't say, or None if it can all of it."""
+    """Return the part of a value that a configuration can't express, or None."""
     match value:
         case None:
             return "None"

@@ -1,4 +1,4 @@
-"""CommandLine lines of Windows: a process gets one string there, and each program takes that apart by its own rules.
+"""Command lines of Windows: a process gets one string there, and each program splits it by its own rules.
 
 Most programs follow those of the C library, for which `subprocess.list2cmdline` quotes. Batch files don't: cmd.exe
 reads the line before they do, and by other rules, so that an argument such as `"&calc` would be run as a command

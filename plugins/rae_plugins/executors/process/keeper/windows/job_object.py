@@ -171,7 +171,7 @@ class JobObject:
         return int(information.peak_job_memory or information.peak_process_memory)
 
     def remove(self) -> None:
-        """Let it go; what is still in it runs on."""
+        """Release it; processes in it run on."""
         self._kernel.close(self._port, self.handle)
         self._port, self.handle = None, 0
 
