@@ -1,0 +1,197 @@
+"""The common part of both sources of records: answers in the form of stored documents become the values of screens.
+
+A source implements the methods `_read_…`. Each returns the answer of a command of
+`rae_auto.daemon.answers.screen_commands`, from a daemon or from a store.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rae_auto.api.store import CountQuery, LogQuery
+from rae_auto.model import documents
+from rae_auto.model.decision import Decision
+from rae_auto.model.run import Run, RunState
+from rae_auto.paths import output_path
+from rae_auto.reading.expected_starts import ExpectedStarts
+from rae_auto.reading.parsing import parse_counts, parse_durations, parse_span, parse_starts
+from rae_auto.records.entries import load_entries
+from rae_auto.records.presence_log import read_presence
+from rae_auto.records.runs import choose_run, query_for_id
+from rae_auto.views.screens.parts.record_source import (
+    SKIPS,
+    ExpectedCounts,
+    JobSpan,
+    OutputPlace,
+    RecordCount,
+    StartsFound,
+    WorldSpan,
+)
+
+
+class RecordSourceBase(ABC):
+    """The methods of a `RecordSource` that are the same with and without a daemon."""
+
+    def __init__(self, directory: Path, zone_shown: ZoneInfo) -> None:
+        """Read what belongs to a state directory, and show times in a zone."""
+        self.directory = directory
+        self._zone = zone_shown
+        self._expected = ExpectedStarts(zone_shown.key, self.now, self._read_definitions)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The configured time zone."""
+        return self._zone
+
+    def now(self) -> datetime:
+        """Return the present instant."""
+        return datetime.now(UTC)
+
+    async def close(self) -> None:
+        """End what goes on in the background."""
+        await self._expected.close()
+
+    async def runs(
+        self,
+        job: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        states: Sequence[str] = (),
+        limit: int = 100,
+    ) -> Sequence[Run]:
+        """Return the runs that were queued in a span, open ones included, newest first."""
+        return await self._find_runs(LogQuery(job=job, since=since, until=until, states=tuple(states), limit=limit))
+
+    async def run(self, run: str) -> Run:
+        """Return a run by its id, or the begin of it. Errors: RunNotFound."""
+        return choose_run(run, await self._find_runs(query_for_id(run)))
+
+    async def _find_runs(self, query: LogQuery) -> list[Run]:
+        return load_entries(Run, await self._read_entries(documents.RUNS, query))
+
+    async def runs_by_id(self, runs: Sequence[str]) -> Mapping[str, Run]:
+        """Return runs by their whole ids, those that are found."""
+        found = await self._read_runs(runs) if runs else []
+        return {run.id: run for run in load_entries(Run, found)}
+
+    async def newest_runs(
+        self, jobs: Sequence[str], *, states: Sequence[str] = (), limit: int = 1
+    ) -> Mapping[str, Sequence[Run]]:
+        """Return the newest runs of each of these jobs, newest first."""
+        query = LogQuery(states=tuple(states), limit=limit)
+        found = await self._read_newest(documents.RUNS, jobs, query) if jobs else {}
+        return {job: load_entries(Run, bodies) for job, bodies in found.items()}
+
+    async def newest_skips(self, jobs: Sequence[str], *, limit: int = 1) -> Mapping[str, Sequence[Decision]]:
+        """Return the newest decisions that led to no run of each of these jobs, newest first."""
+        found = await self._read_newest(documents.DECISIONS, jobs, LogQuery(limit=limit)) if jobs else {}
+        return {job: load_entries(Decision, bodies) for job, bodies in found.items()}
+
+    async def durations(
+        self,
+        jobs: Sequence[str] | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+    ) -> Mapping[str, Sequence[timedelta]]:
+        """Return how long the newest successful runs of a span took, by job, newest first."""
+        if jobs is not None and not jobs:
+            return {}
+        span = LogQuery(states=(RunState.SUCCEEDED,), since=since, until=until, limit=limit)
+        return parse_durations(await self._read_durations(jobs, span))
+
+    async def skips(
+        self,
+        job: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[Decision]:
+        """Return the decisions that led to no run, of a span of decision times, newest first."""
+        query = LogQuery(job=job, since=since, until=until, limit=limit)
+        return load_entries(Decision, await self._read_entries(documents.DECISIONS, query))
+
+    async def count(
+        self,
+        kind: str,
+        job: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        step: timedelta | None = None,
+    ) -> Sequence[RecordCount]:
+        """Return how many records of a kind there are in a span, by outcome and step of time."""
+        log = documents.DECISIONS if kind == SKIPS else documents.RUNS
+        return parse_counts(
+            await self._read_counts(log, CountQuery(job=job, since=since, until=until, step=step)),
+        )
+
+    async def job_spans(
+        self, jobs: Sequence[str], since: datetime, until: datetime, step: timedelta, limit: int
+    ) -> Mapping[str, JobSpan]:
+        """Return the records of jobs in a span, of each at most `limit` runs and as many skips, or numbers instead."""
+        if not jobs:
+            return {}
+        found = await self._read_job_spans(jobs, CountQuery(since=since, until=until, step=step), limit)
+        return {job: parse_span(answer, until, limit) for job, answer in found.items()}
+
+    async def starts(self, job: str | None, since: datetime, until: datetime, limit: int = 100) -> StartsFound:
+        """Return the scheduled starts to come, of a job or of all."""
+        return parse_starts(await self._read_starts(job, since, until, limit), until, limit)
+
+    async def expected(self, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:
+        """Return how many scheduled starts of all jobs are due in each step of a span to come."""
+        return await self._expected.count(since, until, step)
+
+    async def day_notes(self, since: datetime, until: datetime) -> Mapping[date, Sequence[str]]:
+        """Return what guards that depend on the date alone forbid on the days of a span."""
+        return self._expected.day_notes(since, until)
+
+    def output(self, run: Run, attempt: int | None = None) -> OutputPlace:
+        """Return where the output of an attempt is, by default of the latest."""
+        number = attempt or run.attempt
+        return OutputPlace(output_path(self.directory, run.job, run.id, number), run.state.value, number)
+
+    async def world(self, since: datetime, until: datetime) -> Sequence[WorldSpan]:
+        """Return the downtimes, suspensions and steps of the clock in a span, ascending."""
+        found = await asyncio.to_thread(read_presence, self.directory, since, until)
+        return [WorldSpan(span.kind, span.since, span.until, span.text) for span in found]
+
+    @abstractmethod
+    async def _read_definitions(self) -> list[Mapping[str, Any]]:
+        """Return the definitions of all jobs: "definitions"."""
+
+    @abstractmethod
+    async def _read_entries(self, log: str, query: LogQuery) -> list[Any]:
+        """Return documents of a log, of open runs too: "stored_runs" or "stored_skips"."""
+
+    @abstractmethod
+    async def _read_runs(self, runs: Sequence[str]) -> list[Any]:
+        """Return the documents of runs: "runs_by_id"."""
+
+    @abstractmethod
+    async def _read_newest(self, log: str, jobs: Sequence[str], query: LogQuery) -> Mapping[str, Any]:
+        """Return the newest documents of each job: "newest_runs" or "newest_skips"."""
+
+    @abstractmethod
+    async def _read_durations(self, jobs: Sequence[str] | None, span: LogQuery) -> Mapping[str, Any]:
+        """Return seconds by job: "durations"."""
+
+    @abstractmethod
+    async def _read_counts(self, log: str, query: CountQuery) -> list[dict[str, Any]]:
+        """Return numbers by outcome and step: "count"."""
+
+    @abstractmethod
+    async def _read_job_spans(self, jobs: Sequence[str], span: CountQuery, limit: int) -> Mapping[str, Any]:
+        """Return the records and starts of jobs: "job_spans"."""
+
+    @abstractmethod
+    async def _read_starts(self, job: str | None, since: datetime, until: datetime, limit: int) -> list[dict[str, Any]]:
+        """Return starts to come: "starts"."""
