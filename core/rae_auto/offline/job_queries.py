@@ -12,21 +12,20 @@ from attrs import frozen
 
 from rae_auto.engine.by_hand import find_delayed_start
 from rae_auto.engine.plan import JobOrigin, Plan
-from rae_auto.engine.time.cursors import counting_points
 from rae_auto.errors import InvalidJob, JobNotFound
 from rae_auto.model import documents
 from rae_auto.model.job import Job
-from rae_auto.model.job_info import JobActivity, JobInfo, JobStatus
+from rae_auto.model.job_info import JobActivity, JobInfo
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
-from rae_auto.model.schedule import has_instants
 from rae_auto.offline.project import Project
 from rae_auto.offline.queries import load_values, next_start_of
 from rae_auto.records.entries import load_entries
 from rae_auto.records.runs import query_for_id
+from rae_auto.runtime.reporting.job_status import PresentJob
 from rae_auto.runtime.time.clock import SystemClock
 
 
@@ -105,50 +104,18 @@ def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> Jo
     except InvalidJob as error:
         plan = Plan(job, {}, origin, problem=str(error))
     runs = [run for run in stored.open_runs if run.job == name]
-    delayed_until = find_delayed_start(job, state, runs) if is_enabled else None
     next_at = next_start_of(plan, state, now, runs) if is_enabled else None
-    has_schedules_alone = 0 < len(plan.schedules) == len(job.schedule) and not plan.run_points
-    is_over = is_enabled and not state.paused and next_at is None and has_schedules_alone
-    is_done = is_over and any(map(has_instants, plan.schedules.values()))
-    return JobInfo(
-        id=job.id,
-        name=job.name,
-        origin=origin.value,
-        schedule=plan.summaries or tuple(ref.type for ref in job.schedule),
-        priority=job.priority,
-        status=JobStatus(
-            job=job.id,
-            activity=_activity(is_enabled, state, is_done, is_open=any(run.state.active for run in runs)),
-            enabled=job.enabled,
-            paused=state.paused,
-            open=tuple(run.id for run in runs),
-            next_at=next_at,
-            last_state=state.last_state,
-            last_run=state.last_run,
-            last_finished_at=state.last_finished_at,
-            failures=state.failures,
-            paused_until=state.paused_until,
-            pause_note=state.pause_note,
-            skips=state.skips,
-            expected_by=None if state.expectation is None else state.expectation.expected_by(job.expect),
-            overdue_at=None if state.expectation is None else state.expectation.overdue_at,
-            overrunning=tuple(run.id for run in runs if run.overran_at is not None),
-            delayed_until=delayed_until,
-            counts_from=counting_points(plan, state.cursors),
-        ),
-        added_by=state.added_by if origin is JobOrigin.STORE else None,
-        guards=tuple(plan.guard_summaries.get(ref.id, ref.type) for ref in job.guards),
-        executor=plan.executor_summary or job.executor_ref.type,
-        problems=project.plugins.job_problems(plan),
-    )
+    delayed_until = find_delayed_start(job, state, runs) if is_enabled else None
+    present = PresentJob(plan, state, runs, next_at, delayed_until)
+    return present.info(_activity(present, is_enabled), project.plugins)
 
 
-def _activity(is_enabled: bool, state: JobState, is_done: bool, *, is_open: bool) -> JobActivity:
+def _activity(job: PresentJob, is_enabled: bool) -> JobActivity:
     # It was running when the last daemon ended; the history has it like that too, until the next daemon looks.
-    if is_open:
+    if any(run.state.active for run in job.runs):
         return JobActivity.RUNNING
     if not is_enabled:
         return JobActivity.DISABLED
-    if state.paused:
+    if job.state.paused:
         return JobActivity.PAUSED
-    return JobActivity.DONE if is_done else JobActivity.IDLE
+    return JobActivity.DONE if job.is_over() else JobActivity.IDLE
