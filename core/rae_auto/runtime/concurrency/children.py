@@ -1,4 +1,4 @@
-"""How asyncio notices the end of child processes."""
+"""The mechanism by which asyncio notices the end of child processes."""
 
 import asyncio
 import contextlib

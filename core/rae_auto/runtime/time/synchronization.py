@@ -1,4 +1,4 @@
-"""Whether the kernel reports that the clock is synchronized."""
+"""The kernel's report on whether the clock is synchronized."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Calls that may block for ever: a look at a mount with a dead server, a resolver without a network.
+"""Calls that may never return: a look at a mount with a dead server, a resolver without a network.
 
 Such a call gets a daemon thread of its own. In asyncio's few threads it would delay others, and the end of the
 program. There is one call at a time for each subject, and concurrent callers wait for it, so that something that hangs
