@@ -1,7 +1,8 @@
 """Plugins created from their options, in one way for the configuration and for jobs from elsewhere."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from attrs import frozen
@@ -159,11 +160,18 @@ def unsupported_key_problems(ref: PluginRef, job: JobFields, plugins: PluginSour
     problems = [] if wrong is None else [Problem((wrong,), _describe_wrong_kind(executor))]
     try:
         with naming_plugin(Kind.EXECUTOR, ref.type, plugins, _FROM_OPTIONS):
-            reasons = call_plugin(executor.unsupported_keys)
+            reasons = _ask_once(executor.unsupported_keys)
     except Invalid as error:
         return [*problems, Problem(("executor",), f"can't be checked: {error}")]
     refused = {key: reason for key, reason in reasons.items() if key != wrong and getattr(job, key, None)}
     return [*problems, *(Problem((key,), reason) for key, reason in refused.items())]
+
+
+@lru_cache(maxsize=64)
+def _ask_once(unsupported_keys: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
+    """Return what an executor says of all its jobs, of which there may be thousands. Raises Invalid."""
+    found: Mapping[str, str] = call_plugin(unsupported_keys)
+    return found
 
 
 def _describe_wrong_kind(executor: type[Executor]) -> str:

@@ -24,6 +24,7 @@ from rae_auto.engine.turn import Turn
 from rae_auto.engine.undo_log import RevertibleDict
 from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, SchedulerError
 from rae_auto.model.job_state import JobState
+from rae_auto.model.primitives.evolving.slots import evolve_slots
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.graphs import find_cycle, reachable
 from rae_auto.model.primitives.names import JobId, did_you_mean
@@ -47,7 +48,7 @@ def add_job(turn: Turn, command: AddJob) -> None:
     put_job(turn, command.plan)
     entry = turn.state.jobs[job.id]
     if entry.state.added_by != command.added_by:
-        entry.state = evolve(entry.state, added_by=command.added_by)
+        entry.state = evolve_slots(entry.state, added_by=command.added_by)
         turn.step.save(entry.state)
     turn.step.reply(command.ask, {"job": job.id})
 
@@ -79,7 +80,7 @@ def _find_refusal(state: EngineState, command: AddJob) -> SchedulerError | None:
         # A needed job of the configuration may be gone from it by now.
         return state.jobs[other].job.needs if other in state.jobs else ()
 
-    cycle = find_cycle(reachable([job.id], needs_of))
+    cycle = find_cycle(reachable([job.id], needs_of)) if job.needs else None
     if cycle:
         return InvalidJob(f"job {quote(job.id)} would need itself: {' -> '.join(cycle)}; remove one of these needs")
     return _find_upstream_refusal(state, command.plan)
@@ -87,6 +88,8 @@ def _find_refusal(state: EngineState, command: AddJob) -> SchedulerError | None:
 
 def _find_upstream_refusal(state: EngineState, plan: Plan) -> InvalidJob | None:
     """Return the problem with a job's upstream jobs: in a cycle each end would start the next round for ever."""
+    if not plan.upstream_jobs:
+        return None
     job = plan.job.id
     for upstream in plan.upstream_jobs:
         if upstream != job and upstream not in state.jobs:
@@ -228,7 +231,7 @@ def set_cursors(turn: Turn, entry: JobEntry) -> None:
     current = cursors.cursors_for(entry.plan, entry.state.cursors, turn.now.wall)
     current = run_points.match_open_runs(turn, entry, current)
     if current != entry.state.cursors:
-        entry.state = evolve(entry.state, cursors=current)
+        entry.state = evolve_slots(entry.state, cursors=current)
         turn.step.save(entry.state)
 
 

@@ -4,24 +4,34 @@ Defaults are omitted, so that ten thousand jobs stay small. `schemas/scheduler/j
 """
 
 import hashlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
+from operator import eq
 from typing import Any, TypeVar, get_args
 
 from cattrs import Converter
+from cattrs.gen import make_dict_structure_fn
 
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
+from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.policies import IoPriority, Priority
+from rae_auto.model.primitives.evolving.conversion import is_convertible, make_load
 from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.model.reasons import REASONS, ReasonBase
+from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import Run
 
 T = TypeVar("T")
+
+MAX_SHARED_VALUES = 1000
+"""Number of values of a kind that are remembered by their documents."""
 
 JOB = "job"
 STATE = "state"
@@ -46,6 +56,7 @@ EVENTS = "events"
 @lru_cache(maxsize=1)
 def _converter() -> Converter:
     converter = Converter(omit_if_default=True)
+    converter.register_structure_hook_factory(is_convertible, lambda cls: _make_load(converter, cls))
     converter.register_unstructure_hook(datetime, format_instant)
     converter.register_structure_hook(datetime, lambda text, _: parse_instant(text))
     converter.register_unstructure_hook(timedelta, format_duration)
@@ -56,7 +67,34 @@ def _converter() -> Converter:
     converter.register_structure_hook_func(_is_reason, lambda document, _: _load_reason(converter, document))
     # cattrs can't choose between a number and a text; the validator of the field checks the value.
     converter.register_structure_hook(IoPriority | None, lambda value, _: value)
+    # Jobs that are alike share their triggers, and each name of a job is one string.
+    converter.register_structure_hook(JobId, lambda name, _: JobId(sys.intern(str(name))))
+    for kind in (tuple[TriggerRef, ...], Requester):
+        share = _share(converter.get_structure_hook(kind))
+        converter.register_structure_hook_func(partial(eq, kind), share)
     return converter
+
+
+def _make_load(converter: Converter, cls: Any) -> Callable[[Any, Any], Any]:
+    return make_load(cls, converter, lambda: make_dict_structure_fn(cls, converter))
+
+
+def _share(structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return a hook that makes one value of equal documents, for some hundreds of them."""
+    known: dict[str, Any] = {}
+
+    def structure_shared(document: Any, kind: Any) -> Any:
+        # Tells 1 from 1.0 and True, which are equal.
+        text = repr(document)
+        if text not in known:
+            value = structure(document, kind)
+            if len(known) >= MAX_SHARED_VALUES:
+                known.clear()
+            known[text] = value
+            return value
+        return known[text]
+
+    return structure_shared
 
 
 def _is_reason(annotation: Any) -> bool:

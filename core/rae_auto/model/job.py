@@ -70,6 +70,9 @@ def _arguments(values: Iterable[Any]) -> tuple[Any, ...]:
 def _triggers(value: str | TriggerRef | Table | Iterable[str | TriggerRef | Table] | None) -> tuple[TriggerRef, ...]:
     if value is None:
         return ()
+    if type(value) is tuple and all(type(item) is TriggerRef and item.id for item in value):
+        # As it is, because jobs that are alike share theirs.
+        return value
     given = (value,) if isinstance(value, str | TriggerRef | Mapping) else tuple(value)
     return with_ids(Cron(item) if isinstance(item, str) else to_ref(item, TriggerRef) for item in given)
 
@@ -362,7 +365,7 @@ class Job(JobFields):
             for ref in refs:
                 if problem := find_name_problem(f"{what} id", ref.id):
                     yield Problem((key,), problem)
-            if len({ref.id for ref in refs}) != len(refs):
+            if len(refs) > 1 and len({ref.id for ref in refs}) != len(refs):
                 yield Problem((key,), f"two {what}s have the same id; give each its own")
         for resource, units in self.resources.items():
             if problem := find_name_problem("resource name", resource):
@@ -379,7 +382,7 @@ class Job(JobFields):
                 yield Problem(("user",), f"can't be used with {name}, whose files belong to the daemon; remove one")
         if self.directory is not None and not PurePath(self.directory).is_absolute():
             yield Problem(("directory",), f"directory must be an absolute path, not {quote(self.directory[:200])}")
-        if both := sorted({*self.success_codes}.intersection(self.retry_policy.exit_codes or ())):
+        if self.retry_policy.exit_codes and (both := sorted({*self.success_codes} & {*self.retry_policy.exit_codes})):
             yield Problem(
                 ("success_codes",),
                 f"exit code {both[0]} is a success, so it is never retried; remove it here or from exit_codes",

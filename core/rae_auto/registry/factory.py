@@ -26,6 +26,7 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Invalid, describe_problem
 from rae_auto.model.primitives.zones import zone
+from rae_auto.model.schedule import RunPoint
 from rae_auto.registry.containment import contain_store, is_foreign
 from rae_auto.registry.describe import summarize_plugin
 from rae_auto.registry.executor_readiness import ExecutorReadiness, waits_for_readiness
@@ -56,6 +57,28 @@ class Planned:
     """Warnings of those plugins."""
 
 
+@frozen
+class _PlanParts:
+    """The plugins that a job names, at work. Jobs that name the same ones share them, unless there are sources."""
+
+    schedules: Mapping[str, SafeSchedule]
+    sources: Mapping[str, SourceTrigger]
+    summaries: tuple[str, ...]
+    computed: Mapping[str, SafeGuard | None]
+    read: Mapping[str, ReadGuard]
+    guard_summaries: Mapping[str, str]
+    executor_summary: str
+    run_points: Mapping[str, RunPoint]
+    asks_executor: bool
+    files: Mapping[str, tuple[int, ...] | None]
+    file_warnings: tuple[str, ...]
+
+    @property
+    def has_ended(self) -> bool:
+        """True if a schedule has failed for good, so that the next job is to have another one."""
+        return any(schedule.has_ended for schedule in self.schedules.values())
+
+
 class PluginFactory:
     """Makes instances of the plugins that a configuration or a job names."""
 
@@ -64,6 +87,7 @@ class PluginFactory:
         self.quarantine = quarantine or Quarantine(self.distribution)
         self._schedules: dict[SafeSchedule, SafeSchedule] = {}
         self._shared: dict[str, Plugin] = {}
+        self._parts: dict[str, _PlanParts] = {}
         self._summaries: dict[int, tuple[Plugin, str]] = {}
         self.timezone = timezone
 
@@ -92,6 +116,45 @@ class PluginFactory:
 
         Jobs of a store are taken as they are: `check_limits` is for new ones.
         """
+        key = _plugins_key(job)
+        parts = self._parts.get(key)
+        if parts is None or parts.has_ended:
+            try:
+                parts = self._make_parts(job)
+            except PluginError as error:
+                raise InvalidJob(f"job {quote(job.id)}: {error}") from error
+            if not parts.sources:
+                if len(self._parts) >= MAX_SHARED_PLUGINS:
+                    self._parts.clear()
+                self._parts[key] = parts
+        no_jobs: tuple[str, ...] = ()
+        upstream_jobs = dict.fromkeys(
+            JobId(followed)
+            for id_, source in parts.sources.items()
+            for followed in self._ask_source(job.id, id_, source, source.upstream_jobs, no_jobs)
+        )
+        delays = {
+            id_: self._ask_source(job.id, id_, source, partial(getattr, source, "delay"), _NOW)
+            for id_, source in parts.sources.items()
+        }
+        plan = Plan(
+            job,
+            parts.schedules,
+            origin,
+            parts.computed,
+            parts.read,
+            tuple(upstream_jobs),
+            parts.summaries,
+            guard_summaries=parts.guard_summaries,
+            executor_summary=parts.executor_summary,
+            delays={id_: delay for id_, delay in delays.items() if delay} or _NONE,
+            run_points=parts.run_points,
+            asks_executor=parts.asks_executor,
+        )
+        return Planned(plan, parts.sources, parts.files, parts.file_warnings)
+
+    def _make_parts(self, job: Job) -> "_PlanParts":
+        """Make the plugins that a job names. Errors: PluginError."""
         schedules: dict[str, SafeSchedule] = {}
         sources: dict[str, SourceTrigger] = {}
         summaries: list[str] = []
@@ -99,65 +162,45 @@ class PluginFactory:
         computed: dict[str, SafeGuard | None] = {}
         read: dict[str, ReadGuard] = {}
         plugins: list[Plugin] = []
-        try:
-            executor = self._shared_plugin(Kind.EXECUTOR, job.executor_ref)
-            for guard_ref in job.guards:
-                guard = self._shared_plugin(Kind.GUARD, guard_ref)
-                plugins.append(guard)
-                guard_summaries[guard_ref.id] = self._summarize(guard, self._find_own_zone(guard_ref))
-                computed[guard_ref.id] = None
-                if isinstance(guard, ComputedGuard):
-                    computed[guard_ref.id] = SafeGuard(guard, self.quarantine)
-                elif isinstance(guard, ReadGuard):
-                    read[guard_ref.id] = guard
-            asks_executor = isinstance(executor, Executor) and waits_for_readiness(type(executor))
-            if asks_executor:
-                computed[EXECUTOR_GUARD] = None
-                read[EXECUTOR_GUARD] = ExecutorReadiness(repr(job.executor_ref), job.executor_ref)
-            for ref in job.schedule:
-                trigger = self._shared_plugin(Kind.TRIGGER, ref)
-                plugins.append(trigger)
-                if isinstance(trigger, ScheduleTrigger):
-                    if job.shift is not None:
-                        trigger = self._shift(trigger, job.shift, [guard for guard in computed.values() if guard])
-                    # Of equal ones one is enough for all jobs.
-                    schedules[ref.id] = self._make_guard(trigger)
-                elif isinstance(trigger, SourceTrigger):
-                    sources[ref.id] = trigger
-                summaries.append(self._summarize(trigger, self._find_own_zone(ref)))
-        except PluginError as error:
-            raise InvalidJob(f"job {quote(job.id)}: {error}") from error
-        no_jobs: tuple[str, ...] = ()
-        upstream_jobs = dict.fromkeys(
-            JobId(followed)
-            for id_, source in sources.items()
-            for followed in self._ask_source(job.id, id_, source, source.upstream_jobs, no_jobs)
-        )
-        delays = {
-            id_: self._ask_source(job.id, id_, source, partial(getattr, source, "delay"), _NOW)
-            for id_, source in sources.items()
-        }
-        # Most jobs have none, and there may be many jobs.
-        plan = Plan(
-            job,
+        executor = self._shared_plugin(Kind.EXECUTOR, job.executor_ref)
+        for guard_ref in job.guards:
+            guard = self._shared_plugin(Kind.GUARD, guard_ref)
+            plugins.append(guard)
+            guard_summaries[guard_ref.id] = self._summarize(guard, self._find_own_zone(guard_ref))
+            computed[guard_ref.id] = None
+            if isinstance(guard, ComputedGuard):
+                computed[guard_ref.id] = SafeGuard(guard, self.quarantine)
+            elif isinstance(guard, ReadGuard):
+                read[guard_ref.id] = guard
+        asks_executor = isinstance(executor, Executor) and waits_for_readiness(type(executor))
+        if asks_executor:
+            computed[EXECUTOR_GUARD] = None
+            read[EXECUTOR_GUARD] = ExecutorReadiness(repr(job.executor_ref), job.executor_ref)
+        for ref in job.schedule:
+            trigger = self._shared_plugin(Kind.TRIGGER, ref)
+            plugins.append(trigger)
+            if isinstance(trigger, ScheduleTrigger):
+                if job.shift is not None:
+                    trigger = self._shift(trigger, job.shift, [guard for guard in computed.values() if guard])
+                # Of equal ones one is enough for all jobs.
+                schedules[ref.id] = self._make_guard(trigger)
+            elif isinstance(trigger, SourceTrigger):
+                sources[ref.id] = trigger
+            summaries.append(self._summarize(trigger, self._find_own_zone(ref)))
+        readers = [(plugin, files) for plugin in plugins if (files := _files_of(plugin))]
+        # Most jobs have none of most of these, and there may be many jobs.
+        return _PlanParts(
             schedules,
-            origin,
+            sources or _NONE,
+            tuple(summaries),
             computed or _NONE,
             read or _NONE,
-            tuple(upstream_jobs),
-            tuple(summaries),
-            guard_summaries=guard_summaries or _NONE,
-            executor_summary=self._summarize(executor, ""),
-            delays={id_: delay for id_, delay in delays.items() if delay} or _NONE,
-            run_points={id_: point for id_, one in schedules.items() if (point := one.run_point())} or _NONE,
-            asks_executor=asks_executor,
-        )
-        readers = [(plugin, files) for plugin in plugins if (files := _files_of(plugin))]
-        if not readers:
-            return Planned(plan, sources or _NONE)
-        warnings = tuple(line for plugin, _ in readers for line in warnings_of(plugin))
-        return Planned(
-            plan, sources or _NONE, {path: one for _, files in readers for path, one in files.items()}, warnings
+            guard_summaries or _NONE,
+            self._summarize(executor, ""),
+            {id_: point for id_, one in schedules.items() if (point := one.run_point())} or _NONE,
+            asks_executor,
+            {path: one for _, files in readers for path, one in files.items()} or _NONE,
+            tuple(line for plugin, _ in readers for line in warnings_of(plugin)),
         )
 
     def _ask_source(self, job: str, trigger: str, source: SourceTrigger, call: Callable[[], T], default: T) -> T:
@@ -173,6 +216,7 @@ class PluginFactory:
     def forget_plugins(self) -> None:
         """Make new plugin instances from now on, even for references that were used before."""
         self._shared.clear()
+        self._parts.clear()
         self._summaries.clear()
 
     def _shift(self, schedule: ScheduleTrigger, shift: Shift, guards: Sequence[SafeGuard]) -> ScheduleTrigger:
@@ -264,6 +308,14 @@ class PluginFactory:
             return make(kind, ref, self.source, self.timezone)
         except ValueError as error:
             raise PluginError(str(error)) from error
+
+
+def _plugins_key(job: Job) -> str:
+    """Return a text that jobs share which name the same plugins under the same ids."""
+    executor = job.executor_ref
+    refs: tuple[GuardRef | TriggerRef, ...] = (*job.guards, *job.schedule)
+    named = [f"{ref.id} {ref.type} {ref.options!r}" for ref in refs]
+    return "\n".join((f"{executor.type} {executor.options!r} {len(job.guards)} {job.shift}", *named))
 
 
 def _files_of(plugin: Plugin) -> Mapping[str, tuple[int, ...] | None]:

@@ -49,6 +49,11 @@ class SafeSchedule:
         return repr_of(self.inner)
 
     @property
+    def has_ended(self) -> bool:
+        """True once it has broken its contract, so that it starts nothing more."""
+        return self._ended
+
+    @property
     def place(self) -> str:
         """The place of use under which the quarantine knows this schedule."""
         return repr_of(self.inner)[:120]

@@ -1,44 +1,117 @@
 """Jobs that are added, and runs that are started, while the scheduler runs."""
 
+import asyncio
 import json
 import os
 import uuid
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, partial
+from itertools import islice
 from typing import Any
 
 from rae_auto.engine.commands import AddJob, Trigger
 from rae_auto.engine.plan import JobOrigin
-from rae_auto.errors import BadRequest, InvalidJob, NotStarted
+from rae_auto.errors import BadRequest, InvalidJob, NotStarted, SchedulerError
 from rae_auto.model import documents
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons.requesters import Requester, RequestWay
 from rae_auto.model.run_inputs import inputs_of
-from rae_auto.model.value_checks import check_arguments_as
+from rae_auto.model.value_checks import check_arguments_as, describe_mismatch
 from rae_auto.paths import user_name
+from rae_auto.registry.factory import Planned
 from rae_auto.runtime.inputs import occurrence_of
 from rae_auto.runtime.runtime import Runtime
+
+MAX_JOBS_AT_ONCE = 250
+"""Number of jobs that are prepared before others get their turn, which takes some milliseconds."""
 
 
 async def keep_job(runtime: Runtime, job: Job, added_by: Requester, *, replace: bool = False) -> JobId:
     """Keep a job in the store, and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
-    job = runtime.factory.resolve_paths(job)
-    planned = runtime.factory.plan(job, JobOrigin.STORE)
-    runtime.factory.check_limits(job)
+    (job_id,) = await keep_jobs(runtime, [job], added_by, replace=replace)
+    return job_id
+
+
+async def keep_jobs(
+    runtime: Runtime, jobs: Iterable[Job], added_by: Requester, *, replace: bool = False
+) -> list[JobId]:
+    """Keep jobs in the store, and run them from now on, with few commits for all.
+
+    One that is refused keeps none of the others from being added; the first error is raised when all are done.
+    Errors: as of `keep_job`.
+    """
+    errors: list[SchedulerError] = []
+    kept: list[JobId] = []
+    asked: deque[tuple[Planned, asyncio.Future[Mapping[str, Any]]]] = deque()
+
+    async def take_answer() -> None:
+        planned, answer = asked.popleft()
+        try:
+            await answer
+        except SchedulerError as error:
+            errors.append(error)
+            return
+        runtime.inputs.set_job(planned)
+        runtime.executions.preparations.start([planned.plan.job])
+        kept.append(planned.plan.job.id)
+
+    left = iter(jobs)
+    try:
+        while some := tuple(islice(left, MAX_JOBS_AT_ONCE)):
+            prepared = _prepare_all(runtime, some, errors)
+            commands = [partial(AddJob, one.plan, replace, added_by=added_by) for one in prepared]
+            asked += zip(prepared, await runtime.engine_loop.submit_requests(commands), strict=True)
+            await asyncio.sleep(0)
+            while asked and asked[0][1].done():
+                await take_answer()
+        while asked:
+            await take_answer()
+    finally:
+        for _, answer in asked:
+            answer.cancel()
+    if errors:
+        raise errors[0]
+    return kept
+
+
+def _prepare_all(runtime: Runtime, jobs: Iterable[Job], errors: list[SchedulerError]) -> list[Planned]:
+    prepared = []
+    for job in jobs:
+        try:
+            prepared.append(_prepare(runtime, job))
+        except SchedulerError as error:
+            errors.append(error)
+    return prepared
+
+
+def _prepare(runtime: Runtime, job: Job) -> Planned:
+    """Return a job that comes new with its plugins. Errors: InvalidJob, BadRequest for what is no job."""
+    if not isinstance(job, Job):
+        raise BadRequest(f"add_jobs: jobs {describe_mismatch([job], Iterable[Job])}")
+    factory = runtime.factory
+    job = factory.resolve_paths(job)
+    planned = factory.plan(job, JobOrigin.STORE)
+    factory.check_limits(job)
     _check_keepable(job)
-    await runtime.request(lambda ask: AddJob(planned.plan, replace, ask, added_by))
-    runtime.inputs.set_job(planned)
-    runtime.executions.preparations.start([planned.plan.job])
-    return job.id
+    return planned
 
 
 def _check_keepable(job: Job) -> None:
     """Refuse a job that no store can keep, which a store itself would find out too late. Errors: InvalidJob."""
+    refs: tuple[TriggerRef | GuardRef | PluginRef, ...] = (*job.schedule, *job.guards, job.executor_ref)
+    options = [ref.options for ref in refs]
     try:
-        json.dumps(documents.dump(job))
+        try:
+            # All other fields have values of the model.
+            json.dumps([job.args, job.kwargs, options])
+        except TypeError:
+            # Some of what is no JSON has documents, such as instants.
+            json.dumps(documents.dump(job))
     except (TypeError, ValueError) as error:
         raise InvalidJob(f"job {quote(job.id)}: holds what no store can keep: {error}") from None
 

@@ -25,7 +25,7 @@ Between turns the loop sleeps until the engine's next instant, or until an event
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -150,6 +150,16 @@ class EngineLoop:
 
     async def request(self, event_for: Callable[[Ask], EngineInput]) -> Mapping[str, Any]:
         """Queue an event and return its durable answer. Raises the error that the engine answers with."""
+        (answer,) = await self.submit_requests([event_for])
+        return await answer
+
+    async def submit_requests(
+        self, events_for: Iterable[Callable[[Ask], EngineInput]]
+    ) -> "list[asyncio.Future[Mapping[str, Any]]]":
+        """Queue events, and return a future for each: its durable answer, or the error that the engine answers with.
+
+        One that is not waited for has to be cancelled. Errors: SchedulerClosed, StoreError.
+        """
         if self.trouble and self._next_try is not None:
             self._retry.set()
             await asyncio.wait({self._next_try})
@@ -157,11 +167,14 @@ class EngineLoop:
             raise SchedulerClosed("the scheduler isn't running")
         if self.trouble:
             raise StoreError(f"the store can't be written, so requests are refused: {self.trouble}")
-        self._last_request += 1
-        answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        self._requests[self._last_request] = answer
-        self.submit(event_for(self._last_request))
-        return await answer
+        new_answer, answers = asyncio.get_running_loop().create_future, []
+        for event_for in events_for:
+            self._last_request += 1
+            answer: asyncio.Future[Mapping[str, Any]] = new_answer()
+            self._requests[self._last_request] = answer
+            self.submit(event_for(self._last_request))
+            answers.append(answer)
+        return answers
 
     async def drain(self, limit_seconds: float) -> None:
         """Return once all that was submitted so far is durable, or after this many seconds."""

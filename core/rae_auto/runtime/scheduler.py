@@ -37,7 +37,7 @@ from rae_auto.records.events import check_not_in_future, deletable_patterns, par
 from rae_auto.records.query_checks import check_at_least, check_instant, check_limit, check_states, check_zone
 from rae_auto.records.runs import choose_run, query_for_id
 from rae_auto.registry import Registry
-from rae_auto.runtime.by_hand import keep_job, requester_of_program, trigger_job
+from rae_auto.runtime.by_hand import keep_job, keep_jobs, requester_of_program, trigger_job
 from rae_auto.runtime.execution.output_files import read_output_file
 from rae_auto.runtime.options import RuntimeOptions
 from rae_auto.runtime.reporting.job_status import job_info_of, job_status_of
@@ -168,8 +168,12 @@ class Scheduler:
         return await keep_job(self.runtime, job, requester_of_program(self.runtime), replace=replace)
 
     async def add_jobs(self, jobs: Iterable[Job], *, replace: bool = False) -> list[JobId]:
-        """Add many jobs in one durable commit. Errors: as for `add_job`."""
-        return list(await asyncio.gather(*(self.add_job(job, replace=replace) for job in jobs)))
+        """Add many jobs, some hundreds in one durable commit.
+
+        One that is refused keeps none of the others from being added; its error is raised when all are done.
+        Errors: as for `add_job`.
+        """
+        return await keep_jobs(self.runtime, jobs, requester_of_program(self.runtime), replace=replace)
 
     async def remove_job(self, job: str) -> None:
         """Remove a job; its active runs finish. Errors: JobNotFound, JobInUse."""

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from textwrap import indent
 
 import pytest
 from tests.support.control_peer import in_time
 
 from rae_auto import (
+    BadRequest,
     Cron,
     DuplicateJob,
     Interval,
@@ -170,6 +172,39 @@ def test_refusals_are_errors_of_the_package(tmp_path):
             await s.trigger("a")
 
     run_with_scheduler(work, tmp_path)
+
+
+def test_a_refused_job_keeps_none_of_the_others_from_being_added(tmp_path):
+    async def work(s):
+        jobs = [Job(name=f"job-{n}", command="true") for n in range(600)]
+        with pytest.raises(DuplicateJob, match="job-7"):
+            await s.add_jobs([*jobs[:300], jobs[7], *jobs[300:]])
+        with pytest.raises(InvalidJob, match="crom"):
+            await s.add_jobs(
+                [Job(name="b", command="true", schedule=TriggerRef("crom")), Job(name="c", command="true")]
+            )
+        with pytest.raises(BadRequest, match='one is the text "d"'):
+            await s.add_jobs(job for job in (Job(name="e", command="true"), "d"))
+        assert await s.add_jobs(jobs, replace=True) == [job.id for job in jobs]
+        return [info.id for info in await s.list_jobs()]
+
+    expected = [*(f"job-{n}" for n in range(600)), "c", "e"]
+    assert run_with_scheduler(work, tmp_path) == expected
+
+
+def test_jobs_that_were_added_at_once_are_all_there_after_a_kill(tmp_path):
+    text = "import asyncio, os\nfrom rae_auto import Job, Scheduler\n\nasync def main():\n" + indent(
+        f"async with Scheduler(directory={os.fspath(tmp_path)!r}) as s:\n"
+        "    await s.add_jobs(Job(name=f'job-{n}', command='true') for n in range(600))\n"
+        "    os.kill(os.getpid(), 9)\n",
+        "    ",
+    )
+    subprocess.run([sys.executable, "-c", f"{text}\nasyncio.run(main())"], check=False, timeout=60)
+
+    async def work(s):
+        return len(await s.list_jobs())
+
+    assert run_with_scheduler(work, tmp_path) == 600
 
 
 @pytest.mark.requirement("R3")

@@ -67,7 +67,7 @@ def find_argument_problems(arguments: Mapping[str, Iterable[object]], shell: str
     `arguments` are lists of words by their keys; `shell` is a line for a shell.
     """
     for key, words in arguments.items():
-        texts = (word for word in words if isinstance(word, str))
+        texts = [word for word in words if isinstance(word, str) and "${" in word]
         if (found := next((one.text for text in texts for one in find_references(text)), None)) is not None:
             yield Problem((key,), f"{key} refers to {found}, but other users can read arguments; {_HINT}")
     if shell is not None and (match := _SHELL_PATTERN.search(shell)) is not None:

@@ -6,7 +6,7 @@ time, and a commit must not wait for the whole of a long read.
 
 import json
 import sqlite3
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
@@ -21,23 +21,28 @@ from rae_plugins.stores.sqlite.schema import error_text, is_damage
 from rae_plugins.stores.sqlite.statements import select_entries
 
 CHUNK_ROWS = 200
-"""Number of entries that are parsed at once, which takes about a millisecond."""
+"""Number of entries or documents that are parsed at once, which takes about a millisecond."""
 
 
 def read_documents(database: sqlite3.Connection, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
-    """Return the documents of a kind by key, each parsed when its turn comes. Errors: sqlite3.Error, at once.
+    """Return the documents of a kind by key, parsed some at a time. Errors: sqlite3.Error, at once.
 
     Parsed, ten thousand jobs take four times the memory of their rows, which a daemon would not give back.
     """
     rows = database.execute(f"{SELECT_DOCUMENTS} WHERE kind = ? ORDER BY key", (kind,)).fetchall()
-    return map(_parse_document, rows)
+    return _parse_documents(rows)
 
 
-def _parse_document(row: Row) -> tuple[str, Document | CorruptDocument]:
-    _, key, body, _ = row
-    if is_good_document(row):
-        return key.decode(), json.loads(body)
-    return as_text(key), CorruptDocument("its checksum is wrong", as_text(body))
+def _parse_documents(rows: Sequence[Row]) -> Iterator[tuple[str, Document | CorruptDocument]]:
+    for first in range(0, len(rows), CHUNK_ROWS):
+        some = [(row, is_good_document(row)) for row in rows[first : first + CHUNK_ROWS]]
+        # At once, as those of entries.
+        parsed = iter(json.loads(b"[%s]" % b",".join(row[2] for row, is_good in some if is_good)))
+        for (_, key, body, _), is_good in some:
+            if is_good:
+                yield key.decode(), next(parsed)
+            else:
+                yield as_text(key), CorruptDocument("its checksum is wrong", as_text(body))
 
 
 def read_entries(

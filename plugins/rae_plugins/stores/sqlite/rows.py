@@ -69,8 +69,8 @@ def _count_differences(one: bytes, other: bytes) -> int:
 
 def is_good_document(row: Row) -> bool:
     """Return whether a row of `SELECT_DOCUMENTS` is what was written."""
-    *fields, crc = row
-    return all(type(value) is bytes for value in fields) and crc == document_checksum(*fields)
+    kind, key, body, crc = row
+    return type(kind) is type(key) is type(body) is bytes and crc == document_checksum(kind, key, body)
 
 
 def is_good_entry(row: Row) -> bool:

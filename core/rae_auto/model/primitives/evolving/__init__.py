@@ -1,1 +1,1 @@
-"""Changed copies of frozen values."""
+"""Frozen values: changed copies of them, and their conversion to documents."""

@@ -14,8 +14,8 @@ from attrs import fields
 
 T = TypeVar("T")
 
-_Copier = Callable[[Any], Any]
-_Setters = dict[str, Callable[[Any, Any], None]]
+Copier = Callable[[Any], Any]
+Setters = dict[str, Callable[[Any, Any], None]]
 
 
 def evolve_slots(value: T, **changes: Any) -> T:
@@ -24,7 +24,7 @@ def evolve_slots(value: T, **changes: Any) -> T:
     The value is of a frozen attrs class with slots. Raises KeyError for a field that the class doesn't have.
     """
     cls: Any = type(value)
-    copy_slots, setters = _tools_for(cls)
+    copy_slots, setters = copying_tools(cls)
     copy: T = copy_slots(value)
     for name, content in changes.items():
         setters[name](copy, content)
@@ -32,9 +32,9 @@ def evolve_slots(value: T, **changes: Any) -> T:
 
 
 @cache
-def _tools_for(cls: Any) -> tuple[_Copier, _Setters]:
-    """Return what copies a value of a class, and by name what sets each of its fields."""
-    setters: _Setters = {attribute.name: cls.__dict__[attribute.name].__set__ for attribute in fields(cls)}
+def copying_tools(cls: Any) -> tuple[Copier, Setters]:
+    """Return what copies a value of a class, and by name what sets each of its fields. Raises AttributeError."""
+    setters: Setters = {attribute.name: getattr(cls, attribute.name).__set__ for attribute in fields(cls)}
     lines = ["def copy_slots(value):", "    copy = new(cls)"]
     lines += [f"    set_{name}(copy, value.{name})" for name in setters]
     names: dict[str, Any] = {"cls": cls, "new": object.__new__, **{f"set_{name}": setters[name] for name in setters}}

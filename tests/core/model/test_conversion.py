@@ -1,0 +1,46 @@
+"""Documents made into values: by the fields that are there, with the same outcome as by cattrs itself."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from rae_auto import Job
+from rae_auto.model import documents
+from rae_auto.testing.harness import strategies
+
+JOB = {"id": "a", "name": "a", "command": ["true"], "schedule": [{"type": "cron", "options": {"expression": "@daily"}}]}
+
+
+@given(strategies.jobs())
+@settings(max_examples=20)
+def test_document_of_a_job_makes_an_equal_job(job: Job) -> None:
+    document = json.loads(json.dumps(documents.dump(job)))
+    assert documents.load(Job, document) == job
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timeout": "soon"},
+        {"success_codes": [300]},
+        {"env": {"A=B": "c"}},
+        {"retry_policy": {"attempts": 0}},
+        {"name": "two\nlines"},
+        {"schedule": 7},
+        {"priority": "urgent"},
+        {"command": ["true"], "shell": "true"},
+    ],
+)
+def test_faulty_document_raises_what_cattrs_raises(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Exception) as found:
+        documents.load(Job, {**JOB, **change})
+    documents._converter.cache_clear()
+    monkeypatch.setattr(documents, "is_convertible", lambda _: False)
+    try:
+        with pytest.raises(type(found.value)) as expected:
+            documents.load(Job, {**JOB, **change})
+    finally:
+        documents._converter.cache_clear()
+    assert str(found.value) == str(expected.value)
