@@ -124,13 +124,17 @@ class User:
         self._inbox.mkdir()
         self._dice = random.Random(SEED)
 
+    def put_file(self, name: str) -> None:
+        """Write a file into the inbox."""
+        path = self._inbox / name
+        path.write_text("x")
+        self.files.add(str(path))
+
     def act(self, number: int) -> None:
         """Do one thing, chosen at random."""
         match self._dice.choice(("trigger", "trigger", "cancel", "file", "event")):
             case "file":
-                path = self._inbox / f"file-{number}"
-                path.write_text("x")
-                self.files.add(str(path))
+                self.put_file(f"file-{number}")
             case "event":
                 with Client(self._daemons.state) as client:
                     self.events.add(client.call("record_event", name="door.opened", data={}, at=None)["id"])
@@ -247,6 +251,9 @@ def test_a_daemon_that_is_killed_again_and_again_loses_and_doubles_nothing(
     dice = random.Random(SEED)
     user = User(ours)
     ours.serve()
+    # A first file, so that there is a snapshot before the first kill.
+    user.put_file("first")
+    eventually(lambda: ours.ask("history", job="inbox"))
     with acting(user):
         for _ in range(KILLS):
             time.sleep(dice.uniform(0.1, 1.0))

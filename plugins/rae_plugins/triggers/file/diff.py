@@ -35,8 +35,8 @@ class DirectoryDiff:
     scan_number: int
     """The number of this scan, by which directories are marked as seen."""
 
-    is_baseline: Callable[[str], bool]
-    """True if a file of this path that is not in the snapshot enters it without a change."""
+    is_baseline: Callable[[str, FileVersion], bool]
+    """True if a file of this path and version that is not in the snapshot enters it without a change."""
 
     unmounted: Sequence[str]
     """Where file systems were mounted that are not mounted now: their files stay as they were."""
@@ -229,7 +229,7 @@ class DirectoryDiff:
                 self.snapshot.add_pending(path, ChangeKind.MODIFIED, version)
             elif self._has_pending:
                 self.snapshot.remove_reverted(path, version)
-        elif known is None and self.is_baseline(path):
+        elif known is None and self.is_baseline(path, version):
             self.snapshot.set_version(path, version)
         else:
             self.snapshot.add_pending(path, ChangeKind.CREATED if known is None else ChangeKind.MODIFIED, version)

@@ -3,9 +3,11 @@
 import json
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from attrs import define, field, frozen
 
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.toolkit.mounts import read_mounts
 from rae_plugins.triggers.file.changes import ChangeKind, ChangeOrigin, FileVersion
 from rae_plugins.triggers.file.debounce import StabilityTracker
@@ -69,8 +71,8 @@ class Scanner:
     _held_writes: set[str] = field(init=False, factory=set)
     """Files that were seen to be written and are not stable yet."""
 
-    def scan(self, request: ScanRequest, now: float) -> ScanResult:
-        """Run a scan at a monotonic time, in one transaction. Errors: ScanCancelled, sqlite3.Error."""
+    def scan(self, request: ScanRequest, now: Moment) -> ScanResult:
+        """Run a scan in one transaction. Errors: ScanCancelled, sqlite3.Error."""
         snapshot = self.snapshot
         with snapshot.transaction():
             before = {change.path: change.version for change in snapshot.iter_pending()}
@@ -79,7 +81,7 @@ class Scanner:
                 self.matcher,
                 snapshot,
                 self._next_scan_number(request),
-                self._baseline(),
+                self._baseline(now.wall),
                 unmounted,
                 self.cancel,
                 request.written | self._held_writes,
@@ -90,7 +92,7 @@ class Scanner:
                 diff.compare_everything()
             else:
                 diff.compare_paths(request.trees, request.listings, request.files)
-            self._filter_pending(request, before, now)
+            self._filter_pending(request, before, now.mono)
             has_new_changes = any(before.get(change.path) != change.version for change in snapshot.iter_pending())
             if has_new_changes:
                 snapshot.set_metadata("origin", self._origin(request))
@@ -110,17 +112,19 @@ class Scanner:
             return ChangeOrigin.INITIAL
         return ChangeOrigin.RESCAN if request.everything else ChangeOrigin.WATCH
 
-    def _baseline(self) -> Callable[[str], bool]:
-        """Return a predicate for paths whose files may have been there before they matched.
+    def _baseline(self, now: datetime) -> Callable[[str, FileVersion], bool]:
+        """Return a predicate for files that may have been there before they matched.
 
         They enter the snapshot without a change: at the first start (unless `initial`), and after the options have
-        changed those that did not match before.
+        changed those that did not match before. What has changed between the start and this scan counts as a change,
+        unless the clock says that it happens later than now: then it says nothing.
         """
         previous_options = self.snapshot.get_metadata("options")
         if previous_options == self.options.to_json() or (self.options.initial and not self.snapshot.damage):
-            return lambda _: False
+            return lambda *_: False
         if previous_options is None:
-            return lambda _: True
+            since_ns, now_ns = (int(instant.timestamp() * 1_000_000) * 1_000 for instant in (self.snapshot.since, now))
+            return lambda _, version: not since_ns <= version.changed_ns <= now_ns
         paths, recursive, ignore, ignore_temporary = json.loads(previous_options)
         try:
             previous = Matcher.from_paths(
@@ -131,8 +135,8 @@ class Scanner:
                 excluded_directory=self.matcher.excluded_directory,
             )
         except ValueError:  # a home directory that no longer exists
-            return lambda _: True
-        return lambda path: not previous.matches_path(path)
+            return lambda *_: True
+        return lambda path, _: not previous.matches_path(path)
 
     def _filter_pending(self, request: ScanRequest, before: dict[str, FileVersion], now: float) -> None:
         """Leave only those changes pending that are wanted and stable."""

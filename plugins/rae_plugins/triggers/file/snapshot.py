@@ -6,8 +6,8 @@ One SQLite file per trigger, four tables:
   inode had changed last.
 - `directories`: the directories on the way, with their inodes and the number of the last scan that saw them.
 - `pending`: the differences between the disk and `files` that a scan has found and that are not delivered yet.
-- `metadata`: `options` (which files match), `scan_number`, `origin`, `refusals`, `mounts`, `id` (random, made with the
-  file), `last_number` (of a pending change).
+- `metadata`: `options` (which files match), `scan_number`, `origin`, `refusals`, `mounts`, `id` (random) and `since`
+  (both made with the file), `last_number` (of a pending change).
 
 Invariants:
 
@@ -15,7 +15,8 @@ Invariants:
    it replaces the first, and a file that is again as it was leaves `pending` without a trace. Only a write that was
    seen, and that left inode, mtime and size as they were, stays.
 2. A row of `files` changes only together with the removal of its `pending` row, in one transaction (`mark_delivered`).
-   The exceptions have no event: the baseline of a first start, and files that no longer match after the options change.
+   The exceptions have no event: the baseline of a first start, which is what was there at `since`, and files that no
+   longer match after the options change.
 3. The key of an event depends on nothing but the `pending` rows in it, `id` and `refusals`. So the same rows are always
    delivered under the same key, and the engine decides about a key once.
 4. A row of `pending` has a number that no earlier row had. A file that is moved away and back has the version that it
@@ -48,6 +49,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from attrs import define, field
@@ -120,6 +122,9 @@ class Snapshot:
     """The snapshot of one trigger. Calls block on the disk; only one thread at a time may call."""
 
     path: Path
+    since: datetime
+    """When the job got the trigger, and so what was there before; a file that exists remembers its own."""
+
     damage: str | None = field(init=False, default=None)
     """Why the previous file could not be read, if so; it was renamed."""
 
@@ -171,7 +176,9 @@ class Snapshot:
             self.id = self.get_metadata("id") or ""
             if not self.id:
                 self.id = uuid.uuid4().hex
+                self.set_metadata("since", self.since.isoformat())
                 self.set_metadata("id", self.id)
+            self.since = datetime.fromisoformat(self.get_metadata("since") or self.since.isoformat())
         except BaseException:
             self._database.close()
             raise

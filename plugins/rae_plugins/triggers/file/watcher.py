@@ -101,7 +101,7 @@ class FileWatcher:
         timer, options = self.context.timer, self.options
         self._slept = timer.now().slept
         self._pending = PendingPaths(lambda: timer.now().mono)
-        snapshot = await asyncio.to_thread(Snapshot, snapshot_path)
+        snapshot = await asyncio.to_thread(Snapshot, snapshot_path, self.context.since or timer.now().wall)
         if snapshot.damage:
             self._warn(snapshot.damage)
         try:
@@ -148,7 +148,7 @@ class FileWatcher:
             request.everything = True
         if not (request.everything or request.trees or request.listings or request.files):
             return
-        result = await self._run_in_thread(self._scanner.scan, request, self.context.timer.now().mono)
+        result = await self._run_in_thread(self._scanner.scan, request, self.context.timer.now())
         self._warn_of_gaps(result)
         scope = "all files" if request.everything else "what was reported"
         self.context.trace(f"looked at {scope}; {'files have' if result.has_new_changes else 'no file has'} changed")

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from tests.support.file_watching import FileListener, advance, event_of, run_sce
 from rae_auto.api import EmitResult
 from rae_auto.testing.sources import VirtualTimer
 from rae_plugins.triggers.file import FileTrigger, observers
+from rae_plugins.triggers.file.snapshot import Snapshot
 
 # Fixtures.
 top = file_watching.top
@@ -49,6 +50,39 @@ def test_changes_during_downtime_are_delivered_at_start(top: Path, tmp_path: Pat
         "moved deep",
     ]
     assert event_of(after_restart)["origin"] == "rescan"
+
+
+def test_file_written_before_the_first_scan_counts(top: Path, tmp_path: Path) -> None:
+    """The job was there already, and killed before its trigger had looked for the first time."""
+
+    async def scene(listener: FileListener) -> None:
+        (top / "before").write_text("x")
+        since = listener.timer.now().wall
+        create_when_clock_is_past(top / "after", since)
+        path = listener.directory / "snapshot.sqlite"
+        await asyncio.to_thread(lambda: Snapshot(path, since).close())
+        async with listener.running(trigger(top, events=["created"])):
+            await listener.wait_for_changes(top / "after")
+
+    assert run_scene(tmp_path, scene).summaries == ["created after"]
+
+
+def test_clock_that_was_wrong_at_the_first_start_makes_no_file_new(top: Path, tmp_path: Path) -> None:
+    async def scene(listener: FileListener) -> None:
+        (top / "before").write_text("x")
+        async with listener.running(trigger(top, quiet=0)):
+            (top / "end").write_text("x")
+            await advance(timer, lambda: bool(listener.changes))
+
+    timer = VirtualTimer(datetime(1970, 1, 1, tzinfo=UTC))
+    assert run_scene(tmp_path, scene, timer).summaries == ["created end"]
+
+
+def create_when_clock_is_past(path: Path, instant: datetime) -> None:
+    """Create a file with a later time of change; the clock of a file system has steps of some milliseconds."""
+    path.touch()
+    while path.stat().st_ctime_ns <= instant.timestamp() * 1e9:
+        path.chmod(0o600)
 
 
 @pytest.mark.parametrize("batch", ["all", "each"])
