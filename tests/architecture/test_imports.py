@@ -81,7 +81,7 @@ def test_help_of_a_plugin_command_imports_neither_engine_nor_stores() -> None:
 
 
 def test_first_page_reads_a_daemon_without_the_engine() -> None:
-    """The thread that computes what is to come imports the engine and the plugins."""
+    """The process that computes what is to come imports the engine and the plugins, and ends."""
     program = "import sys, rae_plugins.commands.ui.pages as pages; pages.import_first_page(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     modules = set(done.stdout.split())

@@ -13,8 +13,8 @@ from rae_auto._version import __version__
 from rae_auto.errors import SchedulerError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
-from rae_auto.offline.doctor.daemon import check_daemon
-from rae_auto.offline.doctor.diagnosis import diagnose
+from rae_auto.model.notices.outbox import OutboxNotice
+from rae_auto.offline.doctor.diagnosis import diagnose_all
 from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.doctor.finding import Finding
 from rae_auto.paths import STATE_MARKER
@@ -55,13 +55,17 @@ class World:
 
     def make_store(self, *jobs: Job) -> None:
         """Make a store as a daemon leaves it, with jobs that were added."""
-        from rae_auto.api import Put
-
         self.state.mkdir(mode=0o700, exist_ok=True)
         (self.state / STATE_MARKER).write_text("{}\n")
+        self.put(*jobs)
+
+    def put(self, *values: Job | OutboxNotice) -> None:
+        """Write documents into the store."""
+        from rae_auto.api import Put
+
         store = SqliteStore()
         store.open(self.state)
-        store.commit([Put(*documents.document_key(job), documents.dump(job)) for job in jobs])
+        store.commit([Put(*documents.document_key(value), documents.dump(value)) for value in values])
         store.close()
 
     def configure(self, text: str) -> None:
@@ -101,7 +105,7 @@ class World:
     def find(self) -> list[Finding]:
         facts: dict[str, Any] = {"user": os.geteuid(), "open_files": (1024, 4096), "now": datetime.now(UTC)}
         machine = attrs.evolve(Machine(environment=self.environment, root=self.root, now=facts.pop("now")), **facts)
-        return [*diagnose(self.config, attrs.evolve(machine, **self.facts)), *check_daemon(self.answer)]
+        return diagnose_all(self.config, attrs.evolve(machine, **self.facts), self.answer)
 
     def problems(self) -> list[Finding]:
         return [finding for finding in self.find() if finding.hint is not None]

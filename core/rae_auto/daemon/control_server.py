@@ -312,8 +312,10 @@ class ControlServer:
             return encode_result(request.id, result)
         except (SchedulerError, ValueError) as error:
             return encode_error(request.id, error)
-        except Exception:
-            logger.exception("the command {} failed", request.command)
+        except Exception as error:
+            # With the cause in the line itself: many loggers have no room for a traceback.
+            text = 'internal error: the command "{}" could not be answered: {!r}'
+            logger.opt(exception=error).error(text, request.command, error)
             failure = InternalError("the daemon could not answer because of an internal error; its log has the details")
             return encode_error(request.id, failure)
 

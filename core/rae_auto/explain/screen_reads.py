@@ -127,7 +127,11 @@ def read_job_span(
     wanted = [evolve(span, job=job) for job in jobs]
     if run_count > limit:
         found = count_entries(store, documents.RUNS, wanted)
-        run_count, earlier, runs, reaching = sum(one["count"] for one in found), runs[:EARLIER_RUNS], [], []
+        # Those that go on are in no count.
+        going_on = newest_bodies(store, documents.RUNS, [evolve(one, states=_OPEN_STATES) for one in queries], opened)
+        run_count = sum(one["count"] for one in found) + len(going_on)
+        earlier = [body for body in runs[:EARLIER_RUNS] if not _is_open(body)]
+        runs, reaching = going_on, [body for body in reaching if _is_open(body)]
         counts += found
     if skip_count > limit:
         found = [{**one, "outcome": "decided_skip"} for one in count_entries(store, documents.DECISIONS, wanted)]
@@ -144,6 +148,11 @@ def read_job_span(
 
 
 _INSTANT = timedelta(microseconds=1)
+_OPEN_STATES = tuple(state for state in RunState if not state.final)
+
+
+def _is_open(body: Document) -> bool:
+    return body.get("finished_at") is None
 
 
 def _ended_after(body: Document, instant: datetime) -> bool:

@@ -21,6 +21,16 @@ from rae_auto.views.screens.parts.record_source import JobFacts, JobsFound
 DEFINITIONS_AT_ONCE = 1_000
 
 
+async def read_definitions(directory: Path) -> list[Mapping[str, Any]]:
+    """Return the definitions of all jobs of a daemon. Errors: DaemonUnreachable."""
+    found: list[Mapping[str, Any]] = []
+    while True:
+        answer = await ask(directory, "definitions", offset=len(found), limit=DEFINITIONS_AT_ONCE)
+        found += answer["jobs"]
+        if not answer["jobs"] or len(found) >= answer["total"]:
+            return found
+
+
 class DaemonRecords(RecordSourceBase):
     """A `RecordSource` that asks a daemon. `DaemonRecords.connect` makes one."""
 
@@ -28,7 +38,7 @@ class DaemonRecords(RecordSourceBase):
 
     def __init__(self, directory: Path, config: Path | None, zone_shown: ZoneInfo) -> None:
         """Ask the daemon of a state directory, which has a configuration, and whose times are shown in a zone."""
-        super().__init__(directory, zone_shown)
+        super().__init__(directory, zone_shown, {"directory": str(directory)})
         self.config = config
         self._questions = QuestionBatch(directory)
 
@@ -45,14 +55,6 @@ class DaemonRecords(RecordSourceBase):
 
     async def _ask(self, command: str, **arguments: Any) -> Any:
         return await self._questions.ask(command, **arguments)
-
-    async def _read_definitions(self) -> list[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = []
-        while True:
-            answer = await self._ask("definitions", offset=len(found), limit=DEFINITIONS_AT_ONCE)
-            found += answer["jobs"]
-            if not answer["jobs"] or len(found) >= answer["total"]:
-                return found
 
     async def status(self) -> Mapping[str, Any]:
         status: Mapping[str, Any] = await self._ask("status", local_times=True)

@@ -1,17 +1,15 @@
 """The starts that are due in each minute to come, computed from the definitions of jobs.
 
 Ten thousand jobs that start each minute have fourteen million starts a day. So the computation has a limit of time for
-each job and in all, and says until when it is complete; it rests often, because people wait for another thread.
+all jobs, and says until when it is complete.
 """
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from datetime import time as clock
 from typing import Any
-
-from attrs import frozen
 
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob
@@ -20,10 +18,11 @@ from rae_auto.model import documents
 from rae_auto.model.guard import Computed
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.zones import zone
+from rae_auto.reading.due_counts import DueCounts, minute_of
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+DAY = timedelta(days=1)
 
 PAST_DAYS, COMING_DAYS = 400, 42
 """Days back and ahead for which the answers of guards are noted."""
@@ -32,36 +31,8 @@ MAX_NOTED_DAYS = 12
 """A guard that forbids more days, and always the same ones of the week, isn't noted."""
 
 MAX_COMPUTING_SECONDS = 20.0
-WORK_SECONDS, REST_SECONDS = 0.002, 0.004
-"""Time for which is computed without a pause, and the pause after it."""
-
-
-@frozen
-class DueMinutes:
-    """Starts that are due; complete from `since` until `until`.
-
-    They are counted by minutes since 1970, and by quarters of an hour, of which a month has few enough.
-    """
-
-    since: datetime
-    until: datetime
-    counts: Mapping[int, int]
-    quarters: Mapping[int, int]
-
-    def count(self, since: datetime, until: datetime, step: timedelta) -> Counter[datetime]:
-        """Return the numbers of a span, step by step from `since` on."""
-        first, last, width = _minute_of(since), _minute_of(until), int(step / MINUTE)
-        is_coarse = not (first % 15 or last % 15 or width % 15)
-        size, counts = (15, self.quarters) if is_coarse else (1, self.counts)
-        counted: Counter[int] = Counter()
-        for number in range(first // size, last // size):
-            if (count := counts.get(number)) is not None:
-                counted[(number * size - first) // width] += count
-        return Counter({since + step * number: count for number, count in counted.items()})
-
-
-def _minute_of(instant: datetime) -> int:
-    return int(instant.timestamp()) // 60
+STEP = timedelta(hours=1)
+"""The part of the span that is computed of all jobs before the next part."""
 
 
 Definition = Mapping[str, Any]
@@ -69,41 +40,40 @@ Definition = Mapping[str, Any]
 
 
 def count_due_minutes(
-    definitions: Sequence[Definition],
-    zone: str,
-    since: datetime,
-    until: datetime,
-    limit_seconds: float = MAX_COMPUTING_SECONDS,
-) -> DueMinutes:
-    """Count the scheduled starts of jobs from `since` on, minute by minute, hour after hour as long as there is time.
+    definitions: Sequence[Definition], zone: str, since: datetime, horizons: Sequence[datetime]
+) -> Iterator[DueCounts]:
+    """Count the scheduled starts of jobs from `since` to each horizon, as far as there is time.
 
     Guards count as saying yes: they delay starts more often than they forbid them, which a sum can't show.
     """
     factory = PluginFactory(Registry(), zone)
-    limit = time.monotonic() + limit_seconds
-    streams = []
-    for number, one in enumerate(definitions):
-        streams += _streams_of(one, factory, since)
-        if number % 10 == 0:
-            time.sleep(REST_SECONDS)
+    limit = time.monotonic() + MAX_COMPUTING_SECONDS
+    streams = [stream for one in definitions for stream in _streams_of(one, factory, since)]
     counts: Counter[int] = Counter()
-    pending = [(next(stream, None), stream) for stream in streams]
-    end, rest_at = since, time.monotonic() + WORK_SECONDS
-    while end < until and time.monotonic() < limit:
-        end = min(end + timedelta(hours=1), until)
-        for number, (instant, stream) in enumerate(pending):
-            while instant is not None and instant < end:
-                counts[_minute_of(instant)] += 1
-                instant = next(stream, None)
-                if time.monotonic() > rest_at:
-                    # Python runs one thread at a time, and people wait for the other one.
-                    time.sleep(REST_SECONDS)
-                    rest_at = time.monotonic() + WORK_SECONDS
-            pending[number] = (instant, stream)
-    quarters: Counter[int] = Counter()
-    for minute, count in counts.items():
-        quarters[minute // 15] += count
-    return DueMinutes(since, end, counts, quarters)
+    pending = [(instant, stream) for stream in streams if (instant := next(stream, None)) is not None]
+    end = since
+    for horizon in horizons:
+        while end < horizon and time.monotonic() < limit:
+            end = min(end + STEP, horizon)
+            pending = list(_count_until(end, pending, counts))
+        yield DueCounts.from_counter(since, end, counts)
+        if end < horizon:
+            return
+
+
+Pending = tuple[datetime, Iterator[datetime]]
+"""The next instant of a schedule, and those after it."""
+
+
+def _count_until(end: datetime, pending: Iterable[Pending], counts: Counter[int]) -> Iterator[Pending]:
+    """Count the instants of schedules before an end; yield those that go on."""
+    for first, stream in pending:
+        instant: datetime | None = first
+        while instant is not None and instant < end:
+            counts[minute_of(instant)] += 1
+            instant = next(stream, None)
+        if instant is not None:
+            yield instant, stream
 
 
 def find_day_notes(definitions: Sequence[Definition], zone_name: str, now: datetime) -> dict[date, list[str]]:
@@ -139,7 +109,7 @@ def _forbidden_days(guard: Computed, today: date, where: tzinfo) -> dict[date, s
     return found
 
 
-def _streams_of(one: Definition, factory: PluginFactory, since: datetime) -> list[Any]:
+def _streams_of(one: Definition, factory: PluginFactory, since: datetime) -> list[Iterator[datetime]]:
     plan = plan_of(one, factory)
     if plan is None or not plan.job.enabled or (one["paused"] and one["paused_until"] is None):
         return []

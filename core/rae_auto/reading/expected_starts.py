@@ -1,21 +1,22 @@
-"""The numbers of starts to come of all jobs: computed in a thread, stored, and renewed when jobs change.
+"""The numbers of starts to come of all jobs: computed in a process of its own, and renewed when jobs change.
 
-Callers wait for the computation only for a moment. It is imported in its thread, because it needs the
-engine and the plugins, which a page otherwise does without.
+Callers wait for the computation only for a moment.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import define, field
 
-from rae_auto.errors import SchedulerError
+from rae_auto.reading.due_counts import DueCounts
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
-
-if TYPE_CHECKING:
-    from rae_auto.reading.due_minutes import Definition, DueMinutes
 
 DAY = timedelta(days=1)
 
@@ -25,25 +26,30 @@ HORIZON = timedelta(days=42)
 ANSWER_WAIT_SECONDS = 0.02
 """Time for which a call waits for the computation; after that its answer is "pending"."""
 
-MAX_AGE = timedelta(hours=12)
-"""Age at which the numbers are computed again, because there is less and less ahead of them."""
+MAX_AGE = timedelta(minutes=15)
+"""Age at which the numbers are computed again: jobs may have changed while nothing listened to the daemon."""
 
 FIRST_HORIZON = timedelta(hours=25)
 """Time ahead that is computed first, for the strip."""
 
+RETRY_AFTER = timedelta(seconds=2)
+"""Time after which a computation that has failed is tried again."""
+
+PROGRAM = (sys.executable, "-P", "-m", "rae_auto.reading.due_process")
+
 
 @define(eq=False)
 class ExpectedStarts:
-    """The starts to come of all jobs, in a zone. `load` returns their definitions."""
+    """The starts to come of all jobs, in a zone. `place` has the "directory" of a daemon, or a "config" without one."""
 
     zone: str
     now: Callable[[], datetime]
-    load: Callable[[], Any]
-    """Returns, when awaited, the definitions of all jobs."""
-    _found: "DueMinutes | None" = field(init=False, default=None)
+    place: Mapping[str, str]
+    _found: DueCounts | None = field(init=False, default=None)
     _task: "asyncio.Task[None] | None" = field(init=False, default=None)
     _is_whole: bool = field(init=False, default=False)
-    _notes: Mapping[date, list[str]] = field(init=False, factory=dict)
+    _failed_at: datetime | None = field(init=False, default=None)
+    _notes: Mapping[date, Sequence[str]] = field(init=False, factory=dict)
 
     def forget(self) -> None:
         """Compute again at the next call, because jobs have changed; until then the old numbers are shown."""
@@ -51,8 +57,10 @@ class ExpectedStarts:
 
     async def count(self, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:
         """Return how many starts are due in each step, as far as that is known by now."""
-        is_old = self._found is not None and self.now() - self._found.since > MAX_AGE
-        if (is_old or not self._is_whole) and self._task is None:
+        now = self.now()
+        is_old = self._found is not None and now - self._found.since > MAX_AGE
+        has_just_failed = self._failed_at is not None and now - self._failed_at < RETRY_AFTER
+        if (is_old or not self._is_whole) and self._task is None and not has_just_failed:
             self._task = asyncio.create_task(self._compute())
         if self._task is not None and (self._found is None or self._found.until < until):
             await asyncio.wait({self._task}, timeout=ANSWER_WAIT_SECONDS)
@@ -62,7 +70,7 @@ class ExpectedStarts:
         counted = found.count(since, min(until, found.until), step)
         return ExpectedCounts(counted, min(until, found.until), is_pending=self._task is not None)
 
-    def day_notes(self, since: datetime, until: datetime) -> dict[date, list[str]]:
+    def day_notes(self, since: datetime, until: datetime) -> dict[date, Sequence[str]]:
         """Return what guards forbid on days of a span, as far as that is known by now."""
         first, last = since.date() - DAY, until.date() + DAY
         return {day: notes for day, notes in self._notes.items() if first <= day <= last}
@@ -71,35 +79,61 @@ class ExpectedStarts:
         """Stop computing."""
         if self._task is not None:
             self._task.cancel()
+            await asyncio.wait({self._task})
 
     async def _compute(self) -> None:
+        self._is_whole, self._failed_at = True, self.now()
+        horizons = [horizon.total_seconds() for horizon in (FIRST_HORIZON, HORIZON)]
+        question = {**self.place, "zone": self.zone, "since": self.now().isoformat(), "horizons": horizons}
+        process, loop = DueProcess(), asyncio.get_running_loop()
+
+        def read() -> None:
+            with suppress(OSError, ValueError):
+                for answer in process.answers(question):
+                    with suppress(RuntimeError):  # The loop has been closed.
+                        loop.call_soon_threadsafe(self._take, answer)
+
         try:
-            self._is_whole = True
-            definitions = await self.load()
-            started_at = self.now()
-            for horizon in (FIRST_HORIZON, HORIZON):
-                self._found = await asyncio.to_thread(
-                    _count_due_minutes, definitions, self.zone, started_at, started_at + horizon
-                )
-                self._notes = await asyncio.to_thread(_find_day_notes, definitions, self.zone, started_at)
-                if self._found.until < started_at + horizon:
-                    break
-        except SchedulerError:
-            # The next call tries again; a daemon that is gone is shown elsewhere.
-            self._is_whole = False
+            await asyncio.to_thread(read)
         finally:
+            process.stop()
+            if self._failed_at is not None:
+                # Whoever asks next tries again; a daemon that has gone shows elsewhere.
+                self._is_whole = False
             self._task = None
 
-
-def _count_due_minutes(
-    definitions: "Sequence[Definition]", zone: str, since: datetime, until: datetime
-) -> "DueMinutes":
-    from rae_auto.reading.due_minutes import count_due_minutes  # lazy: start-up
-
-    return count_due_minutes(definitions, zone, since, until)
+    def _take(self, answer: Mapping[str, Any]) -> None:
+        self._failed_at = None
+        self._notes = {date.fromisoformat(day): texts for day, texts in answer["notes"].items()}
+        self._found = DueCounts.from_json(answer["counts"])
 
 
-def _find_day_notes(definitions: "Sequence[Definition]", zone: str, now: datetime) -> dict[date, list[str]]:
-    from rae_auto.reading.due_minutes import find_day_notes  # lazy: start-up
+class DueProcess:
+    """The process that computes: read in one thread, and stopped by another."""
 
-    return find_day_notes(definitions, zone, now)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_stopped = False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def answers(self, question: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """Yield its answers, until it ends or is stopped. Errors: OSError, ValueError."""
+        with self._lock:
+            if self._is_stopped:
+                return
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(PROGRAM, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+        with self._process as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps(question).encode())
+            process.stdin.close()
+            for line in process.stdout:
+                yield json.loads(line)
+
+    def stop(self) -> None:
+        """End it; whoever reads its answers gets no more."""
+        with self._lock:
+            self._is_stopped = True
+            if self._process is not None:
+                self._process.kill()

@@ -3,11 +3,15 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.paths import find_config, state_directory
 from rae_auto.reading.daemon_records import DaemonRecords
 from rae_auto.views.screens.parts.record_source import RecordSource
+
+if TYPE_CHECKING:
+    from rae_auto.reading.store_records import StoreRecords
 
 
 @asynccontextmanager
@@ -16,17 +20,19 @@ async def open_records(config: Path | str | None = None) -> AsyncIterator[Record
 
     Errors: ConfigError, StoreError; DaemonUnreachable if there is neither.
     """
-    path = find_config(None if config is None else str(config))
+    records = await _open(find_config(None if config is None else str(config)))
     try:
-        records = await DaemonRecords.connect(state_directory(path))
+        yield records
+    finally:
+        await records.close()
+
+
+async def _open(path: Path | None) -> "DaemonRecords | StoreRecords":
+    try:
+        return await DaemonRecords.connect(state_directory(path))
     except DaemonUnreachable:
         if path is None:
             raise
         from rae_auto.reading.store_records import StoreRecords  # lazy: start-up
 
-        yield StoreRecords.load(path)
-        return
-    try:
-        yield records
-    finally:
-        await records.close()
+        return StoreRecords.load(path)

@@ -36,11 +36,11 @@ from rae_auto.views.screens.parts.record_source import (
 class RecordSourceBase(ABC):
     """The methods of a `RecordSource` that are the same with and without a daemon."""
 
-    def __init__(self, directory: Path, zone_shown: ZoneInfo) -> None:
-        """Read what belongs to a state directory, and show times in a zone."""
+    def __init__(self, directory: Path, zone_shown: ZoneInfo, place: Mapping[str, str]) -> None:
+        """Read what belongs to a state directory, and show times in a zone. `place` is as for `ExpectedStarts`."""
         self.directory = directory
         self._zone = zone_shown
-        self._expected = ExpectedStarts(zone_shown.key, self.now, self._read_definitions)
+        self._expected = ExpectedStarts(zone_shown.key, self.now, place)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -163,10 +163,6 @@ class RecordSourceBase(ABC):
         """Return the downtimes, suspensions and steps of the clock in a span, ascending."""
         found = await asyncio.to_thread(read_presence, self.directory, since, until)
         return [WorldSpan(span.kind, span.since, span.until, span.text) for span in found]
-
-    @abstractmethod
-    async def _read_definitions(self) -> list[Mapping[str, Any]]:
-        """Return the definitions of all jobs: "definitions"."""
 
     @abstractmethod
     async def _read_entries(self, log: str, query: LogQuery) -> list[Any]:

@@ -32,9 +32,12 @@ from rae_auto.offline import job_queries, queries
 from rae_auto.offline.project import Project
 from rae_auto.reading.places import find_place
 from rae_auto.reading.record_source_base import RecordSourceBase
+from rae_auto.records.last_record import find_newest_record
+from rae_auto.records.presence_log import PresenceSpan, find_downtime
 from rae_auto.records.runs import query_for_each_id
 from rae_auto.registry.describe import summarize_plugin
-from rae_auto.views.screens.parts.record_source import JobFacts, JobsFound
+from rae_auto.runtime.time.clock import SystemClock, find_machine_boot
+from rae_auto.views.screens.parts.record_source import JobFacts, JobsFound, WorldSpan
 from rae_auto.views.status import NOT_RUNNING
 
 T = TypeVar("T")
@@ -51,7 +54,7 @@ class StoreRecords(RecordSourceBase):
     has_daemon = False
 
     def __init__(self, project: Project) -> None:
-        super().__init__(project.directory, project.zone)
+        super().__init__(project.directory, project.zone, {"config": str(project.path)})
         self._project = project
 
     @classmethod
@@ -103,7 +106,7 @@ class StoreRecords(RecordSourceBase):
             "waiting": [],
             "next": [{"job": job, "at": at, "blocked": None} for at, job in due[:10]],
             "notifiers": self._summarize_notifiers(),
-            "problems": ["no daemon is running; 'rae-auto run' starts one", *self._project.notices],
+            "problems": list(self._project.notices),
         }
 
     def _summarize_notifiers(self) -> dict[str, str]:
@@ -220,10 +223,8 @@ class StoreRecords(RecordSourceBase):
         ]
         return list(islice(list_starts(plans, since, until), limit))
 
-    async def _read_definitions(self) -> list[Mapping[str, Any]]:
-        return await asyncio.to_thread(self._definitions)
-
-    def _definitions(self) -> list[Mapping[str, Any]]:
+    def read_definitions(self) -> list[Mapping[str, Any]]:
+        """Return the definitions of all jobs. Errors: StoreError."""
         found = (job_queries.find_job(self._project, name) for name in self._project.job_names)
         return [_definition_of(documents.dump(definition), state) for definition, state in found]
 
@@ -249,6 +250,16 @@ class StoreRecords(RecordSourceBase):
             return await asyncio.to_thread(queries.list_notices, self._project, {})
         except StoreError:
             return []
+
+    async def world(self, since: datetime, until: datetime) -> Sequence[WorldSpan]:
+        """Return the spans on record, and the one in which there is no daemon now."""
+        found, newest = await asyncio.gather(super().world(since, until), self._read(find_newest_record, None))
+        now = SystemClock().now()
+        gone = await asyncio.to_thread(find_downtime, self.directory, now.wall, find_machine_boot(now), newest)
+        if gone is None or gone.since >= until or now.wall < since:
+            return found
+        span = PresenceSpan("down", gone.since, now.wall, gone.cause, goes_on=True)
+        return [*found, WorldSpan(span.kind, span.since, span.until, span.text)]
 
 
 def _definition_of(document: Mapping[str, Any], state: JobState) -> Mapping[str, Any]:

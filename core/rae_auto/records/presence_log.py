@@ -37,6 +37,7 @@ _TEXTS = {
     "clock_forward": "the clock was set forward by {}",
     "clock_back": "the clock was set back by {}",
 }
+_DOWN_NOW = "no daemon has been running for {}"
 
 
 @frozen
@@ -49,12 +50,15 @@ class PresenceSpan:
     until: datetime
     cause: DowntimeCause = DowntimeCause.UNKNOWN
     """Why no daemon ran."""
+    goes_on: bool = False
+    """True if it has not ended yet."""
 
     @property
     def text(self) -> str:
         """The span in words."""
         why = f", because {self.cause.text}" if self.cause.text else ""
-        return _TEXTS[self.kind].format(format_elapsed(abs(self.until - self.since))) + why
+        text = _DOWN_NOW if self.goes_on else _TEXTS[self.kind]
+        return text.format(format_elapsed(abs(self.until - self.since))) + why
 
 
 def find_changes(last: Moment, now: Moment) -> Iterator[PresenceSpan]:
@@ -67,16 +71,21 @@ def find_changes(last: Moment, now: Moment) -> Iterator[PresenceSpan]:
         yield PresenceSpan("clock_forward" if step > timedelta(0) else "clock_back", now.wall - step, now.wall)
 
 
-def find_downtime(directory: Path, now: datetime, boot: str = "") -> Downtime | None:
+def find_downtime(
+    directory: Path, now: datetime, boot: str = "", newest_record: datetime | None = None
+) -> Downtime | None:
     """Return since when no daemon ran, and the reason if its notes have it; None if no downtime is known.
 
-    `boot` is the id of the machine's boot, "" if it is unknown.
+    `boot` is the id of the machine's boot, "" if it is unknown. A record of the store that is newer than the last note
+    says that the daemon was still there.
     """
     path = directory / LOG_NAME
     try:
         left_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except OSError:
         return None
+    if newest_record is not None and left_at < newest_record < now:
+        left_at = newest_record
     marks = [noted for noted in _read_lines(path) if noted.get("kind") in ("began", "ended")]
     cause = _find_cause(marks[-1], boot) if marks else DowntimeCause.UNKNOWN
     return Downtime(since=left_at, until=now, cause=cause) if left_at < now else None
@@ -102,6 +111,13 @@ def note_start(directory: Path, now: datetime, boot: str = "") -> None:
     mark = _encode_mark("began", now, boot=boot)
     write_atomically(path, b"".join((*map(_encode, spans[-MAX_SPANS:]), mark)))
     note_presence(directory, now)
+
+
+def note_record(directory: Path, newest: datetime, now: datetime) -> None:
+    """Note that the last daemon was still there at its newest record. Errors: OSError."""
+    gone = find_downtime(directory, now)
+    if gone is not None and gone.since < newest < now:
+        os.utime(directory / LOG_NAME, (newest.timestamp(), newest.timestamp()))
 
 
 def note_end(directory: Path, now: datetime, boot: str, *, by: str) -> None:

@@ -28,6 +28,7 @@ A document that can't be read costs its own job and nothing else: the job is pau
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -54,7 +55,8 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import AttemptError, Due
 from rae_auto.model.run import Run, RunState
 from rae_auto.paths import RESTORED_MARK, output_path
-from rae_auto.records.presence_log import find_downtime
+from rae_auto.records.last_record import instants_of_logs, instants_of_runs, instants_of_states, newest_of
+from rae_auto.records.presence_log import find_downtime, note_record
 from rae_auto.records.store_move import note_setback
 from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.execution.executions import Executions
@@ -128,6 +130,8 @@ async def read_store(
         await _put_aside(archive, directory, unreadable, [by_job[job_id] for job_id in damaged_jobs], found)
     if setback is not None:
         await _record_forgotten_runs(archive, directory, setback, {run.id for run in runs})
+    logged = await archive.write(lambda store: list(instants_of_logs(store)))
+    records = [*logged, *instants_of_runs(runs), *instants_of_states(states)]
     restored = Restored(
         settings,
         tuple(all_plans),
@@ -136,11 +140,19 @@ async def read_store(
         seen,
         setback is not None,
         notices,
-        downtime=await asyncio.to_thread(find_downtime, directory, now.wall, find_machine_boot(now)),
+        downtime=await asyncio.to_thread(_find_downtime, directory, newest_of(records), now),
         last_downtime=next(iter(downtimes), None),
     )
     unusable = [one.plan.job.id for one in added if one.plan.problem is not None]
     return Recovered(restored, (*configured, *added), damaged_jobs, unusable, replaced)
+
+
+def _find_downtime(directory: Path, newest_record: datetime | None, now: Moment) -> Downtime | None:
+    """Return since when no daemon ran, and note it where the store knows it better than the last note."""
+    if newest_record is not None:
+        with contextlib.suppress(OSError):
+            note_record(directory, newest_record, now.wall)
+    return find_downtime(directory, now.wall, find_machine_boot(now))
 
 
 def _plan_stored(job: Job, factory: PluginFactory) -> Planned:

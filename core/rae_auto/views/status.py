@@ -89,7 +89,8 @@ def _facts(status: Mapping[str, Any], when: Callable[[str], str]) -> Iterable[st
             yield f"{len(status[name])} {name}"
     if status["next"]:
         first = next((start for start in status["next"] if not start.get("blocked")), status["next"][0])
-        yield f"next {quote(first['job'])} {when(first['at'])}"
+        job, at = quote(first["job"]), when(first["at"])
+        yield f"{job} is due {at}" if status["state"] == NOT_RUNNING else f"next {job} {at}"
 
 
 def status_record(status: Mapping[str, Any], zone: tzinfo | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from loguru import logger
 from tests.support.control_peer import in_time
 from tests.support.control_service import PING, PONG, TRANSPORTS, served, serving
 from tests.support.waiting import until
@@ -122,8 +123,15 @@ def test_failing_command_hides_details_and_keeps_the_connection(path):
         peer = await connect()
         return await peer.refusal("broken"), await peer.exchange(PING)
 
-    refused, after = served(path, work, broken=broken)
+    lines: list[str] = []
+    logger.enable("rae_auto")
+    sink = logger.add(lambda message: lines.append(message.record["message"]))
+    try:
+        refused, after = served(path, work, broken=broken)
+    finally:
+        logger.remove(sink)
     assert refused.kind == "InternalError"
+    assert "internal error: the command \"broken\" could not be answered: ZeroDivisionError('secret')" in lines
     assert "secret" not in refused.message
     assert after == PONG
 

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ START = datetime(2026, 10, 24, tzinfo=UTC)
 
 SPAN_MINUTES = 3 * 24 * 60
 STATES = ("succeeded", "failed", "timed_out", "lost", "cancelled", "interrupted", "skipped")
+GROUPS = ("good", "bad", "stopped", "skipped")
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia")
 
 Written = tuple[int, float, str, str]
@@ -75,6 +77,23 @@ def test_screens_count_what_the_history_holds(
             store.close()
 
 
+def test_run_that_goes_on_is_shown_beside_the_numbers_of_many(tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.open(tmp_path)
+    runs = fill(store, [(minute, 0.5, "succeeded", "a") for minute in range(60)])
+    last = runs[-1]
+    opened = [
+        evolve(last, id=RunId(name * 26), queued_at=queued, state=RunState.RUNNING, finished_at=None)
+        for name, queued in (("A", last.queued_at), ("B", START - timedelta(minutes=1)))
+    ]
+    span = CountQuery(since=START, until=START + timedelta(hours=2), step=COUNTED_STEP)
+    found = parse_span({**read_job_span(store, ["a"], opened, span, 40), "starts": []}, START, 40)
+    assert [run.id for run in found.runs] == [run.id for run in opened]
+    assert found.run_count == 62
+    assert {run.id for run in found.earlier} <= {run.id for run in runs}
+    store.close()
+
+
 def check_month(store: Store, runs: list[Run], zone: ZoneInfo) -> None:
     first, last = month_bounds(2026, 10, zone)
     counts = parse_counts(count_entries(store, "runs", [CountQuery(since=first, until=last, step=COUNTED_STEP)]))
@@ -83,7 +102,7 @@ def check_month(store: Store, runs: list[Run], zone: ZoneInfo) -> None:
     )
     expected = Counter((run.queued_at.astimezone(zone).date(), group_of(run.state)) for run in runs)
     for day in month.days:
-        for group in ("good", "bad", "stopped"):
+        for group in GROUPS:
             assert getattr(day, group) == expected[day.date, group]
 
 
@@ -92,7 +111,7 @@ def check_strip(store: Store, runs: list[Run], now: datetime) -> None:
     end = middle + COUNTED_STEP
     counts = parse_counts(count_entries(store, "runs", [CountQuery(since=first, until=end, step=COUNTED_STEP)]))
     strip = build_strip(now, counts, [], ExpectedCounts({}, now))
-    shown = Counter({group: sum(getattr(cell, group) for cell in strip.cells) for group in ("good", "bad", "stopped")})
+    shown = Counter({group: sum(getattr(cell, group) for cell in strip.cells) for group in GROUPS})
     assert +shown == Counter(group_of(run.state) for run in runs if first <= run.queued_at < end)
 
 
@@ -108,10 +127,11 @@ def check_timeline(store: Store, runs: list[Run], now: datetime) -> None:
     for row in timeline.rows:
         queued = [run for run in runs if run.job == row.job and since <= run.queued_at < until]
         if row.cells:
-            in_cells = sum(cell.good + cell.bad + cell.stopped for cell in row.cells)
-            assert in_cells == row.runs == len(queued)
+            in_cells = Counter({group: sum(getattr(cell, group) for cell in row.cells) for group in GROUPS})
+            assert +in_cells == Counter(group_of(run.state) for run in queued)
+            assert (row.runs, row.skipped) == (len(queued) - in_cells["skipped"], in_cells["skipped"])
         else:
             shown = {bar.run_id for bar in row.bars}
             assert {run.id for run in queued} <= shown
-            assert row.runs == len(row.bars)
+            assert row.runs + row.skipped == len(row.bars)
     assert len(store.query("runs", LogQuery(limit=1000))) == len(runs)

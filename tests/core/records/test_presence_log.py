@@ -17,6 +17,7 @@ from rae_auto.records.presence_log import (
     find_downtime,
     note_end,
     note_presence,
+    note_record,
     note_start,
     read_presence,
 )
@@ -66,6 +67,20 @@ def test_nothing_is_known_of_a_downtime_before_the_first_start(tmp_path: Path) -
     assert find_downtime(tmp_path, NOON) is None
     note_start(tmp_path, NOON + HOUR)
     assert find_downtime(tmp_path, NOON) is None, "the clock was set back meanwhile"
+
+
+def test_record_that_is_newer_than_the_last_note_ends_the_presence(tmp_path: Path) -> None:
+    note_start(tmp_path, NOON)
+    now, newest = NOON + 3 * HOUR, NOON + HOUR
+    found = find_downtime(tmp_path, now, newest_record=newest)
+    assert found is not None and found.since == newest
+    for other in (NOON - HOUR, now + HOUR):
+        found = find_downtime(tmp_path, now, newest_record=other)
+        assert found is not None and found.since == NOON, "an older one, or one of a clock that was set back since"
+    note_record(tmp_path, newest, now)
+    note_record(tmp_path, NOON, now)
+    note_start(tmp_path, now)
+    assert [span.since for span in read_presence(tmp_path, NOON, NOON + DAY)] == [newest]
 
 
 def test_restart_at_once_is_no_downtime(tmp_path: Path) -> None:

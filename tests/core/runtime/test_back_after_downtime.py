@@ -1,14 +1,21 @@
 """A real daemon tells once that it is back, also if it is killed right after the start."""
 
+import asyncio
 import os
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
-from rae_auto.records.presence_log import LOG_NAME
+from rae_auto.reading.store_records import StoreRecords
+from rae_auto.records.presence_log import LOG_NAME, read_presence
+from rae_auto.views.screens.parts.record_source import WorldSpan
+
+HOUR = timedelta(hours=1)
 
 CONFIG = """
 [notifiers.ops]
@@ -20,14 +27,16 @@ notify = { on = ["back"] }
 
 [jobs.often]
 command = ["true"]
-schedule = "* * * * *"
+schedule = "{minute} * * * *"
 catch_up = "all"
 """
 
 
 @pytest.fixture
 def daemons(tmp_path: Path):
-    made = Daemons(tmp_path, CONFIG)
+    # No start falls due while a test runs: a record of it would say that the daemon had been there.
+    jobs = CONFIG.replace("{minute}", str((datetime.now(UTC).minute + 30) % 60))
+    made = Daemons(tmp_path, jobs, 'state = "{home}/state"\n')
     yield made
     made.end()
 
@@ -71,3 +80,23 @@ def test_daemon_that_is_killed_right_after_its_start_is_reported_once(daemons: D
     ids = {line.split('"id": "')[1].split('"')[0] for line in find_received(daemons)}
     assert len(ids) == 1
     assert "because the last one crashed or was killed" in find_received(daemons)[0]
+
+
+def test_downtime_after_a_kill_begins_at_the_newest_record(daemons: Daemons) -> None:
+    daemons.serve()
+    eventually((daemons.state / LOG_NAME).exists)
+    run = daemons.ask("trigger", job="often")["run_id"]
+    eventually(lambda: daemons.ask("history", run=run)[0]["finished_at"])
+    ended = datetime.fromisoformat(daemons.ask("history", run=run)[0]["finished_at"])
+    daemons.kill()
+    leave_alone(daemons, 1)
+    [open_one] = asyncio.run(read_downtimes(daemons))
+    assert (open_one.since, open_one.text.startswith("no daemon has been running for ")) == (ended, True)
+    daemons.serve()
+    # A quick restart is no downtime at all.
+    assert all(span.since >= ended for span in read_presence(daemons.state, ended - HOUR * 2, ended + HOUR))
+
+
+async def read_downtimes(daemons: Daemons) -> Sequence[WorldSpan]:
+    source = StoreRecords.load(daemons.config)
+    return await source.world(source.now() - HOUR * 2, source.now() + HOUR)

@@ -94,4 +94,4 @@ def test_store_without_a_copy_yet_is_no_trouble(store):
 def test_clock_that_is_not_synchronized_is_said_and_no_trouble():
     checks = check_facts(with_facts(clock={"synchronized": False}))
     assert worst_level(checks) is HealthLevel.OK
-    assert "the clock is not synchronized" in [check.text for check in checks]
+    assert any(check.text.startswith("nothing on this machine says that the clock is synch") for check in checks)

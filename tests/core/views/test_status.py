@@ -3,7 +3,15 @@
 import pytest
 
 from rae_auto.model.run import RunState
-from rae_auto.views.status import describe_reload, judge_health, problem_lines, status_lines, status_record, status_rows
+from rae_auto.views.status import (
+    NOT_RUNNING,
+    describe_reload,
+    judge_health,
+    problem_lines,
+    status_lines,
+    status_record,
+    status_rows,
+)
 from rae_auto.views.times import dated_time
 
 NOW = "2026-11-28T11:06:00+00:00"
@@ -51,6 +59,7 @@ def test_open_run_is_shown_under_its_state(state):
             {"next": [{"job": "invoices", "at": NOW, "blocked": "its guard says no"}, *NEXT]},
             f'All is well: 5 jobs, next "backup" at {SHOWN}',
         ),
+        ({"state": NOT_RUNNING, "next": NEXT}, f'No daemon is running (5 jobs, "backup" is due at {SHOWN})'),
         ({"failed": failed("a", "b")}, '2 jobs failed last time: "a", "b" (5 jobs)'),
         ({"failed": failed(*"abcde")}, '5 jobs failed last time: "a", "b", "c" and 2 more (5 jobs)'),
         (
@@ -68,7 +77,9 @@ def test_open_run_is_shown_under_its_state(state):
 def test_first_line_says_whether_all_is_well(facts, text):
     status = {**STATUS, **facts}
     assert status_lines(status, None)[0] == judge_health(status, None).text == text
-    assert status_record(status, None)["ok"] is not bool(status["failed"] or status["problems"] or status["overdue"])
+    is_down = status["state"] == NOT_RUNNING
+    troubles = status["failed"] or status["problems"] or status["overdue"] or is_down
+    assert status_record(status, None)["ok"] is not bool(troubles)
     assert status_record(status, None)["summary"] == text
 
 

@@ -20,13 +20,20 @@ from tests.support.waiting import eventually
 
 from rae_auto.engine.effects import Record, Save
 from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.guard import Verdict
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Due, Overlapping
+from rae_auto.model.reasons import Due, GuardBlocked, Overlapping
 from rae_auto.model.run import Run, RunState
 from rae_auto.runtime.repository import encode
-from rae_plugins.commands.top.cells import clock_text
+from rae_auto.screens import StripCell
+from rae_auto.views.charts.svg import STATE_CLASSES
+from rae_auto.views.screens.parts.strip import group_of
+from rae_plugins.commands.top.cells import clock_text, state_mark, strip_of_day
+from rae_plugins.commands.ui.rendering import GLYPHS
 from rae_plugins.stores.sqlite import SqliteStore
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 JOBS = """
 timezone = "UTC"
@@ -39,6 +46,8 @@ schedule = "0 3 1 1 *"
 [jobs.bad]
 command = ["false"]
 [jobs.vanished]
+command = ["true"]
+[jobs.guarded]
 command = ["true"]
 [jobs.recovered]
 command = ["true"]
@@ -54,14 +63,19 @@ HISTORY: dict[str, list[tuple[RunState, float, float, int]]] = {
     "good": [(RunState.SUCCEEDED, hours, 2.0 * hours, 1 + hours % 2) for hours in (1, 2, 3, 4, 5)],
     "bad": [(RunState.SUCCEEDED, 9, 1, 1), (RunState.FAILED, 5, 1, 1), (RunState.TIMED_OUT, 4, 1, 3)],
     "vanished": [(RunState.LOST, 3, 1, 1)],
+    "guarded": [(RunState.SKIPPED, 2, 0, 0)],
     "recovered": [(RunState.FAILED, 72, 1, 1), (RunState.FAILED, 2, 1, 1), (RunState.SUCCEEDED, 1, 1, 1)],
 }
 """The runs of each job: state, hours since, seconds, attempts."""
 
-STATES = {"succeeded": 7, "failed": 2, "timed_out": 1, "lost": 1}
+STATES = {"succeeded": 7, "failed": 2, "timed_out": 1, "lost": 1, "skipped": 1}
 """The runs of the last 24 hours by state."""
 
 FAILED = 4
+SKIPPED = 2
+"""A decision not to run, and a run that a guard skipped after a wait."""
+
+GUARD_SAID_NO = GuardBlocked("hours", Verdict.NO, "it is night")
 NEEDING_A_PERSON = {"bad", "vanished"}
 
 
@@ -73,13 +87,16 @@ def write_history(daemons: Daemons) -> None:
             at = now - timedelta(hours=hours)
             run = Run(
                 id=RunId(f"01KG9X6M{next(numbers):018}"), job=JobId(job), trigger="cron", key=str(hours),
-                scheduled_for=at, queued_at=at, cause=Due(), state=state, attempt=attempt, started_at=at,
-                finished_at=at + timedelta(seconds=seconds),
+                scheduled_for=at, queued_at=at, cause=Due(), state=state, attempt=attempt,
+                started_at=at if attempt else None, finished_at=at + timedelta(seconds=seconds),
+                reason=GUARD_SAID_NO if state is RunState.SKIPPED else None,
             )  # fmt: skip
             changes.append(Record(run))
         failures = len(runs) - max((n + 1 for n, one in enumerate(runs) if one[0] is RunState.SUCCEEDED), default=0)
         changes.append(
             Save(JobState(JobId(job), last_state=state, last_run=run.id, last_finished_at=at, failures=failures))
+            if attempt
+            else Save(JobState(JobId(job)))
         )
     skipped = now - timedelta(hours=1)
     changes.append(
@@ -168,7 +185,7 @@ def test_number_of_jobs_is_the_same(screens: Shown) -> None:
     page = find_number(r"<b>(\d+)</b> jobs", screens.page)
     top = find_number(r"\((\d+) jobs", screens.top)
     counts = screens.overview["counts"]["jobs"]
-    assert page == top == counts == screens.status["jobs"] == screens.digest["jobs"] == 6
+    assert page == top == counts == screens.status["jobs"] == screens.digest["jobs"] == 7
 
 
 @pytest.mark.parametrize("name", ["running", "waiting"])
@@ -183,8 +200,34 @@ def test_runs_of_a_day_by_state_are_the_same(screens: Shown) -> None:
     history = Counter(run["state"] for run in ended if datetime.fromisoformat(run["queued_at"]) >= since)
     rows = [line.rsplit(maxsplit=1) for line in list_section(screens.digest_text, "Ran")]
     text = {name.strip().replace(" ", "_"): int(number) for name, number in rows if name.strip() != "starts skipped"}
-    assert text == screens.digest["states"] == dict(history) == STATES
-    assert screens.digest["skipped"] == 1
+    assert screens.digest["states"] == dict(history) == STATES
+    # What was skipped after a wait is in the line of all skipped starts.
+    assert text == {state: number for state, number in STATES.items() if state != "skipped"}
+
+
+def test_skipped_starts_of_a_day_are_the_same(screens: Shown) -> None:
+    cells = screens.overview["strip"]["cells"]
+    assert sum(cell["skipped"] for cell in cells) == screens.digest["skipped"] == SKIPPED
+    assert sum(cell["stopped"] for cell in cells) == 0
+    assert find_number(r"(\d+) starts skipped", screens.digest_text.splitlines()[0]) == SKIPPED
+    rows = {line.split()[0]: line for line in list_section(screens.digest_text, "Skipped")}
+    assert set(rows) == {"good", "guarded"}
+    assert 'its guard "hours" said no: it is night' in rows["guarded"]
+    assert 'its guard "hours" said no: it is night' in screens.job_pages["guarded"]
+    numbers = screens.page.split('id="strip-numbers"')[1].split("</table>")[0]
+    shown = [re.findall(r"<td>(\d+)</td>", row) for row in numbers.split("<tr>")[2:]]
+    assert sum(int(row[3]) for row in shown) == SKIPPED
+
+
+@pytest.mark.parametrize("state", [state for state in RunState if state.final])
+def test_end_state_is_in_the_same_group_everywhere(state: RunState) -> None:
+    roles = {"good": "good", "bad": "bad", "stopped": "waiting", "skipped": "muted"}
+    group = group_of(state)
+    assert STATE_CLASSES[state] == GLYPHS[state][0] == group
+    assert state_mark(state).role == roles[group]
+    cell = StripCell(start=NOON, is_future=False, **{group: 1})
+    [part] = set(strip_of_day((cell,) * 8, 8))
+    assert part.role == roles[group]
 
 
 def test_failures_of_a_day_are_the_same(screens: Shown) -> None:
@@ -219,9 +262,10 @@ def test_runs_and_successes_of_a_job_are_the_same(screens: Shown, job: str) -> N
     statistics = screens.statistics[job]
     assert dict(states) == dict(page) == statistics["states"] == dict(Counter(one[0].value for one in HISTORY[job]))
     assert len(re.findall(r'href="/runs/', marks)) == statistics["runs"] == len(HISTORY[job])
-    retries = sum(run["attempt"] - 1 for run in screens.history if run["job"] == job)
-    assert statistics["retries"] == retries == sum(one[3] - 1 for one in HISTORY[job])
-    assert statistics["success_rate"] == states["succeeded"] / len(HISTORY[job])
+    retries = sum(max(run["attempt"] - 1, 0) for run in screens.history if run["job"] == job)
+    assert statistics["retries"] == retries == sum(max(one[3] - 1, 0) for one in HISTORY[job])
+    tried = len(HISTORY[job]) - states["skipped"]
+    assert statistics["success_rate"] == (states["succeeded"] / tried if tried else None)
 
 
 def test_usual_duration_is_the_same(screens: Shown) -> None:

@@ -27,16 +27,12 @@ def doctor_command(config: str | None, json_: bool) -> int:
     Example: rae-auto doctor
     """
     # lazy: start-up
-    from rae_auto.offline.doctor.daemon import check_daemon
-    from rae_auto.offline.doctor.diagnosis import diagnose
+    from rae_auto.offline.doctor.diagnosis import diagnose_all
     from rae_auto.offline.doctor.facts import Machine
 
     answer = _ask_daemon(config)
     pid = None if isinstance(answer, SchedulerError) else answer["pid"]
-    findings = list(diagnose(find_config(config), Machine.inspect(pid)))
-    # The daemon knows some problems that the store or the configuration has shown.
-    known = {finding.observation for finding in findings}
-    findings += [finding for finding in check_daemon(answer) if finding.observation not in known]
+    findings = diagnose_all(find_config(config), Machine.inspect(pid), answer)
     problems = sum(finding.hint is not None for finding in findings)
     if json_:
         print_json({"ok": not problems, "findings": [finding_record(finding) for finding in findings]})

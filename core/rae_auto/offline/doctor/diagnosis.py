@@ -1,19 +1,20 @@
 """All checks of `rae-auto doctor`, in the order in which they are shown."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from rae_auto.errors import ConfigError, InvalidJob
+from rae_auto.errors import ConfigError, InvalidJob, SchedulerError
 from rae_auto.model.primitives.formatting import describe_error
 from rae_auto.offline.doctor.configuration import check_configuration, check_environment
-from rae_auto.offline.doctor.daemon import check_services
+from rae_auto.offline.doctor.daemon import check_daemon, check_services
 from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.doctor.finding import Finding
 from rae_auto.offline.doctor.machine import check_machine
 from rae_auto.offline.doctor.plugins import check_kernel_needs, check_limits_of, check_plugins, check_registry
 from rae_auto.offline.doctor.sleep import check_lingering, check_sleep, find_night_starts
 from rae_auto.offline.doctor.state import check_state
-from rae_auto.offline.doctor.store import check_store
+from rae_auto.offline.doctor.store import NOTICES, check_store
 from rae_auto.offline.project import Project
 from rae_auto.paths import STATE_MARKER, HomeUnknown, state_directory
 from rae_auto.registry import Registry
@@ -22,6 +23,18 @@ from rae_auto.service.status import ServiceStatus, find_services
 
 _NO_CONFIGURATION = "no rae.toml here or in a parent directory"
 _CREATE_CONFIGURATION = "create one with 'rae-auto init', or use --config"
+
+
+def diagnose_all(
+    config_path: Path | None, machine: Machine, answer: Mapping[str, Any] | SchedulerError
+) -> list[Finding]:
+    """Check everything, the daemon by its status or by why there is none; each problem is named once."""
+    findings = list(diagnose(config_path, machine))
+    if not isinstance(answer, SchedulerError):
+        # Its status has them as they are now; the store was read a moment before.
+        findings = [finding for finding in findings if finding.subject != NOTICES]
+    known = {finding.observation for finding in findings}
+    return [*findings, *(finding for finding in check_daemon(answer) if finding.observation not in known)]
 
 
 def diagnose(config_path: Path | None, machine: Machine) -> Iterator[Finding]:

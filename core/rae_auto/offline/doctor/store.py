@@ -17,6 +17,9 @@ from rae_auto.offline.project import Project
 from rae_auto.offline.queries import load_values
 from rae_auto.records.setbacks import NotedSetback, read_setbacks
 
+NOTICES = "notices"
+"""The subject of findings about notices that can't be delivered."""
+
 
 def check_store(project: Project) -> Iterator[Finding]:
     """Read all of the store of a project, without its lock, and report what is damaged and what was lost."""
@@ -32,7 +35,7 @@ def check_store(project: Project) -> Iterator[Finding]:
             yield from _stored_jobs(project, store)
             notices = load_values(store, documents.NOTICE, OutboxNotice)
             yield from (
-                Finding.from_message("notices", line, "run 'rae-auto notify outbox'")
+                Finding.from_message(NOTICES, line, "run 'rae-auto notify outbox'")
                 for line in describe_failing(notices)
             )
         if damaged:

@@ -42,7 +42,7 @@ def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
 
     attention = [(one.why, one.action.command) for one in digest.attention]
     yield from section("Needs you", ("why", "what to do"), attention, digest.attention_extent, "matter")
-    ran = [(RunState(state).text, f"{count:,}") for state, count in digest.states.items()]
+    ran = [(RunState(state).text, f"{count:,}") for state, count in digest.states.items() if state != RunState.SKIPPED]
     ran += [("starts skipped", f"{digest.skipped:,}")] if digest.skipped else []
     yield from section("Ran", ("outcome", "number"), ran, whole(ran), "outcome")
     failed = _failure_rows(digest.failures, zone)

@@ -14,7 +14,7 @@ from rae_auto.model.primitives.formatting import format_count, quote_some
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run, RunState
 from rae_auto.views.screens.overview import MAX_ATTENTIONS, Attention, describe_end, find_attentions, list_upcoming
-from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, local_times
+from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, describe_reason, local_times
 from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, RecordCount, RecordSource, WorldSpan
 from rae_auto.views.screens.parts.strip import Strip, load_strip
 
@@ -84,9 +84,9 @@ class Digest(ScreenBase):
     jobs: int
     runs: int
     states: Mapping[str, int]
-    """Runs of the span by their final state."""
+    """Runs of the span by their final state; those that were skipped after a wait are among them."""
     skipped: int
-    """Decisions not to run."""
+    """Starts of the span that were skipped: when they were due, or after a wait."""
     attention: tuple[Attention, ...]
     """Matters that need a person now, the worst first."""
     attention_extent: Extent
@@ -94,7 +94,7 @@ class Digest(ScreenBase):
     failures_extent: Extent
     skips: tuple[SkippedRow, ...]
     skips_extent: Extent
-    """The part of the decisions not to run that `skips` is about."""
+    """The part of the skipped starts that `skips` is about."""
     slower: tuple[SlowerRow, ...]
     slower_extent: Extent
     """The part of the jobs with successful runs, among the newest of the span, that was examined."""
@@ -123,12 +123,16 @@ async def load_digest(source: RecordSource, since: datetime, until: datetime, *,
     failures, (slower, slower_extent) = await asyncio.gather(
         _with_recoveries(source, bad), _find_slower(source, newest, since)
     )
+    skipped_runs: Sequence[Run] = ()
+    if any(one.outcome == RunState.SKIPPED for one in counts):
+        skipped_runs = await source.runs(states=(RunState.SKIPPED,), since=since, until=last, limit=MAX_SKIPS)
     return build_digest(
         status,
         counts=counts,
         skip_counts=skip_counts,
         failures=failures,
         skips=skips,
+        skipped_runs=skipped_runs,
         slower=slower,
         slower_extent=slower_extent,
         world=world,
@@ -187,6 +191,7 @@ def build_digest(
     skip_counts: Sequence[RecordCount],
     failures: Sequence[tuple[Run, bool]],
     skips: Sequence[Decision],
+    skipped_runs: Sequence[Run] = (),
     slower: tuple[SlowerRow, ...],
     slower_extent: Extent,
     world: Sequence[WorldSpan],
@@ -201,11 +206,12 @@ def build_digest(
     states = Counter[str]()
     for one in counts:
         states[one.outcome] += one.count
-    skipped = sum(one.count for one in skip_counts)
+    skipped = sum(one.count for one in skip_counts) + states[RunState.SKIPPED]
     bad = sum(states[state] for state in BAD_STATES)
     time = local_times(zone, now)
     attention = tuple(find_attentions(status, ends, now, time))
     runs = states.total()
+    newest = list_skipped(skips, skipped_runs, time)[:MAX_SKIPS]
     return Digest(
         since=since,
         until=until,
@@ -220,8 +226,8 @@ def build_digest(
         attention_extent=Extent(min(len(attention), MAX_ATTENTIONS), len(attention)),
         failures=tuple(_failure_row(run, is_over, time) for run, is_over in failures),
         failures_extent=Extent(len(failures), bad, failures[-1][0].queued_at if failures else None),
-        skips=tuple(_group_skips(skips, time)),
-        skips_extent=Extent(len(skips), skipped, skips[-1].decided_at if skips else None),
+        skips=tuple(_group_skips(newest)),
+        skips_extent=Extent(len(newest), skipped, newest[-1].decided_at if newest else None),
         slower=slower,
         slower_extent=slower_extent,
         upcoming=list_upcoming(status),
@@ -231,7 +237,7 @@ def build_digest(
 
 
 def _verdict(attention: Sequence[Attention], states: Counter[str], skipped: int, jobs: int) -> str:
-    runs = format_count(states.total(), "run")
+    runs = format_count(states.total() - states[RunState.SKIPPED], "run")
     bad = sum(states[state] for state in BAD_STATES)
     failed = f", {bad:,} failed" if bad else ""
     left_out = f", {format_count(skipped, 'start')} skipped" if skipped else ""
@@ -259,17 +265,42 @@ def _failure_row(run: Run, is_over: bool, time: TimeFormat) -> FailureRow:
     )
 
 
-def _group_skips(skips: Sequence[Decision], time: TimeFormat) -> list[SkippedRow]:
+@frozen
+class DigestSkip:
+    """A start that was skipped, when it was due or after a wait; or several that were skipped together."""
+
+    job: str
+    reason: str
+    """The code of the reason, or the state of a run without one."""
+    count: int
+    text: str
+    at: datetime
+    decided_at: datetime
+
+
+def list_skipped(skips: Sequence[Decision], runs: Sequence[Run], time: TimeFormat) -> list[DigestSkip]:
+    """Return decisions not to run and runs that were skipped after a wait, the newest first."""
+    found = [
+        DigestSkip(one.job, one.reason.code, one.count, one.reason.describe_past(time), one.at, one.decided_at)
+        for one in skips
+    ]
+    for run in runs:
+        code = run.state.value if run.reason is None else run.reason.code
+        found.append(DigestSkip(run.job, code, 1, describe_reason(run, time), run.scheduled_for, run.queued_at))
+    return sorted(found, key=lambda one: one.decided_at, reverse=True)
+
+
+def _group_skips(skips: Sequence[DigestSkip]) -> list[SkippedRow]:
     """Return a row for each job and reason, the most frequent first; `skips` are given newest first."""
-    groups: dict[tuple[str, str], list[Decision]] = {}
+    groups: dict[tuple[str, str], list[DigestSkip]] = {}
     for skip in skips:
-        groups.setdefault((skip.job, skip.reason.code), []).append(skip)
+        groups.setdefault((skip.job, skip.reason), []).append(skip)
     rows = [
         SkippedRow(
             job=job,
             reason=code,
             count=sum(skip.count for skip in found),
-            text=found[0].reason.describe_past(time),
+            text=found[0].text,
             last_at=found[0].at,
         )
         for (job, code), found in groups.items()

@@ -20,6 +20,7 @@ from rae_auto.views.screens.parts.base import (
     ScreenBase,
     UpcomingStart,
     UsualDuration,
+    describe_reason,
     local_times,
 )
 from rae_auto.views.screens.parts.durations import usual_duration
@@ -215,7 +216,7 @@ def mark_of_run(run: Run, time: TimeFormat) -> OccurrenceMark:
         state=run.state.value,
         run_id=run.id,
         reason=None if run.reason is None else run.reason.code,
-        text="" if run.reason is None else run.reason.describe(time),
+        text=describe_reason(run, time),
         decided_at=run.queued_at,
         started_at=run.started_at,
         ended_at=run.finished_at,

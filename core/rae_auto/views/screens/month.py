@@ -16,7 +16,7 @@ from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.run import RunState
 from rae_auto.views.screens.parts.base import ScreenBase
 from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, ExpectedCounts, RecordCount, RecordSource
-from rae_auto.views.screens.parts.strip import BAD, GOOD, STOPPED, group_of
+from rae_auto.views.screens.parts.strip import BAD, GOOD, SKIPPED, STOPPED, group_of
 
 MINUTE = timedelta(minutes=1)
 COUNTED_STEP = timedelta(minutes=15)
@@ -77,7 +77,7 @@ class GridHour:
     label: str
     """"02" by the clock of the zone, "02 CEST" and "02 CET" where it comes twice."""
     past: tuple[int, ...]
-    """Runs that were queued in each of the 60 minutes."""
+    """Runs that were queued in each of the 60 minutes, but for those that were skipped after a wait."""
     expected: tuple[int, ...]
     """Starts that are due in each of the 60 minutes."""
 
@@ -160,7 +160,7 @@ def build_month(
     """Return the calendar of a month from numbers by steps that no change of day cuts in two."""
     numbers: dict[date, Counter[str]] = {}
     groups = [(one.start, group_of(one.outcome), one.count) for one in counts]
-    groups += [(one.start, "skipped", one.count) for one in skips]
+    groups += [(one.start, SKIPPED, one.count) for one in skips]
     groups += [(start, "expected", count) for start, count in expected.counts.items()]
     for start, group, count in groups:
         if start is not None:
@@ -190,11 +190,11 @@ def _day(day: date, numbers: Mapping[str, int], notes: Sequence[str], now: datet
         hours=hours,
         is_past=day < today,
         is_future=day > today,
-        worst=next((group for group in (BAD, STOPPED, "skipped", GOOD) if numbers.get(group)), None),
+        worst=next((group for group in (BAD, STOPPED, SKIPPED, GOOD) if numbers.get(group)), None),
         good=numbers.get(GOOD, 0),
         bad=numbers.get(BAD, 0),
         stopped=numbers.get(STOPPED, 0),
-        skipped=numbers.get("skipped", 0),
+        skipped=numbers.get(SKIPPED, 0),
         expected=numbers.get("expected", 0),
         notes=(*change, *notes[:MAX_DAY_NOTES]),
     )
@@ -208,6 +208,7 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 OPEN_STATES = tuple(state for state in RunState if not state.final)
+NOT_SKIPPED = tuple(state for state in RunState if state is not RunState.SKIPPED)
 MAX_OPEN_RUNS = 1_000
 
 
@@ -223,7 +224,7 @@ async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
     )
     runs = Counter[datetime]()
     for found in past:
-        if found.start is not None:
+        if found.start is not None and group_of(found.outcome) != SKIPPED:
             runs[found.start] += found.count
     # Those that are open are counted nowhere else.
     for run in opened:
@@ -245,7 +246,8 @@ async def _expected(source: RecordSource, since: datetime, until: datetime, step
 async def _jobs_at(source: RecordSource, at: datetime, now: datetime) -> tuple[str, ...]:
     """Return some jobs that started, or are due, in a minute."""
     if at + MINUTE <= now:
-        runs = await source.runs(since=at, until=at + MINUTE - timedelta(microseconds=1), limit=MAX_NAMED_JOBS)
+        until = at + MINUTE - timedelta(microseconds=1)
+        runs = await source.runs(since=at, until=until, states=NOT_SKIPPED, limit=MAX_NAMED_JOBS)
         return tuple(dict.fromkeys(run.job for run in runs))
     found = await source.starts(None, max(at, now) - timedelta(microseconds=1), at + MINUTE, MAX_NAMED_JOBS)
     return tuple(dict.fromkeys(start.job for start in found.starts))

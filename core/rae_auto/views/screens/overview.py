@@ -12,11 +12,19 @@ from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
 from rae_auto.platforms.process_presence import is_process_there
 from rae_auto.views.screens.parts.absence import Absence
-from rae_auto.views.screens.parts.base import Action, Extent, ScreenBase, UpcomingStart, UsualDuration, local_times
+from rae_auto.views.screens.parts.base import (
+    Action,
+    Extent,
+    ScreenBase,
+    UpcomingStart,
+    UsualDuration,
+    describe_reason,
+    local_times,
+)
 from rae_auto.views.screens.parts.durations import find_usual_durations
 from rae_auto.views.screens.parts.record_source import RecordSource
 from rae_auto.views.screens.parts.strip import Strip, load_strip
-from rae_auto.views.status import judge_health
+from rae_auto.views.status import NOT_RUNNING, judge_health
 from rae_auto.views.times import relative_time
 
 MAX_ATTENTIONS = 50
@@ -24,6 +32,9 @@ MAX_ATTENTIONS = 50
 
 MAX_ROWS = 200
 """Number of running and of waiting runs that are listed; the others are counted."""
+
+NEEDS_DAEMON = "if a daemon runs by then"
+"""The remark on starts to come while none does."""
 
 LONG_WAIT = timedelta(minutes=15)
 """The wait after which a run is among what needs a person."""
@@ -183,13 +194,14 @@ def build_overview(
 
 
 def list_upcoming(status: Mapping[str, Any]) -> tuple[UpcomingStart, ...]:
-    """Return the next starts in a status, one of each job."""
-    return tuple(map(_upcoming_start, status["next"]))
+    """Return the next starts in a status, one of each job; without a daemon each needs one by then."""
+    note = NEEDS_DAEMON if status["state"] == NOT_RUNNING else ""
+    return tuple(_upcoming_start(start, note) for start in status["next"])
 
 
-def _upcoming_start(start: Mapping[str, Any]) -> UpcomingStart:
+def _upcoming_start(start: Mapping[str, Any], note: str) -> UpcomingStart:
     at, blocked = _instant(start["at"]), start.get("blocked")
-    return UpcomingStart(start["job"], at, None if blocked else at, f"will be skipped: {blocked}" if blocked else "")
+    return UpcomingStart(start["job"], at, None if blocked else at, f"will be skipped: {blocked}" if blocked else note)
 
 
 def count_jobs(status: Mapping[str, Any]) -> JobCounts:
@@ -202,6 +214,9 @@ def find_attentions(
     status: Mapping[str, Any], ends: Mapping[str, Run], now: datetime, time: TimeFormat
 ) -> Iterator[Attention]:
     """Yield what needs a person, the worst first; `time` writes the instants in reasons."""
+    if status["state"] == NOT_RUNNING:
+        why = "no daemon is running, so nothing starts; 'rae-auto run' starts one"
+        yield Attention(kind="problem", job=None, why=why, action=Action("look", "", "start a daemon", "rae-auto run"))
     for problem in status["problems"]:
         yield Attention(
             kind="problem",
@@ -260,9 +275,8 @@ def _failure(failed: Mapping[str, Any], run: Run | None, time: TimeFormat) -> At
 def describe_end(run: Run, time: TimeFormat) -> str:
     """Return how a run ended, as a clause: "exit code 3"."""
     code = f"exit code {run.exit_code}" if run.exit_code else ""
-    reason = run.reason.describe(time) if run.reason else ""
     last = run.attempts[-1].result if run.attempts else None
-    return "; ".join(filter(None, (code, reason))) or (last.text if last else "")
+    return "; ".join(filter(None, (code, describe_reason(run, time)))) or (last.text if last else "")
 
 
 def _run_action(job: str, label: str) -> Action:

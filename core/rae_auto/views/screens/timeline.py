@@ -11,8 +11,8 @@ from attrs import frozen
 from rae_auto.errors import BadRequest
 from rae_auto.model.decision import Decision
 from rae_auto.model.reasons.base import TimeFormat
-from rae_auto.model.run import Run
-from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, local_times
+from rae_auto.model.run import Run, RunState
+from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, describe_reason, local_times
 from rae_auto.views.screens.parts.record_source import (
     RUNS,
     SKIPS,
@@ -22,7 +22,7 @@ from rae_auto.views.screens.parts.record_source import (
     RecordSource,
     WorldSpan,
 )
-from rae_auto.views.screens.parts.strip import group_of
+from rae_auto.views.screens.parts.strip import BAD, GOOD, SKIPPED, STOPPED, group_of
 
 MIN_IDLE_PART = 0.06
 """The part of the whole span from which time without a mark can be left out."""
@@ -115,9 +115,9 @@ class TimelineRow:
     expected: tuple[ExpectedBar, ...]
     cells: tuple[TimelineCell, ...]
     runs: int
-    """Number of runs in the span."""
+    """Number of runs in the span, but for those that were skipped after a wait."""
     skipped: int
-    """Number of decisions not to run in the span."""
+    """Number of starts in the span that were skipped: when they were due, or after a wait."""
     expected_until: datetime
     """Expectations are complete until then."""
 
@@ -146,12 +146,12 @@ class Timeline(ScreenBase):
     bands: tuple[WorldSpan, ...]
     """Downtimes, suspensions, steps of the clock."""
     concurrency: tuple[ConcurrencyStep, ...]
-    """Numbers of shown runs that were active, as steps; of rows with cells nothing is counted."""
+    """Numbers of shown runs that were active, as steps; of rows with cells only open ones are counted."""
     concurrency_extent: Extent
     """The part of the runs of the span, of all jobs, that `concurrency` counts."""
     max_parallel: int
     totals: Mapping[str, int]
-    """Numbers of all jobs in the span by state, of runs that are over, and "skipped"."""
+    """Numbers of all jobs in the span: runs by final state, "skipped" when due, "skipped_runs" after a wait."""
     idle: tuple[tuple[datetime, datetime], ...]
     """The longer spans in which nothing is shown of any of these jobs."""
 
@@ -213,7 +213,7 @@ def build_timeline(
     rows = tuple(_row(job["id"], spans[job["id"]], now, time) for job in found.jobs)
     totals = Counter({"skipped": sum(one.count for one in skips)})
     for one in counts:
-        totals["skipped_runs" if one.outcome == "skipped" else one.outcome] += one.count
+        totals["skipped_runs" if one.outcome == RunState.SKIPPED else one.outcome] += one.count
     drawn = sum(len(row.bars) for row in rows)
     return Timeline(
         now=now,
@@ -255,14 +255,16 @@ def find_idle(
 
 def _row(job: str, span: JobSpan, now: datetime, time: TimeFormat) -> TimelineRow:
     usual = _usual(span)
+    waited = sum(run.state is RunState.SKIPPED for run in span.runs)
+    waited += sum(one.count for one in span.counts if one.outcome == RunState.SKIPPED)
     return TimelineRow(
         job=job,
         bars=tuple(bar_of(run, now, time) for run in reversed(span.runs)),
         skips=tuple(_mark(decision, time) for decision in reversed(span.skips)),
         expected=tuple(_expected_bar(start, usual) for start in span.starts),
         cells=tuple(_cells(span.counts)),
-        runs=span.run_count,
-        skipped=span.skip_count,
+        runs=span.run_count - waited,
+        skipped=span.skip_count + waited,
         expected_until=span.starts_until,
     )
 
@@ -289,7 +291,7 @@ def bar_of(run: Run, now: datetime, time: TimeFormat) -> RunBar:
         attempts.append(
             AttemptBar(number=run.attempt, started_at=run.attempt_started_at, ended_at=None, state=run.state.value)
         )
-    reason = "" if run.reason is None else f": {run.reason.describe(time)}"
+    reason = describe_reason(run, time)
     return RunBar(
         run_id=run.id,
         state=run.state.value,
@@ -299,7 +301,7 @@ def bar_of(run: Run, now: datetime, time: TimeFormat) -> RunBar:
         ended_at=run.finished_at,
         attempts=tuple(attempts),
         lateness=max((run.started_at or run.finished_at or now) - run.scheduled_for, timedelta(0)),
-        text=f"{run.state.text}{reason}",
+        text=f"{run.state.text}: {reason}" if reason else run.state.text,
     )
 
 
@@ -317,15 +319,15 @@ def _cells(counts: Sequence[RecordCount]) -> Iterator[TimelineCell]:
     steps: dict[datetime, Counter[str]] = {}
     for found in counts:
         if found.start is not None:
-            group = "decided" if found.outcome == DECIDED_SKIP else group_of(found.outcome)
+            group = SKIPPED if found.outcome == DECIDED_SKIP else group_of(found.outcome)
             steps.setdefault(found.start, Counter())[group] += found.count
     for start, groups in sorted(steps.items()):
         yield TimelineCell(
             start=start,
-            good=groups["good"],
-            bad=groups["bad"],
-            stopped=groups["stopped"],
-            skipped=groups["decided"],
+            good=groups[GOOD],
+            bad=groups[BAD],
+            stopped=groups[STOPPED],
+            skipped=groups[SKIPPED],
         )
 
 

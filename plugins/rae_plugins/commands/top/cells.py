@@ -109,5 +109,14 @@ def strip_of_day(cells: "tuple[StripCell, ...]", width: int) -> list[Part]:
 
 def _bar_of(group: "tuple[StripCell, ...]", share: float) -> Part:
     """Return a bar as high as a share of the highest; its root, because few runs beside many are runs, too."""
-    role = "muted" if all(cell.is_future for cell in group) else "bad" if any(cell.bad for cell in group) else "good"
-    return Part(_BLOCKS[ceil(sqrt(share) * 8)], role) if share else Part("·", "muted")
+    if not share:
+        return MARKS["skipped"] if any(cell.skipped for cell in group) else Part("·", "muted")
+    return Part(_BLOCKS[ceil(sqrt(share) * 8)], _role_of(group))
+
+
+def _role_of(group: "tuple[StripCell, ...]") -> str:
+    """Return the role of the worst that happened; "muted" for what is to come."""
+    if all(cell.is_future for cell in group):
+        return "muted"
+    worst = next((name for name in ("bad", "stopped", "good") if any(getattr(cell, name) for cell in group)), "")
+    return {"bad": "bad", "stopped": MARKS["cancelled"].role, "good": "good"}.get(worst, "muted")

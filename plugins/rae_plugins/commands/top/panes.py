@@ -201,8 +201,12 @@ def calendar_lines(month: Month, width: int) -> list[Line]:
             week = [Part("  ")]
     lines.append(tuple(week))
     notes = [f"{day.date:%d %b}: {'; '.join(day.notes)}" for day in month.days if day.notes]
-    totals = ", ".join(f"{count} {name}" for name, count in month.totals.items() if count)
+    totals = ", ".join(f"{count} {GROUP_WORDS.get(name, name)}" for name, count in month.totals.items() if count)
     return [*lines, (), line(Part(f"  {totals}", "muted")), *(line(Part(f"  {note}", "muted")) for note in notes)]
+
+
+GROUP_WORDS = {"good": "succeeded", "bad": "failed"}
+"""The words for groups of outcomes whose names say too little."""
 
 
 def _day_parts(day: MonthDay, cell: int) -> list[Part]:

@@ -26,7 +26,8 @@ MIN_COMPRESSED_BYTES = 600
 
 def build_application(context: CommandContext, door: Door, sessions: BrowserSessions) -> ASGIApp:
     """Return the application, behind its gate."""
-    site = Site(context, door, sessions, Records(context), LiveEvents(context))
+    records = Records(context)
+    site = Site(context, door, sessions, records, LiveEvents(context, records.note_change))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from starlette.requests import Request
@@ -31,8 +31,9 @@ STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 class LiveEvents:
     """Tells all viewers that something has changed. Listens to the daemon from the first viewer on."""
 
-    def __init__(self, context: CommandContext) -> None:
-        self._context = context
+    def __init__(self, context: CommandContext, note_change: Callable[[], None] = lambda: None) -> None:
+        """Listen to the daemon of a context. `note_change` is called after jobs have changed, or may have."""
+        self._context, self._note_change = context, note_change
         self._viewers: set[asyncio.Queue[str]] = set()
         self._is_listening = False
         self._wanted = threading.Event()
@@ -101,11 +102,16 @@ class LiveEvents:
             for event in client.events():
                 if not self._wanted.is_set():
                     return False
+                if event.get("kind") == "job":
+                    loop.call_soon_threadsafe(self._note_change)
                 loop.call_soon_threadsafe(self._publish, "change", {"kind": str(event.get("kind", ""))})
         return True
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._has_daemon = True
+        if self._changes:
+            # What happened while nothing listened is not known; before the first time nothing was computed yet.
+            self._note_change()
         # Once more when the daemon has surely taken the subscription: what happened before that was not seen.
         for delay in (0.0, SUBSCRIPTION_SECONDS):
             loop.call_later(delay, self._publish, "change", {})

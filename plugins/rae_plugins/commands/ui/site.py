@@ -86,6 +86,12 @@ class Records:
             self._opened_at = monotonic()
         return self._source
 
+    def note_change(self) -> None:
+        """Have what was computed of the jobs computed again, because they have changed."""
+        note_change = getattr(self._source, "note_change", None)
+        if note_change is not None:
+            note_change()
+
     async def close(self) -> None:
         """Forget where to read, as after a reload, which may change the time zone."""
         self._source = None

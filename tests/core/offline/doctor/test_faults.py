@@ -13,8 +13,12 @@ from tempfile import TemporaryDirectory
 import pytest
 from tests.core.offline.doctor import configuration_faults, machine_faults
 from tests.core.offline.doctor.fault_table import FAULTS, Fault
-from tests.support.faulty_machine import World
+from tests.support.faulty_machine import DAEMON, World
 
+from rae_auto.errors import DaemonUnreachable
+from rae_auto.model.notices.outbox import OutboxNotice, describe_failing
+from rae_auto.model.policies import NotifyOn
+from rae_auto.model.primitives.names import JobId
 from rae_auto.views.findings import finding_line
 
 assert machine_faults  # Its faults are in the table, too.
@@ -51,6 +55,24 @@ def test_a_check_that_fails_is_a_finding_and_others_go_on(world: World) -> None:
     lines = [finding_line(finding) for finding in world.find()]
     assert any(line.startswith("problem  machine: can't be checked: ") for line in lines)
     assert any("4711" in line for line in lines)
+
+
+@pytest.mark.parametrize("has_daemon", [True, False])
+def test_failing_notices_are_listed_once(has_daemon: bool, world: World) -> None:
+    now = datetime.now(UTC)
+    notices = [
+        OutboxNotice(
+            id=f"{number}", notifier="ops", kind=NotifyOn.FAILURE, job=JobId("noon"), at=now, text="it failed",
+            decided_at=now, tries=1, error="refused",
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    world.put(*notices)
+    # It has delivered one since the store was read.
+    found_now = {**DAEMON, "problems": describe_failing(notices[:1])}
+    world.answer = found_now if has_daemon else DaemonUnreachable("no daemon is running")
+    found = [finding for finding in world.problems() if "can't deliver" in finding.observation]
+    assert [finding.subject for finding in found] == ["daemon" if has_daemon else "notices"]
 
 
 def test_sleep_is_no_problem_without_jobs_at_night(world: World) -> None:

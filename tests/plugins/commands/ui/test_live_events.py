@@ -103,3 +103,22 @@ def test_missing_daemon_is_looked_for_in_short_intervals(monkeypatch: pytest.Mon
 
     asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
     assert sum(intervals) < 1
+
+
+def test_starts_to_come_are_computed_again_after_a_change_of_jobs(pauses: list[float]) -> None:
+    daemon, noted = Daemon(), []
+
+    async def look() -> None:
+        live = LiveEvents(FakeContext(Path("/nowhere"), daemon), lambda: noted.append(True))
+        messages = live.messages()
+        await anext(messages)
+        await subscribed(daemon)
+        for kind in ("run", "job"):
+            daemon.queue.put({"kind": kind, "job": "a"})
+        while not noted:
+            await anext(messages)
+        await messages.aclose()
+        daemon.queue.put({"kind": "run"})
+
+    asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
+    assert noted == [True]

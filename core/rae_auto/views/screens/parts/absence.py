@@ -26,8 +26,10 @@ class Absence:
     text: str
     """"Since Fri 2026-11-27 18:00: 41 runs, 2 failed ("backup", "sync"), 3 starts skipped"."""
     runs: int
+    """Runs that are over, but for those that were skipped after a wait."""
     failed: int
     skipped: int
+    """Starts that were skipped: when they were due, or after a wait."""
     failed_jobs: tuple[str, ...] = ()
 
 
@@ -51,9 +53,10 @@ def build_absence(
     zone: tzinfo,
 ) -> Absence:
     """Return what happened; `counts` and `skips` are the numbers of the span, `failed_jobs` those of failed runs."""
-    runs = sum(one.count for one in counts)
+    waited = sum(one.count for one in counts if one.outcome == RunState.SKIPPED)
+    runs = sum(one.count for one in counts) - waited
     failed = sum(one.count for one in counts if one.outcome in BAD_STATES)
-    skipped = sum(one.count for one in skips)
+    skipped = sum(one.count for one in skips) + waited
     jobs = tuple(dict.fromkeys(failed_jobs))
     parts = [
         format_count(runs, "run"),

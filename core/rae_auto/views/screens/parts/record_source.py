@@ -95,8 +95,8 @@ class JobSpan:
     """The records of a job in a span of time: one by one, or as numbers where there are too many."""
 
     runs: Sequence[Run]
-    """The runs that were queued in the span or before it and were open in it, newest first; empty if there are more
-    than were asked for."""
+    """The runs that were queued in the span or before it and were open in it, newest first; if there are more than were
+    asked for, those that are open now."""
     skips: Sequence[Decision]
     """The decisions not to run, newest first; empty if there are more than were asked for."""
     counts: Sequence[RecordCount]

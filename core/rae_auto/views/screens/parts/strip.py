@@ -13,8 +13,11 @@ from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, ExpectedCoun
 STRIP_SPAN = timedelta(hours=24)
 STRIP_STEP = timedelta(minutes=15)
 
-GOOD, BAD, STOPPED = "good", "bad", "stopped"
-"""The groups of final states: succeeded; failed, timed out or lost; cancelled, interrupted or skipped after waiting."""
+GOOD, BAD, STOPPED, SKIPPED = "good", "bad", "stopped", "skipped"
+"""The groups of final states: succeeded; failed, timed out or lost; cancelled or interrupted; skipped after a wait.
+
+Decisions not to run are in the last group, too.
+"""
 
 _GROUPS = {
     RunState.SUCCEEDED: GOOD,
@@ -23,7 +26,7 @@ _GROUPS = {
     RunState.LOST: BAD,
     RunState.CANCELLED: STOPPED,
     RunState.INTERRUPTED: STOPPED,
-    RunState.SKIPPED: STOPPED,
+    RunState.SKIPPED: SKIPPED,
 }
 
 
@@ -43,9 +46,9 @@ class StripCell:
     bad: int = 0
     """Runs that failed, timed out or were lost."""
     stopped: int = 0
-    """Runs that were cancelled, interrupted or skipped after waiting."""
+    """Runs that were cancelled or interrupted."""
     skipped: int = 0
-    """Decisions not to run."""
+    """Starts that were skipped: when they were due, or after a wait."""
     expected: int = 0
     """Starts that are due, in a step to come."""
 
@@ -94,7 +97,7 @@ def build_strip(
             counted[found.start, group_of(found.outcome)] += found.count
     for found in skips:
         if found.start is not None:
-            counted[found.start, "skipped"] += found.count
+            counted[found.start, SKIPPED] += found.count
     steps = [first + STRIP_STEP * number for number in range(int((last - first) / STRIP_STEP))]
     cells = [
         StripCell(
@@ -103,7 +106,7 @@ def build_strip(
             good=counted[start, GOOD],
             bad=counted[start, BAD],
             stopped=counted[start, STOPPED],
-            skipped=counted[start, "skipped"],
+            skipped=counted[start, SKIPPED],
             expected=expected.counts.get(start, 0) if start >= middle else 0,
         )
         for start in steps

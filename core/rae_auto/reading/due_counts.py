@@ -1,0 +1,74 @@
+"""The numbers of starts that are due in each minute of a span to come."""
+
+from array import array
+from base64 import b64decode, b64encode
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from attrs import define
+
+MINUTE = timedelta(minutes=1)
+QUARTER_MINUTES = 15
+
+NUMBER = "I"
+"""The type of a number in an array: four bytes, where a dictionary takes a hundred."""
+
+
+@define(slots=False, eq=False)
+class DueCounts:
+    """Starts that are due; complete from `since` until `until`. `minutes` has a number for each minute from `first` on.
+
+    Minutes are counted since 1970.
+    """
+
+    since: datetime
+    until: datetime
+    first: int
+    minutes: "array[int]"
+
+    @classmethod
+    def from_counter(cls, since: datetime, until: datetime, counts: Mapping[int, int]) -> "DueCounts":
+        """Return them from a number for each minute in which something is due."""
+        # From a whole quarter of an hour on.
+        first = minute_of(since) // QUARTER_MINUTES * QUARTER_MINUTES
+        minutes = array(NUMBER, bytes(array(NUMBER).itemsize * max(minute_of(until) + 1 - first, 0)))
+        for minute, count in counts.items():
+            minutes[minute - first] = count
+        return cls(since, until, first, minutes)
+
+    @cached_property
+    def _quarters(self) -> "array[int]":
+        """The numbers of each quarter of an hour, of which a month has few enough."""
+        size = QUARTER_MINUTES
+        return array(NUMBER, (sum(self.minutes[at : at + size]) for at in range(0, len(self.minutes), size)))
+
+    def count(self, since: datetime, until: datetime, step: timedelta) -> dict[datetime, int]:
+        """Return the numbers of a span, step by step from `since` on; of steps in which nothing is due none."""
+        first, last, width = minute_of(since) - self.first, minute_of(until) - self.first, int(step / MINUTE)
+        is_coarse = not (first % QUARTER_MINUTES or last % QUARTER_MINUTES or width % QUARTER_MINUTES)
+        size, numbers = (QUARTER_MINUTES, self._quarters) if is_coarse else (1, self.minutes)
+        counted: Counter[int] = Counter()
+        for place in range(max(first, 0) // size, min(last // size, len(numbers))):
+            if count := numbers[place]:
+                counted[(place * size - first) // width] += count
+        return {since + step * number: count for number, count in counted.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON of them."""
+        numbers = b64encode(self.minutes.tobytes()).decode()
+        span = {"since": self.since.isoformat(), "until": self.until.isoformat()}
+        return {**span, "first": self.first, "minutes": numbers}
+
+    @classmethod
+    def from_json(cls, form: Mapping[str, Any]) -> "DueCounts":
+        """Return them from their JSON, written on this machine."""
+        since, until = (datetime.fromisoformat(form[name]) for name in ("since", "until"))
+        return cls(since, until, form["first"], array(NUMBER, b64decode(form["minutes"])))
+
+
+def minute_of(instant: datetime) -> int:
+    """Return the minute since 1970 that an instant is in."""
+    return int(instant.timestamp()) // 60
