@@ -192,5 +192,5 @@ def test_store_that_fails_to_commit_is_named_and_the_daemon_stops(serve: Make) -
     daemon.launch()
     eventually(lambda: "KeyError('boom')" in daemon.output(), 30)
     assert daemon.stop() in (0, 1)
-    assert 'store "bad" of file ' in daemon.output()
+    assert 'store "bad" of file ' in daemon.whole_output()
     assert "Traceback" not in daemon.output()

@@ -81,7 +81,7 @@ def goes_through(ours: Daemons, heal: Callable[[], None], message: str) -> None:
     eventually(lambda: count(ours.home / "quick") == 1)
     eventually(lambda: count(ours.home / "due") > count_before)
     assert ours.stop() == 0, ours.output()
-    assert ours.output().count("the store can't be written") == 1
+    assert ours.whole_output().count("the store can't be written") == 1
     assert "Traceback" not in ours.output()
 
 
@@ -145,7 +145,7 @@ def test_read_only_disk_starts_nothing_and_lets_the_daemon_stop(
     time.sleep(2.0)
     assert count(ours.home / "due") <= count_before + 1
     assert ours.stop() == 1
-    assert "the next start checks which runs are still active" in ours.output()
+    assert "the next start checks which runs are still active" in ours.whole_output()
     assert "Traceback" not in ours.output()
 
 

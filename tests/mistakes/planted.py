@@ -94,9 +94,7 @@ def store(method: str, body: str) -> str:
     )
 
 
-LATER = (
-    "try:\n            return instant + timedelta(seconds=1)\n        except OverflowError:\n            return None"
-)
+LATER = "try:\n            return instant.replace(microsecond=0) + timedelta(seconds=1)\n        except OverflowError:\n            return None"
 GOOD = schedule(LATER)
 OPTION = '    {} = field(default={}, metadata={{"help": "x"}})\n'
 

@@ -98,6 +98,11 @@ class Daemons:
     def output(self) -> str:
         return "".join(self.lines)
 
+    def whole_output(self) -> str:
+        """Return all output of a daemon that has ended; what it wrote last may still be in the pipe."""
+        self.listening[-1].join(60)
+        return self.output()
+
     def kill(self) -> None:
         """Nothing is more sudden."""
         self.started[-1].kill()

@@ -25,6 +25,11 @@ RAE_API = 1
 class Span:
 
     hours: int = 1
+
+
+def later(instant):
+    import time
+    return max(instant, datetime.fromtimestamp(time.time(), UTC))
 """
 
 GOOD: dict[str, str] = {
@@ -37,6 +42,7 @@ class Good(ScheduleTrigger):
     every: int = field(default=1, metadata={"help": "hours"})
 
     def next_after(self, instant: datetime) -> datetime | None:
+        instant = instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         try:
             return instant + timedelta(hours=self.every)
         except OverflowError:
@@ -230,6 +236,7 @@ MISTAKES: tuple[Mistake, ...] = (
     _M("store", "hook-result", "return [Good]", "return None", "list of classes"),
     _M("guard", "hook-result", "return [Good]", "return [Bad]", "NameError"),
     _M("logger", "hook-result", "return [Good]", "return []", "no class"),
+    _M("notifier", "hook-result", "return [Good]", 'return ["Good"]', "return the class itself"),
     # The class
     _M("schedule", "type", 'type = "good"', 'type = "bad"', "'bad'"),
     _M("notifier", "type", '    type = "good"\n', "", "None"),
@@ -268,6 +275,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "hours: memoryview = field(default=None",
     ),
     _M("notifier", "option-unstructurable", "to: str", "to: asyncio.Queue", "use text"),
+    _M("notifier", "option-unstructurable", "to: str", "to: dict[int, str]", "tables whose keys are text"),
     _M(
         "guard",
         "option-unhashable",
@@ -333,6 +341,13 @@ MISTAKES: tuple[Mistake, ...] = (
     _M("logger", "handler", 'return {"sink"', 'return None and {"sink"', "logger.add"),
     _M("logger", "handler", '"INFO"', '"LOUD"', "LOUD"),
     _M("logger", "handler", 'return {"sink"', 'raise OSError("no socket")\n        return {"sink"', "no socket"),
+    _M(
+        "logger",
+        "handler",
+        '        return {"sink"',
+        '        from loguru import logger\n        logger.remove()\n        return {"sink"',
+        "call neither logger.add nor logger.remove",
+    ),
     # Conduct
     _M("source", "blocking", "await context.timer.sleep", "import time; time.sleep", "asyncio.sleep"),
     _M("notifier", "blocking", "await asyncio.sleep(0)", "import os; os.system('true')", "create_subprocess_shell"),
@@ -379,6 +394,8 @@ MISTAKES: tuple[Mistake, ...] = (
         "end the attempt",
     ),
     _M("schedule", "impure", "return instant + timedelta", "return datetime.now(UTC) + timedelta", "datetime.now"),
+    _M("schedule", "impure", "return instant +", "return later(instant) +", "time.time"),
+    _M("schedule", "impure", "minute=0, ", "", "count from a fixed instant"),
     _M(
         "guard",
         "impure",

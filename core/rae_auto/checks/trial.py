@@ -4,7 +4,7 @@ Each call has a time limit and a thread of its own. A loop in Python is interrup
 system is left behind in its thread, so that Ctrl-C ends the command at any time.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.model.primitives.formatting import describe_raise, quote
 from rae_auto.registry.author_hints import describe_author_hint
 from rae_auto.registry.safe_guard import ask_change, ask_verdict
+from rae_auto.registry.safe_logger import ask_handler
 from rae_auto.registry.safe_schedule import ask_schedule
 from rae_auto.toolkit.threads.time_limit import LIMIT_SECONDS, TookTooLong, call_within_limit
 
@@ -100,9 +101,7 @@ def _check_equality(plugin: Plugin) -> str | None:
 def _add_handler(plugin: Logger) -> str | None:
     """Add the handler as the daemon does, in a folder of its own, and remove it."""
     with TemporaryDirectory() as directory:
-        found = plugin.handler(Path(directory))
-        if not isinstance(found, Mapping) or "sink" not in found:
-            return f"handler returned {found!r:.60}, which has no sink"
+        found = ask_handler(plugin, Path(directory))
         sink = found["sink"]
         # A file is opened at the first line, and there is none.
         late: dict[str, Any] = {"delay": True} if isinstance(sink, str | Path) else {}

@@ -57,7 +57,7 @@ class WarningLog:
             logger.warning("{}: {}; 'rae-auto check' shows all", self._path, more)
 
     async def _check_in_thread(self) -> Sequence[str]:
-        return await call_within(TIMEOUT_SECONDS, "check", find_warnings, self._path, self._registry)
+        return await call_within(TIMEOUT_SECONDS, "check", find_warnings, self._path, self._registry.fork())
 
     async def _check_in_process(self) -> Sequence[str]:
         # A thread waits for it, because a transport of asyncio would have to be closed before the loop is.

@@ -10,7 +10,7 @@ from rae_auto.control.client import is_daemon_running
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.paths import find_config, state_directory
-from rae_auto.views.status import describe_reload
+from rae_auto.views.status import describe_reload, describe_restarts
 from rae_auto.views.tables import print_json
 
 
@@ -60,7 +60,8 @@ def reload_command(config: str | None, json_: bool) -> None:
     if json_:
         print_json(changes)
         return
-    click.echo(escape_line(describe_reload(changes)))
+    for line in (describe_reload(changes), *describe_restarts(changes)):
+        click.echo(escape_line(line))
 
 
 @click.command("status")

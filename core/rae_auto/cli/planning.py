@@ -150,7 +150,7 @@ def schema_command(name: str, keys: bool) -> None:
     Example: rae-auto schema job --keys
     """
     if keys:
-        from rae_auto.registry.keys import list_keys
+        from rae_auto.offline.configuration_keys import list_keys
 
         rows = [
             [option.name, option.type, option.default or "required", option.help]
@@ -178,7 +178,10 @@ def completion_command(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
+    from rae_auto.cli.interactive.bash_words import add_bash_words
     from rae_auto.cli.program import program
+
+    add_bash_words()
 
     completion = get_completion_class(shell)
     assert completion is not None

@@ -8,6 +8,7 @@ import click
 
 from rae_auto.cli.command_index import COMMANDS
 from rae_auto.cli.failures import fail, run_reporting
+from rae_auto.cli.plain.calls import COMPLETION_VARIABLE
 from rae_auto.cli.plain.help_page import OPTIONS, format_help
 from rae_auto.cli.plugin_commands.index import find_plugin_commands
 from rae_auto.cli.plugin_commands.output import is_plugin_output_kept_apart, separate_plugin_output
@@ -111,6 +112,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> object:
+    if COMPLETION_VARIABLE in os.environ:
+        from rae_auto.cli.interactive.bash_words import add_bash_words
+
+        add_bash_words()
     try:
         return program.main(arguments, prog_name="rae-auto", standalone_mode=False)
     except click.exceptions.Exit as end:

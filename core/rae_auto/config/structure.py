@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 from cattrs import Converter
+from cattrs.errors import StructureHandlerNotFoundError
 
 from rae_auto.api.plugin import Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
@@ -213,7 +214,9 @@ def _list(converter: Converter, value: object, cls: Any) -> object:
 def _mapping(converter: Converter, value: object, cls: Any) -> dict[str, object]:
     if not isinstance(value, dict):
         raise invalid(f"must be a table, not {describe_value(value)}")
-    findings, items, kind = ProblemCollector(), {}, get_args(cls)[1]
+    findings, items, (key, kind) = ProblemCollector(), {}, get_args(cls)
+    if key not in (str, Any):
+        raise StructureHandlerNotFoundError("the keys of a table are text", cls)
     for name, item in value.items():
         with findings.within(name):
             items[name] = call_plugin(converter.structure, item, kind)

@@ -342,8 +342,7 @@ class Daemon:
         await self._scheduler.stop(grace, leave_running=leave_running)
 
     async def _reload_quietly(self) -> None:
-        # The error has been logged by the reload.
-        with contextlib.suppress(SchedulerError):
+        with contextlib.suppress(SchedulerError):  # the reload has logged it
             await self.reload()
 
     async def reload(self) -> Mapping[str, Any]:
@@ -360,6 +359,7 @@ class Daemon:
                     self._systemd.report_ready(self._describe_plan())
 
     async def _reload(self) -> Mapping[str, Any]:
+        before = self._registry.fork()
         try:
             config = await self._load()
             settings = evolve(config.settings, enabled=config.enabled and not self._paused)
@@ -367,6 +367,7 @@ class Daemon:
                 config.jobs, settings, config.timezone, config.notifiers
             )
         except SchedulerError as error:
+            self._registry.adopt(before)
             self._config_problem = f"the configuration was not reloaded: {error}"
             logger.error("{}", self._config_problem)
             raise
@@ -381,20 +382,22 @@ class Daemon:
         for job in summary.get("replaced", ()):
             logger.bind(job=job).warning("{}", describe_replaced_job(job))
         configs, directory = (self._started_config, config), state_directory(self._path).resolve()
-        answer = {**summary, "at_next_start": find_keys_of_next_start(*configs, directory != self._scheduler.directory)}
+        later = find_keys_of_next_start(*configs, directory != self._scheduler.directory)
+        answer = {**summary, "at_next_start": later, "needs_restart": self._registry.outdated()}
         logger.info("{}", describe_reload(answer))
-        for line in self._registry.outdated():
+        for line in answer["needs_restart"]:
             logger.warning("{}", line)
         return answer
 
     async def _load(self) -> Config:
         """Return the configuration as it is now, and remember the identities of its files. Raises ConfigError."""
+        registry = self._registry.fork()  # until what is read comes into force
 
         def read() -> tuple[Mapping[Path, FileIdentity], Config | ConfigError]:
             # First, so that a change in between is detected.
             files = identify_files(self._path, self._include)
             try:
-                config = load(self._path, self._registry)
+                config = load(self._path, registry)
                 return config.files, config
             except ConfigError as error:
                 return files, error
@@ -407,6 +410,7 @@ class Daemon:
             raise ConfigError([f"{self._path}: {problem}; {hint}"]) from None
         if isinstance(config, ConfigError):
             raise config
+        self._registry.adopt(registry)
         self._include = config.include
         if self._watch is not None:
             self._watch.refresh()
@@ -415,8 +419,8 @@ class Daemon:
     def _problems(self) -> list[str]:
         problems = [problem for problem in (self._config_problem, self._watch_problem) if problem]
         stalls = dict.fromkeys(stall.text() for stall in self._stall_detector.stalls if stall.plugin)
-        problems += self._registry.outdated()
-        return [*problems, *self._scheduler.runtime.quarantine.problems(), *log_setup.problems(), *stalls]
+        problems += [*self._registry.outdated(), *self._scheduler.runtime.quarantine.problems()]
+        return [*problems, *log_setup.problems(), *stalls]
 
     def _set_watch(self, enabled: bool) -> None:
         """Start or stop watching the configuration file. A failure becomes a problem in the status."""

@@ -371,9 +371,8 @@ class Job(JobFields):
             if problem := find_name_problem("resource name", resource):
                 yield Problem(("resources", resource), problem)
             if type(units) is not int or units < 1:
-                yield Problem(
-                    ("resources", resource), f"resource {quote(resource)} must be at least 1 unit, not {units!r}"
-                )
+                what = f"resource {quote(resource)} must be at least 1 unit, not {describe_value(units)}"
+                yield Problem(("resources", resource), what)
         for name in self.secret_files:
             if name in self.env:
                 yield Problem(("secret_files", name), "is in env too; keep one")

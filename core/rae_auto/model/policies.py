@@ -223,7 +223,7 @@ IoPriority = int | Literal["idle"]
 
 def _io_priority(_: object, __: object, value: int | str | None) -> None:
     if value is not None and value != "idle" and not (isinstance(value, int) and 0 <= value <= 7):
-        raise ValueError(f"'ionice' must be \"idle\", or 0 (first) to 7 (last), not {value!r}")
+        raise ValueError(f"'ionice' must be \"idle\", or 0 (first) to 7 (last), not {describe_value(value)}")
 
 
 @frozen

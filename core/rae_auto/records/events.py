@@ -10,6 +10,7 @@ from rae_auto.api.events import RUN_ENDED, Event, end_of, is_named
 from rae_auto.api.store import LogQuery, RetentionRule, Store, StoreReader
 from rae_auto.errors import BadRequest
 from rae_auto.model import documents
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.json_values import plain
 from rae_auto.model.primitives.names import EVENT_NAME
@@ -105,9 +106,8 @@ def deletable_patterns(given: Any) -> tuple[str, ...]:
     patterns = parse_event_patterns(given)
     for pattern in patterns:
         if pattern.startswith(RUN_ENDED):
-            raise BadRequest(
-                f"{pattern[:64]!r}: ends of runs belong to the history; [history] in rae.toml says how long it is kept"
-            )
+            hint = "[history] in rae.toml says how long it is kept"
+            raise BadRequest(f"{quote(pattern[:64])}: ends of runs belong to the history; {hint}")
     return patterns
 
 

@@ -45,6 +45,13 @@ _RULES: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     ),
     Kind.LOGGER: (
         ("Level '", "use one of loguru's levels"),
+        ("has no sink", "return the arguments of logger.add from handler, with a sink"),
+        ("its sink raised", "raise OSError with a number and text for what the system refuses, and nothing else"),
+        (
+            "its sink took|has not taken a line",
+            "return from the sink in milliseconds, and let a thread do what takes longer",
+        ),
+        ("changed the handlers", "return the arguments from handler, and call neither logger.add nor logger.remove"),
         ("", "return a mapping with a sink from handler, without I/O that can fail"),
     ),
     Kind.STORE: (("", "raise StoreError with one line for the user, and keep what was committed"),),

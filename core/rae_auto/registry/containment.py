@@ -17,9 +17,13 @@ from typing import Any, ParamSpec, TypeVar, cast
 from rae_auto.api.store import Store, StoreReader
 from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.toolkit.threads.time_limit import call_within_limit
+from rae_auto.toolkit.toml_values import format_plugin
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+MAX_SHOWN_CHARACTERS = 120
+"""Characters of a plugin with its options in messages."""
 
 _TAKEN = [False]
 
@@ -78,6 +82,13 @@ def are_equal(plugin: object, other: object) -> bool:
 def repr_of(plugin: object) -> str:
     """Return the `repr` of a plugin; that of its class if it fails."""
     return ask(repr, f"{type(plugin).__name__}(…)", plugin)
+
+
+def show_plugin(plugin: object, limit: int = MAX_SHOWN_CHARACTERS, *, with_defaults: bool = False) -> str:
+    """Return a plugin as a configuration names it, in at most `limit` characters; its type if that says it all."""
+    type_ = str(getattr(plugin, "type", "?"))
+    shown = ask(format_plugin, type_, plugin, limit, with_defaults=with_defaults)
+    return shown if shown.startswith("{") else type_
 
 
 class SafeStore:

@@ -21,6 +21,7 @@ from rae_auto.toolkit.secrets import Secret, SecretText
 from rae_auto.toolkit.secrets.masking import mask_known_secrets
 from rae_auto.toolkit.summaries import MAX_SUMMARY_LENGTH
 from rae_auto.toolkit.threads.time_limit import call_within_limit
+from rae_auto.toolkit.toml_values import format_toml
 
 _WORDS: Mapping[Any, str] = {
     str: "text",
@@ -98,7 +99,7 @@ def describe_example(kind: Kind, plugin: type[Plugin]) -> str:
     value = {"type": plugin.type, **plugin.example} if plugin.example else plugin.type
     if kind is Kind.NOTIFIER and not plugin.example:
         value = {"type": plugin.type}
-    return _PLACES[kind].format(_to_toml(value))
+    return _PLACES[kind].format(format_toml(value))
 
 
 def _to_arguments(plugin: type[Plugin]) -> list[str]:
@@ -109,15 +110,6 @@ def _to_arguments(plugin: type[Plugin]) -> list[str]:
         flag = [] if fields[name].metadata.get("argument") else [f"--{name.replace('_', '-')}"]
         words += flag if value is True else [word for one in values for word in (*flag, shlex.quote(str(one)))]
     return words
-
-
-def _to_toml(value: Any) -> str:
-    """Return a JSON value as TOML on one line; tomli-w writes tables on lines of their own."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{name} = {_to_toml(item)}" for name, item in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_to_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def options_in_words(cls: Any) -> list[Option]:

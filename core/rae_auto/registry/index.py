@@ -79,6 +79,18 @@ GROUPS: Mapping[Kind, str] = {kind: f"rae_auto.{kind}s" for kind in Kind}
 @lru_cache(maxsize=1)
 def installed() -> tuple[PluginInfo, ...]:
     """Return all entry points of all groups, sorted by kind and name; cached, because a scan takes milliseconds."""
+    return _scan()
+
+
+def rescan_installed() -> tuple[PluginInfo, ...]:
+    """Return the same with what was installed since; also the next call of `installed` looks again."""
+    invalidate_caches()
+    installed.cache_clear()
+    # Not by way of the cache, into which another thread may put what it began to look for earlier.
+    return _scan()
+
+
+def _scan() -> tuple[PluginInfo, ...]:
     kinds = {group: kind for kind, group in GROUPS.items()}
     found = {
         PluginInfo(kinds[point.group], point.name, point.value, point.distribution, point.version)
@@ -87,12 +99,6 @@ def installed() -> tuple[PluginInfo, ...]:
     }
     order = list(Kind)
     return tuple(sorted(found, key=lambda info: (order.index(info.kind), info.name, info.distribution)))
-
-
-def forget_installed() -> None:
-    """Clear the cache, so that the next call finds what was installed since."""
-    invalidate_caches()
-    installed.cache_clear()
 
 
 def find_conflict(infos: Sequence[PluginInfo]) -> str | None:

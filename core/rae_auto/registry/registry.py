@@ -1,6 +1,8 @@
 """The plugins of this machine: indexed without importing, loaded by name, each failure kept to itself."""
 
-from collections.abc import Collection, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 
 from attrs import evolve
@@ -19,12 +21,12 @@ from rae_auto.registry.index import (
     find_conflict,
     find_holder,
     find_loss,
-    forget_installed,
     installed,
+    rescan_installed,
 )
 from rae_auto.registry.loading import load
 from rae_auto.registry.plugin_files import find_plugin_files
-from rae_auto.toolkit.files import identify_file
+from rae_auto.toolkit.files import FileIdentity, identify_file
 
 
 class Registry:
@@ -37,7 +39,21 @@ class Registry:
         self._is_configured = False
         self._infos = self._find(PluginChoice.read())
         self._loaded: dict[tuple[Kind, str], type[Plugin] | PluginError] = {}
-        self._sources: dict[tuple[Kind, str], tuple[PluginInfo, object]] = {}
+        self._sources: dict[tuple[Kind, str], tuple[PluginInfo, Mapping[Path, FileIdentity]]] = {}
+
+    def fork(self) -> "Registry":
+        """Return a registry with the same plugins: what is configured and loaded there changes nothing here.
+
+        A configuration that may not come into force is read with it.
+        """
+        other = copy(self)
+        other.adopt(self)
+        return other
+
+    def adopt(self, other: "Registry") -> None:
+        """Use the plugins of a fork from now on."""
+        self._problems, self._is_configured, self._infos = list(other._problems), other._is_configured, other._infos
+        self._loaded, self._sources = dict(other._loaded), dict(other._sources)
 
     def configure(self, paths: Sequence[Path], disabled: Collection[str]) -> list[str]:
         """Use the plugins that a configuration names as well: single files in `paths`, without those in `disabled`.
@@ -45,14 +61,13 @@ class Registry:
         Called again, as by a reload, it takes what was installed meanwhile; what is loaded stays loaded. Returns a line
         for each file that can't be used, and for each name that is unknown.
         """
-        if self._is_configured:
-            forget_installed()
+        infos = rescan_installed() if self._is_configured and self._given is None else None
         self._is_configured = True
         choice = PluginChoice.read()
         choice = evolve(
             choice, directories=(*choice.directories, *paths), disabled=choice.disabled | frozenset(disabled)
         )
-        self._infos = self._find(choice)
+        self._infos = self._find(choice, infos)
         for name, found in list(self._loaded.items()):
             # A file that couldn't be used may have been corrected.
             if isinstance(found, PluginError):
@@ -64,17 +79,24 @@ class Registry:
         return list(self._problems)
 
     def outdated(self) -> list[str]:
-        """Return a line for each loaded plugin of which another version has been installed meanwhile."""
+        """Return a line for each loaded plugin whose code has changed, or of which another version is installed."""
         lines = []
-        for (kind, name), (info, stamp) in list(self._sources.items()):
+        for (kind, name), (info, files) in list(self._sources.items()):
             now = next((one for one in claims(self._infos, kind, name) if one.module == info.module), None)
-            if now is not None and (now.version != info.version or _stamp(now) != stamp):
-                what = "has changed" if now.path is not None else f"is now installed as {now.provenance}"
+            if now is None:
+                continue
+            what = None
+            if now.version != info.version:
+                what = f"is now installed as {now.provenance}"
+            elif any(identify_file(path) != before for path, before in files.items()):
+                what = "has changed"
+            if what is not None:
                 lines.append(f"{kind} {quote(name)} of {info.provenance} {what}; restart the daemon to use that")
         return lines
 
-    def _find(self, choice: PluginChoice) -> tuple[PluginInfo, ...]:
-        infos = installed() if self._given is None else self._given
+    def _find(self, choice: PluginChoice, infos: Collection[PluginInfo] | None = None) -> tuple[PluginInfo, ...]:
+        if infos is None:
+            infos = installed() if self._given is None else self._given
         files, self._problems = find_plugin_files(choice.directories)
         everything = (*infos, *files)
         self._problems += choice.find_unknown(everything)
@@ -135,7 +157,7 @@ class Registry:
         holder = find_holder(claimed_by)
         try:
             cls = load(holder)
-            self._sources[kind, name] = holder, _stamp(holder)
+            self._sources[kind, name] = holder, _identify_code(holder)
             reason = cls.available()
         except PluginError as error:
             return error
@@ -168,6 +190,14 @@ class Registry:
                 return evolve(info, state=State.LOADED)
 
 
-def _stamp(info: PluginInfo) -> object:
-    """Return a value that changes when the file of a plugin is written; None for plugins of distributions."""
-    return None if info.path is None else identify_file(info.path)
+def _identify_code(info: PluginInfo) -> Mapping[Path, FileIdentity]:
+    """Return the files of a loaded plugin's code as they are; none of the built-ins, which come with the program."""
+    if info.is_built_in:
+        return {}
+    home = info.module.partition(":")[0].partition(".")[0]
+    files = {
+        Path(file)
+        for name, module in list(sys.modules.items())
+        if (name == home or name.startswith(f"{home}.")) and (file := getattr(module, "__file__", None))
+    }
+    return {path: identify_file(path) for path in ({info.path} if info.path is not None else files)}

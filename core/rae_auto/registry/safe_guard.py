@@ -6,7 +6,7 @@ from datetime import datetime
 from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard, Verdict
 from rae_auto.api.plugin import Kind
 from rae_auto.model.primitives.formatting import blame
-from rae_auto.registry.containment import are_equal, hash_of, is_foreign, repr_of
+from rae_auto.registry.containment import are_equal, hash_of, is_foreign, repr_of, show_plugin
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.toolkit.threads.time_limit import call_within_limit
 
@@ -83,17 +83,14 @@ def ask_change(guard: ComputedGuard, instant: datetime) -> str | None:
 
 async def read_guard(guard: ReadGuard, quarantine: Quarantine) -> GuardResult:
     """Return the result of a guard; UNKNOWN if it fails or takes too long."""
+    limit = asyncio.timeout(GUARD_TIMEOUT_SECONDS)
     try:
-        async with asyncio.timeout(GUARD_TIMEOUT_SECONDS):
+        async with limit:
             result = _check_result(await guard.read(), guard.read)
-    except TimeoutError:
-        text = f"it has not answered within {GUARD_TIMEOUT_SECONDS:g} s"
-        quarantine.failed(Kind.GUARD, guard.type, place(guard), blame(TimeoutError(text), guard.read))
-        return GuardResult(Verdict.UNKNOWN, text)
     except BaseException as error:
         if is_foreign(error) or isinstance(error, asyncio.CancelledError):
             raise  # cancelled by the reader of guards
-        return failed(quarantine, guard, error)
+        return give_up(quarantine, guard) if limit.expired() else failed(quarantine, guard, error)
     quarantine.succeeded(Kind.GUARD, guard.type, place(guard))
     return result
 
@@ -102,6 +99,14 @@ def _check_result(result: object, method: object) -> GuardResult:
     if not isinstance(result, GuardResult) or not isinstance(result.verdict, Verdict):
         raise blame(TypeError(f"it answered {result!r:.60}, which is not a GuardResult"), method)
     return GuardResult(result.verdict, " ".join(str(result.reason).split())[:300])
+
+
+def give_up(quarantine: Quarantine, guard: ReadGuard) -> GuardResult:
+    """Record that a guard has not answered in time, and return that it can't tell."""
+    text = f"it has not answered within {GUARD_TIMEOUT_SECONDS:g} s"
+    # Not a TimeoutError: that would be one of the system, which the author of a guard can do nothing about.
+    quarantine.failed(Kind.GUARD, guard.type, place(guard), blame(RuntimeError(text), guard.read))
+    return GuardResult(Verdict.UNKNOWN, text)
 
 
 def failed(quarantine: Quarantine, guard: ComputedGuard | ReadGuard, error: BaseException) -> GuardResult:
@@ -114,4 +119,4 @@ def failure(error: BaseException) -> GuardResult:
 
 
 def place(guard: ComputedGuard | ReadGuard) -> str:
-    return repr_of(guard)[:120]
+    return show_plugin(guard)

@@ -9,7 +9,7 @@ from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.model.primitives.formatting import describe_raise
 from rae_auto.model.schedule import RunPoint
 from rae_auto.records.events import check_event
-from rae_auto.registry.containment import are_equal, hash_of, is_foreign, repr_of
+from rae_auto.registry.containment import are_equal, hash_of, is_foreign, repr_of, show_plugin
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.toolkit.threads.time_limit import TookTooLong, call_within_limit
 
@@ -56,7 +56,7 @@ class SafeSchedule:
     @property
     def place(self) -> str:
         """The place of use under which the quarantine knows this schedule."""
-        return repr_of(self.inner)[:120]
+        return show_plugin(self.inner)
 
     @property
     def jitter(self) -> timedelta:

@@ -9,6 +9,7 @@ from typing import Any
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.units import format_duration
 from rae_auto.model.primitives.zones import zone
+from rae_auto.toolkit.toml_values import format_toml
 
 _CLOCK = re.compile(r"(\d\d?):(\d\d)(?::(\d\d))?", re.ASCII)
 
@@ -67,4 +68,4 @@ def positive_duration(maximum: timedelta | None = None, hint: str = "") -> Valid
 
 
 def _quoted_value(value: object) -> str:
-    return quote(value[:60]) if isinstance(value, str) else f"{value!r:.60}"
+    return quote(value[:60]) if isinstance(value, str) else format_toml(value, 60)

@@ -5,11 +5,21 @@ from typing import Any
 
 from rae_auto.model.primitives.escaping import escape_line
 
+MIN_REPETITION = 60
+"""Characters from which on a fact that the answer contains word for word is not shown a second time."""
+
 
 def explanation_lines(explanation: Mapping[str, Any]) -> list[str]:
-    """Return the answer, and a line for each fact behind it."""
-    facts = [f"  {escape_line(fact['subject'])}: {escape_line(fact['text'])}" for fact in explanation["facts"]]
+    """Return the answer, and a line for each fact behind it that it doesn't contain."""
+    facts = [f"  {escape_line(subject)}: {escape_line(text)}" for subject, text in list_further_facts(explanation)]
     return [escape_line(explanation["answer"]), *facts]
+
+
+def list_further_facts(explanation: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return subject and text of the facts behind an answer; not of a long one that the answer has word for word."""
+    facts = [(fact["subject"], fact["text"]) for fact in explanation["facts"]]
+    answer = explanation["answer"]
+    return [(subject, text) for subject, text in facts if len(text) < MIN_REPETITION or text not in answer]
 
 
 def check_lines(explanation: Mapping[str, Any]) -> list[str]:

@@ -141,6 +141,11 @@ def describe_reload(answer: Mapping[str, Sequence[str]]) -> str:
     return f"reloaded: {', '.join(changes) or 'no job changed'}{at_next_start}"
 
 
+def describe_restarts(answer: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a line for each plugin that a reload could not take as it is now, because it is loaded already."""
+    return [f"problem: {line}" for line in answer.get("needs_restart", ())]
+
+
 _CHANGES = ("added", "changed", "removed")
 _MAX_LISTED_JOBS = 10
 

@@ -7,6 +7,8 @@ from fnmatch import translate
 from functools import lru_cache
 from typing import Any
 
+from rae_auto.model.primitives.formatting import quote
+
 
 @lru_cache(maxsize=64)
 def _finder(text: str) -> Callable[[str], object]:
@@ -20,7 +22,8 @@ def check_pattern(text: str) -> str:
     try:
         _finder(text)
     except re.error as error:
-        raise ValueError(f"invalid regular expression {text!r:.60}: {error}; write a glob, or correct it") from None
+        given = quote(text[:60])
+        raise ValueError(f"invalid regular expression {given}: {error}; write a glob, or correct it") from None
     return text
 
 

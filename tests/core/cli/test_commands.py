@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.support.waiting import eventually
 
-NO_CHANGES = {"added": [], "changed": [], "removed": [], "at_next_start": []}
+NO_CHANGES = {"added": [], "changed": [], "removed": [], "at_next_start": [], "needs_restart": []}
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

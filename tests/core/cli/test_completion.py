@@ -89,6 +89,22 @@ def test_plugins_are_offered_to_the_options_that_take_one(option: str, typed: st
     assert [name for name in offered("add", "x", option, typed) if name in own] == names
 
 
+@pytest.mark.parametrize(
+    ("option", "typed", "offers"),
+    [
+        ("--trigger", "interval:ev", ["interval:every="]),
+        ("--trigger", "interval:every=1h,ji", ["interval:every=1h,jitter="]),
+        ("--trigger", "interval:every=1h,ev", []),
+        ("--executor", "process:orphans=", ["process:orphans=kill", "process:orphans=allow"]),
+        ("--trigger", "zzz:ev", []),
+        ("--guard", "load:be", ["load:below="]),
+        ("--executor", "process:or", ["process:orphans="]),
+    ],
+)
+def test_keys_behind_a_plugin_are_offered(option: str, typed: str, offers: list[str]) -> None:
+    assert offered("add", "x", option, typed) == offers
+
+
 @pytest.mark.parametrize("content", [b"jobs = [\n", b"\xff\xfe\x00", b"jobs = 3\n", b""])
 def test_nothing_is_offered_from_a_file_that_is_no_configuration(
     content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -120,15 +136,25 @@ def test_script_of_each_shell_asks_the_program(shell: str, cli: Cli) -> None:
     assert f"{shell}_complete" in said.out
 
 
-def test_bash_completes_a_job_with_the_script(
-    cli: Cli, daemon: subprocess.Popen[bytes], home: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("rae-auto trigger hel", "hello"),
+        ("rae-auto add x --trigger interval : ev", "every="),
+        ("rae-auto add x --trigger interval :", "every="),
+        ("rae-auto add x --trigger interval : every = 1h,ji", "1h,jitter="),
+        ("rae-auto add x --trigger = interval : ev", "every="),
+    ],
+)
+def test_bash_completes_words_as_readline_breaks_them(
+    cli: Cli, daemon: subprocess.Popen[bytes], home: Path, tmp_path: Path, words: str, completed: str
 ) -> None:
     program_path = tmp_path / "rae-auto"
     program_path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m rae_auto "$@"\n')
     program_path.chmod(0o700)
     lines = [
         'eval "$(rae-auto completion bash)"',
-        "COMP_WORDS=(rae-auto trigger hel) COMP_CWORD=2",
+        f"COMP_WORDS=({words}) COMP_CWORD={len(words.split()) - 1}",
         "_rae_auto_completion rae-auto",
         'printf "%s\\n" "${COMPREPLY[@]}"',
     ]
@@ -138,7 +164,7 @@ def test_bash_completes_a_job_with_the_script(
         "RAE_STATE_DIR": str(home / "state"),
     }
     ran = subprocess.run(["bash", "-c", "\n".join(lines)], cwd=home, env=environment, capture_output=True, text=True)
-    assert ran.stdout == "hello\n", ran.stderr
+    assert ran.stdout.splitlines()[:1] == [completed], ran.stderr
 
 
 def test_names_of_recorded_events_are_offered(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:

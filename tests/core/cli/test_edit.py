@@ -74,7 +74,7 @@ ADDED = {
 def test_edit_of_a_file_job_opens_its_line_and_reloads(daemons: Daemons, edit: Edit, tmp_path: Path) -> None:
     daemons.serve()
     said = edit("file-job", "s/1h/2h/")
-    assert (said.returncode, said.stdout) == (0, "reloaded: 1 changed\n"), said.stderr
+    assert (said.returncode, said.stdout) == (0, "reloaded: 1 changed (file-job)\n"), said.stderr
     assert definition(daemons, "file-job")["timeout"] == "2h"
     assert (tmp_path / "opened").read_text() == f"+5 {daemons.config}\n"
 

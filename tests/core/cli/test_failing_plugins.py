@@ -107,7 +107,7 @@ HINT = (
     "this schedule starts no more jobs; fix it, then run 'rae-auto reload'; "
     "for its author: return an instant or None for any instant, also where the calendar ends"
 )
-PROBLEM = f'rae-auto: trigger "bad" of rae_bad_triggers 2.5 is quarantined (Bad()) after 1 failure: {RAISED}; {HINT}\n'
+PROBLEM = f'rae-auto: trigger "bad" of rae_bad_triggers 2.5 is quarantined (bad) after 1 failure: {RAISED}; {HINT}\n'
 OF_JOB = f'trigger "bad" is quarantined after 1 failure in rae_bad_triggers 2.5: {RAISED}; {HINT}'
 
 

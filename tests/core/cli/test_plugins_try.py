@@ -18,7 +18,9 @@ def test_pane_of_40_columns_follows_keys_and_saves_and_leaves_nothing(tmp_path):
     words = ["lunar.py", "every=60", "--at", "2026-10-24T12:00Z"]
     pane = TerminalProgram([*COMMAND, *words], environment, columns=40, lines=24, folder=tmp_path)
     try:
-        pane.wait_for(lambda text: "Good(every=60)" in text and "nothing yet" in text and "q quit" in text)
+        pane.wait_for(
+            lambda text: '{ type = "good", every = 60 }' in text and "nothing yet" in text and "q quit" in text
+        )
         pane.press("m")
         pane.wait_for(lambda text: "Sat 12:01:" in text)
         file.write_text("def x(:\n")

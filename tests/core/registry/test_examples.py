@@ -11,9 +11,9 @@ from rae_auto.api.plugin import Kind
 from rae_auto.cli.program import program, run
 from rae_auto.config import check
 from rae_auto.errors import PluginUnavailable
+from rae_auto.offline.configuration_keys import list_keys
 from rae_auto.registry import Registry
 from rae_auto.registry.describe import describe_example
-from rae_auto.registry.keys import list_keys
 
 REGISTRY = Registry()
 PLUGINS = [(kind, name) for kind in Kind if kind is not Kind.COMMAND for name in sorted(REGISTRY.names(kind))]

@@ -262,3 +262,33 @@ def test_unknown_plugin_name_gets_a_suggestion(site: "Site", asked: str, hint: s
     with pytest.raises(PluginNotFound, match=f'unknown notifier "{asked}"') as caught:
         registry.info(Kind.NOTIFIER, asked)
     assert str(caught.value).endswith(hint)
+
+
+def test_fork_is_configured_without_the_other(site: "Site") -> None:
+    site.lay_out("early")
+    registry = site.registry()
+    registry.configure([], ())
+    fork = registry.fork()
+    site.lay_out("late")
+    fork.configure([], ["early"])
+    assert fork.names(Kind.NOTIFIER) - registry.names(Kind.NOTIFIER) == {"late"}
+    assert registry.names(Kind.NOTIFIER) - fork.names(Kind.NOTIFIER) == {"early"}
+    fork.get(Kind.NOTIFIER, "late")
+    with pytest.raises(PluginNotFound):
+        registry.get(Kind.NOTIFIER, "late")
+    registry.adopt(fork)
+    assert registry.get(Kind.NOTIFIER, "late").type == "late"
+    with pytest.raises(PluginNotFound):
+        registry.get(Kind.NOTIFIER, "early")
+
+
+def test_changed_code_of_a_loaded_plugin_needs_a_restart(site: "Site") -> None:
+    module = site.path / f"{site.lay_out('edited')}.py"
+    registry = site.registry()
+    registry.get(Kind.NOTIFIER, "edited")
+    registry.get(Kind.STORE, "sqlite")
+    assert registry.outdated() == []
+    module.write_text(module.read_text() + "\n# edited\n")
+    assert registry.outdated() == [
+        'notifier "edited" of rae_notifier_edited 1.0 has changed; restart the daemon to use that'
+    ]

@@ -52,7 +52,7 @@ def test_wait_for_explains_clocks_that_do_not_move(tmp_path, timer, message):
 
 
 def test_guard_conformance_names_dependence_on_the_zone():
-    with pytest.raises(AssertionError, match="for the same instant in another zone"):
+    with pytest.raises(AssertionError, match=r"gave two results, .* in another zone; depend on the argument alone"):
         GuardConformance().test_computed_guard_is_pure(OnTheHour())
     assert OnTheHour().evaluate(datetime(2026, 1, 1, tzinfo=UTC)).verdict is Verdict.YES
 

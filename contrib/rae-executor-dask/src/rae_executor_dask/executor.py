@@ -16,6 +16,7 @@ from rae_auto.model.policies import Limits
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.run import Result
 from rae_auto.toolkit.summaries import summarize
+from rae_auto.toolkit.toml_values import format_toml
 from rae_auto.toolkit.validators import positive_duration
 from rae_executor_dask.cluster.settings import ClusterSettings
 from rae_executor_dask.cluster_link import ClusterLink
@@ -37,7 +38,7 @@ _BY_KEEPER = "the keeper beside the worker, checked while the job runs"
 def _check_scheduler(_: object, __: object, address: str) -> None:
     protocol, separator, rest = address.partition("://")
     if not (separator and protocol and rest) or not address.isprintable() or " " in address:
-        raise ValueError(f'must be the address of a scheduler, as in "tcp://10.0.0.5:8786", not {address!r}')
+        raise ValueError(f'must be the address of a scheduler, as in "tcp://10.0.0.5:8786", not {format_toml(address)}')
 
 
 def _check_amounts(_: object, __: object, resources: Mapping[str, float]) -> None:

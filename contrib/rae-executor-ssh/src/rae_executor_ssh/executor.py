@@ -13,6 +13,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
 from rae_auto.toolkit.summaries import summarize
+from rae_auto.toolkit.toml_values import format_toml
 from rae_executor_ssh.host_link import HostLink
 from rae_executor_ssh.probe import find_problems
 from rae_executor_ssh.ssh_command import DEFAULT_DIRECTORY
@@ -30,13 +31,14 @@ _BY_KEEPER = "the keeper on the host, checked while the job runs"
 
 def _check_host(_: object, __: object, host: str) -> None:
     if not host or host.startswith("-") or any(character.isspace() for character in host) or not host.isprintable():
-        raise ValueError(f'must be a name that \'ssh\' takes, as in "nas" or "me@nas", not {host!r}')
+        raise ValueError(f'must be a name that \'ssh\' takes, as in "nas" or "me@nas", not {format_toml(host)}')
 
 
 def _check_word(_: object, attribute: Any, text: str) -> None:
     unsafe = set(" \t\n'\"\\$`;&|<>(){}*?[]!#~") - ({"~"} if attribute.name == "directory" else set())
     if not text or set(text) & unsafe:
-        raise ValueError(f'"{attribute.name}" must be a path without spaces and signs that a shell obeys, not {text!r}')
+        what = f'"{attribute.name}" must be a path without spaces and signs that a shell obeys'
+        raise ValueError(f"{what}, not {format_toml(text)}")
 
 
 @define(kw_only=True, eq=False)

@@ -3,6 +3,8 @@
 https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html
 """
 
+from rae_auto.model.primitives.formatting import quote
+
 MAX_TOPIC_BYTES = 65_535
 
 
@@ -11,7 +13,7 @@ def check_filter(topic: object) -> str:
     if not isinstance(topic, str) or not topic:
         raise ValueError('must be a topic, as in "home/+/door"')
     if "\0" in topic or len(topic.encode(errors="surrogatepass")) > MAX_TOPIC_BYTES:
-        raise ValueError(f"topic {topic[:40]!r} is too long, or has a null character")
+        raise ValueError(f"topic {quote(topic[:40])} is too long, or has a null character")
     *before, last = topic.split("/")
     for level in before:
         if "#" in level:

@@ -14,6 +14,7 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.secrets import Secret, to_secret
 from rae_auto.toolkit.summaries import summarize
+from rae_auto.toolkit.toml_values import format_toml
 from rae_trigger_mqtt.topics import check_filter
 
 DEFAULT_PORT, DEFAULT_TLS_PORT = 1883, 8883
@@ -122,7 +123,7 @@ class MqttTrigger(SourceTrigger):
         """Return when it fires as part of a sentence."""
         topics = " or ".join(map(quote, self.topics))
         payloads = f" with the payload {' or '.join(map(quote, self.payloads))}" if self.payloads else ""
-        facts = " and ".join(f"{key} = {value!r}" for key, value in self.where.items())
+        facts = " and ".join(f"{key} = {format_toml(value)}" for key, value in self.where.items())
         return f"when a message comes for {topics}{payloads}{f' where {facts}' if facts else ''}"
 
     def warnings(self) -> tuple[str, ...]:

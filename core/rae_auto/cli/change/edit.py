@@ -45,6 +45,7 @@ def _edit_file(job: str, path: Path, config: str | None) -> int:
     from rae_auto.config import check  # lazy: start-up
     from rae_auto.config.files.fragments import find_job_file  # lazy: start-up
     from rae_auto.registry import Registry  # lazy: start-up
+    from rae_auto.views.status import describe_reload, describe_restarts  # lazy: start-up
 
     file = find_job_file(path, job)
     before = file.read_bytes()
@@ -60,8 +61,7 @@ def _edit_file(job: str, path: Path, config: str | None) -> int:
                 changes = client.call("reload")
         except DaemonUnreachable:
             return f"saved {escape_text(str(file))}"
-        counts = ", ".join(f"{len(jobs)} {change}" for change, jobs in changes.items() if jobs)
-        return f"reloaded: {counts or 'no job changed'}"
+        return "\n".join(map(escape_line, (describe_reload(changes), *describe_restarts(changes))))
 
     return _edit_until_valid(
         file, _line_of(job, file), apply, f"{file} still has mistakes; a daemon goes on with what it has read"

@@ -5,12 +5,13 @@ be found out is not offered.
 """
 
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import click
 
+from rae_auto.api.plugin import Kind
 from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.run import RunState
@@ -30,7 +31,7 @@ Names = Callable[[click.Context], Iterable[str]]
 
 def find_names(kind: str, context: click.Context, incomplete: str) -> list[str]:
     """Return the names of a kind that begin with what has been typed, in the order of `_KINDS`."""
-    for name in _KINDS[kind]:
+    for name in (_options_of(kind, incomplete),) if ":" in incomplete and kind in _PLUGINS else _KINDS[kind]:
         with suppress(Exception):
             if found := [name for name in name(context) if name.startswith(incomplete)]:
                 return found
@@ -82,26 +83,53 @@ def _events(context: click.Context) -> Iterable[str]:
 
 
 def _plugins(context: click.Context) -> Iterable[str]:
-    from rae_auto.api.plugin import Kind  # lazy: start-up
     from rae_auto.registry import Registry  # lazy: start-up
 
     return Registry().names(Kind(context.params["kind"]))
 
 
-def _plugins_of(kind: str) -> Names:
+def _plugins_of(kind: Kind) -> Names:
     def names(_: click.Context) -> Iterable[str]:
-        from rae_auto.api.plugin import Kind  # lazy: start-up
         from rae_auto.registry import Registry  # lazy: start-up
 
-        return sorted(Registry().names(Kind(kind)))
+        return sorted(Registry().names(kind))
 
     return names
+
+
+def _options_of(kind: str, incomplete: str) -> Names:
+    """Return what may follow a type and a colon: the keys that are not there yet, and the values of a choice."""
+    type_, _, pairs = incomplete.partition(":")
+    done, comma, last = pairs.rpartition(",")
+    key, equals, _ = last.partition("=")
+    given = {pair.partition("=")[0].strip() for pair in done.split(",")}
+
+    def names(_: click.Context) -> Iterable[str]:
+        from rae_auto.registry import Registry  # lazy: start-up
+        from rae_auto.registry.describe import describe  # lazy: start-up
+
+        options = describe(Registry().get(_PLUGINS[kind], type_)).options
+        before = f"{type_}:{done}{comma}"
+        if equals:
+            return [f"{before}{key}={value}" for one in options if one.name == key for value in _choices(one.type)]
+        return [f"{before}{one.name}=" for one in options if one.name not in given]
+
+    return names
+
+
+def _choices(type_text: str) -> Sequence[str]:
+    """Return the values of a choice, from the words for its type."""
+    first, is_choice, rest = type_text.partition("one of: ")
+    if is_choice and not first:
+        return rest.split(", ")
+    return ("true", "false") if type_text == "true or false" else ()
 
 
 def _states(_: click.Context) -> Iterable[str]:
     return [state.value for state in RunState]
 
 
+_PLUGINS = {f"{kind}s": kind for kind in (Kind.TRIGGER, Kind.GUARD, Kind.EXECUTOR)}
 _JOBS: tuple[Names, ...] = (_running_jobs, _configured("jobs"))
 _KINDS: dict[str, tuple[Names, ...]] = {
     "jobs": _JOBS,
@@ -111,8 +139,6 @@ _KINDS: dict[str, tuple[Names, ...]] = {
     "states": (_states,),
     "notifiers": (_configured("notifiers"),),
     "plugins": (_plugins,),
-    "triggers": (_plugins_of("trigger"),),
-    "guards": (_plugins_of("guard"),),
-    "executors": (_plugins_of("executor"),),
+    **{kind: (_plugins_of(one),) for kind, one in _PLUGINS.items()},
 }
 """Where the names of a kind come from: the first place that has one."""

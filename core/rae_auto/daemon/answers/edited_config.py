@@ -55,7 +55,7 @@ class EditedConfig:
 
     def _read(self) -> str | None:
         try:
-            load(self._path, self._registry)
+            load(self._path, self._registry.fork())
         except ConfigError as error:
             return f"the configuration was edited and can't be used, so the one read before stays in use: {error}"
         return None

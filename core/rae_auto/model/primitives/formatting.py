@@ -106,10 +106,19 @@ def describe_raise(error: BaseException) -> str:
 
 def blame(error: E, method: object) -> E:
     """Return an error about what a method of a plugin returned; `describe_raise` shows the place of the method."""
-    code = getattr(method, "__code__", None)
-    if code is not None:
-        error.blamed_place = f"{code.co_filename}:{code.co_firstlineno}"  # type: ignore[attr-defined]
+    if (place := place_of_call(method)) is not None:
+        error.blamed_place = place  # type: ignore[attr-defined]
     return error
+
+
+def place_of_call(function: object) -> str | None:
+    """Return FILE:LINE of a function, or of the method by which an object is called or written to; None if unknown."""
+    methods = vars(type(function))
+    for one in (function, methods.get("__call__"), methods.get("write")):
+        code = getattr(one, "__code__", None)
+        if code is not None:
+            return f"{code.co_filename}:{code.co_firstlineno}"
+    return None
 
 
 def describe_error(error: BaseException) -> str:

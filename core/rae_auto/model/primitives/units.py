@@ -110,7 +110,9 @@ def _quoted_value(value: object) -> str:
         return "a number of that many digits"
     if isinstance(value, str):
         return quote(value if len(value) <= 60 else value[:60] + "…")
-    text = repr(value).lower() if isinstance(value, bool) else repr(value)
+    import json  # lazy: start-up
+
+    text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:60] + "…"
 
 

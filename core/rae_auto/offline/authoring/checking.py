@@ -46,7 +46,7 @@ def find_target(word: str | None) -> InspectionTarget:
     """
     infos = Registry().infos()
     if word is None:
-        packaging = [Mistake("group", text) for _, text in find_misplaced()]
+        packaging = [Mistake("group", text) for text in dict.fromkeys(text for _, text in find_misplaced())]
         return InspectionTarget([info for info in infos if info.distribution != "rae-auto"] or infos, packaging)
     path = Path(word)
     if path.exists() and (path.is_dir() or path.suffix == ".py"):

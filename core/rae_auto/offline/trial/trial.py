@@ -31,6 +31,7 @@ from rae_auto.offline.trial.kinds.source import SourceTrial
 from rae_auto.offline.trial.kinds.store import StoreTrial
 from rae_auto.offline.trial.messages import Key, TrialFrame, TrialRequest, TrialSection
 from rae_auto.offline.trial.option_words import read_options, remember_secret_options
+from rae_auto.registry.containment import show_plugin
 from rae_auto.registry.inspection import Inspection
 from rae_auto.registry.inspection.finding import Mistake, place_of_error
 from rae_auto.toolkit.secrets.masking import list_known_secrets
@@ -44,6 +45,9 @@ ONCE_SPAN = timedelta(minutes=10)
 
 MAX_DRIFT = timedelta(seconds=0.5)
 """Tolerated difference between the clock and the viewer's estimate from the last frame."""
+
+MAX_OPTIONS_CHARACTERS = 1000
+"""Characters of the options that are shown."""
 
 _KINDS: Sequence[tuple[type | tuple[type, ...], type[PluginTrial]]] = (
     (ScheduleTrigger, ScheduleTrial),
@@ -139,6 +143,9 @@ class Trial:
             heading.append(TrialSection("findings", tuple(mistake.describe() for mistake in found.findings)))
         self._has_errors = self._has_errors or bool(found.errors)
         plugin = found.instance
+        if found.options_problem is not None:
+            self._has_errors = True
+            return [*heading, TrialSection("problem", (f"options: {found.options_problem}",))], None
         if plugin is None:
             reason = found.unavailable or "mend the mistakes first, or give the options"
             return [*heading, TrialSection("not tried", (reason,))], None
@@ -153,7 +160,7 @@ class Trial:
             source=self._source_of(type(plugin)),
             has_own_options=bool(self._options) or not type(plugin).example,
         )
-        heading.append(TrialSection("options", (repr(plugin),)))
+        heading.append(TrialSection("options", (show_plugin(plugin, MAX_OPTIONS_CHARACTERS, with_defaults=True),)))
         trial = self._choose(plugin, context)
         if trial is None:
             more = "run it with its name" if found.info.kind is Kind.COMMAND else "there is nothing more to show"

@@ -1,17 +1,23 @@
 """Rules over a plugin at work: what the methods return that are quick and touch nothing."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from attrs import evolve
+
 from rae_auto.api.guard import ComputedGuard, GuardResult, Verdict
 from rae_auto.api.logger import Logger
-from rae_auto.api.plugin import Plugin
+from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.api.trigger import ScheduleTrigger
+from rae_auto.registry.author_hints import find_author_hint
 from rae_auto.registry.inspection.class_rules import place_of_code
 from rae_auto.registry.inspection.finding import Mistake, place_of_error
+from rae_auto.registry.inspection.purity import NEXT_INSTANTS, find_impurities
+from rae_auto.registry.safe_logger import ask_handler
 from rae_auto.toolkit.summaries import MAX_SUMMARY_LENGTH
 from rae_auto.toolkit.threads.time_limit import TookTooLong, call_within_seconds
 
@@ -72,30 +78,31 @@ def _next_after(plugin: ScheduleTrigger, folder: Path | None) -> Iterator[Mistak
     place = _at(plugin, "next_after")
     try:
         for instant in INSTANTS:
-            found = _call("next-after", folder, plugin.next_after, instant)
-            if found is None:
-                continue
-            if not isinstance(found, datetime):
-                text = f"next_after({instant}) returned {found!r}; return a datetime or None"
-                yield Mistake("next-after", text, place)
+            if (problem := _find_bad_instant(plugin, instant, folder)) is not None:
+                yield Mistake("next-after", problem, place)
                 return
-            if found.tzinfo is None:
-                yield Mistake(
-                    "next-after", f"next_after({instant}) returned {found} without a time zone; add it", place
-                )
-                return
-            if found <= instant:
-                yield Mistake("next-after", f"next_after({instant}) returned {found}; return a later instant", place)
-                return
-            if _call("next-after", folder, plugin.next_after, instant) != found:
-                text = f"next_after({instant}) returned two instants; depend on the argument alone"
-                yield Mistake("impure", text, place)
-                return
+        yield from _impurities(plugin, folder)
         end = datetime.max.replace(tzinfo=UTC)
         if _call("next-after", folder, plugin.next_after, end) is not None:
             yield Mistake("next-after", "next_after returned an instant after the last one; return None", place)
     except _Failed as failed:
         yield failed.args[0]
+
+
+def _find_bad_instant(plugin: ScheduleTrigger, instant: datetime, folder: Path | None) -> str | None:
+    """Return what is wrong with one of the next instants. Raises _Failed."""
+    for _ in range(NEXT_INSTANTS):
+        found = _call("next-after", folder, plugin.next_after, instant)
+        if found is None:
+            return None
+        if not isinstance(found, datetime):
+            return f"next_after({instant}) returned {found!r}; return a datetime or None"
+        if found.tzinfo is None:
+            return f"next_after({instant}) returned {found} without a time zone; add it"
+        if found <= instant:
+            return f"next_after({instant}) returned {found}; return a later instant"
+        instant = found
+    return None
 
 
 def _evaluate(plugin: ComputedGuard, folder: Path | None) -> Iterator[Mistake]:
@@ -112,27 +119,36 @@ def _evaluate(plugin: ComputedGuard, folder: Path | None) -> Iterator[Mistake]:
                 text = f"changes_after({instant}) returned {change!r}; return a later aware instant, or None"
                 yield Mistake("evaluate", text, _at(plugin, "changes_after"))
                 return
-            if _call("evaluate", folder, plugin.evaluate, instant) != found:
-                yield Mistake("impure", f"evaluate({instant}) gave two results; depend on the argument alone", place)
-                return
+        yield from _impurities(plugin, folder)
     except _Failed as failed:
         yield failed.args[0]
 
 
+def _impurities(plugin: ScheduleTrigger | ComputedGuard, folder: Path | None) -> Iterator[Mistake]:
+    """Yield each reading of a clock, and the first difference between two answers. Raises _Failed."""
+    method, rule = ("next_after", "next-after") if isinstance(plugin, ScheduleTrigger) else ("evaluate", "evaluate")
+    places = set()
+    for instant in INSTANTS:
+        for one in find_impurities(plugin, instant, call=partial(_call, rule, folder)):
+            place = one.place or _at(plugin, method)
+            if place not in places:
+                places.add(place)
+                yield evolve(one, place=place)
+
+
 def _handler(plugin: Logger, folder: Path | None) -> Iterator[Mistake]:
     place = _at(plugin, "handler")
+
     try:
         with TemporaryDirectory() as directory:
-            found = _call("handler", folder, plugin.handler, Path(directory))
-        if not isinstance(found, Mapping) or "sink" not in found:
-            text = f"handler() returned {found!r}; return the arguments of logger.add, with a sink"
-            yield Mistake("handler", text, place)
-            return
+            found = ask_handler(plugin, Path(directory), partial(_call, "handler", folder))
         level = found.get("level", "INFO")
         if isinstance(level, str) and level not in _LEVELS:
             yield Mistake("handler", f"the level {level!r} doesn't exist; use one of {', '.join(_LEVELS)}", place)
     except _Failed as failed:
         yield failed.args[0]
+    except (RuntimeError, TypeError) as error:  # the answer breaks the contract
+        yield Mistake("handler", f"{error}; {find_author_hint(Kind.LOGGER, str(error))}", place)
 
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")

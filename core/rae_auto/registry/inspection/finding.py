@@ -16,7 +16,7 @@ class Severity(StrEnum):
 
 RULES: Mapping[str, str] = {
     "name": "the name is invalid, or taken by rae-auto itself",
-    "group": "the group of entry points is misspelled",
+    "group": "the group of entry points is misspelled, or there is none",
     "entry-point": "the entry point names something in a module, not the module",
     "module": "the module can't be found",
     "import": "the module raises when it is imported",

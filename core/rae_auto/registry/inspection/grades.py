@@ -350,6 +350,8 @@ def _check_page(evidence: Evidence) -> RuleVerdict:
 
 def _check_replay(evidence: Evidence) -> RuleVerdict:
     if evidence.contract in (ScheduleTrigger, ComputedGuard, PatternTrigger):
+        if failure := _fail_by_finding(evidence, "impure"):
+            return failure
         return _passed("it is pure: 'rae-auto simulate' and replays ask it as the daemon does")
     return _unknown("only schedules, patterns and computed guards are known to be played again")
 

@@ -30,6 +30,7 @@ from rae_auto.registry.inspection.class_rules import (
 from rae_auto.registry.inspection.finding import Mistake, Severity, place_of_error
 from rae_auto.registry.inspection.module_rules import imports_of_rae_auto, parse_source, source_findings
 from rae_auto.registry.inspection.option_rules import option_findings
+from rae_auto.toolkit.toml_values import format_toml
 
 MAX_IMPORT_SECONDS = 0.05
 """Time that importing a plugin may take, beyond what it imports of rae-auto."""
@@ -45,11 +46,17 @@ class Inspection:
     instance: Plugin | None = None
     import_seconds: float | None = None
     unavailable: str | None = None
+    options_problem: str | None = None
+    """Problem of the options that were given, if they have one."""
 
     @property
     def errors(self) -> tuple[Mistake, ...]:
         """The findings that keep the plugin from working."""
         return tuple(one for one in self.findings if one.severity is Severity.ERROR)
+
+
+class BadOptions(Exception):
+    """Options that were given and make no plugin; the mistake isn't the plugin's."""
 
 
 @frozen
@@ -158,13 +165,18 @@ class _Inspector:
         hint = f"{near} is another name; call it {hook}" if near else f"add 'def {hook}()' with @hookimpl"
         self.add("hook", f"the module has no function {hook}; {hint}", place)
 
-    def choose_class(self, offered: list[Any]) -> Any:
+    def choose_class(self, module: ModuleType, offered: list[Any]) -> Any:
         """Return the class with the name of the entry point."""
         name = self.info.name
         named = [one for one in offered if getattr(one, "type", None) == name]
         if len(named) == 1:
             return named[0]
-        place = place_of_code(offered[0])
+        hook = f"rae_{self.info.kind}s"
+        place = place_of_code(offered[0]) or place_of_code(getattr(module, hook))
+        texts = [one for one in offered if isinstance(one, str)]
+        if texts:
+            self.add("hook-result", f"{hook} returned the text {texts[0]!r}; return the class itself", place)
+            return None
         if len(named) > 1:
             self.add("type", f'the hook returns {len(named)} classes with type = "{name}"; return one', place)
             return None
@@ -213,7 +225,10 @@ class _Inspector:
             made: Plugin = make(cls, options)
             return made
         except (Exception, SystemExit) as error:
-            text = f"the options {options} don't make a plugin: {' '.join(str(error).split())}; correct example"
+            problem = " ".join(str(error).split())
+            if self.options is not None:
+                raise BadOptions(problem) from error
+            text = f"the options {format_toml(options)} don't make a plugin: {problem}; correct example"
             self.add("example", text, place)
             return None
 
@@ -238,7 +253,7 @@ def inspect_plugin(
         it.add("import-time", text, f"{module.__file__}:1", Severity.WARNING)
     it.check_version(module)
     offered = it.offered_classes(module)
-    cls = it.choose_class(offered) if offered else None
+    cls = it.choose_class(module, offered) if offered else None
     if not offered and not it.found:
         it.add("hook-result", "the hook returned no class; return a list with the class", str(module.__file__))
     if cls is None:
@@ -261,12 +276,17 @@ def _inspect_class(it: _Inspector, offered: Any, make: Any, seconds: float) -> I
     if it.info.kind is Kind.EXECUTOR:
         it.extend(executor_findings(cls, place))
     unavailable = it.check_available(cls)
-    instance = None
+    instance, problem = None, None
     if unavailable is None and not [one for one in it.found if one.severity is Severity.ERROR]:
-        instance = it.make_instance(cls, make)
+        try:
+            instance = it.make_instance(cls, make)
+        except BadOptions as error:
+            problem = str(error)
         if instance is not None:
-            it.extend(behaviour_findings(instance, _folder_of(it.home)))
-    return Inspection(it.info, tuple(it.found), cls, instance, seconds, unavailable)
+            known = {(one.rule, one.place) for one in it.found}
+            found = behaviour_findings(instance, _folder_of(it.home))
+            it.extend(one for one in found if (one.rule, one.place) not in known)
+    return Inspection(it.info, tuple(it.found), cls, instance, seconds, unavailable, problem)
 
 
 def _line_of_version(path: Path) -> str:

@@ -36,7 +36,8 @@ def _one(kind: Kind, cls: type[Plugin], field: Any, name: str, place: str) -> It
     if field.type is None:
         yield Mistake("option-type", f'option "{name}" has no type; write "{name}: int = …"', place)
     elif not can_structure(field.type):
-        text = f'no configuration can give the type of option "{name}"; use text, numbers, durations, paths or tuples'
+        types = "text, numbers, durations, paths, tuples, or tables whose keys are text"
+        text = f'no configuration can give the type of option "{name}"; use {types}'
         yield Mistake("option-unstructurable", text, place)
     if name == "type" or name in _NOT_OPTIONS.get(kind, ()):
         yield Mistake("option-name", f'option "{name}" means something else in a configuration; rename it', place)

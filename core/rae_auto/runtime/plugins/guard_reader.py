@@ -10,8 +10,11 @@ from rae_auto.engine.events import GuardsRead
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.registry.executor_readiness import ExecutorReadiness
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.registry.safe_guard import GUARD_TIMEOUT_SECONDS, failed, failure, place, read_guard
+from rae_auto.registry.safe_guard import GUARD_TIMEOUT_SECONDS, failed, failure, give_up, place, read_guard
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
+
+CANCEL_SECONDS = 1.0
+"""Time that a guard has to end when it has taken too long."""
 
 
 class GuardReader:
@@ -58,8 +61,11 @@ class GuardReader:
             reading = self._reading[guard] = self._tasks.start(work, name=place(guard), owner=f"guard {place(guard)}")
             reading.add_done_callback(lambda _: self._reading.pop(guard, None))
         # Nothing but time ends this: a guard may ignore its cancellation, or be cancelled by a library of its own.
-        await asyncio.wait({reading}, timeout=GUARD_TIMEOUT_SECONDS)
+        # One that can be cancelled has ended itself before, by the same limit.
+        await asyncio.wait({reading}, timeout=GUARD_TIMEOUT_SECONDS + CANCEL_SECONDS)
         if not reading.done():
             reading.cancel()
-            return GuardResult(Verdict.UNKNOWN, f"it has not answered within {GUARD_TIMEOUT_SECONDS:g} s")
+            if isinstance(guard, ExecutorReadiness):
+                return GuardResult(Verdict.UNKNOWN, f"it has not answered within {GUARD_TIMEOUT_SECONDS:g} s")
+            return give_up(self._quarantine, guard)
         return GuardResult(Verdict.UNKNOWN, "it was cancelled") if reading.cancelled() else reading.result()

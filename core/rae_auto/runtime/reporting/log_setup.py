@@ -6,22 +6,28 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from loguru import logger
 
 from rae_auto.api.logger import Logger
+from rae_auto.api.plugin import Kind
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import describe_raise, quote
+from rae_auto.registry.author_hints import describe_author_hint
 from rae_auto.registry.containment import ask, is_foreign
 from rae_auto.registry.describe import summarize_plugin
+from rae_auto.registry.safe_logger import ask_handler
 from rae_auto.runtime import silence_library
 from rae_auto.runtime.reporting.log_threads import LogThread, add_in_thread
 from rae_auto.toolkit.secrets.masking import forget_secrets, mask_known_secrets, remember_secrets
 
 if TYPE_CHECKING:
     from loguru import Record
+
+T = TypeVar("T")
 
 DETACH_SECONDS = 1.0
 """Time that the last lines may take."""
@@ -44,13 +50,21 @@ def attach(
     loggers: Sequence[Logger],
     directory: Path,
     zone: tzinfo | None = None,
-    origin_of: Callable[[str], str] = lambda _: "unknown",
+    origin_of: Callable[[str], str] = lambda _: "",
 ) -> None:
     """Send log lines to these loggers, and nowhere else. Their times are by `zone`, or the machine's for None.
 
     One that fails to say its handler is not used, which is a problem in the status; if there is no other, lines go to
-    standard error. `origin_of` returns the distribution and version of a logger.
+    standard error. `origin_of` returns the distribution and version of a logger by its name.
     """
+    _failures.clear()
+    _summaries.clear()
+    # Asked before any is added, so that what one does to the log harms no other.
+    handlers = [
+        (plugin, handler)
+        for plugin in loggers
+        if (handler := _use(plugin, origin_of, lambda plugin: dict(ask_handler(plugin, directory)))) is not None
+    ]
     logger.remove()
     logger.enable("rae_auto")
     # Without handlers, since these can't be copied.
@@ -58,26 +72,8 @@ def attach(
     _zones[:] = [zone]
     logger.configure(patcher=clean_record)
     _shown_output[:] = [plugin for plugin in loggers if ask(plugin.shows_output, False)]
-    # Options that would show local variables, which may hold secrets, stay off whatever a plugin asks for.
-    safe = {"diagnose": False, "backtrace": False, "catch": True, "enqueue": False, "colorize": False}
-    _failures.clear()
-    _summaries.clear()
-    for plugin in loggers:
-        try:
-            plugin.shows_output()
-            handler = {**plugin.handler(directory), **safe}
-            if plugin not in _shown_output:
-                handler = {**handler, "filter": _without_output(handler.get("filter"))}
-            thread = add_in_thread(plugin.type, handler, bare)
-        except BaseException as error:
-            if is_foreign(error):
-                raise
-            called = f"logger {quote(plugin.type)} of {origin_of(plugin.type)}"
-            _failures.append(f"{called} is not used, because its handler failed: {describe_raise(error)}; fix it")
-            continue
-        _summaries.append(summarize_plugin(plugin))
-        if thread is not None:
-            _threads.append(thread)
+    for plugin, handler in handlers:
+        _use(plugin, origin_of, partial(_add, handler=handler, origin_of=origin_of, bare=bare))
     if len(_failures) == len(loggers) and sys.stderr is not None:
         # There is no other logger that could report it.
         shown = _without_output(None)
@@ -85,6 +81,38 @@ def attach(
     for failure in _failures:
         logger.error("{}", failure)
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+
+
+def _use(plugin: Logger, origin_of: Callable[[str], str], work: Callable[[Logger], T]) -> T | None:
+    """Return what a call for a logger returns; None if it fails, which is noted."""
+    try:
+        return work(plugin)
+    except BaseException as error:
+        if is_foreign(error):
+            raise
+        text = describe_raise(error)
+        hint = describe_author_hint(Kind.LOGGER, text)
+        called = _name_of(plugin, origin_of)
+        _failures.append(f"{called} is not used, because its handler failed: {text}; fix it{hint}")
+        return None
+
+
+def _add(plugin: Logger, handler: dict[str, Any], origin_of: Callable[[str], str], bare: Any) -> None:
+    """Add the handler of a logger. Raises what the plugin or loguru raises."""
+    plugin.shows_output()
+    if plugin not in _shown_output:
+        handler = {**handler, "filter": _without_output(handler.get("filter"))}
+    # What would show local variables, secrets among them, stays off whatever a plugin says.
+    safe = {"diagnose": False, "backtrace": False, "catch": True, "enqueue": False, "colorize": False}
+    thread = add_in_thread(_name_of(plugin, origin_of), {**handler, **safe}, bare)
+    _summaries.append(summarize_plugin(plugin))
+    if thread is not None:
+        _threads.append(thread)
+
+
+def _name_of(plugin: Logger, origin_of: Callable[[str], str]) -> str:
+    origin = origin_of(plugin.type)
+    return f"logger {quote(plugin.type)}" + (f" of {origin}" if origin else "")
 
 
 def detach() -> None:

@@ -87,9 +87,13 @@ class SecretText:
     def __str__(self) -> str:
         return MASK if self._text else ""
 
+    @property
+    def shown_text(self) -> str:
+        """Its references, which say where the secret is; for a text without any, the mask."""
+        return "".join(reference.text for reference in find_references(self._text)) or str(self)
+
     def __repr__(self) -> str:
-        shown = "".join(reference.text for reference in find_references(self._text))
-        return f"{type(self).__name__}({shown or str(self)!r})"
+        return f"{type(self).__name__}({self.shown_text!r})"
 
 
 class Secret(SecretText):

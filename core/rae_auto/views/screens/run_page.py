@@ -13,6 +13,7 @@ from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
 from rae_auto.model.reasons import Due, RetryDelayed
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Attempt, Result, Run, RunState
+from rae_auto.views.explanations import list_further_facts
 from rae_auto.views.screens.output_page import OutputPage, read_output_end
 from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase, UsualDuration, describe_reason, local_times
 from rae_auto.views.screens.parts.durations import EXAMINED_RUNS, usual_duration
@@ -171,7 +172,7 @@ def build_run_page(
         variables=_variables(run, definition),
         resources=dict(run.conditions.resources),
         event=run.event,
-        facts=tuple(Fact(fact["subject"], fact["text"]) for fact in why["facts"]),
+        facts=tuple(Fact(subject, text) for subject, text in list_further_facts(why)),
         usual=usual_duration(good[:EXAMINED_RUNS]),
         last_good=good[0].id if good else None,
         differences=tuple(find_differences(run, good[0])) if good else (),

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto.explain.check_node import CheckNode, node_of
+from rae_auto.views.explanations import list_further_facts
 from rae_auto.views.screens.parts.base import Fact, ScreenBase
 from rae_auto.views.screens.parts.record_source import RecordSource
 
@@ -46,9 +47,5 @@ def build_why_page(record: Mapping[str, Any], *, job: str, at: str | None, now: 
         answer=record["answer"],
         reason=record["reason"],
         checks=tuple(map(node_of, record.get("checks", ()))),
-        facts=_facts_of(record["facts"]),
+        facts=tuple(Fact(subject, text) for subject, text in list_further_facts(record)),
     )
-
-
-def _facts_of(records: Any) -> tuple[Fact, ...]:
-    return tuple(Fact(fact["subject"], fact["text"]) for fact in records)

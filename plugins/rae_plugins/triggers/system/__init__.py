@@ -13,6 +13,7 @@ from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.summaries import named, summarize
+from rae_auto.toolkit.toml_values import format_toml
 from rae_auto.toolkit.validators import at_least
 from rae_plugins.machine.bus import find_system_bus_problem
 from rae_plugins.machine.programs import check_pattern
@@ -35,7 +36,7 @@ def _names(value: Sequence[str]) -> tuple[EventName, ...]:
 def _percent(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 99:
         return float(value)
-    raise ValueError(f"low is a percentage from 1 to 99, not {value!r:.60}")
+    raise ValueError(f"low is a percentage from 1 to 99, not {format_toml(value, 60)}")
 
 
 @frozen(kw_only=True)

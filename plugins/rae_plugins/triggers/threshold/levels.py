@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.units import parse_size
+from rae_auto.toolkit.toml_values import format_toml
 
 
 class Unit(StrEnum):
@@ -77,6 +77,4 @@ def _parse_percentage(text: str) -> Level | None:
 
 def quote_value(value: object) -> str:
     """Return a value for a message: quoted, escaped and short."""
-    if isinstance(value, int) and abs(value) > 10**30:
-        return "a number of that size"
-    return quote_short(value if isinstance(value, str) else repr(value), 60)
+    return format_toml(value, 60)

@@ -1,5 +1,7 @@
 """Plugins of each kind at work in `plugins try`."""
 
+import re
+
 import pytest
 from tests.support.planted_plugins import HEAD, good_source
 
@@ -42,7 +44,9 @@ def test_schedule_shows_instants_a_month_and_clock_changes(play):
         assert len(lines) == 10
         assert lines[:2] == ["Sat 2026-10-24 20:00:00 CEST", "Sun 2026-10-25 19:00:00 CET  (the clocks have changed)"]
         assert trial.lines("month") == ["1" * 31]
-        assert trial.lines("purity") == ["the same instants again, asked backwards and from between"]
+        assert trial.lines("purity") == [
+            "the same instants again, asked backwards and from between, and no clock is read"
+        ]
         moved = trial.lines("clock changes")[0]
         assert moved.startswith("Sun 2026-10-25, 03:00 becomes 02:00: warning: starts move from 20:00 to 19:00")
         assert "take an option timezone" in moved
@@ -65,7 +69,39 @@ def test_schedule_that_skips_instants_is_named(play):
     async def work(trial):
         assert "count from a fixed instant, so that none is skipped" in trial.lines("purity")[0]
 
-    play("tried_skips", good_source("schedule"), work)
+    skipping = good_source("schedule").replace("minute=0, second=0, ", "", 1)
+    play("tried_skips", skipping, work)
+
+
+def test_clock_behind_a_helper_is_named_with_its_line(play):
+    async def work(trial):
+        (line,) = [line for line in trial.lines("purity") if "time.time in next_after" in line]
+        assert re.search(r"tried_clock\.py:\d+: warning: .*; use the instant that it gets \[impure\]$", line)
+
+    play("tried_clock", good_source("schedule").replace("return instant +", "return later(instant) +", 1), work)
+
+
+def test_options_are_shown_as_a_configuration_has_them(play):
+    async def work(trial):
+        assert trial.lines("options") == ['{ type = "good", every = 5, quiet = true, wait = "1m30s", names = ["a"] }']
+
+    more = """
+    quiet: bool = field(default=False, metadata={"help": "quiet"})
+    wait: timedelta = field(default=timedelta(0), metadata={"help": "time"})
+    names: tuple[str, ...] = field(default=(), metadata={"help": "names"})
+
+    def next_after"""
+    source = good_source("schedule").replace("\n    def next_after", more, 1)
+    play("tried_toml", source, work, options=("every=5", "quiet=true", "wait=90s", 'names=["a"]'))
+
+
+def test_wrong_option_is_blamed_and_not_the_plugin(play):
+    async def work(trial):
+        assert trial.lines("problem") == ["options: wrong: unknown key; valid keys: every"]
+        assert trial.lines("findings") == []
+        assert trial.frame.has_errors
+
+    play("tried_wrong", good_source("schedule"), work, options=("wrong=1",))
 
 
 def test_keys_move_the_clock_of_a_schedule(play):

@@ -67,7 +67,7 @@ def test_session_survives_what_the_file_does_and_leaves_nothing(file, monkeypatc
         assert session.view.shown_after is None
         await trial.save("def x(:\n", f"problem: {file}:1: invalid syntax")
         assert session.view.has_failed
-        await trial.save(LOOP, f"hangs: {file}:30 (watch): nothing else has had its turn")
+        await trial.save(LOOP, f"hangs: {file}:35 (watch): nothing else has had its turn")
         assert any("guard" in line or "trigger good" in line for line in trial.lines), "what came before stays"
         await trial.save(CRASH, "ended: ")
         assert f"ended: {file}:30 (watch): the plugin has ended its process with exit code 3" in " ".join(trial.lines)

@@ -1,6 +1,7 @@
 """Guards are read when a run could start, and a broken one does no harm to others."""
 
 import asyncio
+import re
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.errors import InvalidJob
 from rae_auto.explain.engine_source import explain_job
 from rae_auto.model.plugin_ref import GuardRef
-from rae_auto.registry import Registry
+from rae_auto.registry import Registry, safe_guard
 from rae_auto.registry.quarantine import MAX_FAILURES_IN_A_ROW, Quarantine
 from rae_auto.registry.safe_guard import SafeGuard
 from rae_auto.runtime.plugins import guard_reader as guards_module
@@ -200,15 +201,43 @@ def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, res
     assert reason in result.answer
 
 
-def test_guard_that_never_answers_is_unknown(tmp_path, monkeypatch):
-    monkeypatch.setattr(guards_module, "GUARD_TIMEOUT_SECONDS", 0.05)
+@pytest.fixture
+def short_limit(monkeypatch):
+    for module in (guards_module, safe_guard):
+        monkeypatch.setattr(module, "GUARD_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(guards_module, "CANCEL_SECONDS", 0.2)
+
+
+@pytest.mark.parametrize("answer", ["nothing", "stubborn"])
+def test_guard_that_never_answers_is_named_for_its_author(tmp_path, short_limit, answer):
+    stage.results = {"power": answer}
+
+    async def work(scheduler):
+        await the_end(scheduler)
+        stage.over.set()
+        return scheduler.runtime.quarantine.problems()
+
+    (problem,) = run_with_scheduler(tmp_path, work, rung("a", "power"))
+    assert problem.startswith('guard "staged" of unknown failed ({ type = "staged", name = "power" }): ')
+    assert re.search(
+        r"RuntimeError\('it has not answered within 0.05 s'\) \(.*test_guard_reader.py:\d+\); \d failures? in", problem
+    )
+    assert problem.endswith("for its author: limit the time of what read waits for, and return UNKNOWN after that")
+
+
+def test_time_limit_of_a_guards_own_is_its_failure(tmp_path):
+    stage.results = {"power": TimeoutError("the server is slow")}
+    run, _ = outcome(tmp_path, rung("a", "power"))
+    assert run.reason.text == "its guard \"power\" can't tell: it failed: TimeoutError('the server is slow')"
+
+
+def test_guard_that_never_answers_is_unknown(tmp_path, short_limit):
     stage.results = {"power": "nothing"}
     run, _ = outcome(tmp_path, rung("a", "power"))
     assert run.reason.text == 'its guard "power" can\'t tell: it has not answered within 0.05 s'
 
 
-def test_guard_that_ignores_cancellation_is_unknown(tmp_path, monkeypatch):
-    monkeypatch.setattr(guards_module, "GUARD_TIMEOUT_SECONDS", 0.05)
+def test_guard_that_ignores_cancellation_is_unknown(tmp_path, short_limit):
     stage.results = {"power": "stubborn"}
 
     async def work(scheduler):
@@ -248,7 +277,7 @@ def test_guard_that_keeps_failing_is_reported_not_quarantined():
         assert not any("fails each time" in problem for problem in quarantine.problems())
         guard.evaluate(now)
     (problem,) = quarantine.problems()
-    assert problem.startswith('guard "odd" of a distribution fails each time (Odd(change=None)): TypeError(')
+    assert problem.startswith('guard "odd" of a distribution fails each time (odd): TypeError(')
     assert "jobs that use it do not start; fix it, or remove it from guards; for its author: " in problem
 
     stage.results["odd"] = GuardResult(Verdict.YES, "it is well again")

@@ -1,5 +1,6 @@
 """A logger that hangs or fails blocks no caller, and both are reported."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,3 +103,79 @@ def test_hung_logger_does_not_delay_the_end(tmp_path: Path, monkeypatch: pytest.
     logger.warning("one")
     log_setup.detach()
     hung.may_write.set()
+
+
+def of_rae_odd(_: str) -> str:
+    return "rae-odd 1.0"
+
+
+def test_sink_that_raises_is_named_and_logged_once(tmp_path: Path) -> None:
+    failing, other = SlowLogger(error=KeyError("x")), SlowLogger()
+    failing.may_write.set()
+    other.may_write.set()
+    log_setup.attach([failing, other], tmp_path, origin_of=of_rae_odd)
+    for number in range(3):
+        logger.warning("line {}", number)
+        log_setup.flush(60)
+    log_setup.flush(60)
+    (problem,) = log_setup.problems()
+    assert re.match(
+        r"logger \"slow\" of rae-odd 1.0 fails: its sink raised KeyError\('x'\) \(.*\.py:\d+\); for its", problem
+    )
+    assert other.written.count(problem) == 1
+    assert [line for line in other.written if line != problem] == ["line 0", "line 1", "line 2"]
+
+
+def test_sink_that_exits_is_asked_for_the_next_line(tmp_path: Path) -> None:
+    failing = SlowLogger(error=SystemExit(1))  # type: ignore[arg-type]
+    failing.may_write.set()
+    log_setup.attach([failing], tmp_path)
+    logger.warning("one")
+    log_setup.flush(60)
+    assert "its sink raised SystemExit(1)" in log_setup.problems()[0]
+    object.__setattr__(failing, "error", None)
+    logger.warning("two")
+    log_setup.flush(60)
+    assert failing.written[-1] == "two"
+    assert log_setup.problems() == []
+
+
+def test_slow_sink_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_threads, "SLOW_SECONDS", 0.0)
+    slow, other = SlowLogger(), SlowLogger()
+    slow.may_write.set()
+    other.may_write.set()
+    log_setup.attach([slow], tmp_path, origin_of=of_rae_odd)
+    for number in range(log_threads.MIN_SLOW_LINES):
+        assert log_setup.problems() == []
+        logger.warning("line {}", number)
+        log_setup.flush(60)
+    (problem,) = log_setup.problems()
+    assert problem.startswith('logger "slow" of rae-odd 1.0 is slow: its sink took ')
+    assert re.search(r"for a line \(.*test_log_threads.py:\d+\); for its author: return from the sink", problem)
+    assert [line for line in slow.written if "is slow" in line]
+
+
+@frozen
+class Greedy(SlowLogger):
+    """Removes the loggers of others, and adds one of its own."""
+
+    def handler(self, directory: Path) -> dict[str, Any]:
+        logger.remove()
+        logger.add(self.written.append)
+        return super().handler(directory)
+
+
+def test_handler_that_changes_the_log_harms_no_other(tmp_path: Path) -> None:
+    first, greedy, last = SlowLogger(), Greedy(), SlowLogger()
+    for one in (first, greedy, last):
+        one.may_write.set()
+    log_setup.attach([first, greedy, last], tmp_path, origin_of=of_rae_odd)
+    logger.warning("one")
+    log_setup.flush(60)
+    (problem,) = log_setup.problems()
+    assert re.match(
+        r"logger \"slow\" of rae-odd 1.0 is not used, .* handlers of the log'\) \(.*\.py:\d+\); fix it; for", problem
+    )
+    assert first.written == last.written == [problem, "one"]
+    assert greedy.written == []

@@ -15,6 +15,7 @@ from rae_auto.model.run import Result
 from rae_auto.offline.trial.kinds.base import PluginTrial, TrialFailed
 from rae_auto.offline.trial.messages import TrialSection
 from rae_auto.testing.harness.jobs import describe_code_job, supported_kinds
+from rae_auto.toolkit.toml_values import format_toml
 
 CODE = "import os; print('hello from', os.getcwd())"
 MAX_SHOWN_LINES = 10
@@ -54,7 +55,7 @@ class ExecutorTrial(PluginTrial):
         folder = self.context.folder / str(self._count)
         folder.mkdir()
         described = describe_code_job(kinds[0], CODE, folder)
-        what = f"{kinds[0]} = {described[kinds[0]]!r}"
+        what = f"{kinds[0]} = {format_toml(described[kinds[0]])}"
         try:
             self._lines = (what, *await self._result_of(folder, described))
         except TrialFailed as error:

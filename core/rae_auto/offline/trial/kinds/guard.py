@@ -8,6 +8,7 @@ from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard
 from rae_auto.model.guard import Verdict
 from rae_auto.offline.trial.kinds.base import PluginTrial, TrialFailed
 from rae_auto.offline.trial.messages import TrialSection
+from rae_auto.registry.inspection.purity import find_impurities
 
 SHOWN_CHANGES = 5
 READ_AGAIN = timedelta(minutes=1)
@@ -20,6 +21,7 @@ class GuardTrial(PluginTrial):
     _answer = "asking"
     _changes: tuple[str, ...] = ()
     _change_at: datetime | None = None
+    _impurities: tuple[str, ...] = ()
 
     async def ask(self) -> None:
         """Ask it."""
@@ -52,6 +54,8 @@ class GuardTrial(PluginTrial):
         yield TrialSection("now", (self._answer,))
         if self._changes:
             yield TrialSection("changes", self._changes)
+        if self._impurities:
+            yield TrialSection("purity", self._impurities)
 
     async def _read(self) -> None:
         try:
@@ -76,6 +80,8 @@ class GuardTrial(PluginTrial):
             lines.append(f"{self.context.show(change)}  {_in_words(self.call(guard.evaluate, change))}")
             at = change
         self._changes = tuple(lines)
+        found = find_impurities(guard, now, call=self.call, show=self.context.show)
+        self._impurities = tuple(one.describe() for one in found)
 
 
 def _in_words(result: Any) -> str:

@@ -9,6 +9,7 @@ from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.primitives.local_times.zone_changes import find_clock_change
 from rae_auto.offline.trial.kinds.base import PluginTrial, TrialContext, TrialFailed
 from rae_auto.offline.trial.messages import TrialSection
+from rae_auto.registry.inspection.purity import find_impurities
 
 SHOWN_INSTANTS = 10
 STRIP_DAYS = 31
@@ -44,7 +45,7 @@ class ScheduleTrial(PluginTrial):
             self._sections = [TrialSection("next", tuple(lines)), TrialSection("month", (self.draw_strip(now),))]
             if changes := tuple(self._describe_clock_changes(now, zone)):
                 self._sections.append(TrialSection("clock changes", changes))
-            self._sections.append(TrialSection("purity", (self._check_purity(now),)))
+            self._sections.append(TrialSection("purity", self._check_purity(now)))
         except TrialFailed as error:
             self._sections.append(TrialSection("failed", (str(error),)))
         self.is_changed = True
@@ -87,20 +88,12 @@ class ScheduleTrial(PluginTrial):
         notes = ["the clocks have changed"] if offset != offset_before else []
         return f"  ({'; '.join([*notes, *([own] if own else [])])})" if notes or own else ""
 
-    def _check_purity(self, now: datetime) -> str:
-        """Return whether the instants are the same when asked for in reverse order, and from instants in between."""
-        known = list(zip([now, *self._instants], self._instants, strict=False))
-        for before, at in reversed(known):
-            for instant in dict.fromkeys((before, before + (at - before) / 2, at - _INSTANT)):
-                found = self._next_after(instant)
-                if found != at:
-                    if instant == before:
-                        problem = f"next_after({instant}) returned {found} now, but {at} before"
-                        return f"warning: {problem}; depend on the argument alone"
-                    after, between = f"{self.context.show(at)} follows", f"{found and self.context.show(found)} follows"
-                    problem = f"{after} {self.context.show(before)}, but {between} {self.context.show(instant)}"
-                    return f"warning: {problem}; count from a fixed instant, so that none is skipped"
-        return "the same instants again, asked backwards and from between"
+    def _check_purity(self, now: datetime) -> tuple[str, ...]:
+        """Return what else than their argument the instants depend on."""
+        found = find_impurities(self.plugin, now, call=self.call, show=self.context.show)
+        return tuple(one.describe() for one in found) or (
+            "the same instants again, asked backwards and from between, and no clock is read",
+        )
 
     def _describe_clock_changes(self, now: datetime, zone: ZoneInfo) -> Iterator[str]:
         change: datetime | None = now

@@ -20,6 +20,7 @@ from rae_auto.api.pattern import State
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.secrets import Secret, to_secret
 from rae_auto.toolkit.summaries import named, summarize
+from rae_auto.toolkit.toml_values import format_toml
 from rae_auto.toolkit.validators import time_of_day, zone_name
 from rae_plugins.machine import programs
 from rae_plugins.triggers.usage.patterns.days import Days
@@ -51,7 +52,8 @@ def _require_loopback(_: object, __: object, value: str) -> None:
 
 def _require_event_name(_: object, __: object, value: str | Trigger | None) -> None:
     if isinstance(value, str) and not _EVENT_NAME.fullmatch(value):
-        raise ValueError(f"'of' must be the name of an event, such as door.opened or door.*, not {value!r:.80}")
+        given = format_toml(value, 80)
+        raise ValueError(f"'of' must be the name of an event, such as door.opened or door.*, not {given}")
 
 
 def url_option() -> Any:
