@@ -46,7 +46,7 @@ _CLOCKS = {
 }
 """Readings of a clock, by the class or module and the name of the function in C."""
 
-_COMMON_GENERATOR = random.random.__self__  # type: ignore[attr-defined]  # what random.random() and its kin use
+_COMMON_GENERATOR = random.random.__self__  # type: ignore[attr-defined]  # the one of random.random()
 _LOGS = frozenset({"loguru", "logging"})
 """Packages that read the clock for their lines alone."""
 
