@@ -71,8 +71,7 @@ def _triggers(value: str | TriggerRef | Table | Iterable[str | TriggerRef | Tabl
     if value is None:
         return ()
     if type(value) is tuple and all(type(item) is TriggerRef and item.id for item in value):
-        # As it is, because jobs that are alike share theirs.
-        return value
+        return value  # the same object, which jobs that are alike share
     given = (value,) if isinstance(value, str | TriggerRef | Mapping) else tuple(value)
     return with_ids(Cron(item) if isinstance(item, str) else to_ref(item, TriggerRef) for item in given)
 

@@ -1,7 +1,7 @@
 """The process that computes the starts to come of all jobs: `python -m rae_auto.reading.due_process`.
 
 It needs the engine, the plugins and all definitions, which would stay in the memory of a page for good, and its work
-would hold up whoever asks the page meanwhile. The question is JSON on standard input: the state directory of a daemon,
+would delay the answers of the page meanwhile. The question is JSON on standard input: the state directory of a daemon,
 or a configuration without one. Each answer is a line: the numbers of a first day, then of all days.
 """
 

@@ -132,7 +132,7 @@ class DueProcess:
                 yield json.loads(line)
 
     def stop(self) -> None:
-        """End it; whoever reads its answers gets no more."""
+        """End it; its answers come to an end."""
         with self._lock:
             self._is_stopped = True
             if self._process is not None:

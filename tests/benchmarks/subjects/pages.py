@@ -198,7 +198,7 @@ def _end_of_output(pages: WebPages, place: Path, size: int) -> dict[str, float]:
         run = client.call("history", job="job-0", limit=1)[0]["run_id"]
     path = state / "output" / "job-0" / f"{run}.1.log"
     path.parent.mkdir(exist_ok=True)
-    line = b"a line of an output that is much too long for anybody to read\n"
+    line = b"a line of an output that is much too long to be read\n"
     with path.open("wb") as file:
         for _ in range(size // (len(line) << 14)):
             file.write(line * (1 << 14))

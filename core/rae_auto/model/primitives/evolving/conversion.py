@@ -29,7 +29,7 @@ def _depends_on_others(field: "Attribute[Any]") -> bool:
 
 
 class _FieldReader(NamedTuple):
-    """What makes a field of a value of that of a document, and checks it."""
+    """Functions that make a field of a value from a document, and check it."""
 
     structure: Callable[[Any, Any], Any] | None
     type: Any
