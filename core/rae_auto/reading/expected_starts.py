@@ -98,7 +98,7 @@ class ExpectedStarts:
         finally:
             process.stop()
             if self._failed_at is not None:
-                # Whoever asks next tries again; a daemon that has gone shows elsewhere.
+                # The next question tries again; a daemon that has gone shows elsewhere.
                 self._is_whole = False
             self._task = None
 
