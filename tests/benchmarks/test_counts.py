@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,8 +25,11 @@ from rae_auto import Job, Once, Scheduler
 from rae_auto.api.store import Change
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import Restored
-from rae_auto.engine.plan import JobOrigin, Plan, Settings
+from rae_auto.engine.plan import JobOrigin, Settings
+from rae_auto.model import documents
+from rae_auto.model.job_state import Cursor, JobState
 from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.reasons.requesters import Requester, RequestWay
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_plugins.stores.sqlite import SqliteStore
@@ -148,24 +151,31 @@ def test_starts_that_are_due_together_share_commits(tmp_path: Path) -> None:
     assert asyncio.run(run()) <= size / 20
 
 
-def test_kept_job_takes_few_bytes() -> None:
-    size = 2_000
-    plugins = PluginFactory(Registry(), "Europe/Berlin")
+def test_stored_job_takes_few_bytes() -> None:
+    size, start = 2_000, datetime(2026, 3, 1, tzinfo=UTC)
+    plugins, requester = PluginFactory(Registry(), "Europe/Berlin"), Requester(at=start, via=RequestWay.PYTHON)
 
-    def plan(number: int) -> Plan:
+    def as_stored(number: int) -> tuple[str, str]:
         job = Job(name=f"job-{number}", command="true", schedule=f"{number % 60} {number % 24} * * *")
-        return plugins.plan(job, JobOrigin.STORE).plan
+        # Jobs are added one after another, a few hundred at one instant.
+        cursor = Cursor(start + timedelta(seconds=number // 200), f"{number % 120:012}", start)
+        state = JobState(job.id, cursors={"cron": cursor}, added_by=requester)
+        return json.dumps(documents.dump(job)), json.dumps(documents.dump(state))
 
-    kept = [plan(number) for number in range(size)]
-    del kept
+    def load(stored: Iterable[tuple[str, str]]) -> Restored:
+        read = [(json.loads(job), json.loads(state)) for job, state in stored]
+        plans = [plugins.plan(documents.load(Job, job), JobOrigin.STORE).plan for job, _ in read]
+        return Restored(Settings(8), tuple(plans), tuple(documents.load(JobState, state) for _, state in read))
+
+    stored = [as_stored(number) for number in range(size)]
+    load(stored)
     gc.collect()
     tracemalloc.start()
     try:
-        engine, now = Engine(), Moment(datetime(2026, 3, 1, tzinfo=UTC), 0.0)
-        plans = [plan(number) for number in range(size)]
-        engine.handle(Restored(Settings(8), tuple(plans)), now)
+        engine = Engine()
+        engine.handle(load(stored), Moment(start, 0.0))
         gc.collect()
         used, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert used / size <= 2_400, f"{used / size:.0f} bytes"
+    assert used / size <= 1_700, f"{used / size:.0f} bytes"

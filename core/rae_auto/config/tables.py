@@ -15,8 +15,9 @@ from rae_auto.api.plugin import Kind, PluginSource
 from rae_auto.config.relative_paths import resolve_directory, resolve_ref
 from rae_auto.engine.time.catch_up import MAX_LATENESS
 from rae_auto.model.job import Job, JobFields
-from rae_auto.model.plugin_ref import PluginRef, TriggerRef
+from rae_auto.model.plugin_ref import PluginRef, TriggerRef, with_ids
 from rae_auto.model.policies import CatchUp, NotifyOn, Overlap, Retention, RetryPolicy
+from rae_auto.model.primitives.evolving.sharing import SharedValues
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Key, Problem, invalid
@@ -229,13 +230,21 @@ class JobTable(JobFields):
             **{name: getattr(self, name) for name in _SHARED if name not in ("cwd", "env_file", "isolated", "script")},
             isolated=self.isolated and self.python is not None and self.executor is None,
             id=id,
-            schedule=[ref for _, ref in self.trigger_refs()],
+            schedule=_share(with_ids(ref for _, ref in self.trigger_refs())),
             cwd=None if self.cwd is None else resolve_directory(self.cwd, directory),
             env_file=None if self.env_file is None else resolve_directory(self.env_file, directory, "env_file"),
             script=None if self.script is None else resolve_directory(self.script, directory, "script"),
             directory=str(directory),
             retry_policy=_retry_policy(self.retry),
         )
+
+
+_SHARED_TRIGGERS: SharedValues[tuple[TriggerRef, ...]] = SharedValues()
+
+
+def _share(triggers: tuple[TriggerRef, ...]) -> tuple[TriggerRef, ...]:
+    """Return triggers that jobs which are alike have in common: each takes half a kilobyte."""
+    return _SHARED_TRIGGERS.get(repr([(ref.type, ref.id, ref.options) for ref in triggers]), lambda: triggers)
 
 
 RUN_KEYS = ("command", "shell", "python", "script", "executor")

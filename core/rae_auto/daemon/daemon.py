@@ -28,7 +28,7 @@ from rae_auto.daemon.controlling_terminal import ControllingTerminal
 from rae_auto.daemon.exit_deadline import ExitDeadline, leave_hung_threads
 from rae_auto.daemon.inheritance import describe_inheritance, raise_other_daemon
 from rae_auto.daemon.presence import note_while_running
-from rae_auto.daemon.process_start import report_slow_reading, start_again, tune_garbage_collection
+from rae_auto.daemon.process_start import report_slow_reading, start_again, tune_memory
 from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.daemon.start_report import describe_plan, find_keys_of_next_start, log_ready, log_start
 from rae_auto.daemon.systemd_notify import SystemdNotify
@@ -244,7 +244,7 @@ class Daemon:
             logger.warning("{}", text)
 
     async def _run_opened(self, control: ControlServer) -> None:
-        tune_garbage_collection()
+        tune_memory()
         commands = Commands(
             self._scheduler,
             self._path,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rae_auto.errors import ClaimLost
 from rae_auto.runtime.concurrency.limited_calls import SLOW_CALL_SECONDS
+from rae_auto.toolkit.threads.malloc_arenas import give_back_memory
 
 
 @contextlib.contextmanager
@@ -38,7 +39,8 @@ def start_again(environment: Mapping[str, str], error: ClaimLost) -> None:
     os.execve(sys.executable, sys.orig_argv, dict(environment))  # noqa: S606 - the same program
 
 
-def tune_garbage_collection() -> None:
-    """Exempt the loaded jobs from garbage collection, and collect less often: the jobs stay for good."""
+def tune_memory() -> None:
+    """Exempt the loaded jobs from garbage collection, which comes less often, and give back what the start took."""
     gc.freeze()
+    give_back_memory()
     gc.set_threshold(20_000, 20, 20)

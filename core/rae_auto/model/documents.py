@@ -15,12 +15,13 @@ from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn
 
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.job_state import Cursor, JobState, SeenOccurrence
 from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.policies import IoPriority, Priority
 from rae_auto.model.primitives.evolving.conversion import is_convertible, make_load
+from rae_auto.model.primitives.evolving.sharing import SharedValues
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.units import format_duration, parse_duration
@@ -29,9 +30,6 @@ from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import Run
 
 T = TypeVar("T")
-
-MAX_SHARED_VALUES = 1000
-"""Number of values of a kind that are remembered by their documents."""
 
 JOB = "job"
 STATE = "state"
@@ -58,7 +56,9 @@ def _converter() -> Converter:
     converter = Converter(omit_if_default=True)
     converter.register_structure_hook_factory(is_convertible, lambda cls: _make_load(converter, cls))
     converter.register_unstructure_hook(datetime, format_instant)
-    converter.register_structure_hook(datetime, lambda text, _: parse_instant(text))
+    # Cached because a thousand jobs may have been added at one instant.
+    instant_of = lru_cache(maxsize=256)(parse_instant)
+    converter.register_structure_hook(datetime, lambda text, _: instant_of(text))
     converter.register_unstructure_hook(timedelta, format_duration)
     converter.register_structure_hook(timedelta, lambda text, _: parse_duration(text))
     converter.register_unstructure_hook(Priority, lambda priority: priority.name.lower())
@@ -69,9 +69,10 @@ def _converter() -> Converter:
     converter.register_structure_hook(IoPriority | None, lambda value, _: value)
     # Jobs that are alike share their triggers, and each name of a job is one string.
     converter.register_structure_hook(JobId, lambda name, _: JobId(sys.intern(str(name))))
-    for kind in (tuple[TriggerRef, ...], Requester):
+    for kind in (tuple[TriggerRef, ...], tuple[str, ...], Requester):
         share = _share(converter.get_structure_hook(kind))
         converter.register_structure_hook_func(partial(eq, kind), share)
+    converter.register_structure_hook_func(partial(eq, Mapping[str, Cursor]), _make_cursors_hook(converter))
     return converter
 
 
@@ -80,21 +81,23 @@ def _make_load(converter: Converter, cls: Any) -> Callable[[Any, Any], Any]:
 
 
 def _share(structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return a hook that makes one value of equal documents, for some hundreds of them."""
-    known: dict[str, Any] = {}
+    """Return a hook that makes one value of equal documents."""
+    known: SharedValues[Any] = SharedValues()
+    # The notation tells 1 from 1.0 and True, which are equal.
+    return lambda document, kind: known.get(repr(document), lambda: structure(document, kind))
 
-    def structure_shared(document: Any, kind: Any) -> Any:
-        # Tells 1 from 1.0 and True, which are equal.
-        text = repr(document)
-        if text not in known:
-            value = structure(document, kind)
-            if len(known) >= MAX_SHARED_VALUES:
-                known.clear()
-            known[text] = value
-            return value
-        return known[text]
 
-    return structure_shared
+def _make_cursors_hook(converter: Converter) -> Callable[[Any, Any], dict[str, Cursor]]:
+    """Return a hook for cursors, which share the ids of triggers and the digests of schedules."""
+    cursor_of = converter.get_structure_hook(Cursor)
+
+    def structure_cursors(document: Any, _: Any) -> dict[str, Cursor]:
+        return {
+            sys.intern(trigger): cursor_of({**cursor, "schedule": sys.intern(cursor["schedule"])}, Cursor)
+            for trigger, cursor in document.items()
+        }
+
+    return structure_cursors
 
 
 def _is_reason(annotation: Any) -> bool:

@@ -1,6 +1,7 @@
 """The job: what to run, why, and under which policies; immutable."""
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import PurePath
@@ -86,7 +87,8 @@ def _executor(value: str | PluginRef | Table | None) -> PluginRef | None:
 
 
 def _job_id(value: str) -> JobId:
-    return JobId(value)
+    # One string for all that goes by it.
+    return JobId(sys.intern(value)) if type(value) is str else JobId(value)
 
 
 def _retry_policy(value: RetryPolicy | int) -> RetryPolicy:
@@ -349,7 +351,8 @@ class Job(JobFields):
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "id", self.id or self.name)
-        object.__setattr__(self, "name", self.name or self.id)
+        # One string for both, because there may be ten thousand jobs.
+        object.__setattr__(self, "name", self.id if self.name == self.id else self.name or self.id)
         if problems := [*self._find_problems(), *self._find_problems_of_work()]:
             text = "; ".join(problem.what for problem in problems)
             raise InvalidJob(f"job {quote(str(self.id)[:64])}: {text}") from Invalid(problems)

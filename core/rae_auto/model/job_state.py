@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from rae_auto.errors import BadRequest
 from rae_auto.model.expectations import Expectation
@@ -18,6 +19,8 @@ MAX_NOTE_CHARACTERS = 256
 
 
 _NO_COUNTS = NoticeCounts()
+_EMPTY: Mapping[str, Any] = {}
+"""One for all jobs, of which there may be ten thousand."""
 
 
 @frozen
@@ -91,13 +94,13 @@ class JobState:
     paused_until: datetime | None = None
     pause_note: str = ""
     skips: tuple[SkippedStart, ...] = ()
-    cursors: Mapping[str, Cursor] = field(factory=dict)
+    cursors: Mapping[str, Cursor] = _EMPTY
     last_state: RunState | None = None
     last_run: RunId | None = None
     last_finished_at: datetime | None = None
     failures: int = 0
     expectation: Expectation | None = None
-    totals: Mapping[str, RunTotal] = field(factory=dict)
+    totals: Mapping[str, RunTotal] = _EMPTY
     notice_counts: NoticeCounts = _NO_COUNTS
     former_ids: tuple[JobId, ...] = ()
     added_by: Requester | None = None

@@ -298,10 +298,13 @@ def to_words(value: str | Iterable[str]) -> tuple[str, ...]:
     return (value,)
 
 
+_NO_UNITS: Mapping[str, int] = {}
+
+
 def to_units(given: str | Iterable[str] | Mapping[str, int]) -> Mapping[str, int]:
     """Return units by resource: a mapping as it is, one unit of each for names."""
     if isinstance(given, Mapping):
-        return given
+        return given or _NO_UNITS
     names = (given,) if isinstance(given, str) else tuple(given)
     if len(set(names)) != len(names):
         raise ValueError("resources names a resource twice; write { name = 2 } to take two units")

@@ -12,6 +12,20 @@ _M_ARENA_MAX = -8
 """The parameter of mallopt(3)."""
 
 
+def give_back_memory() -> None:
+    """Return to the system what this process has freed; without effect where the C library isn't glibc.
+
+    glibc returns what lies at the end of its heap alone. A start reads a store of thousands of jobs into memory at
+    once, and what is below the jobs that stay would never be returned: 2 MB with 10,000 jobs.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes  # lazy: start-up
+
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def share_one_arena() -> None:
     """Have all threads of this process share one heap, from now on; without effect where the C library isn't glibc."""
     if not sys.platform.startswith("linux"):
