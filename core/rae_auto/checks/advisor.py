@@ -17,6 +17,7 @@ from rae_auto.checks.trial import find_faults
 from rae_auto.checks.words import find_shell_words
 from rae_auto.config.advice import CheckedJob
 from rae_auto.config.options import make
+from rae_auto.config.tables import RUN_KEYS
 from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
 from rae_auto.model.primitives.formatting import describe_error, quote
@@ -26,6 +27,9 @@ from rae_auto.registry.loading import CONTRACTS
 from rae_auto.registry.safe_schedule import ask_schedule
 from rae_auto.runtime.execution.environment import expected_environment
 from rae_auto.toolkit.threads.time_limit import call_within_limit
+
+_START_KEYS = (*RUN_KEYS, "shell_program", "cwd", "env", "env_file", "pass_env", "user")
+"""The keys of a job that decide together whether it can be started."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,7 +54,7 @@ class JobAdvisor:
         yield from find_bad_references(job.job, self.environment)
         # A path that a shell would have to expand can't be found; that has a warning already.
         known = {problem.key[0] for problem in words if problem.key[1:] in ((), (0,))}
-        for problem in self._find_executor_warnings(job.job, job.timezone):
+        for problem in self._find_executor_warnings(job):
             if problem.key[0] not in known:
                 yield problem
         # A schedule that fails is reported by `prepare_jobs`.
@@ -84,7 +88,7 @@ class JobAdvisor:
             if executor is None or not needs_preparation(executor, one.job):
                 continue
             # An obstacle to the start is also one to the preparation, and has been reported.
-            if not any(self._find_executor_warnings(one.job, one.timezone)):
+            if one.unknown.isdisjoint(_START_KEYS) and not any(self._find_executor_warnings(one)):
                 waiting.append((one.job, executor))
         errors, warnings = prepare_all(waiting, self.environment)
         return [*missing, *errors], warnings
@@ -106,9 +110,10 @@ class JobAdvisor:
             for problem in (*self._find_broken_triggers(one), *self._find_broken_guards(one)):
                 yield Problem(("jobs", one.job.id, *problem.key), problem.what)
 
-    def _find_executor_warnings(self, job: Job, timezone: str) -> Iterator[Problem]:
-        executor = self._make_executor(job, timezone)
-        if executor is not None:
+    def _find_executor_warnings(self, checked: CheckedJob) -> Iterator[Problem]:
+        job = checked.job
+        executor = self._make_executor(job, checked.timezone)
+        if executor is not None and checked.unknown.isdisjoint(_START_KEYS):
             environment, _ = expected_environment(job, self.environment)
             for name, text in _ask(
                 executor, job, JobContext(environment=environment, directory=self.directory)

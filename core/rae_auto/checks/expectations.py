@@ -22,7 +22,8 @@ def find_long_gap(job: CheckedJob, now: datetime) -> Iterator[Problem]:
     limit = job.job.expect.limit
     triggers = list(job.triggers.values())
     schedules = [trigger for trigger in triggers if isinstance(trigger, ScheduleTrigger)]
-    if limit is None or not schedules or len(schedules) != len(triggers) or not job.job.enabled:
+    knows_all = len(schedules) == len(triggers) and job.unknown.isdisjoint(("schedule", "trigger", "triggers"))
+    if limit is None or not schedules or not knows_all or not job.job.enabled:
         return
     try:
         gap = _first_gap_over(limit, schedules, now)

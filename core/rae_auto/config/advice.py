@@ -12,13 +12,18 @@ from rae_auto.model.primitives.problems import Key, Problem
 
 @frozen
 class CheckedJob:
-    """A valid job with its triggers by their keys in its table, and with the file's `timezone`."""
+    """A valid job, or the valid part of one, with its triggers by their keys in its table.
+
+    `timezone` is that of the file.
+    """
 
     job: Job
     triggers: Mapping[Key, Plugin]
     timezone: str
     has_notifiers: bool
     """True if the file defines any."""
+    unknown: frozenset[str] = frozenset()
+    """The keys of its table whose values are wrong, so that nothing may be said that rests on them."""
 
 
 class Advisor(Protocol):

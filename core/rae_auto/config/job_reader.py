@@ -9,7 +9,15 @@ from attrs import field, frozen
 from rae_auto.api.notifier import Notifier
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.config.advice import Advisor, CheckedJob
-from rae_auto.config.hints.synonyms import find_key_synonyms
+from rae_auto.config.hints.unknown_values import (
+    JOB_KEYS,
+    SCHEDULE_KEYS,
+    find_contradictions,
+    find_second_work,
+    find_setting_warnings,
+    is_unknown,
+    valid_part_of,
+)
 from rae_auto.config.options import (
     check_plugins_of,
     find_option_warnings,
@@ -22,7 +30,7 @@ from rae_auto.config.options import (
 from rae_auto.config.relations import document_key, excess_units, forbidden_programs, unknown_names
 from rae_auto.config.relative_paths import resolve_ref
 from rae_auto.config.structure import call_plugin, structure, structure_valid_part
-from rae_auto.config.tables import RUN_KEYS, JobTable, merge_defaults
+from rae_auto.config.tables import JobTable, merge_defaults
 from rae_auto.errors import InvalidJob
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, TriggerRef
@@ -94,6 +102,8 @@ class Relations:
     """The relations between the jobs of a configuration: all `names`, what each needs, and what it follows."""
 
     names: set[str] = field(factory=set)
+    has_all_names: bool = True
+    """False if there may be further jobs, in a file or under a name that can't be read."""
     needs: dict[str, Sequence[str]] = field(factory=dict)
     upstream_jobs: dict[str, Mapping[str, Key]] = field(factory=dict)
 
@@ -118,8 +128,11 @@ class JobReader:
     directory: Path
     plugins: PluginSource
     timezone: str
-    named: Mapping[str, set[str]] | None
-    """The names that the top level defines: notifiers and resources. None if what jobs name is checked elsewhere."""
+    named: Mapping[str, set[str] | None] | None
+    """The names that the top level defines: notifiers and resources. None if what jobs name is checked elsewhere.
+
+    For a kind it is None if not all that are defined could be read.
+    """
     units: Mapping[str, int] = field(factory=dict)
     """The units of each resource."""
     findings: ProblemCollector = field(factory=ProblemCollector)
@@ -150,67 +163,82 @@ class JobReader:
         for name, table in tables.items():
             own = ProblemCollector()
             with own.within():
-                job_table = self._job_table(name, table, defaults, own)
+                merged = self._merged(name, table, defaults, own)
+                job_table = self._job_table(merged, own)
                 self.relations.needs[name] = job_table.needs if self.named is not None else ()
-                triggers = self._check_plugins(job_table, own)
-                merged = merge_defaults(table, defaults)
-                self.relations.upstream_jobs[name] = self._relate(job_table, merged, triggers, own)
+                others = self._items_of_dropped_lists(merged, own)
+                triggers = self._check_plugins(job_table, others, own)
+                refs = {**dict(job_table.trigger_refs()), **others}
+                self.relations.upstream_jobs[name] = self._relate(job_table, merged, refs, triggers, own)
                 own.problems.extend(limit_problems(job_table.executor_ref, job_table.limits, self.plugins))
                 own.problems.extend(unsupported_key_problems(job_table.executor_ref, job_table, self.plugins))
                 if job_table.wake and (obstacle := find_wake_obstacle()):
                     hint = ", or remove it" if "; " in obstacle else "; remove it"
                     own.problems.append(Problem(("wake",), f"can't be done: {obstacle}{hint}"))
-                own.warnings.extend(job_table.warnings())
-                job = self._job(name, job_table, own)
-                jobs.append(job)
-                if self.warnings is not None and not _has_bad_basis(own):
-                    has_notifiers = bool(self.named and self.named["notifier"])
-                    bad = {problem.key[:1] for problem in own.problems}
-                    working = {key: trigger for key, trigger in triggers.items() if key[:1] not in bad}
-                    advice = self.warnings.of_job(CheckedJob(job, working, self.timezone, has_notifiers))
-                    own.warnings.extend(warning for warning in advice if warning.key[:1] not in bad)
+                own.problems.extend(find_second_work(merged, job_table))
+                job, contradictions = self._job(name, job_table, own)
+                own.problems.extend(contradictions)
+                if job is not None:
+                    jobs.append(job)
+                own.warnings.extend(find_setting_warnings(job_table, own.problems))
+                if self.warnings is not None:
+                    valid_part = job or valid_part_of(name, job_table, contradictions, self.directory)
+                    own.warnings.extend(self._advise(valid_part, triggers, own.problems))
             self._add_findings(name, table, own_defaults, own)
         return tuple(jobs)
 
-    def _job_table(self, name: str, table: Any, defaults: dict[str, Any], own: ProblemCollector) -> JobTable:
+    def _merged(self, name: str, table: Any, defaults: dict[str, Any], own: ProblemCollector) -> dict[str, Any]:
         with own.within():
             check_name_of("job name", name)
         if not isinstance(table, dict):
             raise invalid(f"must be a table, not {describe_value(table)}; write [jobs.{name}]")
-        merged = merge_defaults(table, defaults)
-        job_table = structure_valid_part(merged, JobTable, own)
-        self._check_dropped_lists(merged, own)
-        return job_table.with_absolute_paths(self.plugins, self.directory)
+        return merge_defaults(table, defaults)
 
-    def _check_dropped_lists(self, table: Mapping[str, Any], own: ProblemCollector) -> None:
-        """Check the plugins of a list that was dropped because one of its items isn't a reference to a plugin."""
+    def _job_table(self, merged: dict[str, Any], own: ProblemCollector) -> JobTable:
+        table = structure_valid_part(merged, JobTable, own)
+        return table.with_absolute_paths(self.plugins, self.directory, own)
+
+    def _items_of_dropped_lists(
+        self, table: Mapping[str, Any], own: ProblemCollector
+    ) -> dict[Key, TriggerRef | GuardRef]:
+        """Return the plugins of lists that were dropped because another of their items is no reference to a plugin."""
         kinds: Sequence[tuple[str, Kind, type[TriggerRef | GuardRef]]] = (
             ("triggers", Kind.TRIGGER, TriggerRef),
             ("guards", Kind.GUARD, GuardRef),
         )
         bad = {problem.key[:2] for problem in own.problems}
+        refs: dict[Key, TriggerRef | GuardRef] = {}
         for key, kind, cls in kinds:
             items = table.get(key)
             dropped = isinstance(items, list) and any((key, index) in bad for index in range(len(items)))
             for index, item in enumerate(items if dropped and isinstance(items, list) else ()):
                 if (key, index) not in bad:
-                    with own.within(key, index):
-                        ref = resolve_ref(structure(item, cls, short_plugins=True), kind, self.plugins, self.directory)
-                        make(kind, ref, self.plugins, self.timezone)
+                    ref = structure(item, cls, short_plugins=True)
+                    refs[key, index] = resolve_ref(ref, kind, self.plugins, self.directory)
+        return refs
 
-    def _check_plugins(self, table: JobTable, own: ProblemCollector) -> dict[Key, Plugin]:
-        """Check the plugins that a job names, and return its triggers by their keys in the table."""
+    def _check_plugins(
+        self, table: JobTable, others: Mapping[Key, TriggerRef | GuardRef], own: ProblemCollector
+    ) -> dict[Key, Plugin]:
+        """Check the plugins that a job names, and return its triggers by their keys in the table.
+
+        `others` are those that the table lacks because something else in their list is wrong.
+        """
         made = check_plugins_of(table.trigger_refs(), table.guards, table.executor, self.plugins, self.timezone, own)
+        for key, ref in others.items():
+            with own.within(*key):
+                kind = Kind.TRIGGER if isinstance(ref, TriggerRef) else Kind.GUARD
+                made[key] = make(kind, ref, self.plugins, self.timezone)
         if self.warnings is not None:
             for key, plugin in made.items():
                 with own.within(*key):
                     own.warnings.extend(self.warnings.of_plugin(key, plugin))
                     own.problems.extend(self.warnings.secrets_of(key, plugin))
-        keys = {key for key, _ in table.trigger_refs()}
-        if table.shift is not None and not own.problems:
-            triggers, others = ([made[key] for key in made if (key in keys) is wanted] for wanted in (True, False))
+        keys = {key for key in made if key[:1] in SCHEDULE_KEYS}
+        if table.shift is not None and not is_unknown([*SCHEDULE_KEYS, ("guards",)], own.problems):
+            schedules, guards = ([made[key] for key in made if (key in keys) is wanted] for wanted in (True, False))
             with own.within("shift"):
-                if problem := call_plugin(find_shift_problem, triggers, others):
+                if problem := call_plugin(find_shift_problem, schedules, guards):
                     raise invalid(problem)
         return {key: plugin for key, plugin in made.items() if key in keys}
 
@@ -218,28 +246,27 @@ class JobReader:
         self,
         table: JobTable,
         written: Mapping[str, Any],
+        refs: Mapping[Key, TriggerRef | GuardRef],
         triggers: Mapping[Key, Plugin],
         own: ProblemCollector,
     ) -> dict[str, Key]:
         """Check the jobs, notifiers and resources that a job names.
 
         Names are those `written`, because a list with an item of a wrong kind is missing in the table.
-        Returns the jobs that its triggers follow, each with its key in the table.
+        `refs` are those of its triggers. Returns the jobs that these follow, each with its key in the table.
         """
         if self.named is None:
             return {}
-        refs = dict(table.trigger_refs())
+        jobs = self.relations.names if self.relations.has_all_names else None
         followed = find_upstream_jobs(triggers, self.plugins, own)
         upstream_jobs = {
-            job: (*key, *document_key(job, refs[key].options)) for key, jobs in followed.items() for job in jobs
+            job: (*key, *document_key(job, refs[key].options)) for key, names in followed.items() for job in names
         }
         for job, key in upstream_jobs.items():
             with own.within(*key):
-                raise Invalid(
-                    Problem((), problem.what) for problem in unknown_names("job", [job], self.relations.names)
-                )
+                raise Invalid(Problem((), problem.what) for problem in unknown_names("job", [job], jobs))
         with own.within("needs"):
-            raise Invalid(unknown_names("job", _list_at(written, "needs") or table.needs, self.relations.names))
+            raise Invalid(unknown_names("job", _list_at(written, "needs") or table.needs, jobs))
         with own.within("notify", "via"):
             raise Invalid(
                 unknown_names(
@@ -255,18 +282,23 @@ class JobReader:
                 raise Invalid(excess_units(table.resources, self.units))
         return upstream_jobs
 
-    def _job(self, name: str, table: JobTable, own: ProblemCollector) -> Job:
+    def _job(self, name: str, table: JobTable, own: ProblemCollector) -> tuple[Job | None, Sequence[Problem]]:
+        """Return the job of a table, or None and a problem for each value that contradicts another."""
         try:
-            return table.to_job(JobId(name), self.directory)
+            return table.to_job(JobId(name), self.directory), ()
         except InvalidJob as error:
-            if not isinstance(error.__cause__, Invalid):
-                raise invalid(str(error).partition(": ")[2]) from None
-            bad = {str(problem.key[0]) for problem in own.problems if problem.key}
-            has_bad_work = not bad.union(*map(find_key_synonyms, bad)).isdisjoint(RUN_KEYS)
-            # Where a value was dropped as invalid, "nothing to run" would be a consequence of that.
-            # The name of the table has been checked before.
-            same = {("id",), *([] if table.name else [("name",)]), *([()] if has_bad_work else [])}
-            raise Invalid(problem for problem in error.__cause__.problems if problem.key not in same) from None
+            return None, find_contradictions(error, table, own.problems)
+
+    def _advise(
+        self, job: Job | None, triggers: Mapping[Key, Plugin], problems: Sequence[Problem]
+    ) -> Iterable[Problem]:
+        """Return the advice on a job, or on its valid part, without that which follows from one of its problems."""
+        if self.warnings is None or job is None:
+            return ()
+        has_notifiers = self.named is not None and self.named["notifier"] != set()
+        unknown = frozenset(key for key in JOB_KEYS if is_unknown([(key,)], problems))
+        checked = CheckedJob(job, triggers, self.timezone, has_notifiers, unknown)
+        return [one for one in self.warnings.of_job(checked) if not is_unknown([one.key], problems)]
 
     def _add_findings(self, name: str, table: Any, defaults: dict[str, Any], own: ProblemCollector) -> None:
         """Add the findings of a job; those about an inherited value are findings of the defaults."""
@@ -279,11 +311,6 @@ class JobReader:
                 if inherits and target is self.findings.warnings and problem.key[:1] == ("notify",) != problem.key:
                     continue
                 target.append(Problem((*(("defaults",) if inherits else ("jobs", name)), *problem.key), problem.what))
-
-
-def _has_bad_basis(own: ProblemCollector) -> bool:
-    """Return whether an invalid value was dropped without which advice on the others would be wrong."""
-    return any(problem.key[:1] in (("cwd",), ("env",), ("pass_env",), ("executor",)) for problem in own.problems)
 
 
 def _with_written_key(problem: Problem) -> Problem:

@@ -12,6 +12,7 @@ from attrs import evolve, fields_dict, frozen
 from rae_auto.api.plugin import ConfigurableSource, Kind, PluginSource
 from rae_auto.config.advice import Advisor
 from rae_auto.config.files.fragments import Fragment, add_to_owners, claim_names, read_fragment, read_included
+from rae_auto.config.hints.unknown_values import is_unknown
 from rae_auto.config.job_reader import NO_JOBS, JobReader, Relations, Warnings, check_name_of
 from rae_auto.config.options import make
 from rae_auto.config.relations import forbidden_programs
@@ -195,7 +196,7 @@ def _examine(
         watch_config=table.watch_config,
         history=table.history,
         secret_commands=table.secret_commands,
-        jobs=_read_jobs(files, table, plugins, timezone, warnings),
+        jobs=_read_jobs(files, table, plugins, timezone, warnings, unreadable),
     )
     return _Examination(config, files, unreadable)
 
@@ -240,12 +241,19 @@ def _has_key(document: Mapping[str, Any], key: Key) -> bool:
 
 
 def _read_jobs(
-    files: Sequence[Fragment], table: FileTable, plugins: PluginSource, timezone: str, warnings: Warnings | None
+    files: Sequence[Fragment],
+    table: FileTable,
+    plugins: PluginSource,
+    timezone: str,
+    warnings: Warnings | None,
+    unreadable: Sequence[str],
 ) -> tuple[Job, ...]:
     """Return the valid jobs of all files; what is wrong with others is among the findings of their files."""
     main = files[0]
     named = {
         kind: {name for file in files for name in _keys_of(file.document, names)}
+        if _has_all_names(names, files, unreadable)
+        else None
         for kind, names in (("notifier", "notifiers"), ("resource", "resources"))
     }
     defaults = {file.path: _pop_table(file.document, "defaults", file.findings) for file in files}
@@ -253,7 +261,7 @@ def _read_jobs(
     for file in files:
         file.document["jobs"] = tables[file.path]
     owners = claim_names(files, "jobs")
-    relations = Relations(set(owners))
+    relations = Relations(set(owners), has_all_names=_has_all_names("jobs", files, unreadable))
     jobs: list[Job] = []
     for file in files:
         reader = JobReader(
@@ -262,7 +270,7 @@ def _read_jobs(
         shared = defaults[main.path] if file is not main else {}
         own = defaults[file.path]
         jobs += reader.read_each(tables[file.path], own, merge_defaults(own, shared))
-    if not owners:
+    if not owners and relations.has_all_names:
         main.findings.warnings.append(NO_JOBS)
     add_to_owners(owners, main, relations.find_cycles(), is_warning=False)
     if warnings is not None:
@@ -271,6 +279,13 @@ def _read_jobs(
         add_to_owners(owners, main, errors, is_warning=False)
         add_to_owners(owners, main, doubtful, is_warning=True)
     return tuple(jobs)
+
+
+def _has_all_names(table: str, files: Sequence[Fragment], unreadable: Sequence[str]) -> bool:
+    """Return whether all names in a table could be read; else one that seems to be unknown may well be defined."""
+    top = [problem for file in files for problem in file.findings.problems if len(problem.key) == 1]
+    missing = any(problem.key[:1] == ("include",) for problem in files[0].findings.problems)
+    return not (unreadable or missing or is_unknown([(table,)], top))
 
 
 def _check_secret_programs(files: Sequence[Fragment], table: FileTable) -> None:

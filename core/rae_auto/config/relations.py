@@ -14,11 +14,17 @@ _REMEDIES = {
 }
 
 
-def unknown_names(what: str, names: Iterable[object], known: Collection[str]) -> list[Problem]:
-    """Return a problem for each unknown name, by index; an item that isn't text is another problem."""
+def unknown_names(what: str, names: Iterable[object], known: Collection[str] | None) -> list[Problem]:
+    """Return a problem for each unknown name, by index, in a table by name; an item that isn't text is another problem.
+
+    `known` is None if not all that are defined could be read; then there are none.
+    """
+    if known is None:
+        return []
+    named = zip(names, names, strict=True) if isinstance(names, Mapping) else enumerate(names)
     return [
-        Problem((index,), f"unknown {what} {quote(name)}{did_you_mean(name, known) or _REMEDIES[what].format(name)}")
-        for index, name in enumerate(names)
+        Problem((key,), f"unknown {what} {quote(name)}{did_you_mean(name, known) or _REMEDIES[what].format(name)}")
+        for key, name in named
         if isinstance(name, str) and name not in known
     ]
 

@@ -6,7 +6,7 @@ determines the conversion (a list, a table, an enumeration).
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache, partial
@@ -237,7 +237,9 @@ def _table(converter: Converter, value: object, cls: Any) -> object:
             given[name] = _field(converter, item, fields[name])
     missing = [name for name, field in fields.items() if field.default is attrs.NOTHING and name not in given]
     findings.problems.extend(Problem((name,), "is missing; add it") for name in missing if name not in value)
-    made = None if missing else _construct(cls, given, fields, findings.problems)
+    made = _construct(cls, given, fields, findings.problems) if not missing else None
+    if missing:
+        findings.problems.extend(_find_refused_values(given, fields))
     findings.raise_if_any()
     return made
 
@@ -354,8 +356,26 @@ def _construct(
             problems.extend(problem for problem in attributed if problem.key or not problems)
             name = str(attributed[0].key[0]) if attributed[0].key else ""
             if name not in given or fields[name].default is attrs.NOTHING:
+                rest = {other: value for other, value in given.items() if other != name}
+                problems.extend(_find_refused_values(rest, fields))
                 return None
             del given[name]
+
+
+def _find_refused_values(
+    given: Mapping[str, object], fields: Mapping[str, "attrs.Attribute[Any]"]
+) -> Iterator[Problem]:
+    """Yield a problem for each value that the validator of its field refuses, where no instance can be constructed."""
+    for name, value in given.items():
+        field = fields[name]
+        try:
+            if field.validator is not None:
+                converts = field.converter is not None and not isinstance(field.converter, attrs.Converter)
+                converted = call_plugin(field.converter, value) if converts else value  # type: ignore[arg-type]
+                call_within_limit(field.validator, None, field, converted)
+        except (Exception, SystemExit) as error:
+            # A validator may need the instance that isn't there, so only what names its field counts.
+            yield from (problem for problem in _attributed(error, fields) if problem.key[:1] == (name,))
 
 
 def _freeze_options(plugin: Plugin) -> Plugin:

@@ -3,7 +3,7 @@
 The JSON Schema and the messages about unknown keys come from these classes too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from rae_auto.model.policies import CatchUp, NotifyOn, Overlap, Retention, Retry
 from rae_auto.model.primitives.evolving.sharing import SharedValues
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.primitives.problems import Key, Problem, invalid
+from rae_auto.model.primitives.problems import Key, Problem, ProblemCollector, invalid, raise_if_any
 from rae_auto.model.primitives.references import split_command
 from rae_auto.model.primitives.units import format_duration
 
@@ -33,16 +33,26 @@ def _help(text: str, **more: str) -> dict[str, str]:
 
 
 def _check_units(_: object, __: object, resources: Mapping[str, int]) -> None:
-    for name, units in resources.items():
-        if not 1 <= units <= 10_000:
-            raise invalid(f"must be 1 to 10000 units, not {units}", "resources", name)
+    raise_if_any(
+        Problem(("resources", name), f"must be 1 to 10000 units, not {units}")
+        for name, units in resources.items()
+        if not 1 <= units <= 10_000
+    )
 
 
 def _check_programs(_: object, __: object, programs: tuple[str, ...]) -> None:
-    for index, program in enumerate(programs):
-        if not program or split_command(program) != [program]:
-            what = f'must be the name or path of a program, as in "pass", not {quote(program)}'
-            raise invalid(what, "secret_commands", index)
+    raise_if_any(
+        Problem(
+            ("secret_commands", index), f'must be the name or path of a program, as in "pass", not {quote(program)}'
+        )
+        for index, program in enumerate(programs)
+        if not program or split_command(program) != [program]
+    )
+
+
+def _check_retry(_: object, __: object, retry: int | RetryPolicy) -> None:
+    if isinstance(retry, int) and not 0 <= retry < 1000:
+        raise invalid(f"must be 0 to 999 retries, not {retry}", "retry")
 
 
 BACKGROUND_LOGGERS = (PluginRef("console"), PluginRef("file"))
@@ -122,6 +132,21 @@ class FileTable:
     plugins: PluginsTable = field(default=PluginsTable(), metadata=_help("which plugins there are"))
 
 
+_NEEDS_START_NOTHING = (
+    "starts nothing: without a trigger the job runs only when started by hand; add a schedule, or "
+    'trigger = { type = "job", jobs = ["NAME"] } to start it after another job, or trigger = "manual" to start it '
+    "by hand"
+)
+
+
+@frozen
+class SettingWarning:
+    """A warning about a setting, which is worth something only if the values at the keys of its `basis` are known."""
+
+    problem: Problem
+    basis: Sequence[Key] = ()
+
+
 @frozen(kw_only=True)
 class JobTable(JobFields):
     """The table of a job: what to run (`command`, `shell`, `python` or `script`), why, and under which policies."""
@@ -148,14 +173,27 @@ class JobTable(JobFields):
     )
     retry: int | RetryPolicy = field(
         default=0,
+        validator=_check_retry,
         metadata=_help("how many retries, or a retry policy", hint="write a number of retries, or a table"),
     )
 
-    def with_absolute_paths(self, plugins: PluginSource, directory: Path) -> Self:
-        """Return the table with absolute paths in the options of its plugins; `directory` is that of the file."""
+    def with_absolute_paths(self, plugins: PluginSource, directory: Path, findings: ProblemCollector) -> Self:
+        """Return the table with absolute paths, its own and those in the options of its plugins.
+
+        `directory` is that of the file. A path that can't be resolved is a finding, and left out.
+        """
         resolve = partial(resolve_ref, plugins=plugins, base=directory)
+
+        def resolve_path(key: str, path: str | None) -> str | None:
+            with findings.within():
+                return None if path is None else resolve_directory(path, directory, key)
+            return None
+
         return evolve(
             self,
+            cwd=resolve_path("cwd", self.cwd),
+            env_file=resolve_path("env_file", self.env_file),
+            script=resolve_path("script", self.script),
             trigger=None if self.trigger is None else resolve(self.trigger, Kind.TRIGGER),
             triggers=tuple(resolve(ref, Kind.TRIGGER) for ref in self.triggers),
             guards=tuple(resolve(ref, Kind.GUARD) for ref in self.guards),
@@ -172,68 +210,66 @@ class JobTable(JobFields):
             *((("triggers", index), ref) for index, ref in enumerate(self.triggers)),
         ]
 
-    def warnings(self) -> list[Problem]:
-        """Return warnings about settings without effect."""
-        warnings = [
-            Problem(
-                ("env", name), "is overwritten, because the daemon sets names that begin with RAE_; choose another name"
-            )
-            for name in self.env
-            if name.startswith("RAE_")
-        ]
-        warnings += self._notify_warnings()
-        warnings += self._expectation_warnings()
+    def warnings(self) -> Iterator[SettingWarning]:
+        """Yield warnings about settings without effect."""
+        for name in self.env:
+            if name.startswith("RAE_"):
+                what = "is overwritten, because the daemon sets names that begin with RAE_; choose another name"
+                yield SettingWarning(Problem(("env", name), what))
+        yield from self._notify_warnings()
+        yield from self._expectation_warnings()
         if self.guard_timeout and not self.guards:
-            warnings.append(Problem(("guard_timeout",), "has no effect without guards; add guards, or remove it"))
+            what = "has no effect without guards; add guards, or remove it"
+            yield SettingWarning(Problem(("guard_timeout",), what), [("guards",)])
+        if self.needs and not self.trigger_refs():
+            yield SettingWarning(Problem(("needs",), _NEEDS_START_NOTHING), [(key,) for key in _TRIGGER_KEYS])
         if self.catch_up_window is not None and self.catch_up_window < MAX_LATENESS:
             least = format_duration(MAX_LATENESS)
             what = f"counts as {least}, because a start is in time up to that; write {quote(least)} or more"
             hint = ', or catch_up = "none", which runs nothing that was missed'
-            warnings.append(Problem(("catch_up_window",), what + hint * (self.catch_up is not CatchUp.NONE)))
+            yield SettingWarning(Problem(("catch_up_window",), what + hint * (self.catch_up is not CatchUp.NONE)))
         if self.overlap_max != _DEFAULTS.overlap_max and self.overlap is not Overlap.ALLOW:
-            warnings.append(
-                Problem(("overlap_max",), 'has no effect without overlap = "allow"; set that, or remove it')
-            )
-        return warnings
+            what = 'has no effect without overlap = "allow"; set that, or remove it'
+            yield SettingWarning(Problem(("overlap_max",), what), [("overlap",)])
 
-    def _notify_warnings(self) -> Iterator[Problem]:
-        policy = self.notify
+    def _notify_warnings(self) -> Iterator[SettingWarning]:
+        policy, basis = self.notify, [("notify", "on")]
         if not policy.on:
             for name in ("via", "after", "every", "skips", "quiet_hours", "digest", "limit"):
                 if getattr(policy, name) != getattr(_DEFAULTS.notify, name):
-                    yield Problem(("notify", name), 'has no effect without on; add on = ["failure"]')
+                    problem = Problem(("notify", name), 'has no effect without on; add on = ["failure"]')
+                    yield SettingWarning(problem, basis)
             return
         for name, kind in (("after", NotifyOn.FAILURE), ("every", NotifyOn.FAILURE), ("skips", NotifyOn.SKIPPED)):
             # A recovery too is reported only of failures that count.
             is_used = kind in policy.on or (name == "after" and NotifyOn.RECOVERY in policy.on)
             if not is_used and getattr(policy, name) != getattr(_DEFAULTS.notify, name):
-                yield Problem(("notify", name), f'has no effect without "{kind.value}" in on; add that, or remove it')
+                what = f'has no effect without "{kind.value}" in on; add that, or remove it'
+                yield SettingWarning(Problem(("notify", name), what), basis)
         for kind, key in ((NotifyOn.LATE, "every"), (NotifyOn.OVERRUN, "max_runtime")):
             if kind in policy.on and getattr(self.expect, key) is None:
                 what = f'"{kind.value}" has no effect without expect.{key}; add expect = {{ {key} = "…" }}'
-                yield Problem(("notify", "on"), what)
+                yield SettingWarning(Problem(("notify", "on"), what), [("expect", key)])
 
-    def _expectation_warnings(self) -> Iterator[Problem]:
+    def _expectation_warnings(self) -> Iterator[SettingWarning]:
         if self.expect.grace is not None and self.expect.every is None:
-            yield Problem(("expect", "grace"), "has no effect without every; add every, or remove it")
+            what = "has no effect without every; add every, or remove it"
+            yield SettingWarning(Problem(("expect", "grace"), what), [("expect", "every")])
         attempts = _retry_policy(self.retry).attempts
         max_duration = None if self.timeout is None else self.timeout * attempts
         if max_duration is not None and self.expect.max_runtime is not None and self.expect.max_runtime >= max_duration:
             what = (
                 f"has no effect, because timeout ends a run after {format_duration(max_duration)}; set less than that"
             )
-            yield Problem(("expect", "max_runtime"), what)
+            yield SettingWarning(Problem(("expect", "max_runtime"), what), [("timeout",), ("retry",)])
 
     def to_job(self, id: JobId, directory: Path) -> Job:
-        """Return the job of this table; `directory` is that of the file. Raises InvalidJob, Invalid."""
+        """Return the job of this table with absolute paths; `directory` is that of the file. Raises InvalidJob."""
         return Job(
-            **{name: getattr(self, name) for name in _SHARED if name not in ("cwd", "env_file", "isolated", "script")},
+            **{name: getattr(self, name) for name in _SHARED if name != "isolated"},
             isolated=self.isolated and self.python is not None and self.executor is None,
             id=id,
             schedule=_share(with_ids(ref for _, ref in self.trigger_refs())),
-            cwd=None if self.cwd is None else resolve_directory(self.cwd, directory),
-            env_file=None if self.env_file is None else resolve_directory(self.env_file, directory, "env_file"),
-            script=None if self.script is None else resolve_directory(self.script, directory, "script"),
             directory=str(directory),
             retry_policy=_retry_policy(self.retry),
         )
@@ -248,7 +284,7 @@ def _share(triggers: tuple[TriggerRef, ...]) -> tuple[TriggerRef, ...]:
 
 
 RUN_KEYS = ("command", "shell", "python", "script", "executor")
-_PROGRAM_KEYS = ("command", "shell", "python", "script")
+PROGRAM_KEYS = ("command", "shell", "python", "script")
 _TRIGGER_KEYS = ("schedule", "trigger", "triggers")
 _UNMERGED_KEYS = ("executor", "trigger")
 """Keys whose tables are not merged, because the options of two plugins do not mix."""
@@ -256,7 +292,7 @@ _UNMERGED_KEYS = ("executor", "trigger")
 
 def merge_defaults(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return a job's table merged with the defaults: tables key by key, alternatives as a whole."""
-    replaced = {key for group in (_PROGRAM_KEYS, _TRIGGER_KEYS) if any(key in table for key in group) for key in group}
+    replaced = {key for group in (PROGRAM_KEYS, _TRIGGER_KEYS) if any(key in table for key in group) for key in group}
     merged = {key: value for key, value in defaults.items() if key not in replaced}
     for key, value in table.items():
         default = merged.get(key)
@@ -269,6 +305,4 @@ def merge_defaults(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> dic
 def _retry_policy(retry: int | RetryPolicy) -> RetryPolicy:
     if isinstance(retry, RetryPolicy):
         return retry
-    if not 0 <= retry < 1000:
-        raise invalid(f"must be 0 to 999 retries, not {retry}", "retry")
     return RetryPolicy(attempts=retry + 1) if retry else _DEFAULTS.retry_policy

@@ -378,9 +378,9 @@ class Job(JobFields):
         for name in self.secret_files:
             if name in self.env:
                 yield Problem(("secret_files", name), "is in env too; keep one")
-        for name in ("python", "secret_files") if self.user is not None else ():
-            if getattr(self, name):
-                yield Problem(("user",), f"can't be used with {name}, whose files belong to the daemon; remove one")
+        if self.user is not None and (owned := [name for name in ("python", "secret_files") if getattr(self, name)]):
+            what = f"can't be used with {' and '.join(owned)}, whose files belong to the daemon; remove one"
+            yield Problem(("user",), what)
         if self.directory is not None and not PurePath(self.directory).is_absolute():
             yield Problem(("directory",), f"directory must be an absolute path, not {quote(self.directory[:200])}")
         if self.retry_policy.exit_codes and (both := sorted({*self.success_codes} & {*self.retry_policy.exit_codes})):

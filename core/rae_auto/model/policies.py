@@ -9,7 +9,7 @@ from attrs import field, frozen, validators
 
 from rae_auto.model.primitives.choices import choose
 from rae_auto.model.primitives.daily_spans import parse_daily_span
-from rae_auto.model.primitives.problems import describe_value, invalid
+from rae_auto.model.primitives.problems import Problem, describe_value, raise_if_any
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
 
 
@@ -158,15 +158,19 @@ def _codes(codes: Iterable[int] | None) -> tuple[int, ...] | None:
 
 
 def _check_codes(_: object, __: object, codes: tuple[int, ...] | None) -> None:
-    for index, code in enumerate(codes or ()):
-        if type(code) is not int:
-            raise invalid(f"must be a whole number, not {describe_value(code)}", "exit_codes", index)
+    raise_if_any(
+        Problem(("exit_codes", index), f"must be a whole number, not {describe_value(code)}")
+        for index, code in enumerate(codes or ())
+        if type(code) is not int
+    )
 
 
 def _check_names(_: object, __: object, names: tuple[str, ...]) -> None:
-    for index, name in enumerate(names):
-        if not isinstance(name, str):
-            raise invalid(f"must be the name of a notifier, not {describe_value(name)}", "via", index)
+    raise_if_any(
+        Problem(("via", index), f"must be the name of a notifier, not {describe_value(name)}")
+        for index, name in enumerate(names)
+        if not isinstance(name, str)
+    )
 
 
 @frozen
@@ -307,8 +311,19 @@ def _positive(_: object, attribute: object, value: timedelta | None) -> None:
 
 
 def _check_spans(_: object, __: object, spans: Iterable[str]) -> None:
-    for span in spans:
+    raise_if_any(
+        Problem(("quiet_hours", index), what)
+        for index, span in enumerate(spans)
+        if (what := _find_problem_of_span(span)) is not None
+    )
+
+
+def _find_problem_of_span(span: str) -> str | None:
+    try:
         parse_daily_span(span)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 @frozen

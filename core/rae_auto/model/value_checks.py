@@ -24,7 +24,7 @@ from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.choices import unknown_choice
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
-from rae_auto.model.primitives.problems import Invalid, Problem, describe_value, invalid
+from rae_auto.model.primitives.problems import Invalid, Problem, describe_value, invalid, raise_if_any
 
 _NAMES: Mapping[Any, str] = {
     str: "text",
@@ -247,18 +247,22 @@ def _with_check(method: Callable[..., Any], name: str, hints: Mapping[str, Any])
 
 def check_passed_names(_: object, __: object, names: tuple[str, ...]) -> None:
     """Raise Invalid unless all are names of variables."""
-    for index, name in enumerate(names):
-        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
-            raise invalid(f"must be the name of a variable, not {describe_value(name)}", "pass_env", index)
+    raise_if_any(
+        Problem(("pass_env", index), f"must be the name of a variable, not {describe_value(name)}")
+        for index, name in enumerate(names)
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name
+    )
 
 
 def check_codes(_: object, __: object, codes: tuple[int, ...]) -> None:
     """Raise Invalid unless there are exit codes, each from 0 to 255."""
     if not codes:
         raise invalid("must not be empty, because no run could succeed; write [0]", "success_codes")
-    for index, code in enumerate(codes):
-        if type(code) is not int or not 0 <= code <= 255:
-            raise invalid(f"must be an exit code from 0 to 255, not {describe_value(code)}", "success_codes", index)
+    raise_if_any(
+        Problem(("success_codes", index), f"must be an exit code from 0 to 255, not {describe_value(code)}")
+        for index, code in enumerate(codes)
+        if type(code) is not int or not 0 <= code <= 255
+    )
 
 
 def check_umask(_: object, __: object, umask: str) -> None:
@@ -269,23 +273,32 @@ def check_umask(_: object, __: object, umask: str) -> None:
 
 def check_variables(_: object, __: object, env: Mapping[str, str]) -> None:
     """Raise Invalid unless all names and values can be those of an environment."""
-    for name, value in env.items():
-        if not name or "=" in name or "\0" in name:
-            raise invalid(
-                'invalid name of an environment variable; use at least one character, and no "="', "env", name
-            )
-        if not isinstance(value, str):
-            raise invalid(f"must be text, not {describe_value(value)}", "env", name)
+    raise_if_any(
+        Problem(("env", name), what)
+        for name, value in env.items()
+        if (what := _find_problem_of_variable(name, value)) is not None
+    )
+
+
+def _find_problem_of_variable(name: str, value: object) -> str | None:
+    if not name or "=" in name or "\0" in name:
+        return 'invalid name of an environment variable; use at least one character, and no "="'
+    return None if isinstance(value, str) else f"must be text, not {describe_value(value)}"
 
 
 def check_secret_files(_: object, __: object, files: Mapping[str, str]) -> None:
     """Raise Invalid unless each name can be that of a file and a variable, with a text."""
-    for name, value in files.items():
-        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,63}", name) or name.startswith("RAE_"):
-            what = f"{quote(name)} can't be the variable of a file; use letters, digits and _, as in TOKEN_FILE"
-            raise invalid(what, "secret_files", name)
-        if not isinstance(value, str):
-            raise invalid(f"must be text, not {describe_value(value)}", "secret_files", name)
+    raise_if_any(
+        Problem(("secret_files", name), what)
+        for name, value in files.items()
+        if (what := _find_problem_of_secret_file(name, value)) is not None
+    )
+
+
+def _find_problem_of_secret_file(name: str, value: object) -> str | None:
+    if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,63}", name) or name.startswith("RAE_"):
+        return f"{quote(name)} can't be the variable of a file; use letters, digits and _, as in TOKEN_FILE"
+    return None if isinstance(value, str) else f"must be text, not {describe_value(value)}"
 
 
 def to_words(value: str | Iterable[str]) -> tuple[str, ...]:

@@ -71,16 +71,16 @@ def test_notifiers_and_resources_of_a_file_serve_all(files: Files) -> None:
 
 
 def test_errors_name_the_file_and_the_line(files: Files) -> None:
-    files.write("rae.toml", f'{MAIN}[jobs.a]\ncommand = ["true"]\nneeds = ["z"]\n')
+    files.write("rae.toml", f'{MAIN}[jobs.a]\ncommand = ["true"]\nneeds = ["in-c"]\n')
     files.write("conf.d/b.toml", '# a comment\n[jobs.b]\ncommand = ["true"]\ntimeuot = 3\n')
     files.write("conf.d/c.toml", "[jobs.c\n")
     files.write("conf.d/d.toml", 'timezone = "UTC"\nnonsense = 1\n[jobs.d]\ncommand = ["true"]\nneeds = ["d"]\n')
     errors = files.errors()
     assert [line.partition(": ")[0] for line in errors] == [
-        "rae.toml:6", "conf.d/b.toml:4", "conf.d/d.toml:1", "conf.d/d.toml:2", "conf.d/d.toml:5", "conf.d/c.toml:1",
+        "conf.d/b.toml:4", "conf.d/d.toml:1", "conf.d/d.toml:2", "conf.d/d.toml:5", "conf.d/c.toml:1",
     ]  # fmt: skip
-    assert errors[2].endswith("timezone: can't be set in an included file; move it to rae.toml")
-    assert errors[3].endswith("unknown key; an included file has [defaults], [jobs], [notifiers], [resources]")
+    assert errors[1].endswith("timezone: can't be set in an included file; move it to rae.toml")
+    assert errors[2].endswith("unknown key; an included file has [defaults], [jobs], [notifiers], [resources]")
     with pytest.raises(ConfigError):
         load(files.main, Registry())
 

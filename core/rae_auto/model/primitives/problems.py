@@ -37,6 +37,12 @@ def invalid(what: str, *key: str | int) -> Invalid:
     return Invalid((Problem(key, what),))
 
 
+def raise_if_any(problems: Iterable[Problem]) -> None:
+    """Raise Invalid with the problems, if there are any."""
+    if found := tuple(problems):
+        raise Invalid(found)
+
+
 @frozen
 class ProblemCollector:
     """Collects problems and warnings while a document is checked."""
@@ -54,8 +60,7 @@ class ProblemCollector:
 
     def raise_if_any(self) -> None:
         """Raise Invalid with the problems, if there are any."""
-        if self.problems:
-            raise Invalid(self.problems)
+        raise_if_any(self.problems)
 
 
 def describe_problem(problem: Problem) -> str:
