@@ -38,7 +38,7 @@ from attrs import define, evolve, field
 from rae_auto.engine import by_hand
 from rae_auto.engine.notices.downtimes import report_back
 from rae_auto.engine.notices.reports import report_downtime
-from rae_auto.engine.runs import admission
+from rae_auto.engine.runs import admission, guards
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS
 from rae_auto.engine.state import Backlog, EngineState, JobEntry, Lateness
 from rae_auto.engine.time import cursors
@@ -166,6 +166,8 @@ def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) 
         span = due and cursors.undecided(due, cursor)
         if span:
             spans.append((trigger, span))
+    if spans:
+        guards.end_expired_waits(turn, entry.job.id)
     for trigger, span in sorted(spans, key=lambda found: found[1].instants[0]):
         _decide_span(turn, entry, trigger, schedules[trigger], span, piece.spread, lateness)
         piece.left -= len(span.instants)

@@ -158,6 +158,54 @@ def test_guard_timeout_counts_on_after_a_crash(world, guarded):
     assert states(w) == [RunState.SKIPPED]
 
 
+def go_down(w):
+    w.crash(down=timedelta(hours=1))
+
+
+def go_to_sleep(w):
+    w.sleep(timedelta(hours=1))
+
+
+@pytest.mark.parametrize("be_away", [go_down, go_to_sleep])
+@pytest.mark.parametrize("hours", [None, (0, 1)])
+def test_run_whose_guard_timeout_passed_unseen_displaces_no_occurrence(world, guarded, be_away, hours):
+    w = world(guarded(read=["power"], hours=hours, every_minutes=60, guard_timeout="30m"))
+    w.answer_guard = lambda job, name: NO
+    w.advance(timedelta(hours=1))
+    (waiting,) = w.engine.runs("a")
+    w.guards_hang = True
+    be_away(w)
+    assert [(run.id, run.state, run.reason.code) for run in w.history] == [
+        (waiting.run.id, RunState.SKIPPED, GuardBlocked.code)
+    ]
+    (opened,) = w.engine.runs("a")
+    assert opened.run.scheduled_for == datetime(2026, 1, 1, 2, tzinfo=UTC)
+    assert [decision.reason.code for decision in w.decisions if decision.run is None] == []
+
+
+@pytest.mark.parametrize("be_away", [go_down, go_to_sleep])
+def test_event_runs_after_one_whose_guard_timeout_passed_unseen(world, guarded, be_away):
+    w = world(guarded(read=["power"], guard_timeout="30m"))
+    w.answer_guard = lambda job, name: NO
+    w.fire("a", "file", "first")
+    w.guards_hang = True
+    be_away(w)
+    w.fire("a", "file", "second")
+    assert [(run.key, run.state) for run in w.history] == [("first", RunState.SKIPPED)]
+    assert [opened.run.key for opened in w.engine.runs("a")] == ["second"]
+
+
+@pytest.mark.parametrize("be_away", [go_down, go_to_sleep])
+def test_run_that_still_may_wait_for_its_guards_keeps_its_place(world, guarded, be_away):
+    w = world(guarded(read=["power"], every_minutes=60, guard_timeout="3h"))
+    w.answer_guard = lambda job, name: NO
+    w.advance(timedelta(hours=1))
+    w.guards_hang = True
+    be_away(w)
+    assert w.history == []
+    assert [decision.reason.code for decision in w.decisions if decision.run is None] == ["overlap"]
+
+
 def test_guards_are_checked_at_once_after_sleep(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")

@@ -112,6 +112,7 @@ def _decide_once(turn: Turn, candidate: Candidate) -> RunId | Cause | Skip | Rep
     if seen is not None:
         _count_repeat(turn, seen)
         return seen.run or seen.refused or Repeated(seen.at)
+    guards.end_expired_waits(turn, occurrence.job)
     decision = admit(turn, job_entry, candidate)
     remember(turn, occurrence, decision)
     return decision.run or decision.reason

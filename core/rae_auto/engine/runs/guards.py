@@ -9,8 +9,10 @@ while they are asked the second time.
 A run that a guard blocks waits for the job's guard timeout, counted from the first time a guard blocked it, and is
 skipped then. Without a timeout a run of a schedule is skipped at once, because the schedule comes round again, and that
 of an event waits for as long as it takes, because the event comes once. Its guards are asked again when a computed
-guard changes its answer, or after `READ_INTERVAL`. Retries and manual runs skip the guards: a person, or the guards
-themselves, have said yes to them.
+guard changes its answer, or after `READ_INTERVAL`. Where the timeout passed unseen, because the daemon was down or the
+machine slept, they are asked once more. But such a run doesn't keep the job's next occurrence from running: if that is
+decided before the answers are there, the run is skipped first (`end_expired_waits`). Retries and manual runs skip the
+guards: a person, or the guards themselves, have said yes to them.
 
 An executor whose attempts run elsewhere is one more guard, `EXECUTOR_GUARD`: every start waits for it, also a retry and
 a manual run, and without a limit.
@@ -25,13 +27,14 @@ from rae_auto.engine.effects import ReadGuards
 from rae_auto.engine.events import GuardsRead
 from rae_auto.engine.runs.ending import finish
 from rae_auto.engine.runs.waiting import block, release, release_guarded
-from rae_auto.engine.state import AskingGuards, Blocked, GuardReadings, JobEntry, RunEntry, guard_key
+from rae_auto.engine.state import AskingGuards, Blocked, GuardReadings, JobEntry, Queued, RunEntry, guard_key
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.guard import EXECUTOR_GUARD, Computed, GuardResult
 from rae_auto.model.job import Job
-from rae_auto.model.primitives.names import RunId
+from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Cause, Fired, GuardBlocked
 from rae_auto.model.run import GuardWait, Run, RunState
 
@@ -107,6 +110,29 @@ def recheck_guards(turn: Turn, entries: Iterable[RunEntry]) -> None:
         release_guarded(turn, entry)
 
 
+def end_expired_waits(turn: Turn, job: JobId) -> None:
+    """Skip the runs of a job that have waited for guards too long: call it before an occurrence of it is decided."""
+    for entry in turn.state.open_runs(job):
+        wait = entry.run.guard_wait
+        if wait is not None and isinstance(wait.by, GuardBlocked) and _has_expired(turn, entry, wait.since, wait.by):
+            finish(turn, entry, RunState.SKIPPED, reason=wait.by)
+
+
+def _has_expired(turn: Turn, entry: RunEntry, since: Moment, blocker: GuardBlocked) -> bool:
+    job_entry, run = turn.state.jobs.get(entry.run.job), entry.run
+    # A run that was released a moment ago, after a sleep or a restart, hasn't been let through by its guards either.
+    is_released = isinstance(entry.activity, Queued) and not run.conditions.guards
+    if job_entry is None or run.attempt or not (entry.waits_for_guards or is_released):
+        return False
+    limit = _limit_of(job_entry.job, run, blocker)
+    return limit is not None and turn.now.elapsed_since(since) >= limit
+
+
+def _limit_of(job: Job, run: Run, blocker: GuardBlocked) -> timedelta | None:
+    # An executor that can't be reached is no decision about the run, so its runs wait without a limit.
+    return None if blocker.guard == EXECUTOR_GUARD else wait_limit(job, run.cause)
+
+
 def _guards_of(job_entry: JobEntry, run: Run) -> Guards:
     """Return the guards that the start of a run needs: for a retry or a manual run only that of its executor."""
     plan = job_entry.plan
@@ -141,8 +167,7 @@ def _ask_guards(turn: Turn, entry: RunEntry, readers: Mapping[str, object]) -> N
 def _block_run(turn: Turn, job_entry: JobEntry, entry: RunEntry, blocker: GuardBlocked) -> None:
     now, known = turn.now, entry.run.guard_wait
     waited = now.elapsed_since(known.since) if known else timedelta(0)
-    # An executor that can't be reached is no decision about the run, so its runs wait without a limit.
-    limit = None if blocker.guard == EXECUTOR_GUARD else wait_limit(job_entry.job, entry.run.cause)
+    limit = _limit_of(job_entry.job, entry.run, blocker)
     left = timedelta.max if limit is None else limit - waited
     if left <= timedelta(0):
         finish(turn, entry, RunState.SKIPPED, reason=blocker)
