@@ -47,6 +47,8 @@ def with_inputs(command: F) -> F:
 @click.command("trigger")
 @options.jobs
 @with_inputs
+@click.option("--wait", is_flag=True, help="Wait until the runs have finished, and fail if one did not succeed.")
+@click.option("--timeout", metavar="TIME", help="With --wait: wait no longer than this; the runs go on.")
 @click.option("--force", is_flag=True, help="Start it whatever the state of the jobs is that it needs.")
 @click.option("--request", metavar="TEXT", help="An id for the request: repeating it does not start a second run.")
 @options.config
@@ -56,29 +58,58 @@ def trigger_command(
     env: tuple[tuple[str, str], ...],
     args: tuple[str, ...],
     event: dict[str, Any] | None,
+    wait: bool,
+    timeout: str | None,
     force: bool,
     request: str | None,
     config: str | None,
     json_: bool,
-) -> None:
+) -> int:
     """Start jobs by hand and print the ids of their runs.
 
     An id is printed once its run is durable. Pauses and guards don't keep back a run that is started by hand. What
     --env, --arg and --event say is for this run and its retries.
 
+    With --wait the exit code is 0 if all runs succeeded, and 1 if one did not, or if --timeout is over. How each ended
+    is a line of the standard error; with --json its record is printed. Ctrl-C ends the wait and leaves the runs alone.
+
+    \b
     Example: rae-auto trigger backup --env TARGET=/mnt/usb --arg --verbose
+             rae-auto trigger backup --wait --timeout 10m
     """
     values = {"env": dict(env), "args": [valid_text(arg) for arg in args], "event": event, "force": force}
+    seconds = _read_timeout(timeout, wait)
+    runs: dict[str, str] = {}
     with connect(config) as client:
 
         def trigger(job: str) -> None:
             answer = client.call("trigger", job=job, request=request or uuid.uuid4().hex, via="command_line", **values)
-            if json_:
+            runs[answer["run_id"]] = job
+            if json_ and not wait:
                 print_json(answer)
-            else:
+            elif not json_:
                 click.echo(answer["run_id"])
 
-        options.for_each(jobs, trigger)
+        if not wait:
+            options.for_each(jobs, trigger)
+            return 0
+        from rae_auto.cli.interactive.run_wait import RunWait  # lazy: start-up
+
+        run_wait = RunWait(client, runs, seconds, as_json=json_)
+        return 0 if run_wait.start_and_wait(lambda: options.for_each(jobs, trigger), config) else 1
+
+
+def _read_timeout(text: str | None, is_waiting: bool) -> float | None:
+    from rae_auto.model.primitives.units import parse_duration  # lazy: start-up
+
+    if text is None:
+        return None
+    if not is_waiting:
+        raise click.UsageError("--timeout goes with --wait; add that")
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise click.UsageError(f"--timeout: {error}") from None
 
 
 @click.command("exec")
@@ -93,6 +124,8 @@ def exec_command(
     config: str | None,
 ) -> int:
     """Run a job in the foreground, without a daemon, in the environment that the daemon gives it.
+
+    The exit code is 1 if the job failed, whatever its own is; that is in the message.
 
     Example: rae-auto exec backup --arg --dry-run
     """

@@ -1,6 +1,7 @@
 """A client of the daemon. Standard library only: most commands need nothing else."""
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,30 @@ class Client:
             return False
         except OSError:
             return None
+
+    def read_event(self, limit_seconds: float | None) -> Mapping[str, Any] | None:
+        """Return the next event after `subscribe`; None if there is none within so many seconds.
+
+        Errors: DaemonUnreachable if the daemon has ended.
+        """
+        deadline = None if limit_seconds is None else time.monotonic() + limit_seconds
+        while True:
+            line, end, rest = self._received.partition(b"\n")
+            if end:
+                self._received = rest
+                if (event := decode_event(line)) is not None:
+                    return event
+                continue
+            try:
+                self._socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
+                part = self._socket.recv(1 << 16)
+            except TimeoutError:
+                return None
+            except OSError as error:
+                raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
+            if not part:
+                raise DaemonUnreachable("the daemon has stopped")
+            self._received += part
 
     def _exchange(self, request: bytes) -> bytes:
         try:

@@ -11,7 +11,8 @@ from typing import Any, Self, cast
 from rae_auto.api.events import Event
 from rae_auto.control.asking import ask, open_connection
 from rae_auto.control.protocol import Request, decode_answer, decode_event, encode_request
-from rae_auto.errors import BadRequest, DaemonUnreachable, InvalidJob, RunNotFound, SchedulerClosed
+from rae_auto.control.run_ends import RunWaits
+from rae_auto.errors import BadRequest, InvalidJob, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
@@ -28,7 +29,7 @@ from rae_auto.records.entries import load_entries
 from rae_auto.records.query_checks import check_instant, check_states
 from rae_auto.records.statistics import Statistics
 from rae_auto.runtime.execution.output_files import read_output_file
-from rae_auto.runtime.scheduler import Scheduler
+from rae_auto.runtime.scheduler import Scheduler, limit_wait
 from rae_auto.runtime.sync_scheduler import SyncScheduler
 
 MAX_CALLS = 16
@@ -94,6 +95,7 @@ class RemoteScheduler:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._turns = asyncio.Semaphore(MAX_CALLS)
+        self._waits = RunWaits(directory)
 
     async def __aenter__(self) -> Self:
         await self._ask("ping")
@@ -192,18 +194,10 @@ class RemoteScheduler:
             raise RunNotFound(f"no run {quote(run)}; 'rae-auto history' lists them")
         return found[0]
 
-    async def wait(self, run: str) -> Run:
-        """As `Scheduler.wait`."""
-        async with self._listening() as events:
-            found = await self.get_run(run)
-            while not found.state.final:
-                async for event in events:
-                    if event.get("kind") == "run" and event["run"]["run_id"] == run:
-                        break
-                else:
-                    raise DaemonUnreachable(f"the daemon stopped before run {run} finished")
-                found = await self.get_run(run)
-            return found
+    async def wait(self, run: str, timeout: float | None = None) -> Run:  # noqa: ASYNC109 - as Scheduler.wait
+        """As `Scheduler.wait`; any number of waits shares one connection."""
+        async with limit_wait(run, timeout):
+            return await self._waits.wait(run, lambda: self.get_run(run))
 
     async def read_output(self, run: str, attempt: int | None = None) -> str:
         """As `Scheduler.read_output`."""

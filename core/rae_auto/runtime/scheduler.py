@@ -300,9 +300,12 @@ class Scheduler:
         path = output_path(self.directory, found.job, found.id, attempt or found.attempt)
         return await asyncio.to_thread(read_output_file, path)
 
-    async def wait(self, run: str) -> Run:
-        """Return the run once it has finished. Raises RunNotFound."""
-        async with contextlib.aclosing(self.events()) as events:
+    async def wait(self, run: str, timeout: float | None = None) -> Run:  # noqa: ASYNC109 - its message says what goes on
+        """Return the run once it has finished. Raises RunNotFound, and TimeoutError after `timeout` seconds.
+
+        The run goes on when the wait is over, or is cancelled.
+        """
+        async with limit_wait(run, timeout), contextlib.aclosing(self.events()) as events:
             found = await self.get_run(run)
             while not found.state.final:
                 async for event in events:
@@ -392,3 +395,13 @@ class Scheduler:
         if self._loop is None:
             raise SchedulerClosed("the scheduler isn't open")
         return self._loop
+
+
+@contextlib.asynccontextmanager
+async def limit_wait(run: str, seconds: float | None) -> AsyncGenerator[None, None]:
+    """Limit the wait for a run to so many seconds; None is no limit. Raises TimeoutError: the run goes on."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise TimeoutError(f"run {run} has not finished after {seconds} s; it continues") from None

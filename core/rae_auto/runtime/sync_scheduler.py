@@ -145,7 +145,7 @@ class SyncScheduler:
 
     def wait(self, run: str, timeout: float | None = None) -> Run:
         """As `Scheduler.wait`; TimeoutError after `timeout` seconds."""
-        return self._call(_wait_in_time(self._running, run, timeout))
+        return self._call(self._running.wait(run, timeout))
 
     def read_output(self, run: str, attempt: int | None = None) -> str:
         """As `Scheduler.read_output`."""
@@ -223,11 +223,3 @@ class SyncScheduler:
         scheduler = Scheduler(**self._options)
         await scheduler.open()
         return scheduler
-
-
-async def _wait_in_time(scheduler: Scheduler, run: str, seconds: float | None) -> Run:
-    try:
-        async with asyncio.timeout(seconds):
-            return await scheduler.wait(run)
-    except TimeoutError:
-        raise TimeoutError(f"run {run} has not finished after {seconds} s; it continues") from None

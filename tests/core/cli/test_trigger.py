@@ -1,6 +1,7 @@
 """Runs by hand: values for one run, several jobs at once, and a start despite needs."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -155,3 +156,51 @@ def test_files_of_a_job_have_the_permissions_of_the_daemon(cli: Cli, tmp_path: P
         assert subprocess.run(command, umask=0o022).returncode == 0
     modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("www", "www/page", "own")]
     assert modes == [0o755, 0o644, 0o600]
+
+
+def test_trigger_waits_for_the_ends_of_runs_and_says_how_they_ended(cli: Cli, printer: str) -> None:
+    cli("add", "broken", "--replace", "--", "sh", "-c", "exit 3")
+    good = cli("trigger", printer, "--wait")
+    run = good.out.strip()
+    assert (good.code, good.err.split(" after ")[0]) == (0, f"printer (run {run}) succeeded")
+    both = cli("trigger", "broken", printer, "nosuch", "--wait")
+    assert (both.code, len(both.out.split())) == (1, 2)
+    assert 'no job "nosuch"' in both.err
+    ends = {line.split(" ")[0]: line for line in both.err.splitlines() if "(run " in line}
+    assert ends.keys() == {"broken", "printer"}
+    assert ends["broken"].endswith("exit code 3")
+    assert cli("trigger", "broken", "--wait").code == 1
+    record = cli("trigger", printer, "--wait", "--json").json
+    assert (record["job"], record["state"]) == (printer, "succeeded")
+
+
+def test_trigger_stops_waiting_after_a_time_and_the_run_goes_on(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
+    cli("add", "slow", "--replace", "--", "sleep", "60")
+    said = cli("trigger", "slow", "--wait", "--timeout", "100ms")
+    run = said.out.strip()
+    assert (said.code, said.err) == (
+        1,
+        f"rae-auto: not finished after 100 ms; run {run} goes on; 'rae-auto output {run} --follow' shows it\n",
+    )
+    assert cli("cancel", "slow").out.strip() == run
+    for arguments, problem in (
+        (["--timeout", "1s"], "--timeout goes with --wait; add that"),
+        (["--wait", "--timeout", "soon"], '--timeout: invalid duration "soon"'),
+    ):
+        refused = cli("trigger", "slow", *arguments)
+        assert (refused.code, problem in refused.err) == (2, True), refused.err
+
+
+def test_ctrl_c_ends_the_wait_and_leaves_the_run_alone(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
+    cli("add", "endless", "--replace", "--", "sleep", "60")
+    words = [sys.executable, "-m", "rae_auto", "trigger", "endless", "--wait"]
+    command = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert command.stdout is not None
+    run = command.stdout.readline().decode().strip()
+    command.send_signal(signal.SIGINT)
+    _, said = command.communicate(timeout=60)
+    assert (command.returncode, said.decode().strip()) == (
+        130,
+        f"rae-auto: no longer waiting; run {run} goes on; 'rae-auto output {run} --follow' shows it",
+    )
+    assert cli("cancel", "endless").out.strip() == run

@@ -25,6 +25,7 @@ from rae_auto import (
     Scheduler,
     SyncScheduler,
 )
+from rae_auto.control import run_ends
 from rae_auto.errors import BadRequest
 
 LOCAL_ONLY = {"open", "stop", "wait_stopped", "runtime", "event_loop"}
@@ -81,7 +82,7 @@ def test_remote_methods_take_the_same_arguments(name):
     assert parameters(getattr(RemoteScheduler, name)) == parameters(getattr(Scheduler, name))
 
 
-@pytest.mark.parametrize("name", sorted(public_methods(RemoteScheduler) - {"close", "directory", "events", "wait"}))
+@pytest.mark.parametrize("name", sorted(public_methods(RemoteScheduler) - {"close", "directory", "events"}))
 def test_blocking_methods_take_the_same_arguments(name):
     assert parameters(getattr(SyncScheduler, name)) == parameters(getattr(Scheduler, name))
 
@@ -196,6 +197,56 @@ def test_events_of_the_stream_reach_the_program(daemons):
         return seen
 
     assert with_remote(daemons, listen)[0]["kind"]
+
+
+def test_waits_share_one_connection_and_end_in_time(daemons, monkeypatch):
+    opened = []
+    connect = run_ends.open_connection
+
+    def count_and_open(directory):
+        opened.append(directory)
+        return connect(directory)
+
+    monkeypatch.setattr(run_ends, "open_connection", count_and_open)
+
+    async def wait_for_many(s):
+        slow = await s.add_job(Job(id="slow", command=["sleep", "60"]))
+        endless = await s.trigger(slow)
+        waits = [asyncio.ensure_future(s.wait(endless)) for _ in range(100)]
+        good = await s.wait(await s.trigger("good"), timeout=60)
+        try:
+            with pytest.raises(TimeoutError, match=f"run {endless} has not finished after 0.01 s; it continues"):
+                await s.wait(endless, timeout=0.01)
+        finally:
+            await s.cancel(endless)
+        ended = await asyncio.gather(*waits)
+        await s.remove_job(slow)
+        return good, ended
+
+    good, ended = with_remote(daemons, wait_for_many)
+    assert good.state is RunState.SUCCEEDED
+    assert {run.state for run in ended} == {RunState.CANCELLED}
+    assert len(opened) == 1
+
+
+def test_waits_end_with_the_daemon(tmp_path):
+    own = Daemons(tmp_path, '[jobs.slow]\ncommand = ["sleep", "60"]\n')
+    own.serve()
+    try:
+
+        async def wait_for_it(s):
+            run = await s.trigger("slow")
+            waits = [asyncio.ensure_future(s.wait(run)) for _ in range(3)]
+            # It listens by then, because they share what the first one opens.
+            with pytest.raises(TimeoutError):
+                await s.wait(run, timeout=0.2)
+            own.kill()
+            return await asyncio.gather(*waits, return_exceptions=True)
+
+        errors = with_remote(own, wait_for_it)
+    finally:
+        own.kill()
+    assert {type(error) for error in errors} == {DaemonUnreachable}
 
 
 def test_run_that_this_version_can_not_read_hides_no_other(monkeypatch, tmp_path):
