@@ -14,11 +14,11 @@ from rae_auto.engine.time.catch_up import find_neighbours
 from rae_auto.explain.check_node import CheckNode, ExplanationFact
 from rae_auto.explain.check_tree import check_instant, check_now, check_repeat, check_run, check_skip
 from rae_auto.explain.checks import list_outlook_facts, list_run_facts, list_skip_facts
-from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to
+from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to, nearest_instant
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import SeenOccurrence
 from rae_auto.model.primitives.escaping import escape_json
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import format_elapsed, quote
 from rae_auto.model.primitives.local_times import RequestedTime, distance_to_nearest
 from rae_auto.model.reasons import (
     CaughtUp,
@@ -70,9 +70,19 @@ def explain_run(run: Run, view: JobView) -> Explanation:
 def explain_at(time: RequestedTime, view: JobView) -> Explanation:
     """Return the outcome of the occurrence at about the time in question."""
     at = min(time.instants, key=lambda instant: _distance_to_records(instant, view))
-    explanation = _explain_instant(at, view)
-    remarks = (ExplanationFact("time", time.remark),) if time.remark else ()
-    return evolve(explanation, facts=(*remarks, *explanation.facts))
+    explanation, instant = _explain_instant(at, view)
+    remarks = [remark for remark in (time.remark, _describe_neighbour(at, instant, view)) if remark]
+    facts = (*(ExplanationFact("time", remark) for remark in remarks), *explanation.facts)
+    return evolve(explanation, facts=facts)
+
+
+def _describe_neighbour(at: datetime, instant: datetime | None, view: JobView) -> str | None:
+    """Return which occurrence the answer is about, if that isn't the one at the time in question."""
+    if instant is None or abs(instant - at) < timedelta(seconds=1):
+        return None
+    side = "after" if instant > at else "before"
+    distance = format_elapsed(abs(instant - at))
+    return f"the nearest occurrence is that of {view.time(instant)}, {distance} {side} the time asked for"
 
 
 def explain_now(view: JobView) -> Explanation:
@@ -131,26 +141,29 @@ def _distance_to_records(at: datetime, view: JobView) -> timedelta:
     )
 
 
-def _explain_instant(at: datetime, view: JobView) -> Explanation:
+def _explain_instant(at: datetime, view: JobView) -> tuple[Explanation, datetime | None]:
+    """Return what became of the occurrence that is nearest, and its instant; None if none is near."""
     run = min(view.runs, key=lambda run: abs(run.scheduled_for - at), default=None)
     decision = min(view.decisions, key=lambda decision: distance_to(decision, at), default=None)
     repeat = min(view.repeated, key=lambda seen: _distance_to_repeat(seen, at), default=None)
     to_run = abs(run.scheduled_for - at) if run else timedelta.max
     to_decision = distance_to(decision, at) if decision else timedelta.max
     if repeat is not None and _distance_to_repeat(repeat, at) < min(to_run, to_decision, MAX_DISTANCE):
-        return _explain_repeat(repeat, view)
+        return _explain_repeat(repeat, view), repeat.repeated_at or repeat.at
     if decision is not None and to_decision < to_run and to_decision <= MAX_DISTANCE:
-        return _explain_skip(decision, view, at)
+        instant = nearest_instant(decision, at)
+        return _explain_skip(decision, view, instant), instant
     if run is not None and to_run <= MAX_DISTANCE:
-        return explain_run(run, view)
-    return evolve(_explain_no_record(at, view), checks=check_instant(_find_due(at, view), view))
+        return explain_run(run, view), run.scheduled_for
+    due = _find_due(at, view)
+    return evolve(_explain_no_record(at, view), checks=check_instant(due or at, view)), due
 
 
-def _find_due(at: datetime, view: JobView) -> datetime:
-    """Return the due instant that an answer on this time is about, or the time itself."""
+def _find_due(at: datetime, view: JobView) -> datetime | None:
+    """Return the due instant that an answer on this time is about; None if none is near."""
     near = [due for due in find_neighbours(view.schedules.values(), at) if due is not None]
-    nearest = min(near, key=lambda due: abs(due - at), default=at)
-    return nearest if abs(nearest - at) <= MAX_DISTANCE else at
+    nearest = min(near, key=lambda due: abs(due - at), default=None)
+    return nearest if nearest is not None and abs(nearest - at) <= MAX_DISTANCE else None
 
 
 def _explain_no_record(at: datetime, view: JobView) -> Explanation:

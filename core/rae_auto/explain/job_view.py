@@ -125,7 +125,12 @@ def describe_occurrence(seen: SeenOccurrence) -> str:
 
 def distance_to(decision: Decision, at: datetime) -> timedelta:
     """Return the distance of a decision from an instant: one on several occurrences covers the whole span of them."""
+    return abs(nearest_instant(decision, at) - at)
+
+
+def nearest_instant(decision: Decision, at: datetime) -> datetime:
+    """Return the instant nearest to `at` that a decision is about: `at` itself within the span of several."""
     first, last = decision.since or decision.at, decision.at
     if isinstance(decision.reason, Missed):
         first, last = decision.reason.first, decision.reason.last
-    return timedelta(0) if first <= at <= last else min(abs(first - at), abs(last - at))
+    return min(max(at, first), last)

@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 
 from rae_auto.api.events import RUN_ENDED, Event, StreamPosition, is_named
 from rae_auto.api.guard import ReadGuard
-from rae_auto.api.trigger import Emit, EmitResult, Trigger, TriggerContext
+from rae_auto.api.trigger import Emit, EmitResult, ScheduleTrigger, Trigger, TriggerContext
 from rae_auto.control.protocol import MAX_EVENT_BYTES, Request, decode_event, encode_request
 from rae_auto.control.transports.choice import control_transport
 from rae_auto.engine.plan import JobOrigin
@@ -29,15 +29,20 @@ from rae_auto.offline.project import Project
 from rae_auto.registry.factory import Planned
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_guard import read_guard
+from rae_auto.registry.safe_schedule import ask_schedule
 from rae_auto.runtime.pattern_runner import run_pattern, run_trigger
 from rae_auto.runtime.time.clock import SystemClock
 from rae_auto.runtime.time.timer import RuntimeTimer
+from rae_auto.views.times import describe_instant
 
 GUARD_SECONDS = 5.0
 """The interval in which guards are asked for their results."""
 
 CLOCK_CHECK_SECONDS = 10.0
 """The interval of the checks for clock changes and sleep."""
+
+SHOWN_INSTANTS = 3
+"""The number of instants of a schedule that are shown before the first one comes."""
 
 Show = Callable[["TraceLine"], None]
 
@@ -68,25 +73,26 @@ def watch_triggers(project: Project, job: str, seconds: float, show: Show) -> in
     planned = plugins.plan(definition, JobOrigin.CONFIG)
     triggers = {ref.id: plugins.trigger(ref) for ref in definition.schedule}
     with tempfile.TemporaryDirectory(prefix="rae-auto-") as directory:
-        session = _TriggerSession(planned, Path(directory), show, plugins.quarantine, project.directory)
+        session = _TriggerSession(planned, Path(directory), show, plugins.quarantine, project)
         return asyncio.run(session.run(triggers, seconds))
 
 
 class _TriggerSession:
     """The running triggers of one job."""
 
-    def __init__(
-        self, planned: Planned, directory: Path, show: Show, quarantine: Quarantine, state_directory: Path
-    ) -> None:
+    def __init__(self, planned: Planned, directory: Path, show: Show, quarantine: Quarantine, project: Project) -> None:
         self._planned = planned
         self._directory = directory
-        self._state_directory = state_directory
+        self._state_directory = project.directory
+        self._zone = project.zone
         self._show = show
         self._quarantine = quarantine
         self._timer = RuntimeTimer(SystemClock())
         self._fired = 0
+        self._ends_at = datetime.max.replace(tzinfo=UTC)
 
     async def run(self, triggers: Mapping[str, Trigger], seconds: float) -> int:
+        self._ends_at = self._timer.now().wall + timedelta(seconds=seconds)
         tasks = [asyncio.create_task(self._watch(name, trigger)) for name, trigger in triggers.items()]
         others = [asyncio.create_task(each) for each in (self._check_clocks(), self._follow_guards())]
         with suppress(asyncio.CancelledError):
@@ -128,11 +134,32 @@ class _TriggerSession:
         )
         show("starts")
         try:
+            if isinstance(trigger, ScheduleTrigger):
+                show("traces", self._describe_schedule(trigger))
             await run_trigger(trigger, context)
         except Exception as error:
             show("fails", repr(error))
         else:
             show("ends")
+
+    def _describe_schedule(self, schedule: ScheduleTrigger) -> str:
+        """Return when a schedule fires, its next instants, and whether the first comes in time to be seen."""
+        now = self._timer.now().wall
+        instants: list[datetime] = []
+        while len(instants) < SHOWN_INSTANTS:
+            following, problem = ask_schedule(schedule, instants[-1] if instants else now)
+            if problem is not None or following is None:
+                break
+            instants.append(following)
+        if not instants:
+            return f"{schedule.describe()}; no instant is left"
+        listed = ", ".join(self._describe_instant(schedule, instant, now) for instant in instants)
+        late = "" if instants[0] <= self._ends_at else "; that is after the end of this test, so it fires nothing here"
+        return f"{schedule.describe()}; next: {listed}{late}"
+
+    def _describe_instant(self, schedule: ScheduleTrigger, instant: datetime, now: datetime) -> str:
+        note = schedule.note(instant)
+        return f"{describe_instant(instant, self._zone, now)}{f' ({note})' if note else ''}"
 
     def _emit_of(self, name: str) -> Emit:
         async def emit(

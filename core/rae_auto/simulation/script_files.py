@@ -89,10 +89,10 @@ def _parse_event(number: int, given: Any, instant: Instant) -> Event | Occurrenc
 
 
 def parse_verdict(word: str, reason: Any = None) -> GuardResult:
-    """Return the result for the word of a verdict. Raises ValueError."""
+    """Return the result for the word of a verdict, by default with the reason of a file. Raises ValueError."""
     if word not in list(Verdict):
         raise ValueError(f"unknown verdict {quote_short(word)}; write yes, no or unknown")
-    return GuardResult(Verdict(word), str(reason or "as the script of the simulation says"))
+    return GuardResult(Verdict(word), str(reason or "as given with --events"))
 
 
 def parse_guard_answer(text: str, guards: Collection[tuple[JobId, str]]) -> ScriptedGuardResult:
@@ -109,7 +109,7 @@ def parse_guard_answer(text: str, guards: Collection[tuple[JobId, str]]) -> Scri
         hint = did_you_mean(name[:64], sorted(names))
         raise ValueError(f"{quote_short(name)}: no job has this guard, or its result is computed{hint}")
     try:
-        result = parse_verdict(answer)
+        result = parse_verdict(answer, "as given with --guard")
     except ValueError as error:
         raise ValueError(f"{name[:64]}: {error}") from None
     return ScriptedGuardResult(datetime.min.replace(tzinfo=UTC), JobId(job) if dot else None, guard, result)

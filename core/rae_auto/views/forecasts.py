@@ -31,7 +31,7 @@ Problems = Mapping[str, Sequence[str]]
 """Lines about triggers that start nothing because they fail, by job."""
 
 MAX_NAMED_JOBS = 5
-"""The number of jobs that the line about assumed durations names."""
+"""The number of jobs that the lines about assumed durations and about busy moments name."""
 
 
 @frozen
@@ -164,7 +164,7 @@ def _summary(forecast: Forecast, clock: _Clock) -> Iterator[Row]:
     for state in forecast.off_by_hand:
         yield from _off_by_hand_rows(state, forecast, clock)
     for peak in busiest(forecast):
-        yield clock(peak.at), "busy", "", f"{len(peak.jobs)} at once: {', '.join(peak.jobs)}"
+        yield clock(peak.at), "busy", "", f"{len(peak.jobs)} at once: {_name_some(peak.jobs)}"
     for collision in collisions(forecast):
         waited = f", longest wait {format_elapsed(collision.max_wait)}" if collision.max_wait else ""
         yield (
@@ -182,6 +182,13 @@ def _summary(forecast: Forecast, clock: _Clock) -> Iterator[Row]:
         )
     for job, guard in forecast.taken_for_yes:
         yield "", "assumed yes", job, f"guard {quote(guard)}: its result can't be computed; set it with --guard"
+
+
+def _name_some(jobs: Sequence[str]) -> str:
+    """Return the first jobs, and how many more there are."""
+    more = len(jobs) - MAX_NAMED_JOBS
+    named = ", ".join(jobs[:MAX_NAMED_JOBS])
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _off_by_hand_rows(state: JobState, forecast: Forecast, clock: _Clock) -> Iterator[Row]:

@@ -18,6 +18,9 @@ OPTIONAL_STATUS_HEADERS = ("run",)
 NOT_RUNNING = "not running"
 """The state of a daemon in a status that was read from the store."""
 
+MAX_ROWS = 20
+"""The number of running runs, of waiting runs, and so on, that the table of a status shows."""
+
 MAX_NAMED_JOBS = 3
 """The number of jobs that the first line names; it counts the others."""
 
@@ -163,8 +166,32 @@ def problem_lines(status: Mapping[str, Any]) -> list[str]:
     ]
 
 
+_BOUNDED = {
+    "running": "running run",
+    "waiting": "waiting run",
+    "failed": "failed job",
+    "overdue": "overdue job",
+    "paused": "paused job",
+    "skips": "skipped start",
+}
+"""The parts of a status of which a table shows the first, each with what an entry of it is."""
+
+
+def omission_lines(status: Mapping[str, Any]) -> list[str]:
+    """Return a line for each part of a status of which the table doesn't show all."""
+    return [
+        f"showing {MAX_ROWS} of {format_count(len(status[name]), noun)}; 'rae-auto status --json' has all"
+        for name, noun in _BOUNDED.items()
+        if len(status[name]) > MAX_ROWS
+    ]
+
+
 def status_rows(status: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[str, ...]]:
-    """Return a row for each open run with its state, for each job that failed last or is paused, and what is next."""
+    """Return a row for each open run with its state, for each job that failed last or is paused, and what is next.
+
+    Of each there are at most `MAX_ROWS`; `omission_lines` says of how many.
+    """
+    status = {**status, **{name: status[name][:MAX_ROWS] for name in _BOUNDED}}
     runs = [run["run_id"] for name in ("running", "waiting", "failed") for run in status[name] if run["run_id"]]
     ids = short_ids(runs)
     return [

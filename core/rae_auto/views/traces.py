@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from rae_auto.model.primitives.escaping import escape_line
 
-MAX_LINE_CHARACTERS = 200
+MAX_LINE_CHARACTERS = 400
 
 
 class Trace(Protocol):

@@ -418,3 +418,19 @@ class TestOffByHand:
         said = simulate("--from", "2099-01-01", "--starts")
         assert "backup" in said.table
         assert "rae-auto: pauses and skipped starts are unknown: " in said.err
+
+
+def test_busy_moment_names_some_jobs_and_counts_the_others(simulate: Cli, config: Path) -> None:
+    config.write_text("".join(f'[jobs.j{number:02}]\ncommand = ["x"]\nschedule = "0 3 * * *"\n' for number in range(8)))
+    said = simulate("--from", "2026-11-01", "--durations", "j00=40m").out
+    assert "8 at once: j00, j01, j02, j03, j04 and 3 more" in " ".join(said.split())
+
+
+def test_result_of_a_guard_says_where_it_was_given(simulate: Cli, config: Path, tmp_path: Path) -> None:
+    config.write_text('[jobs.a]\ncommand = ["x"]\nschedule = "0 3 * * *"\nguards = [{ type = "power" }]\n')
+    said = simulate("--from", "2026-11-01", "--guard", "power=no").out
+    assert 'its guard "power" says no: as given with --guard' in said
+    script = tmp_path / "script.jsonl"
+    script.write_text('{"at": "2026-11-01T00:00", "guard": "power", "verdict": "no"}\n')
+    said = simulate("--from", "2026-11-01", "--events", str(script)).out
+    assert 'its guard "power" says no: as given with --events' in said

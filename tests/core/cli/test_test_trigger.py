@@ -1,6 +1,7 @@
 """rae-auto test-trigger: what triggers see and would fire, live, without running anything."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,39 @@ def test_trigger_trace_refuses_bad_jobs(configured: Cli, config: str, arguments:
     done = configured(config, *arguments)
     assert done.code == code
     assert what in done.err
+
+
+SCHEDULES = """
+timezone = "Europe/Berlin"
+[jobs.daily]
+command = ["true"]
+
+[[jobs.daily.triggers]]
+id = "night"
+type = "cron"
+expression = "30 2 * * *"
+
+[[jobs.daily.triggers]]
+id = "over"
+type = "once"
+at = "2020-01-01T00:00Z"
+
+[[jobs.daily.triggers]]
+id = "soon"
+type = "interval"
+every = "20ms"
+"""
+
+
+def test_schedule_says_when_it_fires_next_and_why(configured: Cli) -> None:
+    done = configured(SCHEDULES, "daily", "--for", "300ms")
+    lines = {line.split("  ", 1)[1] for line in done.out.splitlines()[:-1]}
+    (night,) = [line for line in lines if line.startswith("night: ") and "next: " in line]
+    assert re.fullmatch(
+        r"night: .*02:30.*; next: (\w{3} \d{4}-\d\d-\d\d 0[23]:[03]0:00 CES?T \(in [^)]+\)( \([^)]+\))?, ){2}.*"
+        r"; that is after the end of this test, so it fires nothing here",
+        night,
+    ), night
+    assert [line for line in lines if line.startswith("over: ") and line.endswith("; no instant is left")]
+    (soon,) = [line for line in lines if line.startswith("soon: every 20ms; next: ")]
+    assert "after the end" not in soon

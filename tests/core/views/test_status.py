@@ -4,9 +4,11 @@ import pytest
 
 from rae_auto.model.run import RunState
 from rae_auto.views.status import (
+    MAX_ROWS,
     NOT_RUNNING,
     describe_reload,
     judge_health,
+    omission_lines,
     problem_lines,
     status_lines,
     status_record,
@@ -45,6 +47,21 @@ def test_open_run_is_shown_under_its_state(state):
     section = "running" if state.active else "waiting"
     status = {**STATUS, section: [{**run, "waiting_for": "it is next"}]}
     assert [(row[0], row[1], row[4]) for row in status_rows(status, None)] == [(state.value, "a", "R")]
+
+
+def test_long_lists_show_their_beginning_and_say_of_how_many():
+    run = {"state": "queued", "started_at": None, "queued_at": NOW, "attempt": 0, "waiting_for": "it is next"}
+    waiting = [{**run, "job": "a", "run_id": f"R{number:04}"} for number in range(3412)]
+    status = {**STATUS, "waiting": waiting, "paused": [f"p{number}" for number in range(MAX_ROWS + 1)]}
+    status["failed"] = failed(*(f"f{number}" for number in range(MAX_ROWS)))
+    rows = status_rows(status, None)
+    assert [sum(row[0] == state for row in rows) for state in ("queued", "paused", "failed")] == [MAX_ROWS] * 3
+    assert omission_lines(status) == [
+        f"showing {MAX_ROWS} of 3,412 waiting runs; 'rae-auto status --json' has all",
+        f"showing {MAX_ROWS} of 21 paused jobs; 'rae-auto status --json' has all",
+    ]
+    assert omission_lines(STATUS) == []
+    assert len(status_record(status, None)["waiting"]) == 3412
 
 
 @pytest.mark.parametrize(

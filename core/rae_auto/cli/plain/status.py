@@ -10,6 +10,7 @@ from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.status import (
     OPTIONAL_STATUS_HEADERS,
     STATUS_HEADERS,
+    omission_lines,
     problem_lines,
     status_lines,
     status_record,
@@ -72,3 +73,5 @@ def _show(status: dict[str, Any], zone: ZoneInfo, json_: bool) -> None:
     rows = status_rows(status, zone)
     if rows:
         show_table(STATUS_HEADERS, rows, optional=OPTIONAL_STATUS_HEADERS)
+    for line in omission_lines(status):
+        print_text(line)
