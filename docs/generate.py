@@ -107,6 +107,23 @@ def command_table() -> str:
     return "\n\n".join(tables)
 
 
+def exit_code_table() -> str:
+    """A row for each command that has an exit code of its own, with what its help says of it."""
+    root = click.Context(program, info_name="rae-auto")
+    rows = [
+        (f"`{name}`", " ".join(said))
+        for name, command, context in commands(program, root)
+        if (said := exit_code_sentences(command.get_help(context)))
+    ]
+    return table(("command", "exit code"), rows)
+
+
+def exit_code_sentences(text: str) -> list[str]:
+    """The sentences about exit codes in the help text of a command."""
+    sentences = re.split(r"(?<=\.) (?=[A-Z])", " ".join(text.split()))
+    return [sentence for sentence in sentences if "exit code is" in sentence]
+
+
 def plugin_class(kind: Kind, name: str) -> type[Plugin]:
     """The class of a plugin, of one for another platform too: its options are the same everywhere."""
     registry = Registry()
@@ -144,7 +161,12 @@ def filled(text: str) -> str:
 
     def fill(found: re.Match[str]) -> str:
         words = found["what"].split()
-        tables = {"commands": command_table, "reasons": reason_sections, "temporary": temporary_names}
+        tables = {
+            "commands": command_table,
+            "exit": exit_code_table,
+            "reasons": reason_sections,
+            "temporary": temporary_names,
+        }
         if words[0] in tables:
             content = tables[words[0]]()
         elif words[0] == "gallery":
@@ -156,7 +178,7 @@ def filled(text: str) -> str:
         return f"<!-- {found['what']} -->\n{content}\n<!-- end -->"
 
     return re.sub(
-        r"<!-- (?P<what>commands|reasons|temporary names|codes of [-\w]+|gallery of \w+|example [-\w]+"
+        r"<!-- (?P<what>commands|exit codes|reasons|temporary names|codes of [-\w]+|gallery of \w+|example [-\w]+"
         r"|options of \w+ \w+) -->\n.*?<!-- end -->",
         fill,
         text,

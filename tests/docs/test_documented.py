@@ -1,6 +1,7 @@
 """Whatever a person can meet is on a page: hooks, variables of the environment, exit codes, metrics."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pluggy
@@ -46,3 +47,13 @@ def test_every_message_of_the_event_stream_is_on_its_page() -> None:
     assert len(kinds) >= 6
     assert {kind for kind in kinds if f"| `{kind}` |" not in page} == set()
     assert {change for change in changes if f"`{change}`" not in page} == set()
+
+
+def test_every_extra_for_users_is_on_the_first_pages() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = {name for path in SOURCES for name in re.findall(r"rae-auto\[([a-z]+)\]", path.read_text())}
+    assert named <= extras.keys()
+    assert {"ui", "mcp", "keyring"} <= extras.keys()
+    for page in (ROOT / "README.md", DOCS / "guides" / "install.md"):
+        text = page.read_text()
+        assert {name for name in extras.keys() - {"dev", "docs", "peers"} if f"`{name}`" not in text} == set(), page

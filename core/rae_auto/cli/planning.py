@@ -40,6 +40,8 @@ def init_command(file: str) -> None:
 def check_command(strict: bool, config: str | None, json_: bool) -> int:
     """Find all errors of a configuration, and what is likely to fail on this machine, without running anything.
 
+    The exit code is 2 if there are errors, with --strict also for warnings.
+
     Example: rae-auto check --config rae.toml
     """
     from rae_auto.checks.check import check_file

@@ -25,7 +25,8 @@ def edit_command(job: str, config: str | None) -> int:
     """Open a job in your editor, check what you wrote, and let it take effect.
 
     A job of the configuration is edited in its file, which the daemon then reads again; one that was added by hand, as
-    a table of its own. Mistakes are listed, and you can correct them. The editor is that of VISUAL or EDITOR.
+    a table of its own. Mistakes are listed, and you can correct them. The editor is that of VISUAL or EDITOR. The exit
+    code is 2 if you give up, which changes nothing.
 
     Example: rae-auto edit backup
     """

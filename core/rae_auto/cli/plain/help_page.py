@@ -38,6 +38,10 @@ else the key state of the configuration, or else your state directory
 
 'rae-auto COMMAND --help' explains a command, with an example. Without a
 command you get the status if a daemon is running, else this help.
+
+Exit codes: 0 done, 1 refused or failed, 2 bad usage or configuration,
+3 no daemon is running, 130 Ctrl-C. A command that means something else
+by one of them says so in its help.
 """
 
 

@@ -64,7 +64,8 @@ def _find_author() -> str:
 def check_command(ctx: click.Context, target: str | None, json_: bool) -> None:
     """Check plugins for mistakes: of a project's folder or a file, by name, or all that don't come with rae-auto.
 
-    Each mistake is a line with file, line, remedy and rule. The exit code is 1 if one keeps a plugin from working.
+    Each mistake is a line with file, line, remedy and rule. The exit code is 1 if a mistake keeps a
+    plugin from working.
 
     Example: rae-auto plugins check rae-trigger-inbox
     """

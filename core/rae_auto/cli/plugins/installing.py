@@ -16,6 +16,8 @@ _print_only = click.option("--print", "only_print", is_flag=True, help="Print th
 def install_command(ctx: click.Context, name: str, only_print: bool) -> None:
     """Install a plugin, by name or from a folder, into the environment of rae-auto: a venv, or that of pipx or uv.
 
+    The exit code is 1 if the installer fails, or can't be run here.
+
     Example: rae-auto plugins install rae-notifier-ntfy
     """
     _change(ctx, name, install=True, only_print=only_print)
@@ -27,6 +29,8 @@ def install_command(ctx: click.Context, name: str, only_print: bool) -> None:
 @click.pass_context
 def uninstall_command(ctx: click.Context, name: str, only_print: bool) -> None:
     """Uninstall a plugin from the environment of rae-auto.
+
+    The exit code is 1 if the installer fails, or can't be run here.
 
     Example: rae-auto plugins uninstall rae-notifier-ntfy
     """

@@ -26,7 +26,7 @@ def try_command(
     A schedule shows its next instants, what clock changes do to them, and a month. A source shows what it sees and
     would fire. A guard answers; a notifier gets a sample notice, a logger a line, an executor a command. A store passes
     its conformance suite. On a terminal it goes on: each save of the file is shown at once, and keys move the clock,
-    ask again, and quit. Options are TOML values.
+    ask again, and quit. Options are TOML values. With --once the exit code is 1 if the plugin failed.
 
     Example: rae-auto plugins try lunar.py every=2d --at 2026-10-24T12:00Z
     """

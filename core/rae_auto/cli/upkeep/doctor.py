@@ -22,7 +22,7 @@ def doctor_command(config: str | None, json_: bool) -> int:
     """Find problems and print a hint for each; changes nothing.
 
     Checks the machine, the state directory, the configuration, its plugins, services and the daemon. Works without a
-    daemon, and with a configuration that has errors. Exit code 0: no problem; 1: at least one.
+    daemon, and with a configuration that has errors. The exit code is 1 if there is a problem.
 
     Example: rae-auto doctor
     """

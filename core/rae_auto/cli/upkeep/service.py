@@ -196,7 +196,7 @@ def restart_command(name: str, system: bool) -> None:
 @_service
 @options.as_json
 def status_command(name: str, system: bool, json_: bool) -> int:
-    """Show whether the service is installed, enabled and running. The exit code is 1 if it isn't.
+    """Show whether the service is installed, enabled and running. The exit code is 1 if it does not run.
 
     Example: rae-auto service status
     """
@@ -234,7 +234,7 @@ def status_command(name: str, system: bool, json_: bool) -> int:
 def logs_command(name: str, system: bool, follow: bool) -> int:
     """Show what the platform kept of the service's output: starts, crashes, errors of the configuration.
 
-    'rae-auto logs' shows the log of the daemon itself.
+    'rae-auto logs' shows the log of the daemon itself. The exit code is that of the platform's program.
 
     Example: rae-auto service logs --follow
     """

@@ -24,6 +24,7 @@ class ImportCommand(Command):
     /etc/cron.d or /etc/cron.daily, or - for standard input; by default it is the crontab of the user. For systemd it
     is a timer or a folder of them, by default that of the user. For apscheduler it is the address of the job store.
     The start times of the next two years are compared with those of the source where something can calculate them.
+    The exit code is 1 if the source has no job, or if the result has errors.
 
     \b
     Example: rae-auto import crontab --dry-run

@@ -22,6 +22,8 @@ MISSING_EXTRA = "rae-auto top needs further packages; install them with 'pip ins
 class TopCommand(Command):
     """Watch all jobs on a full screen, as things happen. Press ? for the keys.
 
+    With --once the exit code is 1 if something needs you, as the frame says.
+
     \b
     Example: rae-auto top
              rae-auto top --plain >> jobs.log
