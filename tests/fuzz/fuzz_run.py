@@ -194,8 +194,15 @@ class FuzzRun:
     def _confirm(self) -> None:
         if self.world.active_starts:
             run = self._random.choice(sorted(self.world.active_starts))
-            self._log(f"{run} is in hand")
-            self.world.confirm(run)
+            entry = self.world.engine.run(run)
+            if entry is not None and entry.is_queued_elsewhere:
+                self._log(f"{run} leaves a queue elsewhere")
+                self.world.dequeue(run)
+                return
+            # Not drawn, so that each seed goes on as it did.
+            is_queued = self.world.now.wall.second % 2 == 1
+            self._log(f"{run} is {'queued elsewhere' if is_queued else 'started'}")
+            self.world.confirm(run, is_queued=is_queued)
 
     def _end(self) -> None:
         if self.world.active_starts:

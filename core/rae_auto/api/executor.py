@@ -1,7 +1,7 @@
 """The contract of executors, which carry out attempts and report how they ended."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -57,6 +57,13 @@ class Execution(ABC):
         Until that ends, an attempt that was asked to end is not given up, because it may still run.
         """
         return False
+
+    def queue_end(self) -> Awaitable[None] | None:
+        """Return what to await until the attempt leaves a queue elsewhere, as that of a cluster; None if it is in none.
+
+        The job's timeout counts from then on. Asked once, right after `Executor.start`.
+        """
+        return None
 
     @abstractmethod
     async def wait(self) -> "Result | NeverStarted | None":

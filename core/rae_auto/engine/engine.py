@@ -32,6 +32,7 @@ from rae_auto.engine.commands import (
 )
 from rae_auto.engine.effects import Save, Step
 from rae_auto.engine.events import (
+    AttemptDequeued,
     AttemptEnded,
     AttemptFound,
     AttemptStarted,
@@ -75,6 +76,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     OccurrenceWithdrawn: admission.withdraw_occurrence,
     GuardsRead: guards.guards_read,
     AttemptStarted: attempts.attempt_started,
+    AttemptDequeued: attempts.attempt_dequeued,
     AttemptEnded: attempts.attempt_ended,
     AttemptFound: attempts.attempt_found,
     DeliveryEnded: deliveries.end_delivery,

@@ -79,11 +79,23 @@ class GuardsRead:
 
 @frozen
 class AttemptStarted:
-    """An attempt that an executor has started; `handle` finds it again after a crash."""
+    """An attempt that an executor has started; `handle` finds it again after a crash.
+
+    With `is_queued` it waits for its turn elsewhere, as on a cluster: `AttemptDequeued` follows.
+    """
 
     run: RunId
     attempt: int
     handle: Mapping[str, Any] = field(factory=dict)
+    is_queued: bool = False
+
+
+@frozen
+class AttemptDequeued:
+    """An attempt that has left a queue elsewhere: its time counts from now on."""
+
+    run: RunId
+    attempt: int
 
 
 @frozen
@@ -119,7 +131,7 @@ class DeliveryEnded:
     error: str | None = None
 
 
-Fact = GuardsRead | AttemptStarted | AttemptEnded | AttemptFound | DeliveryEnded
+Fact = GuardsRead | AttemptStarted | AttemptDequeued | AttemptEnded | AttemptFound | DeliveryEnded
 """Facts that are reported once; the others come again by themselves."""
 
 Event = Restored | TimePassed | TriggerFired | OccurrenceWithdrawn | Fact

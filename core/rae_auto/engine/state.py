@@ -130,9 +130,13 @@ class AskingGuards:
 
 @frozen
 class Active:
-    """Has an attempt that an executor has, or may have, started."""
+    """Has an attempt that an executor has, or may have, started.
+
+    While it is queued elsewhere, as on a cluster, neither its timeout nor its expected running time counts.
+    """
 
     is_interrupted: bool = False
+    is_queued: bool = False
 
 
 Activity = Delayed | Queued | Blocked | AskingGuards | Active
@@ -191,6 +195,11 @@ class RunEntry:
     def is_active(self) -> bool:
         """Tell whether an executor has, or may have, an attempt of the run."""
         return isinstance(self.activity, Active)
+
+    @property
+    def is_queued_elsewhere(self) -> bool:
+        """Tell whether the run's attempt waits for its turn in a queue of its executor."""
+        return isinstance(self.activity, Active) and self.activity.is_queued
 
     @property
     def stopping(self) -> Stopping | None:

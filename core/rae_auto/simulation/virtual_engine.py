@@ -25,6 +25,7 @@ from rae_auto.engine.effects import (
 )
 from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.events import (
+    AttemptDequeued,
     AttemptEnded,
     AttemptFound,
     AttemptStarted,
@@ -272,9 +273,13 @@ class VirtualWorld:
 
     # Executors
 
-    def confirm(self, run: RunId) -> None:
-        """Confirm the start of the run's attempt."""
-        self.feed(AttemptStarted(run, self.active_starts[run].run.attempt, {"pid": 1}))
+    def confirm(self, run: RunId, *, is_queued: bool = False) -> None:
+        """Confirm the start of the run's attempt, or that it is in a queue elsewhere."""
+        self.feed(AttemptStarted(run, self.active_starts[run].run.attempt, {"pid": 1}, is_queued=is_queued))
+
+    def dequeue(self, run: RunId) -> None:
+        """Have the run's attempt leave the queue elsewhere."""
+        self.feed(AttemptDequeued(run, self.active_starts[run].run.attempt))
 
     def end(self, run: RunId, result: Result | None = None) -> None:
         """End the run's attempt; successfully unless a result says otherwise."""

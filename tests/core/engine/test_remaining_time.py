@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 
 from rae_auto.engine.plan import Plan
+from rae_auto.model.expectations import ExpectPolicy
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef
@@ -51,6 +52,36 @@ def test_a_start_delay_is_no_longer_than_was_decided(world, job, restarts, set_b
     let_happen(w, restarts, set_by, reboots)
     w.advance(delay + SECOND)
     assert entry.run.id in w.active_starts
+
+
+def test_a_timeout_counts_from_the_end_of_a_queue_elsewhere(world, job):
+    w = world(job("a", timeout="10m", expect=ExpectPolicy(max_runtime="5m")))
+    run = w.trigger("a")
+    w.confirm(run, is_queued=True)
+    w.advance(3 * MINUTE)
+    w.dequeue(run)
+    w.advance(4 * MINUTE)
+    assert w.engine.run(run).run.overran_at is None, "the time in the queue counts"
+    w.advance(2 * MINUTE)
+    assert w.engine.run(run).run.overran_at is not None
+    w.advance(3 * MINUTE)
+    assert w.engine.run(run).stopping is None, "the time in the queue counts"
+    w.advance(2 * MINUTE)
+    assert w.engine.run(run).stopping.state is RunState.TIMED_OUT
+
+
+def test_an_attempt_in_a_queue_elsewhere_has_no_timeout(world, job):
+    w = world(job("a", timeout="10m", expect=ExpectPolicy(max_runtime="5m")))
+    run = w.trigger("a")
+    w.confirm(run, is_queued=True)
+    w.advance(DAY)
+    assert w.engine.run(run).stopping is None
+    w.dequeue(run)
+    w.advance(9 * MINUTE)
+    assert w.engine.run(run).stopping is None
+    w.crash(alive=[run])
+    w.advance(2 * MINUTE)
+    assert w.engine.run(run).stopping.state is RunState.TIMED_OUT, "after a restart it counts from another instant"
 
 
 @in_each_case

@@ -2,13 +2,15 @@
 
 from datetime import datetime, timedelta
 
-from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted
+from attrs import evolve
+
+from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, AttemptStarted
 from rae_auto.engine.notices.reports import report_start
-from rae_auto.engine.runs import retry
+from rae_auto.engine.runs import expectations, retry
 from rae_auto.engine.runs.ending import finish, request_cancel, stop_run
 from rae_auto.engine.runs.judgement import explain_failure, judge_result
 from rae_auto.engine.runs.waiting import release, release_resources, wait
-from rae_auto.engine.state import Queued, RunEntry
+from rae_auto.engine.state import Active, Queued, RunEntry
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.job import Job
@@ -35,9 +37,30 @@ def attempt_started(turn: Turn, event: AttemptStarted) -> None:
     if entry is not None and entry.run.state is RunState.STARTING:
         entry.run = entry.run.to(RunState.RUNNING, handle=event.handle)
         turn.step.save(entry.run)
+        if event.is_queued:
+            _set_queued(turn, entry, True)
         job_entry = turn.state.jobs.get(entry.run.job)
         if entry.run.attempt == 1 and job_entry is not None:
             report_start(turn, job_entry, entry.job.notify, entry.run)
+
+
+def attempt_dequeued(turn: Turn, event: AttemptDequeued) -> None:
+    """Count the time of an attempt from now on, when it has left a queue elsewhere."""
+    entry = turn.state.active_attempt(event.run, event.attempt)
+    if entry is None or not entry.is_queued_elsewhere:
+        return
+    _set_queued(turn, entry, False)
+    now, run = turn.now.wall, entry.run
+    started_at = now if run.attempt == 1 else run.started_at
+    entry.run = evolve_slots(run, started_at=started_at, attempt_started_at=now, clocks=turn.now)
+    turn.step.save(entry.run)
+    set_timeout(turn, entry)
+    expectations.watch_running_time(turn, entry)
+
+
+def _set_queued(turn: Turn, entry: RunEntry, queued: bool) -> None:
+    assert isinstance(entry.activity, Active)
+    turn.state.set_activity(entry, evolve(entry.activity, is_queued=queued))
 
 
 def attempt_ended(turn: Turn, event: AttemptEnded) -> None:
@@ -121,7 +144,12 @@ def set_timeout(turn: Turn, entry: RunEntry) -> None:
 def time_out(turn: Turn, run: RunId, attempt: int) -> None:
     """Stop an attempt that has used up its time."""
     entry = turn.state.active_attempt(run, attempt)
-    if entry is not None and entry.stopping is None and entry.job.timeout is not None:
+    if entry is None or entry.stopping is not None or entry.job.timeout is None or entry.is_queued_elsewhere:
+        return
+    if entry.run.time_left(entry.job.timeout, turn.now):
+        # Set when it was handed over to a queue, which it has left since.
+        set_timeout(turn, entry)
+    else:
         stop_run(turn, entry, RunState.TIMED_OUT, TimedOut(entry.job.timeout))
 
 

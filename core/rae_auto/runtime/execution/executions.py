@@ -12,7 +12,7 @@ from loguru import logger
 
 from rae_auto.api.executor import Assignment, Execution, Executor, NeverStarted, find_untaken_kind
 from rae_auto.api.plugin import Kind
-from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
+from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, AttemptStarted, Event
 from rae_auto.errors import PluginBroken, PluginError, SchedulerError
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
@@ -29,7 +29,7 @@ from rae_auto.runtime.execution.assignments import build_assignment, event_path,
 from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.execution.live_output import LiveOutput
 from rae_auto.runtime.execution.preparations import Preparations
-from rae_auto.runtime.execution.reach import check_readiness, is_out_of_reach
+from rae_auto.runtime.execution.reach import await_queue_end, check_readiness, is_out_of_reach
 from rae_auto.runtime.execution.secret_files import (
     remove_other_secret_files,
     remove_secret_files,
@@ -90,7 +90,7 @@ class Executions:
         self.preparations = Preparations(executor_for, inherited)
 
     def start(self, run: Run, job: Job) -> None:
-        """Start the run's attempt; `AttemptStarted` and `AttemptEnded` follow, or `AttemptEnded` alone."""
+        """Start the run's attempt; `AttemptStarted` and `AttemptEnded` follow, or the latter alone."""
         # At once, so that a cancel that comes before the task's first step finds it.
         self._active[run.id, run.attempt] = asyncio.get_running_loop().create_future()
         self._owners[run.id, run.attempt] = job.executor_ref.type, job.id
@@ -233,7 +233,12 @@ class Executions:
             await _remove(private)
             return
         active.set_result(execution)
-        self._report(AttemptStarted(*key, execution.handle))
+        queue_end = execution.queue_end()
+        self._report(AttemptStarted(*key, execution.handle, is_queued=queue_end is not None))
+        if queue_end is not None:
+            self._tasks.start(
+                await_queue_end(queue_end, lambda: self._report(AttemptDequeued(*key))), owner=_owner(job)
+            )
         await self._await_end(key, execution, self._follow_output(run), private, secrets)
 
     async def _build_assignment(self, run: Run, job: Job, *, has_process: bool) -> Assignment:
