@@ -1,32 +1,23 @@
 """The executor: its options, and attempts started, found again and left behind."""
 
-import asyncio
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from attrs import define, field
 
-from rae_auto.api import Assignment, Execution, Executor, JobContext, NeverStarted
-from rae_auto.model.job import Job
-from rae_auto.model.policies import Limits
-from rae_auto.model.run import Result
+from rae_auto.api import Assignment
 from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.toml_values import format_toml
 from rae_executor_ssh.host_link import HostLink
 from rae_executor_ssh.probe import find_problems
 from rae_executor_ssh.ssh_command import DEFAULT_DIRECTORY
 from rae_plugins.executors.remote.attempt import RemoteAttempt
-from rae_plugins.executors.remote.request import build_request, describe_problem_of_job
+from rae_plugins.executors.remote.executor import RemoteExecutor, orphans_field
 
 READY_SECONDS = 5.0
 """Time that the first connection may take before a start waits with the reason."""
-
-FIND_SECONDS = 3.0
-"""Time for which a new daemon waits for the host before it goes on without knowing."""
-
-_BY_KEEPER = "the keeper on the host, checked while the job runs"
 
 
 def _check_host(_: object, __: object, host: str) -> None:
@@ -42,7 +33,7 @@ def _check_word(_: object, attribute: Any, text: str) -> None:
 
 
 @define(kw_only=True, eq=False)
-class SshExecutor(Executor):
+class SshExecutor(RemoteExecutor):
     """Runs `command` or `shell` on another machine, by the system's `ssh`.
 
     A keeper on the host holds the job, enforces limits and timeout, and records the exit status. A cut line, a sleeping
@@ -50,8 +41,6 @@ class SshExecutor(Executor):
     """
 
     type: ClassVar[str] = "ssh"
-    takes: ClassVar[Collection[str]] = ("command", "shell")
-    masks_output: ClassVar[bool] = True
     example: ClassVar[Mapping[str, Any]] = {"host": "nas"}
 
     host: str = field(
@@ -64,35 +53,13 @@ class SshExecutor(Executor):
     directory: str = field(
         default=DEFAULT_DIRECTORY, validator=_check_word, metadata={"help": "folder for runs on the host"}
     )
-    orphans: Literal["kill", "allow"] = field(
-        default="kill", metadata={"help": 'what happens to processes that a command leaves behind: "kill" or "allow"'}
-    )
+    orphans: Literal["kill", "allow"] = orphans_field()
     _link: HostLink | None = field(init=False, default=None)
-    _attempts: dict[str, RemoteAttempt] = field(init=False, factory=dict)
 
     @classmethod
     def available(cls) -> str | None:
         """Return what is missing: the program `ssh`."""
         return None if shutil.which("ssh") else "the program 'ssh' is not installed; install OpenSSH's client"
-
-    @classmethod
-    def backends(cls) -> Mapping[str, str | None]:
-        """Return what enforces each limit; what the host can't do fails the start there."""
-        return {
-            "memory": _BY_KEEPER,
-            "cpu_time": _BY_KEEPER,
-            "processes": _BY_KEEPER,
-            "open_files": "RLIMIT_NOFILE on the host, for each process",
-            "file_size": "RLIMIT_FSIZE on the host, for each file",
-            "nice": "setpriority on the host",
-            "ionice": "ioprio_set on the host",
-        }
-
-    @classmethod
-    def unenforceable(cls, limits: Limits) -> Mapping[str, str]:
-        """Return nothing: what a host can't enforce is only known there."""
-        del limits
-        return {}
 
     @classmethod
     def unsupported_keys(cls) -> Mapping[str, str]:
@@ -107,53 +74,27 @@ class SshExecutor(Executor):
         """Return where jobs run as part of a sentence."""
         return f"on {self.host}, by ssh"
 
-    def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
-        """Return what of a job means something else on a host."""
-        return describe_problem_of_job(job)
-
     def problems(self, directory: Path) -> tuple[str, ...]:
         """Connect, and return what keeps the host from running jobs: the line, its key, Python, its disk."""
         return find_problems(self.host, self.config, self.python, self.directory)
 
     async def check_readiness(self) -> str | None:
         """Return why there is no connection to the host."""
-        return await self._open_link().wait_until_open(READY_SECONDS)
+        return await self.open_line().wait_until_open(READY_SECONDS)
 
-    async def start(self, assignment: Assignment) -> Execution:
-        """Have the host start the attempt, as soon as it can be reached. Errors: ValueError, OSError."""
-        request = await asyncio.to_thread(build_request, assignment, self.orphans)
-        if not request["argv"]:
-            raise ValueError('the ssh executor needs "command" or "shell"')
-        return self._add(RemoteAttempt(self._open_link(), assignment, request))
+    def make_attempt(self, assignment: Assignment, request: Mapping[str, Any] | None) -> RemoteAttempt:
+        """Return an attempt on the host."""
+        return RemoteAttempt(self.open_line(), assignment, request)
 
-    async def find(
-        self, assignment: Assignment, handle: Mapping[str, Any] | None
-    ) -> Execution | Result | NeverStarted | None:
-        """Return the attempt as the host knows it; while it can't be reached, an attempt whose state is open."""
-        attempt = self._add(RemoteAttempt(self._open_link(), assignment, None))
-        try:
-            await asyncio.wait_for(attempt.known.wait(), FIND_SECONDS)
-        except TimeoutError:
-            return attempt
-        return attempt.outcome if attempt.has_ended else attempt
+    def open_line(self) -> HostLink:
+        """Return the line to the host."""
+        if self._link is None:
+            self._link = HostLink(self.host, self.config, self.python, self.directory)
+        return self._link
 
     async def close(self) -> None:
         """Close the line; attempts under way go on, and the next daemon finds them."""
         if self._link is not None:
             await self._link.close()
             self._link = None
-        for attempt in self._attempts.values():
-            attempt.leave()
-        self._attempts.clear()
-
-    def _open_link(self) -> HostLink:
-        if self._link is None:
-            self._link = HostLink(self.host, self.config, self.python, self.directory)
-        return self._link
-
-    def _add(self, attempt: RemoteAttempt) -> RemoteAttempt:
-        for token in [token for token, known in self._attempts.items() if known.has_ended]:
-            del self._attempts[token]
-        self._attempts[attempt.token] = attempt
-        self._open_link().add(attempt)
-        return attempt
+        await super().close()

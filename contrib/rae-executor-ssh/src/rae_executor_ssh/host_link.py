@@ -7,11 +7,10 @@ Attempts that are running there are not affected.
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from loguru import logger
 
@@ -24,6 +23,7 @@ from rae_executor_ssh.ssh_command import (
     parse_report,
 )
 from rae_plugins.executors.remote.bundle import build_bundle
+from rae_plugins.executors.remote.line import ProcessLine, end_process, read_end, start_process
 
 CONNECT_SECONDS = 30.0
 """Time that a connection may take, from the start of ssh to the agent's first report."""
@@ -31,53 +31,29 @@ CONNECT_SECONDS = 30.0
 PING_SECONDS, SILENCE_SECONDS = 10.0, 30.0
 """Interval between questions to the host, and time without an answer after which the line is cut."""
 
-IDLE_SECONDS = 60.0
-"""Time for which the line is kept when no attempt needs it."""
-
 FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.25, 20.0
 """Bounds of the time between two tries to connect, which doubles."""
 
 MAX_LINE_BYTES = 1 << 20
-MAX_ERROR_BYTES = 4096
-
-Message = Mapping[str, Any]
 
 
 class LineBroken(Exception):
     """A connection that could not be made, or has ended; its text says why."""
 
 
-class AttemptListener(Protocol):
-    """An attempt, as the line sees it."""
-
-    token: str
-
-    def resume(self) -> None:
-        """Say again what the host has to know of the attempt: the line is open."""
-        ...
-
-    def handle_report(self, report: Message) -> None:
-        """Handle a report about the attempt."""
-        ...
-
-
-class HostLink:
+class HostLink(ProcessLine):
     """The line to a host."""
 
+    idle_seconds = 60.0
+
     def __init__(self, host: str, config: str | None, python: str, directory: str) -> None:
-        self.host = self.name = host
-        self.problem: str | None = None
-        """Why there is no line, once a try has failed."""
-        self.is_open = False
+        super().__init__(host)
+        self.host = host
         self._command = build_command(host, config, python)
         self._python = python
         self._directory = directory
-        self._listeners: dict[str, AttemptListener] = {}
         self._opened = asyncio.Event()
         self._tried = asyncio.Event()
-        self._wanted_at = 0.0
-        self._task: asyncio.Task[None] | None = None
-        self._process: asyncio.subprocess.Process | None = None
         self._last_report_at = 0.0
 
     @property
@@ -85,21 +61,13 @@ class HostLink:
         """Return what identifies an attempt later, beside its token."""
         return {"host": self.host}
 
-    def add(self, listener: AttemptListener) -> None:
-        """Open the line if necessary, and pass reports about an attempt on to it."""
-        self._listeners[listener.token] = listener
-        self._want()
-        if self.is_open:
-            listener.resume()
-
-    def remove(self, token: str) -> None:
-        """Forget an attempt."""
-        self._listeners.pop(token, None)
-        self._wanted_at = time.monotonic()
+    @property
+    def can_send(self) -> bool:
+        return self.is_open
 
     async def wait_until_open(self, seconds: float) -> str | None:
         """Return None once the line is open, or why it isn't: when a try has failed, or the time is over."""
-        self._want()
+        self.want()
         if not self.is_open:
             opened = asyncio.create_task(self._opened.wait())
             tried = asyncio.create_task(self._tried.wait())
@@ -110,32 +78,16 @@ class HostLink:
                 tried.cancel()
         return None if self.is_open else self.problem or f"{self.host}: still connecting"
 
-    def send(self, message: Message) -> None:
-        """Send a message, if the line is open; `AttemptListener.resume` repeats what was lost."""
-        process = self._process
-        if self.is_open and process is not None and process.stdin is not None:
-            process.stdin.write(json.dumps(message).encode() + b"\n")
-
-    async def close(self) -> None:
-        """Close the line. The attempts go on."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-            self._task = None
-
-    def _want(self) -> None:
-        self._wanted_at = time.monotonic()
-        if self._task is None or self._task.done():
+    def want(self) -> bool:
+        """Have the line open, by a new try if none is under way."""
+        if is_new := super().want():
             self._tried.clear()
-            self._task = asyncio.create_task(self._keep_open())
+        return is_new
 
-    def _is_idle(self) -> bool:
-        return not self._listeners and time.monotonic() - self._wanted_at > IDLE_SECONDS
-
-    async def _keep_open(self) -> None:
+    async def keep_open(self) -> None:
         """Connect, and again whenever the line breaks, until nothing needs it."""
         delay = FIRST_RETRY_SECONDS
-        while not self._is_idle():
+        while not self.is_idle():
             began = time.monotonic()
             try:
                 await self._serve_connection()
@@ -143,7 +95,7 @@ class HostLink:
                 self._note_problem(str(error))
             if time.monotonic() - began > MAX_RETRY_SECONDS:
                 delay = FIRST_RETRY_SECONDS
-            if not self._is_idle():
+            if not self.is_idle():
                 await asyncio.sleep(delay)
             delay = min(2 * delay, MAX_RETRY_SECONDS)
 
@@ -161,17 +113,10 @@ class HostLink:
     async def _serve_connection(self) -> None:
         """Connect, and pass messages on until the line breaks or isn't needed. Raises LineBroken."""
         try:
-            self._process = process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=MAX_LINE_BYTES,
-                start_new_session=True,
-            )
+            self.process = process = await start_process(self._command, MAX_LINE_BYTES)
         except OSError as error:
             raise LineBroken(f"ssh can't be started: {error.strerror}") from None
-        errors = asyncio.create_task(_read_end(process.stderr))
+        errors = asyncio.create_task(read_end(process.stderr))
         try:
             await self._introduce(process)
             self._note_opened()
@@ -181,7 +126,7 @@ class HostLink:
         finally:
             self.is_open = False
             self._opened.clear()
-            await _end(process)
+            await end_process(process, with_group=True)
             errors.cancel()
 
     async def _introduce(self, process: asyncio.subprocess.Process) -> None:
@@ -216,8 +161,7 @@ class HostLink:
         self._last_report_at = time.monotonic()
         self._opened.set()
         self._tried.set()
-        for listener in list(self._listeners.values()):
-            listener.resume()
+        self.resume_all()
 
     async def _pass_messages(self, process: asyncio.subprocess.Process) -> None:
         """Pass reports on until nothing needs the line. Raises ConnectionError when it breaks, TimeoutError."""
@@ -235,18 +179,13 @@ class HostLink:
                 if not line:
                     raise ConnectionError
                 self._last_report_at = time.monotonic()
-                self._handle_report(json.loads(line))
+                self.pass_on(json.loads(line))
         finally:
             asking.cancel()
 
-    def _handle_report(self, report: Message) -> None:
-        listener = self._listeners.get(report.get("token", ""))
-        if listener is not None:
-            listener.handle_report(report)
-
     async def _ask(self) -> None:
         """Ask the host at intervals, until nothing needs the line. Raises TimeoutError when it doesn't answer."""
-        while not self._is_idle():
+        while not self.is_idle():
             self.send({"do": "ping"})
             await asyncio.sleep(PING_SECONDS)
             if time.monotonic() - self._last_report_at > SILENCE_SECONDS:
@@ -263,28 +202,3 @@ class HostLink:
             await asyncio.wait_for(asyncio.shield(errors), 1.0)
         text = errors.result().decode(errors="replace") if errors.done() and not errors.cancelled() else ""
         return explain_failure(self.host, self._python, process.returncode, text)
-
-
-async def _read_end(stream: asyncio.StreamReader | None) -> bytes:
-    """Return the end of what comes through a stream."""
-    kept = b""
-    while stream is not None and (data := await stream.read(MAX_ERROR_BYTES)):
-        kept = (kept + data)[-MAX_ERROR_BYTES:]
-    return kept
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End ssh, and whatever it has started to connect, such as a proxy command."""
-    if process.stdin is not None:
-        process.stdin.close()
-    with suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, 15)
-        else:
-            process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), 2.0)
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()

@@ -8,34 +8,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rae_auto.api import Assignment, Execution, NeverStarted
 from rae_auto.model.run import Result
+from rae_plugins.executors.remote.line import ProcessLine
 from rae_plugins.executors.remote.request import build_token, to_result
 
 Outcome = Result | NeverStarted | None
-
-
-class Line(Protocol):
-    """The line to where attempts run."""
-
-    name: str
-    """The other side, for messages."""
-    is_open: bool
-
-    @property
-    def handle(self) -> Mapping[str, Any]:
-        """Return what identifies an attempt later, beside its token."""
-        ...
-
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message if the line is open; `RemoteAttempt.resume` repeats what was lost."""
-        ...
-
-    def remove(self, token: str) -> None:
-        """Stop passing on reports about an attempt."""
-        ...
 
 
 class RemoteAttempt(Execution):
@@ -45,7 +25,7 @@ class RemoteAttempt(Execution):
     a state: the host starts it once, even if the request arrives twice. Without a request it is of an earlier daemon.
     """
 
-    def __init__(self, line: Line, assignment: Assignment, request: Mapping[str, Any] | None) -> None:
+    def __init__(self, line: ProcessLine, assignment: Assignment, request: Mapping[str, Any] | None) -> None:
         self.token = build_token(assignment)
         self.known = asyncio.Event()
         """The host has reported a state."""
