@@ -44,12 +44,16 @@ def find_free_port() -> int:
 class DaskCluster:
     """A scheduler on the loopback address, with workers of one or more threads."""
 
-    def __init__(self, place: Path, beside: "DaskCluster | None" = None) -> None:
-        """Have files in `place`, and processes forked by the server of `beside`, if there is one."""
+    def __init__(self, place: Path, beside: "DaskCluster | None" = None, tls_options: "tuple[str, ...]" = ()) -> None:
+        """Have files in `place`, and processes forked by the server of `beside`, if there is one.
+
+        `tls_options` name the certificates of the scheduler and the workers, for a cluster that is encrypted.
+        """
         self.place = place
+        self._tls_options = tls_options
         place.mkdir(exist_ok=True)
         self.port = find_free_port()
-        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.address = f"{'tls' if tls_options else 'tcp'}://127.0.0.1:{self.port}"
         self.scheduler: psutil.Process | None = None
         self.workers: list[psutil.Process] = []
         self._count = 0
@@ -62,28 +66,34 @@ class DaskCluster:
         self._server = subprocess.Popen([sys.executable, program, self._socket], start_new_session=True)
         cluster_link.HELPER_COMMAND = (sys.executable, "-I", "-S", program, self._socket)
 
-    def _start(self, kind: str, *arguments: str) -> tuple[psutil.Process, Path]:
+    def _start(self, kind: str, *arguments: str, **environment: str) -> tuple[psutil.Process, Path]:
         _wait_until(lambda: Path(self._socket).exists(), "the server of forks does not start")
         self._count += 1
         log = self.place / f"{kind}-{self._count}.log"
         with log.open("wb") as file, Path(os.devnull).open("rb") as nothing:
             streams = [nothing.fileno(), file.fileno(), file.fileno()]
-            with ask(self._socket, kind, arguments, streams, SETTINGS) as connection:
+            words = [*arguments, *self._tls_options]
+            with ask(self._socket, kind, words, streams, SETTINGS, environment) as connection:
                 return psutil.Process(int(connection.recv(100))), log
 
     def start(self) -> None:
         """Start the scheduler, and return once it accepts connections."""
         self.scheduler, log = self._start(
-            "scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--dashboard-address", "127.0.0.1:0"
+            *("scheduler", "--protocol", self.address.partition(":")[0]),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--dashboard-address", "127.0.0.1:0"),
         )
         _wait_for(log, "Scheduler at:")
 
-    def add_worker(self, *, threads: int = 4, resources: str = "") -> psutil.Process:
-        """Start a worker without a nanny, and return once it has registered."""
+    def add_worker(self, *, threads: int = 4, resources: str = "", **environment: str) -> psutil.Process:
+        """Start a worker without a nanny, and return once it has registered.
+
+        With another HOME it has a folder of its own for runs below "~", as on another machine.
+        """
         options = ["--resources", resources] if resources else []
         worker, log = self._start(
             *("worker", self.address, "--no-nanny", "--no-dashboard", "--nthreads", str(threads), *options),
             *("--local-directory", str(self.place / "scratch"), "--death-timeout", "60"),
+            **environment,
         )
         self.workers.append(worker)
         _wait_for(log, "Registered to:")

@@ -49,7 +49,8 @@ def _run(connection: socket.socket, programs: dict) -> None:
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     text, descriptors, _, _ = socket.recv_fds(connection, 1 << 16, 3)
-    kind, arguments, settings = json.loads(text)
+    kind, arguments, settings, environment = json.loads(text)
+    os.environ.update(environment)
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -66,11 +67,13 @@ def _run(connection: socket.socket, programs: dict) -> None:
         programs[kind]()
 
 
-def ask(path: str, kind: str, arguments: Sequence[str], streams: Sequence[int], settings: object) -> socket.socket:
+def ask(
+    path: str, kind: str, arguments: Sequence[str], streams: Sequence[int], settings: object, environment: object = ()
+) -> socket.socket:
     """Have the server fork a process; return the connection, from which its pid can be read."""
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(path)
-    socket.send_fds(connection, [json.dumps([kind, list(arguments), settings]).encode()], list(streams))
+    socket.send_fds(connection, [json.dumps([kind, list(arguments), settings, environment]).encode()], list(streams))
     return connection
 
 

@@ -163,6 +163,33 @@ def test_job_of_a_stopped_worker_ends_with_the_lease(cluster: DaskCluster, open_
     cluster.kill(worker)
 
 
+def test_lost_without_a_worker_there_is_proven_by_the_lease(
+    cluster: DaskCluster, make_executor: Any, assign: Any, tmp_path: Path
+) -> None:
+    """The only worker of a machine is stopped. Dask drops it before the lease is over; that proves nothing yet."""
+    own = DaskCluster(tmp_path / "cluster", beside=cluster)
+    own.start()
+    silent = own.add_worker(resources="here=1", HOME=str(tmp_path / "here"))
+    own.add_worker(resources="there=1", HOME=str(tmp_path / "there"))
+
+    async def scene() -> None:
+        executor = make_executor(scheduler=own.address, directory="~/runs", resources={"here": 1}, lease="8s")
+        (tmp_path / "state").mkdir(mode=0o700)
+        await executor.open(tmp_path / "state")
+        attempt = assign("echo $$; sleep 300")
+        execution = await executor.start(attempt)
+        await until(lambda: bool(output(attempt).split()))
+        silent.suspend()
+        await until(lambda: execution.is_out_of_reach)
+        assert await execution.wait() is None
+        assert not is_alive(output(attempt).split()[0])
+        assert starts(attempt) == 1
+        await executor.close()
+
+    run(scene)
+    own.close()
+
+
 def test_scheduler_gone_and_back(cluster: DaskCluster, open_executor: Any, assign: Any) -> None:
     """One attempt has ended meanwhile, one was running, and one waits for a worker: true status, lost, started."""
 

@@ -44,6 +44,8 @@ def test_first_claim_of_an_attempt_counts(tmp_path: Path) -> None:
         ({"scheduler": "10.0.0.5"}, "must be the address of a scheduler"),
         ({"scheduler": SCHEDULER, "resources": {"gpu": 0}}, "must be more than 0"),
         ({"scheduler": SCHEDULER, "lease": "0s"}, "must be more than 0s"),
+        ({"scheduler": SCHEDULER, "ca_file": "ca.pem"}, 'use a "tls://" address'),
+        ({"scheduler": "tls://10.0.0.5:8786", "cert_file": "a.pem"}, "need each other"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options: dict, problem: str) -> None:

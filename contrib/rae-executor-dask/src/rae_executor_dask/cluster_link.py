@@ -8,62 +8,36 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from loguru import logger
 
 from rae_executor_dask.cluster.settings import ClusterSettings
+from rae_plugins.executors.remote.line import Message, ProcessLine, end_process, read_end, start_process
 
 HELPER_COMMAND = (sys.executable, "-m", "rae_executor_dask.cluster")
-
-IDLE_SECONDS = 120.0
-"""Time for which the helper is kept when no attempt needs it."""
 
 FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.1, 10.0
 """Bounds of the time between two starts of a helper that ends at once."""
 
-END_SECONDS = 2.0
 MAX_LINE_BYTES = 64 << 20
-MAX_ERROR_BYTES = 4096
-
-Message = Mapping[str, Any]
 
 
-class TaskListener(Protocol):
-    """An attempt, as the line sees it."""
-
-    token: str
-
-    def resume(self) -> None:
-        """Say again what the helper has to know of the attempt: it is a new one."""
-        ...
-
-    def handle_report(self, report: Message) -> None:
-        """Handle a report about the attempt."""
-        ...
-
-
-class ClusterLink:
+class ClusterLink(ProcessLine):
     """The line to one cluster, through the helper."""
 
     _links: ClassVar[dict[tuple[int, ClusterSettings], "ClusterLink"]] = {}
 
+    idle_seconds = 120.0
+
     def __init__(self, settings: ClusterSettings) -> None:
-        self.name = settings.scheduler
-        self.is_open = False
-        """The scheduler is there."""
-        self.problem: str | None = None
-        self.process: asyncio.subprocess.Process | None = None
+        super().__init__(settings.scheduler)
         self._settings = settings
         self._users = 0
-        self._listeners: dict[str, TaskListener] = {}
         self._answers: dict[int, asyncio.Future[str | None]] = {}
         self._count = 0
         self._state_known = asyncio.Event()
-        """The helper has said whether it is connected."""
-        self._wanted_at = 0.0
-        self._task: asyncio.Task[None] | None = None
+        """The helper has said whether it is connected, so that `is_open` tells whether the scheduler is there."""
 
     @classmethod
     def acquire(cls, settings: ClusterSettings) -> "ClusterLink":
@@ -78,35 +52,16 @@ class ClusterLink:
         self._users -= 1
         if self._users == 0:
             self._links.pop((id(asyncio.get_running_loop()), self._settings), None)
-            if self._task is not None:
-                self._task.cancel()
-                await asyncio.wait({self._task})
+            await self.close()
 
     @property
     def handle(self) -> Mapping[str, Any]:
         """Return what identifies an attempt later, beside its token."""
         return {"scheduler": self.name}
 
-    def add(self, listener: TaskListener) -> None:
-        """Start the helper if necessary, and pass reports about an attempt on to it."""
-        self._listeners[listener.token] = listener
-        self._want()
-        if self.process is not None:
-            listener.resume()
-
-    def remove(self, token: str) -> None:
-        """Pass on no more reports about an attempt."""
-        self._listeners.pop(token, None)
-        self._wanted_at = time.monotonic()
-
-    def send(self, message: Message) -> None:
-        """Send a message, if the helper is there; `TaskListener.resume` repeats what was lost."""
-        if self.process is not None and self.process.stdin is not None:
-            self.process.stdin.write(json.dumps(message).encode() + b"\n")
-
     async def find_problem(self, labels: tuple[str, ...], resources: Mapping[str, float], seconds: float) -> str | None:
         """Return why no worker could take an attempt; None if one could."""
-        self._want()
+        self.want()
         try:
             async with asyncio.timeout(seconds):
                 await self._state_known.wait()
@@ -124,22 +79,19 @@ class ClusterLink:
         except TimeoutError:
             return self.problem or f"{self.name}: no answer yet"
 
-    def _want(self) -> None:
-        self._wanted_at = time.monotonic()
-        if self._task is None or self._task.done():
+    def want(self) -> bool:
+        """Have the helper run; what is known of the scheduler is that of the last one no more."""
+        if is_new := super().want():
             self._state_known.clear()
-            self._task = asyncio.create_task(self._keep_helper())
+        return is_new
 
-    def _is_idle(self) -> bool:
-        return not self._listeners and time.monotonic() - self._wanted_at > IDLE_SECONDS
-
-    async def _keep_helper(self) -> None:
+    async def keep_open(self) -> None:
         """Start the helper, and again whenever it ends, until nothing needs it."""
         delay = FIRST_RETRY_SECONDS
-        while not self._is_idle():
+        while not self.is_idle():
             began = time.monotonic()
             problem = await self._serve_helper()
-            if self._is_idle():
+            if self.is_idle():
                 return
             logger.warning("executor dask: the helper for {} has ended ({}); starting another", self.name, problem)
             self.problem = f"{self.name}: the helper has ended ({problem})"
@@ -152,22 +104,13 @@ class ClusterLink:
     async def _serve_helper(self) -> str:
         """Run a helper until it ends or nothing needs it; return how it ended."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *HELPER_COMMAND,
-                self._settings.to_text(),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=MAX_LINE_BYTES,
-                start_new_session=True,
-            )
+            process = await start_process([*HELPER_COMMAND, self._settings.to_text()], MAX_LINE_BYTES)
         except OSError as error:
             return f"it can't be started: {error.strerror}"
         self.process = process
-        errors = asyncio.create_task(_read_end(process.stderr))
+        errors = asyncio.create_task(read_end(process.stderr))
         try:
-            for listener in list(self._listeners.values()):
-                listener.resume()
+            self.resume_all()
             await self._read_reports(process)
         finally:
             self.process = None
@@ -175,7 +118,7 @@ class ClusterLink:
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_result(f"{self.name}: the helper has ended")
-            await _end(process)
+            await end_process(process)
         text = (await errors).decode(errors="replace").strip()
         return text.splitlines()[-1] if text else f"status {process.returncode}"
 
@@ -184,8 +127,8 @@ class ClusterLink:
         while True:
             reading = asyncio.ensure_future(process.stdout.readline())
             while not reading.done():
-                await asyncio.wait({reading}, timeout=IDLE_SECONDS / 4)
-                if not reading.done() and self._is_idle():
+                await asyncio.wait({reading}, timeout=self.idle_seconds / 4)
+                if not reading.done() and self.is_idle():
                     reading.cancel()
                     return
             line = reading.result()
@@ -201,9 +144,7 @@ class ClusterLink:
             if answer is not None and not answer.done():
                 answer.set_result(report["problem"])
         else:
-            listener = self._listeners.get(report["token"])
-            if listener is not None:
-                listener.handle_report(report)
+            self.pass_on(report)
 
     def _note_state(self, is_open: bool, problem: str | None) -> None:
         if self._listeners and problem != self.problem:
@@ -217,23 +158,3 @@ class ClusterLink:
                 )
         self.is_open, self.problem = is_open, problem
         self._state_known.set()
-
-
-async def _read_end(stream: asyncio.StreamReader | None) -> bytes:
-    """Return the end of what comes through a stream."""
-    end = b""
-    while stream is not None and (data := await stream.read(MAX_ERROR_BYTES)):
-        end = (end + data)[-MAX_ERROR_BYTES:]
-    return end
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the helper, which ends by itself once its standard input is closed."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        await asyncio.wait_for(process.wait(), END_SECONDS)
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()

@@ -3,36 +3,29 @@
 import asyncio
 import importlib.util
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Literal
 
 from attrs import define, field
 
-from rae_auto.api import Assignment, Execution, Executor, JobContext, NeverStarted
-from rae_auto.model.job import Job
-from rae_auto.model.policies import Limits
+from rae_auto.api import Assignment
 from rae_auto.model.primitives.units import parse_duration
-from rae_auto.model.run import Result
 from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.toml_values import format_toml
 from rae_auto.toolkit.validators import positive_duration
-from rae_executor_dask.cluster.settings import ClusterSettings
+from rae_executor_dask.cluster.settings import ClusterSettings, TlsFiles
 from rae_executor_dask.cluster_link import ClusterLink
 from rae_executor_dask.probe import find_problems
 from rae_plugins.executors.remote.attempt import RemoteAttempt
-from rae_plugins.executors.remote.request import build_request, describe_problem_of_job
+from rae_plugins.executors.remote.executor import RemoteExecutor, orphans_field
 
 DEFAULT_DIRECTORY = "~/.local/state/rae-auto-dask"
 
 READY_SECONDS = 4.5
 """Time that the cluster may take to answer before a start waits with the reason."""
-
-FIND_SECONDS = 3.0
-"""Time for which a new daemon waits for the cluster before it goes on without knowing."""
-
-_BY_KEEPER = "the keeper beside the worker, checked while the job runs"
 
 
 def _check_scheduler(_: object, __: object, address: str) -> None:
@@ -52,6 +45,14 @@ class DaskAttempt(RemoteAttempt):
 
     _is_away = False
 
+    def __init__(self, line: ClusterLink, assignment: Assignment, work: Mapping[str, Any] | None) -> None:
+        super().__init__(line, assignment, work)
+        self._taken = asyncio.Event()
+        """A worker has taken it, or it is over."""
+
+    async def queue_end(self) -> None:
+        await self._taken.wait()
+
     @property
     def is_out_of_reach(self) -> bool:
         return not self.has_ended and (self._is_away or not self._line.is_open)
@@ -59,12 +60,14 @@ class DaskAttempt(RemoteAttempt):
     def handle_report(self, report: Mapping[str, Any]) -> None:
         if "away" in report:
             self._is_away = report["away"]
-        else:
+            return
+        self._taken.set()
+        if "taken" not in report:
             super().handle_report(report)
 
 
 @define(kw_only=True, eq=False)
-class DaskExecutor(Executor):
+class DaskExecutor(RemoteExecutor):
     """Runs `command` or `shell` on a worker of a Dask cluster, which exists already.
 
     Dask chooses the worker, by labels, resources and priority. A keeper, the worker's child, holds the job, enforces
@@ -72,8 +75,7 @@ class DaskExecutor(Executor):
     """
 
     type: ClassVar[str] = "dask"
-    takes: ClassVar[Collection[str]] = ("command", "shell")
-    masks_output: ClassVar[bool] = True
+    place: ClassVar[str] = "the worker's machine"
     example: ClassVar[Mapping[str, Any]] = {"scheduler": "tcp://10.0.0.5:8786"}
 
     scheduler: str = field(validator=_check_scheduler, metadata={"help": "address of the scheduler"})
@@ -88,43 +90,40 @@ class DaskExecutor(Executor):
     directory: str = field(
         default=DEFAULT_DIRECTORY, metadata={"help": "folder for runs on the machines of the workers"}
     )
-    orphans: Literal["kill", "allow"] = field(
-        default="kill", metadata={"help": 'what happens to processes that a command leaves behind: "kill" or "allow"'}
-    )
+    orphans: Literal["kill", "allow"] = orphans_field()
     lease: timedelta = field(
         default=timedelta(seconds=60),
         converter=parse_duration,
         validator=positive_duration(),
         metadata={"help": "time for which a job may go on whose worker is stopped or cut off from the scheduler"},
     )
+    ca_file: str | None = field(
+        default=None,
+        metadata={"help": "certificate of the authority that the cluster has, for a tls:// address", "is_path": True},
+    )
+    cert_file: str | None = field(
+        default=None, metadata={"help": "certificate of the daemon, signed by that authority", "is_path": True}
+    )
+    key_file: str | None = field(
+        default=None, metadata={"help": "key of the certificate, if `cert_file` doesn't have it too", "is_path": True}
+    )
     _claims: Path | None = field(init=False, default=None)
     _link: ClusterLink | None = field(init=False, default=None)
-    _attempts: dict[str, RemoteAttempt] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse files of certificates that can't serve. Errors: ValueError."""
+        if not (self.ca_file or self.cert_file or self.key_file):
+            return
+        if not self.scheduler.startswith("tls://"):
+            raise ValueError('ca_file, cert_file and key_file are for TLS; use a "tls://" address of the scheduler')
+        if not (self.ca_file and self.cert_file):
+            raise ValueError("ca_file and cert_file need each other, because both sides of a cluster show certificates")
 
     @classmethod
     def available(cls) -> str | None:
         """Return what is missing: the library."""
         found = importlib.util.find_spec("distributed")
         return None if found else "the library distributed is not installed; run 'pip install distributed'"
-
-    @classmethod
-    def backends(cls) -> Mapping[str, str | None]:
-        """Return what enforces each limit; what the worker's machine can't do fails the start there."""
-        return {
-            "memory": _BY_KEEPER,
-            "cpu_time": _BY_KEEPER,
-            "processes": _BY_KEEPER,
-            "open_files": "RLIMIT_NOFILE on the worker's machine, for each process",
-            "file_size": "RLIMIT_FSIZE on the worker's machine, for each file",
-            "nice": "setpriority on the worker's machine",
-            "ionice": "ioprio_set on the worker's machine",
-        }
-
-    @classmethod
-    def unenforceable(cls, limits: Limits) -> Mapping[str, str]:
-        """Return nothing: what a machine can't enforce is only known there."""
-        del limits
-        return {}
 
     @classmethod
     def unsupported_keys(cls) -> Mapping[str, str]:
@@ -139,13 +138,10 @@ class DaskExecutor(Executor):
         """Return where jobs run as part of a sentence."""
         return f"on a worker of {self.scheduler}"
 
-    def job_warnings(self, job: Job, context: JobContext) -> Mapping[str, str]:
-        """Return what of a job means something else on a worker."""
-        return describe_problem_of_job(job)
-
     def problems(self, directory: Path) -> tuple[str, ...]:
         """Connect, and return what keeps the cluster from running attempts with these labels and resources."""
-        return find_problems(self.scheduler, self.labels, self.resources)
+        with TemporaryDirectory() as place:
+            return find_problems(self._settings(Path(place)), self.labels, self.resources)
 
     async def open(self, directory: Path) -> None:
         """Keep claims in `directory`."""
@@ -155,32 +151,18 @@ class DaskExecutor(Executor):
 
     async def check_readiness(self) -> str | None:
         """Return why no worker could take an attempt now."""
-        return await self._open_link().find_problem(self.labels, self.resources, READY_SECONDS)
+        return await self.open_line().find_problem(self.labels, self.resources, READY_SECONDS)
 
-    async def start(self, assignment: Assignment) -> Execution:
-        """Hand the attempt to the cluster. Errors: ValueError, OSError."""
-        request = await asyncio.to_thread(build_request, assignment, self.orphans)
-        if not request["argv"]:
-            raise ValueError('the dask executor needs "command" or "shell"')
-        work = {
+    def make_attempt(self, assignment: Assignment, request: Mapping[str, Any] | None) -> DaskAttempt:
+        """Return an attempt on the cluster."""
+        work = request and {
             "request": request,
             "name": assignment.job.id,
             "labels": self.labels,
             "resources": dict(self.resources),
             "priority": int(assignment.job.priority),
         }
-        return self._add(DaskAttempt(self._open_link(), assignment, work))
-
-    async def find(
-        self, assignment: Assignment, handle: Mapping[str, Any] | None
-    ) -> Execution | Result | NeverStarted | None:
-        """Return the attempt as its machine knows it; while no worker can be asked, an attempt whose state is open."""
-        attempt = self._add(DaskAttempt(self._open_link(), assignment, None))
-        try:
-            await asyncio.wait_for(attempt.known.wait(), FIND_SECONDS)
-        except TimeoutError:
-            return attempt
-        return attempt.outcome if attempt.has_ended else attempt
+        return DaskAttempt(self.open_line(), assignment, work)
 
     async def close(self) -> None:
         """Close the line; attempts under way go on, and the next daemon finds them."""
@@ -189,22 +171,18 @@ class DaskExecutor(Executor):
                 self._link.remove(attempt.token)
             await self._link.release()
             self._link = None
-        for attempt in self._attempts.values():
-            attempt.leave()
-        self._attempts.clear()
+        await super().close()
 
-    def _open_link(self) -> ClusterLink:
+    def open_line(self) -> ClusterLink:
+        """Return the line to the helper, which others may use too."""
         if self._link is None:
             assert self._claims is not None, "open() comes first"
-            seconds = self.lease.total_seconds()
-            self._link = ClusterLink.acquire(
-                ClusterSettings(self.scheduler, str(self._claims), self.directory, seconds)
-            )
+            self._link = ClusterLink.acquire(self._settings(self._claims))
         return self._link
 
-    def _add(self, attempt: RemoteAttempt) -> RemoteAttempt:
-        for token in [token for token, known in self._attempts.items() if known.has_ended]:
-            del self._attempts[token]
-        self._attempts[attempt.token] = attempt
-        self._open_link().add(attempt)
-        return attempt
+    def _settings(self, claims: Path) -> ClusterSettings:
+        tls = None
+        if self.ca_file and self.cert_file:
+            key = self.key_file and str(Path(self.key_file).expanduser())
+            tls = TlsFiles(str(Path(self.ca_file).expanduser()), str(Path(self.cert_file).expanduser()), key)
+        return ClusterSettings(self.scheduler, str(claims), self.directory, self.lease.total_seconds(), tls)

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from threading import Timer
 from typing import Any
@@ -13,29 +12,29 @@ from rae_executor_dask.cluster.settings import ClusterSettings
 PROBE_SECONDS = 20.0
 
 
-def find_problems(scheduler: str, labels: tuple[str, ...], resources: Mapping[str, float]) -> tuple[str, ...]:
+def find_problems(
+    settings: ClusterSettings, labels: tuple[str, ...], resources: Mapping[str, float]
+) -> tuple[str, ...]:
     """Return what keeps the cluster from running attempts with these labels and resources, with the remedy."""
-    with tempfile.TemporaryDirectory() as place:
-        settings = ClusterSettings(scheduler, place, place, 1.0)
-        try:
-            process = subprocess.Popen(
-                [*cluster_link.HELPER_COMMAND, settings.to_text()],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError as error:
-            return (f"the helper can't be started: {error.strerror}",)
-        limit = Timer(PROBE_SECONDS, process.terminate)
-        limit.start()
-        try:
-            with process:
-                problem = _ask(process, labels, resources)
-                assert process.stdin is not None
-                process.stdin.close()
-        finally:
-            limit.cancel()
+    try:
+        process = subprocess.Popen(
+            [*cluster_link.HELPER_COMMAND, settings.to_text()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return (f"the helper can't be started: {error.strerror}",)
+    limit = Timer(PROBE_SECONDS, process.terminate)
+    limit.start()
+    try:
+        with process:
+            problem = _ask(process, labels, resources)
+            assert process.stdin is not None
+            process.stdin.close()
+    finally:
+        limit.cancel()
     return () if problem is None else (problem,)
 
 
@@ -46,7 +45,7 @@ def _ask(process: "subprocess.Popen[bytes]", labels: tuple[str, ...], resources:
         if "id" in report:
             return None if report["problem"] is None else str(report["problem"])
         if not report["open"]:
-            return f"{report['problem']}; see whether the scheduler is up"
+            return str(report["problem"])
         question = {"do": "ready", "id": 1, "labels": labels, "resources": dict(resources)}
         process.stdin.write(json.dumps(question).encode() + b"\n")
         process.stdin.flush()

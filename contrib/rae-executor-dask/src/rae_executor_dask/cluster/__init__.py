@@ -12,6 +12,7 @@ Reports:
 
     {"open": BOOL, "problem": TEXT}                                  the scheduler is there, or why not
     {"id": N, "problem": TEXT or null}                               the answer to "ready"
+    {"token": T, "taken": true}                                      a worker has taken it: it is queued no more
     {"token": T, "away": BOOL}                                       whether its worker answers
     {"token": T, "alive": …}, "data", "ended", "never", "lost", "failed": as in `rae_plugins.executors.remote.attempt`
 

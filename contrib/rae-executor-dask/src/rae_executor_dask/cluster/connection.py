@@ -8,7 +8,9 @@ from typing import Any
 
 from distributed import Client
 
+from rae_executor_dask.cluster.encryption import build_security, explain_failure, first_line
 from rae_executor_dask.cluster.relay_program import RelayProgram
+from rae_executor_dask.cluster.settings import ClusterSettings
 from rae_executor_dask.cluster.worker_line import Message, Unreachable
 
 CONNECT_SECONDS = 5.0
@@ -23,9 +25,10 @@ WORKERS_SECONDS = 1.0
 class ClusterConnection:
     """The connection to one scheduler."""
 
-    def __init__(self, scheduler: str, topic: str, program: RelayProgram) -> None:
-        """Connect to `scheduler`, where workers report under `topic`."""
-        self.scheduler = scheduler
+    def __init__(self, settings: ClusterSettings, topic: str, program: RelayProgram) -> None:
+        """Connect to the scheduler, where workers report under `topic`."""
+        self.scheduler = settings.scheduler
+        self._tls = settings.tls
         self.client: Client | None = None
         self._topic = topic
         self._program = program
@@ -45,9 +48,10 @@ class ClusterConnection:
                         timeout=CONNECT_SECONDS,
                         set_as_default=False,
                         name="rae-auto",
+                        security=build_security(self._tls),
                     )
             except Exception as error:
-                note(f"{self.scheduler}: {_first_line(error)}")
+                note(f"{self.scheduler}: {explain_failure(error)}")
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, MAX_RETRY_SECONDS)
                 continue
@@ -93,7 +97,7 @@ class ClusterConnection:
                 )
         except Exception as error:
             self._installed.discard(address)
-            raise Unreachable(f"{address}: {_first_line(error)}") from error
+            raise Unreachable(f"{address}: {first_line(error)}") from error
         answer = found.get(address)
         if not isinstance(answer, str):
             self._installed.discard(address)
@@ -124,7 +128,3 @@ async def _wait_until_broken(client: Client) -> None:
             except Exception:
                 return
             asked_at = loop.time()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -46,7 +46,7 @@ class Helper:
         self._topic = f"rae-auto-{self._session}"
         program = RelayProgram(settings.directory, settings.lease_seconds)
         self._operation = program.operation
-        self._connection = ClusterConnection(settings.scheduler, self._topic, program)
+        self._connection = ClusterConnection(settings, self._topic, program)
         self._attempts: dict[str, TrackedAttempt] = {}
         self._lines: dict[str, WorkerLine] = {}
         self._futures: dict[str, Future] = {}
@@ -117,6 +117,8 @@ class Helper:
             attempt.finish("never")
         elif claim is None:
             self._submit(attempt)
+        else:
+            attempt.note_taken()
         self._wake.set()
 
     async def _end(self, attempt: TrackedAttempt) -> None:
@@ -199,6 +201,7 @@ class Helper:
                     attempt.claim = await asyncio.to_thread(self._claims.write, token, claim)
                 except (OSError, ValueError):
                     return  # it asks again
+                attempt.note_taken()
             if attempt is not None and not attempt.is_over and (attempt.claim or {}).get("relay") == claim["relay"]:
                 await self._permit(attempt)
                 return

@@ -4,6 +4,17 @@ import json
 from typing import Any, NamedTuple
 
 
+class TlsFiles(NamedTuple):
+    """Files in PEM format for an encrypted connection; without them Dask's own configuration counts."""
+
+    ca: str
+    """The authority that signed the certificates of the cluster."""
+    cert: str
+    """The certificate of the daemon, which the cluster checks too."""
+    key: str | None
+    """Its key; None if the certificate's file has it."""
+
+
 class ClusterSettings(NamedTuple):
     """One cluster, and where files are."""
 
@@ -13,6 +24,7 @@ class ClusterSettings(NamedTuple):
     directory: str
     """The folder of runs, on the machines of workers."""
     lease_seconds: float
+    tls: TlsFiles | None = None
 
     def to_text(self) -> str:
         """Return it as text."""
@@ -21,5 +33,6 @@ class ClusterSettings(NamedTuple):
     @classmethod
     def from_text(cls, text: str) -> "ClusterSettings":
         """Return what `to_text` has made text of."""
-        values: list[Any] = json.loads(text)
-        return cls(*values)
+        *values, tls = json.loads(text)
+        made: list[Any] = [*values, None if tls is None else TlsFiles(*tls)]
+        return cls(*made)

@@ -53,6 +53,10 @@ class TrackedAttempt:
             self.is_over = True
             self._report({"token": self.token, outcome: value})
 
+    def note_taken(self) -> None:
+        """Report that a worker has taken it out of the queue."""
+        self._report({"token": self.token, "taken": True})
+
     def note_silence(self) -> None:
         """Report once that no worker answers for it."""
         if not self.is_away and not self.is_over:

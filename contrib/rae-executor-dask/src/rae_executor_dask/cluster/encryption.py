@@ -1,0 +1,55 @@
+"""Encrypted connections to a cluster: the certificates, and what is wrong with them, in words with a remedy."""
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+from distributed.security import Security
+
+from rae_executor_dask.cluster.settings import TlsFiles
+
+CHECK = "see whether the scheduler is up"
+
+
+def build_security(tls: TlsFiles | None) -> Security | None:
+    """Return the certificates as Dask takes them; None for those of its own configuration.
+
+    Errors: OSError for a file that can't be read, ssl.SSLError for one that has no certificate or key.
+    """
+    if tls is None:
+        return None
+    for path in filter(None, tls):
+        # Dask's own error names no file.
+        with Path(path).open("rb"):
+            pass
+    # As Dask does it later, where an error would not be passed on.
+    context = ssl.create_default_context(cafile=tls.ca)
+    context.load_cert_chain(tls.cert, tls.key)
+    return Security(
+        tls_ca_file=tls.ca, tls_client_cert=tls.cert, tls_client_key=tls.key or tls.cert, require_encryption=True
+    )
+
+
+def explain_failure(error: BaseException) -> str:
+    """Return one line on why there is no connection, with the remedy."""
+    for cause in _list_causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the cluster's certificate is not signed by the authority in ca_file ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError) and (cause.library in ("X509", "PEM") or not cause.reason):
+            return "a file of ca_file, cert_file or key_file has no certificate, or no key, in PEM format"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS fails ({cause.reason}); compare ca_file and cert_file with the certificates of the cluster"
+        if isinstance(cause, FileNotFoundError | PermissionError):
+            return f"{cause.filename}: {cause.strerror}; see ca_file, cert_file and key_file"
+    return f"{first_line(error)}; {CHECK}"
+
+
+def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
