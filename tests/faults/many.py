@@ -8,14 +8,16 @@ begins and one when it ends, and holds a lock meanwhile. The faults:
 - a worker or a keeper is killed, or stopped for a while,
 - the server is restarted with `-m immediate`, killed with `kill -9` (all of it, or what serves one connection), or
   stopped for a while,
-- the line between a daemon and the server is cut, or silent for a while: what was sent then arrives late.
+- the line between a daemon and the server is cut, or silent for a while: what was sent then arrives late,
+- with `--dask`, two more jobs run on a Dask cluster of three workers: a worker, its keeper or its guard, the scheduler,
+  or the helper of a daemon is killed, or stopped for a while.
 
 At the end, over what PostgreSQL has and what the attempts wrote:
 
 1. each occurrence between the first fault and the last has exactly one run or one decision (0 lost, 0 decided twice),
 2. no attempt began twice, and no two attempts of a run were ever alive at once (0 twins),
 3. no run is stuck: all have ended, with the exit status that the attempt had; lost are those alone whose keeper was
-   killed, and failed those that were, or that fail by themselves,
+   killed, or whose worker or scheduler was, and failed those that were, or that fail by themselves,
 4. no daemon has ended by itself, and each is back within a minute,
 5. after the death of a leader, or its stop, another one has started something within 15 seconds. The pauses are
    printed, of which 99 of 100 are to be at most 5 seconds.
@@ -33,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.faults import many_cluster
 from tests.faults.many_daemons import HOUR, NAMES, START_SECONDS, Pair, running_pair, send_signal, wait_for
 from tests.faults.many_judgement import Report, judge
 from tests.support.postgres_server import start_server
@@ -62,10 +65,11 @@ class Harm:
     def __init__(self, pair: Pair, report: Report, seed: int) -> None:
         self.pair, self.report = pair, report
         self.random = random.Random(seed)
+        self.faults = FAULTS if pair.cluster is None else {**FAULTS, **many_cluster.FAULTS}
 
     def inflict(self) -> None:
         """Do one random thing, and undo what would keep it from ending."""
-        fault = self.random.choices([*FAULTS], [*FAULTS.values()])[0]
+        fault = self.random.choices([*self.faults], [*self.faults.values()])[0]
         name = self.random.choice(NAMES)
         leader = self.pair.leader()
         if leader is not None and self.random.random() < 0.4:
@@ -75,6 +79,8 @@ class Harm:
         action, _, target = fault.partition(" ")
         if target == "server":
             self._harm_server(action)
+        elif fault in many_cluster.FAULTS:
+            self.pair.cluster.harm(action, target, self.pair, name, self.random)
         elif fault == "set clock":
             self.pair.set_clock(name, self.random.randint(-HOUR, HOUR))
         elif fault in ("kill daemon", "stop daemon", "silence line"):
@@ -178,10 +184,10 @@ class Harm:
         send_signal(processes, signal.SIGCONT)
 
 
-def run_campaign(home: Path, server: Any, faults: int, seed: int) -> Report:
+def run_campaign(home: Path, server: Any, faults: int, seed: int, *, with_dask: bool = False) -> Report:
     """Do so many faults, let everything settle, and judge."""
     report = Report()
-    with running_pair(home, server) as pair:
+    with running_pair(home, server, start_cluster=many_cluster.Cluster if with_dask else None) as pair:
         ((began,),) = server.execute("SELECT clock_timestamp()")
         harm = Harm(pair, report, seed)
         for _ in range(faults):
@@ -192,6 +198,8 @@ def run_campaign(home: Path, server: Any, faults: int, seed: int) -> Report:
         pair.end()
         # The rest has a daemon that starts nothing new, so that what runs can end.
         pair.settle()
+        if pair.cluster is not None:
+            report.cluster_harms = pair.cluster.harmed_at
         judge(pair, report, began, ended)
     return report
 
@@ -201,6 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--dask", action="store_true", help="have jobs on a Dask cluster too, and harm that")
     parser.add_argument("--keep", action="store_true", help="keep the folder")
     options = parser.parse_args(arguments)
     server = start_server()
@@ -209,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     home = Path(tempfile.mkdtemp(prefix="rae-many-"))
     try:
-        report = run_campaign(home, server, options.faults, options.seed)
+        report = run_campaign(home, server, options.faults, options.seed, with_dask=options.dask)
         print(report.text())
         return 1 if report.violations else 0
     finally:

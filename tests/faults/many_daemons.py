@@ -81,8 +81,8 @@ schedule = "*/10 * * * * *"
 on_crash = "rerun"
 """
 
-EXIT_CODES = {"short": 0, "long": 7, "again": 5}
-STEP_SECONDS = {"short": 2, "long": 5, "again": 10}
+EXIT_CODES = {"short": 0, "long": 7, "again": 5, "cluster": 3, "cluster-again": 9}
+STEP_SECONDS = {"short": 2, "long": 5, "again": 10, "cluster": 4, "cluster-again": 6}
 
 
 class Note(NamedTuple):
@@ -105,7 +105,7 @@ class Note(NamedTuple):
 class Pair:
     """Two daemons and their server."""
 
-    def __init__(self, home: Path, server: Any, site: Path, *, clocks: bool) -> None:
+    def __init__(self, home: Path, server: Any, site: Path, *, clocks: bool, jobs: str = "") -> None:
         self.home, self.server = home, server
         (home / "locks").mkdir()
         (home / "script.py").write_text(SCRIPT)
@@ -114,6 +114,7 @@ class Pair:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH")))),
         }
+        self.cluster: Any = None
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._log_sizes: dict[str, int] = {}
         self.lines = {name: Line(server.place / ".s.PGSQL.5432") for name in NAMES}
@@ -122,7 +123,7 @@ class Pair:
             place.mkdir(mode=0o700)
             dsn = server.dsn().replace(str(server.place), str(self.lines[name].place))
             store = f'store = {{ type = "postgres", dsn = "{dsn}", schema = "{SCHEMA}" }}\n'
-            text = store + JOBS.replace("{python}", sys.executable).replace("{home}", str(home))
+            text = store + (JOBS + jobs).replace("{python}", sys.executable).replace("{home}", str(home))
             (place / "rae.toml").write_text(text)
             (place / "rae.toml").chmod(0o600)
             self.set_clock(name, HOUR if number else -HOUR)
@@ -201,9 +202,13 @@ class Pair:
 
     def keeper(self, name: str) -> psutil.Process | None:
         """Return the keeper of a daemon; None while it has none."""
+        return self.child(name, "keeper")
+
+    def child(self, name: str, word: str) -> psutil.Process | None:
+        """Return the child of a daemon with a word in its command line; None while it has none."""
         with suppress(psutil.Error):
             for child in psutil.Process(self.processes[name].pid).children():
-                if "keeper" in " ".join(child.cmdline()):
+                if word in " ".join(child.cmdline()):
                     return child
         return None
 
@@ -260,15 +265,23 @@ def send_signal(processes: Sequence[psutil.Process], number: int) -> None:
 
 
 @contextmanager
-def running_pair(home: Path, server: Any, *, clocks: bool = True) -> Iterator[Pair]:
-    """Give two daemons, of which one leads."""
+def running_pair(
+    home: Path, server: Any, *, clocks: bool = True, start_cluster: "Callable[[Path], Any] | None" = None
+) -> Iterator[Pair]:
+    """Give two daemons, of which one leads, and a cluster beside them if `start_cluster` starts one."""
     site = install_contrib_plugin("rae-store-postgres", home / "plugin")
+    if start_cluster is not None:
+        install_contrib_plugin("rae-executor-dask", home / "plugin")
+        # For the processes of the cluster, which import the package too.
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(site), *_list_import_path()])
     sys.path.insert(0, str(site))
     from rae_store_postgres.link import Address
     from rae_store_postgres.migration import migrate
 
     asyncio.run(migrate(Address(server.dsn(), SCHEMA)))
-    pair = Pair(home, server, site, clocks=clocks)
+    cluster = None if start_cluster is None else start_cluster(home)
+    pair = Pair(home, server, site, clocks=clocks, jobs="" if cluster is None else cluster.jobs)
+    pair.cluster = cluster
     try:
         for name in NAMES:
             pair.start(name)
@@ -279,4 +292,6 @@ def running_pair(home: Path, server: Any, *, clocks: bool = True) -> Iterator[Pa
         pair.end()
         for line in pair.lines.values():
             line.remove()
+        if cluster is not None:
+            cluster.close()
         sys.path.remove(str(site))

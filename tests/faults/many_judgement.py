@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import define, field
+from tests.faults import many_cluster
 from tests.faults.many_daemons import EXIT_CODES, SCHEMA, STEP_SECONDS, Note, Pair
 
 KEEPER_GONE_SECONDS = 8.0
@@ -27,6 +28,8 @@ class Report:
     killed_workers: set[Key] = field(factory=set)
     killed_keepers: list[tuple[str, float]] = field(factory=list)
     """Daemons whose keeper was killed, and when."""
+    cluster_harms: list[float] = field(factory=list)
+    """When a part of the cluster was killed with which attempts end."""
 
     def text(self) -> str:
         """Return it as lines."""
@@ -76,6 +79,8 @@ def _find_stuck(pair: Pair) -> Iterator[str]:
 def _find_undecided(decided: Counter[tuple[str, datetime]], began: datetime, ended: datetime) -> Iterator[str]:
     """Yield the occurrences that have no decision, or more than one."""
     for job, seconds in STEP_SECONDS.items():
+        if not any(name == job for name, _ in decided):
+            continue
         step = timedelta(seconds=seconds)
         at = min(at for name, at in decided if name == job)
         at += max(-((at - began) // step), 0) * step
@@ -103,7 +108,7 @@ def _find_untrue(runs: list[Any], notes: list[Note], report: Report) -> Iterator
             yield f"wrong exit status: {job} {key} {code}"
         if end is None and state == "succeeded":
             yield f"succeeded without an end: {job} {key}"
-        if begin is None or _lost_its_keeper(begin, end, report):
+        if begin is None or _lost_its_keeper(job, begin, end, report):
             continue
         is_killed = body.get("reason", {}).get("code") == "killed"
         if state == "lost" or (state == "failed" and "exit_code" not in body and not is_killed):
@@ -112,8 +117,10 @@ def _find_untrue(runs: list[Any], notes: list[Note], report: Report) -> Iterator
             yield f"failed, although nothing harmed it: {job} {key} {body}"
 
 
-def _lost_its_keeper(begin: Note, end: Note | None, report: Report) -> bool:
+def _lost_its_keeper(job: str, begin: Note, end: Note | None, report: Report) -> bool:
     last = float("inf") if end is None else end.at + KEEPER_GONE_SECONDS
+    if job in many_cluster.NAMES:
+        return any(begin.at - 1 <= at <= last for at in report.cluster_harms)
     # One whose keeper was killed just then doesn't know its node.
     nodes = {begin.node} if begin.node != "?" else {node for node, _ in report.killed_keepers}
     return any(node in nodes and begin.at - 1 <= at <= last for node, at in report.killed_keepers)

@@ -59,7 +59,7 @@ class PostgresStore(SharedStore):
     )
     schema: str = field(default="rae_auto", metadata={"help": "schema of the tables; one for each installation"})
     lease: timedelta = field(
-        default=timedelta(seconds=3),
+        default=timedelta(seconds=2),
         converter=parse_duration,
         metadata={"help": "time after which another daemon takes over from one that doesn't answer"},
     )
