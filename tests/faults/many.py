@@ -27,6 +27,7 @@ import argparse
 import random
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -129,8 +130,20 @@ class Harm:
             self.report.violations.append(f"{fault}: {pause:.1f} s until {other} started something")
 
     def _end_daemon(self, name: str) -> None:
-        self.pair.processes[name].terminate()
-        self.pair.processes[name].wait(60)
+        process = self.pair.processes[name]
+        if is_stopped := self.random.random() < 0.5:
+            # It finds that it has lost its claim, and that it is to stop, at the same time.
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(self.random.uniform(0, 6))
+        process.terminate()
+        if is_stopped:
+            process.send_signal(signal.SIGCONT)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.report.violations.append(f"daemon {name} didn't end within 60 s after it was asked to")
+            process.kill()
+            process.wait()
         self.pair.start(name)
 
     def _kill_worker(self, _: str) -> None:

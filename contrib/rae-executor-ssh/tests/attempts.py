@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rae_executor_ssh import SshExecutor
 
-from rae_auto.api import Assignment
+from rae_auto.api import Assignment, Execution
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -21,6 +22,12 @@ def output(assignment: Assignment) -> str:
 def starts(assignment: Assignment) -> int:
     path = Path(assignment.job.cwd or "") / "starts"
     return path.read_text().split().count(assignment.run) if path.exists() else 0
+
+
+async def find_end(executor: SshExecutor, assignment: Assignment, handle: object) -> Any:
+    """Return the end of an attempt as `find` returns it, also where that goes on before the host has answered."""
+    found = await executor.find(assignment, handle)
+    return await found.wait() if isinstance(found, Execution) else found
 
 
 def run_directory(executor: SshExecutor, assignment: Assignment) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from attempts import output, run_directory, starts, until
+from attempts import find_end, output, run_directory, starts, until
 from campaign import Campaign
 from rae_executor_ssh import SshExecutor, host_link
 from rae_executor_ssh.probe import find_problems
@@ -119,7 +119,7 @@ def test_result_of_an_attempt_that_ended_meanwhile_is_found(make_executor: Any, 
         await first.close()
         (Path(attempt.job.cwd) / "go").touch()
         await until((run_directory(first, attempt) / "out.exit").exists)
-        found = await second.find(attempt, execution.handle)
+        found = await find_end(second, attempt, execution.handle)
         assert isinstance(found, Result)
         assert (found.exit_code, output(attempt)) == (5, "begun\nlast\n")
         assert found.ended_at is not None
@@ -173,7 +173,7 @@ def test_attempt_that_never_started_can_never_start(make_executor: Any, assign: 
     async def scene() -> None:
         executor = make_executor()
         attempt = assign("echo too late")
-        assert await executor.find(attempt, None) == NeverStarted()
+        assert await find_end(executor, attempt, None) == NeverStarted()
         late = await executor.start(attempt)
         assert await late.wait() == NeverStarted()
         assert starts(attempt) == 0
@@ -215,7 +215,7 @@ def test_host_enforces_the_timeout_while_no_daemon_does(
         await until(lambda: "begun" in output(attempt))
         await first.close()
         await until((run_directory(first, attempt) / "out.exit").exists)
-        found = await second.find(attempt, execution.handle)
+        found = await find_end(second, attempt, execution.handle)
         assert isinstance(found, Result)
         assert "its timeout was over" in (found.error or "")
         await second.close()

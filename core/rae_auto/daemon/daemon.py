@@ -32,7 +32,7 @@ from rae_auto.daemon.process_start import report_slow_reading, start_again, tune
 from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.daemon.start_report import describe_plan, find_keys_of_next_start, log_ready, log_start
 from rae_auto.daemon.systemd_notify import SystemdNotify
-from rae_auto.errors import ClaimLost, ConfigError, SchedulerError, StoreError, StoreLocked
+from rae_auto.errors import ClaimLost, ConfigError, SchedulerClosed, SchedulerError, StoreError, StoreLocked
 from rae_auto.model.primitives.zones import zone
 from rae_auto.paths import last_config, state_directory
 from rae_auto.platforms.process_signals import is_reload_signal
@@ -83,8 +83,8 @@ def run(config_path: Path, *, paused: bool) -> int:
         loop.set_default_executor(OwnedThreads())
         run_until_complete(daemon.run(), loop)
     except ClaimLost as error:
-        logger.error("{}; it starts again, and stands by", error)
-        lost = error
+        lost = None if daemon.is_stop_requested else error
+        logger.error("{}; {}", error, "it starts again, and stands by" if lost else "it stops, as it was asked to")
     finally:
         stall_detector.close()
         log_setup.detach()
@@ -133,7 +133,7 @@ class Daemon:
         self._shutdown_grace = config.shutdown_grace
         self._deadline: ExitDeadline | None = None
         self._opening: asyncio.Future[None] | None = None
-        self._is_stop_requested = self._is_signalled = False
+        self.is_stop_requested = self._is_signalled = False
         self._socket_problem: str | None = None
         self._tasks = BackgroundTasks("a request")
         self._warnings = WarningLog(self._path, registry)
@@ -211,14 +211,14 @@ class Daemon:
             await self._opening
         except BaseException as error:
             control.retire()
-            if isinstance(error, asyncio.CancelledError) and self._is_stop_requested:
+            if isinstance(error, asyncio.CancelledError) and self.is_stop_requested:
                 return False
             if isinstance(error, StoreLocked):
                 raise_other_daemon(error, self._scheduler.directory, self._path)
             raise
         finally:
             self._opening = None
-        if self._is_stop_requested:
+        if self.is_stop_requested:
             # A cancellation that came too late, or was ignored.
             await self._scheduler.stop()
         return True
@@ -331,7 +331,7 @@ class Daemon:
 
     async def _stop(self, grace: timedelta | None, *, leave_running: bool) -> None:
         """Stop the scheduler, or its start if it isn't open yet."""
-        self._is_stop_requested = True
+        self.is_stop_requested = True
         seconds = (self._shutdown_grace if grace is None else grace).total_seconds()
         self._systemd.report_stopping(seconds)
         if self._deadline is not None:
@@ -339,7 +339,8 @@ class Daemon:
         if self._opening is not None and self._opening.cancel():
             logger.info("stopping before the start is complete")
             return
-        await self._scheduler.stop(grace, leave_running=leave_running)
+        with contextlib.suppress(SchedulerClosed):  # it is closing, because it has lost its claim
+            await self._scheduler.stop(grace, leave_running=leave_running)
 
     async def _reload_quietly(self) -> None:
         with contextlib.suppress(SchedulerError):  # the reload has logged it
@@ -355,7 +356,7 @@ class Daemon:
             try:
                 return await self._reload()
             finally:
-                if not self._is_stop_requested:
+                if not self.is_stop_requested:
                     self._systemd.report_ready(self._describe_plan())
 
     async def _reload(self) -> Mapping[str, Any]:

@@ -59,11 +59,14 @@ from rae_auto.records.last_record import instants_of_logs, instants_of_runs, ins
 from rae_auto.records.presence_log import find_downtime, note_record
 from rae_auto.records.store_move import note_setback
 from rae_auto.registry.factory import Planned, PluginFactory
-from rae_auto.runtime.execution.executions import Executions
+from rae_auto.runtime.execution.executions import FIND_TIMEOUT_SECONDS, Executions
 from rae_auto.runtime.execution.unknown_attempts import OUTPUTS, RECORDS, find_traces, lost_run, reopen_run
 from rae_auto.runtime.repository import Repository, UnreadableDocument, encode
 from rae_auto.runtime.time.clock import find_machine_boot
 from rae_auto.toolkit.files import write_atomically
+
+TAKE_OVER_FIND_SECONDS = 1.5
+"""Seconds for which the first start after a take-over waits for executors to find this node's attempts."""
 
 FILE_TIME_RESOLUTION = timedelta(seconds=2)
 """Time by which that of a file may be behind the clock: ticks of the kernel, and two seconds on FAT."""
@@ -287,6 +290,7 @@ async def find_attempts(restored: Restored, executions: Executions, node: str = 
 
     Those of another node than `node` are returned: only that node's executors can tell.
     An attempt is looked for by the executor that started it, whatever its job says now, and where the job is gone too.
+    A node that takes over waits less: starts of other jobs are due since the last leader was gone.
     """
     jobs = {plan.job.id: plan.job for plan in restored.plans}
     active = [run for run in restored.runs if run.state.active]
@@ -294,7 +298,8 @@ async def find_attempts(restored: Restored, executions: Executions, node: str = 
         if run.job not in jobs:
             logger.bind(job=run.job, run=run.id).warning("its job is gone; the attempt is looked for all the same")
     found = [(run, _job_as_started(run, jobs.get(run.job))) for run in active]
-    await executions.find([(run, job) for run, job in found if run.node in ("", node)])
+    own = [(run, job) for run, job in found if run.node in ("", node)]
+    await executions.find(own, TAKE_OVER_FIND_SECONDS if node else FIND_TIMEOUT_SECONDS)
     return [(run, job) for run, job in found if run.node not in ("", node)]
 
 

@@ -101,10 +101,10 @@ class Executions:
         if (run, attempt) in self._active:
             self._tasks.start(self._cancel((run, attempt), grace))
 
-    async def find(self, runs: Iterable[tuple[Run, Job]]) -> None:
+    async def find(self, runs: Iterable[tuple[Run, Job]], seconds: float = FIND_TIMEOUT_SECONDS) -> None:
         """Adopt the attempts that are alive after a restart, and report the result of each.
 
-        Returns when that is done, or after `FIND_TIMEOUT_SECONDS`; what is found later is reported later.
+        Returns when that is done, or after so many seconds; what is found later is reported later.
         """
         active = list(runs)
         # Before anything is started, so that it can only be what a crash has left.
@@ -113,10 +113,10 @@ class Executions:
         looking = {self._tasks.start(self._find(run, job), owner=_owner(job)): run for run, job in active}
         if not looking:
             return
-        _, pending = await asyncio.wait(looking, timeout=FIND_TIMEOUT_SECONDS)
+        _, pending = await asyncio.wait(looking, timeout=seconds)
         for task in pending:
             run = looking[task]
-            logger.bind(job=run.job, run=run.id).error("its executor has not yet determined whether it still runs")
+            logger.bind(job=run.job, run=run.id).warning("its executor has not yet determined whether it still runs")
 
     async def _find(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)

@@ -15,7 +15,7 @@ from rae_plugins.executors.remote.attempt import RemoteAttempt
 from rae_plugins.executors.remote.line import ProcessLine
 from rae_plugins.executors.remote.request import build_request, describe_problem_of_job
 
-FIND_SECONDS = 1.5
+FIND_SECONDS = 3.0
 """Time for which a new daemon waits for the other machine before it goes on without knowing."""
 
 

@@ -1,5 +1,6 @@
 """Encrypted connections to a cluster: the certificates, and what is wrong with them, in words with a remedy."""
 
+import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ from distributed.security import Security
 from rae_executor_dask.cluster.settings import TlsFiles
 
 CHECK = "see whether the scheduler is up"
+
+REASON = re.compile(r"\[SSL: (\w+)\]")
+"""The reason in the text of an error of TLS."""
 
 
 def build_security(tls: TlsFiles | None) -> Security | None:
@@ -37,8 +41,9 @@ def explain_failure(error: BaseException) -> str:
             return f"the cluster's certificate is not signed by the authority in ca_file ({cause.verify_message})"
         if isinstance(cause, ssl.SSLError) and (cause.library in ("X509", "PEM") or not cause.reason):
             return "a file of ca_file, cert_file or key_file has no certificate, or no key, in PEM format"
-        if isinstance(cause, ssl.SSLError):
-            return f"TLS fails ({cause.reason}); compare ca_file and cert_file with the certificates of the cluster"
+        # What the cluster refuses comes as the text of another error.
+        if found := REASON.search(str(cause)):
+            return f"TLS fails ({found[1]}); compare ca_file and cert_file with the certificates of the cluster"
         if isinstance(cause, FileNotFoundError | PermissionError):
             return f"{cause.filename}: {cause.strerror}; see ca_file, cert_file and key_file"
     return f"{first_line(error)}; {CHECK}"
