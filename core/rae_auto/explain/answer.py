@@ -227,7 +227,7 @@ def _explain_skip(decision: Decision, view: JobView, at: datetime) -> Explanatio
 
 
 def _describe_skip(decision: Decision, view: JobView, at: datetime) -> str:
-    return f"{view.job} was skipped at {view.time(at)}: {decision.reason.describe(view.time)}"
+    return f"{view.job} was skipped at {view.time(at)}: {decision.reason.describe_past(view.time)}"
 
 
 def _explain_repeat(seen: SeenOccurrence, view: JobView) -> Explanation:
@@ -275,7 +275,7 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
         taken = f"; a new daemon took it over at {view.time(run.adopted_at)}" if run.adopted_at else ""
         return f"{ended}{returned}{cause}{f'; {note}' if note else ''}{taken}", run.cause
     code = f"exit code {run.exit_code}" if run.exit_code else None
-    given = run.reason.describe(view.time) if run.reason else None
+    given = run.describe_reason(view.time)
     # The exit code of an attempt that was ended early is its reaction, not the reason.
     details = [code, given] if run.state is RunState.FAILED else [given, code]
     return f"{ended}: {', '.join(filter(None, details)) or run.cause.text}", run.reason or run.cause

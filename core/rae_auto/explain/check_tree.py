@@ -119,14 +119,14 @@ def check_skip(decision: Decision, view: JobView) -> tuple[CheckNode, ...]:
     children, is_reached = [], True
     for name in DECISION_CHECKS:
         if name == decisive:
-            parts = _parts_of_block(reason)
-            children.append(CheckNode(name, NO, reason.describe(view.time), reason.code, parts))
+            text = reason.describe_past(view.time)
+            children.append(CheckNode(name, NO, text, reason.code, _parts_of_block(reason, text)))
             is_reached = False
         elif is_reached:
             children.append(CheckNode(name, YES, _describe_passed(name, is_by_hand)))
         else:
             children.append(CheckNode(name, UNKNOWN, f"not checked, because {decisive} had decided"))
-    text = f"skipped at {view.time(decision.decided_at)}: {reason.describe(view.time)}"
+    text = f"skipped at {view.time(decision.decided_at)}: {reason.describe_past(view.time)}"
     trigger = _trigger_that_fired(decision.trigger, decision.at, view)
     return (trigger, CheckNode("decision", NO, text, reason.code, tuple(children)))
 
@@ -254,20 +254,20 @@ def _start_of(run: Run, view: JobView) -> CheckNode:
     block: Reason | None = run.reason if run.state.final else view.waiting.get(run.id, (None, ""))[0]
     decisive = None if block is None else find_check(START_CHECKS, block)
     if block is None or decisive is None:
-        why = run.reason.describe(view.time) if run.reason else view.waiting.get(run.id, (None, "it is next"))[1]
+        why = run.describe_reason(view.time) if run.reason else view.waiting.get(run.id, (None, "it is next"))[1]
         code = None if run.reason is None else run.reason.code
         children = tuple(_waited_check(name, run, view, UNKNOWN) for name in START_CHECKS)
         return CheckNode("start", NO, f"not started: {why}", code, children)
+    text = block.describe_past(view.time) if run.state.final else block.describe(view.time)
     nodes, is_reached = [], True
     for name in START_CHECKS:
         if name == decisive:
-            parts = _parts_of_block(block)
-            nodes.append(CheckNode(name, NO, block.describe(view.time), block.code, parts))
+            nodes.append(CheckNode(name, NO, text, block.code, _parts_of_block(block, text)))
             is_reached = False
         else:
             nodes.append(_waited_check(name, run, view, YES if is_reached else UNKNOWN))
     verb = "skipped" if run.state is RunState.SKIPPED else "waiting"
-    return CheckNode("start", NO, f"{verb}: {block.describe(view.time)}", block.code, tuple(nodes))
+    return CheckNode("start", NO, f"{verb}: {text}", block.code, tuple(nodes))
 
 
 def _describe_wait(wait: timedelta) -> str:
@@ -304,12 +304,12 @@ def _waited_check(name: str, run: Run, view: JobView, otherwise: CheckResult) ->
     return CheckNode(name, otherwise, _PASSED[name] if otherwise is YES else "not reached yet")
 
 
-def _parts_of_block(reason: Reason) -> tuple[CheckNode, ...]:
+def _parts_of_block(reason: Reason, text: str) -> tuple[CheckNode, ...]:
     match reason:
         case GuardBlocked():
-            return (CheckNode(reason.guard, NO, reason.text, reason.code),)
+            return (CheckNode(reason.guard, NO, text, reason.code),)
         case NeedFailed() | NeedNeverRan() | NeedRunning():
-            return (CheckNode(reason.job, NO, reason.text, reason.code),)
+            return (CheckNode(reason.job, NO, text, reason.code),)
     return ()
 
 
@@ -318,7 +318,8 @@ def _attempts_of(run: Run, view: JobView) -> CheckNode:
     if run.state is RunState.SUCCEEDED:
         return CheckNode("attempts", YES, "succeeded", None, children)
     if run.state.final:
-        text = run.state.text if run.reason is None else f"{run.state.text}: {run.reason.text}"
+        reason = run.describe_reason(view.time)
+        text = f"{run.state.text}: {reason}" if reason else run.state.text
         return CheckNode("attempts", NO, text, None if run.reason is None else run.reason.code, children)
     return CheckNode("attempts", UNKNOWN, f"{run.state.text}, attempt {run.attempt}", None, children)
 

@@ -81,7 +81,7 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
         yield ExplanationFact("taken over", f"by a new daemon at {view.time(run.adopted_at)}")
     yield from _attempts(run, view)
     if run.finished_at is not None:
-        why = f": {run.reason.describe(view.time)}" if run.reason else ""
+        why = f": {run.describe_reason(view.time)}" if run.reason else ""
         yield ExplanationFact("ended", f"{run.state.text} at {view.time(run.finished_at)}{why}")
     for seen in view.repeated:
         if seen.run == run.id:
@@ -106,17 +106,17 @@ def list_skip_facts(decision: Decision, view: JobView) -> Iterator[ExplanationFa
     if isinstance(decision.reason, Missed):
         more = "more than " if decision.reason.has_older else ""
         count = format_count(decision.reason.count, "occurrence")
-        yield ExplanationFact("catch_up", f"{decision.reason.describe(view.time)}: {more}{count} skipped")
+        yield ExplanationFact("catch_up", f"{decision.reason.describe_past(view.time)}: {more}{count} skipped")
         return
     if decision.since is not None:
         count = format_count(decision.count, "occurrence")
         yield ExplanationFact("together", f"one decision on {count} since {view.time(decision.since)}")
     if isinstance(decision.reason, SkippedByHand):
-        yield ExplanationFact("skip", decision.reason.describe(view.time))
+        yield ExplanationFact("skip", decision.reason.describe_past(view.time))
         return
     for reasons, policy, passed in _ORDER:
         if isinstance(decision.reason, reasons):
-            yield ExplanationFact(policy, decision.reason.describe(view.time))
+            yield ExplanationFact(policy, decision.reason.describe_past(view.time))
             return
         if decision.trigger == MANUAL and policy in ("enabled", "paused"):
             yield ExplanationFact(policy, _BY_HAND)
@@ -185,7 +185,7 @@ def _policies_of(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     yield ExplanationFact("overlap", f'{open_runs} (overlap = "{conditions.overlap}")')
     if conditions.needs:
         is_forced = isinstance(run.cause, Manual) and run.cause.forced
-        yield ExplanationFact("needs", _FORCED if is_forced else _describe_needs(run, conditions.needs))
+        yield ExplanationFact("needs", _FORCED if is_forced else _describe_needs(run, conditions.needs, view))
     for name, result in conditions.guards.items():
         summary = view.guard_summaries.get(name, name)
         words = "" if summary == name else f" ({summary})"
@@ -194,11 +194,11 @@ def _policies_of(run: Run, view: JobView) -> Iterator[ExplanationFact]:
         yield ExplanationFact("resources", ", ".join(conditions.resources))
 
 
-def _describe_needs(run: Run, needs: Sequence[str]) -> str:
+def _describe_needs(run: Run, needs: Sequence[str], view: JobView) -> str:
     names = ", ".join(needs)
     if run.started_at is not None:
         return f"when this run started, {names} had succeeded the last time {'it' if len(needs) == 1 else 'they'} ran"
-    return f"{names}: {run.reason.text}" if run.state is RunState.SKIPPED and run.reason else names
+    return f"{names}: {run.describe_reason(view.time)}" if run.state is RunState.SKIPPED and run.reason else names
 
 
 def _attempts(run: Run, view: JobView) -> Iterator[ExplanationFact]:

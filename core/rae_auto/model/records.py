@@ -37,7 +37,7 @@ def run_record(run: Run, time: TimeFormat = time_text) -> dict[str, Any]:
         "attempt": run.attempt,
         "exit_code": run.exit_code,
         "reason": None if run.reason is None else run.reason.code,
-        "reason_text": None if run.reason is None else run.reason.describe(time),
+        "reason_text": run.describe_reason(time) or None,
         "remark": run.remark,
         "value": run.value,
         "given": _given_record(run),
@@ -68,7 +68,7 @@ def decision_record(decision: Decision, time: TimeFormat = time_text) -> dict[st
         "count": decision.count,
         "state": RunState.SKIPPED.value,
         "reason": decision.reason.code,
-        "reason_text": decision.reason.describe(time),
+        "reason_text": decision.reason.describe_past(time),
     }
 
 

@@ -16,6 +16,7 @@ from rae_auto.model.primitives.formatting import describe_signal
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, Cause, End, Fired
+from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 
 _DEFAULT_EXECUTOR = PluginRef("process")
@@ -236,6 +237,12 @@ class Run:
             return None
         set_by = timedelta(seconds=sum(one.seconds for one in self.clock_steps))
         return max(self.finished_at - self.started_at - set_by, timedelta(0))
+
+    def describe_reason(self, time: TimeFormat) -> str:
+        """Return the reason as a clause, in the past for a run that is over; "" if it has none."""
+        if self.reason is None:
+            return ""
+        return self.reason.describe_past(time) if self.state.final else self.reason.describe(time)
 
     def duration_of(self, attempt: Attempt) -> timedelta:
         """Return how long an attempt took."""

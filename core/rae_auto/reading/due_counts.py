@@ -45,8 +45,13 @@ class DueCounts:
         size = QUARTER_MINUTES
         return array(NUMBER, (sum(self.minutes[at : at + size]) for at in range(0, len(self.minutes), size)))
 
-    def count(self, since: datetime, until: datetime, step: timedelta) -> dict[datetime, int]:
-        """Return the numbers of a span, step by step from `since` on; of steps in which nothing is due none."""
+    def count(
+        self, since: datetime, until: datetime, step: timedelta, now: datetime | None = None
+    ) -> dict[datetime, int]:
+        """Return the numbers of a span, step by step from `since` on; of steps in which nothing is due none.
+
+        Starts in the minute of `now` and before it are not counted: they are history.
+        """
         first, last, width = minute_of(since) - self.first, minute_of(until) - self.first, int(step / MINUTE)
         is_coarse = not (first % QUARTER_MINUTES or last % QUARTER_MINUTES or width % QUARTER_MINUTES)
         size, numbers = (QUARTER_MINUTES, self._quarters) if is_coarse else (1, self.minutes)
@@ -54,7 +59,10 @@ class DueCounts:
         for place in range(max(first, 0) // size, min(last // size, len(numbers))):
             if count := numbers[place]:
                 counted[(place * size - first) // width] += count
-        return {since + step * number: count for number, count in counted.items()}
+        if now is not None:
+            for place in range(max(first, 0), min(minute_of(now) + 1 - self.first, last, len(self.minutes))):
+                counted[(place - first) // width] -= self.minutes[place]
+        return {since + step * number: count for number, count in counted.items() if count}
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON of them."""

@@ -67,7 +67,7 @@ class ExpectedStarts:
         found = self._found
         if found is None:
             return ExpectedCounts({}, since, is_pending=True)
-        counted = found.count(since, min(until, found.until), step)
+        counted = found.count(since, min(until, found.until), step, now)
         return ExpectedCounts(counted, min(until, found.until), is_pending=self._task is not None)
 
     def day_notes(self, since: datetime, until: datetime) -> dict[date, Sequence[str]]:

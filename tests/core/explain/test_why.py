@@ -73,7 +73,7 @@ def test_why_a_run_failed():
 
 
 SKIPS = {
-    "overlap": ({}, lambda w: None, "of the same job has been open since"),
+    "overlap": ({}, lambda w: None, "of the same job had been open since"),
     "skipped_by_hand": (
         {},
         lambda w: [w.skip("a"), w.skip("a")],
@@ -82,16 +82,16 @@ SKIPS = {
     "paused for a while": (
         {},
         lambda w: w.pause("a", until=EPOCH + 72 * HOUR, note="holiday"),
-        "the job is paused until 2026-01-04 00:00:00+00:00 (note: holiday); 'rae-auto resume' lets it go on",
+        "the job was paused until 2026-01-04 00:00:00+00:00 (note: holiday)",
     ),
-    "paused": ({}, lambda w: w.pause("a"), "the job is paused; 'rae-auto resume' lets it go on"),
-    "disabled": ({"enabled": False}, lambda w: None, "the job or the whole configuration is disabled"),
-    "need_never_ran": ({"needs": ["b"]}, lambda w: None, '"b", which it needs, has never run'),
-    "queue_full": ({"overlap": "queue"}, lambda w: w.advance(HOUR), "another run is waiting already"),
+    "paused": ({}, lambda w: w.pause("a"), "the job was paused"),
+    "disabled": ({"enabled": False}, lambda w: None, "the job or the whole configuration was disabled"),
+    "need_never_ran": ({"needs": ["b"]}, lambda w: None, '"b", which it needs, had never run'),
+    "queue_full": ({"overlap": "queue"}, lambda w: w.advance(HOUR), "another run was waiting already"),
     "ceiling": (
         {"overlap": "allow", "overlap_max": 1},
         lambda w: None,
-        "1 run of the same job is open already (overlap_max)",
+        "1 run of the same job was open already (overlap_max)",
     ),
 }
 

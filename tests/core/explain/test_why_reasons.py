@@ -228,21 +228,21 @@ CASES = {
     Manual: (explain_manual_run, "it ran because it was triggered by hand"),
     Fired: (fired, "it ran because its trigger fired"),
     CaughtUp: (caught_up, "it is a missed run, started late by catch_up"),
-    Overlapping: (skipped_after, "of the same job has been open since"),
-    QueueFull: (lambda: skipped_after(lambda w: w.advance(HOUR), overlap="queue"), "another run is waiting already"),
-    QueueLimit: (too_many_wait, "1 run is waiting already, counting all jobs (max_queue)"),
-    MaxOverlap: (lambda: skipped_after(overlap="allow", overlap_max=1), "1 run of the same job is open already"),
+    Overlapping: (skipped_after, "of the same job had been open since"),
+    QueueFull: (lambda: skipped_after(lambda w: w.advance(HOUR), overlap="queue"), "another run was waiting already"),
+    QueueLimit: (too_many_wait, "1 run was waiting already, counting all jobs (max_queue)"),
+    MaxOverlap: (lambda: skipped_after(overlap="allow", overlap_max=1), "1 run of the same job was open already"),
     Repeated: (repeated, "did not run again"),
     Replaced: (replaced, "a newer occurrence took its place"),
-    Paused: (lambda: skipped_after(lambda w: w.pause("a")), "the job is paused"),
-    Disabled: (disabled, "the job or the whole configuration is disabled"),
+    Paused: (lambda: skipped_after(lambda w: w.pause("a")), "the job was paused"),
+    Disabled: (disabled, "the job or the whole configuration was disabled"),
     Missed: (missed, "the daemon was down (due"),
     GuardBlocked: (kept_back, 'its guard "power" says no: on battery'),
     FeedbackLoop: (feeds_itself, "check whether the job changes what its trigger watches"),
     NeedFailed: (need_failed, 'the latest run of "b", which it needs, did not succeed'),
     NeedNeverRan: (
         lambda: skipped_after(more=[a_job("b", hourly=False)], needs=["b"]),
-        '"b", which it needs, has never run',
+        '"b", which it needs, had never run',
     ),
     NeedRunning: (lambda: waits({"needs": ["b"]}), '"b", which it needs, has an open run'),
     MaxParallel: (lambda: waits({}, max_parallel=1), "the only slot is in use (max_parallel)"),
@@ -341,7 +341,7 @@ def test_why_explains_the_end_of_a_run_rather_than_an_older_skip(ends):
     explanation = explain_now(view_job(w))
     assert explanation.run in runs
     assert isinstance(explanation.reason, Cancelled if ends == "cancel" else Manual)
-    assert "a was skipped at 2026-01-01 00:00:01+00:00: another run is waiting" in facts_of(explanation)["meanwhile"]
+    assert "a was skipped at 2026-01-01 00:00:01+00:00: another run was waiting" in facts_of(explanation)["meanwhile"]
     w.advance(MINUTE)
     w.pause("a")
     w.resume("a")

@@ -63,6 +63,14 @@ def test_numbers_are_the_same_after_their_way_between_processes() -> None:
     }
 
 
+def test_starts_until_now_are_not_expected() -> None:
+    [found] = count_due_minutes([a_definition("* * * * *")], "UTC", NOON, [NOON + 2 * HOUR])
+    now = NOON + timedelta(minutes=16, seconds=20)
+    counted = found.count(NOON, NOON + HOUR, 15 * MINUTE, now)
+    assert counted == {NOON + 15 * MINUTE: 13, NOON + 30 * MINUTE: 15, NOON + 45 * MINUTE: 15}
+    assert next(iter(found.count(NOON, NOON + HOUR, MINUTE, now))) == NOON + 17 * MINUTE
+
+
 def test_starts_of_a_configuration_are_computed_in_a_process_of_their_own(tmp_path: Path) -> None:
     config = tmp_path / "rae.toml"
     config.write_text(

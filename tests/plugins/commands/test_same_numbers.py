@@ -212,8 +212,12 @@ def test_skipped_starts_of_a_day_are_the_same(screens: Shown) -> None:
     assert find_number(r"(\d+) starts skipped", screens.digest_text.splitlines()[0]) == SKIPPED
     rows = {line.split()[0]: line for line in list_section(screens.digest_text, "Skipped")}
     assert set(rows) == {"good", "guarded"}
-    assert 'its guard "hours" said no: it is night' in rows["guarded"]
-    assert 'its guard "hours" said no: it is night' in screens.job_pages["guarded"]
+    [skipped] = [run["reason_text"] for run in screens.history if run["job"] == "guarded"]
+    assert skipped == 'its guard "hours" said no: it is night'
+    assert skipped in rows["guarded"]
+    assert skipped in screens.job_pages["guarded"]
+    trends = screens.jobs["good"]["trends"]["extent"]
+    assert trends["shown"] == trends["total"] == len(HISTORY["good"]), "decisions not to run are no runs"
     numbers = screens.page.split('id="strip-numbers"')[1].split("</table>")[0]
     shown = [re.findall(r"<td>(\d+)</td>", row) for row in numbers.split("<tr>")[2:]]
     assert sum(int(row[3]) for row in shown) == SKIPPED

@@ -41,6 +41,9 @@ class QueueFull(ReasonBase):
     def text(self) -> str:
         return f"another run is waiting already behind run {self.run} (overlap = queue)"
 
+    def describe_past(self, time: TimeFormat) -> str:
+        return f"another run was waiting already behind run {self.run} (overlap = queue)"
+
 
 @frozen
 class QueueLimit(ReasonBase):
@@ -56,6 +59,10 @@ class QueueLimit(ReasonBase):
         runs = "1 run is" if self.waiting == 1 else f"{self.waiting} runs are"
         return f"{runs} waiting already, counting all jobs (max_queue)"
 
+    def describe_past(self, time: TimeFormat) -> str:
+        runs = "1 run was" if self.waiting == 1 else f"{self.waiting} runs were"
+        return f"{runs} waiting already, counting all jobs (max_queue)"
+
 
 @frozen
 class MaxOverlap(ReasonBase):
@@ -69,6 +76,10 @@ class MaxOverlap(ReasonBase):
     @property
     def text(self) -> str:
         runs = "1 run of the same job is" if self.limit == 1 else f"{self.limit} runs of the same job are"
+        return f"{runs} open already (overlap_max)"
+
+    def describe_past(self, time: TimeFormat) -> str:
+        runs = "1 run of the same job was" if self.limit == 1 else f"{self.limit} runs of the same job were"
         return f"{runs} open already (overlap_max)"
 
 
@@ -97,6 +108,9 @@ class Paused(TimedReason):
 
     def describe(self, time: TimeFormat) -> str:
         return f"the job {self.describe_state(time)}; 'rae-auto resume' lets it go on"
+
+    def describe_past(self, time: TimeFormat) -> str:
+        return f"the job {self.describe_state(time).replace('is paused', 'was paused', 1)}"
 
     def describe_state(self, time: TimeFormat) -> str:
         """Return the pause as "is paused until … (note: …)"."""
@@ -128,6 +142,9 @@ class Disabled(ReasonBase):
     @property
     def text(self) -> str:
         return "the job or the whole configuration is disabled (enabled = false)"
+
+    def describe_past(self, time: TimeFormat) -> str:
+        return "the job or the whole configuration was disabled (enabled = false)"
 
 
 @frozen
@@ -184,6 +201,9 @@ class NeedNeverRan(ReasonBase):
     @property
     def text(self) -> str:
         return f'"{self.job}", which it needs, has never run'
+
+    def describe_past(self, time: TimeFormat) -> str:
+        return f'"{self.job}", which it needs, had never run'
 
 
 @frozen
@@ -415,6 +435,9 @@ class DaemonStopping(ReasonBase):
     @property
     def text(self) -> str:
         return "the daemon is shutting down"
+
+    def describe_past(self, time: TimeFormat) -> str:
+        return "the daemon was shutting down"
 
 
 @frozen

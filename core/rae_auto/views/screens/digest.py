@@ -14,7 +14,7 @@ from rae_auto.model.primitives.formatting import format_count, quote_some
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run, RunState
 from rae_auto.views.screens.overview import MAX_ATTENTIONS, Attention, describe_end, find_attentions, list_upcoming
-from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, describe_reason, local_times
+from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, local_times
 from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, RecordCount, RecordSource, WorldSpan
 from rae_auto.views.screens.parts.strip import Strip, load_strip
 
@@ -286,7 +286,7 @@ def list_skipped(skips: Sequence[Decision], runs: Sequence[Run], time: TimeForma
     ]
     for run in runs:
         code = run.state.value if run.reason is None else run.reason.code
-        found.append(DigestSkip(run.job, code, 1, describe_reason(run, time), run.scheduled_for, run.queued_at))
+        found.append(DigestSkip(run.job, code, 1, run.describe_reason(time), run.scheduled_for, run.queued_at))
     return sorted(found, key=lambda one: one.decided_at, reverse=True)
 
 

@@ -3,7 +3,6 @@
 from asyncio import gather
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Any
 
 from attrs import frozen
@@ -12,7 +11,7 @@ from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.reasons.base import TimeFormat
-from rae_auto.model.run import Run
+from rae_auto.model.run import Run, RunState
 from rae_auto.views.screens.parts.base import (
     Action,
     Extent,
@@ -20,7 +19,6 @@ from rae_auto.views.screens.parts.base import (
     ScreenBase,
     UpcomingStart,
     UsualDuration,
-    describe_reason,
     local_times,
 )
 from rae_auto.views.screens.parts.durations import usual_duration
@@ -130,7 +128,7 @@ class JobPage(ScreenBase):
 async def load_job_page(source: RecordSource, job: str) -> JobPage:
     """Read what the page of a job shows, and build it. Errors: JobNotFound."""
     now = source.now()
-    facts, (runs, skips), starts, *counts, why = await gather(
+    facts, (runs, skips), starts, run_counts, skip_counts, why = await gather(
         source.job(job),
         gather(source.runs(job, limit=TREND_RUNS), source.skips(job, limit=HISTORY_ROWS)),
         source.starts(job, now, now + STARTS_SPAN, NEXT_STARTS),
@@ -142,7 +140,8 @@ async def load_job_page(source: RecordSource, job: str) -> JobPage:
         facts,
         runs,
         skips,
-        counts=list(chain.from_iterable(counts)),
+        run_counts=run_counts,
+        skip_counts=skip_counts,
         upcoming=starts.starts,
         why=why["answer"],
         now=now,
@@ -155,18 +154,19 @@ def build_job_page(
     runs: Sequence[Run],
     skips: Sequence[Decision],
     *,
-    counts: Sequence[RecordCount],
+    run_counts: Sequence[RecordCount],
+    skip_counts: Sequence[RecordCount],
     upcoming: Sequence[UpcomingStart],
     why: str,
     now: datetime,
     zone: str,
 ) -> JobPage:
-    """Return the page of a job; `runs` and `skips` are the newest, newest first, `counts` the numbers of all."""
+    """Return the page of a job; `runs` and `skips` are the newest, newest first, the counts the numbers of all."""
     from rae_auto.config.job_text import format_job  # lazy: start-up
 
     definition, info = facts.definition, facts.info
     marks = newest_marks(runs, skips, HISTORY_ROWS, local_times(zone, now))
-    total = sum(found.count for found in counts) + sum(not run.state.final for run in runs)
+    total = sum(found.count for found in (*run_counts, *skip_counts)) + sum(not run.state.final for run in runs)
     since = min((mark.decided_at for mark in marks), default=None)
     return JobPage(
         now=now,
@@ -195,7 +195,7 @@ def build_job_page(
         history=tuple(marks),
         history_extent=Extent(len(marks), max(total, len(marks)), since),
         usual=usual_duration(runs),
-        trends=build_trends(runs, sum(found.count for found in counts if found.outcome != "skipped"), now),
+        trends=build_trends(runs, sum(found.count for found in run_counts if found.outcome != RunState.SKIPPED), now),
         upcoming=tuple(upcoming),
         actions=find_actions(info),
     )
@@ -216,7 +216,7 @@ def mark_of_run(run: Run, time: TimeFormat) -> OccurrenceMark:
         state=run.state.value,
         run_id=run.id,
         reason=None if run.reason is None else run.reason.code,
-        text=describe_reason(run, time),
+        text=run.describe_reason(time),
         decided_at=run.queued_at,
         started_at=run.started_at,
         ended_at=run.finished_at,

@@ -18,7 +18,6 @@ from rae_auto.views.screens.parts.base import (
     ScreenBase,
     UpcomingStart,
     UsualDuration,
-    describe_reason,
     local_times,
 )
 from rae_auto.views.screens.parts.durations import find_usual_durations
@@ -276,7 +275,7 @@ def describe_end(run: Run, time: TimeFormat) -> str:
     """Return how a run ended, as a clause: "exit code 3"."""
     code = f"exit code {run.exit_code}" if run.exit_code else ""
     last = run.attempts[-1].result if run.attempts else None
-    return "; ".join(filter(None, (code, describe_reason(run, time)))) or (last.text if last else "")
+    return "; ".join(filter(None, (code, run.describe_reason(time)))) or (last.text if last else "")
 
 
 def _run_action(job: str, label: str) -> Action:

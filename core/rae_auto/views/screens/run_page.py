@@ -15,7 +15,7 @@ from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Attempt, Result, Run, RunState
 from rae_auto.views.explanations import list_further_facts
 from rae_auto.views.screens.output_page import OutputPage, read_output_end
-from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase, UsualDuration, describe_reason, local_times
+from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase, UsualDuration, local_times
 from rae_auto.views.screens.parts.durations import EXAMINED_RUNS, usual_duration
 from rae_auto.views.screens.parts.record_source import JobFacts, RecordSource
 
@@ -216,7 +216,7 @@ def list_phases(run: Run, time: TimeFormat) -> Iterator[RunPhase]:
     elif run.state is RunState.RETRYING and previous is not None:
         yield RunPhase(kind="retry_delay", since=previous, until=None, text=f"until attempt {run.attempt + 1}")
     if run.finished_at is not None:
-        reason = describe_reason(run, time)
+        reason = run.describe_reason(time)
         text = f"{run.state.text}: {reason}" if reason else run.state.text
         yield RunPhase(kind="ended", since=run.finished_at, until=run.finished_at, text=text)
 

@@ -12,7 +12,7 @@ from rae_auto.errors import BadRequest
 from rae_auto.model.decision import Decision
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run, RunState
-from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, describe_reason, local_times
+from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, local_times
 from rae_auto.views.screens.parts.record_source import (
     RUNS,
     SKIPS,
@@ -291,7 +291,7 @@ def bar_of(run: Run, now: datetime, time: TimeFormat) -> RunBar:
         attempts.append(
             AttemptBar(number=run.attempt, started_at=run.attempt_started_at, ended_at=None, state=run.state.value)
         )
-    reason = describe_reason(run, time)
+    reason = run.describe_reason(time)
     return RunBar(
         run_id=run.id,
         state=run.state.value,

@@ -13,19 +13,11 @@ from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.primitives.zones import time_format
 from rae_auto.model.primitives.zones import zone as find_zone
 from rae_auto.model.reasons.base import TimeFormat
-from rae_auto.model.run import Run
 
 
 def local_times(zone: str, now: datetime) -> TimeFormat:
     """Return how screens write the instants in their sentences: by the clock of a zone, without the date of today."""
     return time_format(find_zone(zone), now, local=True)
-
-
-def describe_reason(run: Run, time: TimeFormat) -> str:
-    """Return the reason of a run as a clause, in the past for one that is over; "" if it has none."""
-    if run.reason is None:
-        return ""
-    return run.reason.describe_past(time) if run.state.final else run.reason.describe(time)
 
 
 class ScreenBase:

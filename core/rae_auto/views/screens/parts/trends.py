@@ -7,7 +7,7 @@ from math import ceil
 from attrs import frozen
 
 from rae_auto.model.reasons import CaughtUp
-from rae_auto.model.run import Run
+from rae_auto.model.run import Run, RunState
 from rae_auto.views.screens.parts.base import Extent
 
 MAX_POINTS = 48
@@ -38,8 +38,8 @@ class Trends:
 
 
 def build_trends(runs: Sequence[Run], total: int, now: datetime) -> Trends:
-    """Return the trends of runs, given newest first; `total` is the number of all that are over."""
-    over = [run for run in runs if run.state.final]
+    """Return the trends of runs, given newest first; `total` is the number of all that are over and weren't skipped."""
+    over = [run for run in runs if run.state.final and run.state is not RunState.SKIPPED]
     first = min((run.queued_at for run in over), default=now)
     # Some are later than now, after a step of the clock back.
     step = _step_of(max((run.queued_at for run in over), default=now) - first)
