@@ -1,6 +1,7 @@
 """The program without a command: its grouped help, or the status of a running daemon."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -87,3 +88,14 @@ def test_help_of_the_program_shows_its_options() -> None:
     shown = {words.split()[0].rstrip(",") for words in OPTIONS}
     hidden = {"-h"}
     assert {parameter.opts[0] for parameter in program.params} == shown - hidden
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_help_that_can_not_be_written_is_an_error() -> None:
+    command = [sys.executable, "-m", "rae_auto", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert shown.stdout.rstrip().endswith("in its help.")
+    with Path("/dev/full").open("w") as full:
+        failed = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert failed.returncode
+    assert "No space left" in failed.stderr
