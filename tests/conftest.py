@@ -3,11 +3,13 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from loguru import logger
+from tests.support.process_state import ProcessState
 
 from rae_auto.runtime import silence_library
 
@@ -26,6 +28,27 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that there is no time for."""
     if time.time() > TESTS_UNTIL:
         pytest.skip("no time left for it")
+
+
+_STATE_BEFORE = pytest.StashKey[dict[Path, ProcessState]]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Note the state of the process before the first test of a module."""
+    states = item.config.stash.setdefault(_STATE_BEFORE, {})
+    if item.path not in states:
+        states[item.path] = ProcessState.read()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Put the state of the process back after the last test of a module, so that it affects no other module."""
+    result = yield
+    if nextitem is None or nextitem.path != item.path:
+        item.config.stash[_STATE_BEFORE].pop(item.path).restore()
+    return result
 
 
 @pytest.hookimpl(trylast=True)

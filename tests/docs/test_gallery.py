@@ -4,6 +4,7 @@ import importlib.util
 import re
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,14 +27,16 @@ ENTRY = {
 
 
 @pytest.fixture(scope="module")
-def gallery() -> ModuleType:
-    """Return the module that writes the gallery, which is a program and no package."""
+def gallery() -> Iterator[ModuleType]:
+    """The module that writes the gallery, which is a program and no package."""
     spec = importlib.util.spec_from_file_location("gallery_page", ROOT / "docs" / "gallery_page.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["gallery_page"] = module
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path])
+        patch.setitem(sys.modules, "gallery_page", module)
+        spec.loader.exec_module(module)
+        yield module
 
 
 def entries(**changed: Any) -> str:

@@ -1,6 +1,7 @@
 """Warnings of `check` in the daemon's log."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from rae_auto.registry import Registry
 
 
 @pytest.fixture
-def lines() -> list[str]:
+def lines() -> Iterator[list[str]]:
     found: list[str] = []
-    logger.add(lambda message: found.append(message.record["message"]), level="WARNING")
-    return found
+    number = logger.add(lambda message: found.append(message.record["message"]), level="WARNING")
+    yield found
+    logger.remove(number)
 
 
 @pytest.fixture
