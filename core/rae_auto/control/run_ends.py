@@ -78,7 +78,7 @@ class RunWaits:
             self._stop_waiting(run, signal)
 
     async def _listen(self) -> "asyncio.Task[None]":
-        """Return the task that listens; it has begun to."""
+        """Return the task that listens; it has started."""
         if self._listening is None or self._listening.done():
             self._ready = asyncio.get_running_loop().create_future()
             self._listening = asyncio.create_task(self._follow(self._ready))

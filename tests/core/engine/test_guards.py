@@ -168,7 +168,7 @@ def go_to_sleep(w):
 
 @pytest.mark.parametrize("be_away", [go_down, go_to_sleep])
 @pytest.mark.parametrize("hours", [None, (0, 1)])
-def test_run_whose_guard_timeout_passed_unseen_displaces_no_occurrence(world, guarded, be_away, hours):
+def test_run_with_an_expired_guard_timeout_displaces_no_occurrence(world, guarded, be_away, hours):
     w = world(guarded(read=["power"], hours=hours, every_minutes=60, guard_timeout="30m"))
     w.answer_guard = lambda job, name: NO
     w.advance(timedelta(hours=1))
@@ -184,7 +184,7 @@ def test_run_whose_guard_timeout_passed_unseen_displaces_no_occurrence(world, gu
 
 
 @pytest.mark.parametrize("be_away", [go_down, go_to_sleep])
-def test_event_runs_after_one_whose_guard_timeout_passed_unseen(world, guarded, be_away):
+def test_event_runs_after_one_with_an_expired_guard_timeout(world, guarded, be_away):
     w = world(guarded(read=["power"], guard_timeout="30m"))
     w.answer_guard = lambda job, name: NO
     w.fire("a", "file", "first")
