@@ -108,6 +108,8 @@ def _find_untrue(runs: list[Any], notes: list[Note], report: Report) -> Iterator
             yield f"wrong exit status: {job} {key} {code}"
         if end is None and state == "succeeded":
             yield f"succeeded without an end: {job} {key}"
+        if begin is None and state == "failed" and "output file" in json.dumps(body):
+            yield f"failed before it began: {job} {key} {body}"
         if begin is None or _lost_its_keeper(job, begin, end, report):
             continue
         is_killed = body.get("reason", {}).get("code") == "killed"

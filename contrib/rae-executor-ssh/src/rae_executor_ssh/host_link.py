@@ -126,7 +126,7 @@ class HostLink(ProcessLine):
         finally:
             self.is_open = False
             self._opened.clear()
-            await end_process(process, with_group=True)
+            await end_process(process)
             errors.cancel()
 
     async def _introduce(self, process: asyncio.subprocess.Process) -> None:

@@ -6,7 +6,6 @@ Everything in here may block on the disk, so it is called in threads.
 import contextlib
 import os
 import re
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -91,7 +90,9 @@ class OutputFiles:
         """Remove the directory of a job if it is empty and not about to be used."""
         path = self._directory / job
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > UNUSED_DIRECTORY_SECONDS:
+            # By the clock of the file system: that of the daemon may be hours away from it.
+            os.utime(self._directory)
+            if self._directory.stat().st_mtime - path.stat().st_mtime > UNUSED_DIRECTORY_SECONDS:
                 path.rmdir()
 
 

@@ -127,16 +127,15 @@ async def read_end(stream: asyncio.StreamReader | None) -> bytes:
     return end
 
 
-async def end_process(process: asyncio.subprocess.Process, *, with_group: bool = False) -> None:
-    """Close standard input, at whose end it ends by itself, or kill it; `with_group` asks all that it has started."""
+async def end_process(process: asyncio.subprocess.Process) -> None:
+    """End a process, and what it has started in its session, such as a proxy; one that doesn't end is killed."""
     if process.stdin is not None:
         process.stdin.close()
-    if with_group:
-        with suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signal.SIGTERM)
-            else:
-                process.terminate()
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGTERM)
+        else:
+            process.terminate()
     try:
         await asyncio.wait_for(process.wait(), END_SECONDS)
     except TimeoutError:
