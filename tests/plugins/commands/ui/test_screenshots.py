@@ -5,12 +5,22 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from tests.plugins.commands.ui.conftest import start_page, stop
 from tests.support.daemons import Daemons, stop_at_once
 from tests.support.waiting import eventually
+
+from rae_auto.engine.effects import Record
+from rae_auto.model.guard import Verdict
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Due, GuardBlocked
+from rae_auto.model.run import Attempt, Result, Run, RunState
+from rae_auto.runtime.repository import encode
+from rae_plugins.stores.sqlite import SqliteStore
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -26,6 +36,8 @@ timezone = "Europe/Berlin"
 loggers = ["file"]
 [resources]
 disk = 1
+[defaults]
+cwd = "/"
 [jobs.backup]
 shell = "echo copied 1,204 files"
 schedule = "0 3 * * *"
@@ -52,6 +64,49 @@ guards = [{ type = "weekday", days = ["mon", "tue", "wed", "thu", "fri"] }]
 """
 
 
+Written = tuple[str, timedelta, timedelta, timedelta, RunState]
+"""A job, how long ago its run was due, how long it waited and took, and its end."""
+
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+
+
+def list_history(now: datetime) -> Iterator[Written]:
+    """Yield what ran on the day before."""
+    past_quarter = now - now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+    for number in range(95):
+        state = RunState.FAILED if number in (2, 3, 30) else RunState.SUCCEEDED
+        yield "sync-mail", past_quarter + 15 * MINUTE * number, 0 * SECOND, (70 + 11 * number % 60) * SECOND, state
+    past_half = (now - now.replace(minute=30, second=0, microsecond=0)) % HOUR
+    for number in range(23):
+        state = RunState.SKIPPED if number == 4 else RunState.SUCCEEDED
+        wait = 3 * MINUTE if number % 2 == 0 else 0 * SECOND
+        yield "thumbnails", past_half + HOUR * number, wait, (4 + number % 3) * MINUTE, state
+    yield "backup", 9 * HOUR, 0 * SECOND, 25 * MINUTE, RunState.SUCCEEDED
+
+
+def write_history(daemons: Daemons) -> None:
+    """Write runs of the day before into the store."""
+    now, changes = datetime.now(UTC), []
+    for number, (job, ago, waited, took, state) in enumerate(list_history(now)):
+        due = now - ago
+        started = None if state is RunState.SKIPPED else due + waited
+        end = due + waited + (timedelta() if started is None else took)
+        code = 3 if state is RunState.FAILED else 0
+        attempts = () if started is None else (Attempt(1, started, end, state, Result(exit_code=code)),)
+        run = Run(
+            id=RunId(f"01KG9X6M{number:018}"), job=JobId(job), trigger="cron", key=due.isoformat(), scheduled_for=due,
+            queued_at=due, cause=Due(), state=state, attempt=len(attempts), started_at=started, finished_at=end,
+            exit_code=code or None, attempts=attempts,
+            reason=GuardBlocked("load", Verdict.NO, "load 9.1") if state is RunState.SKIPPED else None,
+        )  # fmt: skip
+        if end < now:
+            changes.append(Record(run))
+    store = SqliteStore()
+    store.open(daemons.state)
+    store.commit(encode(changes))
+    store.close()
+
+
 def test_pictures_of_the_guide_are_taken(tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright
 
@@ -59,6 +114,9 @@ def test_pictures_of_the_guide_are_taken(tmp_path: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (tmp_path / "home").mkdir()
     daemons = Daemons(tmp_path / "home", JOBS)
+    daemons.serve()
+    daemons.stop()
+    write_history(daemons)
     process = daemons.serve()
     page = start_page(daemons)
     try:
@@ -67,23 +125,29 @@ def test_pictures_of_the_guide_are_taken(tmp_path: Path) -> None:
         }
         eventually(lambda: daemons.ask("history", run=runs["sync-mail"], limit=1)[0]["state"] == "failed")
         daemons.ask("trigger", job="backup")
+        again = daemons.ask("trigger", job="sync-mail")["run_id"]
+        eventually(lambda: daemons.ask("history", run=again, limit=1)[0]["state"] == "failed")
         pictures = {
             "now": ("/", "light"),
             "timeline": ("/timeline?span=1h", "dark"),
             "run": (f"/runs/{runs['sync-mail']}", "light"),
-            "output": ("/output?job=sync-mail", "light"),
+            "output": ("/output?job=sync-mail&runs=2", "light"),
             "why": (f"/jobs/thumbnails/why?run={runs['thumbnails']}", "dark"),
         }
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             for name, (path, theme) in pictures.items():
-                context = browser.new_context(viewport={"width": 1100, "height": 720}, color_scheme=theme)
+                context = browser.new_context(
+                    viewport={"width": 1100, "height": 720}, color_scheme=theme, reduced_motion="reduce"
+                )
                 value = page.cookie.partition("=")
                 cookie = {"name": value[0], "value": value[2], "domain": "127.0.0.1", "path": "/"}
                 context.add_cookies([cookie])  # type: ignore[list-item]
                 tab = context.new_page()
                 tab.goto(f"{page.origin}{path}", timeout=60_000)
                 tab.locator("[data-pending]").wait_for(state="detached", timeout=60_000)
+                if tab.locator("[data-live]").count():
+                    tab.locator("#signal", has_text="live").wait_for(timeout=60_000)
                 tab.screenshot(path=folder / f"ui-{name}.png")
                 context.close()
             browser.close()

@@ -71,6 +71,7 @@ function swap(fresh) {
 }
 
 function listen() {
+  find("#signal").hidden = !find("[data-live], [data-follow], [data-preview]");
   if (!find("[data-live]") || stream || find("[data-follow], [data-preview]")) return;
   stream = new EventSource("/events");
   stream.addEventListener("hello", (event) => {
