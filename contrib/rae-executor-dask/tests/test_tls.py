@@ -72,7 +72,7 @@ def test_attempt_runs_on_an_encrypted_cluster(tls_executor: Callable[..., Any], 
     [
         ("own-ca.pem", "own.pem", ""),
         ("stranger-ca.pem", "own.pem", "not signed by the authority in ca_file"),
-        ("own-ca.pem", "stranger.pem", "TLS fails"),
+        ("own-ca.pem", "stranger.pem", "certificates of the"),
         ("own-ca.pem", "missing.pem", "No such file or directory; see ca_file, cert_file and key_file"),
         ("own-ca.pem", "own-ca.pem", "has no certificate, or no key, in PEM format"),
     ],

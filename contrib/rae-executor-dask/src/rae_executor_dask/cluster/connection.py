@@ -51,7 +51,7 @@ class ClusterConnection:
                         security=build_security(self._tls),
                     )
             except Exception as error:
-                note(f"{self.scheduler}: {explain_failure(error)}")
+                note(f"{self.scheduler}: {explain_failure(error, self._tls)}")
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, MAX_RETRY_SECONDS)
                 continue
