@@ -8,23 +8,20 @@ A skip names an instant, the next one at which the job would start. It is used u
 whatever became of it, so that a start that is missed for another reason doesn't make the skip hit the one after it.
 """
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from attrs import evolve
 
 from rae_auto.engine.commands import SetPaused, SkipStart
 from rae_auto.engine.effects import JobChanged
+from rae_auto.engine.next_starts import find_next_start
 from rae_auto.engine.runs import expectations
 from rae_auto.engine.runs.waiting import release, release_resources
 from rae_auto.engine.state import EngineState, JobEntry
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import BadRequest
-from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SkippedStart
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.run import Run
-from rae_auto.model.schedule import Schedule
 
 MAX_SKIPS = 100
 """Number of starts of a job that may be skipped ahead."""
@@ -108,34 +105,3 @@ def forget_past_skips(turn: Turn, entry: JobEntry) -> None:
     if entry.state.skips:
         left = tuple(skip for skip in entry.state.skips if skip.at > turn.now.wall)
         entry.state = evolve(entry.state, skips=left)
-
-
-def find_next_start(state: EngineState, entry: JobEntry) -> datetime | None:
-    """Return when the job's schedules start it next, after its pause and without skipped starts."""
-    if entry.state.paused and entry.state.paused_until is None:
-        return None
-    instants = [
-        find_start_of(schedule, state.timetable.next_of((entry.job.id, trigger)), entry.state)
-        for trigger, schedule in entry.schedules().items()
-    ]
-    return min((instant for instant in instants if instant is not None), default=None)
-
-
-def find_delayed_start(job: Job, state: JobState, runs: Iterable[Run]) -> datetime | None:
-    """Return the end of the delay of an open run that waits after an event; None if none does, or if it may not start.
-
-    A pause that is over by then does not keep it from starting.
-    """
-    ends = [run.not_before for run in runs if run.waits_after_event and run.not_before is not None]
-    possible = [end for end in ends if job.enabled and state.find_pause(end) is None]
-    return min(possible, default=None)
-
-
-def find_start_of(schedule: Schedule, instant: datetime | None, state: JobState) -> datetime | None:
-    """Return the first instant of a schedule from `instant` on that is neither in the job's pause nor skipped."""
-    if instant is not None and state.find_pause(instant) is not None:
-        until = state.paused_until
-        instant = None if until is None else schedule.next_after(until - timedelta(microseconds=1))
-    while instant is not None and state.find_skip(instant) is not None:
-        instant = schedule.next_after(instant)
-    return instant

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, KeysView
 from datetime import datetime
 from typing import Any
 
-from rae_auto.engine import by_hand, jobs, lifecycle, time_passing
+from rae_auto.engine import by_hand, jobs, lifecycle, next_starts, renaming, time_passing
 from rae_auto.engine.commands import (
     AddJob,
     CancelRuns,
@@ -62,7 +62,7 @@ EngineInput = Command | Event
 _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     AddJob: jobs.add_job,
     RemoveJob: jobs.remove_job,
-    RenameJob: jobs.rename_job,
+    RenameJob: renaming.rename_job,
     SetPaused: by_hand.set_paused,
     SkipStart: by_hand.skip_start,
     Reconfigure: jobs.reconfigure,
@@ -230,46 +230,19 @@ class Engine:
 
     def machine_wake_at(self) -> datetime | None:
         """Return the next start for which the machine is to be woken from sleep; None if there is none."""
-        starts = [self._next_scheduled_start(entry) for entry in self._state.jobs.values() if entry.job.wake]
-        return min((at for at in starts if at is not None), default=None)
+        return next_starts.find_wake_at(self._state)
 
     def next_at(self, job: JobId) -> datetime | None:
         """Return when the job starts next by itself, as far as that is known; None if it isn't.
 
         That is by its schedules, after a pause that has an end, or at the end of the delay after an event.
         """
-        starts = (self._next_scheduled_start(self._state.jobs[job]), self.delayed_until(job))
-        return min((at for at in starts if at is not None), default=None)
+        return next_starts.find_next_at(self._state, job)
 
     def next_starts(self, limit: int) -> list[tuple[datetime, JobId]]:
-        """Return the jobs that start next by themselves, as `next_at`, at most `limit`, the earliest first.
-
-        Of ten thousand jobs it looks at few. Jobs that start at the same instant are in the order in which they came.
-        """
-        if self._state.is_stopping or not self._state.settings.enabled:
-            return []
-        waiting = [opened.run.job for opened in self._state.runs.values() if opened.run.job in self._state.jobs]
-        found = {job: at for job in waiting if (at := self.next_at(job)) is not None}
-        for instant, members in self._state.timetable.upcoming():
-            if sum(at < instant for at in found.values()) >= limit:
-                break
-            on_time = 0
-            for job, _ in members:
-                at = found.get(job) or self.next_at(job)
-                if at is not None:
-                    found[job] = at
-                    on_time += at <= instant
-                if on_time >= limit:
-                    break
-        order = {job: number for number, job in enumerate(self._state.jobs)}
-        return sorted(((at, job) for job, at in found.items()), key=lambda one: (one[0], order[one[1]]))[:limit]
+        """Return the jobs that start next by themselves, as `next_at`, at most `limit`, the earliest first."""
+        return next_starts.list_next_starts(self._state, limit)
 
     def delayed_until(self, job: JobId) -> datetime | None:
         """Return the end of the delay of a run that waits after an event; None if there is no such run."""
-        is_off = self._state.is_stopping or not self._state.settings.enabled
-        entry, runs = self._state.jobs[job], [opened.run for opened in self._state.open_runs(job)]
-        return None if is_off else by_hand.find_delayed_start(entry.job, entry.state, runs)
-
-    def _next_scheduled_start(self, entry: JobEntry) -> datetime | None:
-        is_off = self._state.is_stopping or not (entry.job.enabled and self._state.settings.enabled)
-        return None if is_off else by_hand.find_next_start(self._state, entry)
+        return next_starts.find_end_of_delay(self._state, job)

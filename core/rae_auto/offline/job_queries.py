@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from rae_auto.engine.by_hand import find_delayed_start
+from rae_auto.engine.next_starts import find_delayed_start
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob, JobNotFound
 from rae_auto.model import documents

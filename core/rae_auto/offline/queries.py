@@ -10,7 +10,7 @@ from attrs import evolve
 
 from rae_auto.api.store import CorruptDocument, LogQuery, Store
 from rae_auto.control.requests import flag, limit_of, log_query, optional_instant, optional_text, text
-from rae_auto.engine.by_hand import find_delayed_start, find_start_of
+from rae_auto.engine.next_starts import find_delayed_start, find_start_of
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.engine.time.cursors import current_schedules
 from rae_auto.errors import JobNotFound
