@@ -205,11 +205,6 @@ class Engine:
         """Return the notices that are not delivered yet, the oldest first."""
         return list(self._state.outbox)
 
-    @property
-    def is_delivering(self) -> bool:
-        """True while a notice is under way to its notifier."""
-        return self._state.outbox.has_under_way()
-
     def waiting_for(self, run: RunId) -> Block | None:
         """Return why an open run waits; None if it is active."""
         entry = self._state.runs[run]

@@ -42,7 +42,6 @@ class EngineSource:
         self._describe_silence = describe_silence
         self._find_problems = find_problems
         self.preparation_problem = find_preparation_problem
-        self._moment = moment
         self.disabled_by = disabled_by
         self.zone = zone
         self.now = moment.wall

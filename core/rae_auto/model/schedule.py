@@ -50,16 +50,10 @@ def has_instants(schedule: Schedule) -> bool:
     return schedule.next_after(_BEGIN) is not None
 
 
-def run_point_of(schedule: Schedule) -> RunPoint | None:
-    """Return the point of its job's last run from which a schedule counts; None for one by the clock, as most.
-
-    One that counts has the methods `run_point` and `count_from`, which aren't part of the protocol.
-    """
-    run_point: Callable[[], RunPoint | None] | None = getattr(schedule, "run_point", None)
-    return None if run_point is None else run_point()
-
-
 def count_from(schedule: Schedule, instant: datetime) -> Schedule:
-    """Return a schedule that counts from its job's last run, for a run that started, or ended, at an instant."""
-    counted: Schedule = schedule.count_from(instant)  # type: ignore[attr-defined]  # see run_point_of
+    """Return a schedule that counts from its job's last run, for a run that started, or ended, at an instant.
+
+    Its method `count_from` isn't part of the protocol, because most schedules go by the clock and don't have it.
+    """
+    counted: Schedule = schedule.count_from(instant)  # type: ignore[attr-defined]
     return counted

@@ -121,7 +121,3 @@ class Outbox:
     def is_under_way(self, notice: OutboxNotice) -> bool:
         """Tell whether a notice is being delivered."""
         return notice.key in self._under_way
-
-    def has_under_way(self) -> bool:
-        """Tell whether a delivery is under way."""
-        return bool(self._under_way)

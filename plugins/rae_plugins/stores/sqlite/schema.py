@@ -6,8 +6,6 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from rae_auto.errors import StoreError
-from rae_auto.toolkit.files import open_private
 from rae_plugins.stores.commit_line import CommitLine, find_commit_line
 
 APPLICATION_ID = 0x5241_4541
@@ -133,12 +131,6 @@ def as_bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode(errors="backslashreplace")
 
 
-def read_pragma(database: sqlite3.Connection, name: str) -> int:
-    """Return the value of a pragma."""
-    (value,) = database.execute(f"PRAGMA {name}").fetchone()
-    return int(value)
-
-
 def is_damage(error: sqlite3.Error) -> bool:
     """Return whether an error says that the file is damaged, and not that the disk or the permissions refuse."""
     code = getattr(error, "sqlite_errorcode", None)
@@ -149,11 +141,3 @@ def error_text(error: Exception) -> str:
     """Return the reason of an error in plain words."""
     is_full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
     return "no space left on device" if is_full else str(error)
-
-
-def create_private(path: Path) -> None:
-    """Create a file for the owner alone, which SQLite itself would not do."""
-    try:
-        os.close(open_private(path, os.O_RDWR | os.O_CREAT))
-    except OSError as error:
-        raise StoreError(f"{path}: can't be opened ({error.strerror})") from error

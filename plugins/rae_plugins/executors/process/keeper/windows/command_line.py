@@ -119,11 +119,6 @@ def find_program(name: str, environment: Mapping[str, str], directory: str, is_f
     raise FileNotFoundError(2, "not found", name)
 
 
-def is_batch_file(path: str) -> bool:
-    """Return whether cmd.exe would run this."""
-    return ntpath.splitext(path)[1].lower() in BATCH_SUFFIXES
-
-
 def _candidates(name: str, environment: Mapping[str, str], directory: str) -> Iterator[str]:
     suffixes = [suffix for suffix in _look_up(environment, "PATHEXT", DEFAULT_SUFFIXES).split(";") if suffix]
     names = [name] if ntpath.splitext(name)[1] else []
