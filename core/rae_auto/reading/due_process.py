@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-NICENESS = 10
+NICENESS = 3
 """The step down in priority: people wait for something else meanwhile."""
 
 

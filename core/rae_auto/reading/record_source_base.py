@@ -42,6 +42,11 @@ class RecordSourceBase(ABC):
         self._zone = zone_shown
         self._expected = ExpectedStarts(zone_shown.key, self.now, place)
 
+    def continue_from(self, other: "RecordSourceBase") -> None:
+        """Take over the starts to come that another source of the same place has computed, or is computing."""
+        if (self._expected.zone, self._expected.place) == (other._expected.zone, other._expected.place):
+            self._expected, other._expected = other._expected, self._expected
+
     @property
     def zone(self) -> ZoneInfo:
         """The configured time zone."""

@@ -54,7 +54,9 @@ class StoreRecords(RecordSourceBase):
     has_daemon = False
 
     def __init__(self, project: Project) -> None:
-        super().__init__(project.directory, project.zone, {"config": str(project.path)})
+        # The time of the file is part of the place: after a change starts to come are others.
+        place = {"config": str(project.path), "changed": _change_of(project.path)}
+        super().__init__(project.directory, project.zone, place)
         self._project = project
 
     @classmethod
@@ -75,7 +77,7 @@ class StoreRecords(RecordSourceBase):
         return {
             "pid": 0,
             "version": __version__,
-            "started_at": self.now().isoformat(),
+            "started_at": None,
             "state_directory": str(self._project.directory),
             "config": str(self._project.path),
             "state": NOT_RUNNING,
@@ -260,6 +262,14 @@ class StoreRecords(RecordSourceBase):
             return found
         span = PresenceSpan("down", gone.since, now.wall, gone.cause, goes_on=True)
         return [*found, WorldSpan(span.kind, span.since, span.until, span.text)]
+
+
+def _change_of(path: Path) -> str:
+    """Return when a file was last changed, "" if that can't be read."""
+    try:
+        return str(path.stat().st_mtime_ns)
+    except OSError:
+        return ""
 
 
 def _definition_of(document: Mapping[str, Any], state: JobState) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ MAX_COMPARED_JOBS = 40
 COMPARED_RUNS, MIN_COMPARED_RUNS = 20, 3
 SLOWER_FACTOR, MIN_DIFFERENCE = 1.5, timedelta(seconds=1)
 
-STRIP_WAIT, MAX_STRIP_WAIT = timedelta(seconds=0.1), timedelta(seconds=10)
+STRIP_WAIT, MAX_STRIP_WAIT = timedelta(seconds=0.1), timedelta(seconds=30)
 """The polling interval for the future starts, and the time after which the digest goes on without them."""
 
 _INSTANT = timedelta(microseconds=1)

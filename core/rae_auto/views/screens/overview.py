@@ -107,7 +107,8 @@ class DaemonSummary:
     version: str
     state: str
     """"starting", "running", "degraded" or "stopping"."""
-    started_at: datetime
+    started_at: datetime | None
+    """None if no daemon runs."""
     config: str | None
     state_directory: str
     enabled: bool
@@ -323,7 +324,7 @@ def _daemon_of(status: Mapping[str, Any]) -> DaemonSummary:
         pid=status["pid"],
         version=status["version"],
         state=status["state"],
-        started_at=_instant(status["started_at"]),
+        started_at=status["started_at"] and _instant(status["started_at"]),
         config=status["config"],
         state_directory=status["state_directory"],
         enabled=status["enabled"],

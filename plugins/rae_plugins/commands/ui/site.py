@@ -1,5 +1,6 @@
 """All that pages share: where they read, how they look, and whom they answer."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -63,6 +64,7 @@ class Records:
         self._source: RecordSource | None = None
         self._stack = AsyncExitStack()
         self._opened_at = 0.0
+        self._opening = asyncio.Lock()
 
     async def read(self, load: Callable[["RecordSource"], Awaitable[T]]) -> T:
         """Return what a function reads; it is called again if the daemon has gone meanwhile."""
@@ -75,16 +77,28 @@ class Records:
 
     async def open(self) -> "RecordSource":
         """Return where to read now. Errors: ConfigError, StoreError, DaemonUnreachable."""
-        if self._source is not None and not self._source.has_daemon and monotonic() - self._opened_at > RETRY_SECONDS:
-            await self.close()
-        if self._source is None:
-            from rae_auto.screens import open_records  # lazy: start-up
+        async with self._opening:
+            found = self._source
+            if found is not None and (found.has_daemon or monotonic() - self._opened_at <= RETRY_SECONDS):
+                return found
+            return await self._open_again(found)
 
-            config = self._context.config
-            opening = open_records(None if config is None else str(config))
-            self._source = await self._stack.enter_async_context(opening)
-            self._opened_at = monotonic()
-        return self._source
+    async def _open_again(self, former: "RecordSource | None") -> "RecordSource":
+        from rae_auto.screens import open_records  # lazy: start-up
+
+        config, stack = self._context.config, AsyncExitStack()
+        try:
+            opened = await stack.enter_async_context(open_records(None if config is None else str(config)))
+        except BaseException:
+            await self.close()
+            raise
+        continue_from = getattr(opened, "continue_from", None)
+        if former is not None and not opened.has_daemon and continue_from is not None:
+            # What it has computed, or is computing, serves the next one as well.
+            continue_from(former)
+        await self.close()
+        self._source, self._stack, self._opened_at = opened, stack, monotonic()
+        return opened
 
     def note_change(self) -> None:
         """Have what was computed of the jobs computed again, because they have changed."""
