@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
-from attrs.converters import optional
 
 from rae_auto.api import ComputedGuard, GuardResult, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.files import FileIdentity
-from rae_auto.toolkit.validators import absolute_path, zone_name
-from rae_plugins.calendars.calendar_file import CalendarFile, OnBad, join_sources, read_calendar_file
-from rae_plugins.calendars.date_entries import parse_date_entry
+from rae_plugins.calendars.calendar_file import CalendarFile, OnBad, join_sources
 from rae_plugins.calendars.event_index import EventIndex
+from rae_plugins.calendars.options import ON_BAD, dates_option, file_option, read_events, timezone_option
 from rae_plugins.machine.wall_clock import wall_time_at
 
 
@@ -34,28 +32,13 @@ class CalendarGuard(ComputedGuard):
     type: ClassVar[str] = "calendar"
     example: ClassVar[Mapping[str, Any]] = {"file": "~/holidays.ics"}
 
-    file: str | None = field(
-        default=None,
-        converter=optional(absolute_path),
-        metadata={"help": "path of an iCalendar file (.ics), read again when it changes", "is_path": True},
-    )
-    dates: tuple[str, ...] = field(
-        default=(),
-        converter=tuple,
-        metadata={"help": 'days, and ranges of days or times, as in ["2026-12-24..2026-12-26", "2027-01-01"]'},
-    )
+    file: str | None = file_option()
+    dates: tuple[str, ...] = dates_option()
     mode: Literal["exclude", "include"] = field(
         default="exclude", metadata={"help": "exclude: never then (holidays, blackouts); include: only then"}
     )
-    timezone: str | None = field(
-        default=None,
-        converter=zone_name,
-        metadata={"help": "time zone of days and of times without a zone; by default the configured one"},
-    )
-    on_bad: OnBad = field(
-        default="skip",
-        metadata={"help": "an event that is not understood: skip ignores it, with a warning; refuse is an error"},
-    )
+    timezone: str | None = timezone_option()
+    on_bad: OnBad = field(default="skip", metadata=ON_BAD)
     digest: str = field(init=False, repr=False)
     """Digest of the file's content, because guards that read different content are not equal."""
     index: EventIndex = field(init=False, repr=False, eq=False)
@@ -64,13 +47,9 @@ class CalendarGuard(ComputedGuard):
 
     def __attrs_post_init__(self) -> None:
         """Read the file. Errors: ValueError, one line with the file and the line in it."""
-        if self.file is None and not self.dates:
-            raise ValueError('the calendar is empty; set file = "PATH.ics" or dates = ["2026-12-24"]')
-        home = zone(self.timezone or "local")
-        calendar = CalendarFile() if self.file is None else read_calendar_file(self.file, home, self.on_bad)
-        date_events = (parse_date_entry(text, home) for text in self.dates)
+        calendar, events = read_events(self.file, self.dates, self.timezone, self.on_bad)
         object.__setattr__(self, "digest", calendar.digest)
-        object.__setattr__(self, "index", EventIndex((*calendar.events, *date_events)))
+        object.__setattr__(self, "index", EventIndex(events))
         object.__setattr__(self, "calendar", calendar)
 
     def warnings(self) -> tuple[str, ...]:

@@ -6,16 +6,16 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from attrs import field, frozen
-from attrs.converters import optional
 
 from rae_auto.api import GuardResult, ReadGuard, Verdict
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short, shorten_line
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
-from rae_auto.toolkit.commands import CommandNotStarted, check_command
+from rae_auto.toolkit.commands import CommandNotStarted
 from rae_auto.toolkit.programs import find_inherited_program_problem
-from rae_auto.toolkit.validators import absolute_path, positive_duration
+from rae_auto.toolkit.validators import positive_duration
+from rae_plugins.machine.command_options import command_option, cwd_option
 from rae_plugins.machine.commands import run
 
 MAX_TIMEOUT = timedelta(seconds=9)
@@ -29,16 +29,8 @@ class CommandGuard(ReadGuard):
     type: ClassVar[str] = "command"
     example: ClassVar[Mapping[str, Any]] = {"command": ["test", "-e", "/mnt/backup/ready"]}
 
-    command: tuple[str, ...] = field(
-        converter=tuple,
-        validator=check_command,
-        metadata={"help": "the program and its arguments, as a list; never run through a shell"},
-    )
-    cwd: str | None = field(
-        default=None,
-        converter=optional(absolute_path),
-        metadata={"help": "working directory; by default the folder of the configuration file", "is_folder": True},
-    )
+    command: tuple[str, ...] = command_option()
+    cwd: str | None = cwd_option()
     timeout: timedelta = field(
         default=MAX_TIMEOUT,
         converter=parse_duration,

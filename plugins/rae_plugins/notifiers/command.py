@@ -8,18 +8,17 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from attrs import field, frozen
-from attrs.converters import optional
 
 from rae_auto.api import Notice, Notifier
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.formatting import format_elapsed, quote
 from rae_auto.model.primitives.units import parse_duration
-from rae_auto.toolkit.commands import check_command, working_directory
+from rae_auto.toolkit.commands import working_directory
 from rae_auto.toolkit.commands.posix import kill
 from rae_auto.toolkit.environment import inherited_environment
 from rae_auto.toolkit.notices import notice_record
 from rae_auto.toolkit.programs import find_inherited_program_problem
-from rae_auto.toolkit.validators import absolute_path
+from rae_plugins.machine.command_options import command_option, cwd_option
 
 
 @frozen(kw_only=True)
@@ -29,16 +28,8 @@ class CommandNotifier(Notifier):
     type: ClassVar[str] = "command"
     example: ClassVar[Mapping[str, Any]] = {"command": ["logger", "-t", "rae-auto"]}
 
-    command: tuple[str, ...] = field(
-        converter=tuple,
-        validator=check_command,
-        metadata={"help": "the program and its arguments, as a list; never run through a shell"},
-    )
-    cwd: str | None = field(
-        default=None,
-        converter=optional(absolute_path),
-        metadata={"help": "working directory; by default the folder of the configuration file", "is_folder": True},
-    )
+    command: tuple[str, ...] = command_option()
+    cwd: str | None = cwd_option()
     timeout: timedelta = field(
         default=timedelta(seconds=10),
         converter=parse_duration,

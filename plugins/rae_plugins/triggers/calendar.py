@@ -9,20 +9,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from attrs import field, frozen
-from attrs.converters import optional
 
 from rae_auto.api import ScheduleTrigger
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.units import SignedDuration, format_duration, parse_duration, parse_signed_duration
-from rae_auto.model.primitives.zones import zone
 from rae_auto.toolkit.files import FileIdentity
 from rae_auto.toolkit.summaries import named, summarize
-from rae_auto.toolkit.validators import absolute_path, zone_name
-from rae_plugins.calendars.calendar_file import CalendarFile, OnBad, read_calendar_file
-from rae_plugins.calendars.date_entries import parse_date_entry
+from rae_plugins.calendars.calendar_file import CalendarFile, OnBad
 from rae_plugins.calendars.event_times import Edge, EventTimes, describe
 from rae_plugins.calendars.events import CalendarEvent
+from rae_plugins.calendars.options import ON_BAD, dates_option, file_option, read_events, timezone_option
 
 
 def _parse_edge(value: object) -> Edge:
@@ -41,16 +38,8 @@ class CalendarTrigger(ScheduleTrigger):
     type: ClassVar[str] = "calendar"
     example: ClassVar[Mapping[str, Any]] = {"file": "~/holidays.ics", "offset": "-6h"}
 
-    file: str | None = field(
-        default=None,
-        converter=optional(absolute_path),
-        metadata={"help": "path of an iCalendar file (.ics), read again when it changes", "is_path": True},
-    )
-    dates: tuple[str, ...] = field(
-        default=(),
-        converter=tuple,
-        metadata={"help": 'days, and ranges of days or times, as in ["2026-12-24..2026-12-26", "2027-01-01"]'},
-    )
+    file: str | None = file_option()
+    dates: tuple[str, ...] = dates_option()
     on: Edge = field(
         default=Edge.START, converter=_parse_edge, metadata={"help": "what counts: start or end of an event"}
     )
@@ -63,15 +52,8 @@ class CalendarTrigger(ScheduleTrigger):
         default=None,
         metadata={"help": 'only events with such a summary, in any case; a pattern, as in "*paper*"'},
     )
-    timezone: str | None = field(
-        default=None,
-        converter=zone_name,
-        metadata={"help": "time zone of days and of times without a zone; by default the configured one"},
-    )
-    on_bad: OnBad = field(
-        default="skip",
-        metadata={"help": "an event that is not understood: skip ignores it, with a warning; refuse is an error"},
-    )
+    timezone: str | None = timezone_option()
+    on_bad: OnBad = field(default="skip", metadata=ON_BAD)
     jitter: timedelta = field(
         default=timedelta(0), converter=parse_duration, metadata={"help": "longest random delay of a start"}
     )
@@ -83,13 +65,7 @@ class CalendarTrigger(ScheduleTrigger):
 
     def __attrs_post_init__(self) -> None:
         """Read the file. Errors: ValueError, one line with the file and the line in it."""
-        if self.file is None and not self.dates:
-            raise ValueError('the calendar is empty; set file = "PATH.ics" or dates = ["2026-12-24"]')
-        home = zone(self.timezone or "local")
-        calendar = (
-            CalendarFile() if self.file is None else read_calendar_file(self.file, home, self.on_bad, with_details=True)
-        )
-        events = (*calendar.events, *(parse_date_entry(text, home) for text in self.dates))
+        calendar, events = read_events(self.file, self.dates, self.timezone, self.on_bad, with_details=True)
         counts = partial(_is_match, None if self.match is None else re.compile(translate(self.match), re.IGNORECASE))
         object.__setattr__(self, "digest", calendar.digest)
         object.__setattr__(self, "calendar", calendar)
