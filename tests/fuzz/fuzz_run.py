@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 
-from attrs import evolve, frozen
-from tests.fuzz.invariants import Invariants, InvariantViolated
+from attrs import evolve
+from tests.fuzz.invariants import Failure, Invariants, InvariantViolated
 from tests.fuzz.notices import RULES
 from tests.fuzz.plugins import EvenHours, EverySeconds, reading
 
@@ -56,18 +56,6 @@ HOLDING = (
     ResourceTooSmall,
 )
 """Reasons for which a run may wait for ever: people, guards, and time that does not pass."""
-
-
-@frozen
-class Failure:
-    """An invariant that was violated, or another error, in a fuzz run."""
-
-    seed: int
-    step: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"seed {self.seed}, step {self.step}: {self.what}; play it with 'python -m tests.fuzz {self.seed}'"
 
 
 class FuzzRun:
@@ -192,17 +180,16 @@ class FuzzRun:
         self.world.advance(timedelta(seconds=seconds))
 
     def _confirm(self) -> None:
-        if self.world.active_starts:
-            run = self._random.choice(sorted(self.world.active_starts))
-            entry = self.world.engine.run(run)
-            if entry is not None and entry.is_queued_elsewhere:
-                self._log(f"{run} leaves a queue elsewhere")
-                self.world.dequeue(run)
-                return
-            # Not drawn, so that each seed goes on as it did.
-            is_queued = self.world.now.wall.second % 2 == 1
-            self._log(f"{run} is {'queued elsewhere' if is_queued else 'started'}")
-            self.world.confirm(run, is_queued=is_queued)
+        if not self.world.active_starts:
+            return
+        run = self._random.choice(sorted(self.world.active_starts))
+        if (entry := self.world.engine.run(run)) is not None and entry.is_queued_elsewhere:
+            self._log(f"{run} leaves a queue elsewhere")
+            self.world.dequeue(run)
+            return
+        is_queued = self.world.now.wall.second % 2 == 1  # not drawn, so that each seed goes on as it did
+        self._log(f"{run} is {'queued elsewhere' if is_queued else 'started'}")
+        self.world.confirm(run, is_queued=is_queued)
 
     def _end(self) -> None:
         if self.world.active_starts:
@@ -324,11 +311,9 @@ class FuzzRun:
         match self._random.randint(0, 3):
             case 0:
                 self._store.errors = self._random.randint(1, 5)
-            case 1:
-                self._store.crash = "before"
-            case 2:
-                self._store.crash = "after"
-            case 3:
+            case 1 | 2 as number:
+                self._store.crash = ("before", "after")[number - 1]
+            case _:
                 self.world.effects_until_crash = self._random.randint(0, 2)
 
     def _never_started(self) -> set[RunId]:

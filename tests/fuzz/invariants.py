@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from attrs import frozen
 from tests.fuzz.notices import NoticeInvariants
 
 from rae_auto.engine.plan import Plan
@@ -28,6 +29,18 @@ LOOKED_AT = 400
 
 class InvariantViolated(AssertionError):
     """A violated invariant."""
+
+
+@frozen
+class Failure:
+    """An invariant that was violated, or another error, in a fuzz run."""
+
+    seed: int
+    step: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}, step {self.step}: {self.what}; play it with 'python -m tests.fuzz {self.seed}'"
 
 
 class Invariants:

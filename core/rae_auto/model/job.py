@@ -87,7 +87,6 @@ def _executor(value: str | PluginRef | Table | None) -> PluginRef | None:
 
 
 def _job_id(value: str) -> JobId:
-    # One string for all that goes by it.
     return JobId(sys.intern(value)) if type(value) is str else JobId(value)
 
 
@@ -351,7 +350,7 @@ class Job(JobFields):
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "id", self.id or self.name)
-        # One string for both, because there may be ten thousand jobs.
+        # One string for both where they are equal, because there may be ten thousand jobs.
         object.__setattr__(self, "name", self.id if self.name == self.id else self.name or self.id)
         if problems := [*self._find_problems(), *self._find_problems_of_work()]:
             text = "; ".join(problem.what for problem in problems)
@@ -384,10 +383,8 @@ class Job(JobFields):
         if self.directory is not None and not PurePath(self.directory).is_absolute():
             yield Problem(("directory",), f"directory must be an absolute path, not {quote(self.directory[:200])}")
         if self.retry_policy.exit_codes and (both := sorted({*self.success_codes} & {*self.retry_policy.exit_codes})):
-            yield Problem(
-                ("success_codes",),
-                f"exit code {both[0]} is a success, so it is never retried; remove it here or from exit_codes",
-            )
+            what = f"exit code {both[0]} is a success, so it is never retried; remove it here or from exit_codes"
+            yield Problem(("success_codes",), what)
         for index, name in enumerate(self.needs):
             if not isinstance(name, str):
                 yield Problem(("needs", index), f"needs must name jobs by texts, not by {describe_value(name)}")

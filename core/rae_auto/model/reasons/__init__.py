@@ -24,7 +24,6 @@ from rae_auto.model.reasons.blocks import (
     GuardsPending,
     InternalFault,
     MaxOverlap,
-    MaxParallel,
     Missed,
     NeedFailed,
     NeedNeverRan,
@@ -35,14 +34,12 @@ from rae_auto.model.reasons.blocks import (
     QueueFull,
     QueueLimit,
     Repeated,
-    ResourceBusy,
-    ResourceReserved,
-    ResourceTooSmall,
     RetryDelayed,
     SkippedByHand,
     StartDelayed,
     UnusableJob,
 )
+from rae_auto.model.reasons.capacity import MaxParallel, ResourceBusy, ResourceReserved, ResourceTooSmall
 from rae_auto.model.reasons.causes import CaughtUp, Due, Fired, Manual
 from rae_auto.model.reasons.ends import (
     AttemptError,

@@ -350,9 +350,8 @@ def _check_page(evidence: Evidence) -> RuleVerdict:
 
 def _check_replay(evidence: Evidence) -> RuleVerdict:
     if evidence.contract in (ScheduleTrigger, ComputedGuard, PatternTrigger):
-        if failure := _fail_by_finding(evidence, "impure"):
-            return failure
-        return _passed("it is pure: 'rae-auto simulate' and replays ask it as the daemon does")
+        text = "it is pure: 'rae-auto simulate' and replays ask it as the daemon does"
+        return _fail_by_finding(evidence, "impure") or _passed(text)
     return _unknown("only schedules, patterns and computed guards are known to be played again")
 
 
@@ -443,8 +442,7 @@ class GradeReport:
 
 def compute_grade(evidence: Evidence, without: frozenset[str] = frozenset()) -> GradeReport:
     """Return the grade of a plugin by all rules but those `without`, by their names."""
-    verdicts = [(rule, rule.check(evidence)) for rule in GRADE_RULES if rule.name not in without]
-    reached = None
+    verdicts, reached = [(rule, rule.check(evidence)) for rule in GRADE_RULES if rule.name not in without], None
     for grade in Grade:
         if any(rule.grade is grade and one.outcome is not RuleOutcome.PASSED for rule, one in verdicts):
             break

@@ -18,19 +18,18 @@ def give_back_memory() -> None:
     glibc returns what lies at the end of its heap alone. A start reads a store of thousands of jobs into memory at
     once, and what is below the jobs that stay would never be returned: 2 MB with 10,000 jobs.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes  # lazy: start-up
-
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    _call_glibc("malloc_trim", 0)
 
 
 def share_one_arena() -> None:
     """Have all threads of this process share one heap, from now on; without effect where the C library isn't glibc."""
+    _call_glibc("mallopt", _M_ARENA_MAX, 1)
+
+
+def _call_glibc(name: str, *arguments: int) -> None:
     if not sys.platform.startswith("linux"):
         return
     import ctypes  # lazy: start-up
 
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        getattr(ctypes.CDLL(None), name)(*arguments)
