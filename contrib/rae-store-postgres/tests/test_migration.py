@@ -101,6 +101,18 @@ def test_other_tables_are_refused_by_name(context, server, roles, tmp_path: Path
         server.execute("DROP SCHEMA rae_new CASCADE", "SELECT 1")
 
 
+def test_nodes_says_that_there_are_none(context, server, roles, capsys: pytest.CaptureFixture[str]):
+    migrate(context, server)
+    capsys.readouterr()
+    PostgresCommand(action="nodes").run(context)
+    assert capsys.readouterr().out == "no daemon has used these tables yet; start one with 'rae-auto run'\n"
+
+
+def test_migrate_by_a_role_without_rights_names_the_option(context, server, roles):
+    with pytest.raises(StoreError, match="name a role that may create tables with --dsn"):
+        PostgresCommand(action="migrate", dsn=server.dsn("rae_reader")).run(context)
+
+
 def test_missing_rights_name_the_remedy(context, server, roles, tmp_path: Path):
     PostgresCommand(action="migrate", dsn=server.dsn("rae_owner")).run(context)
     server.execute("REVOKE USAGE ON SCHEMA rae_new FROM rae_daemon", "SELECT 1")

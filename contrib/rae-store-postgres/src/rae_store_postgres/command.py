@@ -56,8 +56,8 @@ class PostgresCommand(Command):
             done = f"created version {after}" if not before else f"was at version {before}, is at {after}"
             click.echo(f'schema "{address.schema}" in {address.place}: {done}')
         elif self.action == "nodes":
-            for line in asyncio.run(list_nodes(address, fence_after)):
-                click.echo(line)
+            lines = asyncio.run(list_nodes(address, fence_after))
+            click.echo("\n".join(lines) or "no daemon has used these tables yet; start one with 'rae-auto run'")
         elif not self.node:
             raise BadRequest("name the node, as in 'rae-auto postgres fence nas-1f3a90c2'; 'nodes' lists them")
         else:

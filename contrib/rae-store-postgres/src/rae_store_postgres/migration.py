@@ -77,6 +77,10 @@ async def migrate(address: Address, grants: Sequence[str] = (), readers: Sequenc
                     for right in rights:
                         await connection.execute(right.format(schema=quote_name(address.schema), role=quote_name(role)))
         return before, VERSION
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise StoreError(
+            f"{address.place} can't be migrated: {error}; name a role that may create tables with --dsn"
+        ) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise address.explain(error, "can't be migrated") from error
     finally:

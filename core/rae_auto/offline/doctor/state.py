@@ -4,14 +4,17 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
 from rae_auto.control.transports.choice import control_transport
+from rae_auto.model.notices.downtime import DowntimeCause
 from rae_auto.model.primitives.formatting import format_bytes, format_count
 from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.doctor.finding import Finding
 from rae_auto.paths import is_same_config, last_config, unreadable_state_line
+from rae_auto.records.presence_log import find_downtime
 from rae_auto.toolkit.mounts import find_mount, read_mounts
 
 MIN_FREE_BYTES = 100 << 20
@@ -34,7 +37,7 @@ def check_state(directory: Path, machine: Machine, config: Path | None) -> Itera
         return
     yield from _check_rights(directory, machine)
     yield from check_space(directory)
-    yield from _check_lock(directory)
+    yield from _check_lock(directory, machine.now)
 
 
 def check_space(directory: Path) -> Iterator[Finding]:
@@ -121,7 +124,7 @@ def _check_files(directory: Path, machine: Machine) -> Iterator[Finding]:
         yield Finding("state", f"{name} is read-only, so the daemon can't change it", f"run 'chmod 600 {name}'")
 
 
-def _check_lock(directory: Path) -> Iterator[Finding]:
+def _check_lock(directory: Path, now: datetime) -> Iterator[Finding]:
     lock = directory / "lock"
     if not lock.exists():
         yield Finding("store", "not created yet")
@@ -139,6 +142,10 @@ def _check_lock(directory: Path) -> Iterator[Finding]:
     except OSError as error:
         yield Finding("store", f"can't open its lock: {error.strerror}", f"check the permissions of {lock}")
         return
-    is_clean = any(directory.glob("*.clean"))
-    crash = "not in use; the last daemon crashed, and the next one recovers its runs"
-    yield Finding("store", "not in use; the last daemon stopped cleanly" if is_clean else crash)
+    gone = find_downtime(directory, now)
+    if gone is None:
+        yield Finding("store", "not in use")
+    elif gone.cause is DowntimeCause.STOPPED:
+        yield Finding("store", "not in use; the last daemon stopped cleanly")
+    else:
+        yield Finding("store", "not in use; the last daemon crashed, and the next one recovers its runs")
