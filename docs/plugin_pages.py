@@ -23,6 +23,7 @@ from rae_auto.registry.inspection import RULES
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.architecture.public_api import public_modules, public_names
+from tests.mistakes.results import describe_counts, describe_table, load_results
 from tests.support.planted_plugins import MISTAKES
 
 PAGES: dict[str, tuple[str, tuple[str, ...], str]] = {
@@ -207,7 +208,7 @@ def _call_of(name: str, value: Any) -> str:
 
 
 def _mistakes_page() -> str:
-    rows = []
+    rows, results = [], load_results()
     for rule, found in RULES.items():
         planted = sum(mistake.rule == rule for mistake in MISTAKES)
         rows.append(f"| `{rule}` | {found} | {planted} |")
@@ -221,6 +222,22 @@ def _mistakes_page() -> str:
             "| rule | finds | planted |",
             "|---|---|---|",
             *rows,
+            "",
+            "## What is said of each mistake",
+            "",
+            "All mistakes of a trial of the plugin interface are planted in a distribution, `rae-bad`, one by one.",
+            "`plugins check` and `check` look at it, and a daemon runs with it beside a job that starts each second.",
+            "The letters say what is named: **P** the plugin, **D** its distribution, **L** file and line, **R** the",
+            "remedy. *up* is a daemon whose other job goes on, *limps* one that starts it less often, *refuses* one",
+            "that doesn't start and says why. The table is written by the command that plays them:",
+            "",
+            "```sh",
+            ".venv/bin/python -m tests.mistakes --record && .venv/bin/python docs/generate.py",
+            "```",
+            "",
+            describe_counts(results),
+            "",
+            describe_table(results),
             "",
         ]
     )

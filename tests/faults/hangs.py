@@ -171,7 +171,7 @@ def _of_executors_and_notifiers() -> Iterator[Case]:
         yield Case(place="executor start blocks", **blocked, **executor)
         yield Case(place="executor wait", **executor)
         notifying = {"kind": "notifier", "phase": phase, "head": _NOTIFIER_HEAD, "jobs": _NOTIFYING, "trigger": "job"}
-        given_up = None if phase == "stop" else 'notifier "ops" failed: it took too long'
+        given_up = None if phase == "stop" else "it has not returned within 30 s"
         yield Case(place="notify", said=given_up, **notifying)
         yield Case(place="notify in a thread", said=given_up, **notifying)
     yield Case(kind="executor", place="executor close", phase="stop", jobs=_EXECUTOR, trigger="job")

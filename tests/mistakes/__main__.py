@@ -1,77 +1,55 @@
 """The mistakes of plugin authors again: what the commands and a daemon say of each, as a table.
 
-    python -m tests.mistakes [NUMBER …] [--no-daemon] [--output FILE]
+    python -m tests.mistakes [NUMBER …] [--no-daemon] [--parallel N] [--record]
 
-A letter each for what is said: P the plugin, D its distribution, L file and line, R a hint.
+A letter each for what is said: P the plugin, D its distribution, L file and line, R a hint. `--record` keeps the
+results for the documentation, which `python docs/generate.py` brings up to date.
 """
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from tests.mistakes.campaign import Outcome, run_mistake
-from tests.mistakes.planted import PLANTED
+from tests.mistakes.planted import PLANTED, Planted
+from tests.mistakes.results import describe_counts, describe_row, record_results, result_of
 
 
 def main() -> None:
-    """Run the mistakes, and print the table."""
+    """Play the mistakes, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("numbers", nargs="*")
     parser.add_argument("--no-daemon", action="store_true")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--parallel", type=int, default=1)
+    parser.add_argument("--record", action="store_true")
     arguments = parser.parse_args()
-    outcomes = []
-    for mistake in PLANTED:
-        if not arguments.numbers or mistake.number in arguments.numbers:
-            with tempfile.TemporaryDirectory(prefix="rae-mistake-") as folder:
-                outcome = run_mistake(mistake, Path(folder), with_daemon=not arguments.no_daemon)
-            outcomes.append(outcome)
-            print(row(outcome), flush=True)
+    wanted = [mistake for mistake in PLANTED if not arguments.numbers or mistake.number in arguments.numbers]
+    results = []
+    with ProcessPoolExecutor(arguments.parallel) as pool:
+        for outcome in pool.map(partial(play, with_daemon=not arguments.no_daemon), wanted):
+            results.append(result_of(outcome))
+            print(describe_row(results[-1]), flush=True)
             if arguments.numbers:
-                print("  check: ", outcome.check.says, "\n  daemon:", outcome.daemon and outcome.daemon.says)
-                print("  stop:  ", outcome.stop_seconds, "ticks:", outcome.ticks)
-                print(*outcome.log[-40:], sep="\n    ")
-            if arguments.output:
-                arguments.output.write_text(table(outcomes))
-    print(summary(outcomes))
+                describe(outcome)
+            if arguments.record:
+                record_results(results, [mistake.number for mistake in PLANTED])
+    print(describe_counts(results))
 
 
-def row(outcome: Outcome) -> str:
-    """Return the row of a mistake."""
-    daemon = outcome.daemon.mark if outcome.daemon else ""
-    stop = f", stop {outcome.stop_seconds:.0f} s" if (outcome.stop_seconds or 0) >= 3 else ""
-    one = outcome.mistake
-    says = (outcome.check.says if outcome.check.is_whole else (outcome.daemon or outcome.check).says) or one.quiet
-    text = " ".join(says.split()).replace("|", "\\|")[:180]
-    return f"| {one.number} | {one.what} | {outcome.check.mark} | {daemon} | {outcome.state}{stop} | {text} |"
+def play(mistake: Planted, *, with_daemon: bool) -> Outcome:
+    """Play a mistake in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="rae-mistake-") as folder:
+        return run_mistake(mistake, Path(folder), with_daemon=with_daemon)
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """Return the table of all mistakes, with its count."""
-    head = "| # | mistake | `check` | daemon | daemon is | a line that says it |\n|---|---|---|---|---|---|\n"
-    return head + "".join(f"{row(one)}\n" for one in outcomes) + f"\n{summary(outcomes)}\n"
+def describe(outcome: Outcome) -> None:
+    """Print all that is known of a mistake."""
+    print("  check: ", outcome.check.says, "\n  daemon:", outcome.daemon and outcome.daemon.says)
+    print("  stop:  ", outcome.stop_seconds, "ticks:", outcome.ticks)
+    print(*outcome.log[-40:], sep="\n    ")
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
-    """Return the counts that the review closes with."""
-    best = [one.check if one.check.is_whole or one.daemon is None else _better(one) for one in outcomes]
-    whole = sum(one.is_whole for one in best)
-    named = sum(one.distribution for one in best)
-    silent = [one.mistake for one, answer in zip(outcomes, best, strict=True) if not answer.says]
-    unnamed, quiet = ([one.number for one in silent if bool(one.quiet) is has] for has in (False, True))
-    dead = [one.mistake.number for one in outcomes if one.state == "needs kill -9" or one.state.startswith("ends")]
-    return (
-        f"{len(outcomes)} mistakes: named with the distribution {named}, also with file, line and hint {whole}; "
-        f"not named {len(unnamed)} ({', '.join(unnamed) or 'none'}), for a reason {len(quiet)} "
-        f"({', '.join(quiet) or 'none'}); daemon ended or needed kill -9: "
-        f"{', '.join(dead) or 'none'}."
-    )
-
-
-def _better(outcome: Outcome) -> "type[object] | object":
-    assert outcome.daemon is not None
-    return max(outcome.check, outcome.daemon, key=lambda one: (one.is_whole, one.distribution, bool(one.says)))
-
-
-main()
+if __name__ == "__main__":
+    main()

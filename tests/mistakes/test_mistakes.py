@@ -6,6 +6,7 @@ import pytest
 from tests.mistakes import campaign
 from tests.mistakes.campaign import judge, run_mistake
 from tests.mistakes.planted import PLANTED
+from tests.mistakes.results import load_results
 
 SEED = 17
 STATIC = [mistake for mistake in PLANTED if not mistake.runs]
@@ -46,3 +47,11 @@ def test_daemon_names_a_mistake_and_goes_on(mistake, tmp_path, monkeypatch):
 def test_what_names_nothing_counts_as_nothing():
     assert judge(["trigger good of rae-good 1.0: no mistakes", "good: started"]).mark == "-"
     assert judge(["/x/rae_bad.py:3: error: no; write it [type]"]).is_whole
+
+
+def test_documentation_has_each_mistake_and_each_is_named():
+    results = load_results()
+    assert [(one.number, one.what) for one in results] == [(one.number, one.what) for one in PLANTED]
+    assert [one.number for one in results if not one.has("DLR") and not one.quiet] == []
+    assert [one.quiet for one in results] == [one.quiet for one in PLANTED]
+    assert [one.number for one in results if one.ends_daemon] == []

@@ -326,7 +326,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "return datetime(2030, 1, 1)",
         "time zone",
     ),
-    _M("schedule", "next-after", "return instant + timedelta(hours=self.every)", "return 5", "a datetime or None"),
+    _M("schedule", "next-after", "return instant + timedelta(hours=self.every)", "return 5", "datetime or None"),
     _M("schedule", "next-after", "except OverflowError", "except KeyError", "None where the calendar ends"),
     _M(
         "schedule",

@@ -57,6 +57,10 @@ class TerminalProgram:
     def press(self, keys: str) -> None:
         os.write(self._main, keys.encode())
 
+    def clear(self) -> None:
+        """Forget what the screen shows."""
+        self._screen.reset()
+
     def read(self, seconds: float) -> int:
         """Take in what is written within some time; return how many bytes that were."""
         end, count = time.monotonic() + seconds, 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rae_auto.api.shared_store import SharedStore
     from rae_auto.api.store import Append, Change, Delete, Document, LogQuery, Put, RetentionRule, Store, StoreReader
     from rae_auto.api.trigger import Emit, EmitResult, ScheduleTrigger, SourceTrigger, Trigger, TriggerContext
+    from rae_auto.model.run import Result
 
 _HOMES = {
     "api.command": ("Command", "CommandContext", "ControlClient"),
@@ -32,6 +33,7 @@ _HOMES = {
     "api.shared_store": ("SharedStore",),
     "api.store": ("Append", "Change", "Delete", "Document", "LogQuery", "Put", "RetentionRule", "Store", "StoreReader"),
     "api.trigger": ("Emit", "EmitResult", "ScheduleTrigger", "SourceTrigger", "Trigger", "TriggerContext"),
+    "model.run": ("Result",),
 }
 """The names of each module, relative to `rae_auto`."""
 
@@ -67,6 +69,7 @@ __all__ = [
     "Plugin",
     "Put",
     "ReadGuard",
+    "Result",
     "RetentionRule",
     "ScheduleTrigger",
     "SharedStore",

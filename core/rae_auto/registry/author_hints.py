@@ -31,6 +31,8 @@ _RULES: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     ),
     Kind.EXECUTOR: (
         ("did not end it within", "let cancel end the attempt with all its processes, and wait return then"),
+        ("has not returned in the time", "limit the time of what start waits for, and raise OSError after that"),
+        ("wait raised", "return a Result with the error from wait, also for what the system refuses"),
         ("which is not an Execution", "return an Execution from start"),
         ("which is not a Result", "return a Result from wait"),
         ("not JSON serializable", "return JSON values from handle"),
@@ -40,7 +42,7 @@ _RULES: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     Kind.NOTIFIER: (
         ("LoopBlocked", ""),
         (r"^(ValueError|RuntimeError)\(", ""),
-        ("TimeoutError", "limit the time of the delivery, and let it be cancelled"),
+        ("TimeoutError|it has not returned", "limit the time of the delivery, and let it be cancelled"),
         ("", "raise ValueError or OSError with one line for the user"),
     ),
     Kind.LOGGER: (
@@ -54,7 +56,10 @@ _RULES: Mapping[Kind, tuple[tuple[str, str], ...]] = {
         ("changed the handlers", "return the arguments from handler, and call neither logger.add nor logger.remove"),
         ("", "return a mapping with a sink from handler, without I/O that can fail"),
     ),
-    Kind.STORE: (("", "raise StoreError with one line for the user, and keep what was committed"),),
+    Kind.STORE: (
+        ("commit takes longer", "write less in a commit, unless the disk or the server is what is slow"),
+        ("", "raise StoreError with one line for the user, and keep what was committed"),
+    ),
     Kind.COMMAND: (("", "raise SchedulerError or OSError with one line for the user"),),
 }
 """Patterns of failures by kind; the first match counts. An empty hint: the failure's own text has the remedy."""

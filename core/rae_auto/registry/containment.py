@@ -11,6 +11,7 @@ asyncio would end the daemon for the first two, and the third would pass for a c
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -97,12 +98,21 @@ class SafeStore:
     `isinstance` takes it for the store's own class. Iterators that it returns are contained too, as is its reader.
     """
 
-    __slots__ = ("_call", "_inner")
+    __slots__ = ("_call", "_inner", "_note_commit")
 
-    def __init__(self, inner: object, call: Callable[[Callable[[], Any]], Any]) -> None:
-        """`call` calls a function, and raises a StoreError for whatever the function raises."""
+    def __init__(
+        self,
+        inner: object,
+        call: Callable[[Callable[[], Any]], Any],
+        note_commit: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """`call` calls a function, and raises a StoreError for whatever the function raises.
+
+        `note_commit` gets the seconds that each commit took.
+        """
         self._inner = inner
         self._call = call
+        self._note_commit = note_commit
 
     @property  # type: ignore[misc]  # in place of the attribute of all objects
     def __class__(self) -> type:
@@ -118,7 +128,10 @@ class SafeStore:
             return found
 
         def contained(*args: Any, **kwargs: Any) -> Any:
+            began = time.monotonic()
             answer = call(lambda: found(*args, **kwargs))
+            if name == "commit":
+                self._note_commit(time.monotonic() - began)
             if isinstance(answer, Iterator):
                 return _iterate(answer, call)
             return SafeStore(answer, call) if isinstance(answer, StoreReader) else answer
@@ -132,8 +145,13 @@ def _iterate(answers: Iterator[T], call: Callable[[Callable[[], Any]], Any]) -> 
         yield answer
 
 
-def contain_store(store: Store, describe: Callable[[BaseException], str]) -> Store:
-    """Return a store whose errors are StoreErrors; `describe` returns the text for errors of other classes."""
+def contain_store(
+    store: Store, describe: Callable[[BaseException], str], note_commit: Callable[[float], None] = lambda _: None
+) -> Store:
+    """Return a store whose errors are StoreErrors; `describe` returns the text for errors of other classes.
+
+    `note_commit` gets the seconds that each commit took.
+    """
 
     def call(function: Callable[[], Any]) -> Any:
         try:
@@ -145,4 +163,4 @@ def contain_store(store: Store, describe: Callable[[BaseException], str]) -> Sto
                 raise
             raise StoreError(describe(error)) from error
 
-    return cast("Store", SafeStore(store, call))
+    return cast("Store", SafeStore(store, call, note_commit))

@@ -30,7 +30,7 @@ from rae_auto.model.schedule import RunPoint
 from rae_auto.registry.containment import contain_store, is_foreign
 from rae_auto.registry.describe import summarize_plugin
 from rae_auto.registry.executor_readiness import ExecutorReadiness, waits_for_readiness
-from rae_auto.registry.quarantine import Quarantine, place_of_source
+from rae_auto.registry.quarantine import CommitTimes, Quarantine, place_of_source
 from rae_auto.registry.safe_guard import SafeGuard
 from rae_auto.registry.safe_schedule import SafeSchedule
 from rae_auto.registry.shifted_schedule import ShiftedSchedule
@@ -97,7 +97,8 @@ class PluginFactory:
         if isinstance(ref, Store):
             return ref
         describe = partial(self.quarantine.describe_failure, Kind.STORE, ref.type, with_hint=True)
-        return contain_store(cast("Store", self._make(Kind.STORE, ref)), describe)
+        store = cast("Store", self._make(Kind.STORE, ref))
+        return contain_store(store, describe, CommitTimes(self.quarantine, store).add)
 
     def logger(self, ref: PluginRef) -> Logger:
         return cast("Logger", self._make(Kind.LOGGER, ref))

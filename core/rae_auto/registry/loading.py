@@ -20,7 +20,7 @@ from rae_auto.api.plugin import Kind, Plugin, Variants
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.errors import PluginBroken
-from rae_auto.model.primitives.formatting import format_elapsed, quote
+from rae_auto.model.primitives.formatting import format_elapsed, place_of_raise, quote
 from rae_auto.registry.choice import TRACE_VARIABLE, is_switched_on
 from rae_auto.registry.index import PluginInfo
 from rae_auto.registry.plugin_files import import_file
@@ -49,7 +49,12 @@ def load(info: PluginInfo) -> type[Plugin]:
     except BaseException as error:  # sys.exit() at import must not end the daemon
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise _broken(info, f"{type(error).__name__}: {error}") from error
+        raise _broken(info, f"{type(error).__name__}: {error}{_at(error)}") from error
+
+
+def _at(error: BaseException) -> str:
+    place = place_of_raise(error)
+    return f" at {place}" if place else ""
 
 
 def _trace(info: PluginInfo, seconds: float) -> None:
@@ -67,7 +72,7 @@ def _import(info: PluginInfo) -> ModuleType:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise _broken(info, f"it can't be imported ({type(error).__name__}: {error})") from error
+        raise _broken(info, f"it can't be imported ({type(error).__name__}: {error}){_at(error)}") from error
 
 
 def _offered(info: PluginInfo, module: ModuleType) -> list[Any]:

@@ -27,7 +27,8 @@ from attrs import define, field
 from loguru import logger
 
 from rae_auto.api.plugin import Kind
-from rae_auto.model.primitives.formatting import describe_raise, format_elapsed
+from rae_auto.api.store import Store
+from rae_auto.model.primitives.formatting import describe_raise, format_elapsed, with_place
 from rae_auto.model.primitives.units import count_of
 from rae_auto.registry.author_hints import describe_author_hint, find_author_hint
 from rae_auto.toolkit.secrets.masking import mask_known_secrets
@@ -47,6 +48,11 @@ MIN_INTERVAL_SECONDS = 60.0
 MAX_INTERVAL_SECONDS = 3600.0
 """Longest time in quarantine before a trial."""
 
+SLOW_COMMIT_SECONDS = 1.0
+"""Time after which a commit counts as slow."""
+
+MIN_SLOW_COMMITS = 3
+"""Slow commits in a row that count: a disk that stops for a while delays one."""
 
 _ALWAYS_USED = frozenset({Kind.GUARD, Kind.EXECUTOR, Kind.STORE})
 """Kinds of plugins that are used again whatever they did."""
@@ -247,6 +253,26 @@ class Quarantine:
             }
             for (kind, plugin, place), record in self._records.items()
         ]
+
+
+class CommitTimes:
+    """Times of a store's commits: slow ones in a row are a failure of the store, until one is quick again."""
+
+    def __init__(self, quarantine: Quarantine, store: Store) -> None:
+        self._quarantine = quarantine
+        self._store = store
+        self._slow = 0
+
+    def add(self, seconds: float) -> None:
+        """Add the seconds that a commit took."""
+        was_slow = self._slow >= MIN_SLOW_COMMITS
+        self._slow = self._slow + 1 if seconds >= SLOW_COMMIT_SECONDS else 0
+        use = Kind.STORE, self._store.type, "commit"
+        if self._slow >= MIN_SLOW_COMMITS:
+            text = f"commit takes longer than {SLOW_COMMIT_SECONDS:g} s"
+            self._quarantine.failed(*use, with_place(text, self._store.commit))
+        elif was_slow:
+            self._quarantine.succeeded(*use)
 
 
 def _problem(kind: Kind, called: str, place: str, record: _Record) -> str:

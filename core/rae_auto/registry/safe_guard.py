@@ -67,7 +67,11 @@ class SafeGuard:
 
 def ask_verdict(guard: ComputedGuard, instant: datetime) -> str | None:
     """Return how the result of a computed guard breaks its contract, None if it doesn't. Raises what it raises."""
-    result = guard.evaluate(instant)
+    return find_verdict_problem(guard.evaluate(instant))
+
+
+def find_verdict_problem(result: object) -> str | None:
+    """Return how a return value of `evaluate` breaks its contract, None if it doesn't."""
     if not isinstance(result, GuardResult) or not isinstance(result.verdict, Verdict):
         return f"evaluate returned {result!r:.60}, which is not a GuardResult"
     return None
@@ -75,7 +79,11 @@ def ask_verdict(guard: ComputedGuard, instant: datetime) -> str | None:
 
 def ask_change(guard: ComputedGuard, instant: datetime) -> str | None:
     """Return how `changes_after` of a computed guard breaks its contract, None if it doesn't. Raises what it raises."""
-    change = guard.changes_after(instant)
+    return find_change_problem(guard.changes_after(instant), instant)
+
+
+def find_change_problem(change: object, instant: datetime) -> str | None:
+    """Return how a return value of `changes_after` breaks its contract, None if it doesn't."""
     if change is not None and not (isinstance(change, datetime) and change.tzinfo is not None and change > instant):
         return f"changes_after returned {change!r:.60}, which isn't an aware instant after {instant.isoformat()}"
     return None

@@ -6,7 +6,7 @@ from typing import Any
 
 from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import ScheduleTrigger
-from rae_auto.model.primitives.formatting import describe_raise
+from rae_auto.model.primitives.formatting import describe_raise, with_place
 from rae_auto.model.schedule import RunPoint
 from rae_auto.records.events import check_event
 from rae_auto.registry.containment import are_equal, hash_of, is_foreign, repr_of, show_plugin
@@ -85,8 +85,9 @@ class SafeSchedule:
 
     def _slow_down(self, instant: datetime) -> datetime | None:
         """Return the earliest instant that may follow, which delays a flood of starts."""
-        text = f"it fires within {MIN_STEP / timedelta(milliseconds=1):g} ms of the start before, and is slowed down"
-        self._quarantine.note(Kind.TRIGGER, self.inner.type, self.place, f"{text} to that; return later instants")
+        what = f"it fires within {MIN_STEP / timedelta(milliseconds=1):g} ms of the start before, and is slowed down"
+        text = with_place(f"{what} to that", self.inner.next_after)
+        self._quarantine.note(Kind.TRIGGER, self.inner.type, self.place, f"{text}; return later instants")
         later, problem = ask_schedule(self.inner, instant + MIN_STEP - timedelta(microseconds=1))
         return later if problem is None else instant + MIN_STEP
 
@@ -149,17 +150,18 @@ def ask_schedule(schedule: ScheduleTrigger, instant: datetime) -> tuple[datetime
     """Return the schedule's next instant and None, or None and how it breaks its contract."""
     try:
         found = call_within_limit(schedule.next_after, instant)
-        problem = _problem(found, instant)
+        problem = find_instant_problem(found, instant)
     except TookTooLong as error:
         return None, f"next_after failed: {error}"
     except BaseException as error:
         if is_foreign(error):
             raise
         return None, f"next_after raised {describe_raise(error)}"
-    return (found, None) if problem is None else (None, problem)
+    return (found, None) if problem is None else (None, with_place(problem, schedule.next_after))
 
 
-def _problem(found: object, instant: datetime) -> str | None:
+def find_instant_problem(found: object, instant: datetime) -> str | None:
+    """Return how a return value of `next_after` breaks its contract, None if it doesn't."""
     if found is None:
         return None
     if not isinstance(found, datetime):

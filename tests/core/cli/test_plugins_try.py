@@ -5,8 +5,11 @@ import signal
 import subprocess
 import sys
 
+import psutil
+import pytest
 from tests.support.planted_plugins import good_source
 from tests.support.terminal_program import TerminalProgram
+from tests.support.waiting import eventually
 
 COMMAND = [sys.executable, "-m", "rae_auto", "plugins", "try"]
 
@@ -33,6 +36,42 @@ def test_pane_of_40_columns_follows_keys_and_saves_and_leaves_nothing(tmp_path):
         pane.end()
 
 
+@pytest.fixture
+def pane(tmp_path):
+    (tmp_path / "lunar.py").write_text(good_source("guard"))
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+    pane = TerminalProgram([*COMMAND, "lunar.py"], environment, columns=60, lines=24, folder=tmp_path)
+    pane.wait_for(lambda text: "yes (always)" in text and "q quit" in text)
+    yield pane
+    pane.end()
+
+
+def test_pane_that_is_suspended_gives_the_terminal_back_and_goes_on(pane):
+    process = psutil.Process(pane.process.pid)
+    in_pane = not pane.is_restored
+    pane.press("\x1a")
+    eventually(lambda: process.status() == psutil.STATUS_STOPPED)
+    assert (in_pane, pane.is_restored) == (True, True)
+    pane.read(0.1)
+    pane.clear()
+    process.send_signal(signal.SIGCONT)
+    pane.wait_for(lambda text: "yes (always)" in text and "q quit" in text)
+    assert not pane.is_restored
+    pane.press("q")
+    assert pane.process.wait(60) == 0
+    assert pane.is_restored
+
+
+def test_pane_that_is_terminated_leaves_nothing(pane, tmp_path):
+    workers = psutil.Process(pane.process.pid).children(recursive=True)
+    assert workers
+    pane.process.send_signal(signal.SIGTERM)
+    assert pane.process.wait(60) == 0
+    assert pane.is_restored
+    eventually(lambda: not any(worker.is_running() for worker in workers))
+    assert [path.name for path in tmp_path.iterdir()] == ["lunar.py"]
+
+
 def test_plain_lines_mask_secrets_and_name_what_ends_the_process(tmp_path):
     secret = "hunter2-hunter2"
     option = '    api_token: str = field(default="", metadata={"help": "token"})\n'
@@ -46,7 +85,7 @@ def test_plain_lines_mask_secrets_and_name_what_ends_the_process(tmp_path):
     )
     assert secret not in done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "logger good of loud.py file"
+    assert lines[0] == "logger good of file loud.py"
     assert "  prints: the token is ***" in lines
     assert "  written: a sample line" in lines
     assert any(line.startswith("  log: ") and line.endswith("a sample line of rae-auto") for line in lines)

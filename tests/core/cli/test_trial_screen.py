@@ -12,7 +12,7 @@ from rae_auto.toolkit.text_cells import count_cells
 
 NOON = datetime(2026, 10, 25, 12, tzinfo=UTC)
 SECTIONS = (
-    TrialSection("", ("trigger good of lunar.py file",)),
+    TrialSection("", ("trigger good of file lunar.py",)),
     TrialSection("next", tuple(f"Sun 2026-10-25 {hour}:00:00 CET" for hour in range(10, 20))),
     TrialSection("would fire", ("日本語 " * 30, "\x1b[31mred")),
 )
@@ -56,6 +56,6 @@ def test_keys_take_as_many_lines_as_they_need():
 
 def test_plain_lines_name_their_titles():
     assert [*describe_plainly(SECTIONS)][:2] == [
-        "trigger good of lunar.py file",
+        "trigger good of file lunar.py",
         "  next: Sun 2026-10-25 10:00:00 CET",
     ]

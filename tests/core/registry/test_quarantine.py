@@ -9,6 +9,8 @@ from rae_auto.registry.quarantine import (
     MAX_FAILURES_IN_A_ROW,
     MAX_INTERVAL_SECONDS,
     MIN_INTERVAL_SECONDS,
+    SLOW_COMMIT_SECONDS,
+    CommitTimes,
     Quarantine,
 )
 
@@ -133,3 +135,23 @@ def test_problems_say_when_it_is_tried_again(ward):
         "notifier \"x\" of rae-x 1.0 is quarantined (ops) after 10 failures: ValueError('no'); "
         "it is tried every 1 min; fix it, then run 'rae-auto reload'"
     ]
+
+
+def test_slow_commits_in_a_row_are_a_problem_until_one_is_quick():
+    class Slow:
+        type = "slow"
+
+        def commit(self, changes):
+            pass
+
+    quarantine = Quarantine(lambda *_: "rae-x 1.0")
+    times = CommitTimes(quarantine, Slow())
+    times.add(SLOW_COMMIT_SECONDS)
+    times.add(SLOW_COMMIT_SECONDS)
+    assert quarantine.problems() == []
+    times.add(SLOW_COMMIT_SECONDS)
+    (problem,) = quarantine.problems()
+    assert problem.startswith(f'store "slow" of rae-x 1.0 failed (commit): commit takes longer than 1 s ({__file__}:')
+    assert problem.endswith("for its author: write less in a commit, unless the disk or the server is what is slow")
+    times.add(0.01)
+    assert quarantine.problems() == []

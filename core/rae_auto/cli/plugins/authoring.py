@@ -42,7 +42,8 @@ def new_command(kind: str, name: str, description: str, author: str | None, into
         "author": author or _find_author(),
     }
     project = render_project(into, answers)
-    click.echo(f"{escape_line(str(project))} is a {kind.replace(':', ' ')} plugin that works; next:")
+    article = "an" if kind[0] in "aeiou" else "a"
+    click.echo(f"{escape_line(str(project))} is {article} {kind.replace(':', ' ')} plugin that works; next:")
     click.echo(f"  pip install -e '{project}[test]'\n  rae-auto plugins check {project}\n  pytest {project}")
 
 

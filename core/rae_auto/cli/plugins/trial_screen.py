@@ -101,7 +101,7 @@ def describe_plainly(sections: Sequence[TrialSection]) -> Iterator[str]:
             yield (
                 escape_line(_shorten(text))
                 if not section.title
-                else f"  {section.title}: {escape_line(_shorten(text))}"
+                else f"  {section.title}: {escape_line(_shorten(text, section))}"
             )
 
 
@@ -130,7 +130,7 @@ def _clock_of(view: TrialView, now: float) -> datetime:
 def _beside(section: TrialSection, width: int) -> Iterator[TrialLine]:
     title = f"  {section.title}"
     for text in section.lines:
-        for part in _wrap(text, width - TITLE_CELLS):
+        for part in _wrap(text, width - TITLE_CELLS, section):
             yield TrialLine(f"{fit_to_cells(title, TITLE_CELLS)}{part}", _color_of(section, text))
             title = ""
 
@@ -138,17 +138,17 @@ def _beside(section: TrialSection, width: int) -> Iterator[TrialLine]:
 def _below(section: TrialSection, width: int) -> Iterator[TrialLine]:
     yield TrialLine(fit_to_cells(section.title, width).rstrip(), _color_of(section, ""))
     for text in section.lines:
-        for part in _wrap(text, width - 2):
+        for part in _wrap(text, width - 2, section):
             yield TrialLine(f"  {part}", _color_of(section, text))
 
 
-def _wrap(text: str, cells: int) -> list[str]:
-    return wrap_to_cells(escape_line(_shorten(text)), max(cells, 8))
+def _wrap(text: str, cells: int, section: TrialSection | None = None) -> list[str]:
+    return wrap_to_cells(escape_line(_shorten(text, section)), max(cells, 8))
 
 
-def _shorten(text: str) -> str:
-    """Return a text with the files below the current folder named from there."""
-    return text.replace(f"{Path.cwd()}/", "")
+def _shorten(text: str, section: TrialSection | None = None) -> str:
+    """Return a text with the files below the current folder named from there; options stay as they were given."""
+    return text if section is not None and section.title == "options" else text.replace(f"{Path.cwd()}/", "")
 
 
 def _color_of(section: TrialSection, text: str) -> str | None:

@@ -1,36 +1,30 @@
 """A terminal for a pane: the alternate screen, single keys, and restoring the terminal afterwards.
 
-Where there is no termios, as on Windows, the pane has no keys; Ctrl-C ends it.
+Where no signal says so, as on Windows, a change of the size is noticed at the next drawing.
 """
 
 import asyncio
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any
 
-try:
-    import termios
-    import tty
-except ImportError:  # Windows
-    termios = None  # type: ignore[assignment]
+from rae_auto.cli.plugins.trial_keys import Keys, find_keys
 
 _ENTER = "\x1b[?1049h\x1b[?25l"
 _LEAVE = "\x1b[?25h\x1b[?1049l"
-_KEY = re.compile(r"\x1b\[[0-9;]*[A-Za-z~]|\x1b.|.", re.DOTALL)
-"""Sequences of ECMA-48 for keys such as the arrows, or a character."""
 
 
 class PaneTerminal:
     """The terminal of this process. Use it as a context manager."""
 
-    def __init__(self) -> None:
-        self._attributes: list[Any] | None = None
+    def __init__(self, keys: Keys | None = None) -> None:
+        """Take the keys of this process's terminal, unless others are given."""
+        self._keys = keys or find_keys()
         self._lines: list[str] = []
+        self._size = (0, 0)
         self._redraw: Callable[[], object] = lambda: None
 
     def __enter__(self) -> "PaneTerminal":
@@ -40,8 +34,11 @@ class PaneTerminal:
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         self._leave()
 
-    def draw(self, lines: Sequence[str]) -> None:
-        """Draw the lines that have changed."""
+    def draw(self, lines: Sequence[str], size: tuple[int, int]) -> None:
+        """Draw the lines that have changed; all of them on a terminal of another size."""
+        if size != self._size:
+            self._clear()
+            self._size = size
         parts = [
             f"\x1b[{number};1H{line}\x1b[0m\x1b[K"
             for number, line in enumerate(lines, 1)
@@ -55,17 +52,7 @@ class PaneTerminal:
 
     def follow_keys(self, press: Callable[[str], object]) -> None:
         """Call `press` with each key from now on."""
-        if self._attributes is None:
-            return
-
-        def read() -> None:
-            text = os.read(sys.stdin.fileno(), 1024).decode(errors="replace")
-            if not text:
-                asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-            for key in _KEY.findall(text):
-                press(key)
-
-        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), read)
+        self._keys.follow(press)
 
     def follow_sizes(self, redraw: Callable[[], object]) -> None:
         """Call `redraw` when the terminal has another size, and when it is this program's again after Ctrl-Z."""
@@ -76,9 +63,12 @@ class PaneTerminal:
                 loop.add_signal_handler(getattr(signal, name), handler)
 
     def _draw_all(self) -> None:
+        self._clear()
+        self._redraw()
+
+    def _clear(self) -> None:
         self._lines = []
         self._write("\x1b[2J")
-        self._redraw()
 
     def _stop(self) -> None:
         self._leave()
@@ -87,16 +77,12 @@ class PaneTerminal:
         self._draw_all()
 
     def _enter(self) -> None:
-        if termios is not None and sys.stdin.isatty():
-            self._attributes = termios.tcgetattr(sys.stdin)
-            tty.setcbreak(sys.stdin)
+        self._keys.enter()
         self._write(_ENTER)
 
     def _leave(self) -> None:
         self._write(_LEAVE)
-        if self._attributes is not None:
-            with suppress(OSError, termios.error):
-                termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._attributes)
+        self._keys.leave()
 
     def _write(self, text: str) -> None:
         # The terminal is gone, and needs no restoring.

@@ -54,7 +54,7 @@ class Pane:
         width, height = _terminal_size()
         self._screen = evolve(self._screen, width=width, height=height)
         lines = self._screen.compose(self._session.view, time.monotonic())
-        self._terminal.draw([line.paint(in_color=self._in_color) for line in lines])
+        self._terminal.draw([line.paint(in_color=self._in_color) for line in lines], (width, height))
 
     def _press(self, key: str) -> None:
         session = self._session

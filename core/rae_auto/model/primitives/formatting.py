@@ -91,17 +91,25 @@ def describe_raise(error: BaseException) -> str:
     They are those of the last code in the plugin's package: the first one that is neither ours nor Python's library.
     What it calls, such as another library, says less about the mistake. For an error of `blame` it is the method's.
     """
+    place = place_of_raise(error)
+    return f"{' '.join(repr(error).split())[:MAX_ERROR_CHARACTERS]}{f' ({place})' if place else ''}"
+
+
+def place_of_raise(error: BaseException) -> str:
+    """Return FILE:LINE of what raised an error, as `describe_raise` shows it; "" if it is unknown."""
+    if blamed := getattr(error, "blamed_place", ""):
+        return str(blamed)
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
     trace, place, home = error.__traceback__, "", ""
     while trace is not None:
         top = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
         if not home and top not in _CALLERS and top not in sys.stdlib_module_names:
             home = top
         if not home or top == home:
-            place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
+            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
-    if blamed := getattr(error, "blamed_place", ""):
-        place = f" ({blamed})"
-    return f"{' '.join(repr(error).split())[:MAX_ERROR_CHARACTERS]}{place}"
+    return place
 
 
 def blame(error: E, method: object) -> E:
@@ -109,6 +117,12 @@ def blame(error: E, method: object) -> E:
     if (place := place_of_call(method)) is not None:
         error.blamed_place = place  # type: ignore[attr-defined]
     return error
+
+
+def with_place(text: str, method: object) -> str:
+    """Return a text about a method of a plugin with FILE:LINE of the method behind it, if that is known."""
+    place = place_of_call(method)
+    return text if place is None else f"{text} ({place})"
 
 
 def place_of_call(function: object) -> str | None:

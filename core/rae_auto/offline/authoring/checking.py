@@ -47,7 +47,7 @@ def find_target(word: str | None) -> InspectionTarget:
     infos = Registry().infos()
     if word is None:
         packaging = [Mistake("group", text) for text in dict.fromkeys(text for _, text in find_misplaced())]
-        return InspectionTarget([info for info in infos if info.distribution != "rae-auto"] or infos, packaging)
+        return InspectionTarget([info for info in infos if not info.is_built_in] or infos, packaging)
     path = Path(word)
     if path.exists() and (path.is_dir() or path.suffix == ".py"):
         found, folders = find_projects_plugins(path)
@@ -82,7 +82,7 @@ def inspect_within_limit(
     A field `timezone` that is unset gets the `timezone`, an IANA name.
     """
     registry = Registry()
-    own = frozenset(one.name for one in registry.infos() if (one.kind, one.distribution) == (info.kind, "rae-auto"))
+    own = frozenset(one.name for one in registry.infos() if one.kind is info.kind and one.is_built_in)
 
     def make(cls: type[Plugin], given: Mapping[str, Any]) -> Plugin:
         return build(cls, given, timezone=timezone, plugins=registry)

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import evolve
 
-from rae_auto.api.guard import ComputedGuard, GuardResult, Verdict
+from rae_auto.api.guard import ComputedGuard
 from rae_auto.api.logger import Logger
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.api.trigger import ScheduleTrigger
@@ -17,7 +17,9 @@ from rae_auto.registry.author_hints import find_author_hint
 from rae_auto.registry.inspection.class_rules import place_of_code
 from rae_auto.registry.inspection.finding import Mistake, place_of_error
 from rae_auto.registry.inspection.purity import NEXT_INSTANTS, find_impurities
+from rae_auto.registry.safe_guard import find_change_problem, find_verdict_problem
 from rae_auto.registry.safe_logger import ask_handler
+from rae_auto.registry.safe_schedule import find_instant_problem
 from rae_auto.toolkit.summaries import MAX_SUMMARY_LENGTH
 from rae_auto.toolkit.threads.time_limit import TookTooLong, call_within_seconds
 
@@ -79,7 +81,7 @@ def _next_after(plugin: ScheduleTrigger, folder: Path | None) -> Iterator[Mistak
     try:
         for instant in INSTANTS:
             if (problem := _find_bad_instant(plugin, instant, folder)) is not None:
-                yield Mistake("next-after", problem, place)
+                yield Mistake("next-after", f"{problem}; {find_author_hint(Kind.TRIGGER, problem)}", place)
                 return
         yield from _impurities(plugin, folder)
         end = datetime.max.replace(tzinfo=UTC)
@@ -93,14 +95,9 @@ def _find_bad_instant(plugin: ScheduleTrigger, instant: datetime, folder: Path |
     """Return what is wrong with one of the next instants. Raises _Failed."""
     for _ in range(NEXT_INSTANTS):
         found = _call("next-after", folder, plugin.next_after, instant)
-        if found is None:
-            return None
-        if not isinstance(found, datetime):
-            return f"next_after({instant}) returned {found!r}; return a datetime or None"
-        if found.tzinfo is None:
-            return f"next_after({instant}) returned {found} without a time zone; add it"
-        if found <= instant:
-            return f"next_after({instant}) returned {found}; return a later instant"
+        problem = find_instant_problem(found, instant)
+        if found is None or problem is not None:
+            return problem
         instant = found
     return None
 
@@ -110,14 +107,13 @@ def _evaluate(plugin: ComputedGuard, folder: Path | None) -> Iterator[Mistake]:
     try:
         for instant in INSTANTS:
             found = _call("evaluate", folder, plugin.evaluate, instant)
-            if not isinstance(found, GuardResult) or not isinstance(found.verdict, Verdict):
-                text = f"evaluate({instant}) returned {found!r}; return GuardResult(Verdict.YES, 'reason')"
-                yield Mistake("evaluate", text, place)
+            if (problem := find_verdict_problem(found)) is not None:
+                yield Mistake("evaluate", f"{problem}; {find_author_hint(Kind.GUARD, problem)}", place)
                 return
             change = _call("evaluate", folder, plugin.changes_after, instant)
-            if change is not None and (not isinstance(change, datetime) or change.tzinfo is None or change <= instant):
-                text = f"changes_after({instant}) returned {change!r}; return a later aware instant, or None"
-                yield Mistake("evaluate", text, _at(plugin, "changes_after"))
+            if (problem := find_change_problem(change, instant)) is not None:
+                hint = find_author_hint(Kind.GUARD, problem)
+                yield Mistake("evaluate", f"{problem}; {hint}", _at(plugin, "changes_after"))
                 return
         yield from _impurities(plugin, folder)
     except _Failed as failed:

@@ -87,7 +87,7 @@ class _Inspector:
             self.add("name", f'invalid name "{name}"; use 1 to 64 letters, digits, "-" or "_"')
         if kind is Kind.COMMAND and name in RESERVED_COMMANDS:
             self.add("name", f'rae-auto has a command "{name}"; choose another name')
-        if name in self.own_names and self.info.distribution != "rae-auto":
+        if name in self.own_names and not self.info.is_built_in:
             self.add("name", f'{kind} "{name}" comes with rae-auto, which keeps the name; choose another', self.entry)
 
     def load_module(self) -> tuple[ModuleType | None, float]:
@@ -188,7 +188,7 @@ class _Inspector:
         major = hookspecs.API_VERSION[0]
         made_for = getattr(module, "RAE_API", None)
         place = _line_of_version(Path(str(module.__file__)))
-        if made_for is None and self.info.distribution == "rae-auto":
+        if made_for is None and self.info.is_built_in:
             return  # it comes with the API
         if made_for is None:
             text = f"the module doesn't say which plugin API it was made for; write 'RAE_API = {major}'"

@@ -40,13 +40,12 @@ def packaging_findings(path: Path) -> list[Mistake]:
         return []
     project, file = _read_project(path), path / "pyproject.toml"
     about, found = project.get("project", {}), []
-    for group, names in _entry_points(project).items():
+    for group in _entry_points(project):
         if group in _KINDS or not group.lower().replace("-", "_").startswith("rae"):
             continue
         near = find_nearest_name(group, GROUPS.values())
         hint = f'; did you mean "{near}"?' if near else f"; use one of {', '.join(GROUPS.values())}"
         found.append(Mistake("group", f'no plugin is found by the group "{group}"{hint}', _line_of(file, group)))
-        del names
     if not any("rae-auto" in str(one) or "rae_auto" in str(one) for one in about.get("dependencies", [])):
         text = 'rae-auto is not among the dependencies; add dependencies = ["rae-auto>=0.1,<1"]'
         found.append(Mistake("group", text, f"{file}", Severity.WARNING))
@@ -86,7 +85,7 @@ def _plugins_of_file(path: Path) -> list[PluginInfo]:
         named = {node.id for node in ast.walk(functions[f"rae_{kind}s"]) if isinstance(node, ast.Name)}
         for cls, name in types.items():
             if cls in named or not named & types.keys():
-                infos.append(PluginInfo(kind, name, path.stem, str(path), "file"))
+                infos.append(PluginInfo(kind, name, path.stem, "file", str(path)))
     if not infos:
         raise PluginError(f"{path}: no hook with a class that has a type; add 'def rae_triggers()' or another hook")
     return infos

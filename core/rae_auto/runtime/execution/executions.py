@@ -1,7 +1,6 @@
 """Attempts that executors carry out: started, cancelled, found again, and reported as events."""
 
 import asyncio
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -17,16 +16,17 @@ from rae_auto.errors import PluginBroken, PluginError, SchedulerError
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
-from rae_auto.model.primitives.formatting import format_elapsed, quote
+from rae_auto.model.primitives.formatting import describe_raise, format_elapsed, quote, with_place
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result, Run
 from rae_auto.paths import output_path
 from rae_auto.registry.containment import is_foreign
-from rae_auto.registry.quarantine import Quarantine
+from rae_auto.registry.quarantine import Quarantine, is_environmental
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.concurrency.limited_calls import call_within, report_if_slow
 from rae_auto.runtime.execution.assignments import build_assignment, event_path, rebuild_assignment
 from rae_auto.runtime.execution.environment import oversized_event
+from rae_auto.runtime.execution.executor_contract import check_execution, check_result
 from rae_auto.runtime.execution.live_output import LiveOutput
 from rae_auto.runtime.execution.preparations import Preparations
 from rae_auto.runtime.execution.reach import await_queue_end, check_readiness, is_out_of_reach
@@ -80,6 +80,8 @@ class Executions:
         self._executors: dict[str, asyncio.Future[Executor]] = {}
         self._active: dict[Key, asyncio.Future[Execution]] = {}
         self._starting: dict[Key, asyncio.Task[None]] = {}
+        self._starts: dict[Key, object] = {}
+        """The methods that are asked to start attempts now."""
         self._waiting: dict[Key, asyncio.Task[Any]] = {}
         """The tasks that wait for the ends of attempts."""
         self._unmasked: dict[Key, Path] = {}
@@ -217,7 +219,8 @@ class Executions:
             starting = (
                 f'job "{job.id}" has not started yet: its executor {quote(job.executor_ref.type)} does not answer'
             )
-            execution = _check_execution(await report_if_slow(executor.start(assignment), starting))
+            self._starts[key] = executor.start
+            execution = check_execution(await report_if_slow(executor.start(assignment), starting), executor.start)
         except BaseException as error:  # whatever an executor raises, the run must end
             if is_foreign(error):
                 raise
@@ -228,6 +231,7 @@ class Executions:
             return
         finally:
             self._starting.pop(key, None)
+            self._starts.pop(key, None)
         if active.cancelled():
             await _too_late(execution)
             await _remove(private)
@@ -281,14 +285,13 @@ class Executions:
         self._waiting[key] = task
         result: Result | NeverStarted | None
         try:
-            result = await execution.wait()
-            if not isinstance(result, Result | NeverStarted | None):
-                raise TypeError(f"wait returned {result!r:.60}, which is not a Result")
+            result = check_result(await execution.wait(), execution.wait)
             self._quarantine.succeeded(Kind.EXECUTOR, *self._owners.get(key, ("executor", "")))
         except BaseException as error:
             if is_foreign(error):
                 raise
-            result = Result(error="its " + self._describe_fault(*self._owners.get(key, ("executor", "")), error))
+            owner = self._owners.get(key, ("executor", ""))
+            result = Result(error="its " + self._describe_fault(*owner, error, "wait"))
         if output is not None:
             await output.finish()
         await self._mask_output(key, secrets)
@@ -322,9 +325,17 @@ class Executions:
             active.cancel()
             if (starting := self._starting.get(key)) is not None:
                 starting.cancel()
+            self._report_slow_start(key)
             self._ended(key, Result(error="its executor did not start it in time and reported no reason"), ())
         elif not active.cancelled():
             await self._end_execution(key, active.result(), grace)
+
+    def _report_slow_start(self, key: Key) -> None:
+        """Record that an executor has not started an attempt, unless it was never asked to."""
+        if (start := self._starts.pop(key, None)) is not None:
+            type_, job = self._owners.get(key, ("executor", ""))
+            what = "start has not returned in the time of the job"
+            self._quarantine.failed(Kind.EXECUTOR, type_, f"start {job}", with_place(what, start))
 
     async def _end_execution(self, key: Key, execution: Execution, grace: timedelta) -> None:
         """Cancel an attempt. If its end isn't reported in time, record that and end the run."""
@@ -352,7 +363,7 @@ class Executions:
             return
         waiting.cancel()
         what = f"its executor did not end it within {format_elapsed(seconds)} after it was asked to; it may still run"
-        self._quarantine.failed(Kind.EXECUTOR, type_, f"end {job}", what)
+        self._quarantine.failed(Kind.EXECUTOR, type_, f"end {job}", with_place(what, execution.cancel))
         self._ended(key, Result(error=what), ())
 
     def _describe_start_failure(self, job: Job, error: BaseException) -> str:
@@ -361,9 +372,13 @@ class Executions:
             return _one_line(error)
         return "its " + self._describe_fault(job.executor_ref.type, job.id, error)
 
-    def _describe_fault(self, type_: str, job: str, error: BaseException) -> str:
+    def _describe_fault(self, type_: str, job: str, error: BaseException, method: str = "start") -> str:
         """Record a mistake in an executor, and return it as the error of the run."""
-        self._quarantine.failed(Kind.EXECUTOR, type_, job, error)
+        # Whatever the system refuses, `wait` has to return as a result.
+        is_unreported = method == "wait" and is_environmental(error)
+        self._quarantine.failed(
+            Kind.EXECUTOR, type_, job, f"wait raised {describe_raise(error)}" if is_unreported else error
+        )
         return self._quarantine.describe_failure(Kind.EXECUTOR, type_, error)
 
     async def _open(self, ref: PluginRef) -> Executor:
@@ -401,15 +416,6 @@ def _create_output_directory(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise RuntimeError(f"the output directory {path} can't be created ({error.strerror})") from error
-
-
-def _check_execution(execution: Execution) -> Execution:
-    """Return the result of `start` if it keeps the contract. Raises TypeError."""
-    if not isinstance(execution, Execution):
-        raise TypeError(f"start returned {execution!r:.60}, which is not an Execution")
-    if execution.handle:
-        json.dumps(dict(execution.handle))
-    return execution
 
 
 def _owner(job: Job) -> str:

@@ -10,7 +10,8 @@ from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.api.plugin import Kind
 from rae_auto.engine.events import DeliveryEnded
 from rae_auto.model.notices.outbox import OutboxNotice
-from rae_auto.model.primitives.formatting import describe_error
+from rae_auto.model.primitives.formatting import blame, describe_error
+from rae_auto.registry.author_hints import describe_author_hint
 from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import Quarantine, is_environmental
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
@@ -88,6 +89,9 @@ class Notifications:
 
     def _describe_failure(self, notifier: Notifier, error: BaseException) -> str:
         """Return the error in one line; with the plugin and a hint for its author, if it is a mistake of the plugin."""
+        if hasattr(error, "blamed_place"):
+            text = self._quarantine.describe_failure(Kind.NOTIFIER, notifier.type, error)
+            return f"{text}{describe_author_hint(Kind.NOTIFIER, text)}"
         if isinstance(error, ValueError | RuntimeError) or is_environmental(error):
             return mask_known_secrets(describe_error(error))
         return self._quarantine.describe_failure(Kind.NOTIFIER, notifier.type, error, with_hint=True)
@@ -98,7 +102,8 @@ class Notifications:
         try:
             await asyncio.wait({call}, timeout=NOTIFY_TIMEOUT_SECONDS)
             if not call.done():
-                raise TimeoutError
+                # Its author can limit the time, though the cause may be the network.
+                raise blame(TimeoutError(f"it has not returned within {NOTIFY_TIMEOUT_SECONDS:g} s"), notifier.notify)
             if (error := call.result()) is not None:
                 raise error
         finally:

@@ -217,3 +217,38 @@ def test_secrets_among_options_are_masked(play):
         play("tried_secret", source, work, options=("api_token=hunter2-hunter2",))
     finally:
         forget_secrets()
+
+
+FORGETFUL = """
+from attrs import define
+from rae_auto.hookspecs import hookimpl
+from rae_plugins.stores.sqlite import SqliteStore
+
+RAE_API = 1
+
+
+@define
+class Forgetful(SqliteStore):
+    type = "forgetful"
+
+    def load(self, kind):
+        return {}
+
+
+@hookimpl
+def rae_stores():
+    return [Forgetful]
+"""
+
+
+def test_store_runs_its_suite_and_names_the_tests_that_fail(play, monkeypatch):
+    chosen = "test_new_store_is_empty or test_load_returns_documents_by_kind_and_key"
+    monkeypatch.setenv("PYTEST_ADDOPTS", f"-k '{chosen}'")
+
+    async def work(trial):
+        await trial.wait_for("conformance suite", lambda lines: lines and lines[0].startswith("done"))
+        assert trial.lines("conformance suite") == ["done, 1 test passed, 1 failed"]
+        (failed,) = trial.lines("failed")
+        assert failed.startswith("test_load_returns_documents_by_kind_and_key: AssertionError")
+
+    play("tried_store", FORGETFUL, work)

@@ -13,6 +13,8 @@ from rae_auto.offline.trial.messages import Key, TrialRequest
 from rae_auto.offline.trial.session import TrialSession, describe_end
 
 LOOP = good_source("source").replace("while True:", "while True: continue\n        while True:")
+NEW_LINE = "\n"
+LOOP_AT_IMPORT = f"{good_source('guard')}\nwhile True: pass\n"
 CRASH = good_source("source").replace("while True:", "import os; print('last words'); os._exit(3)\n        while True:")
 
 
@@ -69,8 +71,9 @@ def test_session_survives_what_the_file_does_and_leaves_nothing(file, monkeypatc
         assert session.view.has_failed
         await trial.save(LOOP, f"hangs: {file}:35 (watch): nothing else has had its turn")
         assert any("guard" in line or "trigger good" in line for line in trial.lines), "what came before stays"
+        await trial.save(LOOP_AT_IMPORT, f"(it was at {file}:{LOOP_AT_IMPORT.count(NEW_LINE)}); end its loop [import]")
         await trial.save(CRASH, "ended: ")
-        assert f"ended: {file}:30 (watch): the plugin has ended its process with exit code 3" in " ".join(trial.lines)
+        assert f"ended: {file}:35 (watch): the plugin has ended its process with exit code 3" in " ".join(trial.lines)
         assert "prints: last words" in trial.lines
         await trial.save(good_source("guard"), "now: yes (always)")
         assert not session.view.has_failed

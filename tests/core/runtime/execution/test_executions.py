@@ -1,6 +1,7 @@
 """Attempts in the hands of executors that do what they should not: every run ends, with a line that says why."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -137,6 +138,48 @@ def test_attempt_without_a_result_ends_with_the_reason(tmp_path: Path, wait: Doe
         await desk.executions.close()
 
     asyncio.run(scene())
+
+
+class Unreadable(Attempt):
+    """Its handle can't be stored."""
+
+    handle = {"path": Path("a")}  # noqa: RUF012
+
+
+async def refuse() -> Any:
+    raise OSError("boom")
+
+
+@pytest.mark.parametrize(
+    ("start", "problem"),
+    [
+        (gives(5), "start returned 5, which is not an Execution"),
+        (gives(Unreadable(for_ever)), "the handle is not JSON: Object of type PosixPath is not JSON serializable"),
+        (gives(Attempt(gives("done"))), "wait returned 'done', which is not a Result"),
+        (gives(Attempt(refuse)), "wait raised OSError('boom')"),
+        (for_ever, "start has not returned in the time of the job"),
+    ],
+)
+def test_broken_contract_of_an_executor_is_named_with_line_and_hint(
+    tmp_path: Path, log: list[str], start: Does, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rae_auto.runtime.execution.executions.FIND_TIMEOUT_SECONDS", 0.05)
+
+    async def scene() -> None:
+        desk = Desk(tmp_path, Odd(start))
+        desk.executions.start(RUN, JOB)
+        await asyncio.sleep(0)
+        if start is for_ever:
+            desk.executions.cancel(RUN.id, 1, timedelta(0))
+        event = await desk.events.get()
+        if isinstance(event, AttemptStarted):
+            await desk.deliver(AttemptEnded)
+        await desk.executions.close()
+
+    asyncio.run(scene())
+    (line,) = [line for line in log if problem in line]
+    assert line.startswith('executor "process" of unknown failed (')
+    assert re.search(r"\(.*test_executions\.py:\d+\); for its author: ", line)
 
 
 @pytest.mark.requirement("R35")

@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rae_auto.api.guard import ComputedGuard, GuardResult, ReadGuard
+from rae_auto.api.plugin import Kind
 from rae_auto.model.guard import Verdict
 from rae_auto.offline.trial.kinds.base import PluginTrial, TrialFailed
 from rae_auto.offline.trial.messages import TrialSection
+from rae_auto.registry.author_hints import find_author_hint
 from rae_auto.registry.inspection.purity import find_impurities
+from rae_auto.registry.safe_guard import find_change_problem
 
 SHOWN_CHANGES = 5
 READ_AGAIN = timedelta(minutes=1)
@@ -73,9 +76,8 @@ class GuardTrial(PluginTrial):
             if change is None:
                 lines.append("no more changes")
                 break
-            if not isinstance(change, datetime) or change.tzinfo is None or change <= at:
-                problem = f"changes_after({at}) returned {change!r}"
-                raise TrialFailed(f"{problem}; return a later aware instant, or None")
+            if (problem := find_change_problem(change, at)) is not None:
+                raise TrialFailed(f"{problem}; {find_author_hint(Kind.GUARD, problem)}")
             self._change_at = self._change_at or change
             lines.append(f"{self.context.show(change)}  {_in_words(self.call(guard.evaluate, change))}")
             at = change

@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from rae_auto.api.plugin import Kind
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.primitives.local_times.zone_changes import find_clock_change
 from rae_auto.offline.trial.kinds.base import PluginTrial, TrialContext, TrialFailed
 from rae_auto.offline.trial.messages import TrialSection
+from rae_auto.registry.author_hints import find_author_hint
 from rae_auto.registry.inspection.purity import find_impurities
+from rae_auto.registry.safe_schedule import find_instant_problem
 
 SHOWN_INSTANTS = 10
 STRIP_DAYS = 31
@@ -75,11 +78,9 @@ class ScheduleTrial(PluginTrial):
     def _next_after(self, instant: datetime) -> datetime | None:
         """Return the next instant. Raises TrialFailed, also for one that no schedule may return."""
         found = self.call(self.plugin.next_after, instant)
-        if found is None:
-            return None
-        if not isinstance(found, datetime) or found.tzinfo is None or found <= instant:
-            raise TrialFailed(f"next_after({instant}) returned {found!r}; return a later aware datetime, or None")
-        return found.astimezone(UTC)
+        if (problem := find_instant_problem(found, instant)) is not None:
+            raise TrialFailed(f"{problem}; {find_author_hint(Kind.TRIGGER, problem)}")
+        return None if found is None else found.astimezone(UTC)
 
     def _note(self, at: datetime, before: datetime) -> str:
         zone = self.context.zone

@@ -1,0 +1,26 @@
+"""Return values of executors: what `start` and `wait` return is checked, and a mistake names the line of the method."""
+
+import json
+
+from rae_auto.api.executor import Execution, NeverStarted
+from rae_auto.model.primitives.formatting import blame
+from rae_auto.model.run import Result
+
+
+def check_execution(execution: Execution, start: object) -> Execution:
+    """Return the result of `start` if it keeps the contract. Raises TypeError with the place of the method."""
+    if not isinstance(execution, Execution):
+        raise blame(TypeError(f"start returned {execution!r:.60}, which is not an Execution"), start)
+    if execution.handle:
+        try:
+            json.dumps(dict(execution.handle))
+        except (TypeError, ValueError) as error:
+            raise blame(TypeError(f"the handle is not JSON: {error}"), start) from None
+    return execution
+
+
+def check_result(result: object, wait: object) -> Result | NeverStarted | None:
+    """Return the result of `wait` if it keeps the contract. Raises TypeError with the place of the method."""
+    if not isinstance(result, Result | NeverStarted | None):
+        raise blame(TypeError(f"wait returned {result!r:.60}, which is not a Result"), wait)
+    return result
