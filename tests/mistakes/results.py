@@ -82,7 +82,8 @@ def record_results(results: Iterable[Result], order: Sequence[str]) -> None:
 
 def describe_row(result: Result) -> str:
     """Return the row of a mistake."""
-    text = (result.line if result.is_named else result.quiet).replace("|", "\\|")
+    line = result.line.replace("|", "\\|").replace("`", "'")
+    text = f"`{line}`" if result.is_named else result.quiet
     return f"| {result.number} | {result.what} | {result.check} | {result.daemon} | {result.state} | {text} |"
 
 
