@@ -181,7 +181,7 @@ PLANTED: tuple[Planted, ...] = (
     P(number="12", what="KeyError in __attrs_post_init__", body=schedule(LATER, '    def __attrs_post_init__(self):\n        raise KeyError("x")\n'), runs=True),
     P(number="12b", what="a ValueError of two lines", body=schedule(LATER, '    def __attrs_post_init__(self):\n        raise ValueError("one\\ntwo\\x1b[31m")\n'), runs=True),
     P(number="13", what="time.sleep(3) in watch", body=source("while True:\n            time.sleep(3)\n            await asyncio.sleep(0)"), runs=True),
-    P(number="13b", what="watch blocks for ever", body=source("threading.Event().wait()"), runs=True),
+    P(number="13b", what="watch blocks without end", body=source("threading.Event().wait()"), runs=True),
     P(number="14", what="endless loop in next_after", body=schedule("while True: pass"), runs=True),
     P(number="15", what="next_after in the past", body=schedule("return instant - timedelta(hours=1)"), runs=True),
     P(number="15a", what="next_after returns its argument", body=schedule("return instant"), runs=True),

@@ -99,8 +99,8 @@ def describe_counts(results: Sequence[Result]) -> str:
     unnamed, quiet = ([one.number for one in silent if bool(one.quiet) is has] for has in (False, True))
     dead = [one.number for one in results if one.ends_daemon]
     return (
-        f"{len(results)} mistakes: named with the distribution {sum(one.has('D') for one in results)}, also with "
-        f"file, line and hint {sum(one.has('DLR') for one in results)}; not named {len(unnamed)} "
-        f"({', '.join(unnamed) or 'none'}), for a reason {len(quiet)} ({', '.join(quiet) or 'none'}); "
-        f"daemon ended or needed kill -9: {', '.join(dead) or 'none'}."
+        f"{len(results)} mistakes. Named with the distribution: {sum(one.has('D') for one in results)}. "
+        f"Also with file, line and hint: {sum(one.has('DLR') for one in results)}. "
+        f"Not named: {', '.join(unnamed) or 'none'}. Not named for a reason: {', '.join(quiet) or 'none'}. "
+        f"Daemons that ended or needed kill -9: {', '.join(dead) or 'none'}."
     )
