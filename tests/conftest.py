@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from loguru import logger
+from tests.support.log_lines import captured_log
 from tests.support.process_state import ProcessState
-
-from rae_auto.runtime import silence_library
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
@@ -65,11 +63,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def log() -> Iterator[list[str]]:
     """The lines of the log: level, what is bound to it, and message."""
-    lines: list[str] = []
-    handler = logger.add(
-        lambda message: lines.append(str(message).strip()), format="{level} {extra} {message}", level="INFO"
-    )
-    logger.enable("rae_auto")
-    yield lines
-    silence_library()
-    logger.remove(handler)
+    with captured_log("{level} {extra} {message}") as lines:
+        yield lines

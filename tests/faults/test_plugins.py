@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from loguru import logger
 from tests.support.control_peer import in_time
+from tests.support.log_lines import captured_log
 from tests.support.waiting import eventually
 
 from rae_auto import Job, RunState, Scheduler, TriggerRef
@@ -28,7 +28,6 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import NotifyPolicy
 from rae_auto.model.run import Result
 from rae_auto.registry import Registry
-from rae_auto.runtime import silence_library
 from rae_auto.runtime.concurrency import background_tasks
 from rae_auto.runtime.execution import executions
 from rae_auto.runtime.reporting import notifications
@@ -143,12 +142,8 @@ def _sick() -> None:
 
 @pytest.fixture
 def log() -> Iterator[list[str]]:
-    lines: list[str] = []
-    number = logger.add(lambda message: lines.append(str(message)), format="{level} {message}", level="ERROR")
-    logger.enable("rae_auto")
-    yield lines
-    silence_library()
-    logger.remove(number)
+    with captured_log("{level} {message}", "ERROR") as lines:
+        yield lines
 
 
 @pytest.mark.requirement("R35")

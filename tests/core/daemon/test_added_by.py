@@ -1,12 +1,12 @@
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from tests.support.daemons import Daemons
+from tests.support.forgers import daemon_with_forger
 from tests.support.waiting import eventually
 
 from rae_auto.control.protocol import Request, encode_request
@@ -16,37 +16,13 @@ from rae_auto.paths import socket_path
 
 NEW = {"id": "new", "command": ["true"]}
 
-# What a job would do to hide: no environment, a session and a parent of its own, and another program's name.
-FORGER = """
-import json, os, socket, sys, time
-if os.fork():
-    time.sleep(60)
-os.setsid()
-if os.fork():
-    os._exit(0)
-time.sleep(0.2)
-client = socket.socket(socket.AF_UNIX)
-client.connect(sys.argv[1])
-given = {"definition": {"id": "forged", "command": ["true"]}, "via": "command_line", "client": "the owner"}
-client.sendall(json.dumps({"id": 1, "command": "add", "with": given}).encode() + b"\\n")
-client.recv(4096)
-time.sleep(60)
-"""
-
 
 @pytest.fixture(scope="module")
 def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
     """One daemon for all tests, each of which removes what it adds."""
-    home = tmp_path_factory.mktemp("added")
-    (home / "forger.py").write_text(FORGER)
-    jobs = f"""
-        [jobs.forger]
-        command = ["/usr/bin/env", "-i", "{sys.executable}", "{{home}}/forger.py", "{socket_path(home / "state")}"]
-    """
-    daemons = Daemons(home, jobs)
-    daemons.serve()
-    yield daemons
-    daemons.end()
+    forged = {"definition": {"id": "forged", "command": ["true"]}}
+    with daemon_with_forger(tmp_path_factory.mktemp("added"), "add", forged) as daemons:
+        yield daemons
 
 
 def _added_by(daemons: Daemons, job: str) -> dict[str, str]:

@@ -7,23 +7,18 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from loguru import logger
+from tests.support.log_lines import captured_log
 
 from rae_auto.daemon.start_report import describe_plan, log_ready, log_start, status_elsewhere
 from rae_auto.platforms.shells import WindowsShells
-from rae_auto.runtime import silence_library
 
 CONFIG = Path("/etc/rae.toml")
 
 
 @pytest.fixture
 def log() -> Iterator[list[str]]:
-    lines: list[str] = []
-    number = logger.add(lambda message: lines.append(message.record["message"]), level="INFO")
-    logger.enable("rae_auto")
-    yield lines
-    silence_library()
-    logger.remove(number)
+    with captured_log() as lines:
+        yield lines
 
 
 @pytest.fixture

@@ -1,49 +1,22 @@
 """Runs that are started through the control socket, with who asked for them."""
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from tests.support.daemons import Daemons
+from tests.support.forgers import daemon_with_forger
 from tests.support.waiting import eventually
 
 from rae_auto.errors import BadRequest
-from rae_auto.paths import socket_path
-
-# What a job would do to hide: no environment, a session and a parent of its own, and a person's name.
-FORGER = """
-import json, os, socket, sys, time
-if os.fork():
-    time.sleep(60)
-os.setsid()
-if os.fork():
-    os._exit(0)
-time.sleep(0.2)
-client = socket.socket(socket.AF_UNIX)
-client.connect(sys.argv[1])
-given = {"job": "plain", "via": "command_line", "client": "the owner"}
-client.sendall(json.dumps({"id": 1, "command": "trigger", "with": given}).encode() + b"\\n")
-client.recv(4096)
-time.sleep(60)
-"""
 
 
 @pytest.fixture(scope="module")
 def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
     """One daemon for all tests."""
-    home = tmp_path_factory.mktemp("triggered")
-    (home / "forger.py").write_text(FORGER)
-    jobs = f"""
-        [jobs.plain]
-        command = ["true"]
-        [jobs.forger]
-        command = ["/usr/bin/env", "-i", "{sys.executable}", "{{home}}/forger.py", "{socket_path(home / "state")}"]
-    """
-    daemons = Daemons(home, jobs)
-    daemons.serve()
-    yield daemons
-    daemons.end()
+    jobs = '[jobs.plain]\ncommand = ["true"]'
+    with daemon_with_forger(tmp_path_factory.mktemp("triggered"), "trigger", {"job": "plain"}, jobs) as daemons:
+        yield daemons
 
 
 def _finished(daemons: Daemons, run: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from attrs import evolve, frozen
-from loguru import logger
 from tests.support.control_peer import in_time
+from tests.support.log_lines import captured_log
 from tests.support.refusing_store import RefusingStore
 
 from rae_auto import Interval, Job, Overlap, RunState, Scheduler, TriggerRef
@@ -17,7 +17,7 @@ from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.engine.plan import Settings
 from rae_auto.registry import Registry
-from rae_auto.runtime import engine_loop, inputs, silence_library, source_supervisor
+from rae_auto.runtime import engine_loop, inputs, source_supervisor
 
 AT = datetime(2026, 1, 31, 18, tzinfo=UTC)
 
@@ -85,12 +85,8 @@ def _empty_stage(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def log() -> Iterator[list[str]]:
-    lines: list[str] = []
-    number = logger.add(lambda message: lines.append(str(message)), format="{level} {extra} {message}", level="ERROR")
-    logger.enable("rae_auto")
-    yield lines
-    silence_library()
-    logger.remove(number)
+    with captured_log("{level} {extra} {message}", "ERROR") as lines:
+        yield lines
 
 
 def job(id: str = "a", *names: str, **fields: Any) -> Job:
@@ -240,7 +236,7 @@ def test_a_source_that_fails_is_logged_and_started_again_ever_later(tmp_path, lo
     run_with_scheduler(tmp_path, work, job())
     assert [delay for delay in delays if delay] == [0.001, 0.002, 0.003, 0.003]
     assert len(log) == 4
-    assert all('trigger "on-x" starts again in' in line and line.count("\n") == 1 for line in log)
+    assert all('trigger "on-x" starts again in' in line and "\n" not in line for line in log)
 
 
 @pytest.mark.requirement("R35")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loguru import logger
+from tests.support.log_lines import captured_log
 
 from rae_auto import Job
 from rae_auto.api import Assignment, Execution, Executor, NeverStarted
@@ -19,7 +19,6 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Manual
 from rae_auto.model.run import Result, Run
-from rae_auto.runtime import silence_library
 from rae_auto.runtime.execution import executions
 from rae_auto.runtime.execution.executions import Executions
 
@@ -112,12 +111,8 @@ def gives(value: object) -> Does:
 
 @pytest.fixture
 def log() -> Iterator[list[str]]:
-    lines: list[str] = []
-    number = logger.add(lambda message: lines.append(message.record["message"]), level="INFO")
-    logger.enable("rae_auto")
-    yield lines
-    silence_library()
-    logger.remove(number)
+    with captured_log() as lines:
+        yield lines
 
 
 @pytest.mark.requirement("R35")

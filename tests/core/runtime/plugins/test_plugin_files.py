@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from loguru import logger
+from tests.support.log_lines import captured_log
 from tests.support.waiting import until
 
 from rae_auto import Job, Scheduler
@@ -24,11 +24,8 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def log() -> Iterator[list[str]]:
     """The lines that are logged."""
-    lines: list[str] = []
-    logger.enable("rae_auto")
-    number = logger.add(lambda line: lines.append(str(line)), level="INFO", format="{level} {message}")
-    yield lines
-    logger.remove(number)
+    with captured_log("{level} {message}") as lines:
+        yield lines
 
 
 def guarded(file: Path, name: str = "a") -> Job:

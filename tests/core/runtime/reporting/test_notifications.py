@@ -11,8 +11,8 @@ from typing import Any
 import attrs
 import pytest
 from attrs import frozen
-from loguru import logger
 from tests.support.control_peer import in_time
+from tests.support.log_lines import captured_log
 
 from rae_auto import Job, RetryPolicy, RunState, Scheduler
 from rae_auto.api import Notice, Notifier
@@ -26,7 +26,6 @@ from rae_auto.model.primitives.formatting import describe_error
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import Run
 from rae_auto.registry import Registry
-from rae_auto.runtime import silence_library
 from rae_auto.runtime.reporting import notifications
 from rae_auto.runtime.reporting.notices import make_notice, sum_up
 from rae_auto.runtime.reporting.notifications import Notifications
@@ -83,12 +82,8 @@ class Hanging(Notifier):
 
 @pytest.fixture
 def log() -> Iterator[list[str]]:
-    lines: list[str] = []
-    number = logger.add(lambda message: lines.append(str(message)), format="{level} {extra} {message}")
-    logger.enable("rae_auto")
-    yield lines
-    silence_library()
-    logger.remove(number)
+    with captured_log("{level} {extra} {message}", "DEBUG") as lines:
+        yield lines
 
 
 def decided(notifier: str = "mail", **changes: Any) -> OutboxNotice:
