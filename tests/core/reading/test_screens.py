@@ -5,7 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.support.waiting import eventually
 from rae_auto.errors import BadRequest, JobNotFound, NotStarted, RunNotFound
 from rae_auto.reading.daemon_records import DaemonRecords
 from rae_auto.reading.store_records import StoreRecords
+from rae_auto.records.presence_log import note_start
 from rae_auto.screens import (
     RecordSource,
     load_day_grid,
@@ -175,6 +176,16 @@ def test_health_page_has_checks_and_outbox(played: Played) -> None:
     assert [row.name for row in page.checks][:2] == ["daemon", "store"]
     assert page.outbox == ()
     assert not page.has_findings
+
+
+def test_health_page_without_a_daemon_says_so_and_shows_what_is_on_record(tmp_path: Path) -> None:
+    stopped = Daemons(tmp_path, JOBS, 'state = "{home}/state"\n')
+    stopped.state.mkdir(mode=0o700)
+    note_start(stopped.state, datetime.now(UTC) - timedelta(hours=2))
+    page = Played(stopped, {}).read_store(load_health_page)
+    assert [(row.name, row.level) for row in page.checks] == [("daemon", "critical")]
+    assert page.summary == "rae-auto CRITICAL: no daemon is running; 'rae-auto run' starts one"
+    assert [span.text for span in page.world] == ["no daemon has been running for 2 h"]
 
 
 def test_timeline_shows_runs_and_expected_starts(played: Played) -> None:

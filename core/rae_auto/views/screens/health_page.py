@@ -6,12 +6,16 @@ from typing import Any
 
 from attrs import frozen
 
+from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
-from rae_auto.views.monitoring.health import check_facts, health_line, worst_level
+from rae_auto.views.monitoring.health import HealthCheck, HealthLevel, check_facts, health_line, worst_level
 from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase
 from rae_auto.views.screens.parts.record_source import RecordSource, WorldSpan
 
 WORLD_SPAN = timedelta(days=30)
+
+NO_DAEMON = HealthCheck("daemon", HealthLevel.CRITICAL, "no daemon is running; 'rae-auto run' starts one")
+"""The only check without a daemon."""
 
 
 @frozen(kw_only=True)
@@ -74,8 +78,18 @@ class HealthPage(ScreenBase):
 
 
 async def load_health_page(source: RecordSource, *, with_findings: bool = False) -> HealthPage:
-    """Read the health, and build the page; the findings of `rae-auto doctor` take a second more."""
-    facts = await source.health()
+    """Read the health, and build the page; the findings of `rae-auto doctor` take a second more.
+
+    Without a daemon that is all that is checked.
+    """
+    facts: Mapping[str, Any] | None
+    try:
+        facts = await source.health()
+    except DaemonUnreachable:
+        if source.has_daemon:
+            # It has just gone; the store answers the next question.
+            raise
+        facts = None
     now = source.now()
     return build_health_page(
         facts,
@@ -88,7 +102,7 @@ async def load_health_page(source: RecordSource, *, with_findings: bool = False)
 
 
 def build_health_page(
-    facts: Mapping[str, Any],
+    facts: Mapping[str, Any] | None,
     *,
     findings: Sequence[Mapping[str, Any]] | None,
     outbox: Sequence[Mapping[str, Any]],
@@ -96,8 +110,9 @@ def build_health_page(
     now: datetime,
     zone: str,
 ) -> HealthPage:
-    """Return the page of the facts that `rae-auto health --json` shows."""
-    checks = check_facts(facts)
+    """Return the page of the facts that `rae-auto health --json` shows; None if no daemon runs."""
+    checks = [NO_DAEMON] if facts is None else check_facts(facts)
+    facts = facts or {}
     return HealthPage(
         now=now,
         zone=zone,
