@@ -45,12 +45,16 @@ class EventTimes:
     offset: timedelta
     counts: Callable[[CalendarEvent], bool] = lambda _: True
     _years: dict[int, tuple[EventTime, ...]] = field(factory=dict, init=False, repr=False)
+    _first_year: int = field(init=False, repr=False)
+    """A year before which nothing comes."""
     _last_year: int | None = field(init=False, repr=False)
     """A year after which nothing comes; None where that isn't known."""
 
     def __attrs_post_init__(self) -> None:
-        """Find out when the last event ends, so that nothing is searched after that."""
+        """Find out when the first event begins and the last one ends, so that nothing else is searched."""
         slack = abs(self.offset) + timedelta(days=2)
+        starts = [_shift(min([event.start, *event.extra_starts]), -slack).year for event in self.events]
+        object.__setattr__(self, "_first_year", min(starts, default=MAXYEAR))
         ends = [
             None if (last := event.last_start) is None else _shift(last, event.length.upper_bound + slack).year
             for event in self.events
@@ -59,10 +63,11 @@ class EventTimes:
         object.__setattr__(self, "_last_year", max(known, default=0) if len(known) == len(ends) else None)
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """Return the first instant after another, in UTC; None if there is none within `SEARCH_YEARS`."""
+        """Return the first instant after another, in UTC; None if `SEARCH_YEARS` have none, from the first event on."""
         at = instant.astimezone(UTC)
-        last = at.year + SEARCH_YEARS if self._last_year is None else min(self._last_year, at.year + SEARCH_YEARS)
-        for number in range(at.year, min(last, MAXYEAR) + 1):
+        first = max(at.year, self._first_year)
+        last = first + SEARCH_YEARS if self._last_year is None else min(self._last_year, first + SEARCH_YEARS)
+        for number in range(first, min(last, MAXYEAR) + 1):
             times = self._year(number)
             index = bisect_right(times, at, key=lambda time: time.at)
             if index < len(times):

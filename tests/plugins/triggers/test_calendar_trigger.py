@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rae_auto import Job, Scheduler, TriggerRef
+from rae_auto.cli.entry import run
 from rae_auto.config.loading import load
 from rae_auto.config.schema import plugin_schemas
 from rae_auto.registry import Registry
@@ -101,6 +102,35 @@ def test_calendar_fires_of_entries_and_long_offsets() -> None:
 def test_calendar_finds_a_distant_event_and_the_end() -> None:
     assert starts(make(dates=["2050-01-01"]), after=datetime(2026, 1, 1, tzinfo=UTC)) == ["01-01 00:00"]
     assert make(dates=["2026-01-01"]).next_after(datetime(2026, 1, 2, tzinfo=UTC)) is None
+
+
+def test_calendar_finds_its_first_event_from_any_instant_before(tmp_path: Path) -> None:
+    path = tmp_path / "one.ics"
+    event = "BEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:{}\nEND:VEVENT\n"
+    for day in ("20261111", "20991111"):
+        path.write_text(f"BEGIN:VCALENDAR\n{event.format(day)}END:VCALENDAR\n")
+        trigger = make(file=str(path), offset="-6h")
+        first = datetime(int(day[:4]), 11, 10, 17, tzinfo=UTC)
+        for year in (1, 1970, 2026):
+            assert trigger.next_after(datetime(year, 1, 2, tzinfo=UTC)) == first
+        assert trigger.next_after(first) is None
+
+
+@pytest.mark.parametrize("command", [["check"], ["next", "bins"]])
+def test_calendar_whose_events_are_over_has_no_time_left(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "over.ics").write_text(
+        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:20251111\nEND:VEVENT\nEND:VCALENDAR\n"
+    )
+    config = tmp_path / "rae.toml"
+    config.write_text('[jobs.bins]\ncommand = ["true"]\ntrigger = { type = "calendar", file = "over.ics" }\n')
+    config.chmod(0o600)
+    monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
+    run([*command, "--config", str(config)])
+    said = "".join(capsys.readouterr())
+    assert "all its times are in the past" in said or "no time left" in said
+    assert "by hand only" not in said
 
 
 def test_calendar_event_has_the_texts(bins: Path) -> None:
