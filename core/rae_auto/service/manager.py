@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.paths import configured_state_directory, state_directory, user_name
 from rae_auto.registry import Registry
-from rae_auto.service import task_scheduler, windows_service
+from rae_auto.service import systemd, task_scheduler, windows_service
 from rae_auto.service.definition import (
     DEFAULT_NAME,
     Argv,
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 
 COMMAND_SECONDS = 60.0
 """Time that a command of the platform may take; a start waits until the daemon is ready."""
+
+NO_SYSTEMD_HINT = (
+    "systemd has not started this machine, so it runs no services; start the daemon with a line of the crontab, "
+    "'@reboot {} run --config FILE', or as the command of the container"
+)
 
 NO_BUS_HINT = (
     "systemd doesn't run for this user here; log in as the user instead of 'su' or 'sudo', or install a service of the "
@@ -216,8 +222,26 @@ def run_command(argv: Argv) -> None:
         raise SchedulerError(f"'{argv[0]}' was not found, so this machine has no such services; use 'rae-auto run'")
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
-        hint = f"; {NO_BUS_HINT}" if "connect to bus" in lines[-1] else ""
-        raise SchedulerError(f"'{shlex.join(argv)}' failed: {lines[-1]}{hint}")
+        raise SchedulerError(f"'{shlex.join(argv)}' failed: {lines[-1]}{_bus_hint(argv, lines[-1])}")
+
+
+def describe_missing_manager(platform: ServicePlatform) -> str | None:
+    """Return why no service would be started here, and what starts the daemon instead; None if there is a manager."""
+    if platform.TITLE != systemd.TITLE or systemd.is_booted():
+        return None
+    try:
+        command = shlex.join(find_installation().command)
+    except SchedulerError:
+        command = "rae-auto"
+    return NO_SYSTEMD_HINT.format(command)
+
+
+def _bus_hint(argv: Argv, line: str) -> str:
+    """Return what to do where systemctl finds no manager to talk to, as a clause; "" if that isn't the cause."""
+    if argv[0] != "systemctl" or not re.search("connect to bus|booted with systemd", line):
+        return ""
+    hint = describe_missing_manager(cast("ServicePlatform", systemd))
+    return f"; {hint or NO_BUS_HINT}" if hint or "--user" in argv else ""
 
 
 def succeeds(argv: Argv) -> bool | None:

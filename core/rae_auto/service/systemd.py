@@ -37,6 +37,9 @@ LEAF_NAME = "rae-auto"
 
 LINGER_DIRECTORY = Path("/var/lib/systemd/linger")
 
+BOOTED_DIRECTORY = Path("/run/systemd/system")
+"""A directory that is there on machines that systemd has started, and only there (sd_booted(3))."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_@/.:=+,-]+")
 _TURN_CONTROLLERS_OFF = (
     'g=$$(sed -n s/^0:://p /proc/self/cgroup); echo "-memory -pids" > "/sys/fs/cgroup$${g%%/*}/cgroup.subtree_control"'
@@ -121,6 +124,11 @@ def commands(name: str, is_system: bool) -> ServiceCommands:
         is_active=(*systemctl, "is-active", "--quiet", unit),
         logs=(*journal, unit),
     )
+
+
+def is_booted() -> bool:
+    """Return whether systemd has started this machine; in most containers it has not."""
+    return BOOTED_DIRECTORY.is_dir()
 
 
 def systemd_version() -> int:

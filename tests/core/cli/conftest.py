@@ -30,6 +30,7 @@ command = ["sleep", "600"]
 
 [jobs.after]
 command = ["true"]
+trigger = "manual"
 needs = ["sleeper"]
 
 [jobs.broken]

@@ -101,7 +101,7 @@ def test_schedule_says_when_it_fires_next_and_why(configured: Cli) -> None:
     (night,) = [line for line in lines if line.startswith("night: ") and "next: " in line]
     assert re.fullmatch(
         r"night: .*02:30.*; next: (\w{3} \d{4}-\d\d-\d\d 0[23]:[03]0:00 CES?T \(in [^)]+\)( \([^)]+\))?, ){2}.*"
-        r"; that is after the end of this test, so it fires nothing here",
+        r"; all of them come after the end of this test, so it fires nothing here",
         night,
     ), night
     assert [line for line in lines if line.startswith("over: ") and line.endswith("; no instant is left")]

@@ -84,6 +84,7 @@ def machine(short_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(short_path)
     monkeypatch.setattr("rae_auto.service.systemd.LINGER_DIRECTORY", short_path / "linger")
+    monkeypatch.setattr("rae_auto.service.systemd.BOOTED_DIRECTORY", short_path)
     machine = Machine(short_path, capsys)
     long = "echo $$ > pid; until [ -e finish ]; do sleep 0.1; done; echo done > end"
     machine.config.write_text(f'shutdown_grace = "45s"\n[jobs.long]\nshell = "{long}"\n')

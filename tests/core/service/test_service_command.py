@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 import sys
 from datetime import timedelta
 
@@ -11,8 +12,9 @@ from tests.core.service.conftest import Machine
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
+from rae_auto.errors import SchedulerError
 from rae_auto.offline.doctor.daemon import check_services
-from rae_auto.service.manager import NO_BUS_HINT, platform_adapter
+from rae_auto.service.manager import NO_BUS_HINT, platform_adapter, run_command
 from rae_auto.service.other_user import UserView
 from rae_auto.service.status import find_services
 
@@ -83,6 +85,25 @@ def test_install_that_fails_leaves_everything_as_it_was(machine: Machine) -> Non
         f"{NO_BUS_HINT}\n"
     )
     assert list(machine.unit.parent.iterdir()) == []
+
+
+def test_install_where_systemd_has_not_started_the_machine_says_what_starts_the_daemon(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rae_auto.service.systemd.BOOTED_DIRECTORY", machine.home / "no-systemd")
+    machine.refuse("daemon-reload")
+    code, _, err = machine.type("install")
+    assert code == 1
+    with pytest.raises(SchedulerError) as of_system:
+        run_command(("systemctl", "daemon-reload"))
+    assert str(of_system.value).split("; ")[1:] == err.rstrip().split("; ")[1:]
+    assert "; systemd has not started this machine, so it runs no services; start the daemon with a line" in err
+    assert re.search(r"'@reboot /\S*rae-auto run --config FILE'", err)
+    assert NO_BUS_HINT not in err
+    platform = platform_adapter()
+    (finding,) = check_services(platform, [])
+    assert "'@reboot " in finding.observation
+    assert "service install" not in finding.observation
 
 
 def test_install_again_replaces_its_own_file(machine: Machine) -> None:

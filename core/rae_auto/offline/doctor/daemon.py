@@ -7,14 +7,15 @@ from rae_auto._version import __version__
 from rae_auto.errors import DaemonUnreachable, SchedulerError
 from rae_auto.offline.doctor.finding import Finding
 from rae_auto.service.definition import ServicePlatform
+from rae_auto.service.manager import describe_missing_manager
 from rae_auto.service.status import ServiceStatus
 
 
 def check_services(platform: ServicePlatform, services: Sequence[ServiceStatus]) -> Iterator[Finding]:
     """Check the services that start daemons on this machine."""
     if not services:
-        install = "'rae-auto service install' does"
-        yield Finding("service", f"none is installed, so nothing starts the daemon when you log in; {install}")
+        remedy = describe_missing_manager(platform) or "'rae-auto service install' does"
+        yield Finding("service", f"none is installed, so nothing starts the daemon when you log in; {remedy}")
     for service in services:
         yield Finding("service", service.describe(platform.TITLE), service.hint())
 
