@@ -61,8 +61,12 @@ def find_state_directory(given: str | None) -> Path:
     return directory
 
 
-def read_time(option: str, text: str, zone: ZoneInfo, direction: "Direction | None" = None) -> "RequestedTime":
+def read_time(
+    option: str, text: str, zone: ZoneInfo, direction: "Direction | None" = None, *, is_given: bool = True
+) -> "RequestedTime":
     """Return the time that an option gives, by default one of the past, and say on a terminal how it was understood.
+
+    A default, which the person has not given, needs no such line.
 
     Errors: click.UsageError, which names the option and gives examples.
     """
@@ -74,7 +78,7 @@ def read_time(option: str, text: str, zone: ZoneInfo, direction: "Direction | No
         time = parse_local_time(text, zone, now, direction or Direction.PAST)
     except ValueError as error:
         raise click.UsageError(f"{option}: {error}") from None
-    if sys.stderr.isatty():
+    if is_given and sys.stderr.isatty():
         remark = f"; {time.remark}" if time.remark else ""
         click.echo(f"{option}: {describe_instant(time.instants[0], zone, now)}{remark}", err=True)
     return time

@@ -154,7 +154,8 @@ class _TriggerSession:
         if not instants:
             return f"{schedule.describe()}; no instant is left"
         listed = ", ".join(self._describe_instant(schedule, instant, now) for instant in instants)
-        late = "" if instants[0] <= self._ends_at else "; all of them come after the end of this test, so it fires nothing here"
+        is_seen = instants[0] <= self._ends_at
+        late = "" if is_seen else "; all of them come after the end of this test, so it fires nothing here"
         return f"{schedule.describe()}; next: {listed}{late}"
 
     def _describe_instant(self, schedule: ScheduleTrigger, instant: datetime, now: datetime) -> str:

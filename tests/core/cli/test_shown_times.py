@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from rae_auto.cli.options import read_time
 from rae_auto.views.times import local_time
 
 NOW = datetime(2026, 11, 28, 11, 5, tzinfo=UTC)
@@ -97,3 +98,11 @@ def test_sentences_in_json_have_times_in_full(cli):
     assert re.search(
         r"\b(at|since) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+0[12]:00", cli("why", "hello", "--json").json["answer"]
     )
+
+
+def test_terminal_says_how_a_given_time_was_understood_and_nothing_of_a_default(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    read_time("--since", "2026-11-28T11:00", ZoneInfo("UTC"))
+    assert capsys.readouterr().err.startswith("--since: Sat 2026-11-28 11:00:00 UTC (")
+    read_time("--since", "24h", ZoneInfo("UTC"), is_given=False)
+    assert capsys.readouterr().err == ""

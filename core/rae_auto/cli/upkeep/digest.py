@@ -47,7 +47,7 @@ async def _load(config: str | None, since: str, *, has_strip: bool) -> "Digest":
     from rae_auto.screens import load_digest, open_records  # lazy: start-up
 
     async with open_records(config) as records:
-        begin = options.read_time("--since", since, records.zone).instants[0]
+        begin = options.read_time("--since", since, records.zone, is_given=since != DEFAULT_SPAN).instants[0]
         return await load_digest(records, begin, records.now(), has_strip=has_strip)
 
 
