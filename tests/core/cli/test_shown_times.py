@@ -100,7 +100,7 @@ def test_sentences_in_json_have_times_in_full(cli):
     )
 
 
-def test_terminal_says_how_a_given_time_was_understood_and_nothing_of_a_default(monkeypatch, capsys):
+def test_terminal_says_how_a_time_was_understood_if_it_was_given(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     read_time("--since", "2026-11-28T11:00", ZoneInfo("UTC"))
     assert capsys.readouterr().err.startswith("--since: Sat 2026-11-28 11:00:00 UTC (")

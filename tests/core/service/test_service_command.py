@@ -87,9 +87,7 @@ def test_install_that_fails_leaves_everything_as_it_was(machine: Machine) -> Non
     assert list(machine.unit.parent.iterdir()) == []
 
 
-def test_install_where_systemd_has_not_started_the_machine_says_what_starts_the_daemon(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_install_without_systemd_says_what_starts_the_daemon(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rae_auto.service.systemd.BOOTED_DIRECTORY", machine.home / "no-systemd")
     machine.refuse("daemon-reload")
     code, _, err = machine.type("install")

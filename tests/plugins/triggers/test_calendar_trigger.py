@@ -117,7 +117,7 @@ def test_calendar_finds_its_first_event_from_any_instant_before(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("command", [["check"], ["next", "bins"]])
-def test_calendar_whose_events_are_over_has_no_time_left(
+def test_calendar_of_past_events_has_no_more_starts(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "over.ics").write_text(

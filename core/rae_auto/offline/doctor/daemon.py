@@ -14,8 +14,8 @@ from rae_auto.service.status import ServiceStatus
 def check_services(platform: ServicePlatform, services: Sequence[ServiceStatus]) -> Iterator[Finding]:
     """Check the services that start daemons on this machine."""
     if not services:
-        remedy = describe_missing_manager(platform) or "'rae-auto service install' does"
-        yield Finding("service", f"none is installed, so nothing starts the daemon when you log in; {remedy}")
+        hint = describe_missing_manager(platform) or "'rae-auto service install' does"
+        yield Finding("service", f"none is installed, so nothing starts the daemon when you log in; {hint}")
     for service in services:
         yield Finding("service", service.describe(platform.TITLE), service.hint())
 
