@@ -41,7 +41,7 @@ def configured_state_directory(config: Path) -> Path | None:
 
     Reads that line alone: every command needs it, also while the rest of the file has errors. A file that another
     user owns or everyone can write is ignored, because its writer could lead commands to a daemon of his own.
-    None also for a line that can't be read, of which `unreadable_state_line` tells.
+    None also for a line that can't be read, which `unreadable_state_line` reports.
     """
     found = _find_state_line(config)
     value = None if found is None else _value_in(found[1])

@@ -134,7 +134,7 @@ class SharedStore(Store):
 
     @abstractmethod
     def send(self, sender: str, recipient: str, bodies: Sequence[Mapping[str, Any]]) -> None:
-        """Make messages durable and have the recipient told; LEADER is whichever node leads. Errors: StoreError."""
+        """Make messages durable and notify the recipient; LEADER is whichever node leads. Errors: StoreError."""
 
     @abstractmethod
     def receive(self, recipient: str) -> Sequence[NodeMessage]:

@@ -103,7 +103,7 @@ class Client:
             return None
 
     def read_event(self, limit_seconds: float | None) -> Mapping[str, Any] | None:
-        """Return the next event after `subscribe`; None if there is none within so many seconds.
+        """Return the next event after `subscribe`; None if there is none within this many seconds.
 
         Errors: DaemonUnreachable if the daemon has ended.
         """

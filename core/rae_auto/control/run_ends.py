@@ -1,7 +1,7 @@
 """Waiting for the ends of runs, by the event stream of the daemon.
 
-A wait first listens, and then asks for the state, so that an end in between isn't missed. All waits of a program share
-one connection, because the daemon has places for few.
+A wait first subscribes, then asks for the state, so that no end in between is missed. All waits of a program share
+one connection, because the daemon serves only a few.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from rae_auto.model.run import Run
 def follow_run_ends(
     listener: Client, asker: Client, runs: Sequence[str], limit_seconds: float | None = None
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield the record of each run once it has finished; stop after so many seconds, though some are still open.
+    """Yield the record of each run once it has finished; stop after this many seconds, even if some are open.
 
     The `listener` serves for nothing else from then on. Errors: DaemonUnreachable if the daemon ends before.
     """

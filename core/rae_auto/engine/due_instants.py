@@ -3,10 +3,10 @@
 Theory
 ======
 
-What becomes of an instant is in `time.catch_up`, how repeated ones are told apart in `time.cursors`.
+The decision on an instant is in `time.catch_up`, the detection of repeated ones in `time.cursors`.
 
-*Pieces.* Ten thousand runs take seconds to open, and while a turn lasts nothing else happens. So a turn that is told
-that time has passed puts all jobs that are due into the `Backlog`, and decides the first of them, up to about
+*Pieces.* Ten thousand runs take seconds to open, and while a turn lasts nothing else happens. So a turn that handles
+`TimePassed` puts all jobs that are due into the `Backlog`, and decides the first of them, up to about
 `MAX_INSTANTS_A_TURN`. The engine then wants to be called again at once (`Engine.next_wake`), and other inputs come in
 between.
 
@@ -68,7 +68,7 @@ MAX_INSTANTS_A_TURN = 100
 
 @define(eq=False)
 class _Piece:
-    """The part of the backlog that one turn decides: so many instants are `left`, and each span is computed once."""
+    """The part of the backlog that one turn decides: `left` instants at most, and each span is computed once."""
 
     spread: StartSpread
     left: float

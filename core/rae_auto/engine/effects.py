@@ -88,7 +88,7 @@ class Deliver:
 
 @frozen
 class DeliveryFailed:
-    """Report that a notice, and so many others with it, could not be delivered; they are tried again, or given up."""
+    """Report that a notice, and `others` more, could not be delivered; they are tried again, or given up."""
 
     notice: OutboxNotice
     others: int = 0

@@ -54,8 +54,8 @@ work on a full disk. A run may take longer to end than the shutdown waits for it
 hangs); the next daemon then ends it, if it is still alive, and it is interrupted whatever its attempt ends with.
 
 *What does not fit.* A stop that is decided but not yet durable when the daemon dies has not been decided; the executor
-has not been asked either, because effects follow their commit. A clock that goes wrong can't be told apart from one
-that was set right: see `time.cursors`.
+has not been asked either, because effects follow their commit. A clock that goes wrong looks the same as one that was
+set right: see `time.cursors`.
 """
 
 from collections.abc import Callable, Mapping

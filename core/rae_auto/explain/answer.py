@@ -142,7 +142,7 @@ def _distance_to_records(at: datetime, view: JobView) -> timedelta:
 
 
 def _explain_instant(at: datetime, view: JobView) -> tuple[Explanation, datetime | None]:
-    """Return what became of the occurrence that is nearest, and its instant; None if none is near."""
+    """Return the outcome of the nearest occurrence, and its instant; None if none is near."""
     run = min(view.runs, key=lambda run: abs(run.scheduled_for - at), default=None)
     decision = min(view.decisions, key=lambda decision: distance_to(decision, at), default=None)
     repeat = min(view.repeated, key=lambda seen: _distance_to_repeat(seen, at), default=None)

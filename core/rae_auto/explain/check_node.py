@@ -7,7 +7,7 @@ from attrs import frozen
 
 
 class CheckResult(StrEnum):
-    """The result of a check: it lets the job run, it forbids or delays that, or nothing tells."""
+    """The result of a check: it lets the job run, it forbids or delays that, or it is unknown."""
 
     YES = "yes"
     NO = "no"

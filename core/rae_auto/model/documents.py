@@ -83,7 +83,7 @@ def _make_load(converter: Converter, cls: Any) -> Callable[[Any, Any], Any]:
 def _share(structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """Return a hook that makes one value of equal documents."""
     known: SharedValues[Any] = SharedValues()
-    # The notation tells 1 from 1.0 and True, which are equal.
+    # The notation distinguishes 1, 1.0 and True, which are equal.
     return lambda document, kind: known.get(repr(document), lambda: structure(document, kind))
 
 

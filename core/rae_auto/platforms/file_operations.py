@@ -15,7 +15,7 @@ class FileOperations(Protocol):
         ...
 
     def read_at(self, descriptor: int, count: int, offset: int) -> bytes:
-        """Return at most so many bytes from a place of an open file, also while a thread writes to it."""
+        """Return at most this many bytes from an offset of an open file, also while a thread writes to it."""
         ...
 
     def write_at(self, descriptor: int, content: bytes, offset: int) -> int:

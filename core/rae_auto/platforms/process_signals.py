@@ -9,7 +9,7 @@ class SignalListener(Protocol):
     """Signals of this process, read by a thread of their own. Must be created in the main thread."""
 
     def read(self, seconds: float | None) -> list[int]:
-        """Wait for signals, for so many seconds or without a limit, and return their numbers (`signal.SIGTERM`).
+        """Wait for signals, this many seconds or without a limit, and return their numbers (`signal.SIGTERM`).
 
         Returns early, without any, when `wake` was called. A thread calls it again and again.
         """

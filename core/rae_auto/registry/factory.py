@@ -59,7 +59,7 @@ class Planned:
 
 @frozen
 class _PlanParts:
-    """The plugins that a job names, at work. Jobs that name the same ones share them, unless there are sources."""
+    """Instances of the plugins that a job names. Jobs that name the same ones share them, unless there are sources."""
 
     schedules: Mapping[str, SafeSchedule]
     sources: Mapping[str, SourceTrigger]

@@ -172,7 +172,7 @@ class PatternRunner:
                 await stream.aclose()
 
     async def _take(self, batch: Sequence[Event], source: str) -> EmitResult:
-        """Fold events of a source; returns what became of the last thing that fired, once durable."""
+        """Fold events of a source; return the result of the last occurrence that fired, once durable."""
         result = None
         async with self._turn() as run:
             for event in batch:

@@ -131,7 +131,7 @@ class HistoryBounds:
             await self._wait(min(next_round, next_prune) - loop.time())
 
     async def _wait(self, seconds: float) -> None:
-        """Wait until something has ended, and a little longer, or for so many seconds."""
+        """Wait until something has ended, and a little longer, or for this many seconds."""
         try:
             async with asyncio.timeout(max(seconds, 0)):
                 await self._woken.wait()

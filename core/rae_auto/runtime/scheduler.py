@@ -1,7 +1,7 @@
 """The public API: a scheduler inside a program. `rae-auto run` is the same one with a control socket around it.
 
 `Scheduler` is a facade: it translates calls into requests to the engine and into reads of a `Runtime`, which holds the
-parts at work.
+running parts.
 """
 
 import asyncio
@@ -116,7 +116,7 @@ class Scheduler:
 
     @property
     def runtime(self) -> Runtime:
-        """The parts at work, for the daemon and for tests. Raises SchedulerClosed before `open` and after `close`."""
+        """The running parts, for the daemon and for tests. Raises SchedulerClosed before `open` and after `close`."""
         if self._runtime is None or not self._runtime.is_open:
             raise SchedulerClosed("the scheduler isn't open; use it as 'async with Scheduler() as scheduler:'")
         return self._runtime
@@ -399,7 +399,7 @@ class Scheduler:
 
 @contextlib.asynccontextmanager
 async def limit_wait(run: str, seconds: float | None) -> AsyncGenerator[None, None]:
-    """Limit the wait for a run to so many seconds; None is no limit. Raises TimeoutError: the run goes on."""
+    """Limit the wait for a run to this many seconds; None is no limit. Raises TimeoutError: the run goes on."""
     try:
         async with asyncio.timeout(seconds):
             yield

@@ -2,7 +2,7 @@
 
 The engine says when nothing is active any more. If it doesn't, because the store can't be written or an executor
 doesn't end what it was asked to end, the scheduler stops as if it had crashed: the intent of every active run is in the
-store, and the next start finds out what became of it. What is closed then shares the time that is left.
+store, and the next start finds out how it ended. The parts that are then closed share the remaining time.
 """
 
 import asyncio

@@ -5,7 +5,7 @@
 
 The daemon is a process of its own, because its signals belong to a main thread, and that of a service serves Windows.
 A stop is asked for over the control connection, as `rae-auto stop` does, so that running jobs get their grace. Until
-the daemon has ended, Windows is told again and again that this takes a while. A daemon that ends by `rae-auto stop`
+the daemon has ended, it reports to Windows at intervals that this takes a while. A daemon that ends by `rae-auto stop`
 ends the service. One that fails ends the host at once, without a word to Windows: that is what its recovery counts as a
 crash, after which it starts the service again.
 """
@@ -108,7 +108,7 @@ def make_service_class(host: DaemonHost, name: str, end: Callable[[int], Any]) -
         _svc_display_name_ = name
 
         def SvcDoRun(self) -> None:  # noqa: N802 - pywin32's name
-            """Run the daemon. Windows has been told that the service runs."""
+            """Run the daemon, after pywin32 has reported to Windows that the service runs."""
             if code := host.run():
                 end(code)
 

@@ -36,7 +36,7 @@ CONTENTION_REASONS = (
 
 @frozen
 class Peak:
-    """From `at` until something ended, so many attempts ran together; `jobs` has the job of each."""
+    """The attempts that ran together from `at` until something ended; `jobs` has the job of each."""
 
     at: datetime
     jobs: tuple[JobId, ...]

@@ -63,7 +63,7 @@ def find_obstacle(path: str | Path) -> str | None:
 
 
 def read_at(descriptor: int, count: int, offset: int) -> bytes:
-    """Return at most so many bytes from a place of an open file, also while a thread writes to it. Raises OSError."""
+    """Return at most this many bytes from an offset of an open file, which a thread may be writing. Raises OSError."""
     return file_operations().read_at(descriptor, count, offset)
 
 

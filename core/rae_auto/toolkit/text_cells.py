@@ -23,20 +23,20 @@ def count_cells(text: str) -> int:
 
 
 def shorten_to_cells(text: str, cells: int) -> str:
-    """Return a text that takes at most so many cells, with an ellipsis in place of what doesn't fit."""
+    """Return a text that takes at most this many cells, with an ellipsis for what doesn't fit."""
     if count_cells(text) <= cells:
         return text
     return f"{_begin(text, cells - 1)}…" if cells > 0 else ""
 
 
 def fit_to_cells(text: str, cells: int) -> str:
-    """Return a text that takes exactly so many cells: shortened, or with spaces behind it."""
+    """Return a text that takes exactly this many cells: shortened, or with spaces behind it."""
     text = shorten_to_cells(text, cells)
     return text + " " * (cells - count_cells(text))
 
 
 def wrap_to_cells(text: str, cells: int) -> list[str]:
-    """Return a text as lines of at most so many cells, broken at spaces, and in words that are longer than a line."""
+    """Return a text as lines of at most this many cells, broken at spaces, and in words longer than a line."""
     lines, line = [], ""
     for word in text.split(" "):
         joined = f"{line} {word}" if line else word

@@ -270,7 +270,7 @@ class PostgresStore(SharedStore):
         self._call(lambda c: node_messages.fence(c, node))
 
     def send(self, sender: str, recipient: str, bodies: Sequence[Mapping[str, Any]]) -> None:
-        """Make messages durable, and have the recipient told."""
+        """Make messages durable, and notify the recipient."""
         texts = [json.dumps(body) for body in bodies]
         self._call(lambda c: node_messages.send(c, self.schema, sender, recipient, texts))
 

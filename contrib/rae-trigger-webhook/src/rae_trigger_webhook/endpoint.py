@@ -57,7 +57,7 @@ class Endpoint:
         await self._failure
 
     async def close(self) -> None:
-        """Abandon events that are not durable: no client was told that they are."""
+        """Abandon events that are not durable, because none was acknowledged to its client."""
         self._failure.cancel()
         pending = list(self._pending.values())
         for task in pending:

@@ -25,7 +25,7 @@ class RequestHead:
 
 
 ReadBody = Callable[[int], Awaitable[bytes]]
-"""Reads the body of a request, up to so many bytes. Errors: RequestRefused if it is longer."""
+"""Reads the body of a request, up to this many bytes. Errors: RequestRefused if it is longer."""
 
 
 @frozen

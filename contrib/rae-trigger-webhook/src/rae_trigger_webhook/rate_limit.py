@@ -2,7 +2,7 @@
 
 
 class TokenBucket:
-    """A token bucket: so many requests a minute in the long run, and as many at once. Any monotonic clock will do."""
+    """A token bucket: a number of requests per minute in the long run, and as many at once, by any monotonic clock."""
 
     def __init__(self, per_minute: int) -> None:
         self._capacity = float(per_minute)

@@ -19,7 +19,7 @@ SUCCEEDED = "succeeded"
 
 @frozen
 class RunWait:
-    """The wait for `runs`, each with its job, which may be started meanwhile; for so many `seconds`, if any."""
+    """The wait for `runs`, each with its job, which may be started meanwhile; at most `seconds`, if given."""
 
     client: Client
     runs: Mapping[str, str]

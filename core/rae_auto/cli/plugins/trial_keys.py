@@ -79,7 +79,7 @@ class TerminalKeys:
 
 
 class ConsoleKeys:
-    """The keys of a console of Windows, and its screen, which has to be told to obey sequences."""
+    """The keys of a console of Windows, and its screen, which obeys escape sequences only on request."""
 
     def __init__(self, read: Callable[[], str] = read_console_key, screen: ConsoleScreen | None = None) -> None:
         """`read` waits for a key."""

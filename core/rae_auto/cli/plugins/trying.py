@@ -1,4 +1,4 @@
-"""The command plugins try: a plugin at work, without a daemon, again at each save of its file."""
+"""The command plugins try: runs a plugin without a daemon, again at each save of its file."""
 
 import sys
 from typing import TYPE_CHECKING

@@ -23,7 +23,7 @@ from rae_auto.runtime.time.time_meter import TimeMeter
 async def read_health(
     runtime: Runtime, turns: TimeMeter, started_at: datetime, problems: Iterable[str]
 ) -> dict[str, Any]:
-    """Return what tells whether the daemon works as it should; `turns` are those of its event loop."""
+    """Return the facts by which the daemon's health is judged; `turns` are those of its event loop."""
     now, engine, commits = time.monotonic(), runtime.engine, runtime.engine_loop.commits
     notices = engine.notices()
     given_up = [notice for notice in notices if notice.given_up_at is not None]

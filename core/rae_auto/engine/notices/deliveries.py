@@ -1,4 +1,4 @@
-"""Deliveries: when a notice of the outbox goes out, alone or with others, and what becomes of it if that fails.
+"""Deliveries: when a notice of the outbox goes out, alone or with others, and what follows a failure.
 
 Theory
 ======
@@ -114,7 +114,7 @@ def _await_delivery(turn: Turn, notice: OutboxNotice) -> None:
 
 
 def _delay_after(tries: int) -> timedelta:
-    """Return the delay after so many failed deliveries."""
+    """Return the delay after this many failed deliveries."""
     return min(FIRST_DELAY * (1 << min(tries - 1, 20)), MAX_DELAY)
 
 

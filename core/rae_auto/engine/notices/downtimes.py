@@ -1,4 +1,4 @@
-"""Downtimes: one notice that the daemon is back, once it is decided what becomes of the starts that it missed.
+"""Downtimes: one notice that the daemon is back, once all starts that it missed are decided.
 
 Theory
 ======
@@ -8,7 +8,7 @@ turn that decides missed starts adds them to it, in the commit that moves the cu
 the last of them puts the notice into the outbox and marks the downtime as reported, in one commit. So a crash before it
 leaves the pending downtime to the next daemon, which goes on counting where this one stopped, and a crash after it
 finds the downtime reported. The notes from which a downtime is read may be older than the store: the time since when no
-daemon ran tells that it is the same one.
+daemon ran identifies it.
 
 *Whom it is for.* Each notifier of a job that has "back" in `notify.on` gets it once. It is held only if the rules of
 all these jobs hold it, and then until the first of them lets it go.

@@ -245,7 +245,7 @@ def _set_counts(job_entry: JobEntry, counts: NoticeCounts) -> None:
 
 
 def _identify(job: str, kind: NotifyOn, *facts: str) -> str:
-    """Return the id of a notice that is about no run; what tells it from others is hashed, because it may be long."""
+    """Return the id of a notice that is about no run; the text that identifies it is hashed, because it may be long."""
     digest = hashlib.blake2b("\0".join(facts).encode(errors="surrogatepass"), digest_size=8).hexdigest()
     return f"{job}.{digest}.{kind}"
 

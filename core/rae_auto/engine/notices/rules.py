@@ -50,6 +50,6 @@ def choose_kinds(
 
 
 def count_skips(policy: NotifyPolicy, counts: NoticeCounts, starts: int) -> tuple[NoticeCounts, bool]:
-    """Return the counts after so many starts were skipped, and whether that is worth a notice."""
+    """Return the counts after this many starts were skipped, and whether that is worth a notice."""
     skips = counts.skips + starts
     return evolve(counts, skips=skips), skips // policy.skips > counts.skips // policy.skips

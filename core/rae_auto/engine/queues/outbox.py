@@ -1,6 +1,6 @@
 """The outbox as a part of the engine's state: notices by key, those that are ready, and those that are on their way.
 
-It only keeps account; what becomes of a notice is decided in `deliveries`.
+It only keeps account; `deliveries` decides about each notice.
 """
 
 from collections.abc import Iterable, Iterator

@@ -179,7 +179,7 @@ def decide(
 ) -> Decision:
     """Put a decision into the step, and a skip on record. A decision to run is recorded by the run itself.
 
-    With `count` it is one decision on so many instants, from `since` to that of the occurrence.
+    With `count` it is one decision on that many instants, from `since` to that of the occurrence.
     """
     decision = Decision(
         occurrence.job,

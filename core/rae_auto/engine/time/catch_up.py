@@ -1,4 +1,4 @@
-"""Catch-up: what becomes of instants that nothing could start in time.
+"""Catch-up: the decision on instants that nothing could start in time.
 
 Theory
 ======
@@ -171,7 +171,7 @@ def window_of(job: Job, *, is_recurring: bool) -> timedelta:
 
 
 def select_instants(job: Job, due: DueSpan, now: datetime, *, is_recurring: bool = True) -> frozenset[datetime]:
-    """Return those of the instants that the job's policy lets run; `is_recurring` tells whether later ones follow."""
+    """Return the instants that the job's policy lets run; `is_recurring`: later ones follow."""
     latest = [at for at in due.instants[-1:] if now - at <= window_of(job, is_recurring=is_recurring)]
     if job.catch_up is not CatchUp.ALL:
         return frozenset(latest)
@@ -189,7 +189,7 @@ class StartSpread:
 
     @classmethod
     def over(cls, jobs: int, undo_log: UndoLog) -> "StartSpread":
-        """Return the delays for so many jobs."""
+        """Return the delays for this many jobs."""
         return cls(undo_log, min(START_INTERVAL, MAX_START_SPREAD / max(jobs, 1)))
 
     def next_delay(self) -> timedelta:

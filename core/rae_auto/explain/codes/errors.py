@@ -117,6 +117,6 @@ def error_entries() -> list[CodeEntry]:
 
 
 def canonical_kind(kind: str) -> str:
-    """Return "OSError" for the errors of the system that Python tells apart, any other name as it is."""
+    """Return "OSError" for the names of its subclasses, any other name as it is."""
     cls = getattr(builtins, kind, None)
     return "OSError" if isinstance(cls, type) and issubclass(cls, OSError) else kind

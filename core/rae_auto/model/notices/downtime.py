@@ -1,4 +1,4 @@
-"""Downtimes of the daemon: since when it was gone, why, and what became of the starts that fell due meanwhile."""
+"""Downtimes of the daemon: since when it was gone, why, and the decisions on the starts that fell due meanwhile."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -65,7 +65,7 @@ class Downtime:
         return evolve(counted, late=_add(self.late, job, late), skipped=_add(self.skipped, job, skipped))
 
     def describe(self, time: TimeFormat) -> str:
-        """Return in one line since when no daemon ran, for how long, why, and what became of missed starts."""
+        """Return in one line since when no daemon ran, for how long, why, and the decisions on missed starts."""
         why = f", because {self.cause.text}" if self.cause.text else ""
         span = f"{format_elapsed(self.until - self.since)} (from {time(self.since)} to {time(self.until)})"
         late = _describe("run late now", self.late, self.other_late, more="")

@@ -1,4 +1,4 @@
-"""Rules over a plugin at work: what the methods return that are quick and touch nothing."""
+"""Rules over the behaviour of a plugin: the results of methods that are quick and have no side effects."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime

@@ -106,7 +106,7 @@ class Executions:
     async def find(self, runs: Iterable[tuple[Run, Job]], seconds: float = FIND_TIMEOUT_SECONDS) -> None:
         """Adopt the attempts that are alive after a restart, and report the result of each.
 
-        Returns when that is done, or after so many seconds; what is found later is reported later.
+        Returns when that is done, or after this many seconds; what is found later is reported later.
         """
         active = list(runs)
         # Before anything is started, so that it can only be what a crash has left.

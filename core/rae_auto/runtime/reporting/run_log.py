@@ -90,7 +90,7 @@ def log_breach_end(breach: Breach, run: Run) -> None:
 
 
 def log_failed_delivery(notice: OutboxNotice, others: int) -> None:
-    """Log that a notice, and so many others with it, could not be delivered: the first time, and the last one."""
+    """Log that a notice, and `others` more, could not be delivered: the first time, and the last one."""
     text = f"{notice.text} (and {others} more)" if others else notice.text
     log = logger.bind(job=notice.job, **({"run": notice.run} if notice.run else {}))
     what = f'notifier "{notice.notifier}" failed'

@@ -2,7 +2,7 @@
 
 Each run has the node that started its current attempt. Three things end the uncertainty about one of another node:
 
-1. *Its own word.* The daemon of that node stands by, and sends what becomes of the attempt.
+1. *Its own report.* The daemon of that node stands by, and reports the progress of the attempt.
 2. *Proof on this machine.* The node's directory is here, and its lock says that no daemon has it (see `nodes`). Then
    its executors' records are read in that directory, and the attempt is adopted, with its true exit status.
 3. *A declaration.* A person, or a time limit that was configured, has declared the node dead. The attempt counts as

@@ -1,6 +1,6 @@
 """A daemon that stands by: it waits for its turn, and looks after the attempts that it started when it led.
 
-It asks its executors for them as after a restart, sends the leader what becomes of each, and ends those that the leader
+It asks its executors for them as after a restart, reports the progress of each, and ends those that the leader
 asks it to end. It starts nothing. When its turn comes it lets go of them, and takes them over like any daemon that has
 just started.
 """

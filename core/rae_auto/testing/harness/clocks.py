@@ -107,7 +107,7 @@ class RealTimer:
         return Moment(datetime.now(UTC) + self._shift, asyncio.get_running_loop().time(), self._slept)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep for so many seconds."""
+        """Sleep for this many seconds."""
         await asyncio.sleep(seconds)
 
     async def sleep_until(self, instant: datetime) -> None:

@@ -134,4 +134,4 @@ def _write(process: "subprocess.Popen[bytes]", text: str) -> None:
         process.stdin.write(text.encode())
         process.stdin.close()
     except BrokenPipeError:
-        pass  # it has ended, and its exit code tells why
+        pass  # it has ended, and its exit code has the reason

@@ -25,7 +25,7 @@ _SECRET_NAME = re.compile(
 _PLACE_NAME = re.compile(r"_(?:sock|socket|file|path|dir|directory|folder|home)$", re.IGNORECASE)
 
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
-"""The variable by which systemd tells a service where its credentials are. See systemd.exec(5)."""
+"""The variable with the folder of a service's credentials, set by systemd. See systemd.exec(5)."""
 
 _URL_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s]+@")
 

@@ -124,7 +124,7 @@ class TimelineRow:
 
 @frozen(kw_only=True)
 class ConcurrencyStep:
-    """So many runs are active from `at` until the next step."""
+    """The number of runs that are active from `at` until the next step."""
 
     at: datetime
     active: int

@@ -42,7 +42,7 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def activity_mark(row: "JobRow") -> Part:
-    """Return the mark of what a job does now; one that failed last, or is overdue, is told by its colour."""
+    """Return the mark of what a job does now; the colour shows one that failed last, or is overdue."""
     mark = ACTIVITIES.get(row.activity, ACTIVITIES["idle"])
     if row.is_overdue or row.is_too_long:
         return Part("!", "bad")

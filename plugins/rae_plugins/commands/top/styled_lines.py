@@ -40,12 +40,12 @@ def cells_of(parts: Iterable[Part]) -> int:
 
 
 def fit(text: str, width: int) -> str:
-    """Return a text in exactly so many columns, cut with an ellipsis if it is longer."""
+    """Return a text in exactly this many columns, cut with an ellipsis if it is longer."""
     return fit_to_cells(printable_text(text), width)
 
 
 def cut(parts: Line, width: int) -> Line:
-    """Return a line of at most so many columns."""
+    """Return a line of at most this many columns."""
     kept: list[Part] = []
     left = width
     for part in parts:
@@ -58,7 +58,7 @@ def cut(parts: Line, width: int) -> Line:
 
 
 def wrap(text: str, width: int, role: str = "", begin: Line = ()) -> list[Line]:
-    """Return a text as lines of so many columns, `begin` before the first one and spaces before the others."""
+    """Return a text as lines of this many columns, `begin` before the first one and spaces before the others."""
     indent = cells_of(begin)
     first, *more = wrap_to_cells(printable_text(text), max(width - indent, MIN_WRAPPED_WIDTH))
     return [(*begin, Part(first, role)), *(line(" " * indent, Part(one, role)) for one in more)]

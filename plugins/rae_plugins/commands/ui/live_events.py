@@ -29,7 +29,7 @@ STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 class LiveEvents:
-    """Tells all viewers that something has changed. Listens to the daemon from the first viewer on."""
+    """Notifies all viewers of changes. Subscribes to the daemon's events from the first viewer on."""
 
     def __init__(self, context: CommandContext, note_change: Callable[[], None] = lambda: None) -> None:
         """Listen to the daemon of a context. `note_change` is called after jobs have changed, or may have."""

@@ -32,11 +32,11 @@ class WhatIfChoices:
     days: int = 1
     down_after_hours: float = 0.0
     down_for_hours: float = 0.0
-    """The length of a downtime, which begins so many hours from now; 0 for none."""
+    """The length of a downtime, which begins `down_after_hours` from now; 0 for none."""
     durations: str = ""
     """Durations of jobs: "backup=5m sync=30s"."""
     duration_factor: float = 1.0
-    """Runs take so many times as long."""
+    """The factor by which runs take longer."""
     guards: str = ""
     """Answers of guards that read the machine: "power=no backup.network=unknown"; by default they say yes."""
 

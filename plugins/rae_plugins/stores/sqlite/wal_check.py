@@ -20,7 +20,7 @@ passes the second. Frames of an earlier generation of the log, which are left be
 overwritten from its beginning, have other salts.
 
 One kind of stale frame has the same salts: frames of a transaction that was rolled back, behind the shorter one that
-overwrote its beginning. They look like frames behind damage. What tells them apart is the number of the commit in
+overwrote its beginning. They look like frames behind damage. The difference is the number of the commit in
 them: every commit writes the page of its number (see `commit_line`), and numbers only grow. So a log is
 
 - *whole* if nothing after its chain belongs to it,

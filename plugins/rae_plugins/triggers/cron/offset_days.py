@@ -26,7 +26,7 @@ class OffsetDays:
     ) -> None:
         """`line` matches last days; `weekdays` are those that a date must have (Sunday is 0), None for all.
 
-        After so many `years` without a match there is none.
+        After this many `years` without a match there is none.
         """
         self._line = line
         self._years = years

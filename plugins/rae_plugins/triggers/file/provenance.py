@@ -1,4 +1,4 @@
-"""Tells changes that the job's own runs may have made from changes that cannot be theirs.
+"""Distinguishes changes that the job's own runs may have made from changes that can't be theirs.
 
 Every pending path belongs to a generation. Paths that were pending together are of one generation, however long their
 runs follow one another. A path that becomes pending after a run of the latest generation was accepted may have been

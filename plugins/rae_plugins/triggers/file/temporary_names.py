@@ -33,8 +33,11 @@ TEMPORARY_NAMES: Mapping[str, tuple[str, ...]] = {
 """Patterns of names, by what writes them."""
 
 RSYNC_NAME = re.compile(r"\..+\.(?![a-z]{6}$)[A-Za-z0-9]{6}")
-"""A name that rsync writes: `.NAME.XXXXXX`, at random. One in two hundred has six small letters, and is not told apart
-from names such as `.env.sample`, which are other people's files."""
+"""A name that rsync writes: `.NAME.XXXXXX`, at random.
+
+One in two hundred has six small letters, and can't be distinguished from names such as `.env.sample`, which are other
+people's files.
+"""
 
 
 def is_temporary_by_form(name: str) -> bool:

@@ -52,7 +52,7 @@ class WorkerLine:
         self._changed = asyncio.Event()
 
     def add(self, user: LineUser, *, is_fresh: bool = False) -> None:
-        """Report what becomes of an attempt from now on. The worker adds a fresh one to polls by itself."""
+        """Report the progress of an attempt from now on. The worker adds a fresh one to polls by itself."""
         self.users[user.token] = user
         if not is_fresh:
             self._changed.set()

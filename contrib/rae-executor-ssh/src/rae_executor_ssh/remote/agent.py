@@ -110,7 +110,7 @@ class Agent:
         self.follow(directory, message["run"], 0)
 
     def follow(self, directory: RunDirectory, run: str, offset: int) -> None:
-        """Report what becomes of an attempt."""
+        """Report the progress of an attempt."""
         self.followed[directory.token] = Followed(directory, run, offset)
 
     def report(self, message: Message) -> None:

@@ -33,5 +33,5 @@ def summarize_durations(found: Sequence[timedelta]) -> UsualDuration | None:
 
 
 def percentile(ordered: Sequence[timedelta], percent: int) -> timedelta:
-    """Return the value, by nearest rank, that so many percent of the values don't exceed."""
+    """Return the value, by nearest rank, that this share (in percent) of the values doesn't exceed."""
     return ordered[max(ceil(len(ordered) * percent / 100) - 1, 0)]

@@ -1,4 +1,4 @@
-"""Job: its schedule, what became of it, how long it takes, what its guards say, and what comes next."""
+"""Job: its schedule, its last occurrences, how long it takes, its guards' answers, and what comes next."""
 
 from collections.abc import Awaitable, Callable
 from zoneinfo import ZoneInfo

@@ -3,7 +3,7 @@
 A line "OFFSET MILLISECONDS STREAM" says that what stands from an offset on came at that time (Unix time) or up to
 `interval` later, from "o" (standard output), "e" (standard error) or "b" (both, in one pipe). Offsets count all bytes
 that were written. The last line "= HEAD DROPPED NOTE" says where they are in a file whose middle was dropped: from
-HEAD on there is a note of so many bytes, in place of the dropped ones.
+HEAD on there is a note of NOTE bytes instead of the DROPPED ones.
 
 Most jobs print within a second of their start, and they get no such file: it costs them nothing but a look at the
 clock. An entry is written at most once a second for each job, unless the stream changes. The interval doubles every
