@@ -226,7 +226,7 @@ def _mistakes_page() -> str:
             "## What is said of each mistake",
             "",
             "All mistakes of a trial of the plugin interface are planted in a distribution, `rae-bad`, one by",
-            "one. `plugins check` and `check` look at it, and a daemon runs with it beside a job that starts each",
+            "one. `plugins check` and `check` look at it. A daemon runs with it, beside a job that starts each",
             "second.",
             "",
             "- The letters say what is named: **P** the plugin, **D** its distribution, **L** file and line, **R**",

@@ -87,6 +87,13 @@ ASKS_WINDOWS = (
     "    @classmethod\n    def available(cls) -> str | None:\n        import sys\n"
     '        return 3 if sys.platform == "win32" else None\n\n    def next_after',
 )
+CLOCK = ("((instant - EPOCH)", '((max(instant, getattr(datetime, "now")(UTC)) - EPOCH)')
+"""Found only where the reading is made: no rule over the source sees it."""
+WRITES = (
+    "    def next_after",
+    "    def save(self) -> None:\n        with open('x', mode='a') as file:\n            file.write('x')\n\n"
+    "    def next_after",
+)
 CASES = [
     ("complete", None, ("", ""), "gold", ""),
     ("raises", MODULE, ("RAE_API = 1", "RAE_API = 1 / 0"), None, "loads"),
@@ -98,6 +105,8 @@ CASES = [
     ("no example", MODULE, OTHER_OPTION, "silver", "examples"),
     ("no page", "README.md", (FILES["README.md"], "# Another"), "silver", "page"),
     ("untyped", MODULE, UNTYPED, "gold", "types"),
+    ("clock", MODULE, CLOCK, "silver", "faults replay"),
+    ("writes", MODULE, WRITES, "silver", "faults"),
 ]  # fmt: skip
 """By what is planted: the file that changes, the change, and the grade and the rule that follow."""
 

@@ -26,6 +26,7 @@ from rae_auto.toolkit.secrets.references import looks_secret
 SYSTEMS: Mapping[str, str] = {"Linux": "linux", "macOS": "darwin", "Windows": "win32"}
 
 _READS = frozenset({"open", "read_text", "read_bytes", "urlopen", "create_connection", "connect", "check_output"})
+_WRITING_MODE = re.compile(r"[rwaxbt+]*[wax+][rwaxbt+]*")
 _WRITES = frozenset({"write_text", "write_bytes", "mkdir", "touch"})
 
 
@@ -51,7 +52,7 @@ def gather_evidence(inspection: Inspection, tested: TestRun | None = None) -> Ev
         inspection,
         contract,
         import_calls=[call for path in sources for call in _calls(path, _READS | _WRITES, at_import=True)],
-        written_files=[call for path in sources for call in _calls(path, _WRITES)],
+        written_files=[call for path in sources for call in (*_calls(path, _WRITES), *_openings_to_write(path))],
         untyped=[place for path in sources for place in _untyped(path)],
         has_type_marker=_has_type_marker(sources),
         has_tests=bool(tests),
@@ -110,6 +111,16 @@ def _calls(path: Path, names: frozenset[str], *, at_import: bool = False) -> Ite
     for node in _run_at_import(tree.module) if at_import else tree.nodes:
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in names:
             yield f"{path}:{node.lineno}: {ast.unparse(node.func)}"
+
+
+def _openings_to_write(path: Path) -> Iterator[str]:
+    """Yield calls of `open` with a mode that writes, each as FILE:LINE: NAME."""
+    for node in parse_source(path).nodes:
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "open":
+            values = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
+            modes = [one.value for one in values if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            if any(_WRITING_MODE.fullmatch(mode) for mode in modes):
+                yield f"{path}:{node.lineno}: {ast.unparse(node.func)}"
 
 
 def _run_at_import(tree: ast.AST) -> Iterator[ast.AST]:

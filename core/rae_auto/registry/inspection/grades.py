@@ -171,7 +171,8 @@ HARMLESS_FAULTS: Mapping[type[Plugin], Mapping[str, str]] = {
     },
     Notifier: {
         "kill -9": "the daemon delivers again what was not delivered", "clock step": "notices have their times already",
-        "suspend": "the daemon limits its time, and tries again", "full disk": _WRITES_NOTHING,
+        "suspend": "the daemon limits its time, and tries again",
+        "full disk": "the daemon delivers again what was not delivered",
     },
     Command: {
         "kill -9": "the daemon goes on without it", "clock step": "it ends with its answer",
@@ -179,7 +180,7 @@ HARMLESS_FAULTS: Mapping[type[Plugin], Mapping[str, str]] = {
     },
 }  # fmt: skip
 """By contract, the faults that can't harm it, with the reason. A full disk harms a plugin that writes files, though,
-unless it is a command."""
+unless it is a command or a notifier."""
 
 
 TRACED_BY_CORE: Mapping[type[Plugin], str] = {
@@ -301,7 +302,7 @@ def _check_faults(evidence: Evidence) -> RuleVerdict:
     if failure := _fail_by_finding(evidence, "impure"):
         return failure
     harmless = {**HARMLESS_FAULTS.get(contract, {})}
-    if evidence.written_files and contract is not Command:
+    if evidence.written_files and contract not in (Command, Notifier):
         harmless.pop("full disk", None)
     needed = [fault for fault in FAULT_TESTS if fault not in harmless]
     if not needed:
