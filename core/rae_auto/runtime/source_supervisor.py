@@ -167,6 +167,44 @@ class SourceSupervisor:
         if before is not None:
             # The former source may still write into the directory, or remove it.
             await asyncio.wait({before}, timeout=2 * CLOSE_TIMEOUT_SECONDS)
+        context = self._make_context(job, trigger, source, since)
+        delay = MIN_RESTART_DELAY_SECONDS
+        clock = asyncio.get_running_loop().time
+        while True:
+            started_at = clock()
+            error = await self._watch(source, context)
+            if error is None:
+                return
+            if clock() - started_at > HEALTHY_SECONDS:
+                delay = MIN_RESTART_DELAY_SECONDS
+            place = place_of_source(job, trigger)
+            self._quarantine.failed(Kind.TRIGGER, source.type, place, error, is_reported=True)
+            waits = max(delay, self._quarantine.seconds_to_trial(Kind.TRIGGER, source.type, place))
+            described = self._quarantine.describe_failure(Kind.TRIGGER, source.type, error)
+            logger.bind(job=job).error('trigger "{}" starts again in {:.0f} s: {}', trigger, waits, described)
+            self.failed[f"{job}.{trigger}"] = f"{error!r:.200}"
+            try:
+                await asyncio.sleep(waits)
+            finally:
+                del self.failed[f"{job}.{trigger}"]
+            delay = min(delay * 2, MAX_RESTART_DELAY_SECONDS)
+
+    async def _watch(self, source: SourceTrigger, context: TriggerContext) -> BaseException | None:
+        """Run a source; return its error, or None if it has ended for good. Raises only what isn't the source's."""
+        try:
+            await source.watch(context)
+        except BaseException as error:  # a broken source must not touch anything else
+            if is_foreign(error):
+                raise
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                return error
+            log = logger.bind(job=context.job)
+            log.error('trigger "{}" failed while it was stopped: {!r}', context.trigger, error)
+        return None
+
+    def _make_context(self, job: JobId, trigger: str, source: SourceTrigger, since: datetime) -> TriggerContext:
+        """Return the context of a source; it emits at a limited pace."""
         place = place_of_source(job, trigger)
         pace = EmitPace(asyncio.get_running_loop().time)
 
@@ -186,11 +224,10 @@ class SourceSupervisor:
             self._quarantine.succeeded(Kind.TRIGGER, source.type, place)
             return result
 
-        directory = self._directory / "triggers" / job / trigger
-        context = TriggerContext(
+        return TriggerContext(
             job,
             trigger,
-            directory,
+            self._directory / "triggers" / job / trigger,
             emit,
             self._timer,
             self._events,
@@ -198,34 +235,6 @@ class SourceSupervisor:
             run_pattern=run_pattern,
             withdraw=partial(self._withdraw, job, trigger),
         )
-        delay = MIN_RESTART_DELAY_SECONDS
-        clock = asyncio.get_running_loop().time
-        while True:
-            started_at = clock()
-            try:
-                await source.watch(context)
-            except BaseException as error:  # a broken source must not touch anything else
-                if is_foreign(error):
-                    raise
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    logger.bind(job=job).error('trigger "{}" failed while it was stopped: {!r}', trigger, error)
-                    return
-                if clock() - started_at > HEALTHY_SECONDS:
-                    delay = MIN_RESTART_DELAY_SECONDS
-                failure = f"{error!r:.200}"
-                self._quarantine.failed(Kind.TRIGGER, source.type, place, error, is_reported=True)
-                waits = max(delay, self._quarantine.seconds_to_trial(Kind.TRIGGER, source.type, place))
-                described = self._quarantine.describe_failure(Kind.TRIGGER, source.type, error)
-                logger.bind(job=job).error('trigger "{}" starts again in {:.0f} s: {}', trigger, waits, described)
-            else:
-                return
-            self.failed[f"{job}.{trigger}"] = failure
-            try:
-                await asyncio.sleep(waits)
-            finally:
-                del self.failed[f"{job}.{trigger}"]
-            delay = min(delay * 2, MAX_RESTART_DELAY_SECONDS)
 
 
 def _move_directories(directory: Path, former_ids: Mapping[JobId, Sequence[JobId]]) -> None:

@@ -17,7 +17,7 @@ from rae_auto.platforms.windows.console import ConsoleScreen, read_console_key
 
 
 class Keyboard:
-    """What msvcrt reads: characters, and two of them for keys without one."""
+    """The characters that msvcrt reads: one for a key, two for a key without a character."""
 
     def __init__(self, monkeypatch):
         self.pressed: queue.Queue[str] = queue.Queue()
