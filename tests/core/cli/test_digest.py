@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,8 +18,16 @@ from tests.support.daemons import Daemons
 from tests.support.mail_server import running_mail_server
 from tests.support.waiting import eventually
 
+from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.policies import CatchUp
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.reasons import Missed, Paused
+from rae_auto.model.reasons.base import MissedCause
 from rae_auto.screens import Action, Attention, Digest, load_digest, open_records
 from rae_auto.views.digests.formats import digest_text
+from rae_auto.views.screens.digest import build_digest
+from rae_auto.views.screens.parts.base import Extent
+from rae_auto.views.screens.parts.record_source import RecordCount
 
 GUIDE = Path(__file__).parents[3] / "docs/guides/digest.md"
 
@@ -163,3 +171,22 @@ def test_matters_without_a_job_are_counted_and_long_ones_wrap(tmp_path: Path) ->
 async def _read_digest(daemons: Daemons) -> Digest:
     async with open_records(daemons.config) as records:
         return await load_digest(records, records.now() - timedelta(days=1), records.now())
+
+
+def test_starts_that_were_missed_together_are_counted_one_by_one() -> None:
+    now = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    missed = Missed(MissedCause.DOWN, now, now, count=12, has_older=False, catch_up=CatchUp.LATEST)
+    skips = [
+        Decision(JobId("a"), "cron", "k", now, Outcome.SKIP, missed, now, count=12),
+        Decision(JobId("b"), "cron", "k", now, Outcome.SKIP, Paused(), now),
+    ]
+    status = {"problems": [], "failed": [], "overdue": [], "running": [], "waiting": [], "next": [], "jobs": 2}
+    digest = build_digest(
+        {**status, "state": "running"}, counts=[RecordCount(None, "succeeded", 3)],
+        skip_counts=[RecordCount(None, "missed", 1), RecordCount(None, "paused", 1)], failures=[], skips=skips,
+        slower=(), slower_extent=Extent(0, 0), world=[], ends={}, since=now - timedelta(days=1), until=now, now=now,
+        zone="UTC",
+    )  # fmt: skip
+    assert digest.verdict == "All is well: 3 runs of 2 jobs, 13 starts skipped"
+    assert digest.skipped == sum(row.count for row in digest.skips) == 13
+    assert digest.skips_extent.is_complete

@@ -86,7 +86,7 @@ class Digest(ScreenBase):
     states: Mapping[str, int]
     """Runs of the span by their final state; those that were skipped after a wait are among them."""
     skipped: int
-    """Starts of the span that were skipped: when they were due, or after a wait."""
+    """Starts of the span that were skipped: when they were due, each of those missed together, or after a wait."""
     attention: tuple[Attention, ...]
     """Matters that need a person now, the worst first."""
     attention_extent: Extent
@@ -206,12 +206,14 @@ def build_digest(
     states = Counter[str]()
     for one in counts:
         states[one.outcome] += one.count
-    skipped = sum(one.count for one in skip_counts) + states[RunState.SKIPPED]
-    bad = sum(states[state] for state in BAD_STATES)
     time = local_times(zone, now)
+    found = list_skipped(skips, skipped_runs, time)[:MAX_SKIPS]
+    entries = sum(one.count for one in skip_counts) + states[RunState.SKIPPED]
+    # An entry may be about many starts, which were missed together; of entries that weren't read, one each is known.
+    skipped = entries + sum(one.count - 1 for one in found)
+    bad = sum(states[state] for state in BAD_STATES)
     attention = tuple(find_attentions(status, ends, now, time))
     runs = states.total()
-    newest = list_skipped(skips, skipped_runs, time)[:MAX_SKIPS]
     return Digest(
         since=since,
         until=until,
@@ -226,8 +228,8 @@ def build_digest(
         attention_extent=Extent(min(len(attention), MAX_ATTENTIONS), len(attention)),
         failures=tuple(_failure_row(run, is_over, time) for run, is_over in failures),
         failures_extent=Extent(len(failures), bad, failures[-1][0].queued_at if failures else None),
-        skips=tuple(_group_skips(newest)),
-        skips_extent=Extent(len(newest), skipped, newest[-1].decided_at if newest else None),
+        skips=tuple(_group_skips(found)),
+        skips_extent=Extent(sum(one.count for one in found), skipped, found[-1].decided_at if found else None),
         slower=slower,
         slower_extent=slower_extent,
         upcoming=list_upcoming(status),
