@@ -9,7 +9,8 @@ from typing import Any
 from rae_executor_dask import cluster_link
 from rae_executor_dask.cluster.settings import ClusterSettings
 
-PROBE_SECONDS = 20.0
+PROBE_SECONDS = 8.0
+"""Time for an answer, less than doctor waits for it."""
 
 
 def find_problems(
