@@ -38,6 +38,15 @@ def test_two_daemons_lose_and_double_nothing(tmp_path: Path, server: Any) -> Non
     assert report.runs > 0
 
 
+@pytest.mark.requirement("R10", "R3")
+def test_two_daemons_and_a_cluster_lose_and_double_nothing(tmp_path: Path, server: Any) -> None:
+    pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
+    server.execute("DROP SCHEMA IF EXISTS rae_auto CASCADE", "SELECT 1")
+    report = run_campaign(tmp_path, server, faults=3, seed=2, with_dask=True)
+    assert report.violations == [], report.text()
+    assert report.runs > 0
+
+
 def test_benchmark_of_two_daemons_runs_in_small(tmp_path: Path) -> None:
     # With one daemon, because the other test here has started two.
     (megabytes,) = two_daemons.measure_memory(tmp_path, tmp_path, 2, None).values()
