@@ -32,8 +32,9 @@ by the configuration as it was.
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from rae_auto.engine import by_hand
 from rae_auto.engine.notices.downtimes import report_back
@@ -82,6 +83,21 @@ class _Piece:
             is_due = first is not None and first <= now
             self._spans[key] = find_due_instants(schedule, first, now) if first is not None and is_due else None
         return self._spans[key]
+
+
+@frozen
+class _DueTrigger:
+    """A trigger of a job with due instants, which are in `span`, and why these are late if they are."""
+
+    entry: JobEntry
+    id: str
+    schedule: Schedule
+    span: DueSpan
+    lateness: Lateness
+
+    def occurrence(self, instant: datetime, event: Mapping[str, Any] | None = None) -> Occurrence:
+        """Return the occurrence of one of its instants."""
+        return Occurrence(self.entry.job.id, self.id, format_instant(instant), instant, event)
 
 
 _CAUSES = {
@@ -159,123 +175,106 @@ def _put_into_backlog(turn: Turn, due: Mapping[JobId, Lateness]) -> None:
 
 def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) -> None:
     """Decide the due instants of a job."""
-    spans, schedules = [], entry.schedules()
-    for trigger, schedule in schedules.items():
+    found = []
+    for trigger, schedule in entry.schedules().items():
         cursor = entry.state.cursors[trigger]
         due = piece.find_span(schedule, cursor.at, turn.now.wall)
         span = due and cursors.undecided(due, cursor)
         if span:
-            spans.append((trigger, span))
-    if spans:
+            found.append(_DueTrigger(entry, trigger, schedule, span, lateness))
+    if found:
         guards.end_expired_waits(turn, entry.job.id)
-    for trigger, span in sorted(spans, key=lambda found: found[1].instants[0]):
-        _decide_span(turn, entry, trigger, schedules[trigger], span, piece.spread, lateness)
-        piece.left -= len(span.instants)
-    if spans:
+    for trigger_due in sorted(found, key=lambda one: one.span.instants[0]):
+        _decide_trigger(turn, trigger_due, piece.spread)
+        piece.left -= len(trigger_due.span.instants)
+    if found:
         by_hand.forget_past_skips(turn, entry)
         turn.step.save(entry.state)
 
 
-def _decide_span(
-    turn: Turn,
-    entry: JobEntry,
-    trigger: str,
-    schedule: Schedule,
-    span: DueSpan,
-    spread: StartSpread,
-    lateness: Lateness,
-) -> None:
+def _decide_trigger(turn: Turn, due: _DueTrigger, spread: StartSpread) -> None:
     """Decide the due instants of one trigger, and move its cursor. The caller saves the job's state."""
-    now = turn.now.wall
-    is_recurring = schedule.next_after(span.instants[-1]) is not None
-    selected, cause = _select(entry, span, now, is_recurring=is_recurring), lateness.cause
+    now, entry, span, cause = turn.now.wall, due.entry, due.span, due.lateness.cause
+    selected = _select(due, now)
     if cause is MissedCause.STORE_REVERTED:
         # What may have run, with nothing left to show it, must not run again.
-        selected = frozenset(instant for instant in selected if instant > lateness.since)
+        selected = frozenset(instant for instant in selected if instant > due.lateness.since)
     skipped = [instant for instant in span.instants if instant not in selected]
     given_up = skipped[-1] if skipped else span.older
     if given_up is not None:
-        _give_up(turn, entry, trigger, skipped, span.older, cause, is_latest_selected=bool(selected))
+        _give_up(turn, due, skipped, is_latest_selected=bool(selected))
     last = span.instants[-1]
-    _report_missed(turn, entry, trigger, span, selected, cause)
+    _report_missed(turn, due, selected)
     batch: set[RunId] = set()
     refused: list[tuple[datetime, Skip]] = []
     for instant in sorted(selected):
         is_due = instant == last and now - instant <= MAX_LATENESS
         candidate = admission.Candidate(
-            occurrence=Occurrence(entry.job.id, trigger, format_instant(instant), instant, event_of(schedule, instant)),
+            occurrence=due.occurrence(instant, event_of(due.schedule, instant)),
             cause=Due() if is_due else CaughtUp(cause),
             not_before=now if is_due else now + spread.next_delay(),
             batch=batch,
         )
         refusal = admission.find_refusal(turn, entry, candidate)
         if refused and type(refused[-1][1]) is not type(refusal):
-            _record_refusals(turn, entry, trigger, refused)
+            _record_refusals(turn, due, refused)
             refused = []
         if refusal is not None:
             refused.append((instant, refusal))
         elif (run := admission.open_run(turn, entry, candidate).run) is not None:
             batch.add(run)
     if refused:
-        _record_refusals(turn, entry, trigger, refused)
-    cursor = cursors.advance(entry.state.cursors[trigger], last, given_up)
-    entry.state = evolve_slots(entry.state, cursors={**entry.state.cursors, trigger: cursor})
+        _record_refusals(turn, due, refused)
+    cursor = cursors.advance(entry.state.cursors[due.id], last, given_up)
+    entry.state = evolve_slots(entry.state, cursors={**entry.state.cursors, due.id: cursor})
 
 
-def _report_missed(
-    turn: Turn, entry: JobEntry, trigger: str, span: DueSpan, selected: Collection[datetime], cause: MissedCause
-) -> None:
+def _report_missed(turn: Turn, due: _DueTrigger, selected: Collection[datetime]) -> None:
     """Report the instants that came too late to start anything in time."""
+    span = due.span
     is_due = turn.now.wall - span.instants[-1] <= MAX_LATENESS
     missed = span.instants[:-1] if is_due else span.instants
     caught_up = sum(instant in selected for instant in missed)
-    report_downtime(turn, entry, trigger, missed, cause, has_more=span.older is not None, caught_up=caught_up)
+    has_more = span.older is not None
+    report_downtime(turn, due.entry, due.id, missed, due.lateness.cause, has_more=has_more, caught_up=caught_up)
 
 
-def _give_up(
-    turn: Turn,
-    entry: JobEntry,
-    trigger: str,
-    skipped: Sequence[datetime],
-    older: datetime | None,
-    cause: MissedCause,
-    *,
-    is_latest_selected: bool,
-) -> None:
+def _give_up(turn: Turn, due: _DueTrigger, skipped: Sequence[datetime], *, is_latest_selected: bool) -> None:
     """Record one decision for all instants that are given up; its reason names the window where that decides.
 
-    `older`, where there is one, is given up too, with all before it that has no decision yet.
+    An `older` instant of the span is given up too, with all before it that has no decision yet.
     """
-    job, last = entry.job, skipped[-1] if skipped else older
+    job, older = due.entry.job, due.span.older
+    last = skipped[-1] if skipped else older
     assert last is not None, "something is given up"
     window = window_of(job, is_recurring=False)
     is_too_old = job.catch_up is not CatchUp.NONE and turn.now.wall - last > window
     is_window_decisive = is_too_old and not (is_latest_selected and job.catch_up is CatchUp.LATEST)
     reason = Missed(
-        cause,
-        skipped[0] if older is None else entry.state.cursors[trigger].at,
+        due.lateness.cause,
+        skipped[0] if older is None else due.entry.state.cursors[due.id].at,
         last,
         len(skipped),
         older is not None,
         job.catch_up,
         window if is_window_decisive else None,
     )
-    occurrence = Occurrence(job.id, trigger, format_instant(last), last)
-    admission.decide(turn, occurrence, reason, count=max(len(skipped), 1))
+    admission.decide(turn, due.occurrence(last), reason, count=max(len(skipped), 1))
 
 
-def _select(entry: JobEntry, span: DueSpan, now: datetime, *, is_recurring: bool) -> frozenset[datetime]:
+def _select(due: _DueTrigger, now: datetime) -> frozenset[datetime]:
     """Return the instants to decide one by one; those that are skipped by hand displace no others."""
-    if not entry.state.skips:
-        return select_instants(entry.job, span, now, is_recurring=is_recurring)
-    by_hand_skipped = frozenset(instant for instant in span.instants if entry.state.find_skip(instant))
+    job, state, span = due.entry.job, due.entry.state, due.span
+    is_recurring = due.schedule.next_after(span.instants[-1]) is not None
+    if not state.skips:
+        return select_instants(job, span, now, is_recurring=is_recurring)
+    by_hand_skipped = frozenset(instant for instant in span.instants if state.find_skip(instant))
     rest = evolve(span, instants=tuple(instant for instant in span.instants if instant not in by_hand_skipped))
-    return select_instants(entry.job, rest, now, is_recurring=is_recurring) | by_hand_skipped
+    return select_instants(job, rest, now, is_recurring=is_recurring) | by_hand_skipped
 
 
-def _record_refusals(turn: Turn, entry: JobEntry, trigger: str, refused: Sequence[tuple[datetime, Skip]]) -> None:
+def _record_refusals(turn: Turn, due: _DueTrigger, refused: Sequence[tuple[datetime, Skip]]) -> None:
     """Record one decision for instants in a row that are refused for the same reason."""
     since, (last, reason) = refused[0][0], refused[-1]
-    occurrence = Occurrence(entry.job.id, trigger, format_instant(last), last)
     count = len(refused)
-    admission.decide(turn, occurrence, reason, since=since if count > 1 else None, count=count)
+    admission.decide(turn, due.occurrence(last), reason, since=since if count > 1 else None, count=count)
