@@ -64,6 +64,9 @@ def make(kind: Kind, ref: PluginRef | TriggerRef | GuardRef, plugins: PluginSour
     """Create the plugin that a reference names. Raises Invalid if it is unknown, unavailable or misconfigured."""
     known = plugins.names(kind)
     if ref.type not in known:
+        explain = getattr(plugins, "explain_exclusion", None)
+        if explain is not None and (why := explain(kind, ref.type)):
+            raise invalid(why)
         raise invalid(f"unknown {kind} {quote(ref.type)}{_describe_known(kind, ref.type, known)}")
     try:
         plugin_class = plugins.get(kind, ref.type)

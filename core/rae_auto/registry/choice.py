@@ -61,6 +61,14 @@ class PluginChoice:
             return False
         return self.only is None or info.path is not None or bool(self.only & names)
 
+    def explain_exclusion(self, info: PluginInfo) -> str:
+        """Return why a plugin is not used, as a clause with the remedy."""
+        if self.disabled & names_of(info):
+            return "is disabled; remove it from [plugins] disable, --no-plugin and RAE_DISABLED_PLUGINS"
+        if self.is_built_in_only:
+            return f"is not used, because {NONE_VARIABLE} is set; unset that"
+        return f"is not used, because {ONLY_VARIABLE} does not name it; add it there"
+
     def find_unknown(self, infos: Collection[PluginInfo]) -> list[str]:
         """Return a line for each name that no plugin has."""
         known = {name for info in infos for name in names_of(info)}

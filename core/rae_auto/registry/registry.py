@@ -37,6 +37,7 @@ class Registry:
         self._given = None if infos is None else tuple(infos)
         self._problems: list[str] = []
         self._is_configured = False
+        self._excluded: dict[tuple[Kind, str], str] = {}
         self._infos = self._find(PluginChoice.read())
         self._loaded: dict[tuple[Kind, str], type[Plugin] | PluginError] = {}
         self._sources: dict[tuple[Kind, str], tuple[PluginInfo, Mapping[Path, FileIdentity]]] = {}
@@ -53,7 +54,7 @@ class Registry:
     def adopt(self, other: "Registry") -> None:
         """Use the plugins of a fork from now on."""
         self._problems, self._is_configured, self._infos = list(other._problems), other._is_configured, other._infos
-        self._loaded, self._sources = dict(other._loaded), dict(other._sources)
+        self._loaded, self._sources, self._excluded = dict(other._loaded), dict(other._sources), other._excluded
 
     def configure(self, paths: Sequence[Path], disabled: Collection[str]) -> list[str]:
         """Use the plugins that a configuration names as well: single files in `paths`, without those in `disabled`.
@@ -100,11 +101,20 @@ class Registry:
         files, self._problems = find_plugin_files(choice.directories)
         everything = (*infos, *files)
         self._problems += choice.find_unknown(everything)
+        self._excluded = {
+            (one.kind, one.name): f"{one.kind} {quote(one.name)} of {one.provenance} {choice.explain_exclusion(one)}"
+            for one in everything
+            if not choice.includes(one)
+        }
         return tuple(info for info in everything if choice.includes(info))
 
     def names(self, kind: Kind) -> Collection[str]:
         """Return the names of the installed plugins of a kind, working or not."""
         return {info.name for info in self._infos if info.kind is kind}
+
+    def explain_exclusion(self, kind: Kind, name: str) -> str | None:
+        """Return why an installed plugin of a name is not used, with the remedy; None if there is none."""
+        return self._excluded.get((kind, name))
 
     def get(self, kind: Kind, name: str) -> type[Plugin]:
         """Return the class of a plugin. Raises PluginNotFound, PluginBroken, PluginUnavailable."""

@@ -9,7 +9,7 @@ from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.model.primitives.formatting import describe_raise, with_place
 from rae_auto.model.schedule import RunPoint
 from rae_auto.records.events import check_event
-from rae_auto.registry.containment import are_equal, hash_of, is_foreign, repr_of, show_plugin
+from rae_auto.registry.containment import are_equal, ask, hash_of, is_foreign, repr_of, show_plugin
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.toolkit.threads.time_limit import TookTooLong, call_within_limit
 
@@ -78,10 +78,14 @@ class SafeSchedule:
                 del self._answers[next(iter(self._answers))]
             self._answers[instant] = found
             return found
+        self._end(problem)
+        return None
+
+    def _end(self, problem: str) -> None:
+        """Start no more jobs, and report why."""
         self._ended = True
         text = f"{problem}; this schedule starts no more jobs"
         self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, text, for_good=True)
-        return None
 
     def _slow_down(self, instant: datetime) -> datetime | None:
         """Return the earliest instant that may follow, which delays a flood of starts."""
@@ -98,9 +102,7 @@ class SafeSchedule:
         except BaseException as error:
             if is_foreign(error):
                 raise
-            self._ended = True
-            text = f"run_point raised {describe_raise(error)}; this schedule starts no more jobs"
-            self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, text, for_good=True)
+            self._end(f"run_point raised {describe_raise(error)}")
             return None
 
     def count_from(self, instant: datetime) -> "SafeSchedule":
@@ -111,9 +113,7 @@ class SafeSchedule:
         except BaseException as error:
             if is_foreign(error):
                 raise
-            counted._ended = True
-            text = f"count_from raised {describe_raise(error)}; this schedule starts no more jobs"
-            self._quarantine.failed(Kind.TRIGGER, self.inner.type, self.place, text, for_good=True)
+            counted._end(f"count_from raised {describe_raise(error)}")
         return counted
 
     def event_at(self, instant: datetime) -> Mapping[str, Any] | None:
@@ -129,21 +129,11 @@ class SafeSchedule:
 
     def describe(self) -> str | None:
         """Return when the schedule fires as part of a sentence; None if it fails, as nothing depends on it."""
-        try:
-            return " ".join(call_within_limit(self.inner.describe).split())
-        except BaseException as error:
-            if is_foreign(error):
-                raise
-            return None
+        return ask(lambda: " ".join(self.inner.describe().split()), None)
 
     def note(self, instant: datetime) -> str | None:
         """Return the schedule's remark on one of its instants; None if it fails, as nothing depends on it."""
-        try:
-            return call_within_limit(self.inner.note, instant)
-        except BaseException as error:
-            if is_foreign(error):
-                raise
-            return None
+        return ask(self.inner.note, None, instant)
 
 
 def ask_schedule(schedule: ScheduleTrigger, instant: datetime) -> tuple[datetime | None, str | None]:

@@ -275,10 +275,6 @@ def _place_of(error: BaseException) -> str:
     return "".join(f" at {frame.filename}:{frame.lineno}" for frame in last)
 
 
-Provoke = Callable[[Listener, int], Awaitable[None]]
-"""Makes something happen that the source emits: with each number something else."""
-
-
 CLOCK_CHANGES: Sequence[Callable[[Any], Awaitable[None]]] = (
     lambda timer: timer.set_clock(timedelta(hours=-1)),
     lambda timer: timer.set_clock(timedelta(hours=1)),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+DISABLED = "is disabled; remove it from [plugins] disable, --no-plugin and RAE_DISABLED_PLUGINS"
 TICK = '''
 from datetime import datetime, timedelta
 from attrs import frozen
@@ -92,25 +93,29 @@ def test_folder_of_plugins_is_an_option_of_every_command(home: Home, position: s
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment"),
+    ("arguments", "environment", "why"),
     [
-        (["--no-plugin", "tick"], {}),
-        (["--no-plugin", "trigger:tick"], {}),
-        (["--no-plugin=tick.py"], {}),
-        ([], {"RAE_NO_PLUGINS": "1"}),
+        (["--no-plugin", "tick"], {}, DISABLED),
+        (["--no-plugin", "trigger:tick"], {}, DISABLED),
+        (["--no-plugin=tick.py"], {}, DISABLED),
+        ([], {"RAE_NO_PLUGINS": "1"}, "is not used, because RAE_NO_PLUGINS is set; unset that"),
     ],
 )
-def test_plugin_that_is_left_out_is_unknown(home: Home, arguments: list[str], environment: dict[str, str]) -> None:
+def test_plugin_that_is_left_out_is_named_with_the_reason(
+    home: Home, arguments: list[str], environment: dict[str, str], why: str
+) -> None:
     done = home.rae_auto("check", *arguments, **environment)
     assert done.returncode == 2
-    assert 'unknown trigger "tick"' in done.stdout + done.stderr
+    text = done.stdout + done.stderr
+    assert 'trigger "tick" of file ' in text
+    assert f"tick.py {why}" in text
 
 
 def test_configuration_leaves_a_plugin_out(home: Home) -> None:
     home.configure('[plugins]\npaths = ["plugins/"]\ndisable = ["tick", "tock"]\n')
     done = home.rae_auto("check")
     text = done.stdout + done.stderr
-    assert 'unknown trigger "tick"' in text
+    assert f"tick.py {DISABLED}" in text
     assert 'plugins: unknown plugin "tock" is disabled' in text
 
 

@@ -90,13 +90,18 @@ def _private_imports(nodes: Sequence[ast.AST], own_package: str) -> Iterator[tup
             # 'from rae_auto import engine' names a module, 'from rae_auto import Job' what is public.
             names = [node.module or ""]
             if node.module == "rae_auto":
-                names = [f"rae_auto.{alias.name}" for alias in node.names if alias.name.islower()]
+                names = [f"rae_auto.{name}" for name in (alias.name for alias in node.names) if _is_module(name)]
         for name in names:
             first, _, rest = name.partition(".")
             is_private = first == "rae_auto" and rest and rest.partition(".")[0] not in PUBLIC_ROOMS
             if first != own_package and (is_private or first == "rae_plugins"):
                 rooms = ", ".join(PUBLIC_ROOMS)
                 yield "private-import", f"{name} may change at any time; import from rae_auto.{{{rooms}}}", node.lineno
+
+
+def _is_module(name: str) -> bool:
+    """Return whether a name in the package is that of a module: classes have capitals, `__version__` is public."""
+    return name.islower() and not name.startswith("__")
 
 
 def _methods(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, str, int]]:
