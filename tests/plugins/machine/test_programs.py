@@ -41,7 +41,7 @@ def test_a_name_is_a_glob_or_a_regular_expression_in_any_case(name: str, text: s
     ],
 )
 def test_what_is_no_regular_expression_is_refused(trigger: Any, options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=re.escape("invalid regular expression '/(/'")):
+    with pytest.raises(ValueError, match=re.escape('invalid regular expression "/(/"')):
         trigger(**options)
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.units import parse_size
 from rae_auto.toolkit.toml_values import format_toml
 
@@ -77,4 +78,4 @@ def _parse_percentage(text: str) -> Level | None:
 
 def quote_value(value: object) -> str:
     """Return a value for a message: quoted, escaped and short."""
-    return format_toml(value, 60)
+    return quote_short(value, 60) if isinstance(value, str) else format_toml(value, 60)
