@@ -1,5 +1,6 @@
 """Programs of root's jobs: what another user could change is not run."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 from tests.plugins.executors.conftest import an_executor, run_async
 
+from rae_auto import Job
 from rae_auto.api import Assignment, JobContext
 from rae_plugins.executors.process import ProcessExecutor
+from rae_plugins.executors.process import executor as executor_module
 
 pytestmark = [
     pytest.mark.requirement("S24"),
@@ -115,3 +118,29 @@ def test_data_that_others_can_write_is_no_program(tmp_path, make_assignment) -> 
 def test_job_of_another_user_may_run_what_is_its_own(tmp_path, make_assignment) -> None:
     assignment = make_assignment(command=["true"], user="nobody", cwd="/")
     assert start(tmp_path, assignment) == "done"
+
+
+def test_starts_of_one_command_at_once_share_a_look_and_later_ones_do_not(
+    tmp_path, make_assignment, script, monkeypatch
+) -> None:
+    looks = []
+
+    def look(job: Job, *_: object) -> str | None:
+        looks.append(job.argv)
+        return "root runs nothing" if script.stat().st_mode & 0o002 else None
+
+    monkeypatch.setattr(executor_module, "find_program_of_others", look)
+
+    async def work() -> None:
+        async with an_executor(tmp_path) as executor:
+            commands = [[str(script)]] * 10 + [["true"]]
+            started = await asyncio.gather(*(executor.start(make_assignment(command=words)) for words in commands))
+            assert len(looks) == 2
+            await asyncio.gather(*(one.wait() for one in started))
+            script.chmod(0o777)
+            late = (executor.start(make_assignment(command=[str(script)])) for _ in range(3))
+            refused = await asyncio.gather(*late, return_exceptions=True)
+            assert {type(one) for one in refused} == {ValueError}
+            assert len(looks) == 3
+
+    run_async(work)

@@ -68,6 +68,8 @@ class ProcessExecutor(Executor):
     """The machine has been up since the last daemon: only then does a missing file mean that it was never written."""
     _directory: Path | None = field(init=False, default=None)
     _keeper: KeeperClient = field(init=False, factory=KeeperClient)
+    _looks: dict[tuple[object, ...], "asyncio.Task[str | None]"] = field(init=False, factory=dict, eq=False)
+    """What is being looked at on behalf of root, by all that the answer depends on."""
 
     @classmethod
     def backends(cls) -> Mapping[str, str | None]:
@@ -111,14 +113,15 @@ class ProcessExecutor(Executor):
         argv = _argv(assignment)
         if not argv:
             raise ValueError('the process executor needs "command", "shell", "python" or "script"')
-        await self._refuse_programs_of_others(assignment, argv)
+        directory = _working_directory(job)
+        await self._refuse_programs_of_others(assignment, argv, directory)
         request = {
             "key": assignment.output.name,
             "run": assignment.run,
             "argv": argv,
             "user": to_request(job.user),
             "env": self._build_environment(assignment),
-            "cwd": _working_directory(job),
+            "cwd": directory,
             "stdin": assignment.stdin,
             "private": None if assignment.secret_directory is None else str(assignment.secret_directory),
             "umask": None if job.umask is None else int(job.umask, 8),
@@ -135,12 +138,19 @@ class ProcessExecutor(Executor):
         execution = await self._keeper.spawn(request)
         return execution if job.python is None else PythonExecution(execution, assignment.output)
 
-    async def _refuse_programs_of_others(self, assignment: Assignment, argv: tuple[str, ...]) -> None:
+    async def _refuse_programs_of_others(self, assignment: Assignment, argv: tuple[str, ...], directory: str) -> None:
         """Raise ValueError if root would run what another user can change."""
         if is_root():
             job, environment = assignment.job, assignment.environment
-            # In a thread, because a file system of the network may hang.
-            problem = await asyncio.to_thread(find_program_of_others, job, argv, environment, _working_directory(job))
+            facts = (argv, job.shell, job.script, job.python, job.directory, job.user, environment.get("PATH"))
+            look = self._looks.get((*facts, directory))
+            if look is None:
+                # In a thread, because a file system of the network may hang.
+                look = asyncio.create_task(asyncio.to_thread(find_program_of_others, job, argv, environment, directory))
+                # For all starts of the same command that come while it goes on; one that is given up ends no other's.
+                self._looks[(*facts, directory)] = look
+                look.add_done_callback(lambda _: self._looks.pop((*facts, directory)))
+            problem = await asyncio.shield(look)
             if problem is not None:
                 raise ValueError(problem)
 
