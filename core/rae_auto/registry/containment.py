@@ -133,16 +133,34 @@ class SafeStore:
             if name == "commit":
                 self._note_commit(time.monotonic() - began)
             if isinstance(answer, Iterator):
-                return _iterate(answer, call)
+                return _SafeIterator(answer, call)
             return SafeStore(answer, call) if isinstance(answer, StoreReader) else answer
 
         return contained
 
 
-def _iterate(answers: Iterator[T], call: Callable[[Callable[[], Any]], Any]) -> Iterator[T]:
-    end = object()
-    while (answer := call(lambda: next(answers, end))) is not end:
-        yield answer
+class _SafeIterator(Iterator[T]):
+    """The answers of a store one by one, with its errors contained; what it reads from is closed with it.
+
+    Not a generator: closing one that was not begun leaves open what it was given (from Python 3.13 on).
+    """
+
+    def __init__(self, answers: Iterator[T], call: Callable[[Callable[[], Any]], Any]) -> None:
+        self._answers = answers
+        self._call = call
+
+    def __next__(self) -> T:
+        end = object()
+        answer = self._call(lambda: next(self._answers, end))
+        if answer is end:
+            raise StopIteration
+        return cast("T", answer)
+
+    def close(self) -> None:
+        """End the reading, wherever it is."""
+        close = getattr(self._answers, "close", None)
+        if close is not None:
+            self._call(close)
 
 
 def contain_store(

@@ -7,7 +7,7 @@ running parts.
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -386,8 +386,8 @@ class Scheduler:
             return await asyncio.to_thread(write_backup, Path(target), changes, self.runtime.now(), replace=replace)
         finally:
             # One that is left unfinished would keep its read transaction open, and the store from deleting anything.
-            if isinstance(changes, Generator):
-                changes.close()
+            if (close := getattr(changes, "close", None)) is not None:
+                close()
 
     @property
     def event_loop(self) -> asyncio.AbstractEventLoop:

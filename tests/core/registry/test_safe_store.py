@@ -15,6 +15,7 @@ from rae_auto import Job, Scheduler, StoreError, StoreLocked
 from rae_auto.api.plugin import Kind
 from rae_auto.api.store import LogQuery, Put, RetentionRule, Store
 from rae_auto.registry import Registry
+from rae_auto.registry.containment import contain_store
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.testing.memory_store import MemoryStore
 
@@ -126,3 +127,30 @@ def test_scheduler_with_a_broken_store_ends_with_its_error(
 
     with pytest.raises(StoreError, match=r'store "odd" of rae-odd 1\.0 failed: '):
         asyncio.run(asyncio.wait_for(work(), 50))
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_closed_dump_ends_the_read(begun: bool) -> None:
+    class Reading(MemoryStore):
+        is_open = False
+
+        def dump(self):
+            self.changes = self.read()
+            next(self.changes)
+            return self.changes
+
+        def read(self):
+            self.is_open = True
+            try:
+                yield None
+                yield from "abc"
+            finally:
+                self.is_open = False
+
+    store = Reading()
+    dump = contain_store(store, str).dump()
+    assert not begun or next(dump) == "a"
+    assert store.is_open
+    dump.close()
+    assert not store.is_open
+    assert list(contain_store(store, str).dump()) == ["a", "b", "c"]

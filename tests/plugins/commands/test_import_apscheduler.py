@@ -1,5 +1,6 @@
 """Job stores that APScheduler 3 made itself, as jobs; and pickles that were made to do harm."""
 
+import contextlib
 import os
 import pickle
 import sqlite3
@@ -43,10 +44,13 @@ class Worker:
 
 def store(path: Path, fill: Callable[[BackgroundScheduler], None], zone: str = "Europe/Berlin") -> Import:
     address = f"sqlite:///{path}"
-    scheduler = BackgroundScheduler(jobstores={"default": SQLAlchemyJobStore(address)}, timezone=zone)
+    jobs = SQLAlchemyJobStore(address)
+    scheduler = BackgroundScheduler(jobstores={"default": jobs}, timezone=zone)
     scheduler.start(paused=True)
     fill(scheduler)
     scheduler.shutdown()
+    # Its thread may connect once more after the store was shut down.
+    jobs.engine.dispose()
     return read_job_stores([address], NOW)
 
 
@@ -221,6 +225,7 @@ def test_pickle_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         state = pickle.loads(database.execute("SELECT job_state FROM apscheduler_jobs").fetchone()[0])
         changed = pickle.dumps({**state, "args": [Harmful()]})
         database.execute("UPDATE apscheduler_jobs SET job_state = ?", (changed,))
+    database.close()
     (again,) = read_job_stores([str(tmp_path / "jobs.db")], NOW).jobs
     assert (job.table["args"], again.table["enabled"]) == ((1,), False)
     assert not ran
@@ -267,7 +272,8 @@ def test_address_that_is_no_store_is_refused_with_its_reason(tmp_path: Path) -> 
     (tmp_path / "text").write_text("hello")
     with pytest.raises(BadRequest, match="is not a database of SQLite"):
         read_job_stores([str(tmp_path / "text")], NOW)
-    sqlite3.connect(tmp_path / "empty.db").execute("CREATE TABLE x (y)").connection.commit()
+    with contextlib.closing(sqlite3.connect(tmp_path / "empty.db")) as database, database:
+        database.execute("CREATE TABLE x (y)")
     with pytest.raises(BadRequest, match="has no table of jobs"):
         read_job_stores([str(tmp_path / "empty.db")], NOW)
     with pytest.raises(BadRequest, match="name the address"):

@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import asyncpg
 from attrs import define, field
@@ -144,11 +144,15 @@ def read_dump(address: Address, link: LoopThread) -> Iterator[Change]:
     """Return everything as of now: the snapshot is taken here, and read as one iterates, in any thread."""
     source = _Dump(address)
     link.call(source.open())
-    return _iterate(source, link)
+    changes = _iterate(source, link)
+    # Begun here, because to close a generator that was not begun closes nothing else.
+    next(changes)
+    return cast("Iterator[Change]", changes)
 
 
-def _iterate(source: "_Dump", link: LoopThread) -> Iterator[Change]:
+def _iterate(source: "_Dump", link: LoopThread) -> Iterator[Change | None]:
     try:
+        yield None
         while chunk := link.call(source.read()):
             yield from chunk
     finally:

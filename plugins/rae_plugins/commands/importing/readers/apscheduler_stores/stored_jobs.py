@@ -3,6 +3,7 @@
 A file of SQLite needs nothing but Python; another database needs SQLAlchemy and its driver.
 """
 
+import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -89,7 +90,9 @@ def _read_database(address: str) -> Iterator[tuple[str, bytes]]:
         raise BadRequest(MISSING_EXTRA) from None
     try:
         engine = sqlalchemy.create_engine(address)
-        with engine.connect() as connection:
+        with contextlib.ExitStack() as opened:
+            opened.callback(engine.dispose)
+            connection = opened.enter_context(engine.connect())
             inspector = sqlalchemy.inspect(connection)
             columns = {
                 name: {one["name"] for one in inspector.get_columns(name)} for name in inspector.get_table_names()
@@ -98,7 +101,6 @@ def _read_database(address: str) -> Iterator[tuple[str, bytes]]:
                 _choose_table(columns, shown), sqlalchemy.column("id"), sqlalchemy.column("job_state")
             )
             rows = connection.execute(sqlalchemy.select(table).order_by(table.c.id).limit(MAX_JOBS)).all()
-        engine.dispose()
     except ImportError as error:
         raise BadRequest(f"{shown} needs the driver {error.name}; run 'pip install {error.name}'") from None
     except sqlalchemy.exc.SQLAlchemyError as error:
