@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Written apart, so that this file doesn't hold what it looks for.
 PACKAGE_HOSTS = re.compile("|".join(["pypi" + r"\.org", "python" + r"hosted\.org", "--extra-" + "index-url"]))
 BUILD_MACHINES = re.compile(r"(?<![\w.~-])/(?:work|workspace|builds|home/runner|root/\.)(?:/|\w)")
+MERGE_MARKS = re.compile("^(?:" + "<" * 7 + "|" + ">" * 7 + ") ", re.MULTILINE)
 
 
 def tracked() -> list[Path]:
@@ -20,7 +21,11 @@ def tracked() -> list[Path]:
     return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 
 
-@pytest.mark.parametrize("pattern", [PACKAGE_HOSTS, BUILD_MACHINES], ids=["package hosts", "paths of a build machine"])
+@pytest.mark.parametrize(
+    "pattern",
+    [PACKAGE_HOSTS, BUILD_MACHINES, MERGE_MARKS],
+    ids=["package hosts", "paths of a build machine", "marks of a merge"],
+)
 def test_no_tracked_file_knows_about_where_it_was_made(pattern: re.Pattern[str]) -> None:
     here = str(ROOT)
     found = []
