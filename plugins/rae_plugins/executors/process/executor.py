@@ -69,7 +69,7 @@ class ProcessExecutor(Executor):
     _directory: Path | None = field(init=False, default=None)
     _keeper: KeeperClient = field(init=False, factory=KeeperClient)
     _looks: dict[tuple[object, ...], "asyncio.Task[str | None]"] = field(init=False, factory=dict, eq=False)
-    """What is being looked at on behalf of root, by all that the answer depends on."""
+    """Looks at programs on behalf of root that go on, by all that their answers depend on."""
 
     @classmethod
     def backends(cls) -> Mapping[str, str | None]:
