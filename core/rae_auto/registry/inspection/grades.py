@@ -171,16 +171,14 @@ HARMLESS_FAULTS: Mapping[type[Plugin], Mapping[str, str]] = {
     },
     Notifier: {
         "kill -9": "the daemon delivers again what was not delivered", "clock step": "notices have their times already",
-        "suspend": "the daemon limits its time, and tries again",
-        "full disk": "the daemon delivers again what was not delivered",
+        "suspend": "the daemon limits its time, and tries again", "full disk": "the daemon delivers again, too",
     },
     Command: {
         "kill -9": "the daemon goes on without it", "clock step": "it ends with its answer",
         "suspend": "it ends with its answer", "full disk": "who runs it sees the error, and can repeat it",
     },
 }  # fmt: skip
-"""By contract, the faults that can't harm it, with the reason. A full disk harms a plugin that writes files, though,
-unless it is a command or a notifier."""
+"""By contract, harmless faults with the reason. A full disk harms what writes files, but for commands and notifiers."""
 
 
 TRACED_BY_CORE: Mapping[type[Plugin], str] = {
