@@ -9,13 +9,13 @@ from rae_auto.offline.authoring.grading import grade_plugins
 from rae_auto.registry import Registry
 from rae_auto.registry.index import OWN_DISTRIBUTION
 from rae_auto.registry.inspection import find_projects_plugins
+from rae_auto.registry.inspection.grade_report import GradeReport
 from rae_auto.registry.inspection.grades import (
     FAULT_TESTS,
     GRADE_RULES,
     HARMLESS_FAULTS,
     SUITE_FAULTS,
     SUITES,
-    GradeReport,
     RuleOutcome,
 )
 

@@ -14,7 +14,8 @@ from rae_auto.offline.authoring.grading import draw_badge, lowest_grade
 from rae_auto.registry.index import PluginInfo
 from rae_auto.registry.inspection import Inspection
 from rae_auto.registry.inspection import grades as rules
-from rae_auto.registry.inspection.grades import GRADE_RULES, Evidence, Grade, RuleOutcome, compute_grade
+from rae_auto.registry.inspection.grade_report import compute_grade
+from rae_auto.registry.inspection.grades import GRADE_RULES, Evidence, Grade, RuleOutcome
 from rae_auto.testing import executors, sources, store_faults, stores
 
 PLUGIN = '''"""Hourly starts."""

@@ -9,7 +9,8 @@ from rae_auto.offline.authoring.checking import find_target, inspect_within_limi
 from rae_auto.offline.authoring.evidence import find_project, gather_evidence
 from rae_auto.offline.authoring.suite_runs import TestRun, run_tests
 from rae_auto.registry.index import PluginInfo
-from rae_auto.registry.inspection.grades import Grade, GradeReport, compute_grade
+from rae_auto.registry.inspection.grade_report import GradeReport, compute_grade
+from rae_auto.registry.inspection.grades import Grade
 
 COLORS = {Grade.BRONZE: "#a0622d", Grade.SILVER: "#6b7280", Grade.GOLD: "#8a6d00", Grade.PLATINUM: "#3a5a78"}
 NO_GRADE_COLOR = "#b3261e"
