@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from rae_auto.views.monitoring.health import HealthLevel, check_facts, health_line, health_record, worst_level
+from rae_auto.views.screens.health_page import build_health_page
 
 NOW = datetime.fromisoformat("2026-11-28T12:00:00+00:00")
 DAYS_AGO = (NOW - timedelta(days=5)).isoformat()
@@ -95,3 +96,10 @@ def test_clock_that_is_not_synchronized_is_said_and_no_trouble():
     checks = check_facts(with_facts(clock={"synchronized": False}))
     assert worst_level(checks) is HealthLevel.OK
     assert any(check.text.startswith("nothing on this machine says that the clock is synch") for check in checks)
+
+
+def test_quarantined_plugin_is_shown_with_its_failures_and_the_last_error():
+    found = {"kind": "notifier", "name": "ops", "place": "deliver", "failures": 3, "error": "refused"}
+    facts = with_facts(quarantined=[found])
+    page = build_health_page(facts, findings=None, outbox=[], world=[], now=NOW, zone="UTC")
+    assert [(fact.subject, fact.text) for fact in page.plugins] == [("notifier ops", "3 failures (deliver): refused")]

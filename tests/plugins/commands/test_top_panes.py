@@ -1,14 +1,20 @@
 """Panes of `rae-auto top` over real records."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
 from rae_auto.screens import load_job_list, open_records
+from rae_auto.views.screens.parts.base import UpcomingStart
+from rae_auto.views.screens.parts.record_source import JobsFound, JobSpan
+from rae_auto.views.screens.timeline import build_timeline
 from rae_plugins.commands.top.pane_requests import PANE_NAMES, PaneRequest
-from rae_plugins.commands.top.panes import load_pane
+from rae_plugins.commands.top.panes import day_lines, load_pane
 from rae_plugins.commands.top.styled_lines import plain_text
 
 JOBS = """
@@ -37,3 +43,19 @@ def test_panes_show_a_failed_run_its_life_and_the_health(tmp_path: Path) -> None
     assert "store" in panes["health"]
     assert "failed" in panes["history"]
     assert all(panes.values())
+
+
+def test_start_that_a_guard_forbids_has_the_mark_of_a_skip() -> None:
+    now, hour = datetime(2026, 11, 28, 12, tzinfo=UTC), timedelta(hours=1)
+    starts = [UpcomingStart("a", now + 3 * hour, None, "no"), UpcomingStart("a", now + 6 * hour, now + 6 * hour)]
+    span = JobSpan(
+        runs=[], skips=[], counts=[], run_count=0, skip_count=0, earlier=[], starts=starts,
+        starts_until=now + 12 * hour,
+    )  # fmt: skip
+    timeline = build_timeline(
+        JobsFound([{"id": "a"}], 1, 1), {"a": span}, counts=[], skips=[], bands=[], max_parallel=4, now=now,
+        zone="UTC", since=now - 12 * hour, until=now + 12 * hour,
+    )  # fmt: skip
+    source: Any = SimpleNamespace(zone=UTC)
+    row = plain_text(day_lines(timeline, source, 80)[1])
+    assert row.index("□") < row.index("▫")

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto.errors import DaemonUnreachable
-from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
+from rae_auto.model.primitives.formatting import format_bytes, format_count, format_elapsed
 from rae_auto.views.monitoring.health import HealthCheck, HealthLevel, check_facts, health_line, worst_level
 from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase
 from rae_auto.views.screens.parts.record_source import RecordSource, WorldSpan
@@ -124,7 +124,10 @@ def build_health_page(
         sizes=tuple(_sizes(facts)),
         sources=tuple(Fact(str(source), str(problem)) for source, problem in facts.get("failed_sources", {}).items()),
         plugins=tuple(
-            Fact(f"{one['kind']} {one['name']}", str(one.get("problem") or one.get("reason") or "it failed"))
+            Fact(
+                f"{one['kind']} {one['name']}",
+                f"{format_count(one['failures'], 'failure')} ({one['place']}): {one['error']}",
+            )
             for one in facts.get("quarantined", ())
         ),
         outbox=tuple(map(_undelivered, outbox)),

@@ -50,7 +50,8 @@ async def load_output(source: RecordSource, place: PaneRequest) -> list[Line]:
     if place.row is None or run is None or run.run_id is None:
         return [line(Part("it has not run yet", "muted"))]
     page = await load_output_end(source, run.run_id, OUTPUT_BYTES)
-    what = f"run {page.run_id}, attempt {page.attempt} of {page.attempts}: {page.state}"
+    attempt = f"attempt {page.attempt} of {page.attempts}" if page.attempts else "not started"
+    what = f"run {page.run_id}, {attempt}: {page.state}"
     head = line(Part(f"{what}{', still running' if page.is_growing else ''}", "muted"))
     lines = [line(one.text) for one in page.lines]
     return [head, *(lines or [line(Part("it printed nothing", "muted"))])]
@@ -159,7 +160,7 @@ def day_lines(timeline: Timeline, source: RecordSource, width: int) -> list[Line
         cells = [Part(" ")] * columns
         cells[middle] = Part("│", "muted")
         for start in row.expected:
-            cells[column(start.at)] = Part("▫", "muted")
+            cells[column(start.at)] = state_mark("skipped") if start.is_blocked else Part("▫", "muted")
         for cell in row.cells:
             state = "failed" if cell.bad else "succeeded" if cell.good else "cancelled" if cell.stopped else "skipped"
             cells[column(cell.start)] = state_mark(state)
