@@ -7,7 +7,11 @@ from rae_auto.model.policies import Backoff, RetryOn, RetryPolicy
 from rae_auto.model.run import Result, Run, RunState
 
 MAX_RECOVERIES = 3
-"""Number of times that a run of unknown outcome is started again; a job that kills the daemon must not loop."""
+"""Number of times that a run is started again after a crash; a job that kills the daemon must not loop.
+
+Attempts that never started count too. To repeat them doubles nothing, but a start that ends the daemon before there is
+a trace of it, in an executor or a driver, looks the same as a power cut, and comes back at each restart.
+"""
 
 _COUNTED_AS = {
     RunState.FAILED: RetryOn.FAILURE,
