@@ -45,6 +45,7 @@ from rae_auto.runtime.runtime import Runtime
 from rae_auto.runtime.sharing.membership import OnStandby
 from rae_auto.runtime.time.clock import Clock, SystemClock
 from rae_auto.toolkit.secrets.programs import allow_programs
+from rae_auto.toolkit.threads.garbage import fewer_collections
 
 if TYPE_CHECKING:
     from rae_auto.records.backup_files import Backup
@@ -139,7 +140,8 @@ class Scheduler:
         With a store that others use too it waits until none of them leads, and calls `on_standby` with who does.
         """
         self._loop = asyncio.get_running_loop()
-        self._runtime = await Runtime.open(self._options, on_locked, on_standby)
+        with fewer_collections():
+            self._runtime = await Runtime.open(self._options, on_locked, on_standby)
 
     async def close(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
         """Start nothing more, give active runs `grace` (default: `shutdown_grace`), end the rest, close the store.
@@ -173,7 +175,8 @@ class Scheduler:
         One that is refused keeps none of the others from being added; its error is raised when all are done.
         Errors: as for `add_job`.
         """
-        return await keep_jobs(self.runtime, jobs, requester_of_program(self.runtime), replace=replace)
+        with fewer_collections():
+            return await keep_jobs(self.runtime, jobs, requester_of_program(self.runtime), replace=replace)
 
     async def remove_job(self, job: str) -> None:
         """Remove a job; its active runs finish. Errors: JobNotFound, JobInUse."""

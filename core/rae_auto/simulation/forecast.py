@@ -4,11 +4,9 @@ Nothing fails by itself. An attempt that ends at the instant when something is d
 timed out ends at once; what is active when a downtime begins is lost, as if the machine had been switched off.
 """
 
-import gc
 import heapq
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from attrs import evolve, field, frozen
@@ -30,14 +28,12 @@ from rae_auto.simulation.durations import assume_duration
 from rae_auto.simulation.script import Script
 from rae_auto.simulation.scripted_sources import ScriptedSources, Source
 from rae_auto.simulation.virtual_engine import VirtualWorld
+from rae_auto.toolkit.threads.garbage import fewer_collections
 
 MAX_DECISIONS = 1_000_000
 """Number of decisions that a forecast may hold, so that neither time nor memory runs out."""
 
 _RESOLUTION = timedelta(microseconds=1)
-
-_COLLECTION_THRESHOLD = 50_000
-"""Number of objects that are made between two searches for garbage; by default it is 700."""
 
 
 @frozen(kw_only=True)
@@ -117,24 +113,13 @@ class Forecast:
 
 def simulate(scenario: Scenario) -> Forecast:
     """Play the scenario. Errors: BadRequest where it has more than `MAX_DECISIONS`."""
-    with _fewer_collections():
+    with fewer_collections():
         play = _Play(scenario)
         for downtime in scenario.downtimes:
             play.go_on_until(downtime.since)
             play.crash(downtime)
         play.go_on_until(scenario.end)
         return play.forecast()
-
-
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    """Have garbage looked for rarely: all that a simulation makes stays, and each search goes through all of it."""
-    thresholds = gc.get_threshold()
-    gc.set_threshold(_COLLECTION_THRESHOLD, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
 
 
 class _Play:

@@ -1,0 +1,35 @@
+"""Fewer searches for garbage while much is made that stays, such as ten thousand jobs or all runs of a simulation.
+
+Python looks for garbage each time that 700 more objects have been made than freed, and now and then goes through all
+of them. Of frozen values none is garbage, and the searches take up to a sixth of the time.
+"""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+_THRESHOLD = 50_000
+"""Number of objects between two searches meanwhile."""
+
+_lock = Lock()
+_before: list[tuple[int, int, int]] = []
+"""The thresholds at the beginning of each block that goes on; the first ones are those to go back to."""
+
+
+@contextmanager
+def fewer_collections() -> Iterator[None]:
+    """Have garbage looked for rarely in a `with` block; several may overlap, also of several threads."""
+    with _lock:
+        _before.append(gc.get_threshold())
+        # With 0 a program has no garbage looked for at all.
+        if 0 < _before[0][0] < _THRESHOLD:
+            gc.set_threshold(_THRESHOLD, *_before[0][1:])
+    try:
+        yield
+    finally:
+        with _lock:
+            first = _before[0]
+            _before.pop()
+            if not _before:
+                gc.set_threshold(*first)
