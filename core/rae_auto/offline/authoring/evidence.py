@@ -21,7 +21,7 @@ from rae_auto.registry.describe import describe
 from rae_auto.registry.inspection import Inspection
 from rae_auto.registry.inspection.grades import SUITES, Evidence
 from rae_auto.registry.inspection.module_rules import parse_source
-from rae_auto.toolkit.secrets.references import looks_secret
+from rae_auto.registry.inspection.option_rules import names_secret
 
 SYSTEMS: Mapping[str, str] = {"Linux": "linux", "macOS": "darwin", "Windows": "win32"}
 
@@ -210,7 +210,7 @@ def _bare_secrets(cls: type[Plugin]) -> Iterator[str]:
     for one in [cls] if variants is None else variants.classes.values():
         for field in attrs.fields(one):  # type: ignore[arg-type]
             text = str(field.metadata.get("help", ""))
-            if field.init and looks_secret(field.name.rstrip("_")) and field.repr and "${" not in text:
+            if field.init and names_secret(field.name) and field.repr and "${" not in text:
                 yield field.name.rstrip("_")
 
 

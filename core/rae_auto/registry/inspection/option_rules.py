@@ -1,6 +1,7 @@
 """Rules over the options of a plugin class."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, get_args
@@ -12,8 +13,8 @@ from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.registry.inspection.finding import Mistake, Severity
 from rae_auto.registry.inspection.structurable_types import can_structure
-from rae_auto.toolkit.secrets.references import looks_secret
 
+_SECRET = re.compile(r"(?:^|_)(?:password|passwd|passphrase|token|secret|credentials?|(?:api|access|private)_key)_?$")
 _NOT_OPTIONS = {Kind.TRIGGER: {"delay_until"}, Kind.COMMAND: {"config", "help"}}
 
 
@@ -48,12 +49,17 @@ def _one(kind: Kind, cls: type[Plugin], field: Any, name: str, place: str) -> It
     elif attrs.has(field.type) and field.type.__hash__ is None and _is_hashed(cls):
         text = f"option \"{name}\" can't be hashed, so equal ones aren't shared; decorate its class with @attrs.frozen"
         yield Mistake("option-unhashable", text, place, Severity.WARNING)
-    if looks_secret(name) and str in (field.type, *get_args(field.type)):
+    if names_secret(name) and str in (field.type, *get_args(field.type)):
         text = f'option "{name}" is shown and stored as it is; use Secret or SecretText of rae_auto.toolkit.secrets'
         yield Mistake("option-secret", text, place, Severity.WARNING)
     if not field.metadata.get("help"):
         text = f'option "{name}" has no help; write metadata={{"help": "…"}}'
         yield Mistake("option-help", text, place, Severity.WARNING)
+
+
+def names_secret(option: str) -> bool:
+    """Return whether the name of an option is that of a secret alone: `api_key`, but not `key` or `token_header`."""
+    return _SECRET.search(option) is not None
 
 
 def _is_hashed(cls: type[Plugin]) -> bool:
