@@ -142,7 +142,7 @@ class SafeStore:
 class _SafeIterator(Iterator[T]):
     """The answers of a store one by one, with its errors contained; what it reads from is closed with it.
 
-    Not a generator: closing one that was not begun leaves open what it was given (from Python 3.13 on).
+    Not a generator: closing one that was not started leaves open what it was given (from Python 3.13 on).
     """
 
     def __init__(self, answers: Iterator[T], call: Callable[[Callable[[], Any]], Any]) -> None:

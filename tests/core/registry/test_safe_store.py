@@ -129,8 +129,8 @@ def test_scheduler_with_a_broken_store_ends_with_its_error(
         asyncio.run(asyncio.wait_for(work(), 50))
 
 
-@pytest.mark.parametrize("begun", [False, True])
-def test_closed_dump_ends_the_read(begun: bool) -> None:
+@pytest.mark.parametrize("is_started", [False, True])
+def test_closed_dump_ends_the_read(is_started: bool) -> None:
     class Reading(MemoryStore):
         is_open = False
 
@@ -149,7 +149,7 @@ def test_closed_dump_ends_the_read(begun: bool) -> None:
 
     store = Reading()
     dump = contain_store(store, str).dump()
-    assert not begun or next(dump) == "a"
+    assert not is_started or next(dump) == "a"
     assert store.is_open
     dump.close()
     assert not store.is_open

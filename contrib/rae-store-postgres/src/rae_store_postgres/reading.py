@@ -145,7 +145,7 @@ def read_dump(address: Address, link: LoopThread) -> Iterator[Change]:
     source = _Dump(address)
     link.call(source.open())
     changes = _iterate(source, link)
-    # Begun here, because to close a generator that was not begun closes nothing else.
+    # Started here, because closing a generator that was not started closes nothing else.
     next(changes)
     return cast("Iterator[Change]", changes)
 
