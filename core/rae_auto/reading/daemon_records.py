@@ -18,7 +18,8 @@ from rae_auto.reading.places import find_place
 from rae_auto.reading.record_source_base import RecordSourceBase
 from rae_auto.views.screens.parts.record_source import JobFacts, JobsFound
 
-DEFINITIONS_AT_ONCE = 1_000
+DEFINITIONS_AT_ONCE = 200
+"""Number of definitions in one answer: the daemon's memory grows by the longest of its answers."""
 
 
 async def read_definitions(directory: Path) -> list[Mapping[str, Any]]:
