@@ -64,6 +64,8 @@ class Invariants:
         """Number of cancellations that earlier daemons requested."""
         self._began: dict[tuple[JobId, str, str], RunId] = {}
         """The run that each instant of a schedule really started, whatever the store knows of it."""
+        self._of_former_schedules: set[RunId] = set()
+        """Runs of schedules that have changed since."""
         self._held: set[JobId] = set()
         """Jobs that are paused because a document of theirs was damaged."""
         self._skips: set[tuple[JobId, datetime]] = set()
@@ -78,7 +80,14 @@ class Invariants:
             if known is None or known[0] != schedule:
                 self._due_since[plan.job.id, trigger] = schedule, self._world.now.wall
                 self._new_since[plan.job.id, trigger] = len(self._world.decisions)
+                self._forget_starts(plan.job.id, trigger)
         self._forget(plan.job.id, lambda trigger: trigger not in plan.schedules)
+
+    def _forget_starts(self, job: JobId, trigger: str) -> None:
+        """A schedule that has changed is another one: after a clock was set back, its instants are its own."""
+        runs = {run.id for run in self._world.stored(Run) if (run.job, run.trigger) == (job, trigger)}
+        self._of_former_schedules |= runs
+        self._began = {key: run for key, run in self._began.items() if key[:2] != (job, trigger)}
 
     def forget(self, job: JobId) -> None:
         """There is no such job any more; one of its name would be another."""
@@ -293,7 +302,10 @@ class Invariants:
                 if start.run.scheduled_for > self._world.now.wall:
                     # It was decided ahead of its time, before the clock was set back: see `clock_was_set_back`.
                     self._began.pop(occurrence, None)
-                elif self._began.setdefault(occurrence, start.run.id) != start.run.id:
+                elif (
+                    start.run.id not in self._of_former_schedules
+                    and self._began.setdefault(occurrence, start.run.id) != start.run.id
+                ):
                     raise InvariantViolated(f"{occurrence} was run twice")
             self._check_start(start.run, start.job.needs)
             self._check_resources(start.job.resources)

@@ -7,6 +7,9 @@ forward the span grows at its end, and that is all. A clock that is set back may
 - before the span: the clock was ahead of its time. What comes now is new, so the cursor starts again at the present;
   the old span is remembered among `others`, because the clock will reach it a second time.
 
+A schedule that has changed is another one, and its cursor starts at the present. Its instants are its own, also where
+a clock that was set back reaches one that the former schedule had in common with it.
+
 A schedule may count from the start or the end of its job's last run. Its cursor begins again with each of these
 points (`recount`): no instant of it lies before. Because the cursor is saved with the start or the end, a restart
 counts from the same instant; what was missed meanwhile is caught up as with any schedule.
