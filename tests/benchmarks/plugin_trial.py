@@ -17,6 +17,9 @@ from rae_auto.offline.trial.session import TrialSession, TrialView
 REST_SECONDS = 2.0
 """Time between saves, in which another worker gets ready."""
 
+LONGEST_SECONDS = 30.0
+"""How long a frame may take, before the benchmark fails."""
+
 PLUGIN = '''
 from datetime import datetime, timedelta
 
@@ -58,12 +61,12 @@ async def measure(saves: int) -> tuple[list[float], int]:
         file = Path(place, "lunar.py")
         save(file, 1)
         async with TrialSession(TrialRequest(target=str(file), zone="Europe/Berlin"), views.put_nowait):
-            await wait_for(views, "every=1")
+            await wait_for(views, 1)
             for number in range(2, saves + 2):
                 await asyncio.sleep(REST_SECONDS)
                 save(file, number)
                 saved_at = time.monotonic()
-                view = await wait_for(views, f"every={number}")
+                view = await wait_for(views, number)
                 delays.append(time.monotonic() - saved_at)
                 imported += len(view.frame.imported) if view.frame else 0
     return delays, imported
@@ -75,11 +78,18 @@ def save(file: Path, number: int) -> None:
     draft.rename(file)
 
 
-async def wait_for(views: "asyncio.Queue[TrialView]", text: str) -> TrialView:
-    while True:
-        view = await views.get()
-        if any(f"({text})" in line for section in view.sections for line in section.lines):
-            return view
+async def wait_for(views: "asyncio.Queue[TrialView]", number: int) -> TrialView:
+    """Return the view of a save. Raises RuntimeError with what the pane has if it doesn't come."""
+    lines: list[str] = []
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            while True:
+                view = await views.get()
+                lines = [line for section in view.sections for line in section.lines]
+                if f'{{ type = "lunar", every = {number} }}' in lines:
+                    return view
+    except TimeoutError:
+        raise RuntimeError(f"no frame of save {number} in {LONGEST_SECONDS:.0f} s; the pane has {lines}") from None
 
 
 def main(saves: int) -> None:
