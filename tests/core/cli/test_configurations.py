@@ -103,7 +103,7 @@ def test_offline_commands_work_with_a_file_that_has_errors(daemons, call):
     daemons.write('state = "state"\nmax_paralel = 3\n[jobs.other]\nshel = "x"\n' + JOBS)
     code, said = call(f"history --config {daemons.config}")
     assert (code, "hello" in said) == (0, True)
-    assert "(and 2 more errors: 'rae-auto check')" in said
+    assert "(and 1 more error: 'rae-auto check')" in said
     daemons.write('state = "state"\nstore = "nosuch"\n' + JOBS)
     assert call(f"history --config {daemons.config}")[0] == 2
 

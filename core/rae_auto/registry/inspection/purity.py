@@ -9,10 +9,12 @@ There are two looks at it, since neither finds all:
   finds what is kept between calls, and distances that are counted from the argument.
 """
 
+import gc
 import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import wraps
 from itertools import pairwise
@@ -95,13 +97,27 @@ def _watch(method: Callable[[datetime], T], readings: dict[str, Mistake]) -> Cal
     @wraps(method)
     def call_watching(argument: datetime) -> T:
         before = sys.getprofile()
-        sys.setprofile(note)
-        try:
-            return method(argument)
-        finally:
-            sys.setprofile(before)
+        with _no_collection():
+            sys.setprofile(note)
+            try:
+                return method(argument)
+            finally:
+                sys.setprofile(before)
 
     return call_watching
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the collector of garbage from running: callbacks of other code (`gc.callbacks`) read clocks."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _name_reading(function: Any) -> str | None:

@@ -198,7 +198,7 @@ def test_a_guard_that_does_not_say_yes_keeps_the_run_from_starting(tmp_path, res
     stage.results = {"power": result}
     run, result = outcome(tmp_path, rung("a", "power"))
     assert (run.state, run.reason.text) == (RunState.SKIPPED, f"its guard {reason}")
-    assert reason in result.answer
+    assert reason.replace("says", "said").replace("can't", "couldn't") in result.answer
 
 
 @pytest.fixture
