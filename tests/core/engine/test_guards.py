@@ -206,6 +206,24 @@ def test_run_that_still_may_wait_for_its_guards_keeps_its_place(world, guarded, 
     assert [decision.reason.code for decision in w.decisions if decision.run is None] == ["overlap"]
 
 
+@pytest.mark.parametrize(("opens_at", "started", "skipped"), [(2, [1, 2], []), (3, [], [1])])
+def test_guard_that_opens_as_the_timeout_ends_starts_the_run_beside_the_next(
+    world, guarded, opens_at, started, skipped
+):
+    w = world(guarded(hours=(opens_at, 24), every_minutes=60, guard_timeout="1h", overlap="allow", overlap_max=9))
+    w.advance(timedelta(hours=2))
+    assert sorted(start.run.scheduled_for.hour for start in w.started) == started
+    assert [run.scheduled_for.hour for run in w.history] == skipped
+    assert all(run.state is RunState.SKIPPED for run in w.history)
+
+
+def test_read_guard_that_never_lets_a_run_start_displaces_no_occurrence_as_its_timeout_ends(world, guarded):
+    w = world(guarded(read=["power"], every_minutes=60, guard_timeout="1h"))
+    w.answer_guard = lambda job, name: NO
+    w.advance(timedelta(hours=3))
+    assert [decision.reason.code for decision in w.decisions if decision.run is None] == []
+
+
 def test_guards_are_checked_at_once_after_sleep(world, guarded):
     w = world(guarded(hours=(8, 17), guard_timeout="1d"))
     w.fire("a", "file", "k")

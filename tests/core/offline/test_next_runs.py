@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rae_auto import Cron, GuardRef, Interval, Job
@@ -58,6 +58,8 @@ def guards(draw):
 
 @settings(max_examples=40, deadline=None)
 @given(schedules(), guards(), st.sampled_from(ZONES), st.integers(0, 30))
+# A run waits for its guard until the end of its time, and the guard opens at that instant, which is also an occurrence.
+@example(Cron("0 * * * *"), [GuardRef("weekday", {"days": ["mon"]}, id="w")], "UTC", 1)
 def test_next_says_what_the_engine_starts(schedule, guards, zone, hours):
     """For random schedules, guards that can be computed, zones whose clocks change, and times to wait for guards."""
     found = schedules_of(

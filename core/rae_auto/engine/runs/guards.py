@@ -11,8 +11,9 @@ skipped then. Without a timeout a run of a schedule is skipped at once, because 
 of an event waits for as long as it takes, because the event comes once. Its guards are asked again when a computed
 guard changes its answer, or after `READ_INTERVAL`. Where the timeout passed unseen, because the daemon was down or the
 machine slept, they are asked once more. But such a run doesn't keep the job's next occurrence from running: if that is
-decided before the answers are there, the run is skipped first (`end_expired_waits`). Retries and manual runs skip the
-guards: a person, or the guards themselves, have said yes to them.
+decided before the answers are there, the run is skipped first (`end_expired_waits`). One whose guards open just as its
+timeout ends, which `next` names as its start, is let through, also where an occurrence is due at that instant. Retries
+and manual runs skip the guards: a person, or the guards themselves, have said yes to them.
 
 An executor whose attempts run elsewhere is one more guard, `EXECUTOR_GUARD`: every start waits for it, also a retry and
 a manual run, and without a limit.
@@ -28,6 +29,7 @@ from rae_auto.engine.events import GuardsRead
 from rae_auto.engine.runs.ending import finish
 from rae_auto.engine.runs.waiting import block, release, release_guarded
 from rae_auto.engine.state import AskingGuards, Blocked, GuardReadings, JobEntry, Queued, RunEntry, guard_key
+from rae_auto.engine.time.catch_up import MAX_LATENESS
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import MANUAL
@@ -125,7 +127,17 @@ def _has_expired(turn: Turn, entry: RunEntry, since: Moment, blocker: GuardBlock
     if job_entry is None or run.attempt or not (entry.waits_for_guards or is_released):
         return False
     limit = _limit_of(job_entry.job, run, blocker)
-    return limit is not None and turn.now.elapsed_since(since) >= limit
+    if limit is None:
+        return False
+    late = turn.now.elapsed_since(since) - limit
+    return late >= timedelta(0) and (late > MAX_LATENESS or not _let_through_now(turn, job_entry, entry))
+
+
+def _let_through_now(turn: Turn, job_entry: JobEntry, entry: RunEntry) -> bool:
+    """Tell whether the answers of all guards of a run are there, and are yes."""
+    guards = _guards_of(job_entry, entry.run)
+    results = _current_results(turn, guards, entry)
+    return len(results) == len(guards) and all(result.allows for result in results.values())
 
 
 def _limit_of(job: Job, run: Run, blocker: GuardBlocked) -> timedelta | None:
