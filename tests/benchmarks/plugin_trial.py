@@ -17,8 +17,8 @@ from rae_auto.offline.trial.session import TrialSession, TrialView
 REST_SECONDS = 2.0
 """Time between saves, in which another worker gets ready."""
 
-LONGEST_SECONDS = 30.0
-"""How long a frame may take, before the benchmark fails."""
+MAX_FRAME_SECONDS = 30.0
+"""Time for one frame, after which the benchmark fails."""
 
 PLUGIN = '''
 from datetime import datetime, timedelta
@@ -82,14 +82,14 @@ async def wait_for(views: "asyncio.Queue[TrialView]", number: int) -> TrialView:
     """Return the view of a save. Raises RuntimeError with what the pane has if it doesn't come."""
     lines: list[str] = []
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(MAX_FRAME_SECONDS):
             while True:
                 view = await views.get()
                 lines = [line for section in view.sections for line in section.lines]
                 if f'{{ type = "lunar", every = {number} }}' in lines:
                     return view
     except TimeoutError:
-        raise RuntimeError(f"no frame of save {number} in {LONGEST_SECONDS:.0f} s; the pane has {lines}") from None
+        raise RuntimeError(f"no frame of save {number} in {MAX_FRAME_SECONDS:.0f} s; the pane has {lines}") from None
 
 
 def main(saves: int) -> None:
