@@ -137,7 +137,7 @@ def all_cases() -> Iterator[Case]:
         unanswered = None if phase == "stop" else "has not answered within 10 s"
         yield Case(kind="guard", place="guard read", jobs=_READ, phase=phase, said=unanswered)
         yield Case(kind="guard", place="guard read in a thread", jobs=_READ, phase=phase, said=unanswered)
-        hung = None if phase == "stop" else 'logger "hanging-logger" has not taken a line for'
+        hung = None if phase == "stop" else 'logger "hanging-logger" of rae[-_]hanging 1.0 has not taken a line for'
         loggers = 'loggers = ["hanging-logger", "console"]\n'
         often = QUIET + 'schedule = "* * * * * *"\n'
         yield Case(kind="logger", place="logger", head=loggers, jobs=often, phase=phase, said=hung)

@@ -78,8 +78,9 @@ class Logger(Plugin):
         `directory` is the state directory. The core adds what keeps secrets and itself safe
         (`diagnose=False`, `backtrace=False`, `catch=True`), and messages are one escaped line each.
 
-        A sink that is a function or can be called has a thread of its own, so it may block; what it raises is shown as
-        a problem. Its method `close`, if it has one, is called at the end. It gets a message of loguru, of which
+        A sink that is a function or can be called has a thread of its own, so it may block. For what the system refuses
+        it raises OSError with a number and a text, which is shown as a problem; all else it raises counts as a mistake
+        of the plugin. Its method `close`, if it has one, is called at the end. It gets a message of loguru, of which
         `LogLine.from_record(message.record)` has the job, the run and all else.
         """
 

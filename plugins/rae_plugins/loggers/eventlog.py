@@ -1,5 +1,6 @@
 """The eventlog logger: log lines in the Event Log of Windows, by pywin32."""
 
+import errno
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from attrs import field, frozen
 
 from rae_auto.api import Logger, LogLine
 from rae_auto.hookspecs import hookimpl
+from rae_auto.model.primitives.formatting import describe_error
 from rae_plugins.loggers.line_formats import LogLevel
 from rae_plugins.loggers.log_line import ERROR, IDENTIFIER, WARNING
 from rae_plugins.loggers.platform_logs import find_log_obstacle
@@ -66,10 +68,8 @@ class EventLogSink:
         self._source: Any = None
 
     def __call__(self, message: "Message") -> None:
-        """Report a line. What pywin32 raises passes on."""
+        """Report a line. Raises OSError if Windows refuses it."""
         entry = LogLine.from_record(message.record)
-        if self._source is None:
-            self._source = _open_source(self._api)
         if entry.priority <= ERROR:
             kind = self._api.EVENTLOG_ERROR_TYPE
         elif entry.priority == WARNING:
@@ -78,10 +78,12 @@ class EventLogSink:
             kind = self._api.EVENTLOG_INFORMATION_TYPE
         texts = [entry.text[:MAX_TEXT_CHARACTERS], entry.job, entry.run, entry.state]
         try:
+            if self._source is None:
+                self._source = _open_source(self._api)
             self._api.ReportEvent(self._source, kind, 0, EVENT_ID, None, texts, None)
-        except Exception:
+        except Exception as error:  # pywin32 has an exception of its own, with the text in `strerror`
             self.close()
-            raise
+            raise OSError(errno.EIO, getattr(error, "strerror", None) or describe_error(error)) from error
 
     def close(self) -> None:
         """Close the Event Log."""

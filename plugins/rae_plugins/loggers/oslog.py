@@ -1,5 +1,6 @@
 """The oslog logger: log lines in the unified log of macOS, by pyoslog or by the command logger."""
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable, Mapping
@@ -84,17 +85,25 @@ def _pyoslog_writer() -> Callable[[LogLine], None]:
 
 
 def _write_by_command(entry: LogLine) -> None:
-    """Write by the command `logger`, on its standard input, so that the line doesn't show in the list of processes."""
+    """Write by the command `logger`, on its standard input, so that the line doesn't show in the list of processes.
+
+    Raises OSError if it was not written.
+    """
     priority = f"daemon.{_PRIORITY_NAMES.get(entry.priority, 'debug' if entry.priority > INFO else 'notice')}"
-    subprocess.run(
-        ["logger", "-t", IDENTIFIER, "-p", priority],
-        input=cut_text(entry.text, MAX_TEXT_BYTES) + b"\n",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=inherited_environment(os.environ),
-        timeout=LOGGER_TIMEOUT_SECONDS,
-        check=True,
-    )
+    try:
+        subprocess.run(
+            ["logger", "-t", IDENTIFIER, "-p", priority],
+            input=cut_text(entry.text, MAX_TEXT_BYTES) + b"\n",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=inherited_environment(os.environ),
+            timeout=LOGGER_TIMEOUT_SECONDS,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        raise OSError(errno.EIO, f"the command 'logger' ended with code {error.returncode}") from None
+    except subprocess.TimeoutExpired:
+        raise OSError(errno.ETIMEDOUT, f"the command 'logger' took over {LOGGER_TIMEOUT_SECONDS:g} s") from None
 
 
 @hookimpl

@@ -46,7 +46,7 @@ class LogConnection(Protocol):
 
 
 class SocketSink:
-    """A sink for loguru that sends entries by a connection. Calling it raises RuntimeError if the line was dropped."""
+    """A sink for loguru that sends entries by a connection. Calling it raises OSError if the line was dropped."""
 
     def __init__(self, place: str, connection: LogConnection, encode: Callable[[LogLine], bytes]) -> None:
         """Create a sink; nothing is opened yet. `place` is for messages."""
@@ -66,7 +66,8 @@ class SocketSink:
         except OSError as error:
             self._lost += 1
             why = "it does not take lines" if isinstance(error, _FULL) else describe_error(error)
-            raise RuntimeError(f"{self._place}: {why}; {format_count(self._lost, 'line')} lost") from None
+            text = f"{self._place}: {why}; {format_count(self._lost, 'line')} lost"
+            raise OSError(errno.EIO, text) from None
 
     def close(self) -> None:
         """Close the connection."""

@@ -13,7 +13,7 @@ from tests.support.native_logs import FakeEventLog, FakeUnifiedLog
 from rae_auto.api import Logger
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.testing.loggers import LoggerConformance
-from rae_plugins.loggers import journald, platform_logs
+from rae_plugins.loggers import journald, oslog, platform_logs
 from rae_plugins.loggers.console import ConsoleLogger
 from rae_plugins.loggers.eventlog import EventLogLogger
 from rae_plugins.loggers.file import FileLogger
@@ -187,3 +187,17 @@ def test_file_as_json_has_time_level_job_run_state_and_message(tmp_path: Path) -
     line = json.loads((tmp_path / "rae-auto.log").read_text())
     assert line.pop("time")
     assert line == {"level": "ERROR", "job": "backup", "run": "0a1b", "state": "failed", "message": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [("exit 3", "ended with code 3"), ("exec sleep 60", "took over 0.2 s")], ids=["code", "time"]
+)
+def test_oslog_says_that_the_command_failed(
+    logger_command: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, said: str
+) -> None:
+    monkeypatch.setattr(oslog, "LOGGER_TIMEOUT_SECONDS", 0.2 if "sleep" in body else 30.0)
+    (tmp_path / "bin" / "logger").write_text(f"#!/bin/sh\n{body}\n")
+    log_setup.attach([OsLogLogger()], tmp_path)
+    logger.info("lost")
+    log_setup.flush(10)
+    assert log_setup.problems() == [f"logger \"oslog\" fails: the command 'logger' {said}"]

@@ -5,15 +5,16 @@ for as long as it likes, and the event loop logs. So each line is put into a que
 thread of the logger takes it from there. Lines that don't fit are lost, counted, and their number is logged later.
 
 A logger that fails, hangs or is slow is a problem in the status, and what it did is logged once: the other loggers
-show it. The line goes to the logger itself, too, and what that does to it is known already.
+show it. To the logger itself the line goes only if it is slow: one that fails would lose it, and fail once more.
 """
 
 import copy
 import inspect
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -49,6 +50,8 @@ MIN_SLOW_LINES = 3
 MAX_REPORTED_PROBLEMS = 3
 """Distinct problems of a logger that are logged."""
 
+_LOST = re.compile(r"\b\d[\d,]* lines? lost")
+
 
 class LogThread:
     """Writes lines in a thread of its own. Calling it queues a line, and never blocks or raises."""
@@ -71,9 +74,13 @@ class LogThread:
         self._writing_since: float | None = None
         self._failure: str | None = None
         self._reported: set[str] = set()
-        Thread(target=self._work, name=name, daemon=True).start()
+        self._is_silent = False
+        self._thread = Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
 
     def __call__(self, message: "Message") -> None:
+        if self._is_silent and current_thread() is self._thread:
+            return  # what is said of its own failure
         with self._changed:
             if len(self._lines) >= MAX_QUEUED_LINES:
                 self._lost += 1
@@ -114,8 +121,12 @@ class LogThread:
                 self._write(message)
             except BaseException as error:  # whatever a logger raises, SystemExit too: its thread must go on
                 failure = _describe_failure(error)
+                self._slow = 0
             self._note(failure or self._measure(time.monotonic() - self._writing_since))
-            if lost:
+            if lost and failure:
+                with self._changed:
+                    self._lost += lost  # said once it works
+            elif lost:
                 text = "{} for {} were lost, because it did not take them in time"
                 logger.warning(text, format_count(lost, "log line"), self._name)
 
@@ -130,11 +141,14 @@ class LogThread:
     def _note(self, problem: str | None) -> None:
         """Set the problem, and log one that is new."""
         self._failure = problem
-        # The time that a line took is another one each time.
+        # The time that a line took is another one each time, and so is the number of lines lost.
         known = problem if problem is None or not self._slow else "slow"
+        known = known and _LOST.sub("", known)
         if known is not None and known not in self._reported and len(self._reported) < MAX_REPORTED_PROBLEMS:
             self._reported.add(known)
+            self._is_silent = known != "slow"
             logger.error("{} {}", self._name, problem)
+            self._is_silent = False
 
 
 def _describe_failure(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from attrs import field, frozen
 from loguru import logger
 
 from rae_auto.api import Logger
+from rae_auto.model.primitives.formatting import format_count
 from rae_auto.runtime.reporting import log_setup, log_threads
 
 
@@ -33,6 +34,22 @@ class SlowLogger(Logger):
             if self.error is not None:
                 raise self.error
             self.written.append(str(message).strip())
+
+        return {"sink": write, "format": "{message}"}
+
+
+@frozen
+class CountingLogger(Logger):
+    """Refuses each line, and says how many it has refused."""
+
+    type = "counting"
+
+    refused: list[str] = field(factory=list)
+
+    def handler(self, directory: Path) -> dict[str, Any]:
+        def write(message: Any) -> None:
+            self.refused.append(str(message))
+            raise OSError(5, f"refused; {format_count(len(self.refused), 'line')} lost")
 
         return {"sink": write, "format": "{message}"}
 
@@ -124,6 +141,19 @@ def test_sink_that_raises_is_named_and_logged_once(tmp_path: Path) -> None:
     )
     assert other.written.count(problem) == 1
     assert [line for line in other.written if line != problem] == ["line 0", "line 1", "line 2"]
+
+
+def test_report_of_a_failure_does_not_go_to_the_sink_that_failed(tmp_path: Path) -> None:
+    failing, other = CountingLogger(), SlowLogger()
+    other.may_write.set()
+    log_setup.attach([failing, other], tmp_path)
+    for number in range(3):
+        logger.warning("line {}", number)
+        log_setup.flush(60)
+    log_setup.flush(60)
+    assert log_setup.problems() == ['logger "counting" fails: refused; 3 lines lost']
+    said = 'logger "counting" fails: refused; 1 line lost'
+    assert sorted(other.written) == sorted(["line 0", "line 1", "line 2", said])
 
 
 def test_sink_that_exits_is_asked_for_the_next_line(tmp_path: Path) -> None:
