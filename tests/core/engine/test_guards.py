@@ -207,7 +207,7 @@ def test_run_that_still_may_wait_for_its_guards_keeps_its_place(world, guarded, 
 
 
 @pytest.mark.parametrize(("opens_at", "started", "skipped"), [(2, [1, 2], []), (3, [], [1])])
-def test_guard_that_opens_as_the_timeout_ends_starts_the_run_beside_the_next(
+def test_guard_that_opens_as_the_timeout_ends_starts_the_run(
     world, guarded, opens_at, started, skipped
 ):
     w = world(guarded(hours=(opens_at, 24), every_minutes=60, guard_timeout="1h", overlap="allow", overlap_max=9))
@@ -217,7 +217,7 @@ def test_guard_that_opens_as_the_timeout_ends_starts_the_run_beside_the_next(
     assert all(run.state is RunState.SKIPPED for run in w.history)
 
 
-def test_read_guard_that_never_lets_a_run_start_displaces_no_occurrence_as_its_timeout_ends(world, guarded):
+def test_read_guard_that_stays_shut_displaces_no_occurrence(world, guarded):
     w = world(guarded(read=["power"], every_minutes=60, guard_timeout="1h"))
     w.answer_guard = lambda job, name: NO
     w.advance(timedelta(hours=3))
