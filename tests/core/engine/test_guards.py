@@ -207,9 +207,7 @@ def test_run_that_still_may_wait_for_its_guards_keeps_its_place(world, guarded, 
 
 
 @pytest.mark.parametrize(("opens_at", "started", "skipped"), [(2, [1, 2], []), (3, [], [1])])
-def test_guard_that_opens_as_the_timeout_ends_starts_the_run(
-    world, guarded, opens_at, started, skipped
-):
+def test_guard_that_opens_as_the_timeout_ends_starts_the_run(world, guarded, opens_at, started, skipped):
     w = world(guarded(hours=(opens_at, 24), every_minutes=60, guard_timeout="1h", overlap="allow", overlap_max=9))
     w.advance(timedelta(hours=2))
     assert sorted(start.run.scheduled_for.hour for start in w.started) == started
