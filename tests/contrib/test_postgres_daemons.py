@@ -31,18 +31,24 @@ def server() -> Iterator[Any]:
     found.remove()
 
 
+@pytest.fixture
+def empty_server(server: Any) -> Any:
+    """The server without what an earlier test left there."""
+    server.execute("DROP SCHEMA IF EXISTS rae_auto CASCADE", "SELECT 1")
+    return server
+
+
 @pytest.mark.requirement("R10", "R3")
-def test_two_daemons_lose_and_double_nothing(tmp_path: Path, server: Any) -> None:
-    report = run_campaign(tmp_path, server, faults=4, seed=1)
+def test_two_daemons_lose_and_double_nothing(tmp_path: Path, empty_server: Any) -> None:
+    report = run_campaign(tmp_path, empty_server, faults=4, seed=1)
     assert report.violations == [], report.text()
     assert report.runs > 0
 
 
 @pytest.mark.requirement("R10", "R3")
-def test_two_daemons_and_a_cluster_lose_and_double_nothing(tmp_path: Path, server: Any) -> None:
+def test_two_daemons_and_a_cluster_lose_and_double_nothing(tmp_path: Path, empty_server: Any) -> None:
     pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
-    server.execute("DROP SCHEMA IF EXISTS rae_auto CASCADE", "SELECT 1")
-    report = run_campaign(tmp_path, server, faults=3, seed=2, with_dask=True)
+    report = run_campaign(tmp_path, empty_server, faults=3, seed=2, with_dask=True)
     assert report.violations == [], report.text()
     assert report.runs > 0
 
