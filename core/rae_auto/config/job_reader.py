@@ -201,7 +201,7 @@ class JobReader:
     def _items_of_dropped_lists(
         self, table: Mapping[str, Any], own: ProblemCollector
     ) -> dict[Key, TriggerRef | GuardRef]:
-        """Return the plugins of lists that were dropped because another of their items is no reference to a plugin."""
+        """Return the valid plugins of lists that were dropped because another item isn't a reference to a plugin."""
         kinds: Sequence[tuple[str, Kind, type[TriggerRef | GuardRef]]] = (
             ("triggers", Kind.TRIGGER, TriggerRef),
             ("guards", Kind.GUARD, GuardRef),

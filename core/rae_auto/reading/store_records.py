@@ -254,7 +254,7 @@ class StoreRecords(RecordSourceBase):
             return []
 
     async def world(self, since: datetime, until: datetime) -> Sequence[WorldSpan]:
-        """Return the spans on record, and the one in which there is no daemon now."""
+        """Return the spans on record, and the present downtime if no daemon runs."""
         found, newest = await asyncio.gather(super().world(since, until), self._read(find_newest_record, None))
         now = SystemClock().now()
         gone = await asyncio.to_thread(find_downtime, self.directory, now.wall, find_machine_boot(now), newest)

@@ -90,7 +90,7 @@ def _prepare_all(runtime: Runtime, jobs: Iterable[Job], errors: list[SchedulerEr
 
 
 def _prepare(runtime: Runtime, job: Job) -> Planned:
-    """Return a job that comes new with its plugins. Errors: InvalidJob, BadRequest for what is no job."""
+    """Return a new job together with its plugins. Errors: InvalidJob, or BadRequest if the value isn't a job."""
     if not isinstance(job, Job):
         raise BadRequest(f"add_jobs: jobs {describe_mismatch([job], Iterable[Job])}")
     factory = runtime.factory

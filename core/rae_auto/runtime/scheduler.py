@@ -402,7 +402,7 @@ class Scheduler:
 
 @contextlib.asynccontextmanager
 async def limit_wait(run: str, seconds: float | None) -> AsyncGenerator[None, None]:
-    """Limit the wait for a run to this many seconds; None is no limit. Raises TimeoutError: the run goes on."""
+    """Limit the wait for a run to so many seconds, if given. Raises TimeoutError; the run itself goes on."""
     try:
         async with asyncio.timeout(seconds):
             yield

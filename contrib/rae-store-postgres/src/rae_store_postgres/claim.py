@@ -78,7 +78,7 @@ class Claim:
     _renewing: "asyncio.Task[None] | None" = field(init=False, default=None)
 
     async def take_now(self, node: Node) -> None:
-        """Claim at once, or when a claim that is no longer renewed has run out.
+        """Claim at once, or as soon as a claim that its daemon stopped renewing has expired.
 
         Errors: ClaimLost with who leads, StoreError.
         """

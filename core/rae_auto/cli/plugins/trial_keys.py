@@ -35,7 +35,7 @@ class Keys(Protocol):
 
 
 class NoKeys:
-    """The keys of what is no terminal."""
+    """Keys where standard input isn't a terminal: none."""
 
     def enter(self) -> None:
         """Change nothing."""

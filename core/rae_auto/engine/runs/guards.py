@@ -141,7 +141,7 @@ def _let_through_now(turn: Turn, job_entry: JobEntry, entry: RunEntry) -> bool:
 
 
 def _limit_of(job: Job, run: Run, blocker: GuardBlocked) -> timedelta | None:
-    # An executor that can't be reached is no decision about the run, so its runs wait without a limit.
+    # An executor that can't be reached decides nothing about the run, so its runs wait without a limit.
     return None if blocker.guard == EXECUTOR_GUARD else wait_limit(job, run.cause)
 
 

@@ -17,7 +17,7 @@ _file: IO[str] | None = None
 
 
 def arm(folder: Path) -> None:
-    """Start recording where the main thread is, whenever there is no sign of life for a second."""
+    """Record where the main thread is, each time that it has not reported for a second."""
     global _file
     _file = (folder / FILE_NAME).open("w", encoding="utf-8")
     faulthandler.enable(_file)

@@ -39,7 +39,7 @@ def build_security(tls: TlsFiles | None) -> Security | None:
 
 
 def explain_failure(error: BaseException, tls: TlsFiles | None) -> str:
-    """Return one line on why there is no connection, with the remedy."""
+    """Return one line that says why the connection failed, and what to change."""
     for cause in _list_causes(error):
         if isinstance(cause, UnusableFile):
             return "a file of ca_file, cert_file or key_file has no certificate, or no key, in PEM format"
