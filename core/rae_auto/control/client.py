@@ -15,6 +15,8 @@ from rae_auto.platforms.file_rights import file_rights
 ANSWER_TIMEOUT_SECONDS = 30.0
 """The time to wait for an answer that the daemon can give at once."""
 
+READ_BYTES = 1 << 16
+
 
 class Client:
     """A connection to the daemon of a state directory; a context manager."""
@@ -29,8 +31,8 @@ class Client:
             self._socket = transport.connect(transport.path(directory), timeout)
         except OSError as error:
             raise unreachable(directory) from error
-        self._lines = self._socket.makefile("rb")
-        self._received = b""
+        self._timeout = timeout
+        self._received = bytearray()
 
     def __enter__(self) -> "Client":
         return self
@@ -40,67 +42,45 @@ class Client:
 
     def close(self) -> None:
         """Close the connection."""
-        self._lines.close()
         self._socket.close()
 
     def call(self, command: str, **arguments: Any) -> Any:
         """Return the result of a command, or raise the error that the daemon answers with."""
-        return decode_answer(self._exchange(encode_request(Request(command, arguments, 1))))
+        self.send(command, **arguments)
+        line = self._read_line(self._timeout)
+        if line is None:
+            raise DaemonUnreachable(f"the daemon has not answered for {self._timeout:g} s; see its log")
+        return _decode_answer(line)
 
-    def wait_closed(self) -> None:
-        """Wait without a limit until the daemon closes the connection, which it does when it has stopped."""
-        self._socket.settimeout(None)
-        with contextlib.suppress(OSError):
-            while self._lines.read(1):
-                pass
-
-    def events(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the events of the event stream from now on, until the daemon ends."""
-        self.call("events")
-        self._socket.settimeout(None)
-        with contextlib.suppress(OSError):
-            for line in self._lines:
-                event = decode_event(line)
-                if event is not None:
-                    yield event
-
-    def send(self, command: str) -> None:
+    def send(self, command: str, **arguments: Any) -> None:
         """Send a request whose answer `receive` returns. Raises DaemonUnreachable."""
         try:
-            self._socket.sendall(encode_request(Request(command, {}, 1)))
+            self._socket.settimeout(self._timeout)
+            self._socket.sendall(encode_request(Request(command, arguments, 1)))
         except OSError as error:
-            raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
+            raise _silent(error) from error
 
     def receive(self, limit_seconds: float | None) -> Any:
         """Return the answer to the request that was sent; None if it takes longer than this. Errors: as for `call`."""
-        self._socket.settimeout(limit_seconds)
-        while not self._received.endswith(b"\n"):
-            try:
-                part = self._socket.recv(1 << 16)
-            except TimeoutError:
-                return None
-            except OSError as error:
-                raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
-            if not part:
-                raise DaemonUnreachable("the daemon closed the connection; see its log")
-            self._received += part
-        line, self._received = self._received, b""
-        return decode_answer(line)
+        line = self._read_line(limit_seconds)
+        return None if line is None else _decode_answer(line)
+
+    def wait_closed(self) -> None:
+        """Wait without a limit until the daemon closes the connection, which it does when it has stopped."""
+        with contextlib.suppress(DaemonUnreachable):
+            while self._read_line(None):
+                pass
 
     def subscribe(self) -> None:
-        """Subscribe to the event stream, for `wait_for_event`. The connection can't be used for requests after that."""
+        """Subscribe to the event stream. The connection can't be used for requests after that."""
         self.call("events")
 
-    def wait_for_event(self, limit_seconds: float | None) -> bool | None:
-        """Return whether an event arrived within this many seconds; None if the daemon has ended."""
-        self._socket.settimeout(limit_seconds)
-        try:
-            # The content doesn't matter, and everything that has arrived by now counts as one event.
-            return True if self._socket.recv(1 << 16) else None
-        except TimeoutError:
-            return False
-        except OSError:
-            return None
+    def events(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the events of the event stream from now on, until the daemon ends."""
+        self.subscribe()
+        with contextlib.suppress(DaemonUnreachable):
+            while (event := self.read_event(None)) is not None:
+                yield event
 
     def read_event(self, limit_seconds: float | None) -> Mapping[str, Any] | None:
         """Return the next event after `subscribe`; None if there is none within this many seconds.
@@ -108,33 +88,58 @@ class Client:
         Errors: DaemonUnreachable if the daemon has ended.
         """
         deadline = None if limit_seconds is None else time.monotonic() + limit_seconds
-        while True:
-            line, end, rest = self._received.partition(b"\n")
-            if end:
-                self._received = rest
-                if (event := decode_event(line)) is not None:
-                    return event
-                continue
+        while (line := self._read_line(None if deadline is None else deadline - time.monotonic())) is not None:
+            if not line:
+                raise DaemonUnreachable("the daemon has stopped")
+            if (event := decode_event(line)) is not None:
+                return event
+        return None
+
+    def wait_for_event(self, limit_seconds: float | None) -> bool | None:
+        """Return whether an event arrived within this many seconds; None if the daemon has ended.
+
+        Everything that has arrived by now counts as one event.
+        """
+        try:
+            event = self.read_event(limit_seconds)
+        except DaemonUnreachable:
+            return None
+        del self._received[: self._received.rfind(b"\n") + 1]
+        return event is not None
+
+    def _read_line(self, limit_seconds: float | None) -> bytes | None:
+        """Return the next line with its end; None if it takes longer than this; b"" if the daemon has closed.
+
+        What has arrived of a later line stays for the next call. Raises DaemonUnreachable.
+        """
+        deadline = None if limit_seconds is None else time.monotonic() + limit_seconds
+        searched = 0
+        while (end := self._received.find(b"\n", searched)) < 0:
+            searched = len(self._received)
             try:
                 self._socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
-                part = self._socket.recv(1 << 16)
+                part = self._socket.recv(READ_BYTES)
             except TimeoutError:
                 return None
             except OSError as error:
-                raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
+                raise _silent(error) from error
             if not part:
-                raise DaemonUnreachable("the daemon has stopped")
+                return b""
             self._received += part
-
-    def _exchange(self, request: bytes) -> bytes:
-        try:
-            self._socket.sendall(request)
-            line = self._lines.readline()
-        except OSError as error:
-            raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
-        if not line:
-            raise DaemonUnreachable("the daemon closed the connection; see its log")
+        line = bytes(self._received[: end + 1])
+        del self._received[: end + 1]
         return line
+
+
+def _decode_answer(line: bytes) -> Any:
+    """Return the result in the line of an answer. Raises the error in it, and DaemonUnreachable if there is no line."""
+    if not line:
+        raise DaemonUnreachable("the daemon closed the connection; see its log")
+    return decode_answer(line)
+
+
+def _silent(error: OSError) -> DaemonUnreachable:
+    return DaemonUnreachable(f"the daemon does not answer ({error})")
 
 
 def unreachable(directory: Path) -> DaemonUnreachable:
