@@ -4,7 +4,7 @@ Jobs come from the configuration and, if there is one, from the store; a job of 
 the same name, as it does for the daemon.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from attrs import frozen
 from rae_auto.engine.next_starts import find_delayed_start
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob, JobNotFound
+from rae_auto.explain.next_start import find_start
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobActivity, JobInfo
@@ -42,6 +43,25 @@ def list_jobs(project: Project) -> list[dict[str, Any]]:
     """Return all jobs, with their next starts and latest runs. Errors: StoreError."""
     stored, now = _read(project), SystemClock().now().wall
     return [job_record(_info(project, stored, name, now)) for name in sorted(stored.jobs)]
+
+
+def list_open_runs(project: Project) -> Sequence[Run]:
+    """Return the runs that were open when the last daemon ended. Errors: StoreError."""
+    return _read(project).open_runs
+
+
+def explain_blocked_starts(project: Project, starts: Iterable[tuple[str, datetime]]) -> list[str | None]:
+    """Return why each of these starts of jobs will be skipped, as far as guards that can be computed say so now.
+
+    Errors: StoreError.
+    """
+    stored = _read(project)
+    return [_explain_blocked(project, *stored.jobs[name], at) for name, at in starts]
+
+
+def _explain_blocked(project: Project, job: Job, origin: JobOrigin, at: datetime) -> str | None:
+    start = find_start(project.plugins.plan(job, origin).plan.guards, job.guard_timeout, at)
+    return None if start.starts_at is not None or start.blocker is None else start.blocker.text
 
 
 def show_job(project: Project, name: str) -> dict[str, Any]:

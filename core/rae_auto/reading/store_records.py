@@ -27,6 +27,7 @@ from rae_auto.explain.screen_reads import (
 )
 from rae_auto.model import documents
 from rae_auto.model.job_state import JobState
+from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
 from rae_auto.offline import job_queries, queries
 from rae_auto.offline.project import Project
@@ -44,6 +45,11 @@ T = TypeVar("T")
 
 _NOTHING: dict[str, Any] = {"runs": [], "skips": [], "counts": [], "run_count": 0, "skip_count": 0, "earlier": []}
 """The records of a job while there is no store."""
+
+_NO_DAEMON = "a daemon: none is running"
+
+MAX_NEXT_JOBS = 10
+"""The number of jobs in the list of next starts."""
 
 _FAILURES = ("failed", "timed_out", "lost")
 
@@ -73,7 +79,10 @@ class StoreRecords(RecordSourceBase):
         pauses = {
             job["id"]: {"until": job["paused_until"], "note": job["pause_note"]} for job in infos if job["paused"]
         }
-        due = sorted((job["next_at"], job["id"]) for job in infos if job["next_at"])
+        due = sorted((job["next_at"], job["id"]) for job in infos if job["next_at"])[:MAX_NEXT_JOBS]
+        starts = [(job, datetime.fromisoformat(at)) for at, job in due]
+        blocked = job_queries.explain_blocked_starts(self._project, starts)
+        opened = job_queries.list_open_runs(self._project)
         return {
             "pid": 0,
             "version": __version__,
@@ -104,9 +113,9 @@ class StoreRecords(RecordSourceBase):
                 for job in infos
                 if job["overdue_at"]
             ],
-            "running": [],
-            "waiting": [],
-            "next": [{"job": job, "at": at, "blocked": None} for at, job in due[:10]],
+            "running": [{**run_record(run), "pid": _pid(run)} for run in opened if run.state.active],
+            "waiting": [{**run_record(run), "waiting_for": _NO_DAEMON} for run in opened if not run.state.active],
+            "next": [{"job": job, "at": at, "blocked": why} for (at, job), why in zip(due, blocked, strict=True)],
             "notifiers": self._summarize_notifiers(),
             "problems": list(self._project.notices),
         }
@@ -262,6 +271,11 @@ class StoreRecords(RecordSourceBase):
             return found
         span = PresenceSpan("down", gone.since, now.wall, gone.cause, goes_on=True)
         return [*found, WorldSpan(span.kind, span.since, span.until, span.text)]
+
+
+def _pid(run: Run) -> int | None:
+    pid = (run.handle or {}).get("pid")
+    return pid if isinstance(pid, int) and pid > 0 else None
 
 
 def _change_of(path: Path) -> str:

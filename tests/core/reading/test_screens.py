@@ -236,6 +236,54 @@ def test_screens_of_a_configuration_without_a_store(tmp_path: Path) -> None:
     assert Played(daemons, {}).read_store(lambda source: load_job_page(source, "good")).history == ()
 
 
+CLOSED = """
+[resources]
+db = 1
+[jobs.long]
+command = ["sleep", "600"]
+resources = ["db"]
+[jobs.queued]
+command = ["true"]
+resources = ["db"]
+[jobs.closed]
+command = ["true"]
+schedule = "0 3 * * *"
+guards = [{ type = "calendar", dates = ["2020-01-01"], mode = "include", id = "holidays" }]
+[jobs.open]
+command = ["true"]
+schedule = "0 4 * * *"
+"""
+
+
+def test_open_runs_and_next_starts_are_the_same_after_the_daemon_was_killed(tmp_path: Path) -> None:
+    daemons = Daemons(tmp_path, CLOSED, 'state = "{home}/state"\n')
+    daemons.serve()
+    for job in ("long", "queued"):
+        daemons.ask("trigger", job=job)
+    eventually(lambda: [run["state"] for run in daemons.ask("status")["running"]] == ["running"])
+    played = Played(daemons, {})
+    alive = played.read(load_overview)
+    daemons.kill()
+    dead = played.read_store(load_overview)
+    assert [(run.run_id, run.started_at) for run in dead.running] == [
+        (run.run_id, run.started_at) for run in alive.running
+    ]
+    assert [run.run_id for run in dead.waiting] == [run.run_id for run in alive.waiting]
+    assert dead.waiting[0].waiting_for == "a daemon: none is running"
+    starts = [(start.job, start.due_at, start.starts_at) for start in alive.upcoming]
+    assert [(start.job, start.due_at, start.starts_at) for start in dead.upcoming] == starts
+    assert {job for job, _, at in starts if at is None} == {"closed"}
+    [closed] = [start.note for start in dead.upcoming if start.job == "closed"]
+    assert 'its guard "holidays" says no' in closed
+    pid = dead.running[0].pid
+    assert dead.running[0].proof in (
+        f"process {pid} is there",
+        f"process {pid} has ended; the next daemon finds out how",
+    )
+    daemons.serve()
+    daemons.end()
+
+
 def test_outputs_of_runs_are_merged_in_the_order_of_time(played: Played) -> None:
     merged = played.read(lambda source: load_merged_output(source))
     stored = played.read_store(lambda source: load_merged_output(source))

@@ -1,5 +1,6 @@
 """One history, and the numbers that a person compares: the same on the command line, page, terminal view and digest."""
 
+import asyncio
 import json
 import os
 import re
@@ -22,12 +23,15 @@ from rae_auto.engine.effects import Record, Save
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.guard import Verdict
 from rae_auto.model.job_state import JobState
+from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Due, GuardBlocked, Overlapping
+from rae_auto.model.reasons import Due, GuardBlocked, Missed, MissedCause
 from rae_auto.model.run import Run, RunState
+from rae_auto.reading.opening import open_records
 from rae_auto.runtime.repository import encode
 from rae_auto.screens import StripCell
 from rae_auto.views.charts.svg import STATE_CLASSES
+from rae_auto.views.screens.parts.absence import Absence, load_absence
 from rae_auto.views.screens.parts.strip import group_of
 from rae_plugins.commands.top.cells import clock_text, state_mark, strip_of_day
 from rae_plugins.commands.ui.rendering import GLYPHS
@@ -73,7 +77,9 @@ STATES = {"succeeded": 7, "failed": 2, "timed_out": 1, "lost": 1, "skipped": 1}
 
 FAILED = 4
 SKIPPED = 2
-"""A decision not to run, and a run that a guard skipped after a wait."""
+"""A decision not to run, about twelve starts that were missed together, and a run that a guard skipped after a wait."""
+
+MISSED_TOGETHER = 12
 
 GUARD_SAID_NO = GuardBlocked("hours", Verdict.NO, "it is night")
 NEEDING_A_PERSON = {"bad", "vanished"}
@@ -99,9 +105,9 @@ def write_history(daemons: Daemons) -> None:
             else Save(JobState(JobId(job)))
         )
     skipped = now - timedelta(hours=1)
-    changes.append(
-        Record(Decision(JobId("good"), "cron", "s", skipped, Outcome.SKIP, Overlapping(RunId("r"), skipped), skipped))
-    )
+    missed = Missed(MissedCause.DOWN, skipped, skipped, MISSED_TOGETHER, has_older=False, catch_up=CatchUp.LATEST)
+    decision = Decision(JobId("good"), "cron", "s", skipped, Outcome.SKIP, missed, skipped, count=MISSED_TOGETHER)
+    changes.append(Record(decision))
     store = SqliteStore()
     store.open(daemons.state)
     store.commit(encode(changes))
@@ -122,6 +128,9 @@ class Shown:
     page: str
     job_pages: dict[str, str]
     top: str
+    months: list[dict[str, Any]]
+    timeline: dict[str, Any]
+    absence: Absence
 
 
 def run_command(daemons: Daemons, *words: str, codes: tuple[int, ...] = (0,)) -> str:
@@ -148,7 +157,27 @@ def read_all(daemons: Daemons, page: Page) -> Shown:
         page=unescape(page.ask("/").text),
         job_pages={job: unescape(page.ask(f"/jobs/{job}").text) for job in names},
         top=run_command(daemons, "top", "--once", codes=(0, 1)),
+        months=read_months(page),
+        timeline=json.loads(page.ask("/api/timeline?span=24h&all=1").text),
+        absence=read_absence(daemons),
     )
+
+
+def read_months(page: Page) -> list[dict[str, Any]]:
+    """Return the calendar months of the last 24 hours."""
+    now = datetime.now(UTC)
+    months = {(at.year, at.month) for at in (now - timedelta(days=1), now)}
+    return [json.loads(page.ask(f"/api/month?year={year}&month={month}").text) for year, month in months]
+
+
+def read_absence(daemons: Daemons) -> Absence:
+    """Return what happened in the last 24 hours, as the first command after an absence says it."""
+
+    async def read() -> Absence:
+        async with open_records(daemons.config) as records:
+            return await load_absence(records, records.now() - timedelta(days=1))
+
+    return asyncio.run(read())
 
 
 @pytest.fixture(scope="module")
@@ -199,17 +228,26 @@ def test_runs_of_a_day_by_state_are_the_same(screens: Shown) -> None:
     ended = [run for run in screens.history if run["finished_at"]]
     history = Counter(run["state"] for run in ended if datetime.fromisoformat(run["queued_at"]) >= since)
     rows = [line.rsplit(maxsplit=1) for line in list_section(screens.digest_text, "Ran")]
-    text = {name.strip().replace(" ", "_"): int(number) for name, number in rows if name.strip() != "starts skipped"}
+    text = {name.strip().replace(" ", "_"): int(number) for name, number in rows if name.strip() != "skips"}
     assert screens.digest["states"] == dict(history) == STATES
-    # What was skipped after a wait is in the line of all skipped starts.
+    # What was skipped after a wait is in the line of all skips.
     assert text == {state: number for state, number in STATES.items() if state != "skipped"}
 
 
-def test_skipped_starts_of_a_day_are_the_same(screens: Shown) -> None:
+def test_skips_of_a_day_are_the_same_although_one_is_about_many_starts(screens: Shown) -> None:
+    assert sum(month["totals"]["skipped"] for month in screens.months) == SKIPPED
+    assert sum(row["skipped"] for row in screens.timeline["rows"]) == SKIPPED
+    totals = screens.timeline["totals"]
+    assert totals["skipped"] + totals["skipped_runs"] == screens.absence.skipped == SKIPPED
+    assert find_number(r"(\d+) skips", screens.absence.text) == SKIPPED
+    assert sum(sum(found["skipped"].values()) for found in screens.statistics.values()) == SKIPPED
+    assert sum(row["starts"] for row in screens.digest["skips"]) == SKIPPED - 1 + MISSED_TOGETHER
+    [row] = [line for line in list_section(screens.digest_text, "Skipped") if line.startswith("good")]
+    assert f"1 of {MISSED_TOGETHER} starts" in row
     cells = screens.overview["strip"]["cells"]
     assert sum(cell["skipped"] for cell in cells) == screens.digest["skipped"] == SKIPPED
     assert sum(cell["stopped"] for cell in cells) == 0
-    assert find_number(r"(\d+) starts skipped", screens.digest_text.splitlines()[0]) == SKIPPED
+    assert find_number(r"(\d+) skips", screens.digest_text.splitlines()[0]) == SKIPPED
     rows = {line.split()[0]: line for line in list_section(screens.digest_text, "Skipped")}
     assert set(rows) == {"good", "guarded"}
     [skipped] = [run["reason_text"] for run in screens.history if run["job"] == "guarded"]

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
 from rae_auto.model.run import RunState
-from rae_auto.views.screens.digest import Digest, FailureRow
+from rae_auto.views.screens.digest import Digest, FailureRow, SkippedRow
 from rae_auto.views.screens.parts.base import Extent
 from rae_auto.views.times import describe_day_and_time
 
@@ -43,7 +43,7 @@ def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
     attention = [(one.why, one.action.command) for one in digest.attention]
     yield from section("Needs you", ("why", "what to do"), attention, digest.attention_extent, "matter")
     ran = [(RunState(state).text, f"{count:,}") for state, count in digest.states.items() if state != RunState.SKIPPED]
-    ran += [("starts skipped", f"{digest.skipped:,}")] if digest.skipped else []
+    ran += [("skips", f"{digest.skipped:,}")] if digest.skipped else []
     yield from section("Ran", ("outcome", "number"), ran, whole(ran), "outcome")
     failed = _failure_rows(digest.failures, zone)
     note = Extent(digest.failures_extent.shown, digest.failures_extent.total, digest.failures_extent.since)
@@ -51,8 +51,8 @@ def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
         headers = ("job", "times", "last at", "why", "since then")
         cut = "" if note.is_complete else note.describe("failure", lambda at: describe_day_and_time(at, zone))
         yield Section("Failed", headers, failed[:MAX_ROWS], cut)
-    skipped = [(row.job, f"{row.count:,}", row.text) for row in digest.skips]
-    yield from section("Skipped", ("job", "starts", "why"), skipped, whole(skipped), "group")
+    skipped = [(row.job, _describe_skips(row), row.text) for row in digest.skips]
+    yield from section("Skipped", ("job", "skips", "why"), skipped, whole(skipped), "group")
     slower = [(row.job, format_elapsed(row.before), format_elapsed(row.now)) for row in digest.slower]
     yield from section("Slower", ("job", "before", "now"), slower, whole(slower), "job")
     world = [
@@ -64,6 +64,11 @@ def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
         (describe_day_and_time(one.starts_at or one.due_at, zone), one.job, one.note) for one in digest.upcoming
     ]
     yield from section("Next", ("at", "job", "note"), upcoming, whole(upcoming), "start")
+
+
+def _describe_skips(row: SkippedRow) -> str:
+    """Return how many skips there were: "1", or "1 of 12 starts" where one is about several."""
+    return f"{row.count:,}" if row.starts <= row.count else f"{row.count:,} of {format_count(row.starts, 'start')}"
 
 
 def _failure_rows(failures: Sequence[FailureRow], zone: tzinfo) -> list[Row]:

@@ -54,6 +54,9 @@ class SkippedRow:
     job: str
     reason: str
     count: int
+    """Number of decisions, as every view counts skips."""
+    starts: int
+    """Number of starts that they are about: those missed together have one decision."""
     text: str
     """The reason of the newest of them as a clause."""
     last_at: datetime
@@ -80,13 +83,13 @@ class Digest(ScreenBase):
     zone: str
     ok: bool
     verdict: str
-    """One sentence: "All is well: 128 runs of 41 jobs, 3 starts skipped"."""
+    """One sentence: "All is well: 128 runs of 41 jobs, 3 skips"."""
     jobs: int
     runs: int
     states: Mapping[str, int]
     """Runs of the span by their final state; those that were skipped after a wait are among them."""
     skipped: int
-    """Starts of the span that were skipped: when they were due, each of those missed together, or after a wait."""
+    """Skips of the span: decisions not to run, one for starts missed together, and runs skipped after a wait."""
     attention: tuple[Attention, ...]
     """Matters that need a person now, the worst first."""
     attention_extent: Extent
@@ -94,7 +97,7 @@ class Digest(ScreenBase):
     failures_extent: Extent
     skips: tuple[SkippedRow, ...]
     skips_extent: Extent
-    """The part of the skipped starts that `skips` is about."""
+    """The part of the skips that `skips` is about."""
     slower: tuple[SlowerRow, ...]
     slower_extent: Extent
     """The part of the jobs with successful runs, among the newest of the span, that was examined."""
@@ -208,9 +211,7 @@ def build_digest(
         states[one.outcome] += one.count
     time = local_times(zone, now)
     found = list_skipped(skips, skipped_runs, time)[:MAX_SKIPS]
-    entries = sum(one.count for one in skip_counts) + states[RunState.SKIPPED]
-    # An entry may be about many starts, which were missed together; of entries that weren't read, one each is known.
-    skipped = entries + sum(one.count - 1 for one in found)
+    skipped = sum(one.count for one in skip_counts) + states[RunState.SKIPPED]
     bad = sum(states[state] for state in BAD_STATES)
     attention = tuple(find_attentions(status, ends, now, time))
     runs = states.total()
@@ -229,7 +230,7 @@ def build_digest(
         failures=tuple(_failure_row(run, is_over, time) for run, is_over in failures),
         failures_extent=Extent(len(failures), bad, failures[-1][0].queued_at if failures else None),
         skips=tuple(_group_skips(found)),
-        skips_extent=Extent(sum(one.count for one in found), skipped, found[-1].decided_at if found else None),
+        skips_extent=Extent(len(found), skipped, found[-1].decided_at if found else None),
         slower=slower,
         slower_extent=slower_extent,
         upcoming=list_upcoming(status),
@@ -242,7 +243,7 @@ def _verdict(attention: Sequence[Attention], states: Counter[str], skipped: int,
     runs = format_count(states.total() - states[RunState.SKIPPED], "run")
     bad = sum(states[state] for state in BAD_STATES)
     failed = f", {bad:,} failed" if bad else ""
-    left_out = f", {format_count(skipped, 'start')} skipped" if skipped else ""
+    left_out = f", {format_count(skipped, 'skip')}" if skipped else ""
     numbers = f"{runs} of {format_count(jobs, 'job')}{failed}{left_out}"
     if not attention:
         return f"All is well: {numbers}"
@@ -274,7 +275,7 @@ class DigestSkip:
     job: str
     reason: str
     """The code of the reason, or the state of a run without one."""
-    count: int
+    starts: int
     text: str
     at: datetime
     decided_at: datetime
@@ -301,7 +302,8 @@ def _group_skips(skips: Sequence[DigestSkip]) -> list[SkippedRow]:
         SkippedRow(
             job=job,
             reason=code,
-            count=sum(skip.count for skip in found),
+            count=len(found),
+            starts=sum(skip.starts for skip in found),
             text=found[0].text,
             last_at=found[0].at,
         )

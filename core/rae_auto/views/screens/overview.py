@@ -183,7 +183,10 @@ def build_overview(
         counts=count_jobs(status),
         attention=tuple(attention[:MAX_ATTENTIONS]),
         attention_extent=Extent(min(len(attention), MAX_ATTENTIONS), len(attention)),
-        running=tuple(_running_row(run, usual.get(run["job"]), now, pids) for run in running[:MAX_ROWS]),
+        running=tuple(
+            _running_row(run, usual.get(run["job"]), now, pids, has_daemon=status["state"] != NOT_RUNNING)
+            for run in running[:MAX_ROWS]
+        ),
         running_extent=Extent(min(len(running), MAX_ROWS), len(running)),
         waiting=tuple(_waiting_row(run) for run in waiting[:MAX_ROWS]),
         waiting_extent=Extent(min(len(waiting), MAX_ROWS), len(waiting)),
@@ -284,7 +287,7 @@ def _run_action(job: str, label: str) -> Action:
 
 
 def _running_row(
-    run: Mapping[str, Any], usual: UsualDuration | None, now: datetime, pids: Container[int]
+    run: Mapping[str, Any], usual: UsualDuration | None, now: datetime, pids: Container[int], has_daemon: bool
 ) -> RunningRow:
     started_at = _instant(run["started_at"] or run["queued_at"])
     return RunningRow(
@@ -297,16 +300,19 @@ def _running_row(
         is_too_long=bool(run["overran_at"]),
         pid=run["pid"],
         seen_at=now if run["pid"] in pids else None,
-        proof=_describe_proof(run, pids),
+        proof=_describe_proof(run, pids, has_daemon),
     )
 
 
-def _describe_proof(run: Mapping[str, Any], pids: Container[int]) -> str:
+def _describe_proof(run: Mapping[str, Any], pids: Container[int], has_daemon: bool) -> str:
     if run["state"] != "running":
         return "its executor has been asked to start it"
     if run["pid"] is None:
-        return "its executor runs it"
-    return f"process {run['pid']} is there" if run["pid"] in pids else f"process {run['pid']} has just ended"
+        return "its executor runs it" if has_daemon else "it ran when the last daemon ended"
+    if run["pid"] in pids:
+        return f"process {run['pid']} is there"
+    # Without a daemon a run stays open until the next one looks.
+    return f"process {run['pid']} has {'just ended' if has_daemon else 'ended; the next daemon finds out how'}"
 
 
 def _waiting_row(run: Mapping[str, Any]) -> WaitingRow:

@@ -117,7 +117,7 @@ class TimelineRow:
     runs: int
     """Number of runs in the span, but for those that were skipped after a wait."""
     skipped: int
-    """Number of starts in the span that were skipped: when they were due, or after a wait."""
+    """Skips in the span: decisions not to run, one for starts missed together, and runs skipped after a wait."""
     expected_until: datetime
     """Expectations are complete until then."""
 

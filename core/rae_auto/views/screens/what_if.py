@@ -188,7 +188,7 @@ def _numbers_by_job(forecast: Forecast) -> _Numbers:
         numbers[seen.run.job]["starts"] += seen.run.started_at is not None
         numbers[seen.run.job]["waits"] += seen.wait is not None
     for skip in forecast.skips:
-        numbers[skip.job]["skips"] += skip.count
+        numbers[skip.job]["skips"] += 1  # as everywhere: starts that are missed together are one skip
     return numbers
 
 

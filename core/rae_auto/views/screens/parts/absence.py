@@ -24,12 +24,12 @@ class Absence:
     since: datetime
     until: datetime
     text: str
-    """"Since Fri 2026-11-27 18:00: 41 runs, 2 failed ("backup", "sync"), 3 starts skipped"."""
+    """"Since Fri 2026-11-27 18:00: 41 runs, 2 failed ("backup", "sync"), 3 skips"."""
     runs: int
     """Runs that are over, but for those that were skipped after a wait."""
     failed: int
     skipped: int
-    """Starts that were skipped: when they were due, or after a wait."""
+    """Skips: decisions not to run, one for starts missed together, and runs skipped after a wait."""
     failed_jobs: tuple[str, ...] = ()
 
 
@@ -61,7 +61,7 @@ def build_absence(
     parts = [
         format_count(runs, "run"),
         *([f"{failed:,} failed ({quote_some(jobs)})" if jobs else f"{failed:,} failed"] if failed else []),
-        *([f"{format_count(skipped, 'start')} skipped"] if skipped else []),
+        *([f"{format_count(skipped, 'skip')}"] if skipped else []),
     ]
     return Absence(
         since=since,

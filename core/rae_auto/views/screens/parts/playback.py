@@ -110,7 +110,7 @@ def _count(forecast: Forecast, edges: list[datetime]) -> tuple[Counts, Counter[i
             starts[seen.run.job][step_of(seen.run.started_at)] += 1
         waits[step_of(seen.run.queued_at)] += seen.wait is not None
     for skip in forecast.skips:
-        skips[skip.job][step_of(skip.decided_at)] += skip.count
+        skips[skip.job][step_of(skip.decided_at)] += 1
     return starts, waits, skips
 
 

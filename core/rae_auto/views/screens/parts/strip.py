@@ -48,7 +48,7 @@ class StripCell:
     stopped: int = 0
     """Runs that were cancelled or interrupted."""
     skipped: int = 0
-    """Starts that were skipped: when they were due, or after a wait."""
+    """Skips: decisions not to run, one for starts missed together, and runs skipped after a wait."""
     expected: int = 0
     """Starts that are due, in a step to come."""
 
