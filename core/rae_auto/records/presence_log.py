@@ -2,7 +2,8 @@
 
 Screens show it, and so does the notice that the daemon is back. It has a line for each such span, and of the latest
 daemon one about its start and one about its end, where it came to one. The time of its file says when that daemon was
-last there, so that the next one knows since when none was.
+last there, so that the next one knows since when none was. A daemon that was killed was last there up to a minute
+before its end, so its downtime is "at most" as long as the span.
 """
 
 import contextlib
@@ -58,7 +59,8 @@ class PresenceSpan:
         """The span in words."""
         why = f", because {self.cause.text}" if self.cause.text else ""
         text = _DOWN_NOW if self.goes_on else _TEXTS[self.kind]
-        return text.format(format_elapsed(abs(self.until - self.since))) + why
+        at_most = "at most " if self.kind == "down" and not self.cause.is_end_known else ""
+        return text.format(at_most + format_elapsed(abs(self.until - self.since))) + why
 
 
 def find_changes(last: Moment, now: Moment) -> Iterator[PresenceSpan]:

@@ -36,7 +36,7 @@ def test_downtime_is_from_the_last_note_to_the_next_start(tmp_path: Path) -> Non
     note_start(tmp_path, NOON + 3 * HOUR)
     (span,) = read_presence(tmp_path, NOON, NOON + DAY)
     assert (span.kind, span.since, span.until) == ("down", NOON + HOUR, NOON + 3 * HOUR)
-    assert span.text == "no daemon ran for 2 h"
+    assert span.text == "no daemon ran for at most 2 h"
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,12 @@ def test_notes_have_the_cause_of_a_downtime(tmp_path: Path, by: str | None, boot
     note_start(tmp_path, NOON + 3 * HOUR, boot)
     (span,) = read_presence(tmp_path, NOON, NOON + DAY)
     assert span.cause == cause
+    # The file's time is the last note of a daemon that could not note its end, which came up to a minute later.
+    assert ("at most" in span.text) == (by is None)
+    text = found.describe(lambda at: f"{at:%H:%M}")
+    since = "13:00" if by else "12:00"
+    assert (f"at most 3 h (last seen at {since}, back at 15:00)" in text) == (by is None)
+    assert (f"for 2 h (from {since} to 15:00)" in text) == (by is not None)
 
 
 def test_nothing_is_known_of_a_downtime_before_the_first_start(tmp_path: Path) -> None:

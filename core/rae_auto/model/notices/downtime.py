@@ -28,6 +28,14 @@ class DowntimeCause(StrEnum):
         """The cause as a clause, "" if it is unknown."""
         return _TEXTS[self]
 
+    @property
+    def is_end_known(self) -> bool:
+        """True if the daemon noted its end, so that it is known when no daemon ran from then on.
+
+        Otherwise only its last sign of life is known: a note that it makes each minute, or a later record.
+        """
+        return self in (DowntimeCause.STOPPED, DowntimeCause.SHUT_DOWN)
+
 
 _TEXTS = {
     DowntimeCause.STOPPED: "the last one was stopped",
@@ -42,6 +50,7 @@ _TEXTS = {
 class Downtime:
     """A span in which no daemon ran, kept until it is reported, and after that so that it isn't reported again.
 
+    `since` is the end of the last daemon, or its last sign of life where it could not note its end.
     `late` counts the missed starts that run late, and `skipped` those that don't, by job. `other_late` and
     `other_skipped` are those of further jobs. With `has_more` a job has missed more starts than were counted.
     """
@@ -67,7 +76,12 @@ class Downtime:
     def describe(self, time: TimeFormat) -> str:
         """Return in one line since when no daemon ran, for how long, why, and the decisions on missed starts."""
         why = f", because {self.cause.text}" if self.cause.text else ""
-        span = f"{format_elapsed(self.until - self.since)} (from {time(self.since)} to {time(self.until)})"
+        since, until, length = time(self.since), time(self.until), format_elapsed(self.until - self.since)
+        exact, at_most = (
+            f"{length} (from {since} to {until})",
+            f"at most {length} (last seen at {since}, back at {until})",
+        )
+        span = exact if self.cause.is_end_known else at_most
         late = _describe("run late now", self.late, self.other_late, more="")
         skipped = _describe("were skipped", self.skipped, self.other_skipped, more="more than " * self.has_more)
         starts = "; ".join(part for part in (late, skipped) if part) or "no start was missed"

@@ -55,11 +55,8 @@ def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
     yield from section("Skipped", ("job", "skips", "why"), skipped, whole(skipped), "group")
     slower = [(row.job, format_elapsed(row.before), format_elapsed(row.now)) for row in digest.slower]
     yield from section("Slower", ("job", "before", "now"), slower, whole(slower), "job")
-    world = [
-        (describe_day_and_time(span.since, zone), format_elapsed(abs(span.until - span.since)), span.text)
-        for span in digest.world
-    ]
-    yield from section("Downtime and clock", ("from", "for", "what"), world, whole(world), "span")
+    world = [(describe_day_and_time(span.since, zone), span.text) for span in digest.world]
+    yield from section("Downtime and clock", ("from", "what"), world, whole(world), "span")
     upcoming = [
         (describe_day_and_time(one.starts_at or one.due_at, zone), one.job, one.note) for one in digest.upcoming
     ]
