@@ -8,9 +8,11 @@ from pathlib import Path
 from attrs import field, frozen
 
 from rae_auto.config.loading import check_text
+from rae_auto.control.client import Client
 from rae_auto.errors import BadRequest, InvalidJob
-from rae_auto.model.job_state import Span
+from rae_auto.model.job_state import JobState, Span
 from rae_auto.model.primitives.names import JobId
+from rae_auto.offline.job_states import read_states
 from rae_auto.offline.project import Project, ProjectPlan
 from rae_auto.registry import Registry
 from rae_auto.simulation.durations import assume_duration
@@ -34,6 +36,12 @@ class Assumptions:
     """The factor by which runs take longer."""
     guards: Sequence[str] = ()
     """Answers of guards that read the machine, as "power=no" or "backup.power=unknown"; by default they say yes."""
+    ignores_pauses: bool = False
+    """True to simulate as if no job were paused and no start skipped by hand."""
+
+    def of_today(self) -> "Assumptions":
+        """Return those of the present, with which the others are compared: a length of runs is a fact, not a change."""
+        return Assumptions(durations=self.durations)
 
 
 async def load_what_if(
@@ -46,7 +54,10 @@ async def load_what_if(
 ) -> WhatIf:
     """Check an edited text of a configuration, and simulate it beside the one in the file.
 
-    Errors: BadRequest, ConfigError if the file itself can't be used.
+    The edit and the assumptions are compared with the file as it is, without downtimes, with runs that take as long as
+    they do, and with guards that say yes. Jobs that are paused now stay so.
+
+    Errors: BadRequest, ConfigError if the file itself can't be used, StoreError if pauses can't be read.
     """
     begin = since or datetime.now(UTC).replace(microsecond=0)
     if not timedelta(0) < span <= MAX_SPAN:
@@ -69,9 +80,18 @@ def _compare(config: Path, text: str, span: Span, assumptions: Assumptions) -> W
             errors.append(str(error))
     script = _script(assumptions.guards, [guard for plan in plans if plan for guard in plan.guards])
     saved = config.read_text(encoding="utf-8")
-    before = None if plans[0] is None else _simulate(plans[0], span, assumptions, script)
-    is_edited = text != saved or bool(errors)
-    after = before if not is_edited else None if plans[1] is None else _simulate(plans[1], span, assumptions, script)
+    states = read_states(project, lambda: Client(project.directory))
+    today = assumptions.of_today()
+    before = None if plans[0] is None else _simulate(plans[0], span, today, Script(), states)
+    is_changed = text != saved or bool(errors) or assumptions != today
+    assumed_states = () if assumptions.ignores_pauses else states
+    after = (
+        before
+        if not is_changed
+        else None
+        if plans[1] is None
+        else _simulate(plans[1], span, assumptions, script, assumed_states)
+    )
     return build_what_if(
         saved,
         text,
@@ -93,7 +113,9 @@ def _script(answers: Iterable[str], guards: Sequence[tuple[JobId, str]]) -> Scri
         raise BadRequest(f"guards: {error}") from None
 
 
-def _simulate(plan: ProjectPlan, span: Span, assumptions: Assumptions, script: Script) -> Forecast:
+def _simulate(
+    plan: ProjectPlan, span: Span, assumptions: Assumptions, script: Script, states: tuple[JobState, ...]
+) -> Forecast:
     given = assumptions.durations
     durations = {one.job.id: given.get(one.job.id) or assume_duration(one, span.since) for one in plan.plans}
     return simulate(
@@ -107,5 +129,6 @@ def _simulate(plan: ProjectPlan, span: Span, assumptions: Assumptions, script: S
             sources=plan.sources,
             guards=plan.guards,
             script=script,
+            states=states,
         )
     )

@@ -24,8 +24,9 @@ def test_notice_says_how_long_why_and_what_became_of_starts(world, job):
     w = world(job("a", every=30, notify=on("back")), job("b", every=60, catch_up="none"), job("c"))
     w.crash(down=timedelta(hours=2, minutes=10))
     assert back_texts(w) == [
-        "the daemon is back: none ran for at most 2 h 10 min (last seen at 2026-01-01 00:00:00+00:00, back at "
-        "2026-01-01 02:10:00+00:00), because the last one crashed or was killed; 1 start runs late now: a; 5 starts were skipped: a (3), b (2)"
+        "the daemon is back: none ran for at most 2 h 10 min "
+        "(last seen at 2026-01-01 00:00:00+00:00, back at 2026-01-01 02:10:00+00:00), "
+        "because the last one crashed or was killed; 1 start runs late now: a; 5 starts were skipped: a (3), b (2)"
     ]
     assert (w.notices[0].job, w.notices[0].run) == ("", "")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.daemons import Daemons
 
 from rae_auto.errors import BadRequest
 from rae_auto.screens import Assumptions, WhatIf, load_what_if
@@ -61,9 +62,32 @@ def test_errors_have_their_lines_and_nothing_is_compared(config: Path) -> None:
     assert not what_if(config, "[jobs").is_usable
 
 
-def test_downtime_is_simulated_in_both(config: Path) -> None:
+def test_assumption_is_compared_with_the_present_as_an_edit_is(config: Path) -> None:
+    assert what_if(config, CONFIG, durations={"backup": timedelta(minutes=10)}).jobs == (), "a fact of both"
     down = (NOON + timedelta(hours=12), NOON + timedelta(hours=20))
-    assert what_if(config, CONFIG, downtimes=[down]).jobs == ()
+    found = what_if(config, CONFIG, downtimes=[down])
+    started = [(start.job, start.at - NOON, start.change) for start in found.starts if start.change == "removed"]
+    assert started == [("backup", timedelta(hours=15), "removed"), ("sync", timedelta(hours=16), "removed")]
+    assert found.patch == ""
+    longer = what_if(config, CONFIG, durations={"backup": timedelta(minutes=10)}, duration_factor=7)
+    assert (longer.collisions_before, longer.collisions_after) == (0, 2)
+
+
+def test_paused_job_does_not_start_unless_pauses_are_ignored(tmp_path: Path) -> None:
+    daemons = Daemons(tmp_path, CONFIG, 'state = "{home}/state"\n')
+    daemons.serve()
+    try:
+        daemons.ask("pause", job="sync", note="moving house")
+        for read in ("from the daemon", "from the store"):
+            found = what_if(daemons.config, daemons.config.read_text())
+            assert found.playback is not None
+            assert {lane.job for lane in found.playback.lanes if any(lane.starts)} == {"backup"}, read
+            assert '"sync" is paused (note: moving house)' in found.assumptions
+            ignored = what_if(daemons.config, daemons.config.read_text(), ignores_pauses=True)
+            assert [(job.job, job.starts_before, job.starts_after) for job in ignored.jobs] == [("sync", 0, 2)], read
+            daemons.stop()
+    finally:
+        daemons.end()
 
 
 def test_too_long_a_span_is_refused(config: Path) -> None:

@@ -9,9 +9,10 @@ from datetime import datetime
 from attrs import frozen
 
 from rae_auto.model.primitives.formatting import format_count, format_elapsed, quote
+from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.simulation.contention import busiest, collisions
 from rae_auto.simulation.forecast import Forecast
-from rae_auto.views.screens.parts.base import Extent, ScreenBase
+from rae_auto.views.screens.parts.base import Extent, ScreenBase, local_times
 from rae_auto.views.screens.parts.playback import Playback, build_playback
 
 MAX_STARTS = 200
@@ -85,7 +86,7 @@ class WhatIf(ScreenBase):
     collisions_before: int
     collisions_after: int
     assumptions: tuple[str, ...]
-    """Assumptions of the simulation: durations, guards that read the machine, triggers that watch something."""
+    """Assumptions of the simulation: pauses, durations, guards that read the machine, triggers that watch."""
     guards: tuple[AssumedGuard, ...]
     """The guards of the edited configuration whose answer the simulation can only assume."""
     playback: Playback | None
@@ -124,7 +125,7 @@ def build_what_if(
         most_at_once_after=_most_at_once(after),
         collisions_before=_count_collisions(before),
         collisions_after=_count_collisions(after),
-        assumptions=tuple(_assumptions(after)) if after else (),
+        assumptions=tuple(_assumptions(after, local_times(zone, now))) if after else (),
         guards=tuple(_assumed_guards(after)) if after else (),
         playback=build_playback(after) if after else None,
         patch=make_patch(old_text, new_text),
@@ -209,7 +210,13 @@ def _assumed_guards(forecast: Forecast) -> Iterator[AssumedGuard]:
         yield AssumedGuard(job=job, guard=guard, answer=result.verdict.value)
 
 
-def _assumptions(forecast: Forecast) -> Iterator[str]:
+def _assumptions(forecast: Forecast, time: TimeFormat) -> Iterator[str]:
+    for state in forecast.off_by_hand:
+        pause = state.find_pause(forecast.scenario.start)
+        if pause is not None:
+            yield f"{quote(state.job)} {pause.describe_state(time)}"
+        for skip in state.skips:
+            yield f"the start of {quote(state.job)} at {time(skip.at)} is skipped by hand"
     for length, jobs in Counter(forecast.scenario.durations.values()).most_common(3):
         yield f"runs of {format_count(jobs, 'job')} take {format_elapsed(length)} each and succeed"
     for job, trigger in forecast.unplayed:

@@ -193,6 +193,7 @@ OPERATIONS = (
             **{name: f"{words}, from {low:g} to {high:g}" for name, words, low, high, _ in what_if.SLIDERS},
             "durations": "durations of jobs, such as backup=5m",
             "guards": "answers of guards that read the machine, such as backup.power=no",
+            "ignores_pauses": "1 to simulate as if no job were paused and no start skipped by hand",
         },
     ),
     Operation(

@@ -39,6 +39,8 @@ class WhatIfChoices:
     """The factor by which runs take longer."""
     guards: str = ""
     """Answers of guards that read the machine: "power=no backup.network=unknown"; by default they say yes."""
+    ignores_pauses: bool = False
+    """True to simulate as if no job were paused and no start skipped by hand."""
 
 
 async def ask_what_if(config: Path, text: str | None, choices: WhatIfChoices) -> dict[str, Any]:
@@ -91,6 +93,7 @@ async def answer_question(config: Path, text: str, choices: WhatIfChoices) -> di
             durations={job: parse_duration(length) for job, _, length in pairs},
             duration_factor=choices.duration_factor,
             guards=_words(choices.guards),
+            ignores_pauses=choices.ignores_pauses,
         ),
     )
     return {**screen.to_json(), "text": text}

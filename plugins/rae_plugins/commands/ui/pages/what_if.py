@@ -56,6 +56,7 @@ def choices_of(form: Mapping[str, str]) -> WhatIfChoices:
         down_for_hours=given.get("down_for_hours", default.down_for_hours),
         durations=form.get("durations", "")[:MAX_WORDS_CHARACTERS],
         duration_factor=given.get("duration_factor", default.duration_factor),
+        ignores_pauses=form.get("ignores_pauses", "") not in ("", "0", "false"),
         guards=" ".join([form.get("guards", ""), *answers])[:MAX_WORDS_CHARACTERS],
     )
 
