@@ -185,7 +185,7 @@ def test_health_page_without_a_daemon_says_so_and_shows_what_is_on_record(tmp_pa
     page = Played(stopped, {}).read_store(load_health_page)
     assert [(row.name, row.level) for row in page.checks] == [("daemon", "critical")]
     assert page.summary == "rae-auto CRITICAL: no daemon is running; 'rae-auto run' starts one"
-    assert [span.text for span in page.world] == ["no daemon has been running for 2 h"]
+    assert [span.text for span in page.world] == ["no daemon has been running for at most 2 h"]
 
 
 def test_timeline_shows_runs_and_expected_starts(played: Played) -> None:
