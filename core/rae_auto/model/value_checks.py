@@ -137,6 +137,13 @@ def _classes_of(hint: Any) -> tuple[type, ...]:
     return tuple(kind if isinstance(kind, type) else get_origin(kind) or object for kind in kinds)
 
 
+def _fitting_classes(hint: Any) -> frozenset[type]:
+    """Return the classes all of whose instances fit an annotation, as far as they can be listed."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    found = {dict for kind in kinds if Mapping in (kind, get_origin(kind))}
+    return frozenset(found | {kind for kind in kinds if isinstance(kind, type) and get_origin(kind) is None})
+
+
 def _check_names(
     cls: type, given: Mapping[str, Any], fields: Sequence["attrs.Attribute[Any]"], other_names: Mapping[str, str]
 ) -> None:
@@ -223,9 +230,14 @@ def check_arguments_as(name: str) -> Callable[[F], F]:
 
 
 def _with_check(method: Callable[..., Any], name: str, hints: Mapping[str, Any]) -> Callable[..., Any]:
+    fitting = {argument: _fitting_classes(hint) for argument, hint in hints.items()}
+
     def check(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         for argument, value in (*zip(hints, args, strict=False), *kwargs.items()):
-            if argument in hints and not matches_type(value, hints[argument]):
+            # The class alone says it of most values, which spares the look into the annotation.
+            if argument not in hints or type(value) in fitting[argument]:
+                continue
+            if not matches_type(value, hints[argument]):
                 raise BadRequest(f"{name}: {argument} {describe_mismatch(value, hints[argument])}")
 
     if inspect.iscoroutinefunction(method):
