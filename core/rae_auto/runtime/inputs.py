@@ -10,7 +10,7 @@ from typing import Any
 from rae_auto.api.events import Event as RecordedEvent
 from rae_auto.api.trigger import EmitResult
 from rae_auto.engine.commands import Ask
-from rae_auto.engine.effects import ClockJumped, ReadGuards, Record, Step
+from rae_auto.engine.effects import ClockJumped, Effect, ReadGuards
 from rae_auto.engine.events import Event, OccurrenceWithdrawn, TriggerFired
 from rae_auto.errors import BadRequest, StoreError
 from rae_auto.model.decision import Occurrence
@@ -108,10 +108,11 @@ class Inputs:
         """Start quarantined sources again."""
         self._sources.restart_quarantined()
 
-    def perform(self, step: Step) -> None:
-        """Carry out the effects of a step that concern the inputs."""
-        self.events.publish_ends([c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)])
-        for effect in step.effects:
+    def perform(self, effects: Sequence[Effect], ends: Sequence[Run]) -> None:
+        """Carry out those of a step's effects that concern the inputs, and report the runs that it has ended."""
+        if ends:
+            self.events.publish_ends(ends)
+        for effect in effects:
             match effect:
                 case ClockJumped(jump):
                     self.clock_jumps[jump.value] += 1

@@ -17,7 +17,8 @@ from attrs import evolve, frozen
 from loguru import logger
 
 from rae_auto.api.store import Append, Change, Put
-from rae_auto.engine.effects import Record, Save, Step
+from rae_auto.engine.effects import Change as EngineChange
+from rae_auto.engine.effects import Record, Save
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.policies import Retention
@@ -93,15 +94,15 @@ class HistoryBounds:
         self._woken = asyncio.Event()
         self._applying = asyncio.Lock()
 
-    def note(self, step: Step) -> None:
+    def note(self, changes: Iterable[EngineChange]) -> None:
         """Take note of what a step has added to the history. Its changes are durable."""
-        for change in step.changes:
-            value = change.value if isinstance(change, Record | Save) else None
-            if isinstance(value, Run) and (value.state.final or value.state is RunState.RETRYING):
-                is_last = isinstance(change, Record)
-                self._ended.append(EndedAttempt(value.job, value.id, value.attempt, is_last))
-                self._count(value.job, is_last)
-            elif isinstance(value, Decision):
+        for change in changes:
+            value, is_last = change.value, type(change) is Record
+            if type(value) is Run:
+                if is_last or (type(change) is Save and value.state is RunState.RETRYING):
+                    self._ended.append(EndedAttempt(value.job, value.id, value.attempt, is_last))
+                    self._count(value.job, is_last)
+            elif type(value) is Decision and is_last:
                 self._count(value.job, True)
 
     def note_event(self, name: str) -> None:
@@ -127,7 +128,8 @@ class HistoryBounds:
             except Exception as error:  # the surplus may stay for another hour
                 logger.warning("old history could not be removed: {}", error)
             # After a pause too, or a job that has ended its last run for now would keep its surplus.
-            next_prune = self._prune_not_before if any(map(self._is_full, self._added.values())) else next_round
+            has_surplus = self._is_full(max(self._added.values(), default=0))
+            next_prune = self._prune_not_before if has_surplus else next_round
             await self._wait(min(next_round, next_prune) - loop.time())
 
     async def _wait(self, seconds: float) -> None:
@@ -158,7 +160,11 @@ class HistoryBounds:
             await asyncio.to_thread(self._tidy_files, ended, open_runs, self._retention().output)
 
     def _tidy_files(self, ended: Iterable[EndedAttempt], open_runs: Mapping[str, Set[str]], max_bytes: int) -> None:
+        # Most functions that threads call print nothing, so their jobs have no folder.
+        open_runs = {job: runs for job, runs in open_runs.items() if self._files.has_job(job)}
         for one in ended:
+            if one.job not in open_runs:
+                continue
             self._files.remove_records(one.job, one.run, one.attempt)
             if one.is_last and one.job in self._sizes:
                 self._sizes[one.job] += self._files.size_of_run(one.job, one.run, one.attempt)
@@ -175,6 +181,8 @@ class HistoryBounds:
 
     async def _prune_full_jobs(self) -> None:
         retention, loop = self._retention(), asyncio.get_running_loop()
+        if not self._is_full(max(self._added.values(), default=0)):
+            return
         for name, count in list(self._added.items()):
             began = loop.time()
             if not self._is_full(count) or began < self._prune_not_before:

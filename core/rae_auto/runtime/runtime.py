@@ -428,9 +428,9 @@ class Runtime:
         with log_fault("published"):
             announce(step, self.events, self._decision_log)
         with log_fault("passed on"):
-            self.inputs.perform(step)
-            self._bounds.note(step)
-            ends = [c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)]
+            ends = [change.value for change in step.changes if type(change) is Record and type(change.value) is Run]
+            self.inputs.perform(step.effects, ends)
+            self._bounds.note(step.changes)
             self.executions.preparations.note_ends(ends)
             self.ended_while_stopping += ends if self.engine.is_stopping else ()
         for effect in step.effects:
@@ -438,9 +438,10 @@ class Runtime:
                 self._perform_effect(effect)
 
     def _perform_effect(self, effect: Effect) -> None:
+        if type(effect) is Start:
+            self.executions.start(effect.run, effect.job)
+            return
         match effect:
-            case Start(run, job):
-                self.executions.start(run, job)
             case Cancel(run_id, attempt, grace):
                 if self.membership is None or not self.membership.cancel(run_id, attempt, grace):
                     self.executions.cancel(run_id, attempt, grace)

@@ -47,6 +47,10 @@ class OutputFiles:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         return []
 
+    def has_job(self, job: str) -> bool:
+        """Return whether a job has a directory."""
+        return os.path.isdir(f"{self._directory}/{job}")  # noqa: PTH112 - the path itself would cost more
+
     def of_job(self, job: str) -> dict[str, RunFiles]:
         """Return the files of a job by run."""
         found: dict[str, RunFiles] = {}
@@ -76,8 +80,10 @@ class OutputFiles:
 
     def remove_records(self, job: str, run: str, attempt: int) -> None:
         """Remove the records of an attempt whose end is durable in the store."""
+        begin = f"{self._directory}/{job}/{run}.{attempt}"
         for suffix in _RECORD_SUFFIXES:
-            (self._directory / job / f"{run}.{attempt}{suffix}").unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(begin + suffix)  # noqa: PTH108 - as above
 
     def remove_leftovers(self, files: Iterable[RunFiles]) -> None:
         """Remove records, and what writes that were cut off have left, of runs that are over."""
