@@ -6,14 +6,18 @@ from typing import Any
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.job_info import JobInfo
 from rae_auto.model.notices.outbox import OutboxNotice
+from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.reasons.base import TimeFormat, time_text
 from rae_auto.model.reasons.causes import Manual
 from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import Attempt, Result, Run, RunState
 
+_NO_RESULT = Result()
+
 
 def _instant(value: datetime | None) -> str | None:
-    return None if value is None else value.isoformat()
+    # Instants of records are in UTC, and mostly in the store's document already.
+    return None if value is None else format_instant(value)
 
 
 def _seconds(value: timedelta | None) -> float | None:
@@ -25,21 +29,22 @@ def run_record(run: Run, time: TimeFormat = time_text) -> dict[str, Any]:
 
     `time` shows the instants in the text of the reason.
     """
+    last = run.attempts[-1].result if run.attempts else None
     return {
         "run_id": run.id,
         "job": run.job,
         "trigger": run.trigger,
-        "scheduled_for": _instant(run.scheduled_for),
-        "queued_at": _instant(run.queued_at),
+        "scheduled_for": format_instant(run.scheduled_for),
+        "queued_at": format_instant(run.queued_at),
         "started_at": _instant(run.started_at),
         "finished_at": _instant(run.finished_at),
         "state": run.state.value,
         "attempt": run.attempt,
         "exit_code": run.exit_code,
         "reason": None if run.reason is None else run.reason.code,
-        "reason_text": run.describe_reason(time) or None,
-        "remark": run.remark,
-        "value": run.value,
+        "reason_text": None if run.reason is None else run.describe_reason(time) or None,
+        "remark": None if last is None else last.remark,
+        "value": None if last is None else last.value,
         "given": _given_record(run),
         "triggered_by": requester_record(run.cause.by) if isinstance(run.cause, Manual) else None,
         "duration": _seconds(run.duration),
@@ -73,12 +78,12 @@ def decision_record(decision: Decision, time: TimeFormat = time_text) -> dict[st
 
 
 def _attempt_record(run: Run, attempt: Attempt) -> dict[str, Any]:
-    result = attempt.result or Result()
+    result = attempt.result or _NO_RESULT
     return {
         "number": attempt.number,
         "state": attempt.state.value,
-        "started_at": _instant(attempt.started_at),
-        "finished_at": _instant(attempt.finished_at),
+        "started_at": format_instant(attempt.started_at),
+        "finished_at": format_instant(attempt.finished_at),
         "duration": _seconds(run.duration_of(attempt)),
         "exit_code": result.exit_code,
         "signal": result.signal,

@@ -235,8 +235,10 @@ class Run:
         """The time from the first start to the end; None if the run has not started, or goes on."""
         if self.started_at is None or self.finished_at is None:
             return None
-        set_by = timedelta(seconds=sum(one.seconds for one in self.clock_steps))
-        return max(self.finished_at - self.started_at - set_by, timedelta(0))
+        elapsed = self.finished_at - self.started_at
+        if self.clock_steps:
+            elapsed -= timedelta(seconds=sum(one.seconds for one in self.clock_steps))
+        return max(elapsed, timedelta(0))
 
     def describe_reason(self, time: TimeFormat) -> str:
         """Return the reason as a clause, in the past for a run that is over; "" if it has none."""
@@ -246,8 +248,10 @@ class Run:
 
     def duration_of(self, attempt: Attempt) -> timedelta:
         """Return how long an attempt took."""
-        set_by = sum(one.seconds for one in self.clock_steps if one.attempt == attempt.number)
-        return max(attempt.finished_at - attempt.started_at - timedelta(seconds=set_by), timedelta(0))
+        elapsed = attempt.finished_at - attempt.started_at
+        if self.clock_steps:
+            elapsed -= timedelta(seconds=sum(one.seconds for one in self.clock_steps if one.attempt == attempt.number))
+        return max(elapsed, timedelta(0))
 
     def after_clock_set(self, by: timedelta) -> "Run":
         """Return this run after the wall clock was set, back if `by` is negative.

@@ -6,7 +6,7 @@ ever. What is durable may end after any part of a step (see `engine.turn`), so a
 
 from collections.abc import Iterable, Iterator
 
-from rae_auto.engine.effects import Change, Record, Save, Step
+from rae_auto.engine.effects import Change, Discard, Step
 from rae_auto.model.run import Run
 
 MAX_BATCH_CHANGES = 5000
@@ -23,7 +23,7 @@ def split_into_batches(steps: Iterable[Step]) -> Iterator[list[Change]]:
     batch: list[Change] = []
     batch_bytes = 0
     for part in (part for step in steps for part in step.parts()):
-        part_bytes = sum(map(_estimate_bytes, part))
+        part_bytes = _CHANGE_BYTES * len(part) + sum(map(_estimate_event_bytes, part))
         is_full = len(batch) + len(part) > MAX_BATCH_CHANGES or batch_bytes + part_bytes > MAX_BATCH_BYTES
         if batch and is_full:
             yield batch
@@ -34,6 +34,6 @@ def split_into_batches(steps: Iterable[Step]) -> Iterator[list[Change]]:
         yield batch
 
 
-def _estimate_bytes(change: Change) -> int:
-    event = change.value.event if isinstance(change, Save | Record) and isinstance(change.value, Run) else None
-    return _CHANGE_BYTES + (len(repr(event)) if event else 0)
+def _estimate_event_bytes(change: Change) -> int:
+    value = change.value
+    return len(repr(value.event)) if type(value) is Run and value.event and type(change) is not Discard else 0

@@ -6,11 +6,12 @@ from rae_auto.api.events import Event
 from rae_auto.engine.effects import (
     ClockJumped,
     DeliveryFailed,
+    Discard,
     ExpectationBreached,
     ExpectationMet,
     JobChanged,
-    Record,
-    Save,
+    Reply,
+    Start,
     Step,
 )
 from rae_auto.model import documents
@@ -21,16 +22,21 @@ from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.reporting.run_log import log_breach, log_breach_end, log_failed_delivery, log_jump, log_run
 
+_UNANNOUNCED = frozenset({Start, Reply})
+"""The effects of almost every step, of which nothing is reported."""
+
 
 def announce(step: Step, broadcast: EventStream, decisions: DecisionLog) -> None:
     """Report a step whose changes are durable, to the log and to the event stream."""
     for change in step.changes:
-        if isinstance(change, Save | Record) and isinstance(change.value, Run):
+        if type(change.value) is Run and type(change) is not Discard:
             decisions.end(change.value.job)
             _announce_run(change.value, broadcast)
     for decision in step.decisions:
         _announce_decision(decision, broadcast, decisions)
     for effect in step.effects:
+        if type(effect) in _UNANNOUNCED:
+            continue
         match effect:
             case JobChanged(job, what):
                 broadcast.publish({"kind": "job", "job": job, "change": what})

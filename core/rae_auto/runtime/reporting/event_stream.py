@@ -1,6 +1,7 @@
 """The event stream: messages to all subscribers, of which a slow one doesn't block the others."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 from weakref import WeakSet
@@ -16,7 +17,7 @@ class EventStream:
 
     def __init__(self) -> None:
         # Weak, because a stream that is dropped before its first event is never closed.
-        self._listeners: WeakSet[asyncio.Queue[Event | None]] = WeakSet()
+        self._listeners: WeakSet[_Backlog] = WeakSet()
 
     @property
     def has_subscribers(self) -> bool:
@@ -25,29 +26,41 @@ class EventStream:
 
     def publish(self, event: Event) -> None:
         """Send an event to all current subscribers."""
-        for listener in self._listeners:
-            _put(listener, event)
+        self._send(event)
 
     def close(self) -> None:
         """End every subscriber's stream."""
-        for listener in self._listeners:
-            _put(listener, None)
+        self._send(None)
 
     def subscribe(self) -> AsyncGenerator[Event, None]:
         """Return the events from this call on, until the stream is closed by either side."""
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(MAX_BACKLOG_EVENTS)
-        self._listeners.add(queue)
-        return self._stream(queue)
+        backlog = _Backlog()
+        self._listeners.add(backlog)
+        return self._stream(backlog)
 
-    async def _stream(self, queue: "asyncio.Queue[Event | None]") -> AsyncGenerator[Event, None]:
+    def _send(self, event: Event | None) -> None:
+        for listener in self._listeners:
+            listener.events.append(event)
+            if not listener.has_some.is_set():
+                listener.has_some.set()
+
+    async def _stream(self, backlog: "_Backlog") -> AsyncGenerator[Event, None]:
+        events = backlog.events
         try:
-            while (event := await queue.get()) is not None:
-                yield event
+            while True:
+                await backlog.has_some.wait()
+                while events:
+                    if (event := events.popleft()) is None:
+                        return
+                    yield event
+                backlog.has_some.clear()
         finally:
-            self._listeners.discard(queue)
+            self._listeners.discard(backlog)
 
 
-def _put(queue: "asyncio.Queue[Event | None]", event: Event | None) -> None:
-    if queue.full():
-        queue.get_nowait()
-    queue.put_nowait(event)
+class _Backlog:
+    """The events that a subscriber has not taken yet, the oldest first; None is the end of the stream."""
+
+    def __init__(self) -> None:
+        self.events: deque[Event | None] = deque(maxlen=MAX_BACKLOG_EVENTS)
+        self.has_some = asyncio.Event()

@@ -21,6 +21,7 @@ SHOWN_ID_CHARACTERS = 12
 _MAX_SUBJECT_CHARACTERS = 80
 
 _LEVELS = {
+    RunState.STARTING: "INFO",
     RunState.SUCCEEDED: "INFO",
     RunState.FAILED: "ERROR",
     RunState.TIMED_OUT: "ERROR",
@@ -31,6 +32,8 @@ _LEVELS = {
 }
 
 _UNLOGGED = (RunState.QUEUED, RunState.RUNNING)
+
+_lazy = logger.opt(lazy=True)
 
 _JUMP_TEXTS = {
     ClockJump.SLEPT: "the machine slept for {}",
@@ -43,14 +46,20 @@ def log_run(run: Run) -> None:
     """Log that a run started, will be retried, or ended."""
     if run.state in _UNLOGGED:
         return
-    log, name = logger.bind(job=run.job, run=run.id, state=run.state.value), _name(run)
+    level = "WARNING" if run.state is RunState.RETRYING else _LEVELS[run.state]
+    # Lazy, because a program with a scheduler mostly has no log, and a line costs more than the decision.
+    log = _lazy.bind(job=run.job, run=run.id, state=run.state.value)
+    log.log(level, "{}", lambda: _describe(run))
+
+
+def _describe(run: Run) -> str:
+    """Return that a run started, will be retried, or ended, in words."""
+    name = _name(run)
     if run.state is RunState.STARTING:
-        log.info("started {}" if run.attempt == 1 else "started {}, attempt {}", name, run.attempt)
-    elif run.state is RunState.RETRYING:
-        end = run.attempts[-1].end_text
-        log.warning("attempt {} {} {}; next at {}", run.attempt, end, name, _next_attempt_time(run))
-    else:
-        log.log(_LEVELS[run.state], "{} {}{}", run.state.text, name, _details(run))
+        return f"started {name}" if run.attempt == 1 else f"started {name}, attempt {run.attempt}"
+    if run.state is RunState.RETRYING:
+        return f"attempt {run.attempt} {run.attempts[-1].end_text} {name}; next at {_next_attempt_time(run)}"
+    return f"{run.state.text} {name}{_details(run)}"
 
 
 def _name(run: Run) -> str:
