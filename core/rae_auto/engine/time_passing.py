@@ -15,7 +15,7 @@ from rae_auto.engine.state import Delayed, EngineState
 from rae_auto.engine.time import cursors
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
-from rae_auto.model.primitives.clock_jumps import ClockJump, clock_jumps
+from rae_auto.model.primitives.clock_jumps import ClockJump, clock_jumps, is_steady
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 
@@ -23,7 +23,9 @@ from rae_auto.model.primitives.names import JobId, RunId
 def handle_clock_jumps(turn: Turn) -> None:
     """Compare the clocks with those of the last turn, and adjust what a jump concerns."""
     state, now = turn.state, turn.now
-    for jump, by in clock_jumps(state.last_moment, now) if state.last_moment else ():
+    if state.last_moment is None or is_steady(state.last_moment, now):
+        return
+    for jump, by in clock_jumps(state.last_moment, now):
         turn.step.request(ClockJumped(jump, by))
         state.last_jump = state.last_jump or jump
         if jump is not ClockJump.SLEPT:
@@ -42,7 +44,8 @@ def handle_clock_jumps(turn: Turn) -> None:
 
 def has_jumped(state: EngineState, now: Moment) -> bool:
     """Tell whether a clock has jumped after the last turn."""
-    return state.last_moment is not None and any(True for _ in clock_jumps(state.last_moment, now))
+    last = state.last_moment
+    return last is not None and not is_steady(last, now) and any(True for _ in clock_jumps(last, now))
 
 
 def _set_back(turn: Turn) -> None:

@@ -1,10 +1,10 @@
 """Occurrences, and the decisions on them with their reasons, as `rae-auto why` shows them."""
 
 import hashlib
-from base64 import b32encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
@@ -61,8 +61,8 @@ class Decision:
 
 ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ULID_TIME_CHARACTERS = 10
-_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ULID_ALPHABET.encode())
-"""From the alphabet of RFC 4648 to that of ULIDs."""
+_LETTER_PAIRS = [first + second for first in ULID_ALPHABET for second in ULID_ALPHABET]
+"""The notation of ten bits; a table, because the base 32 of the standard library takes five times as long."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MILLISECONDS = (int(datetime.max.replace(tzinfo=UTC).timestamp()) - 1) * 1000
 
@@ -75,9 +75,19 @@ def run_id_of(occurrence: Occurrence, now: Moment) -> RunId:
     """
     words = "\0".join((*occurrence.identity, repr(now.mono)))
     digest = hashlib.blake2b(words.encode(errors="surrogatepass"), digest_size=10).digest()
-    number = int(now.wall.timestamp() * 1000) << 80 | int.from_bytes(digest, "big")
-    # 26 letters of 5 bits hold 130, of which the first two are 0; base 32 comes in groups of 8 letters.
-    return RunId(b32encode((number << 30).to_bytes(20, "big")).translate(_CROCKFORD)[:26].decode())
+    pairs, number = _LETTER_PAIRS, int.from_bytes(digest, "big")
+    return RunId(
+        f"{_ulid_time_of(now.wall)}{pairs[number >> 70]}{pairs[number >> 60 & 1023]}{pairs[number >> 50 & 1023]}"
+        f"{pairs[number >> 40 & 1023]}{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}"
+        f"{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
+    )
+
+
+# Cached because runs that are due together are queued at one instant.
+@lru_cache(maxsize=1)
+def _ulid_time_of(instant: datetime) -> str:
+    milliseconds = int(instant.timestamp() * 1000)
+    return "".join(_LETTER_PAIRS[milliseconds >> shift & 1023] for shift in (40, 30, 20, 10, 0))
 
 
 def queue_time_of(run: str) -> datetime:

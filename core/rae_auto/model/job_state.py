@@ -34,7 +34,7 @@ class Span:
         return self.since < instant <= self.until
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Cursor:
     """Progress of a schedule: each instant after `since`, up to and including `at`, has its decision.
 
@@ -74,7 +74,7 @@ class RunTotal:
         return RunTotal(self.count + 1, self.seconds + seconds, self.attempts + run.attempt, run.finished_at)
 
 
-@frozen
+@frozen(weakref_slot=False)
 class JobState:
     """`cursors` holds the progress of each schedule by trigger id.
 

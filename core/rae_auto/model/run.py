@@ -73,7 +73,7 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
 UNSUCCESSFUL = _ENDS - {RunState.SUCCEEDED}
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Result:
     """Result of an attempt. What counts as success is decided by its job.
 
@@ -172,7 +172,7 @@ _NO_CONDITIONS = StartConditions()
 NO_TERMS = AttemptTerms()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Run:
     """A decision to run and its execution. `attempt` is the number of the current or last one, 0 before the first.
 
