@@ -168,7 +168,11 @@ def _put_into_backlog(turn: Turn, due: Mapping[JobId, Lateness]) -> None:
     if due.keys() <= known.keys():
         return
     jobs = known | {job: due[job] for job in due if job not in known}
-    order = sort_by_successors(jobs, lambda job: state.jobs[job].job.needs if job in state.jobs else ())
+
+    def needs_of(job: JobId) -> tuple[JobId, ...]:
+        return state.jobs[job].job.needs if job in state.jobs else ()
+
+    order = sort_by_successors(jobs, needs_of) if any(map(needs_of, jobs)) else jobs
     spread = backlog.spread if backlog else StartSpread.over(len(jobs), state.undo_log)
     state.backlog = Backlog(tuple((job, jobs[job]) for job in order), spread)
 
@@ -232,6 +236,8 @@ def _decide_trigger(turn: Turn, due: _DueTrigger, spread: StartSpread) -> None:
 def _report_missed(turn: Turn, due: _DueTrigger, selected: Collection[datetime]) -> None:
     """Report the instants that came too late to start anything in time."""
     span = due.span
+    if due.lateness.cause is MissedCause.BUSY:
+        return
     is_due = turn.now.wall - span.instants[-1] <= MAX_LATENESS
     missed = span.instants[:-1] if is_due else span.instants
     caught_up = sum(instant in selected for instant in missed)
@@ -265,6 +271,9 @@ def _give_up(turn: Turn, due: _DueTrigger, skipped: Sequence[datetime], *, is_la
 def _select(due: _DueTrigger, now: datetime) -> frozenset[datetime]:
     """Return the instants to decide one by one; those that are skipped by hand displace no others."""
     job, state, span = due.entry.job, due.entry.state, due.span
+    if len(span.instants) == 1 and now - span.instants[0] <= MAX_LATENESS:
+        # The one instant that is due in time, as most are: no policy for late ones has a say.
+        return frozenset(span.instants)
     is_recurring = due.schedule.next_after(span.instants[-1]) is not None
     if not state.skips:
         return select_instants(job, span, now, is_recurring=is_recurring)

@@ -190,11 +190,10 @@ class Step:
 
     def keep(self) -> None:
         """End a part: what there is so far stays."""
-        kept = (len(self.changes), len(self.effects), len(self.decisions))
-        if kept != self._kept:
-            if kept[0] > self._kept[0]:
-                self.part_ends.append(kept[0])
-            self._kept = kept
+        changes = len(self.changes)
+        if changes != self._kept[0]:
+            self.part_ends.append(changes)
+        self._kept = (changes, len(self.effects), len(self.decisions))
 
     def roll_back(self) -> None:
         """Drop what came after the last `keep`."""

@@ -62,7 +62,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from attrs import Factory, define, field, frozen, setters
+from attrs import Factory, field, frozen
 
 from rae_auto.engine.plan import Plan, Settings
 from rae_auto.engine.queues.outbox import Outbox
@@ -72,7 +72,7 @@ from rae_auto.engine.time.cursors import current_schedules
 from rae_auto.engine.time.pause_ends import PauseEnds
 from rae_auto.engine.time.timers import Timers
 from rae_auto.engine.time.timetable import Timetable
-from rae_auto.engine.undo_log import RevertibleDict, RevertibleList, UndoLog, note_old_value
+from rae_auto.engine.undo_log import RevertibleDict, RevertibleList, UndoLog, revertible
 from rae_auto.errors import JobNotFound
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
@@ -150,7 +150,7 @@ class GuardReadings:
     at: float
 
 
-@define(eq=False, on_setattr=note_old_value)
+@revertible
 class JobEntry:
     """A job as loaded, and its remembered state."""
 
@@ -168,7 +168,7 @@ class JobEntry:
         return current_schedules(self.plan, self.state.cursors)
 
 
-@define(eq=False, on_setattr=note_old_value)
+@revertible
 class RunEntry:
     """An open run. `job` is the definition that it was decided under; a reload doesn't change it.
 
@@ -290,7 +290,7 @@ _MAPPING, _TIMETABLE, _TIMERS, _PAUSE_ENDS = map(_revertible, (RevertibleDict, T
 _QUEUE, _RESOURCE_LINE, _OUTBOX = map(_revertible, (Queue, ResourceLine, Outbox))
 
 
-@define(eq=False, on_setattr=note_old_value)
+@revertible
 class EngineState:
     """Everything that the engine knows."""
 
@@ -344,8 +344,8 @@ class EngineState:
     """The due instants that the turns so far have not come to."""
     undecidable: RevertibleDict[JobId, Lateness] = field(default=_MAPPING)
     """Jobs whose due instants a fault keeps undecided; the alarm DECIDE_AGAIN is set."""
-    last_moment: Moment | None = field(default=None, on_setattr=setters.NO_OP)
-    """The moment of the last turn, whatever became of that turn."""
+    last_moment: Moment | None = None
+    """The moment of the last turn, whatever became of that turn: it is set between two parts."""
     last_jump: ClockJump | None = None
     """The first clock jump since instants were decided last."""
 
@@ -356,7 +356,8 @@ class EngineState:
 
     def open_runs(self, job: JobId) -> list[RunEntry]:
         """Return the job's open runs, the oldest first."""
-        return [self.runs[run] for run in self.runs_of.get(job, ())]
+        found = self.runs_of.get(job)
+        return [] if found is None else [self.runs[run] for run in found]
 
     def active_attempt(self, run: RunId, attempt: int) -> RunEntry | None:
         """Return the open run if this attempt of it is active; events of other attempts come too late."""
@@ -404,7 +405,7 @@ class EngineState:
         self._leave_resource_line(entry)
         entry.activity = activity
         self._count(entry, 1)
-        if entry.waits_for_resource and entry.resources_wanted_since is not None:
+        if entry.resources_wanted_since is not None and entry.waits_for_resource:
             self.resource_line.enter(entry.run.id, entry.rank, entry.resources_wanted_since)
 
     def _leave_resource_line(self, entry: RunEntry) -> None:
@@ -412,9 +413,10 @@ class EngineState:
             self.resource_line.leave(entry.run.id)
 
     def _count(self, entry: RunEntry, by: int) -> None:
-        if isinstance(entry.activity, Active):
+        activity = entry.activity
+        if isinstance(activity, Active):
             self.active += by
-        elif isinstance(entry.activity, AskingGuards) and entry.activity.has_slot:
+        elif isinstance(activity, AskingGuards) and activity.has_slot:
             self.reserved += by
         else:
             return

@@ -29,17 +29,16 @@ class Turn:
         What the turn has done before stands. A part that raises is undone, with its changes, effects and decisions,
         and is reported in the step. Parts may have parts: then each change belongs to the innermost one.
         """
-        self._keep()
+        undo_log, step = self.state.undo_log, self.step
+        undo_log.clear()
+        step.keep()
         try:
             part(self, *args, **kwargs)
         except Exception as error:  # whatever the fault is, it must not touch the other parts
-            self.state.undo_log.roll_back()
-            self.step.roll_back()
-            self.step.failures.append(PartFailure(part.__name__, error))
+            undo_log.roll_back()
+            step.roll_back()
+            step.failures.append(PartFailure(part.__name__, error))
             return False
-        self._keep()
+        undo_log.clear()
+        step.keep()
         return True
-
-    def _keep(self) -> None:
-        self.state.undo_log.clear()
-        self.step.keep()

@@ -158,12 +158,12 @@ def load(cls: type[T], document: Mapping[str, Any]) -> T:
 def document_key(value: Job | JobState | Run | SeenOccurrence | OutboxNotice | Downtime) -> tuple[str, str]:
     """Return the kind and key under which a value is stored."""
     match value:
-        case Job():
-            return JOB, value.id
-        case JobState():
-            return STATE, value.job
         case Run():
             return RUN, value.id
+        case JobState():
+            return STATE, value.job
+        case Job():
+            return JOB, value.id
         case OutboxNotice():
             return NOTICE, value.key
         case Downtime():

@@ -70,7 +70,8 @@ class RunTotal:
 
     def add(self, run: Run) -> "RunTotal":
         """Return the total with another run that has ended."""
-        seconds = 0.0 if run.duration is None else run.duration.total_seconds()
+        duration = run.duration
+        seconds = 0.0 if duration is None else duration.total_seconds()
         return RunTotal(self.count + 1, self.seconds + seconds, self.attempts + run.attempt, run.finished_at)
 
 

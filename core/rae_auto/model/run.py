@@ -37,6 +37,9 @@ class RunState(StrEnum):
     LOST = "lost"
     SKIPPED = "skipped"
 
+    # That of an enumeration is a function of Python; this one fits to the equality, which is that of texts.
+    __hash__ = str.__hash__
+
     @property
     def text(self) -> str:
         """The state as words, for a person."""

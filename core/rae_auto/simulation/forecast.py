@@ -220,10 +220,13 @@ class _Play:
         if wake is not None and wake < (end - now.wall).total_seconds():
             # An alarm may lie between two microseconds; time must go on all the same.
             end = now.wall + max(timedelta(seconds=wake), _RESOLUTION if wake else timedelta(0))
-        others = [self._ends[0][0]] if self._ends else []
-        others += [_at(self._pending[0])] if self._pending else []
-        others += [at] if (at := self._sources.next_at()) is not None else []
-        return max(now.wall, min([end, *others]))
+        if self._ends:
+            end = min(end, self._ends[0][0])
+        if self._pending:
+            end = min(end, _at(self._pending[0]))
+        if (at := self._sources.next_at()) is not None:
+            end = min(end, at)
+        return max(now.wall, end)
 
     def _set_clock(self, at: datetime) -> None:
         # Both clocks go by whole microseconds: sums of floats would drift away from the schedule.
@@ -252,13 +255,15 @@ class _Play:
             heapq.heappush(self._ends, (world.now.wall, cancel.run, cancel.attempt))
         world.started.clear()
         world.cancelled.clear()
-        for decision in world.decisions[self._seen_decisions :]:
+        while self._seen_decisions < len(world.decisions):
+            decision = world.decisions[self._seen_decisions]
+            self._seen_decisions += 1
             if decision.run is not None:
                 self._note_wait(decision.run)
-        self._seen_decisions = len(world.decisions)
         while self._delayed and self._delayed[0][0] <= world.now.wall:
             self._note_wait(heapq.heappop(self._delayed)[1])
-        self._fire(occurrence for run in ended for occurrence in self._sources.handle(end_of(run)))
+        if self._sources.has_patterns:
+            self._fire(occurrence for run in ended for occurrence in self._sources.handle(end_of(run)))
         if self._seen_decisions > MAX_DECISIONS:
             raise BadRequest(
                 f"more than {MAX_DECISIONS:,} occurrences until {world.now.wall.isoformat(timespec='seconds')}; "

@@ -118,8 +118,15 @@ class ScriptedSources:
         }
         return cls(nodes, set(sources.keys() - nodes.keys()))
 
+    @property
+    def has_patterns(self) -> bool:
+        """Tell whether any source folds events; others ignore them."""
+        return bool(self._nodes)
+
     def next_at(self) -> datetime | None:
         """Return when the passage of time alone makes a source fire or step; None for never."""
+        if not self._nodes:
+            return None
         times = (node.next_at() for node in self._nodes.values())
         return min((at for at in times if at is not None), default=None)
 

@@ -1,7 +1,7 @@
 """Admission: one decision for each occurrence, to run or to skip it, for ever."""
 
 from collections.abc import Set
-from datetime import datetime
+from datetime import UTC, datetime
 
 from attrs import evolve, frozen
 
@@ -19,10 +19,12 @@ from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome, run_i
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import SeenOccurrence
 from rae_auto.model.policies import Overlap
-from rae_auto.model.primitives.names import RunId
+from rae_auto.model.primitives.evolving.slots import evolve_slots
+from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import (
     Cause,
     Disabled,
+    Due,
     FeedbackLoop,
     Fired,
     Manual,
@@ -147,7 +149,8 @@ def open_run(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
         for other in turn.state.open_runs(job_entry.job.id):
             if other.run.id not in candidate.batch:
                 stop_run(turn, other, RunState.CANCELLED, Replaced())
-    run = Run(
+    run = evolve_slots(
+        _NEW_RUN,
         id=run_id_of(occurrence, turn.now),
         job=occurrence.job,
         trigger=occurrence.trigger,
@@ -228,6 +231,11 @@ def _find_skip(state: EngineState, entry: JobEntry, candidate: Candidate, starts
 
 
 _USUAL_CONDITIONS = StartConditions()
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_NEW_RUN = Run(
+    id=RunId(""), job=JobId(""), trigger="", key="", scheduled_for=_LONG_AGO, queued_at=_LONG_AGO, cause=Due()
+)
+"""The defaults of a run; a copy of it takes a fifth of the time of the constructor."""
 
 
 def _conditions(state: EngineState, job: Job) -> StartConditions:
@@ -244,7 +252,7 @@ def _conditions(state: EngineState, job: Job) -> StartConditions:
 def _count_waiting(state: EngineState, job: Job, batch: Set[RunId]) -> int:
     """Count the runs that would wait beside another one of the job."""
     waiting = len(state.runs) - state.active
-    if job.overlap is not Overlap.REPLACE:
+    if job.overlap is not Overlap.REPLACE or not waiting:
         return waiting
     others = [other for other in state.open_runs(job.id) if other.run.id not in batch]
     return waiting - sum(not other.is_active for other in others)
@@ -267,13 +275,15 @@ def _find_overlap(state: EngineState, entry: JobEntry, batch: Set[RunId]) -> Ski
 
 def _not_before(turn: Turn, candidate: Candidate) -> datetime | None:
     """Return when the run may start at the earliest, by its instant, jitter and catch-up; None if that is now."""
-    occurrence, earliest = candidate.occurrence, candidate.not_before
-    schedule = turn.state.timetable.schedule_of((occurrence.job, occurrence.trigger))
+    occurrence, earliest, now = candidate.occurrence, candidate.not_before, turn.now.wall
     starts_at = occurrence.at
-    if schedule is not None and schedule.jitter:
-        starts_at += schedule.jitter * hash_fraction(*occurrence.identity)
-    starts_at = max(starts_at, earliest or starts_at)
-    return starts_at if starts_at > turn.now.wall else None
+    schedule = turn.state.timetable.schedule_of((occurrence.job, occurrence.trigger))
+    jitter = None if schedule is None else schedule.jitter
+    if jitter:
+        starts_at += jitter * hash_fraction(*occurrence.identity)
+    if earliest is not None and earliest > starts_at:
+        starts_at = earliest
+    return starts_at if starts_at > now else None
 
 
 def remember(turn: Turn, occurrence: Occurrence, decision: Decision) -> None:

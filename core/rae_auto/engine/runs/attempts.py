@@ -158,7 +158,7 @@ def _close_attempt(turn: Turn, entry: RunEntry, state: RunState, result: Result 
     # Frees the slot; the caller says where the run goes from here.
     turn.state.set_activity(entry, Queued())
     release_resources(turn, entry.job)
-    if result is not None:
+    if result is not None and result.ended_at is not None:
         # The record of the attempt says it.
         result = evolve_slots(result, ended_at=None)
     attempt = Attempt(run.attempt, run.attempt_started_at or ended_at, ended_at, state, result)

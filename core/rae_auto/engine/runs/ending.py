@@ -12,6 +12,8 @@ from rae_auto.model.primitives.evolving.slots import evolve_slots
 from rae_auto.model.reasons import End, Fired
 from rae_auto.model.run import NO_TERMS, Result, Run, RunState, Stopping
 
+_NO_RUNS = RunTotal()
+
 SAVE_INTERRUPTIONS_SECONDS = 0.2
 """Time after which interruptions are saved: the runs have been asked to end by then, for which no store is needed."""
 
@@ -94,7 +96,8 @@ def save_interruptions(turn: Turn) -> None:
 
 def _state_after(state: JobState, run: Run) -> JobState:
     failures = 0 if run.state is RunState.SUCCEEDED else state.failures + 1
-    totals = {**state.totals, run.state.value: state.totals.get(run.state.value, RunTotal()).add(run)}
+    name = run.state.value
+    totals = {**state.totals, name: state.totals.get(name, _NO_RUNS).add(run)}
     return evolve_slots(
         state,
         last_state=run.state,

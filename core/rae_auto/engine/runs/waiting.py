@@ -16,8 +16,7 @@ FAULT_RETRY_SECONDS = 60.0
 def wait(turn: Turn, entry: RunEntry) -> None:
     """Let a run wait until its time has come, if it has one, and then in the queue."""
     run, now = entry.run, turn.now
-    left = run.delay_left(now)
-    if run.not_before is None or not left:
+    if run.not_before is None or not (left := run.delay_left(now)):
         enqueue(turn, entry)
         return
     rings_at = now.mono + left.total_seconds()

@@ -38,9 +38,9 @@ decision says "more" instead.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from attrs import define, frozen
+from attrs import frozen
 
-from rae_auto.engine.undo_log import UndoLog, note_old_value
+from rae_auto.engine.undo_log import UndoLog, revertible
 from rae_auto.model.job import Job
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.schedule import Schedule
@@ -179,7 +179,7 @@ def select_instants(job: Job, due: DueSpan, now: datetime, *, is_recurring: bool
     return frozenset([*(at for at in due.instants if now - at <= window), *latest])
 
 
-@define(eq=False, on_setattr=note_old_value)
+@revertible
 class StartSpread:
     """Delays that keep jobs that catch up together from starting all at once; the first has none."""
 

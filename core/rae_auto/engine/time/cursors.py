@@ -104,7 +104,7 @@ def _other_spans(cursor: Cursor, now: datetime) -> tuple[Span, ...]:
 
 
 def _recent(spans: tuple[Span, ...], now: datetime) -> tuple[Span, ...]:
-    return tuple(span for span in spans if span.until > now - OTHER_SPAN_MAX_AGE)
+    return spans and tuple(span for span in spans if span.until > now - OTHER_SPAN_MAX_AGE)
 
 
 @lru_cache(maxsize=1024)

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from heapq import heapify, heappop
 
-from attrs import define
-
-from rae_auto.engine.undo_log import RevertibleDict, RevertibleHeap, UndoLog, note_old_value
+from rae_auto.engine.undo_log import RevertibleDict, RevertibleHeap, UndoLog, revertible
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.schedule import Schedule
 
@@ -14,7 +12,7 @@ Member = tuple[JobId, str]
 """A job and the id of one of its triggers."""
 
 
-@define(eq=False, on_setattr=note_old_value)
+@revertible
 class ScheduleGroup:
     """The triggers of one schedule, in the order in which they came, and its `next` instant after `after`."""
 
