@@ -2,7 +2,7 @@
 
 from datetime import tzinfo
 
-from rae_auto.views.charts.svg import ChartTable, chart, element, text_of, title
+from rae_auto.views.charts.svg import ChartTable, chart, element, rectangle, text_of, title
 from rae_auto.views.screens.month import DayGrid, GridHour
 
 ROW = 17
@@ -36,18 +36,9 @@ def _draw_hour(hour: GridHour, number: int) -> str:
         if not past and not expected:
             continue
         level = sum(past + expected >= least for least in LEVELS)
-        parts.append(
-            element(
-                "rect",
-                title(f"{hour.label}:{minute:02}: {past} ran, {expected} expected"),
-                x=f"{LEFT + minute * width + width * 0.08:.3f}%",
-                width=f"{width * 0.84:.3f}%",
-                y=y + 1,
-                height=ROW - 4,
-                rx=1.5,
-                class_=f"{'ran' if past else 'expected'} level-{level}",
-            )
-        )
+        words = title(f"{hour.label}:{minute:02}: {past} ran, {expected} expected")
+        left, css = LEFT + minute * width + width * 0.08, f"{'ran' if past else 'expected'} level-{level}"
+        parts.append(rectangle(left, width * 0.84, y + 1, ROW - 4, css, inner=words))
     return element("g", *parts)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta, tzinfo
 from math import log10
 
 from rae_auto.model.primitives.formatting import format_elapsed
-from rae_auto.views.charts.svg import STATE_CLASSES, chart, element, title
+from rae_auto.views.charts.svg import STATE_CLASSES, chart, element, rectangle, title
 from rae_auto.views.screens.job_page import OccurrenceMark
 from rae_auto.views.screens.parts.base import UsualDuration
 
@@ -58,16 +58,6 @@ def _column(mark: OccurrenceMark, x: float, width: float, max_duration: timedelt
     took = "" if mark.duration is None else f", {format_elapsed(mark.duration)}"
     reason = f" ({mark.text})" if mark.text else ""
     text = f"{mark.due_at.astimezone(zone):%a %Y-%m-%d %H:%M:%S}: {mark.state.replace('_', ' ')}{took}{reason}"
-    return element(
-        "g",
-        title(text),
-        element(
-            "rect",
-            x=f"{x + width * 0.14:.3f}%",
-            width=f"{width * 0.72:.3f}%",
-            y=HEIGHT - 10 - height,
-            height=height,
-            rx=1.5,
-            class_=f"{group} hollow" if is_hollow else group,
-        ),
-    )
+    css = f"{group} hollow" if is_hollow else group
+    bar = rectangle(x + width * 0.14, width * 0.72, HEIGHT - 10 - height, height, css)
+    return f"<g>{title(text)}{bar}</g>"

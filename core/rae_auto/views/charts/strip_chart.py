@@ -5,7 +5,7 @@ from math import sqrt
 from zoneinfo import ZoneInfo
 
 from rae_auto.model.primitives.formatting import format_count
-from rae_auto.views.charts.svg import ChartTable, TimeAxis, chart, element, title
+from rae_auto.views.charts.svg import ChartTable, TimeAxis, chart, element, rectangle, title
 from rae_auto.views.screens.parts.strip import Strip, StripCell
 
 HEIGHT = 86
@@ -45,18 +45,17 @@ def _counts(cell: StripCell) -> tuple[int, int, int, int, int]:
 
 def _bars(cell: StripCell, axis: TimeAxis, strip: Strip, most: int) -> str:
     x, width = axis.number_at(cell.start), axis.number_at(cell.start + strip.step) - axis.number_at(cell.start)
-    place = {"x": f"{x + width * 0.12:.3f}%", "width": f"{width * 0.76:.3f}%"}
-    scale = TOP / sqrt(most) if most else 0.0
+    left, bar_width = x + width * 0.12, width * 0.76
+    scale, total = TOP / sqrt(most) if most else 0.0, cell.good + cell.bad + cell.stopped + cell.expected
     parts, y = [], float(BASE)
     for count, css in ((cell.good, "good"), (cell.stopped, "stopped"), (cell.bad, "bad"), (cell.expected, "expected")):
         if count:
-            share = count / (cell.good + cell.bad + cell.stopped + cell.expected)
-            height = max(scale * sqrt(cell.good + cell.bad + cell.stopped + cell.expected) * share, MIN_BAR)
+            height = max(scale * sqrt(total) * (count / total), MIN_BAR)
             y -= height
-            parts.append(element("rect", **place, y=y, height=height, rx=1, class_=css))
+            parts.append(rectangle(left, bar_width, y, height, css, radius=1))
     if cell.skipped:
-        parts.append(element("rect", **place, y=BASE + 3, height=6, rx=1, class_="skipped"))
-    return element("g", title(_describe(cell, axis)), *parts)
+        parts.append(rectangle(left, bar_width, BASE + 3, 6, "skipped", radius=1))
+    return f"<g>{title(_describe(cell, axis))}{''.join(parts)}</g>"
 
 
 def _describe(cell: StripCell, axis: TimeAxis) -> str:

@@ -1,7 +1,9 @@
 """Elements of SVG. Positions along the time are in percent, so that a chart is as wide as its place on the page."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 from html import escape
 
 from attrs import frozen
@@ -65,28 +67,56 @@ def element(name: str, *children: str, **attributes: object) -> str:
 
     Underscores in names of attributes stand for hyphens, a last one is left out, and so are attributes that are None.
     """
-    given = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(escape_unprintable(_text(value)))}"'
-        for key, value in attributes.items()
-        if value is not None
-    )
+    shown = [(key, value) for key, value in attributes.items() if value is not None]
+    given = "".join([f' {_attribute_name(key)}="{_attribute_text(value)}"' for key, value in shown])
     inner = "".join(children)
     return f"<{name}{given}>{inner}</{name}>" if inner else f"<{name}{given}/>"
 
 
+@lru_cache(maxsize=64)
+def _attribute_name(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")
+
+
+def _attribute_text(value: object) -> str:
+    if isinstance(value, float):
+        return number_text(value)
+    if type(value) is int:
+        return str(value)
+    text = str(value)
+    # Most have nothing to escape, and a page has thousands.
+    return text if _PLAIN(text) else escape(escape_unprintable(text))
+
+
+_PLAIN = re.compile(r"[ !#-%(-;=?-~]*").fullmatch
+
+
+def number_text(value: float) -> str:
+    """Return a number with at most three decimals."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def rectangle(
+    x: float, width: float, y: float, height: float, css: str, *, radius: float = 1.5, inner: str = ""
+) -> str:
+    """Return a rectangle: its place along the time and its width in percent, the others in pixels.
+
+    It says the same as `element` in half of the time, because charts have hundreds of them. `css` are names of classes.
+    """
+    place = f'x="{x:.3f}%" width="{width:.3f}%" y="{number_text(y)}" height="{number_text(height)}"'
+    given = f'{place} rx="{number_text(radius)}" class="{css}"'
+    return f"<rect {given}>{inner}</rect>" if inner else f"<rect {given}/>"
+
+
 def text_of(text: str) -> str:
     """Return words as the content of an element."""
-    return escape(escape_unprintable(text), quote=False)
+    return text if _PLAIN(text) else escape(escape_unprintable(text), quote=False)
 
 
 def stand_alone(svg: str) -> str:
     """Return a picture with a style of its own, for a file or a mail."""
     head, _, rest = svg.partition(">")
     return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{CHART_STYLE.strip()}</style>{rest}'
-
-
-def _text(value: object) -> str:
-    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def chart(*children: str, height: int, label: str, css: str) -> str:
@@ -96,7 +126,7 @@ def chart(*children: str, height: int, label: str, css: str) -> str:
 
 def title(text: str) -> str:
     """Return the tooltip of the element around it."""
-    return element("title", text_of(text))
+    return f"<title>{text_of(text)}</title>"
 
 
 IDLE_PART = 0.012
@@ -112,6 +142,8 @@ class TimeAxis:
         self.since, self.until, self.zone, self.idle = since, until, zone, idle
         left_out = sum((end - begin).total_seconds() for begin, end in idle)
         self._seconds = max((until - since).total_seconds() - left_out, 0.001) / (1 - IDLE_PART * len(idle))
+        self._ticks: dict[int, list[tuple[datetime, str]]] = {}
+        self._lines: dict[tuple[int, int], str] = {}
 
     def number_at(self, instant: datetime) -> float:
         """Return the place of an instant in percent, at most at the ends."""
@@ -138,6 +170,11 @@ class TimeAxis:
 
     def ticks(self, most: int = 8) -> list[tuple[datetime, str]]:
         """Return instants at round times by the clock of the zone, and their labels."""
+        if most not in self._ticks:
+            self._ticks[most] = self._find_ticks(most)
+        return self._ticks[most]
+
+    def _find_ticks(self, most: int) -> list[tuple[datetime, str]]:
         shown = timedelta(seconds=self._seconds)
         step = next((one for one in TICK_STEPS if shown / one <= most), TICK_STEPS[-1])
         local = self.since.astimezone(self.zone)
@@ -155,6 +192,15 @@ class TimeAxis:
             return f"{instant:%H:%M:%S}"
         is_day = step >= timedelta(days=1) or (instant.hour, instant.minute) == (0, 0)
         return f"{instant:%a} {instant.day}" if is_day else f"{instant:%H:%M}"
+
+    def draw_lines(self, height: int, most: int) -> str:
+        """Return lines at round times; the same for each row of a chart, so they are made once."""
+        found = self._lines.get((height, most))
+        if found is None:
+            places = [self.at(instant) for instant, _ in self.ticks(most)]
+            found = "".join([element("line", x1=x, x2=x, y1=0, y2=height, class_="tick") for x in places])
+            self._lines[height, most] = found
+        return found
 
     def draw_ticks(self, height: int, most: int = 8, labels_at: int | None = None) -> str:
         """Return lines at round times, with their labels at the bottom."""

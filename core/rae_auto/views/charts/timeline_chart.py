@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 
 from rae_auto.model.primitives.formatting import format_elapsed
-from rae_auto.views.charts.svg import STATE_CLASSES, ChartTable, TimeAxis, element, text_of, title
+from rae_auto.views.charts.svg import STATE_CLASSES, ChartTable, TimeAxis, element, rectangle, text_of, title
 from rae_auto.views.screens.timeline import ExpectedBar, RunBar, SkipMark, Timeline, TimelineCell, TimelineRow
 
 ROW = 24
 AXIS = 22
 CONCURRENCY = 58
+MIN_WIDTH = 0.18
+"""The width in percent at which a mark can still be seen."""
 
 
 def draw_axis(axis: TimeAxis, screen: Timeline) -> str:
@@ -27,7 +29,7 @@ def draw_row(row: TimelineRow, axis: TimeAxis, screen: Timeline) -> str:
     return _svg(
         ROW,
         *_bands(screen, axis, ROW),
-        *(element("line", x1=axis.at(at), x2=axis.at(at), y1=0, y2=ROW, class_="tick") for at, _ in axis.ticks(10)),
+        axis.draw_lines(ROW, most=10),
         *expected,
         *(_draw_cell(cell, axis, screen, most) for cell in row.cells),
         *(_draw_run(bar, axis, screen.now) for bar in row.bars),
@@ -65,8 +67,8 @@ def _svg(height: int, *children: str) -> str:
 
 def _rect(axis: TimeAxis, since: datetime, until: datetime, y: float, height: float, css: str) -> str:
     left = axis.number_at(since)
-    width = max(axis.number_at(until) - left, 0.18)
-    return element("rect", x=f"{left:.3f}%", width=f"{width:.3f}%", y=y, height=height, rx=1.5, class_=css)
+    width = max(axis.number_at(until) - left, MIN_WIDTH)
+    return rectangle(left, width, y, height, css)
 
 
 def _now(screen: Timeline, axis: TimeAxis, height: int) -> Iterator[str]:
@@ -120,18 +122,22 @@ def _draw_expected(bar: ExpectedBar, axis: TimeAxis) -> str:
 
 
 def _draw_cell(cell: TimelineCell, axis: TimeAxis, screen: Timeline, most: int) -> str:
-    end, y, parts = cell.start + screen.cell_step, float(ROW - 3), []
+    left, y, marks = axis.number_at(cell.start), float(ROW - 3), ""
+    width = max(axis.number_at(cell.start + screen.cell_step) - left, MIN_WIDTH)
     for count, css in ((cell.good, "good"), (cell.stopped, "stopped"), (cell.bad, "bad")):
         if count:
             height = max(count / most * (ROW - 7), 2.5)
             y -= height
-            parts.append(_rect(axis, cell.start, end, y, height, css))
-    if cell.skipped and not parts:
-        parts.append(_rect(axis, cell.start, end, ROW - 9, 5, "skipped"))
-    words = ("succeeded", "failed", "stopped", "skipped")
-    counts = (cell.good, cell.bad, cell.stopped, cell.skipped)
-    text = ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True) if count)
-    return element("g", title(f"{cell.start.astimezone(axis.zone):%a %H:%M}: {text}"), *parts)
+            marks += rectangle(left, width, y, height, css)
+    if cell.skipped and not marks:
+        marks = rectangle(left, width, ROW - 9, 5, "skipped")
+    return f"<g>{title(f'{cell.start.astimezone(axis.zone):%a %H:%M}: {describe_cell(cell)}')}{marks}</g>"
+
+
+def describe_cell(cell: TimelineCell) -> str:
+    """Return the numbers of a cell that aren't 0: "3 succeeded, 1 failed"."""
+    counts = ((cell.good, "succeeded"), (cell.bad, "failed"), (cell.stopped, "stopped"), (cell.skipped, "skipped"))
+    return ", ".join([f"{count} {word}" for count, word in counts if count])
 
 
 def timeline_table(timeline: Timeline, zone: tzinfo) -> ChartTable:

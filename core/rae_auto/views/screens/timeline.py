@@ -316,18 +316,15 @@ def _mark(decision: Decision, time: TimeFormat) -> SkipMark:
 
 
 def _cells(counts: Sequence[RecordCount]) -> Iterator[TimelineCell]:
-    steps: dict[datetime, Counter[str]] = {}
+    steps: dict[datetime, dict[str, int]] = {}
     for found in counts:
         if found.start is not None:
             group = SKIPPED if found.outcome == DECIDED_SKIP else group_of(found.outcome)
-            steps.setdefault(found.start, Counter())[group] += found.count
+            groups = steps.setdefault(found.start, {GOOD: 0, BAD: 0, STOPPED: 0, SKIPPED: 0})
+            groups[group] = groups.get(group, 0) + found.count
     for start, groups in sorted(steps.items()):
         yield TimelineCell(
-            start=start,
-            good=groups[GOOD],
-            bad=groups[BAD],
-            stopped=groups[STOPPED],
-            skipped=groups[SKIPPED],
+            start=start, good=groups[GOOD], bad=groups[BAD], stopped=groups[STOPPED], skipped=groups[SKIPPED]
         )
 
 

@@ -89,55 +89,73 @@ def inlined(svg: str) -> Markup:
     return Markup(svg)  # noqa: S704
 
 
+class PageTimes:
+    """The times of one page: elements with a text for people and a title with everything else.
+
+    A page can have a thousand of them, often the same ones, so each is made once.
+    """
+
+    def __init__(self, zone: tzinfo, now: datetime) -> None:
+        self.zone, self.now = zone, now
+        self._today = now.astimezone(zone)
+        self._made: dict[tuple[datetime, bool], Markup] = {}
+
+    def when(self, instant: datetime, *, seconds: bool = False) -> Markup:
+        """Return the time, with the day unless it is today.
+
+        Times of today have their seconds, unless these are 0, because runs can follow each other within a minute.
+        """
+        found = self._made.get((instant, seconds))
+        if found is None:
+            found = self._made[instant, seconds] = self._make(instant, seconds)
+        return found
+
+    def _make(self, instant: datetime, has_seconds: bool) -> Markup:
+        local = instant.astimezone(self.zone)
+        day = _day_text(local, self._today)
+        clock = f"{local:%H:%M:%S}" if has_seconds or (local.second and not day) else f"{local:%H:%M}"
+        title = f"{local:%a %Y-%m-%d %H:%M:%S %Z}, {relative_text(instant, self.now)}"
+        return _time_element(instant, title, f"{day}{clock}")
+
+    def relative(self, instant: datetime) -> Markup:
+        """Return the distance from now, which the script keeps up to date."""
+        title = f"{instant.astimezone(self.zone):%a %Y-%m-%d %H:%M:%S %Z}"
+        return _time_element(instant, title, relative_text(instant, self.now), " data-relative")
+
+    def text(self, instant: datetime) -> str:
+        """Return the time as words, with the day unless it is today."""
+        local = instant.astimezone(self.zone)
+        return f"{_day_text(local, self._today)}{local:%H:%M}"
+
+
 @pass_context
 def format_when(context: Context, instant: datetime | None, *, seconds: bool = False) -> Markup:
-    """Return an instant as an element: the time, with the day unless it is today, and everything else as its title.
+    """Return an instant as `PageTimes.when` does, or a dash for None."""
+    return _NO_TIME if instant is None else context["times"].when(instant, seconds=seconds)
 
-    Times of today have their seconds, unless these are 0, because runs can follow each other within a minute.
-    """
-    if instant is None:
-        return Markup('<span class="none">-</span>')
-    zone, now = context["zone"], context["now"]
-    local, today = instant.astimezone(zone), _local(now, zone)
-    has_seconds = seconds or (local.second and local.date() == today.date())
-    clock = f"{local:%H:%M:%S}" if has_seconds else f"{local:%H:%M}"
-    title = f"{local:%a %Y-%m-%d %H:%M:%S %Z}, {relative_text(instant, now)}"
-    return _time_element(instant, title, f"{_day_text(local, today)}{clock}")
+
+@pass_context
+def format_relative(context: Context, instant: datetime | None) -> Markup:
+    """Return an instant as `PageTimes.relative` does, or nothing for None."""
+    return Markup("") if instant is None else context["times"].relative(instant)
+
+
+_NO_TIME = Markup('<span class="none">-</span>')
 
 
 def _time_element(instant: datetime, title: str, text: str, attributes: str = "") -> Markup:
-    # A page can have a thousand of them, and filling in a template of markup would take a third of its time.
+    # Filling in a template of markup would take a third of the time of a page.
     iso = instant.astimezone(UTC).isoformat()
     return Markup(f'<time datetime="{iso}" title="{escape(title)}"{attributes}>{escape(text)}</time>')  # noqa: S704
 
 
-@lru_cache(maxsize=4)
-def _local(now: datetime, zone: tzinfo) -> datetime:
-    return now.astimezone(zone)
-
-
-def format_when_text(instant: datetime, zone: tzinfo, now: datetime) -> str:
-    """Return an instant as text: the time, with the day unless it is today."""
-    local = instant.astimezone(zone)
-    return f"{_day_text(local, now.astimezone(zone))}{local:%H:%M}"
-
-
 def _day_text(local: datetime, today: datetime) -> str:
-    days = (local.date() - today.date()).days
+    days = local.toordinal() - today.toordinal()
     if days == 0:
         return ""
     if -7 < days < 7:
         return f"{local:%a} "
     return f"{local.day} {local:%b} " if local.year == today.year else f"{local:%Y-%m-%d} "
-
-
-@pass_context
-def format_relative(context: Context, instant: datetime | None) -> Markup:
-    """Return the distance of an instant from now as an element, which the script keeps up to date."""
-    if instant is None:
-        return Markup("")
-    title = f"{instant.astimezone(context['zone']):%a %Y-%m-%d %H:%M:%S %Z}"
-    return _time_element(instant, title, relative_text(instant, context["now"]), " data-relative")
 
 
 def relative_text(instant: datetime, now: datetime) -> str:
@@ -162,6 +180,7 @@ def format_duration(value: timedelta | float | None) -> str:
     return "-" if value is None else format_elapsed(value)
 
 
+@lru_cache(maxsize=64)
 def format_state(state: str, label: str | None = None) -> Markup:
     """Return a state as an element: its shape, in its colour, and its word."""
     group, glyph = GLYPHS.get(state, ("skipped", "·"))

@@ -155,7 +155,7 @@ async def page(
     request: Request, template: str, *, title: str, section: str, values: Mapping[str, Any], status: int = 200
 ) -> Response:
     """Return a page: the template with what the screen is, and what every page has."""
-    from rae_plugins.commands.ui.rendering import format_when_text, render, zone_name  # lazy: start-up
+    from rae_plugins.commands.ui.rendering import PageTimes, render, zone_name  # lazy: start-up
 
     site, session = site_of(request), session_of(request)
     query = f"?{request.url.query}" if request.url.query else ""
@@ -164,6 +164,7 @@ async def page(
         zone, has_daemon, now = source.zone, source.has_daemon, source.now()
     except Exception:  # The page of an error is shown without records.
         zone, has_daemon, now = ZoneInfo("UTC"), False, datetime.now(UTC)
+    times = PageTimes(zone, now)
     shared = {
         "title": title,
         "section": section,
@@ -171,8 +172,8 @@ async def page(
         "keys": KEYS,
         "version": __version__,
         "has_daemon": has_daemon,
-        "zone": zone,
-        "time_text": lambda instant: format_when_text(instant, zone, now),
+        "times": times,
+        "time_text": times.text,
         "zone_text": zone_name(zone, now),
         "now": now,
         "live_version": site.live.version,

@@ -2,7 +2,7 @@
 
 from asyncio import gather
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from attrs import field, frozen
@@ -19,7 +19,7 @@ GOOD, BAD, STOPPED, SKIPPED = "good", "bad", "stopped", "skipped"
 Decisions not to run are in the last group, too.
 """
 
-_GROUPS = {
+_GROUPS: Mapping[str, str] = {
     RunState.SUCCEEDED: GOOD,
     RunState.FAILED: BAD,
     RunState.TIMED_OUT: BAD,
@@ -32,7 +32,7 @@ _GROUPS = {
 
 def group_of(state: str) -> str:
     """Return the group of a final state of a run; "open" for the others."""
-    return _GROUPS.get(RunState(state), "open")
+    return _GROUPS.get(state, "open")
 
 
 @frozen(kw_only=True)
