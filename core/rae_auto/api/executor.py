@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
@@ -13,6 +13,9 @@ from rae_auto.model.job import Job, JobFields
 from rae_auto.model.policies import Limits
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result
+
+if TYPE_CHECKING:
+    from asyncio import Future
 
 JOB_KINDS = ("command", "shell", "script", "python")
 """The keys of a job that say what to run."""
@@ -62,6 +65,14 @@ class Execution(ABC):
         """Return what to await until the attempt leaves a queue elsewhere, as that of a cluster; None if it is in none.
 
         The job's timeout counts from then on. Asked once, right after `Executor.start`.
+        """
+        return None
+
+    @property
+    def end(self) -> "Future[Result] | None":
+        """Return a future of the event loop with what `wait` returns, or None, as by default.
+
+        For many short attempts at once: with a future the daemon needs no task to wait for each.
         """
         return None
 
@@ -165,6 +176,13 @@ class Executor(Plugin):
     @abstractmethod
     async def start(self, assignment: Assignment) -> Execution:
         """Start an attempt. An error raised here fails the attempt with the error's text."""
+
+    def start_at_once(self, assignment: Assignment) -> Execution | None:
+        """Start an attempt as `start` does, but without waiting for anything; None, by default, to have that awaited.
+
+        Asked of executors with `runs_in_daemon`, once they are open: it spares many short attempts a task each.
+        """
+        return None
 
     async def find(
         self, assignment: Assignment, handle: Mapping[str, Any] | None

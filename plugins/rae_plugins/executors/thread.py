@@ -69,6 +69,10 @@ class ThreadExecutor(Executor):
 
     async def start(self, assignment: Assignment) -> Execution:
         """Submit the call. Errors: ValueError if the job names no function."""
+        return self.start_at_once(assignment)
+
+    def start_at_once(self, assignment: Assignment) -> Execution:
+        """Submit the call. Errors: ValueError if the job names no function."""
         if assignment.job.python is None:
             raise ValueError('the thread executor needs python = "package.module:function"')
         assert self._threads is not None and self._results is not None, "open must be called before start"
@@ -109,6 +113,10 @@ class FunctionCall(Execution):
         except BaseException as error:
             result = error
         self._results.set(self._result, result)
+
+    @property
+    def end(self) -> "asyncio.Future[Result]":
+        return self._result
 
     async def wait(self) -> Result:
         return await asyncio.shield(self._result)

@@ -25,7 +25,6 @@ class _JobOutput:
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
         self._file: CappedOutput | None = None
-        self._index = OutputIndex(str(assignment.output.with_suffix(".index")), is_separate=True)
 
     def write(self, text: str, *, is_error: bool = False) -> int:
         """Write text; a full disk must not stop the job."""
@@ -35,7 +34,8 @@ class _JobOutput:
                 flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
                 descriptor = os.open(self._assignment.output, flags, 0o600)
                 secrets = [*self._assignment.secrets]
-                self._file = CappedOutput(descriptor, self._assignment.job.limits.output, secrets, self._index)
+                index = OutputIndex(str(self._assignment.output.with_suffix(".index")), is_separate=True)
+                self._file = CappedOutput(descriptor, self._assignment.job.limits.output, secrets, index)
             if self._file is not None:
                 self._file.write(text.encode(errors="backslashreplace"), is_error=is_error)
         return len(text)

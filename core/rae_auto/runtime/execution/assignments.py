@@ -1,6 +1,6 @@
 """Assignments: an attempt with its environment, its secrets and its output file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from attrs import evolve
@@ -13,6 +13,9 @@ from rae_auto.runtime.execution.environment import build_environment
 from rae_auto.runtime.execution.event_path import fill_in_path
 from rae_auto.runtime.execution.secret_files import secret_directory, write_secret_files
 from rae_auto.runtime.secrets import resolve_job
+
+MAX_NOTE_BYTES = 256
+"""Bytes that an executor may add to an output file, to say how much is missing."""
 
 
 def event_path(directory: Path, run: Run) -> Path:
@@ -51,3 +54,13 @@ def rebuild_assignment(run: Run, job: Job, directory: Path) -> Assignment:
     """Return the current attempt as it was started; a secret may be missing by now."""
     output = output_path(directory, run.job, run.id, run.attempt)
     return Assignment(run=run.id, attempt=run.attempt, job=job, environment={}, output=output)
+
+
+def bound_output(job: Job, max_output_bytes: Callable[[], int] | None) -> Job:
+    """Return the job with a limit on its output that leaves room for all of it within the bound for the job."""
+    if max_output_bytes is None:
+        return job
+    max_bytes = max(max_output_bytes() - MAX_NOTE_BYTES, 0)
+    if job.limits.output <= max_bytes:
+        return job
+    return evolve(job, limits=evolve(job.limits, output=max_bytes))

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
 from loguru import logger
 
 from rae_auto.api.executor import Assignment, Execution, Executor, NeverStarted, find_untaken_kind
 from rae_auto.api.plugin import Kind
 from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, AttemptStarted, Event
-from rae_auto.errors import PluginBroken, PluginError, SchedulerError
+from rae_auto.errors import PluginError, SchedulerError
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
@@ -24,10 +24,12 @@ from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import Quarantine, is_environmental
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.concurrency.limited_calls import call_within, report_if_slow
-from rae_auto.runtime.execution.assignments import build_assignment, event_path, rebuild_assignment
+from rae_auto.runtime.execution.assignments import bound_output, build_assignment, event_path, rebuild_assignment
 from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.execution.executor_contract import check_execution, check_result
 from rae_auto.runtime.execution.live_output import LiveOutput
+from rae_auto.runtime.execution.open_executors import OpenExecutors
+from rae_auto.runtime.execution.output_files import create_output_directory
 from rae_auto.runtime.execution.preparations import Preparations
 from rae_auto.runtime.execution.reach import await_queue_end, check_readiness, is_out_of_reach
 from rae_auto.runtime.execution.secret_files import (
@@ -38,12 +40,9 @@ from rae_auto.runtime.execution.secret_files import (
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.secrets import has_slow_references, mask_result, resolve_job
 from rae_auto.toolkit.attempts.attempt_output import mask_output_file
-from rae_auto.toolkit.files import create_private_directory, write_atomically
+from rae_auto.toolkit.files import write_atomically
 
 Key = tuple[RunId, int]
-
-MAX_NOTE_BYTES = 256
-"""Bytes that an executor may add to an output file, to say how much is missing."""
 
 READ_SECRETS_SECONDS = 30.0
 """Seconds that reading a job's secrets may take, from files and programs."""
@@ -72,18 +71,17 @@ class Executions:
         `max_output_bytes` returns the bound on the output of a job, which a single attempt must not exceed either.
         """
         self._directory = directory
-        self._executor_for = executor_for
         self._report = report
         self._inherited = inherited
         self._max_output_bytes = max_output_bytes
         self._quarantine = quarantine or Quarantine(lambda *_: "unknown")
-        self._executors: dict[str, asyncio.Future[Executor]] = {}
+        self._executors = OpenExecutors(directory, executor_for, self._quarantine)
         self._active: dict[Key, asyncio.Future[Execution]] = {}
         self._starting: dict[Key, asyncio.Task[None]] = {}
         self._starts: dict[Key, object] = {}
         """The methods that are asked to start attempts now."""
-        self._waiting: dict[Key, asyncio.Task[Any]] = {}
-        """The tasks that wait for the ends of attempts."""
+        self._waiting: dict[Key, asyncio.Future[Any]] = {}
+        """Tasks that wait for the ends of attempts, or futures of executors that are done then."""
         self._unmasked: dict[Key, Path] = {}
         """The output files of attempts whose executors write secrets as they are."""
         self._owners: dict[Key, tuple[str, str]] = {}
@@ -96,7 +94,8 @@ class Executions:
         # At once, so that a cancel that comes before the task's first step finds it.
         self._active[run.id, run.attempt] = asyncio.get_running_loop().create_future()
         self._owners[run.id, run.attempt] = job.executor_ref.type, job.id
-        self._starting[run.id, run.attempt] = self._tasks.start(self._carry_out(run, job), owner=_owner(job))
+        if not self._start_at_once(run, job):
+            self._starting[run.id, run.attempt] = self._tasks.start(self._carry_out(run, job), owner=_owner(job))
 
     def cancel(self, run: RunId, attempt: int, grace: timedelta) -> None:
         """End an attempt, also one that is only being started; `AttemptEnded` follows."""
@@ -126,7 +125,7 @@ class Executions:
         active = self._active[key] = asyncio.get_running_loop().create_future()
         self._owners[key] = job.executor_ref.type, job.id
         try:
-            executor = await self._open(job.executor_ref)
+            executor = await self._executors.open(job.executor_ref)
             found = await executor.find(rebuild_assignment(run, job, self._directory), run.handle)
         except PluginError as error:
             logger.bind(job=run.job, run=run.id).error(
@@ -177,11 +176,11 @@ class Executions:
 
     async def check_readiness(self, ref: PluginRef) -> GuardResult:
         """Return whether an executor can start attempts now; UNKNOWN if it fails or takes too long."""
-        return await check_readiness(self._open(ref))
+        return await check_readiness(self._executors.open(ref))
 
     def opened_executors(self) -> list[Executor]:
         """Return the executors that have been used so far."""
-        return [o.result() for o in self._executors.values() if o.done() and not o.cancelled() and not o.exception()]
+        return self._executors.all()
 
     async def close(self, limit_seconds: Callable[[float], float] = lambda limit: limit) -> None:
         """Close the executors. Attempts that are still active are left to them.
@@ -189,11 +188,50 @@ class Executions:
         `limit_seconds` returns how many seconds of a limit are left.
         """
         await self._tasks.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
+        self._active.clear()
         await self.preparations.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
-        closing = BackgroundTasks("an executor")
-        for executor in self.opened_executors():
-            closing.start(_closed(executor), name=executor.type, owner=f"executor {executor.type}")
-        await closing.wait(limit_seconds(CLOSE_TIMEOUT_SECONDS))
+        await self._executors.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
+
+    def _start_at_once(self, run: Run, job: Job) -> bool:
+        """Start the run's attempt if its executor is open and has nothing to wait for; return False if it has."""
+        key = (run.id, run.attempt)
+        executor = self._executors.find(job.executor_ref)
+        if executor is None or not executor.runs_in_daemon:
+            return False
+        if job.secret_files or find_untaken_kind(executor, job) is not None:
+            return False  # as it fails there
+        try:
+            parts = run, bound_output(job, self._max_output_bytes), self._directory, self._inherited
+            execution = executor.start_at_once(build_assignment(*parts, has_process=False))
+            if execution is None:
+                return False
+            check_execution(execution, executor.start_at_once)
+        except BaseException as error:  # as in `_carry_out`
+            if is_foreign(error):
+                raise
+            self._active[key].cancel()
+            self._ended(key, Result(error=self._describe_start_failure(job, error)), ())
+            return True
+        self._note_start(key, execution, job)
+        output, end = self._follow_output(run), execution.end
+        if end is None or output is not None:
+            self._tasks.start(self._await_end(key, execution, output), owner=_owner(job))
+        else:
+            self._waiting[key] = end
+            end.add_done_callback(partial(self._note_end, key))
+        return True
+
+    def _note_end(self, key: Key, end: "asyncio.Future[Result]") -> None:
+        """Report the end of an attempt that no task waits for."""
+        if key not in self._active:
+            return  # It was given up, or the executor is being closed.
+        result: Result | NeverStarted | None
+        try:
+            result = check_result(end.result(), end)
+            self._quarantine.succeeded(Kind.EXECUTOR, *self._owners[key])
+        except BaseException as error:
+            result = Result(error="its " + self._describe_fault(*self._owners[key], error, "wait"))
+        self._ended(key, result, ())
 
     async def _carry_out(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)
@@ -202,12 +240,12 @@ class Executions:
         private: Path | None = None
         try:
             # First, so that of many that start together each goes straight on to its start.
-            executor = await self._open(job.executor_ref)
+            executor = await self._executors.open(job.executor_ref)
             if (kind := find_untaken_kind(executor, job)) is not None:
                 raise ValueError(f"the executor {quote(executor.type)} takes no job with {kind}; choose another")
             if not executor.runs_in_daemon:
                 # Each time, because tidying up may remove it; it costs some microseconds.
-                _create_output_directory(self._directory / "output" / run.job)
+                create_output_directory(self._directory / "output" / run.job)
                 if (event := oversized_event(run)) is not None:
                     await asyncio.to_thread(write_atomically, event_path(self._directory, run), event)
             private = secret_directory(self._directory, *key) if job.secret_files else None
@@ -236,18 +274,22 @@ class Executions:
             await _too_late(execution)
             await _remove(private)
             return
-        active.set_result(execution)
+        self._note_start(key, execution, job)
+        await self._await_end(key, execution, self._follow_output(run), private, secrets)
+
+    def _note_start(self, key: Key, execution: Execution, job: Job) -> None:
+        """Report that an attempt has started, and have the end of its time in a queue reported if it is in one."""
+        self._active[key].set_result(execution)
         queue_end = execution.queue_end()
         self._report(AttemptStarted(*key, execution.handle, is_queued=queue_end is not None))
         if queue_end is not None:
             self._tasks.start(
                 await_queue_end(queue_end, lambda: self._report(AttemptDequeued(*key))), owner=_owner(job)
             )
-        await self._await_end(key, execution, self._follow_output(run), private, secrets)
 
     async def _build_assignment(self, run: Run, job: Job, *, has_process: bool) -> Assignment:
         """Return the run's current attempt. Raises ValueError if a secret is missing, or can't be read in time."""
-        parts = run, self._bound_output(job), self._directory, self._inherited
+        parts = run, bound_output(job, self._max_output_bytes), self._directory, self._inherited
         if not (has_process and has_slow_references(job)):
             return build_assignment(*parts, has_process=has_process)
         try:
@@ -256,15 +298,6 @@ class Executions:
             raise ValueError(
                 f"its secrets could not be read within {READ_SECRETS_SECONDS:g} s; check their file systems"
             ) from None
-
-    def _bound_output(self, job: Job) -> Job:
-        """Return the job with a limit on its output that leaves room for all of it within the bound for the job."""
-        if self._max_output_bytes is None:
-            return job
-        max_bytes = max(self._max_output_bytes() - MAX_NOTE_BYTES, 0)
-        if job.limits.output <= max_bytes:
-            return job
-        return evolve(job, limits=evolve(job.limits, output=max_bytes))
 
     def _follow_output(self, run: Run, *, is_adopted: bool = False) -> LiveOutput | None:
         if not log_setup.is_output_shown():
@@ -355,10 +388,11 @@ class Executions:
             return
         # While it is out of reach it may still run, so nothing may take its place. Afterwards it gets its time.
         is_away = True
-        while is_away and not waiting.done():
+        while is_away:
             is_away = is_out_of_reach(execution)
+            # Also for one that has ended at this moment, whose end is reported in the next turn of the loop.
             await asyncio.wait([waiting], timeout=seconds)
-            is_away = is_away or is_out_of_reach(execution)
+            is_away = not waiting.done() and (is_away or is_out_of_reach(execution))
         if key not in self._active or self._waiting.get(key) is not waiting:
             return
         waiting.cancel()
@@ -381,41 +415,9 @@ class Executions:
         )
         return self._quarantine.describe_failure(Kind.EXECUTOR, type_, error)
 
-    async def _open(self, ref: PluginRef) -> Executor:
-        key = repr(ref) if ref.options else ref.type
-        if key not in self._executors:
-            self._executors[key] = asyncio.ensure_future(self._open_executor(ref))
-        opening = self._executors[key]
-        try:
-            if opening.done():
-                return opening.result()
-            return await report_if_slow(asyncio.shield(opening), f"executor {quote(ref.type)} has not opened yet")
-        except Exception:
-            # The next attempt may find what was missing for this one.
-            self._executors.pop(key, None)
-            raise
-
-    async def _open_executor(self, ref: PluginRef) -> Executor:
-        executor = self._executor_for(ref)
-        directory = create_private_directory(self._directory / "executors" / ref.type)
-        try:
-            await executor.open(directory)
-        except (Exception, asyncio.CancelledError, GeneratorExit):
-            raise
-        except BaseException as error:  # as the end of a task, SystemExit would end the daemon
-            raise PluginBroken(self._quarantine.describe_failure(Kind.EXECUTOR, ref.type, error)) from error
-        return executor
-
 
 _SAID_ERRORS = (SchedulerError, OSError, ValueError, RuntimeError)
 """Errors by which an executor says why it can't start an attempt; any other is a mistake in it."""
-
-
-def _create_output_directory(path: Path) -> None:
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise RuntimeError(f"the output directory {path} can't be created ({error.strerror})") from error
 
 
 def _owner(job: Job) -> str:
@@ -433,15 +435,6 @@ async def _remove(private: Path | None) -> None:
     """Remove the private files of an attempt, if it has any."""
     if private is not None:
         await asyncio.to_thread(remove_secret_files, private)
-
-
-async def _closed(executor: Executor) -> None:
-    try:
-        await executor.close()
-    except BaseException as error:
-        if is_foreign(error):
-            raise
-        logger.error('executor "{}" failed to close: {!r}', executor.type, error)
 
 
 def _one_line(error: BaseException) -> str:

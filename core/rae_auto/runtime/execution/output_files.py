@@ -102,6 +102,14 @@ class OutputFiles:
                 path.rmdir()
 
 
+def create_output_directory(path: Path) -> None:
+    """Create the directory of a job. Raises RuntimeError with what the system refuses."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise RuntimeError(f"the output directory {path} can't be created ({error.strerror})") from error
+
+
 def read_output_file(path: Path) -> str:
     """Return the output in a file, "" if there is none; bytes that aren't UTF-8 are escaped."""
     try:

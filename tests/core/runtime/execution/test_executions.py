@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from tests.support.log_lines import captured_log
 
 from rae_auto import Job
@@ -346,3 +347,98 @@ def test_readiness_of_an_executor_is_an_answer(tmp_path: Path, check: Does, verd
         await desk.executions.close()
 
     asyncio.run(scene())
+
+
+class InDaemon(Odd):
+    """Starts at once as a test wants; once a first attempt has opened it."""
+
+    runs_in_daemon = True
+
+    def __init__(self, at_once: Callable[[], Execution | None]) -> None:
+        super().__init__(start=gives(Attempt(wait=gives(Result(exit_code=0)))))
+        self._at_once = at_once
+
+    def start_at_once(self, assignment: Assignment) -> Execution | None:
+        return self._at_once()
+
+
+class Ending(Attempt):
+    """Has a future for its end, which a cancellation sets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._end: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+    @property
+    def end(self) -> "asyncio.Future[Result]":
+        return self._end
+
+    async def cancel(self, grace: timedelta) -> None:
+        self._end.set_result(Result(error="stopped"))
+
+
+async def open_desk(directory: Path, executor: Executor) -> Desk:
+    """Return a desk whose executor is open."""
+    desk = Desk(directory, executor)
+    desk.executions.start(evolve(RUN, id=RunId("first")), JOB)
+    await desk.deliver(AttemptStarted)
+    await desk.deliver(AttemptEnded)
+    return desk
+
+
+def test_attempt_that_starts_at_once_ends_by_its_future(tmp_path: Path) -> None:
+    async def carry_out() -> Result:
+        attempt = Ending()
+        desk = await open_desk(tmp_path, InDaemon(lambda: attempt))
+        desk.executions.start(RUN, JOB)
+        assert desk.events.get_nowait() == AttemptStarted(RUN.id, 1, {"pid": 5})
+        attempt.end.set_result(Result(exit_code=7))
+        result: Result = (await desk.deliver(AttemptEnded)).result
+        return result
+
+    assert asyncio.run(carry_out()) == Result(exit_code=7)
+
+
+def test_attempt_that_started_at_once_ends_by_a_cancel(tmp_path: Path) -> None:
+    async def carry_out() -> Result:
+        desk = await open_desk(tmp_path, InDaemon(Ending))
+        desk.executions.start(RUN, JOB)
+        await desk.deliver(AttemptStarted)
+        desk.executions.cancel(RUN.id, 1, timedelta(0))
+        result: Result = (await desk.deliver(AttemptEnded)).result
+        await desk.executions.close()
+        assert desk.events.empty()
+        return result
+
+    assert asyncio.run(carry_out()) == Result(error="stopped")
+
+
+def test_what_does_not_start_at_once_is_awaited(tmp_path: Path) -> None:
+    async def carry_out() -> Result:
+        desk = await open_desk(tmp_path, InDaemon(lambda: None))
+        desk.executions.start(RUN, JOB)
+        await desk.deliver(AttemptStarted)
+        result: Result = (await desk.deliver(AttemptEnded)).result
+        return result
+
+    assert asyncio.run(carry_out()) == Result(exit_code=0)
+
+
+def raise_bug() -> Execution:
+    raise KeyError("a bug")
+
+
+def return_nonsense() -> Any:
+    return 5
+
+
+@pytest.mark.parametrize(("at_once", "error"), [(raise_bug, "a bug"), (return_nonsense, "which is not an Execution")])
+def test_start_at_once_that_fails_ends_the_attempt(
+    tmp_path: Path, at_once: Callable[[], Execution | None], error: str
+) -> None:
+    async def carry_out() -> str:
+        desk = await open_desk(tmp_path, InDaemon(at_once))
+        desk.executions.start(RUN, JOB)
+        return str((await desk.deliver(AttemptEnded)).result.error)
+
+    assert error in asyncio.run(carry_out())

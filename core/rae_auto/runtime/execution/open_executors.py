@@ -1,0 +1,88 @@
+"""The executors that are in use: each is opened once for its options, when the first attempt needs it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from loguru import logger
+
+from rae_auto.api.executor import Executor
+from rae_auto.api.plugin import Kind
+from rae_auto.errors import PluginBroken
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.primitives.formatting import quote
+from rae_auto.registry.containment import is_foreign
+from rae_auto.registry.quarantine import Quarantine
+from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
+from rae_auto.runtime.concurrency.limited_calls import report_if_slow
+from rae_auto.toolkit.files import create_private_directory
+
+
+class OpenExecutors:
+    """Executors by type and options."""
+
+    def __init__(self, directory: Path, executor_for: Callable[[PluginRef], Executor], quarantine: Quarantine) -> None:
+        """`directory` is the state directory, in which each type of executor has a folder."""
+        self._directory = directory
+        self._executor_for = executor_for
+        self._quarantine = quarantine
+        self._opening: dict[str, asyncio.Future[Executor]] = {}
+
+    async def open(self, ref: PluginRef) -> Executor:
+        """Return an executor once it is open. Raises what keeps it from being opened."""
+        key = _key_of(ref)
+        if key not in self._opening:
+            self._opening[key] = asyncio.ensure_future(self._open(ref))
+        opening = self._opening[key]
+        try:
+            if opening.done():
+                return opening.result()
+            return await report_if_slow(asyncio.shield(opening), f"executor {quote(ref.type)} has not opened yet")
+        except Exception:
+            # The next attempt may find what was missing for this one.
+            self._opening.pop(key, None)
+            raise
+
+    def find(self, ref: PluginRef) -> Executor | None:
+        """Return an executor if it is open by now, else None."""
+        opening = self._opening.get(_key_of(ref))
+        return opening.result() if opening is not None and _is_open(opening) else None
+
+    def all(self) -> list[Executor]:
+        """Return all that are open."""
+        return [opening.result() for opening in self._opening.values() if _is_open(opening)]
+
+    async def close(self, limit_seconds: float) -> None:
+        """Close all, and wait at most this many seconds for that."""
+        closing = BackgroundTasks("an executor")
+        for executor in self.all():
+            closing.start(_closed(executor), name=executor.type, owner=f"executor {executor.type}")
+        await closing.wait(limit_seconds)
+
+    async def _open(self, ref: PluginRef) -> Executor:
+        executor = self._executor_for(ref)
+        directory = create_private_directory(self._directory / "executors" / ref.type)
+        try:
+            await executor.open(directory)
+        except (Exception, asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as error:  # as the end of a task, SystemExit would end the daemon
+            raise PluginBroken(self._quarantine.describe_failure(Kind.EXECUTOR, ref.type, error)) from error
+        return executor
+
+
+def _key_of(ref: PluginRef) -> str:
+    return repr(ref) if ref.options else ref.type
+
+
+def _is_open(opening: "asyncio.Future[Executor]") -> bool:
+    return opening.done() and not opening.cancelled() and opening.exception() is None
+
+
+async def _closed(executor: Executor) -> None:
+    try:
+        await executor.close()
+    except BaseException as error:
+        if is_foreign(error):
+            raise
+        logger.error('executor "{}" failed to close: {!r}', executor.type, error)
