@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from tests.benchmarks.subjects import starts
+from tests.support.daemons import Daemons
 
 from rae_auto import Job, Once, Scheduler
 from rae_auto.api.store import Change
@@ -116,6 +117,31 @@ def test_command_imports_few_modules(command: str, most: int, state: Path, tmp_p
     assert said == (["rae-auto: no runs on record"] if command == "history" else [])
     assert done.stdout if command != "history" else not done.stdout
     assert len(modules.split()) <= most, modules
+
+
+IDLE_CONFIG = """
+[jobs.weekly]
+shell = "true"
+schedule = "0 6 * * mon"
+"""
+
+UNUSED_BY_DAEMON = ("ssl", "_ssl", "hashlib", "_hashlib", "hmac", "email", "zipfile", "importlib.metadata", "difflib")
+"""Modules that only some plugins, errors or rare commands need: together some 9 MB."""
+
+
+def test_idle_daemon_imports_few_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COVERAGE_PROCESS_START", "")
+    daemons = Daemons(tmp_path, IDLE_CONFIG)
+    daemons.command = [sys.executable, "-c", COUNTED_COMMAND]
+    try:
+        daemons.serve()
+        daemons.stop()
+        modules = daemons.whole_output().splitlines()[-1].split()
+    finally:
+        daemons.end()
+    assert "rae_auto.daemon.daemon" in modules
+    assert not {*UNUSED_BY_DAEMON} & {*modules}
+    assert len(modules) <= 690, modules
 
 
 def test_one_run_alone_takes_three_commits(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ determines the conversion (a list, a table, an enumeration).
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache, partial
 from types import NoneType, UnionType
@@ -115,6 +114,8 @@ def unknown_key(name: str, known: Iterable[str]) -> str:
         return "unknown key; remove it, because there are no options here"
     if len(known) <= _MAX_LISTED_KEYS:
         return f"unknown key; valid keys: {', '.join(known)}"
+    from difflib import get_close_matches  # lazy: memory, asked for rarely
+
     alike = get_close_matches(name, known, _MAX_ALIKE_KEYS, _MIN_LIKENESS)
     beginning = f"did you mean {' or '.join(map(quote_short, alike))}? " if alike else ""
     return f"unknown key; {beginning}docs/reference/configuration.md has all {len(known)}"

@@ -28,7 +28,7 @@ from rae_auto.daemon.controlling_terminal import ControllingTerminal
 from rae_auto.daemon.exit_deadline import ExitDeadline, leave_hung_threads
 from rae_auto.daemon.inheritance import describe_inheritance, raise_other_daemon
 from rae_auto.daemon.presence import note_while_running
-from rae_auto.daemon.process_start import report_slow_reading, start_again, tune_memory
+from rae_auto.daemon.process_start import forget_generated_sources, report_slow_reading, start_again, tune_memory
 from rae_auto.daemon.stall_detector import StallDetector
 from rae_auto.daemon.start_report import describe_plan, find_keys_of_next_start, log_ready, log_start
 from rae_auto.daemon.systemd_notify import SystemdNotify
@@ -64,6 +64,7 @@ def run(config_path: Path, *, paused: bool) -> int:
     """
     environment = dict(os.environ)
     share_one_arena()
+    forget_generated_sources()
     take_interrupts()
     registry = Registry()
     with report_slow_reading(config_path):

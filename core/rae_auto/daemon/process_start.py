@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import linecache
 import os
 import sys
 import threading
@@ -37,6 +38,14 @@ def start_again(environment: Mapping[str, str], error: ClaimLost) -> None:
         # There a program can't take the place of another; the service manager starts it again.
         raise error
     os.execve(sys.executable, sys.orig_argv, dict(environment))  # noqa: S606 - the same program
+
+
+def forget_generated_sources() -> None:
+    """Give up the sources of the methods that attrs has generated for hundreds of classes, which it keeps: 1 MB.
+
+    Their lines are then missing in a traceback. Call it when most classes are made, so that the rest gets the memory.
+    """
+    linecache.clearcache()
 
 
 def tune_memory() -> None:

@@ -1,6 +1,5 @@
 """Occurrences, and the decisions on them with their reasons, as `rae-auto why` shows them."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.primitives.names import JobId, RunId, digest
 from rae_auto.model.reasons import Cause, Skip
 
 MANUAL = "manual"
@@ -73,9 +72,8 @@ def run_id_of(occurrence: Occurrence, now: Moment) -> RunId:
     Its random part is a hash of the occurrence's identity, so that the engine stays deterministic, and of the
     monotonic clock, since one on the wall may show the same time twice. Format: https://github.com/ulid/spec
     """
-    words = "\0".join((*occurrence.identity, repr(now.mono)))
-    digest = hashlib.blake2b(words.encode(errors="surrogatepass"), digest_size=10).digest()
-    pairs, number = _LETTER_PAIRS, int.from_bytes(digest, "big")
+    pairs = _LETTER_PAIRS
+    number = int.from_bytes(digest("\0".join((*occurrence.identity, repr(now.mono))), 10), "big")
     return RunId(
         f"{_ulid_time_of(now.wall)}{pairs[number >> 70]}{pairs[number >> 60 & 1023]}{pairs[number >> 50 & 1023]}"
         f"{pairs[number >> 40 & 1023]}{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}"

@@ -3,7 +3,6 @@
 Defaults are omitted, so that ten thousand jobs stay small. `schemas/scheduler/job.json` describes the documents.
 """
 
-import hashlib
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -23,7 +22,7 @@ from rae_auto.model.policies import IoPriority, Priority
 from rae_auto.model.primitives.evolving.conversion import is_convertible, make_load
 from rae_auto.model.primitives.evolving.sharing import SharedValues
 from rae_auto.model.primitives.instants import format_instant, parse_instant
-from rae_auto.model.primitives.names import JobId
+from rae_auto.model.primitives.names import JobId, digest
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.model.reasons import REASONS, ReasonBase
 from rae_auto.model.reasons.requesters import Requester
@@ -170,7 +169,5 @@ def document_key(value: Job | JobState | Run | SeenOccurrence | OutboxNotice | D
             return DOWNTIME, DOWNTIME_KEY
         case SeenOccurrence():
             # The key of a source can be long and contain any character.
-            digest = hashlib.blake2b(
-                "\0".join((value.trigger, value.key)).encode(errors="surrogatepass"), digest_size=12
-            ).hexdigest()
-            return SEEN, f"{value.job}/{digest}"
+            occurrence = digest(f"{value.trigger}\0{value.key}", 12).hex()
+            return SEEN, f"{value.job}/{occurrence}"

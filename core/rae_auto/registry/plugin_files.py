@@ -7,7 +7,6 @@ bytecode beside it is believed.
 """
 
 import ast
-import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rae_auto.api.plugin import Kind
+from rae_auto.model.primitives.names import digest
 from rae_auto.platforms.file_rights import file_rights
 from rae_auto.registry.index import PluginInfo
 from rae_auto.toolkit.files import open_for_reading
@@ -79,7 +79,7 @@ def _read(path: Path) -> bytes:
 
 def _read_index(path: Path) -> list[PluginInfo]:
     tree = ast.parse(_read(path), str(path))
-    module = f"{MODULE_PREFIX}{path.stem}_{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
+    module = f"{MODULE_PREFIX}{path.stem}_{digest(str(path), 4).hex()}"
     types = {node.name: found for node in tree.body if isinstance(node, ast.ClassDef) if (found := _type_of(node))}
     infos = [
         PluginInfo(kind, name, module, path.name, "", path=path)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -29,6 +28,7 @@ from rae_auto.engine.effects import Change, Discard, Record, Save
 from rae_auto.errors import SchedulerError, StoreDamaged, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
+from rae_auto.model.primitives.names import digest
 from rae_auto.model.reasons import StoreReverted
 from rae_auto.model.run import Run, RunState
 from rae_auto.records.entries import load_entries
@@ -68,8 +68,7 @@ def _entry(value: Run | Decision) -> Append:
     if isinstance(value, Run):
         assert value.finished_at is not None
         return Append(documents.RUNS, value.id, value.job, value.state, value.queued_at, body, value.finished_at)
-    identity = "\0".join((value.job, value.trigger, value.key)).encode(errors="surrogatepass")
-    key = hashlib.blake2b(identity, digest_size=12).hexdigest()
+    key = digest("\0".join((value.job, value.trigger, value.key)), 12).hex()
     return Append(documents.DECISIONS, key, value.job, value.reason.code, value.decided_at, body)
 
 

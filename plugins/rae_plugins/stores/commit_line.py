@@ -19,7 +19,6 @@ Cost: one more `fdatasync` of a block that never moves for each commit (here 0.1
 
 import os
 import re
-import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -50,7 +49,7 @@ class CommitLine:
     @classmethod
     def first(cls) -> Self:
         """Return the line of a new store, which has no commits yet."""
-        return cls(secrets.token_hex(8), 0, 0, datetime.now(UTC))
+        return cls(os.urandom(8).hex(), 0, 0, datetime.now(UTC))
 
     def next(self, at_least: int = 0) -> "CommitLine":
         """Return the line of the next commit, whose number is larger than `at_least` too."""

@@ -19,7 +19,6 @@ that can complete one with an earlier start. Beside these the last `MAX_SPARE_OC
 which chains are found that include an occurrence delivered late.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -33,6 +32,7 @@ from rae_auto.api import Event, Firing, PatternTrigger, ScheduleTrigger, SourceT
 from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.instants import format_instant, parse_instant
+from rae_auto.model.primitives.names import digest
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.summaries import named, summarize
 from rae_auto.toolkit.validators import positive_duration
@@ -252,8 +252,7 @@ def _parse(document: Mapping[str, Any]) -> PartOccurrence:
 
 
 def _key(occurrences: Iterable[PartOccurrence]) -> str:
-    keys = "\0".join(f"{occurrence.part}:{occurrence.key}" for occurrence in occurrences)
-    return hashlib.blake2b(keys.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    return digest("\0".join(f"{occurrence.part}:{occurrence.key}" for occurrence in occurrences), 16).hex()
 
 
 @hookimpl

@@ -5,7 +5,6 @@ Only runs that were started have an *end*. Ends may be delivered out of order, a
 It fires when there is one of every job; then all are forgotten, and the next round begins.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,7 +19,7 @@ from rae_auto.api.pattern import GAP, State
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.instants import format_instant, parse_instant
-from rae_auto.model.primitives.names import JobId
+from rae_auto.model.primitives.names import JobId, digest
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.run import RunState
 from rae_auto.toolkit.summaries import named, summarize
@@ -153,8 +152,7 @@ def _limit_to_now(now: datetime, ends: State) -> dict[str, Any]:
 
 
 def _key(runs: list[dict[str, Any]]) -> str:
-    ids = "\0".join(sorted(run["run_id"] for run in runs))
-    return hashlib.blake2b(ids.encode(), digest_size=16).hexdigest()
+    return digest("\0".join(sorted(run["run_id"] for run in runs)), 16).hex()
 
 
 @hookimpl

@@ -5,13 +5,16 @@ Nothing here is asked for unless a plugin is missing, or its author wants to kno
 
 import re
 from collections.abc import Iterator
-from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rae_auto.api.plugin import Kind
 from rae_auto.entry_points import InstalledPoint, find_entry_point_place, is_plugin_group, read_entry_points
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import find_nearest_name
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 GROUPS = tuple(f"rae_auto.{kind}s" for kind in Kind)
 
@@ -29,6 +32,8 @@ def find_misplaced() -> Iterator[tuple[str, str]]:
     That is an entry point in a misspelled group, or a module with a hook of a distribution without entry points, by its
     type and by the distribution's name.
     """
+    from importlib.metadata import distributions  # lazy: memory, asked for rarely
+
     for point in read_entry_points():
         if point.group not in GROUPS:
             yield point.name, _describe(point)
@@ -37,7 +42,7 @@ def find_misplaced() -> Iterator[tuple[str, str]]:
             yield from _find_unregistered(distribution)
 
 
-def _find_unregistered(distribution: Distribution) -> Iterator[tuple[str, str]]:
+def _find_unregistered(distribution: "Distribution") -> Iterator[tuple[str, str]]:
     if any(is_plugin_group(point.group) for point in distribution.entry_points):
         return
     for path, module in _modules_of(distribution):
@@ -58,7 +63,7 @@ def _find_unregistered(distribution: Distribution) -> Iterator[tuple[str, str]]:
             yield word, f"{what}; {hint}"
 
 
-def _modules_of(distribution: Distribution) -> Iterator[tuple[Path, str]]:
+def _modules_of(distribution: "Distribution") -> Iterator[tuple[Path, str]]:
     """Yield the files of a distribution's modules with their names, of an editable one those of its folder."""
     for file in (distribution.files or ())[:MAX_FILES]:
         path = Path(str(distribution.locate_file(file)))

@@ -3,9 +3,7 @@
 They are in other_distributions.toml, which `python docs/generate.py` writes.
 """
 
-import tomllib
 from functools import lru_cache
-from importlib.resources import files
 
 from rae_auto.api.plugin import Kind
 from rae_auto.model.primitives.formatting import quote
@@ -15,6 +13,9 @@ from rae_auto.model.primitives.names import find_nearest_name
 @lru_cache
 def known_plugins() -> dict[str, dict[str, dict[str, str]]]:
     """Return distribution and place of known plugins, by kind and name."""
+    import tomllib  # lazy: memory, asked for rarely
+    from importlib.resources import files  # lazy: memory, asked for rarely
+
     text = files("rae_auto.config.hints").joinpath("other_distributions.toml").read_text(encoding="utf-8")
     known: dict[str, dict[str, dict[str, str]]] = tomllib.loads(text)
     return known

@@ -14,7 +14,6 @@ daemon ran identifies it.
 all these jobs hold it, and then until the first of them lets it go.
 """
 
-import hashlib
 from datetime import datetime, timedelta
 
 from attrs import evolve
@@ -27,7 +26,7 @@ from rae_auto.model.notices.outbox import Hold, OutboxNotice
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.primitives.daily_spans import find_end_of_spans, parse_daily_span
 from rae_auto.model.primitives.instants import format_instant
-from rae_auto.model.primitives.names import JobId
+from rae_auto.model.primitives.names import JobId, digest
 
 MIN_DOWNTIME = timedelta(minutes=1)
 """Time from which on it is worth a notice that no daemon ran: a restart takes less."""
@@ -68,9 +67,8 @@ def report_back(turn: Turn) -> None:
 
 def _make_notices(turn: Turn, downtime: Downtime) -> list[OutboxNotice]:
     zone, now = turn.state.settings.zone, turn.now.wall
-    digest = hashlib.blake2b(format_instant(downtime.since).encode(), digest_size=8).hexdigest()
     notice = OutboxNotice(
-        id=f"daemon.{digest}.{NotifyOn.BACK}",
+        id=f"daemon.{digest(format_instant(downtime.since), 8).hex()}.{NotifyOn.BACK}",
         notifier="",
         kind=NotifyOn.BACK,
         job=JobId(""),

@@ -1,6 +1,5 @@
 """Reports: from an event in the life of a job to notices, if its rules want one, and how long they are held back."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -20,6 +19,7 @@ from rae_auto.model.policies import NoticeLimit, NotifyOn, NotifyPolicy
 from rae_auto.model.primitives.daily_spans import find_end_of_spans, parse_daily_span
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.primitives.instants import format_instant
+from rae_auto.model.primitives.names import digest
 from rae_auto.model.reasons import Disabled, Missed, MissedCause, Paused, SkippedByHand
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
@@ -246,8 +246,8 @@ def _set_counts(job_entry: JobEntry, counts: NoticeCounts) -> None:
 
 def _identify(job: str, kind: NotifyOn, *facts: str) -> str:
     """Return the id of a notice that is about no run; the text that identifies it is hashed, because it may be long."""
-    digest = hashlib.blake2b("\0".join(facts).encode(errors="surrogatepass"), digest_size=8).hexdigest()
-    return f"{job}.{digest}.{kind}"
+    text = "\0".join(facts)
+    return f"{job}.{digest(text, 8).hex()}.{kind}"
 
 
 def _time_format(turn: Turn) -> TimeFormat:

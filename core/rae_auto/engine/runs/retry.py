@@ -1,9 +1,9 @@
 """Retries: whether an attempt is repeated, and after how long."""
 
-import hashlib
 from datetime import timedelta
 
 from rae_auto.model.policies import Backoff, RetryOn, RetryPolicy
+from rae_auto.model.primitives.names import digest
 from rae_auto.model.run import Result, Run, RunState
 
 MAX_RECOVERIES = 3
@@ -50,6 +50,5 @@ def retry_delay(policy: RetryPolicy, run: Run) -> timedelta:
 
 def hash_fraction(*words: str) -> float:
     """Return a number in [0, 1) that looks random and depends on the words alone."""
-    digest = hashlib.blake2b("\0".join(words).encode(), digest_size=8).digest()
     # 53 bits: more would round up to 1.0 in a float.
-    return (int.from_bytes(digest, "big") >> 11) / 2**53
+    return (int.from_bytes(digest("\0".join(words), 8), "big") >> 11) / 2**53

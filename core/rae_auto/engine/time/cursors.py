@@ -18,7 +18,6 @@ counts from the same instant; what was missed meanwhile is caught up as with any
 day before, which is the price of a state that doesn't grow.
 """
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -29,6 +28,7 @@ from rae_auto.engine.plan import Plan
 from rae_auto.engine.time.catch_up import DueSpan
 from rae_auto.model.job_state import Cursor, Span
 from rae_auto.model.primitives.evolving.slots import evolve_slots
+from rae_auto.model.primitives.names import digest
 from rae_auto.model.schedule import Schedule, count_from
 
 MAX_OTHER_SPANS = 16
@@ -110,7 +110,7 @@ def _recent(spans: tuple[Span, ...], now: datetime) -> tuple[Span, ...]:
 @lru_cache(maxsize=1024)
 def digest_of(schedule: Schedule) -> str:
     """Return a short text that changes when the schedule does."""
-    return hashlib.blake2b(repr(schedule).encode(), digest_size=6).hexdigest()
+    return digest(repr(schedule), 6).hex()
 
 
 def counting_points(plan: Plan, known: Mapping[str, Cursor]) -> Mapping[str, datetime | None]:

@@ -1,10 +1,19 @@
-"""Names of jobs, triggers, runs and events, with their syntax, and suggestions for misspelled ones."""
+"""Names of jobs, triggers, runs and events: their syntax, suggestions for misspelled ones, digests of long ones.
+
+Digests are by BLAKE2b, from Python's own code. The module hashlib loads the library of OpenSSL beside it, for things
+that nothing here needs: 3 MB of a daemon. The standard library's `random` avoids it in the same way.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NewType
 
 from rae_auto.model.primitives.formatting import quote
+
+try:
+    from _blake2 import blake2b
+except ImportError:  # an interpreter that has it elsewhere
+    from hashlib import blake2b
 
 JobId = NewType("JobId", str)
 RunId = NewType("RunId", str)
@@ -115,3 +124,8 @@ def _measure_distance(one: str, other: str) -> float:
 def _shortened(name: object) -> str:
     text = str(name)
     return quote(text if len(text) <= 70 else text[:70] + "…")
+
+
+def digest(text: str, size: int) -> bytes:
+    """Return the digest of a text in so many bytes; lone surrogates, as in names of files, are part of it."""
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=size).digest()

@@ -7,10 +7,11 @@ has the same trace. A run whose event has a `traceparent` belongs to the trace o
 jobs that follow a run belong to its trace, and so do those after them.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from rae_auto.model.primitives.names import digest
 
 TRACE_VARIABLE = "TRACEPARENT"
 EVENT_KEY = "traceparent"
@@ -27,11 +28,7 @@ def traceparent_of(run: str, attempt: int, event: Mapping[str, Any] | None) -> s
     """Return the `traceparent` for whatever an attempt of a run starts, by its id and its event."""
     known = (event or {}).get(EVENT_KEY)
     found = _TRACEPARENT.fullmatch(known) if isinstance(known, str) else None
-    trace, flags = _digest(run, 16), _IS_RECORDED
+    trace, flags = digest(run, 16).hex(), _IS_RECORDED
     if found is not None and not (found[0].startswith("00-") and len(found[0]) > _LENGTH_OF_VERSION_0):
         trace, flags = found[1], int(found[2], 16) & _IS_RECORDED
-    return f"00-{trace}-{_digest(f'{run} {attempt}', 8)}-{flags:02x}"
-
-
-def _digest(text: str, size: int) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
+    return f"00-{trace}-{digest(f'{run} {attempt}', 8).hex()}-{flags:02x}"

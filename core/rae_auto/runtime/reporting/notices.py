@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from statistics import median
 from zoneinfo import ZoneInfo
 
 from attrs import evolve, frozen
@@ -146,4 +145,8 @@ async def usual_duration(job: str, runs: Callable[[LogQuery], Awaitable[list[Run
         logger.debug("the usual duration of a job can't be read: {!r}", error)
         return None
     durations = [duration.total_seconds() for run in latest if (duration := run.duration) is not None]
-    return timedelta(seconds=median(durations)) if durations else None
+    if not durations:
+        return None
+    from statistics import median  # lazy: memory, asked for rarely
+
+    return timedelta(seconds=median(durations))

@@ -9,7 +9,6 @@ gone too is another boot of the same machine.
 import contextlib
 import os
 import re
-import secrets
 import socket
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def identify_node(directory: Path, clock: Clock) -> Node:
     host = socket.gethostname()
     name = read_name(directory)
     if name is None:
-        name = f"{re.sub(r'[^A-Za-z0-9-]', '-', host.partition('.')[0])[:40]}-{secrets.token_hex(4)}"
+        name = f"{re.sub(r'[^A-Za-z0-9-]', '-', host.partition('.')[0])[:40]}-{os.urandom(4).hex()}"
         try:
             write_atomically(directory / NODE_FILE, f"{name}\n".encode())
         except OSError as error:
