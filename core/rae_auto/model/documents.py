@@ -19,7 +19,7 @@ from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.policies import IoPriority, Priority
-from rae_auto.model.primitives.evolving.conversion import is_convertible, make_load
+from rae_auto.model.primitives.evolving.conversion import is_convertible, make_dump, make_load
 from rae_auto.model.primitives.evolving.sharing import SharedValues
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.names import JobId, digest
@@ -54,6 +54,7 @@ EVENTS = "events"
 def _converter() -> Converter:
     converter = Converter(omit_if_default=True)
     converter.register_structure_hook_factory(is_convertible, lambda cls: _make_load(converter, cls))
+    converter.register_unstructure_hook_factory(is_convertible, lambda cls: make_dump(cls, converter))
     converter.register_unstructure_hook(datetime, format_instant)
     # Cached because a thousand jobs may have been added at one instant.
     instant_of = lru_cache(maxsize=256)(parse_instant)

@@ -9,8 +9,11 @@ import zlib
 
 from rae_auto.api.store import Document
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
-"""Made once: `json.dumps` makes one for each document that it writes in another form than its own."""
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+"""Made once: `json.dumps` makes one for each document that it writes in another form than its own.
+
+Documents are trees, so the notes on what contains what are spared.
+"""
 
 
 def pack_json(body: Document) -> str:

@@ -1,10 +1,12 @@
 """Documents made into values: by the fields that are there, with the same outcome as by cattrs itself."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rae_auto import Job
 from rae_auto.model import documents
@@ -18,6 +20,24 @@ JOB = {"id": "a", "name": "a", "command": ["true"], "schedule": [{"type": "cron"
 def test_document_of_a_job_makes_an_equal_job(job: Job) -> None:
     document = json.loads(json.dumps(documents.dump(job)))
     assert documents.load(Job, document) == job
+
+
+@pytest.fixture
+def cattrs_alone(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], Any]:
+    """Make documents as cattrs does by itself."""
+    with monkeypatch.context() as patch:
+        patch.setattr(documents, "is_convertible", lambda _: False)
+        converter = documents._converter.__wrapped__()
+        converter.unstructure(Job(id="a", command="true"))
+        dump: Callable[[object], Any] = converter.unstructure
+        return dump
+
+
+@given(st.data())
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_documents_are_those_that_cattrs_makes(cattrs_alone: Callable[[object], Any], data: st.DataObject) -> None:
+    value = data.draw(st.one_of(strategies.jobs(), strategies.runs))
+    assert documents.dump(value) == cattrs_alone(value)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,17 @@
-"""Frozen values of documents, made by the fields that differ from their defaults.
+"""Frozen values of documents and documents of values, made by the fields that differ from their defaults.
 
 A job has fifty fields, of which most documents have four. A function that cattrs makes looks for each of them, and a
 constructor converts and checks each default again, so that ten thousand jobs took twice as long at a start. Here a
 value is a copy of one with all defaults, in which the fields of the document are set, converted and checked. How a
 field becomes a value, and what is wrong with a document that is refused, is still for cattrs to say.
+
+The other way, a run has thirty fields, most of which hold the very object that is their default. To look at that first
+spares their comparison, which takes longer than all the rest.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 from attrs import NOTHING, Attribute, Converter, Factory, fields, has, resolve_types
 from cattrs import BaseConverter, StructureHandlerNotFoundError
@@ -85,6 +89,30 @@ def make_load(
             return make_explaining()(document, cls)
 
     return load_or_explain
+
+
+def make_dump(cls: Any, converter: BaseConverter) -> Callable[[Any], dict[str, Any]]:
+    """Return a function that makes documents of the values of a class, in which defaults are left out."""
+    names: dict[str, Any] = {}
+    lines = ["def dump(value):", "    document = {}"]
+    for field in _resolved_fields(cls):
+        name, has_default = field.name, field.default is not NOTHING
+        kind = _without_none(field.type) if has_default and field.default is None else field.type
+        names[f"dump_{name}"], names[f"default_{name}"] = converter.get_unstructure_hook(kind), _default_of(field)
+        lines.append(f"    content = value.{name}")
+        if has_default:
+            lines.append(f"    if content is not default_{name} and content != default_{name}:")
+        lines.append(f"    {'    ' if has_default else ''}document[{name!r}] = dump_{name}(content)")
+    exec("\n".join([*lines, "    return document"]), names)  # noqa: S102  # made of the names of fields
+    dump: Callable[[Any], dict[str, Any]] = names["dump"]
+    return dump
+
+
+def _without_none(kind: Any) -> Any:
+    """Return the type that an optional one has beside None; any other type as it is."""
+    others = [one for one in get_args(kind) if one is not NoneType]
+    is_optional = get_origin(kind) in (Union, UnionType) and len(others) == 1
+    return others[0] if is_optional else kind
 
 
 def _resolved_fields(cls: Any) -> "tuple[Attribute[Any], ...]":
