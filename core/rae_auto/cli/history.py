@@ -46,7 +46,7 @@ def history_command(**arguments: Any) -> None:
 def stats_command(job: str | None, since: str | None, config: str | None, json_: bool) -> None:
     """Show how often runs succeed, how long they take and how late they start. Works without a daemon.
 
-    Counts the newest 10,000 runs of a job, or of all jobs, and says of how many.
+    Counts the newest 5,000 runs of a job, or of all jobs, and says of how many.
 
     Example: rae-auto stats backup
     """

@@ -15,8 +15,8 @@ from rae_auto.model import documents
 from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.run import RunState
 
-MAX_EXAMINED_RUNS = 10_000
-"""Number of runs that are examined."""
+MAX_EXAMINED_RUNS = 5_000
+"""Number of runs that are examined: enough for the 99th percentile, and read in a twentieth of a second."""
 
 _RUN_FIELDS = frozenset({"state", "cause", "scheduled_for"})
 """Fields without which an entry isn't counted, because it is not of rae-auto; `load_entries` skips it too."""
@@ -92,7 +92,9 @@ def statistics(runs: Sequence[Document], skips: Mapping[str, int], total: int = 
     # As documents, because converting ten thousand of them to values takes too long for a person who waits.
     states = Counter(run["state"] for run in runs)
     started = [run for run in reversed(runs) if "started_at" in run]
-    durations = [_duration(run) for run in started]
+    began = [datetime.fromisoformat(run["started_at"]) for run in started]
+    durations = [_duration(run, at) for run, at in zip(started, began, strict=True)]
+    in_time = [pair for pair in zip(started, began, strict=True) if not _is_caught_up(pair[0])]
     skipped = Counter(
         documents.reason_code(run["reason"]) for run in runs if run["state"] == RunState.SKIPPED and run.get("reason")
     )
@@ -104,7 +106,7 @@ def statistics(runs: Sequence[Document], skips: Mapping[str, int], total: int = 
         states=dict(states.most_common()),
         success_rate=states[RunState.SUCCEEDED] / tried if tried else None,
         duration=percentiles(durations),
-        lateness=percentiles(_lateness(run) for run in started if documents.reason_code(run["cause"]) != CaughtUp.code),
+        lateness=percentiles(_lateness(run, at) for run, at in in_time),
         retries=sum(max(0, run.get("attempt", 0) - 1) for run in runs),
         skipped=dict(skipped.most_common()),
         trend=_trend([run["state"] == RunState.SUCCEEDED for run in started], durations),
@@ -120,18 +122,20 @@ def percentiles(values: Iterable[float]) -> Percentiles | None:
     return Percentiles(p50=p50, p90=p90, p99=p99)
 
 
-def _seconds(run: Document, start: str, end: str) -> float:
-    return (datetime.fromisoformat(run[end]) - datetime.fromisoformat(run[start])).total_seconds()
+def _is_caught_up(run: Document) -> bool:
+    return documents.reason_code(run["cause"]) == CaughtUp.code
 
 
-def _duration(run: Document) -> float:
-    set_by: float = sum(one["seconds"] for one in run.get("clock_steps", ()))
-    return max(0.0, _seconds(run, "started_at", "finished_at") - set_by)
+def _duration(run: Document, started_at: datetime) -> float:
+    seconds = (datetime.fromisoformat(run["finished_at"]) - started_at).total_seconds()
+    if steps := run.get("clock_steps"):
+        seconds -= sum(one["seconds"] for one in steps)
+    return max(0.0, seconds)
 
 
-def _lateness(run: Document) -> float:
+def _lateness(run: Document, started_at: datetime) -> float:
     # A clock that was set back in between would make it negative.
-    return max(0.0, _seconds(run, "scheduled_for", "started_at"))
+    return max(0.0, (started_at - datetime.fromisoformat(run["scheduled_for"])).total_seconds())
 
 
 def _trend(successes: Sequence[bool], durations: Sequence[float]) -> Trend:

@@ -17,6 +17,7 @@ from rae_auto.model import documents
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.toolkit.files import open_private, sync_directory, write_atomically
 from rae_plugins.stores.commit_line import CommitLine, CommitMark
+from rae_plugins.stores.sqlite.checkpointing import MAX_LOG_PAGES
 from rae_plugins.stores.sqlite.recovery import (
     TIME_FORMAT,
     Repair,
@@ -32,7 +33,15 @@ from rae_plugins.stores.sqlite.rows import BadRow, guess_kind
 from rae_plugins.stores.sqlite.schema import COUNT_REPLACED, fill, finish_new_file
 from rae_plugins.stores.sqlite.verification import connect_immutable, has_proof, verify
 
-_WAL_SETTINGS = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -1024", "temp_store = MEMORY")
+_WAL_SETTINGS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "cache_size = -1024",
+    "temp_store = MEMORY",
+    f"wal_autocheckpoint = {MAX_LOG_PAGES}",
+    # Many builds of SQLite write zeros over each page that gets free, which doubles what pruning writes.
+    "secure_delete = FAST",
+)
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import ClassVar, NoReturn, TypeVar, cast
 
-from attrs import define, field
+from attrs import Factory, define, field
 from loguru import logger
 
 from rae_auto.api.store import (
@@ -31,6 +31,7 @@ from rae_auto.toolkit.files import DirectoryLock, is_locked, read_identity, remo
 from rae_auto.toolkit.mounts import network_type
 from rae_plugins.stores import backup_copies
 from rae_plugins.stores.commit_line import CommitLine, CommitMark
+from rae_plugins.stores.sqlite.checkpointing import Checkpointer
 from rae_plugins.stores.sqlite.copying import FileCopier, find_copy_problems
 from rae_plugins.stores.sqlite.counting import count_entries
 from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading
@@ -60,7 +61,7 @@ from rae_plugins.stores.sqlite.statements import (
 )
 from rae_plugins.stores.sqlite.verification import write_proof
 
-PRUNE_STEP_SECONDS = 0.01
+PRUNE_STEP_SECONDS = 0.005
 """Time that a step of pruning is to take, because commits wait for it."""
 
 MIN_PRUNED, MAX_PRUNED = 10, 500
@@ -92,6 +93,9 @@ class SqliteStore(Store):
     _prune_size: int = field(init=False, default=100)
     _skipped: set[int] = field(init=False, factory=set)
     _copier: FileCopier = field(init=False, factory=lambda: FileCopier(Path()))
+    _checkpointer: Checkpointer = field(
+        init=False, default=Factory(lambda self: Checkpointer(lambda: connect(self._path)), takes_self=True)
+    )
     _is_suspect: bool = field(init=False, default=False)
     """Damage was met that the next start has to look for."""
 
@@ -224,11 +228,17 @@ class SqliteStore(Store):
         # Encoded before the transaction begins: a body that is not JSON must not leave it open.
         self._write(list(group_changes(changes)))
 
-    def _write(self, batches: Sequence[StatementBatch]) -> None:
+    def _write(self, batches: Sequence[StatementBatch], *, is_durable: bool = True) -> None:
+        """Write in one transaction, which has a number; without `is_durable` a power cut may undo it.
+
+        Then it isn't synced before the next one, and the mark doesn't say that there is a commit of that number.
+        """
         self._check_place()
         database = self._database
         line = self._last.next(self._floor)
         try:
+            if not is_durable:
+                database.execute("PRAGMA synchronous = NORMAL")
             database.execute("BEGIN IMMEDIATE")
             for statement, rows in (*batches, (SET_LAST_COMMIT, [(line.encode(),)])):
                 database.executemany(statement, rows)
@@ -239,8 +249,13 @@ class SqliteStore(Store):
             if is_damage(error):
                 self._repair_in_use(error)
             raise StoreError(f"{self._path}: can't be written ({error_text(error)})") from error
+        finally:
+            if not is_durable:
+                with suppress(sqlite3.Error):
+                    database.execute("PRAGMA synchronous = FULL")
         self._last = line
-        if self._mark is not None:
+        self._checkpointer.note_commit(database)
+        if self._mark is not None and is_durable:
             try:
                 self._mark.write(line)
             except OSError as error:
@@ -275,7 +290,9 @@ class SqliteStore(Store):
         with self._using() as database:
             rows = find_expired(database, log, keep, self._prune_size)
         if rows:
-            self._write([("DELETE FROM entries WHERE seq = ?", sorted((seq,) for seq, _ in rows))])
+            # What a power cut brings back is found again.
+            batch = ("DELETE FROM entries WHERE seq = ?", sorted((seq,) for seq, _ in rows))
+            self._write([batch], is_durable=False)
             is_slow = time.perf_counter() - began > PRUNE_STEP_SECONDS
             self._prune_size = min(
                 max(self._prune_size // 2 if is_slow else self._prune_size * 2, MIN_PRUNED), MAX_PRUNED
@@ -292,11 +309,13 @@ class SqliteStore(Store):
         """
         database = self._database
         self._copier.wait()
+        self._checkpointer.wait()
         try:
             with self._reads_paused():
                 database.execute("VACUUM")
                 # Its number distinguishes the file from the one before, which still has the deleted entries.
                 self._write([])
+                self._checkpointer.wait()
                 (is_busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             raise StoreError(f"{self._path}: can't be written ({error_text(error)})") from error
@@ -371,6 +390,7 @@ class SqliteStore(Store):
         return nullcontext() if self._reader is None else self._reader.paused()
 
     def _disconnect(self) -> None:
+        self._checkpointer.close()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
