@@ -36,7 +36,7 @@ from rae_auto.model.reasons import (
     RetryDelayed,
     StartDelayed,
 )
-from rae_auto.model.run import Result, Run, RunState
+from rae_auto.model.run import QueuePlace, Result, Run, RunState
 from rae_auto.simulation.virtual_engine import VirtualWorld
 from rae_auto.simulation.virtual_store import FaultyStore, ValueStore, VirtualCrash, VirtualStore
 
@@ -183,13 +183,13 @@ class FuzzRun:
         if not self.world.active_starts:
             return
         run = self._random.choice(sorted(self.world.active_starts))
-        if (entry := self.world.engine.run(run)) is not None and entry.is_queued_elsewhere:
+        if (entry := self.world.engine.run(run)) is not None and entry.is_in_queue:
             self._log(f"{run} leaves a queue elsewhere")
-            self.world.dequeue(run)
+            self.world.dequeue(run, ago=timedelta(seconds=self.world.now.wall.second))
             return
         is_queued = self.world.now.wall.second % 2 == 1  # not drawn, so that each seed goes on as it did
         self._log(f"{run} is {'queued elsewhere' if is_queued else 'started'}")
-        self.world.confirm(run, is_queued=is_queued)
+        self.world.confirm(run, queue=QueuePlace("a cluster", "a worker") if is_queued else None)
 
     def _end(self) -> None:
         if self.world.active_starts:

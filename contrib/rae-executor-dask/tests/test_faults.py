@@ -3,8 +3,9 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from rae_executor_dask import DaskExecutor
 from rae_auto.api import Assignment, Execution, NeverStarted
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.run import Result
+from rae_auto.model.run import QueuePlace, Result
 from rae_plugins.executors.remote import request
 
 LIMIT_SECONDS = 100.0
@@ -375,6 +376,64 @@ def test_worker_enforces_the_timeout_while_no_daemon_does(
         result = await found.wait() if isinstance(found, Execution) else found
         assert isinstance(result, Result)
         assert "its timeout was over" in (result.error or "")
+        await second.close()
+
+    run(scene)
+
+
+def test_attempt_taken_just_before_the_daemon_died_counts_from_then(open_executor: Any, assign: Any) -> None:
+    """A worker takes an attempt out of the queue, and the daemon dies before it knows: the next one has the start."""
+
+    async def scene() -> None:
+        first, second = await open_executor(resources={"slots": 2}), await open_executor()
+        running = assign("echo begun; until [ -e go ]; do sleep 0.05; done")
+        queued = assign("date +%s.%N; until [ -e last ]; do sleep 0.05; done; exit 7")
+        place = Path(queued.job.cwd)
+        await first.start(running)
+        await until(lambda: "begun" in output(running))
+        execution = await first.start(queued)
+        assert execution.queue == QueuePlace(first.scheduler, "a worker with 2 slots free")
+        leaving = asyncio.ensure_future(execution.leave_queue())
+        await asyncio.sleep(0.3)
+        assert not leaving.done(), "it counts as started in the queue"
+        # As a daemon that is about to be killed: what the helper reports from now on reaches nothing.
+        execution.handle_report = lambda _: None
+        (place / "go").touch()
+        await until(lambda: starts(queued) == 1)
+        leaving.cancel()
+        await first.close()
+        await asyncio.sleep(0.5)
+        found = await second.find(queued, execution.handle)
+        assert isinstance(found, Execution)
+        age = await found.leave_queue()
+        await until(lambda: bool(output(queued)))
+        assert age is not None
+        assert abs(time.time() - age.total_seconds() - float(output(queued))) < 5.0 and age > timedelta(seconds=0.5)
+        (place / "last").touch()
+        result = await found.wait()
+        assert isinstance(result, Result)
+        assert (result.exit_code, starts(queued)) == (7, 1)
+        await second.close()
+
+    run(scene)
+
+
+def test_attempt_that_ran_while_no_daemon_did_has_its_true_start(open_executor: Any, assign: Any) -> None:
+    async def scene() -> None:
+        first, second = await open_executor(), await open_executor()
+        attempt = assign("echo begun; until [ -e go ]; do sleep 0.05; done; exit 7")
+        before = datetime.now(UTC)
+        execution = await first.start(attempt)
+        await until(lambda: starts(attempt) == 1)
+        started = datetime.now(UTC)
+        await first.close()
+        (Path(attempt.job.cwd) / "go").touch()
+        await until(lambda: list(Path(first.directory).glob(f"*/runs/{attempt.run}*/out.exit")))
+        found = await second.find(attempt, execution.handle)
+        result = await found.wait() if isinstance(found, Execution) else found
+        assert isinstance(result, Result)
+        assert result.exit_code == 7 and result.started_at is not None
+        assert before < result.started_at < started
         await second.close()
 
     run(scene)

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from attempts import find_end, output, run_directory, starts, until
 from campaign import Campaign
+from cuts import Cuts
 from rae_executor_ssh import SshExecutor, host_link
 from rae_executor_ssh.probe import find_problems
 
@@ -333,6 +334,17 @@ def test_random_faults_double_and_lose_nothing(server: Any, tmp_path: Path) -> N
 
     run(scene, CAMPAIGN_SECONDS)
     assert wrong == []
+
+
+def test_line_cut_within_a_message_costs_nothing(tmp_path: Path) -> None:
+    cuts, wrong = Cuts(tmp_path, seed=3), []
+
+    async def scene() -> None:
+        wrong.extend(await cuts.run(3))
+
+    run(scene, CAMPAIGN_SECONDS)
+    assert wrong == []
+    assert cuts.count_cuts() > 0
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.8"])

@@ -1,7 +1,7 @@
 """The contract of executors, which carry out attempts and report how they ended."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,7 +12,7 @@ from rae_auto.api.plugin import Plugin
 from rae_auto.model.job import Job, JobFields
 from rae_auto.model.policies import Limits
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.run import Result
+from rae_auto.model.run import QueuePlace, Result
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -61,10 +61,18 @@ class Execution(ABC):
         """
         return False
 
-    def queue_end(self) -> Awaitable[None] | None:
-        """Return what to await until the attempt leaves a queue elsewhere, as that of a cluster; None if it is in none.
+    @property
+    def queue(self) -> QueuePlace | None:
+        """The queue elsewhere, as that of a cluster, that the attempt was put into; None if there is none.
 
-        The job's timeout counts from then on. Asked once, right after `Executor.start`.
+        Read once, right after `Executor.start` or `find`. The run waits, and is shown so, until `leave_queue` returns.
+        """
+        return None
+
+    async def leave_queue(self) -> timedelta | None:
+        """Wait until the attempt has left its `queue`; return how long ago. None: it ended there, and never started.
+
+        The start of the run, and the job's timeout, count from then. Called once, where there is a queue.
         """
         return None
 

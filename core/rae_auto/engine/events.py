@@ -1,6 +1,7 @@
 """Events: facts that the engine has to accept. Requests that it may refuse are in `commands`."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from attrs import field, frozen
@@ -13,7 +14,7 @@ from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.run import Result, Run
+from rae_auto.model.run import QueuePlace, Result, Run
 
 
 @frozen
@@ -81,21 +82,22 @@ class GuardsRead:
 class AttemptStarted:
     """An attempt that an executor has started; `handle` finds it again after a crash.
 
-    With `is_queued` it waits for its turn elsewhere, as on a cluster: `AttemptDequeued` follows.
+    With a `queue` it waits for its turn there, and `AttemptDequeued` follows.
     """
 
     run: RunId
     attempt: int
     handle: Mapping[str, Any] = field(factory=dict)
-    is_queued: bool = False
+    queue: QueuePlace | None = None
 
 
 @frozen
 class AttemptDequeued:
-    """An attempt that has left a queue elsewhere: its time counts from now on."""
+    """An attempt that left a queue elsewhere, this long `ago`: its time counts from then on."""
 
     run: RunId
     attempt: int
+    ago: timedelta = timedelta(0)
 
 
 @frozen
@@ -112,12 +114,14 @@ class AttemptFound:
     """An attempt after a restart: alive (its `handle`), or with an unknown result (None).
 
     `started` is False where it is known never to have started. One that has ended meanwhile comes as `AttemptEnded`.
+    With a `queue` it waits there, or has just been taken out: `AttemptDequeued` follows.
     """
 
     run: RunId
     attempt: int
     handle: Mapping[str, Any] | None = None
     started: bool = True
+    queue: QueuePlace | None = None
 
 
 @frozen

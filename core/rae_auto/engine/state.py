@@ -53,6 +53,11 @@ repeated. An interruption by a shutdown is in `Active.is_interrupted` first, and
 work on a full disk. A run may take longer to end than the shutdown waits for it (its `kill_after`, a keeper that
 hangs); the next daemon then ends it, if it is still alive, and it is interrupted whatever its attempt ends with.
 
+*A queue elsewhere.* The attempt of an executor with a queue of its own, as of a cluster, has not started while it waits
+there. One durable value says so: the run is still `starting`, with the reason `InQueue`, and has neither a start nor a
+clock that counts. `AttemptDequeued` makes it `running`, from the true start on, which may lie before a restart: what
+took it out of the queue may have done so while no daemon listened. It occupies its slot, and can be cancelled.
+
 *What does not fit.* A stop that is decided but not yet durable when the daemon dies has not been decided; the executor
 has not been asked either, because effects follow their commit. A clock that goes wrong looks the same as one that was
 set right: see `time.cursors`.
@@ -130,13 +135,9 @@ class AskingGuards:
 
 @frozen
 class Active:
-    """Has an attempt that an executor has, or may have, started.
-
-    While it is queued elsewhere, as on a cluster, neither its timeout nor its expected running time counts.
-    """
+    """Has an attempt that an executor has, or may have, started."""
 
     is_interrupted: bool = False
-    is_queued: bool = False
 
 
 Activity = Delayed | Queued | Blocked | AskingGuards | Active
@@ -197,9 +198,9 @@ class RunEntry:
         return isinstance(self.activity, Active)
 
     @property
-    def is_queued_elsewhere(self) -> bool:
-        """Tell whether the run's attempt waits for its turn in a queue of its executor."""
-        return isinstance(self.activity, Active) and self.activity.is_queued
+    def is_in_queue(self) -> bool:
+        """Tell whether the run's attempt waits for its turn in a queue elsewhere."""
+        return self.run.is_in_queue
 
     @property
     def stopping(self) -> Stopping | None:

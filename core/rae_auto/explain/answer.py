@@ -253,7 +253,7 @@ def _distance_to_repeat(seen: SeenOccurrence, at: datetime) -> timedelta:
 def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
     """Return the sentence about a run, and the reason that it gives."""
     name = f"{run.job} (run {run.id})"
-    if run.state.active:
+    if run.state.active and not (run.is_in_queue and view.has_daemon):
         since = view.time(run.attempt_started_at or run.queued_at)
         if view.has_daemon:
             taken = f"; a new daemon took it over at {view.time(run.adopted_at)}" if run.adopted_at else ""

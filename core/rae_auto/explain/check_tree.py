@@ -247,6 +247,10 @@ def _decision_of_run(run: Run, view: JobView) -> CheckNode:
 
 def _start_of(run: Run, view: JobView) -> CheckNode:
     """Return the checks between the decision and the attempt that is next, or was last."""
+    if run.is_in_queue:
+        children = tuple(_passed_start_check(name, run, view) for name in START_CHECKS)
+        code = None if run.reason is None else run.reason.code
+        return CheckNode("start", NO, f"waiting: {run.describe_reason(view.time)}", code, children)
     if run.attempt and (run.state.active or run.state.final):
         waited = "" if run.started_at is None else _describe_wait(run.started_at - run.queued_at)
         children = tuple(_passed_start_check(name, run, view) for name in START_CHECKS)
@@ -328,7 +332,7 @@ def _attempt_nodes(run: Run, view: JobView) -> Iterator[CheckNode]:
     for attempt in run.attempts:
         result = YES if attempt.state is RunState.SUCCEEDED else NO
         yield CheckNode(f"attempt {attempt.number}", result, f"{attempt.end_text}")
-    if run.state.active:
+    if run.state.active and not run.is_in_queue:
         silence = f"; {view.waiting[run.id][1]}" if run.id in view.waiting else ""
         yield CheckNode(f"attempt {run.attempt}", UNKNOWN, f"{run.state.text}{silence}")
     if run.adopted_at is not None:

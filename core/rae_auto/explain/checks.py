@@ -215,7 +215,7 @@ def _attempts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
 
 
 def _is_waiting(run: Run) -> bool:
-    return not run.state.final and not run.state.active
+    return run.is_waiting
 
 
 def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:

@@ -17,6 +17,7 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, Cause, End, Fired
 from rae_auto.model.reasons.base import TimeFormat
+from rae_auto.model.reasons.capacity import InQueue
 from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 
 _DEFAULT_EXECUTOR = PluginRef("process")
@@ -83,8 +84,8 @@ class Result:
     `error` is one line for a person; `remark` another, on what doesn't make it a failure; `value` what a function
     returned, as JSON; `cpu_time` and `max_memory` (bytes) are None if the executor can't measure them. `ended_at` is
     set only where the end lies in the past: the attempt ended while no daemon ran. The record of the attempt then has
-    it as its `finished_at`. `stderr` is the first line that the attempt wrote to standard error, None if it wrote
-    nothing there; executors set it for jobs with `fail_on`.
+    it as its `finished_at`. `started_at` is set only if it left a queue elsewhere meanwhile. `stderr` is the first line
+    that the attempt wrote to standard error, None if it wrote nothing there; executors set it for jobs with `fail_on`.
     """
 
     exit_code: int | None = None
@@ -96,6 +97,7 @@ class Result:
     ended_at: datetime | None = None
     remark: str | None = None
     stderr: str | None = None
+    started_at: datetime | None = None
 
     @property
     def text(self) -> str:
@@ -103,6 +105,14 @@ class Result:
         code = f"exit code {self.exit_code}" if self.exit_code else ""
         signal = f"killed by {describe_signal(self.signal)}" if self.signal is not None and not self.error else ""
         return "; ".join(filter(None, (", ".join(filter(None, (code, signal, self.error))), self.remark)))
+
+
+@frozen
+class QueuePlace:
+    """A queue elsewhere, as that of a cluster, and what an attempt waits for there: "a worker with label gpu"."""
+
+    queue: str
+    wanted: str
 
 
 @frozen
@@ -266,6 +276,8 @@ class Run:
             changes["not_before"] = self.not_before + by
         if self.clocks is not None:
             changes["clocks"] = evolve(self.clocks, wall=self.clocks.wall + by)
+        if isinstance(self.reason, InQueue):
+            changes["reason"] = evolve(self.reason, since=self.reason.since + by)
         if self.guard_wait is not None:
             since = self.guard_wait.since
             changes["guard_wait"] = evolve(self.guard_wait, since=evolve(since, wall=since.wall + by))
@@ -275,6 +287,16 @@ class Run:
             others = tuple(one for one in self.clock_steps if one.attempt != attempt)
             changes["clock_steps"] = (*others, ClockStep(attempt, known + by.total_seconds()))
         return evolve(self, **changes) if changes else self
+
+    @property
+    def is_in_queue(self) -> bool:
+        """Tell whether its attempt waits for its turn in a queue elsewhere, and so has not started."""
+        return self.state is RunState.STARTING and isinstance(self.reason, InQueue)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether the run is open and waits, here or in a queue elsewhere: nothing of it runs."""
+        return not self.state.final and (not self.state.active or self.is_in_queue)
 
     @property
     def waits_after_event(self) -> bool:

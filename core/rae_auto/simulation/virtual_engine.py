@@ -46,7 +46,8 @@ from rae_auto.model.notices.downtime import Downtime, DowntimeCause
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.run import Result, Run
+from rae_auto.model.reasons import InQueue
+from rae_auto.model.run import QueuePlace, Result, Run
 from rae_auto.simulation.virtual_store import ValueStore, VirtualCrash, VirtualStore
 
 T = TypeVar("T")
@@ -273,13 +274,13 @@ class VirtualWorld:
 
     # Executors
 
-    def confirm(self, run: RunId, *, is_queued: bool = False) -> None:
+    def confirm(self, run: RunId, *, queue: QueuePlace | None = None) -> None:
         """Confirm the start of the run's attempt, or that it is in a queue elsewhere."""
-        self.feed(AttemptStarted(run, self.active_starts[run].run.attempt, {"pid": 1}, is_queued=is_queued))
+        self.feed(AttemptStarted(run, self.active_starts[run].run.attempt, {"pid": 1}, queue))
 
-    def dequeue(self, run: RunId) -> None:
-        """Have the run's attempt leave the queue elsewhere."""
-        self.feed(AttemptDequeued(run, self.active_starts[run].run.attempt))
+    def dequeue(self, run: RunId, ago: timedelta = timedelta(0)) -> None:
+        """Have the run's attempt leave the queue elsewhere, or have left it some time ago."""
+        self.feed(AttemptDequeued(run, self.active_starts[run].run.attempt, ago))
 
     def end(self, run: RunId, result: Result | None = None) -> None:
         """End the run's attempt; successfully unless a result says otherwise."""
@@ -337,7 +338,8 @@ class VirtualWorld:
                 self.feed(AttemptEnded(run.id, run.attempt, over[run.id]))
             elif run.state.active:
                 handle = {"pid": 1} if run.id in going_on else None
-                self.feed(AttemptFound(run.id, run.attempt, handle, started=run.id not in never))
+                queue = QueuePlace(run.reason.queue, run.reason.wanted) if isinstance(run.reason, InQueue) else None
+                self.feed(AttemptFound(run.id, run.attempt, handle, started=run.id not in never, queue=queue))
         self.pass_time()
         self._left_at = None
 

@@ -11,7 +11,7 @@ from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef
 from rae_auto.model.policies import RetryPolicy
-from rae_auto.model.run import RunState
+from rae_auto.model.run import QueuePlace, RunState
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 
@@ -57,7 +57,7 @@ def test_a_start_delay_is_no_longer_than_was_decided(world, job, restarts, set_b
 def test_a_timeout_counts_from_the_end_of_a_queue_elsewhere(world, job):
     w = world(job("a", timeout="10m", expect=ExpectPolicy(max_runtime="5m")))
     run = w.trigger("a")
-    w.confirm(run, is_queued=True)
+    w.confirm(run, queue=QueuePlace("a cluster", "a worker"))
     w.advance(3 * MINUTE)
     w.dequeue(run)
     w.advance(4 * MINUTE)
@@ -73,7 +73,7 @@ def test_a_timeout_counts_from_the_end_of_a_queue_elsewhere(world, job):
 def test_an_attempt_in_a_queue_elsewhere_has_no_timeout(world, job):
     w = world(job("a", timeout="10m", expect=ExpectPolicy(max_runtime="5m")))
     run = w.trigger("a")
-    w.confirm(run, is_queued=True)
+    w.confirm(run, queue=QueuePlace("a cluster", "a worker"))
     w.advance(DAY)
     assert w.engine.run(run).stopping is None
     w.dequeue(run)

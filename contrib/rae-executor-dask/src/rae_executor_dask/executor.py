@@ -4,22 +4,24 @@ import asyncio
 import importlib.util
 import math
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Literal
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from rae_auto.api import Assignment
 from rae_auto.model.primitives.units import parse_duration
+from rae_auto.model.run import QueuePlace, Result
 from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.toml_values import format_toml
 from rae_auto.toolkit.validators import positive_duration
+from rae_executor_dask.cluster.claims import read_boot_clock
 from rae_executor_dask.cluster.settings import ClusterSettings, TlsFiles
 from rae_executor_dask.cluster_link import ClusterLink
 from rae_executor_dask.probe import find_problems
-from rae_plugins.executors.remote.attempt import RemoteAttempt
+from rae_plugins.executors.remote.attempt import Outcome, RemoteAttempt
 from rae_plugins.executors.remote.executor import RemoteExecutor, orphans_field
 
 DEFAULT_DIRECTORY = "~/.local/state/rae-auto-dask"
@@ -45,13 +47,23 @@ class DaskAttempt(RemoteAttempt):
 
     _is_away = False
 
-    def __init__(self, line: ClusterLink, assignment: Assignment, work: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, line: ClusterLink, assignment: Assignment, work: Mapping[str, Any] | None, queue: QueuePlace
+    ) -> None:
         super().__init__(line, assignment, work)
-        self._taken = asyncio.Event()
+        self._queue = queue
+        self._left_queue = asyncio.Event()
         """A worker has taken it, or it is over."""
+        self._taken_at: float | None = None
+        """When a worker took it (`read_boot_clock`); None while no worker has."""
 
-    async def queue_end(self) -> None:
-        await self._taken.wait()
+    @property
+    def queue(self) -> QueuePlace:
+        return self._queue
+
+    async def leave_queue(self) -> timedelta | None:
+        await self._left_queue.wait()
+        return self._find_age()
 
     @property
     def is_out_of_reach(self) -> bool:
@@ -61,9 +73,26 @@ class DaskAttempt(RemoteAttempt):
         if "away" in report:
             self._is_away = report["away"]
             return
-        self._taken.set()
+        if "taken" in report:
+            self._taken_at = read_boot_clock() - report["ago"]
+        elif self._taken_at is None and ("alive" in report or "data" in report):
+            self._taken_at = read_boot_clock()
         if "taken" not in report:
             super().handle_report(report)
+        self._left_queue.set()
+
+    def _finish(self, outcome: Outcome) -> None:
+        super()._finish(outcome)
+        self._left_queue.set()
+
+    def to_result(self, record: Mapping[str, Any], *, is_past: bool) -> Result:
+        """Return the result; one of the past has the time at which a worker took the attempt, too."""
+        result = super().to_result(record, is_past=is_past)
+        age = self._find_age() if is_past else None
+        return result if age is None else evolve(result, started_at=datetime.now(UTC) - age)
+
+    def _find_age(self) -> timedelta | None:
+        return None if self._taken_at is None else timedelta(seconds=read_boot_clock() - self._taken_at)
 
 
 @define(kw_only=True, eq=False)
@@ -162,7 +191,13 @@ class DaskExecutor(RemoteExecutor):
             "resources": dict(self.resources),
             "priority": int(assignment.job.priority),
         }
-        return DaskAttempt(self.open_line(), assignment, work)
+        return DaskAttempt(self.open_line(), assignment, work, self._describe_queue())
+
+    def _describe_queue(self) -> QueuePlace:
+        labels = f"label{'' if len(self.labels) == 1 else 's'} {', '.join(self.labels)}" if self.labels else ""
+        amounts = ", ".join(f"{amount:g} {name}" for name, amount in self.resources.items())
+        wanted = " and ".join(filter(None, (labels, amounts and f"{amounts} free")))
+        return QueuePlace(self.scheduler, f"a worker with {wanted}" if wanted else "a free worker")
 
     async def close(self) -> None:
         """Close the line; attempts under way go on, and the next daemon finds them."""

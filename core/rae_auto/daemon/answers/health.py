@@ -84,13 +84,13 @@ def _measure_job(runtime: Runtime, entry: JobEntry) -> dict[str, Any]:
         "expected_by": expected_by and expected_by.isoformat(),
         "overdue": state.expectation is not None and state.expectation.overdue_at is not None,
         "overrunning": sum(one.run.overran_at is not None for one in opened),
-        "open": dict(Counter(_phase_of(one.run.state.active, one.stopping is not None) for one in opened)),
+        "open": dict(Counter(_phase_of(one.run.is_waiting, one.stopping is not None) for one in opened)),
         "totals": {name: dump(total) for name, total in state.totals.items()},
     }
 
 
-def _phase_of(is_active: bool, is_stopping: bool) -> str:
+def _phase_of(is_waiting: bool, is_stopping: bool) -> str:
     """Return the phase of an open run, in the words of OpenTelemetry."""
-    if not is_active:
+    if is_waiting:
         return "pending"
     return "finalizing" if is_stopping else "executing"

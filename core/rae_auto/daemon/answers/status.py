@@ -74,8 +74,8 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
             if entry.state.expectation is not None
             and (overdue := describe_overdue(entry.job.expect, entry.state.expectation)) is not None
         ],
-        "running": [{**run_record(run), "pid": _pid(run)} for run in runs if run.state.active],
-        "waiting": [_waiting(run, runtime, time) for run in runs if not run.state.active],
+        "running": [{**run_record(run), "pid": _pid(run)} for run in runs if not run.is_waiting],
+        "waiting": [_waiting(run, runtime, time) for run in runs if run.is_waiting],
         "next": [_next_start(engine.job(job), at) for at, job in engine.next_starts(MAX_NEXT_JOBS)],
         "store": runtime.store_summary,
         "loggers": log_setup.summaries(),

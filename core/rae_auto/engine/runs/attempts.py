@@ -1,6 +1,8 @@
 """Attempts: started, ended, timed out, adopted after a crash, repeated."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from attrs import evolve
 
@@ -10,7 +12,7 @@ from rae_auto.engine.runs import expectations, retry
 from rae_auto.engine.runs.ending import finish, request_cancel, stop_run
 from rae_auto.engine.runs.judgement import explain_failure, judge_result
 from rae_auto.engine.runs.waiting import release, release_resources, wait
-from rae_auto.engine.state import Active, Queued, RunEntry
+from rae_auto.engine.state import Queued, RunEntry
 from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.job import Job
@@ -21,12 +23,13 @@ from rae_auto.model.reasons import (
     CaughtUp,
     Due,
     End,
+    InQueue,
     LostInCrash,
     RepeatedAfterCrash,
     StoreReverted,
     TimedOut,
 )
-from rae_auto.model.run import NO_TERMS, Attempt, AttemptTerms, Result, Run, RunState
+from rae_auto.model.run import NO_TERMS, Attempt, AttemptTerms, QueuePlace, Result, Run, RunState
 
 NEVER_STARTED = "the daemon ended before the attempt started"
 
@@ -35,32 +38,62 @@ def attempt_started(turn: Turn, event: AttemptStarted) -> None:
     """Note that an executor has started an attempt: from now on it can be adopted."""
     entry = turn.state.active_attempt(event.run, event.attempt)
     if entry is not None and entry.run.state is RunState.STARTING:
+        if event.queue is not None:
+            _enter_queue(turn, entry, event.queue, event.handle)
+            return
         entry.run = entry.run.to(RunState.RUNNING, handle=event.handle)
         turn.step.save(entry.run)
-        if event.is_queued:
-            _set_queued(turn, entry, True)
-        job_entry = turn.state.jobs.get(entry.run.job)
-        if entry.run.attempt == 1 and job_entry is not None:
-            report_start(turn, job_entry, entry.job.notify, entry.run)
+        _report_first_start(turn, entry)
 
 
 def attempt_dequeued(turn: Turn, event: AttemptDequeued) -> None:
-    """Count the time of an attempt from now on, when it has left a queue elsewhere."""
+    """Count the time of an attempt from its true start on, when it has left a queue elsewhere."""
     entry = turn.state.active_attempt(event.run, event.attempt)
-    if entry is None or not entry.is_queued_elsewhere:
-        return
-    _set_queued(turn, entry, False)
-    now, run = turn.now.wall, entry.run
-    started_at = now if run.attempt == 1 else run.started_at
-    entry.run = evolve_slots(run, started_at=started_at, attempt_started_at=now, clocks=turn.now)
+    if entry is not None and entry.is_in_queue:
+        _leave_queue(turn, entry, event.ago)
+
+
+def _leave_queue(turn: Turn, entry: RunEntry, ago: timedelta) -> None:
+    run, now = entry.run, turn.now
+    started_at = _start_of(run, now.wall - ago, now.wall)
+    elapsed = now.wall - started_at
+    clocks = evolve(now, wall=started_at, mono=now.mono - elapsed.total_seconds())
+    entry.run = _with_start(run.to(RunState.RUNNING, reason=None, clocks=clocks), started_at)
     turn.step.save(entry.run)
     set_timeout(turn, entry)
     expectations.watch_running_time(turn, entry)
+    _report_first_start(turn, entry)
 
 
-def _set_queued(turn: Turn, entry: RunEntry, queued: bool) -> None:
-    assert isinstance(entry.activity, Active)
-    turn.state.set_activity(entry, evolve(entry.activity, is_queued=queued))
+def _enter_queue(turn: Turn, entry: RunEntry, place: QueuePlace, handle: Mapping[str, Any]) -> None:
+    """Note that an attempt, which counted as started when it was handed over, waits in a queue elsewhere."""
+    run, reason = entry.run, InQueue(place.queue, place.wanted, turn.now.wall)
+    entry.run = evolve_slots(
+        run,
+        handle=handle,
+        reason=reason,
+        waited_for=(*(block for block in run.waited_for if not isinstance(block, InQueue)), reason),
+        started_at=run.started_at if run.attempts else None,
+        attempt_started_at=None,
+        clocks=None,
+    )
+    turn.step.save(entry.run)
+
+
+def _start_of(run: Run, started_at: datetime, now: datetime) -> datetime:
+    """Return when an attempt left its queue: while it was there, or after, however clocks were set."""
+    since = run.reason.since if isinstance(run.reason, InQueue) else now
+    return min(max(started_at, since), now)
+
+
+def _with_start(run: Run, started_at: datetime) -> Run:
+    return evolve_slots(run, started_at=run.started_at or started_at, attempt_started_at=started_at)
+
+
+def _report_first_start(turn: Turn, entry: RunEntry) -> None:
+    job_entry = turn.state.jobs.get(entry.run.job)
+    if entry.run.attempt == 1 and job_entry is not None:
+        report_start(turn, job_entry, entry.job.notify, entry.run)
 
 
 def attempt_ended(turn: Turn, event: AttemptEnded) -> None:
@@ -69,6 +102,8 @@ def attempt_ended(turn: Turn, event: AttemptEnded) -> None:
     if entry is None:
         return
     result, stopping, is_uncertain = event.result, entry.stopping, entry.is_uncertain
+    if entry.is_in_queue and result.started_at is not None:
+        entry.run = _with_start(entry.run, _start_of(entry.run, result.started_at, turn.now.wall))
     if stopping is not None:
         state, reason = stopping.state, stopping.reason or explain_failure(result)
     else:
@@ -91,7 +126,14 @@ def attempt_found(turn: Turn, event: AttemptFound) -> None:
     if entry is None:
         return
     if event.handle is not None:
-        if entry.run.state is RunState.STARTING:
+        if event.queue is not None and entry.run.state is RunState.STARTING and not entry.is_uncertain:
+            if not entry.is_in_queue:
+                _enter_queue(turn, entry, event.queue, event.handle)
+            entry.run = evolve_slots(entry.run, adopted_at=turn.now.wall)
+        elif entry.is_in_queue:
+            _leave_queue(turn, entry, timedelta(0))
+            entry.run = evolve_slots(entry.run, handle=event.handle, adopted_at=turn.now.wall)
+        elif entry.run.state is RunState.STARTING:
             entry.run = entry.run.to(RunState.RUNNING, handle=event.handle, reason=None, adopted_at=turn.now.wall)
         elif entry.is_uncertain:
             entry.run = evolve_slots(entry.run, reason=None)
@@ -144,7 +186,7 @@ def set_timeout(turn: Turn, entry: RunEntry) -> None:
 def time_out(turn: Turn, run: RunId, attempt: int) -> None:
     """Stop an attempt that has used up its time."""
     entry = turn.state.active_attempt(run, attempt)
-    if entry is None or entry.stopping is not None or entry.job.timeout is None or entry.is_queued_elsewhere:
+    if entry is None or entry.stopping is not None or entry.job.timeout is None or entry.is_in_queue:
         return
     if entry.run.time_left(entry.job.timeout, turn.now):
         # Set when it was handed over to a queue, which it has left since.
@@ -160,7 +202,7 @@ def _close_attempt(turn: Turn, entry: RunEntry, state: RunState, result: Result 
     release_resources(turn, entry.job)
     if result is not None and result.ended_at is not None:
         # The record of the attempt says it.
-        result = evolve_slots(result, ended_at=None)
+        result = evolve_slots(result, ended_at=None, started_at=None)
     attempt = Attempt(run.attempt, run.attempt_started_at or ended_at, ended_at, state, result)
     entry.run = evolve_slots(run, attempts=(*run.attempts, attempt), stopping=None, terms=NO_TERMS, clocks=None)
 

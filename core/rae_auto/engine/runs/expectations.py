@@ -118,7 +118,7 @@ def watch_running_time(turn: Turn, entry: RunEntry) -> None:
 def notice_overrun(turn: Turn, run: RunId, attempt: int) -> None:
     """Report a run that has been running for longer than expected; once."""
     entry = turn.state.active_attempt(run, attempt)
-    if entry is None or entry.run.overran_at is not None or entry.is_queued_elsewhere:
+    if entry is None or entry.run.overran_at is not None or entry.is_in_queue:
         return
     limit = entry.job.expect.max_runtime
     if limit is not None and entry.run.running_time(turn.now) < limit:

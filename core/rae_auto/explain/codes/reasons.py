@@ -47,6 +47,11 @@ _HINTS: Mapping[str, str] = {
         "The reason says what is away: make the machine reachable, or start a worker with that label. It is asked "
         "every 5 seconds, and the run starts by itself; 'rae-auto doctor' tests the connection."
     ),
+    "in_queue": (
+        "Nothing to do: the attempt starts when it is its turn, and its timeout counts from then. "
+        "'rae-auto cancel JOB' takes it out of the queue. To have it start sooner, start more workers, or give the job "
+        "a higher priority."
+    ),
     "guards_pending": "Nothing to do: a guard has seconds to answer. 'rae-auto doctor' names guards that don't.",
     "max_parallel": "Raise max_parallel, or give the job a higher priority. 'rae-auto status' shows what is running.",
     "resource": (

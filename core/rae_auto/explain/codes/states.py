@@ -11,8 +11,8 @@ _TEXTS: Mapping[RunState, tuple[str, str]] = {
         "'rae-auto why JOB' says what it waits for. 'rae-auto cancel JOB' withdraws it.",
     ),
     RunState.STARTING: (
-        "The executor has been asked to start an attempt, and has not confirmed it yet.",
-        "Nothing to do: this takes milliseconds. 'rae-auto doctor' names what is slow if it doesn't.",
+        "The executor has been asked to start an attempt, and has not confirmed it yet, or has put it into a queue.",
+        "Nothing to do: this takes milliseconds. If it is in the queue of a cluster, 'rae-auto why JOB' says so.",
     ),
     RunState.RUNNING: (
         "An attempt is running.",

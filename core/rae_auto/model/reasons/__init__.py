@@ -39,7 +39,7 @@ from rae_auto.model.reasons.blocks import (
     StartDelayed,
     UnusableJob,
 )
-from rae_auto.model.reasons.capacity import MaxParallel, ResourceBusy, ResourceReserved, ResourceTooSmall
+from rae_auto.model.reasons.capacity import InQueue, MaxParallel, ResourceBusy, ResourceReserved, ResourceTooSmall
 from rae_auto.model.reasons.causes import CaughtUp, Due, Fired, Manual
 from rae_auto.model.reasons.ends import (
     AttemptError,
@@ -72,6 +72,7 @@ __all__ = [
     "Fired",
     "GuardBlocked",
     "GuardsPending",
+    "InQueue",
     "InternalFault",
     "Killed",
     "LostInCrash",
@@ -142,6 +143,7 @@ Block = (
     | GuardBlocked
     | NoWorker
     | GuardsPending
+    | InQueue
     | MaxParallel
     | ResourceBusy
     | ResourceReserved
@@ -155,7 +157,8 @@ Block = (
 """Why a run waits."""
 
 End = (
-    NeedFailed
+    InQueue
+    | NeedFailed
     | NeedNeverRan
     | GuardBlocked
     | DaemonStopping

@@ -1,9 +1,11 @@
-"""Blocks of capacity: why a run waits for a slot or for units of a resource."""
+"""Reasons of capacity: why a run waits for a slot, for units of a resource, or for its turn in a queue elsewhere."""
+
+from datetime import datetime
 
 from attrs import frozen
 
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.reasons.base import ReasonBase, TimeFormat
+from rae_auto.model.reasons.base import ReasonBase, TimedReason, TimeFormat
 
 
 @frozen
@@ -81,3 +83,24 @@ class ResourceReserved(ReasonBase):
 
     def describe_past(self, time: TimeFormat) -> str:
         return f'what was left of resource "{self.resource}" was reserved for run {self.run}, which came first'
+
+
+@frozen
+class InQueue(TimedReason):
+    """A queue elsewhere, as that of a cluster, in which the attempt waits for its turn: it has not started.
+
+    `queue` names the queue by what has it, `wanted` says what the attempt waits for there: "a worker with label gpu".
+    """
+
+    code = "in_queue"
+    meaning = "waits: the attempt is in a queue elsewhere, as that of a cluster, and nothing there has taken it yet"
+
+    queue: str
+    wanted: str
+    since: datetime
+
+    def describe(self, time: TimeFormat) -> str:
+        return f"it has been in the queue of {self.queue} since {time(self.since)}, for {self.wanted}"
+
+    def describe_past(self, time: TimeFormat) -> str:
+        return f"it was in the queue of {self.queue} from {time(self.since)} on, for {self.wanted}"

@@ -11,7 +11,7 @@ from loguru import logger
 
 from rae_auto.api.executor import Assignment, Execution, Executor, NeverStarted, find_untaken_kind
 from rae_auto.api.plugin import Kind
-from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, AttemptStarted, Event
+from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
 from rae_auto.errors import PluginError, SchedulerError
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.job import Job
@@ -25,13 +25,14 @@ from rae_auto.registry.quarantine import Quarantine, is_environmental
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.concurrency.limited_calls import call_within, report_if_slow
 from rae_auto.runtime.execution.assignments import bound_output, build_assignment, event_path, rebuild_assignment
+from rae_auto.runtime.execution.attempt_queues import AttemptQueues
 from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.execution.executor_contract import check_execution, check_result
 from rae_auto.runtime.execution.live_output import LiveOutput
 from rae_auto.runtime.execution.open_executors import OpenExecutors
 from rae_auto.runtime.execution.output_files import create_output_directory
 from rae_auto.runtime.execution.preparations import Preparations
-from rae_auto.runtime.execution.reach import await_queue_end, check_readiness, is_out_of_reach
+from rae_auto.runtime.execution.reach import check_readiness, is_out_of_reach
 from rae_auto.runtime.execution.secret_files import (
     remove_other_secret_files,
     remove_secret_files,
@@ -87,6 +88,7 @@ class Executions:
         self._owners: dict[Key, tuple[str, str]] = {}
         """The executor and the job of each attempt, for messages."""
         self._tasks = BackgroundTasks("a task of an executor")
+        self._queues = AttemptQueues(self._tasks, report)
         self.preparations = Preparations(executor_for, inherited)
 
     def start(self, run: Run, job: Job) -> None:
@@ -144,7 +146,8 @@ class Executions:
         elif isinstance(found, Execution):
             active.set_result(found)
             logger.bind(job=run.job, run=run.id).info("still running; taken over from the last daemon")
-            self._report(AttemptFound(*key, found.handle))
+            self._report(AttemptFound(*key, found.handle, queue=found.queue))
+            self._queues.follow(key, found, _owner(job))
             output = self._follow_output(run, is_adopted=True)
             self._tasks.start(self._await_adopted(run, job, executor, found, output), owner=_owner(job))
         else:
@@ -214,7 +217,7 @@ class Executions:
             return True
         self._note_start(key, execution, job)
         output, end = self._follow_output(run), execution.end
-        if end is None or output is not None:
+        if end is None or output is not None or execution.queue is not None:
             self._tasks.start(self._await_end(key, execution, output), owner=_owner(job))
         else:
             self._waiting[key] = end
@@ -278,14 +281,10 @@ class Executions:
         await self._await_end(key, execution, self._follow_output(run), private, secrets)
 
     def _note_start(self, key: Key, execution: Execution, job: Job) -> None:
-        """Report that an attempt has started, and have the end of its time in a queue reported if it is in one."""
+        """Report that an attempt has started, or is in a queue elsewhere, and later that it has left that."""
         self._active[key].set_result(execution)
-        queue_end = execution.queue_end()
-        self._report(AttemptStarted(*key, execution.handle, is_queued=queue_end is not None))
-        if queue_end is not None:
-            self._tasks.start(
-                await_queue_end(queue_end, lambda: self._report(AttemptDequeued(*key))), owner=_owner(job)
-            )
+        self._report(AttemptStarted(*key, execution.handle, execution.queue))
+        self._queues.follow(key, execution, _owner(job))
 
     async def _build_assignment(self, run: Run, job: Job, *, has_process: bool) -> Assignment:
         """Return the run's current attempt. Raises ValueError if a secret is missing, or can't be read in time."""
@@ -325,6 +324,7 @@ class Executions:
                 raise
             owner = self._owners.get(key, ("executor", ""))
             result = Result(error="its " + self._describe_fault(*owner, error, "wait"))
+        await self._queues.settle(key)
         if output is not None:
             await output.finish()
         await self._mask_output(key, secrets)
@@ -344,6 +344,7 @@ class Executions:
         if self._active.pop(key, None) is None:
             return  # It was given up.
         self._waiting.pop(key, None)
+        self._queues.remove(key)
         self._unmasked.pop(key, None)
         self._owners.pop(key, None)
         if isinstance(result, Result):

@@ -1,7 +1,7 @@
 """Executors whose attempts run elsewhere: whether they are ready, and whether an attempt can be reached."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 from rae_auto.api.executor import Execution, Executor
 from rae_auto.model.guard import GuardResult, Verdict
@@ -26,15 +26,6 @@ async def check_readiness(opening: Awaitable[Executor]) -> GuardResult:
             raise
         return GuardResult(Verdict.UNKNOWN, f"it failed: {_one_line(str(error) or type(error).__name__)}")
     return READY if problem is None else GuardResult(Verdict.NO, _one_line(problem))
-
-
-async def await_queue_end(queue_end: Awaitable[None], report: Callable[[], None]) -> None:
-    """Report the end of an attempt's time in a queue elsewhere, also where its executor fails to say it."""
-    try:
-        await queue_end
-    finally:
-        # Without this no timeout would ever count.
-        report()
 
 
 def is_out_of_reach(execution: Execution) -> bool:

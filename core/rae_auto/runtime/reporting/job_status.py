@@ -93,12 +93,11 @@ def _read(engine: Engine, entry: JobEntry) -> PresentJob:
 
 
 def _activity(job: PresentJob, engine: Engine) -> JobActivity:
-    states = {run.state for run in job.runs}
-    if states & {RunState.STARTING, RunState.RUNNING}:
+    if not all(run.is_waiting for run in job.runs):
         return JobActivity.RUNNING
-    if RunState.RETRYING in states:
+    if any(run.state is RunState.RETRYING for run in job.runs):
         return JobActivity.RETRYING
-    if states:
+    if job.runs:
         return JobActivity.QUEUED
     if not job.plan.job.enabled:
         return JobActivity.DISABLED

@@ -12,6 +12,7 @@ from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
+from rae_auto.model.reasons import InQueue
 from rae_auto.model.run import Run, RunState
 from rae_auto.runtime.reporting.log_setup import in_log_zone
 
@@ -55,6 +56,8 @@ def log_run(run: Run) -> None:
 def _describe(run: Run) -> str:
     """Return that a run started, will be retried, or ended, in words."""
     name = _name(run)
+    if isinstance(run.reason, InQueue):
+        return f"waits {name}: in the queue of {run.reason.queue}, for {run.reason.wanted}"
     if run.state is RunState.STARTING:
         return f"started {name}" if run.attempt == 1 else f"started {name}, attempt {run.attempt}"
     if run.state is RunState.RETRYING:

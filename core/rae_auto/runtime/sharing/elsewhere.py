@@ -217,13 +217,13 @@ class Elsewhere:
 
     def _take(self, message: NodeMessage) -> None:
         event = decode_event(message.body)
-        if not isinstance(event, AttemptEnded | AttemptFound):
+        if event is None:
             return
         run = self._parts.find_run(event.run)
         # An attempt that has started elsewhere meanwhile doesn't concern the sender.
         if run is None or run.node != message.sender or run.attempt != event.attempt:
             return
-        if isinstance(event, AttemptEnded) or event.handle is None:
+        if isinstance(event, AttemptEnded) or (isinstance(event, AttemptFound) and event.handle is None):
             waiting = self._waiting.get(run.node, [])
             self._waiting[run.node] = [(one, job) for one, job in waiting if one.id != run.id]
         self._parts.submit(event)

@@ -6,12 +6,15 @@ from typing import Any
 
 from attrs import frozen
 
-from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
+from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, AttemptStarted, Event
 from rae_auto.model import documents
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.run import Result
+from rae_auto.model.run import QueuePlace, Result
 
 Body = Mapping[str, Any]
+
+AttemptReport = AttemptEnded | AttemptFound | AttemptDequeued
+"""Events about an attempt that a node reports to the leader."""
 
 
 @frozen
@@ -28,21 +31,27 @@ def encode_event(event: Event) -> Body | None:
     match event:
         case AttemptEnded(run, attempt, result):
             return {"ended": run, "attempt": attempt, "result": documents.dump(result)}
-        case AttemptFound(run, attempt, handle, started):
-            return {"found": run, "attempt": attempt, "handle": handle, "started": started}
-        case AttemptStarted(run, attempt, handle):
-            return {"found": run, "attempt": attempt, "handle": handle, "started": True}
+        case AttemptFound(run, attempt, handle, started, queue):
+            place = queue and [queue.queue, queue.wanted]
+            return {"found": run, "attempt": attempt, "handle": handle, "started": started, "queue": place}
+        case AttemptStarted(run, attempt, handle, queue):
+            return encode_event(AttemptFound(run, attempt, handle, queue=queue))
+        case AttemptDequeued(run, attempt, ago):
+            return {"dequeued": run, "attempt": attempt, "ago": ago.total_seconds()}
         case _:
             return None
 
 
-def decode_event(body: Body) -> AttemptEnded | AttemptFound | None:
+def decode_event(body: Body) -> AttemptReport | None:
     """Return the event of a message; None if it is none."""
     try:
         attempt = int(body["attempt"])
         if "ended" in body:
             return AttemptEnded(RunId(body["ended"]), attempt, documents.load(Result, body["result"]))
-        return AttemptFound(RunId(body["found"]), attempt, body["handle"], bool(body["started"]))
+        if "dequeued" in body:
+            return AttemptDequeued(RunId(body["dequeued"]), attempt, timedelta(seconds=float(body["ago"])))
+        queue = QueuePlace(*map(str, place)) if (place := body.get("queue")) else None
+        return AttemptFound(RunId(body["found"]), attempt, body["handle"], bool(body["started"]), queue)
     except (LookupError, TypeError, ValueError):
         return None
 

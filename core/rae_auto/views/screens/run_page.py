@@ -192,7 +192,9 @@ def list_phases(run: Run, time: TimeFormat) -> Iterator[RunPhase]:
     if first is None or first > run.queued_at:
         # The delay before a retry comes later, as a phase of its own.
         blocks = [reason for reason in run.waited_for if not isinstance(reason, RetryDelayed)]
-        reasons = dict.fromkeys(reason.describe_past(time) for reason in blocks)
+        reasons = dict.fromkeys(
+            block.describe(time) if block == run.reason else block.describe_past(time) for block in blocks
+        )
         yield RunPhase(kind="waiting", since=run.queued_at, until=first, text="; ".join(reasons) or "waiting to start")
     previous = None
     for attempt in attempts:

@@ -90,13 +90,17 @@ class RemoteAttempt(Execution):
             self.known.set()
         elif "ended" in report:
             self._write_index(report.get("index", ""))
-            self._finish(to_result(report["ended"], is_past=self._is_found and not self.known.is_set()))
+            self._finish(self.to_result(report["ended"], is_past=self._is_found and not self.known.is_set()))
         elif "never" in report:
             self._finish(NeverStarted())
         elif "lost" in report:
             self._finish(None)
         elif "failed" in report:
             self._finish(Result(error=f"{self._line.name}: {report['failed']}"))
+
+    def to_result(self, record: Mapping[str, Any], *, is_past: bool) -> Result:
+        """Return the result that an exit record describes; `is_past` of a job that ended without a connection."""
+        return to_result(record, is_past=is_past)
 
     def leave(self) -> None:
         """Close its file; the attempt goes on."""

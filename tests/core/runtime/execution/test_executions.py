@@ -14,7 +14,7 @@ from tests.support.log_lines import captured_log
 
 from rae_auto import Job
 from rae_auto.api import Assignment, Execution, Executor, NeverStarted
-from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, AttemptStarted, Event
+from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
 from rae_auto.model.guard import Verdict
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.names import JobId, RunId
@@ -199,23 +199,6 @@ def test_attempt_that_cannot_be_ended_is_reported_and_goes_on(tmp_path: Path, lo
 
     asyncio.run(scene())
     assert any("failed (cancel a): RuntimeError" in line for line in log)
-
-
-@pytest.mark.parametrize("leave_queue", [gives(None), fail])
-def test_end_of_a_queue_elsewhere_is_reported_once(tmp_path: Path, leave_queue: Does) -> None:
-    class Queued(Attempt):
-        def queue_end(self) -> Any:
-            return leave_queue()
-
-    async def scene() -> None:
-        desk = Desk(tmp_path, Odd(gives(Queued(gives(Result(exit_code=0))))))
-        desk.executions.start(RUN, JOB)
-        assert (await desk.deliver(AttemptStarted)).is_queued
-        kinds = {type(await desk.events.get()), type(await desk.events.get())}
-        assert kinds == {AttemptDequeued, AttemptEnded}
-        await desk.executions.close()
-
-    asyncio.run(scene())
 
 
 @pytest.mark.requirement("R35")

@@ -1,6 +1,7 @@
 """Attempts of other nodes, seen from the leader: settled by a word of the node, or by a declaration, never before."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,13 +10,13 @@ import pytest
 from attrs import evolve
 
 from rae_auto.api.shared_store import KnownNode, Node, NodeMessage
-from rae_auto.engine.events import AttemptEnded, AttemptFound, Event
+from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, Event
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Due
-from rae_auto.model.run import Result, Run, RunState
+from rae_auto.model.run import QueuePlace, Result, Run, RunState
 from rae_auto.runtime.sharing.elsewhere import Elsewhere, LeaderParts
-from rae_auto.runtime.sharing.messages import encode_event
+from rae_auto.runtime.sharing.messages import decode_event, encode_event
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 OTHER, OWN = Node(name="nas-1", host="nas", boot="x", directory="/nowhere"), Node(name="here-2", host="here", boot="y")
@@ -149,3 +150,18 @@ def test_cancel_is_sent_to_the_node_that_has_the_attempt() -> None:
 
     asyncio.run(play(store, cancel, lambda _: bool(store.sent)))
     assert store.sent == [("nas-1", {"cancel": RUN.id, "attempt": 1, "grace": 5.0})]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        AttemptFound(RUN.id, 1, {"token": "x"}, queue=QueuePlace("tcp://10.0.0.5:8786", "a free worker")),
+        AttemptFound(RUN.id, 1, started=False),
+        AttemptDequeued(RUN.id, 1, timedelta(seconds=2.5)),
+        AttemptEnded(RUN.id, 1, Result(exit_code=3, started_at=NOON)),
+    ],
+)
+def test_report_of_a_node_arrives_as_it_was_sent(event: Event) -> None:
+    body = encode_event(event)
+    assert body is not None
+    assert decode_event(json.loads(json.dumps(body))) == event

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from distributed import Future
 
-from rae_executor_dask.cluster.claims import NEVER, ClaimFiles
+from rae_executor_dask.cluster.claims import NEVER, ClaimFiles, is_never
 from rae_executor_dask.cluster.connection import ClusterConnection
 from rae_executor_dask.cluster.fitting import Workers, find_problem
 from rae_executor_dask.cluster.relay_program import RelayProgram
@@ -113,7 +113,7 @@ class Helper:
             attempt.finish("failed", f"its claim can't be read: {error}")
             return
         attempt.claim = claim
-        if claim == NEVER:
+        if is_never(claim):
             attempt.finish("never")
         elif claim is None:
             self._submit(attempt)
@@ -140,7 +140,7 @@ class Helper:
         except (OSError, ValueError):
             return
         attempt.claim = claim
-        if claim == NEVER:
+        if is_never(claim):
             self._release(attempt.token)
             attempt.finish(outcome, value)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rae_executor_dask.cluster.claims import Claim
+from rae_executor_dask.cluster.claims import Claim, ClaimFiles
 from rae_executor_dask.remote.lost import REASONS
 
 Message = dict[str, Any]
@@ -54,8 +54,9 @@ class TrackedAttempt:
             self._report({"token": self.token, outcome: value})
 
     def note_taken(self) -> None:
-        """Report that a worker has taken it out of the queue."""
-        self._report({"token": self.token, "taken": True})
+        """Report that a worker has taken it out of the queue, and how long ago."""
+        assert self.claim is not None
+        self._report({"token": self.token, "taken": True, "ago": ClaimFiles.find_age(self.claim)})
 
     def note_silence(self) -> None:
         """Report once that no worker answers for it."""
