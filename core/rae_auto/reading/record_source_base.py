@@ -21,12 +21,14 @@ from rae_auto.reading.expected_starts import ExpectedStarts
 from rae_auto.reading.parsing import parse_counts, parse_durations, parse_span, parse_starts
 from rae_auto.records.entries import load_entries
 from rae_auto.records.presence_log import read_presence
+from rae_auto.records.run_figures import read_figures
 from rae_auto.records.runs import choose_run, query_for_id
 from rae_auto.views.screens.parts.record_source import (
     SKIPS,
     ExpectedCounts,
     JobSpan,
     OutputPlace,
+    RecentRuns,
     RecordCount,
     StartsFound,
     WorldSpan,
@@ -71,6 +73,13 @@ class RecordSourceBase(ABC):
     ) -> Sequence[Run]:
         """Return the runs that were queued in a span, open ones included, newest first."""
         return await self._find_runs(LogQuery(job=job, since=since, until=until, states=tuple(states), limit=limit))
+
+    async def recent_runs(self, job: str, *, limit: int, figures: int) -> RecentRuns:
+        """Return the newest runs of a job, and the figures of more of them."""
+        bodies = await self._read_entries(documents.RUNS, LogQuery(job=job, limit=max(limit, figures)))
+        found = [one for body in bodies[:figures] if (one := read_figures(body)) is not None]
+        open_count = sum(body.get("finished_at") is None for body in bodies)
+        return RecentRuns(load_entries(Run, bodies[:limit]), found, open_count)
 
     async def run(self, run: str) -> Run:
         """Return a run by its id, or the begin of it. Errors: RunNotFound."""

@@ -23,7 +23,7 @@ from rae_auto.views.screens.parts.base import (
 )
 from rae_auto.views.screens.parts.durations import usual_duration
 from rae_auto.views.screens.parts.policies import describe_policies
-from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, JobFacts, RecordCount, RecordSource
+from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, JobFacts, RecentRuns, RecordCount, RecordSource
 from rae_auto.views.screens.parts.trends import Trends, build_trends
 
 OCCURRENCES_SHOWN = 60
@@ -128,9 +128,9 @@ class JobPage(ScreenBase):
 async def load_job_page(source: RecordSource, job: str) -> JobPage:
     """Read what the page of a job shows, and build it. Errors: JobNotFound."""
     now = source.now()
-    facts, (runs, skips), starts, run_counts, skip_counts, why = await gather(
+    facts, (recent, skips), starts, run_counts, skip_counts, why = await gather(
         source.job(job),
-        gather(source.runs(job, limit=TREND_RUNS), source.skips(job, limit=HISTORY_ROWS)),
+        gather(source.recent_runs(job, limit=HISTORY_ROWS, figures=TREND_RUNS), source.skips(job, limit=HISTORY_ROWS)),
         source.starts(job, now, now + STARTS_SPAN, NEXT_STARTS),
         source.count(RUNS, job),
         source.count(SKIPS, job),
@@ -138,7 +138,7 @@ async def load_job_page(source: RecordSource, job: str) -> JobPage:
     )
     return build_job_page(
         facts,
-        runs,
+        recent,
         skips,
         run_counts=run_counts,
         skip_counts=skip_counts,
@@ -151,7 +151,7 @@ async def load_job_page(source: RecordSource, job: str) -> JobPage:
 
 def build_job_page(
     facts: JobFacts,
-    runs: Sequence[Run],
+    recent: RecentRuns,
     skips: Sequence[Decision],
     *,
     run_counts: Sequence[RecordCount],
@@ -161,12 +161,13 @@ def build_job_page(
     now: datetime,
     zone: str,
 ) -> JobPage:
-    """Return the page of a job; `runs` and `skips` are the newest, newest first, the counts the numbers of all."""
+    """Return the page of a job; `recent` and `skips` are the newest, newest first, the counts the numbers of all."""
     from rae_auto.config.job_text import format_job  # lazy: start-up
 
     definition, info = facts.definition, facts.info
-    marks = newest_marks(runs, skips, HISTORY_ROWS, local_times(zone, now))
-    total = sum(found.count for found in (*run_counts, *skip_counts)) + sum(not run.state.final for run in runs)
+    marks = newest_marks(recent.runs, skips, HISTORY_ROWS, local_times(zone, now))
+    total = sum(found.count for found in (*run_counts, *skip_counts)) + recent.open_count
+    over = sum(found.count for found in run_counts if found.outcome != RunState.SKIPPED)
     since = min((mark.decided_at for mark in marks), default=None)
     return JobPage(
         now=now,
@@ -194,8 +195,8 @@ def build_job_page(
         occurrences=tuple(reversed(marks[:OCCURRENCES_SHOWN])),
         history=tuple(marks),
         history_extent=Extent(len(marks), max(total, len(marks)), since),
-        usual=usual_duration(runs),
-        trends=build_trends(runs, sum(found.count for found in run_counts if found.outcome != RunState.SKIPPED), now),
+        usual=usual_duration(recent.figures),
+        trends=build_trends(recent.figures, over, now),
         upcoming=tuple(upcoming),
         actions=find_actions(info),
     )

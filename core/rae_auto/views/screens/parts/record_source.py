@@ -14,6 +14,7 @@ from attrs import field, frozen
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.run import Run
+from rae_auto.records.run_figures import RunFigures
 from rae_auto.views.screens.parts.base import UpcomingStart
 
 RUNS, SKIPS = "runs", "skips"
@@ -112,6 +113,16 @@ class JobSpan:
 
 
 @frozen
+class RecentRuns:
+    """The newest runs of a job, newest first; of more of them the figures, and how many of those are open."""
+
+    runs: Sequence[Run]
+    figures: Sequence[RunFigures]
+    """Of those that are over and weren't skipped after a wait."""
+    open_count: int
+
+
+@frozen
 class ExpectedCounts:
     """The number of starts that are due in each step of time, by the start of the step; complete until `until`."""
 
@@ -161,6 +172,10 @@ class RecordSource(Protocol):
         limit: int = 100,
     ) -> Sequence[Run]:
         """Return the runs that were queued in a span, those that are open included, newest first."""
+        ...
+
+    async def recent_runs(self, job: str, *, limit: int, figures: int) -> RecentRuns:
+        """Return the newest `limit` runs of a job, and the figures of the newest `figures`, in one question."""
         ...
 
     async def run(self, run: str) -> Run:

@@ -1,13 +1,12 @@
 """Trends of a job's runs: duration, lateness, processor time and memory, week by week or day by day."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import ceil
 
 from attrs import frozen
 
-from rae_auto.model.reasons import CaughtUp
-from rae_auto.model.run import Run, RunState
+from rae_auto.records.run_figures import RunFigures
 from rae_auto.views.screens.parts.base import Extent
 
 MAX_POINTS = 48
@@ -37,25 +36,29 @@ class Trends:
     """The part of the job's runs that the trends are made of."""
 
 
-def build_trends(runs: Sequence[Run], total: int, now: datetime) -> Trends:
+def build_trends(figures: Sequence[RunFigures], total: int, now: datetime) -> Trends:
     """Return the trends of runs, given newest first; `total` is the number of all that are over and weren't skipped."""
-    over = [run for run in runs if run.state.final and run.state is not RunState.SKIPPED]
-    first = min((run.queued_at for run in over), default=now)
+    first = min((one.queued_at for one in figures), default=now)
     # Some are later than now, after a step of the clock back.
-    step = _step_of(max((run.queued_at for run in over), default=now) - first)
+    step = _step_of(max((one.queued_at for one in figures), default=now) - first)
     origin = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    numbers = [(one.queued_at - origin) // step for one in figures]
 
-    def points(value: Callable[[Run], float | None]) -> tuple[TrendPoint, ...]:
-        return _points(over, value, origin, step)
+    def points(values: Sequence[float | None]) -> tuple[TrendPoint, ...]:
+        return _points(numbers, values, origin, step)
 
     return Trends(
         step=step,
-        duration=points(lambda run: None if run.duration is None else run.duration.total_seconds()),
-        lateness=points(_lateness),
-        cpu_time=points(_cpu_time),
-        memory=points(_memory),
-        extent=Extent(len(over), max(total, len(over)), first if over else None),
+        duration=points([_seconds(one.duration) for one in figures]),
+        lateness=points([_seconds(one.lateness) for one in figures]),
+        cpu_time=points([_seconds(one.cpu_time) for one in figures]),
+        memory=points([one.memory for one in figures]),
+        extent=Extent(len(figures), max(total, len(figures)), first if figures else None),
     )
+
+
+def _seconds(value: timedelta | None) -> float | None:
+    return None if value is None else value.total_seconds()
 
 
 def _step_of(span: timedelta) -> timedelta:
@@ -66,34 +69,16 @@ def _step_of(span: timedelta) -> timedelta:
 
 
 def _points(
-    runs: Sequence[Run], value: Callable[[Run], float | None], origin: datetime, step: timedelta
+    numbers: Sequence[int], values: Sequence[float | None], origin: datetime, step: timedelta
 ) -> tuple[TrendPoint, ...]:
+    """Return a point for each step that has values, given the number of the step of each value."""
     steps: dict[int, list[float]] = {}
-    for run in runs:
-        if (found := value(run)) is not None:
-            steps.setdefault((run.queued_at - origin) // step, []).append(found)
-    return tuple(
-        TrendPoint(start=origin + step * number, runs=len(values), p50=_nearest(values, 50), p95=_nearest(values, 95))
-        for number, values in sorted(steps.items())
-    )
-
-
-def _nearest(values: Sequence[float], percent: int) -> float:
-    return sorted(values)[max(ceil(len(values) * percent / 100) - 1, 0)]
-
-
-def _lateness(run: Run) -> float | None:
-    if run.started_at is None or isinstance(run.cause, CaughtUp):
-        return None
-    return max((run.started_at - run.scheduled_for).total_seconds(), 0.0)
-
-
-def _cpu_time(run: Run) -> float | None:
-    times = [a.result.cpu_time.total_seconds() for a in run.attempts if a.result and a.result.cpu_time is not None]
-    return sum(times) if times else None
-
-
-def _memory(run: Run) -> float | None:
-    return max(
-        (a.result.max_memory for a in run.attempts if a.result and a.result.max_memory is not None), default=None
-    )
+    for number, value in zip(numbers, values, strict=True):
+        if value is not None:
+            steps.setdefault(number, []).append(value)
+    points = []
+    for number, found in sorted(steps.items()):
+        found.sort()
+        p50, p95 = (found[max(ceil(len(found) * percent / 100) - 1, 0)] for percent in (50, 95))
+        points.append(TrendPoint(start=origin + step * number, runs=len(found), p50=p50, p95=p95))
+    return tuple(points)
