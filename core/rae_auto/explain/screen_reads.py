@@ -24,6 +24,9 @@ def newest_bodies(
     store: StoreReader, log: str, queries: Sequence[LogQuery], opened: Sequence[Run] = ()
 ) -> list[Document]:
     """Return the documents of a log that match one of the queries, and open runs, newest first."""
+    if len(queries) == 1 and not opened:
+        is_empty = log == documents.RUNS and _is_for_open_runs(queries[0])
+        return [] if is_empty else list(store.query(log, queries[0]))
     order = "queued_at" if log == documents.RUNS else "decided_at"
     found: dict[str, Document] = {}
     for query in queries:
@@ -53,12 +56,16 @@ def _is_for_open_runs(query: LogQuery) -> bool:
 def count_entries(store: StoreReader, log: str, queries: Sequence[CountQuery]) -> list[dict[str, Any]]:
     """Return the numbers of entries of several queries together."""
     counted: Counter[tuple[datetime | None, str]] = Counter()
-    for query in queries:
-        for found in store.count(log, query):
-            counted[found.start, found.state] += found.count
+    if len(queries) == 1:
+        numbers = [(one.start, one.state, one.count) for one in store.count(log, queries[0])]
+    else:
+        for query in queries:
+            for found in store.count(log, query):
+                counted[found.start, found.state] += found.count
+        numbers = [(*key, count) for key, count in counted.items()]
     return [
         {"start": None if start is None else start.isoformat(), "outcome": outcome, "count": count}
-        for (start, outcome), count in counted.items()
+        for start, outcome, count in numbers
     ]
 
 
@@ -115,20 +122,18 @@ def read_job_span(
 ) -> dict[str, Any]:
     """Return the records of a job, by all ids that it had, in a span: documents, or numbers if there are too many."""
     assert span.since is not None
-    bounds = LogQuery(since=span.since, until=span.until, limit=limit + 1)
-    queries = [evolve(bounds, job=job) for job in jobs]
-    runs = newest_bodies(store, documents.RUNS, queries, opened)
-    skips = newest_bodies(store, documents.DECISIONS, queries)
+    runs, run_count = _read_span(store, documents.RUNS, jobs, opened, span, limit)
+    skips, skip_count = _read_span(store, documents.DECISIONS, jobs, (), span, limit)
     before = [LogQuery(job=job, until=span.since - _INSTANT, limit=EARLIER_RUNS) for job in jobs]
     earlier = newest_bodies(store, documents.RUNS, before, opened)
     reaching = [body for body in earlier if _ended_after(body, span.since)]
     counts: list[dict[str, Any]] = []
-    run_count, skip_count = len(runs), len(skips)
     wanted = [evolve(span, job=job) for job in jobs]
     if run_count > limit:
         found = count_entries(store, documents.RUNS, wanted)
         # Those that go on are in no count.
-        going_on = newest_bodies(store, documents.RUNS, [evolve(one, states=_OPEN_STATES) for one in queries], opened)
+        bounds = LogQuery(since=span.since, until=span.until, limit=limit + 1, states=_OPEN_STATES)
+        going_on = newest_bodies(store, documents.RUNS, [evolve(bounds, job=job) for job in jobs], opened)
         run_count = sum(one["count"] for one in found) + len(going_on)
         earlier = [body for body in runs[:EARLIER_RUNS] if not _is_open(body)]
         runs, reaching = going_on, [body for body in reaching if _is_open(body)]
@@ -145,6 +150,31 @@ def read_job_span(
         "skip_count": skip_count,
         "earlier": [body for body in earlier if body not in reaching][:USUAL_RUNS],
     }
+
+
+def _read_span(
+    store: StoreReader, log: str, jobs: Sequence[str], opened: Sequence[Run], span: CountQuery, limit: int
+) -> tuple[list[Document], int]:
+    """Return the documents of a job in a span, newest first, and their number; if that exceeds the limit, only some.
+
+    A job with many has its numbers shown instead, and these are in an index. So all are read only where they are few.
+    """
+
+    def read(most: int) -> list[Document]:
+        bounds = LogQuery(since=span.since, until=span.until, limit=most)
+        return newest_bodies(store, log, [evolve(bounds, job=job) for job in jobs], opened)
+
+    bodies = read(min(limit, EARLIER_RUNS) + 1)
+    if len(bodies) <= EARLIER_RUNS or len(bodies) > limit:
+        return bodies, len(bodies)
+    found = count_entries(store, log, [evolve(span, job=job, step=None) for job in jobs])
+    bounds = LogQuery(since=span.since, until=span.until)
+    count = sum(one["count"] for one in found)
+    count += sum(bounds.matches(run.id, run.job, run.state, run.queued_at) for run in opened)
+    if count > limit:
+        return bodies, count
+    bodies = read(limit + 1)
+    return bodies, len(bodies)
 
 
 _INSTANT = timedelta(microseconds=1)

@@ -138,9 +138,13 @@ def duration_of(run: Mapping[str, Any]) -> float | None:
         began, ended = run.get("started_at"), run.get("finished_at")
         if began is None or ended is None:
             return None
-        set_by = sum(step["seconds"] for step in run.get("clock_steps", ()))
-        elapsed = (parse_instant(ended) - parse_instant(began)).total_seconds()
-        return max(elapsed - float(set_by), 0.0)
+        first, last = datetime.fromisoformat(began), datetime.fromisoformat(ended)
+        if first.tzinfo is None or last.tzinfo is None:
+            return None
+        elapsed = (last - first).total_seconds()
+        if steps := run.get("clock_steps"):
+            elapsed -= sum(float(step["seconds"]) for step in steps)
+        return max(elapsed, 0.0)
     except (TypeError, KeyError, ValueError):
         return None
 

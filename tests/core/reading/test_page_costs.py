@@ -137,7 +137,7 @@ async def serving(directory: Path) -> AsyncIterator[DaemonRecords]:
 
 PAGES: Mapping[str, tuple[Callable[[RecordSource], Awaitable[Any]], Sequence[int]]] = {
     "overview": (load_overview, (2, 5, 50)),
-    "timeline": (lambda source: load_timeline(source, MIDDLE - HOUR, MIDDLE + HOUR), (2, 5, 600)),
+    "timeline": (lambda source: load_timeline(source, MIDDLE - HOUR, MIDDLE + HOUR), (2, 5, 650)),
     "month": (lambda source: load_month(source, MIDDLE.year, MIDDLE.month), (1, 2, 0)),
     "day": (lambda source: load_day_grid(source, MIDDLE.date()), (2, 7, 40)),
     "jobs": (load_job_list, (2, 4, 1_000)),

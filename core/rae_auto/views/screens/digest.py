@@ -170,15 +170,17 @@ async def _find_slower(
     source: RecordSource, by_job: Mapping[str, Sequence[timedelta]], since: datetime
 ) -> tuple[tuple[SlowerRow, ...], Extent]:
     """Return the jobs that take longer than before the span, by their durations in it, and how many were examined."""
-    jobs = list(by_job)[:MAX_COMPARED_JOBS]
-    earlier = await source.durations(jobs, until=since, limit=COMPARED_RUNS)
+    medians = {job: _median(by_job[job]) for job in list(by_job)[:MAX_COMPARED_JOBS]}
+    # What takes less than the least difference can't take longer by it.
+    earlier = await source.durations(
+        [job for job, now in medians.items() if now >= MIN_DIFFERENCE], until=since, limit=COMPARED_RUNS
+    )
     found = []
-    for job in jobs:
-        durations, before = by_job[job], earlier.get(job, ())
+    for job, before in earlier.items():
         if len(before) >= MIN_COMPARED_RUNS:
-            then, now = _median(before), _median(durations)
+            then, now = _median(before), medians[job]
             if now >= then * SLOWER_FACTOR and now - then >= MIN_DIFFERENCE:
-                found.append(SlowerRow(job=job, before=then, now=now, runs=len(durations)))
+                found.append(SlowerRow(job=job, before=then, now=now, runs=len(by_job[job])))
     found.sort(key=lambda row: row.now / row.before if row.before else 0, reverse=True)
     return tuple(found), Extent(min(len(by_job), MAX_COMPARED_JOBS), len(by_job))
 
@@ -210,7 +212,7 @@ def build_digest(
     for one in counts:
         states[one.outcome] += one.count
     time = local_times(zone, now)
-    found = list_skipped(skips, skipped_runs, time)[:MAX_SKIPS]
+    found = list_skipped(skips, skipped_runs)[:MAX_SKIPS]
     skipped = sum(one.count for one in skip_counts) + states[RunState.SKIPPED]
     bad = sum(states[state] for state in BAD_STATES)
     attention = tuple(find_attentions(status, ends, now, time))
@@ -229,7 +231,7 @@ def build_digest(
         attention_extent=Extent(min(len(attention), MAX_ATTENTIONS), len(attention)),
         failures=tuple(_failure_row(run, is_over, time) for run, is_over in failures),
         failures_extent=Extent(len(failures), bad, failures[-1][0].queued_at if failures else None),
-        skips=tuple(_group_skips(found)),
+        skips=tuple(_group_skips(found, time)),
         skips_extent=Extent(len(found), skipped, found[-1].decided_at if found else None),
         slower=slower,
         slower_extent=slower_extent,
@@ -276,24 +278,27 @@ class DigestSkip:
     reason: str
     """The code of the reason, or the state of a run without one."""
     starts: int
-    text: str
     at: datetime
     decided_at: datetime
+    record: Decision | Run
+
+    def describe(self, time: TimeFormat) -> str:
+        """Return the reason as a clause."""
+        if isinstance(self.record, Run):
+            return self.record.describe_reason(time)
+        return self.record.reason.describe_past(time)
 
 
-def list_skipped(skips: Sequence[Decision], runs: Sequence[Run], time: TimeFormat) -> list[DigestSkip]:
+def list_skipped(skips: Sequence[Decision], runs: Sequence[Run]) -> list[DigestSkip]:
     """Return decisions not to run and runs that were skipped after a wait, the newest first."""
-    found = [
-        DigestSkip(one.job, one.reason.code, one.count, one.reason.describe_past(time), one.at, one.decided_at)
-        for one in skips
-    ]
+    found = [DigestSkip(one.job, one.reason.code, one.count, one.at, one.decided_at, one) for one in skips]
     for run in runs:
         code = run.state.value if run.reason is None else run.reason.code
-        found.append(DigestSkip(run.job, code, 1, run.describe_reason(time), run.scheduled_for, run.queued_at))
+        found.append(DigestSkip(run.job, code, 1, run.scheduled_for, run.queued_at, run))
     return sorted(found, key=lambda one: one.decided_at, reverse=True)
 
 
-def _group_skips(skips: Sequence[DigestSkip]) -> list[SkippedRow]:
+def _group_skips(skips: Sequence[DigestSkip], time: TimeFormat) -> list[SkippedRow]:
     """Return a row for each job and reason, the most frequent first; `skips` are given newest first."""
     groups: dict[tuple[str, str], list[DigestSkip]] = {}
     for skip in skips:
@@ -304,7 +309,7 @@ def _group_skips(skips: Sequence[DigestSkip]) -> list[SkippedRow]:
             reason=code,
             count=len(found),
             starts=sum(skip.starts for skip in found),
-            text=found[0].text,
+            text=found[0].describe(time),
             last_at=found[0].at,
         )
         for (job, code), found in groups.items()

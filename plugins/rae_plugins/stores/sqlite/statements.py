@@ -55,24 +55,32 @@ def _make_row(change: Change) -> tuple[str, tuple[Any, ...]]:
 
 def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:
     """Return the statement for a query of a log, newest first, and the values to bind."""
-    conditions, values = _match_log(log, query.states)
-    if query.states and query.job is not None and not query.by_end:
+    order = "ended" if query.by_end else "at"
+    # One entry of a million may have a rare state. Each state by itself is in the order of its index, and SQLite merges
+    # them; of several in one condition it would read the entries of all states by time.
+    is_merged = len(query.states) > 1 and query.job is None and query.key is None and not query.by_end
+    groups = [(state,) for state in dict.fromkeys(query.states)] if is_merged else [query.states]
+    parts = [_select_part(log, query, states) for states in groups]
+    # Column names and numbers are ours; values from outside are bound.
+    sql = f"{' UNION ALL '.join(sql for sql, _ in parts)} ORDER BY {order} DESC, seq DESC LIMIT {query.limit:d}"
+    return sql, [value for _, values in parts for value in values]
+
+
+def _select_part(log: str, query: LogQuery, states: Sequence[str]) -> tuple[str, list[Any]]:
+    conditions, values = _match_log(log, states)
+    if states and query.job is not None and not query.by_end:
         # The plus keeps SQLite from the index by state, in which it would read the runs of all jobs to find few.
         conditions[-1] = f"+{conditions[-1]}"
     for column, value in (("job", query.job), ("key", query.key)):
         if value is not None:
             conditions.append(f"{column} = ?")
             values.append(value)
-    order = "ended" if query.by_end else "at"
     if query.by_end:
         conditions.append("ended IS NOT NULL")
     for comparison, instant in ((">=", query.since), ("<=", query.until)):
         if instant is not None:
-            conditions.append(f"{order} {comparison} {instant.timestamp()!r}")
-    where = " AND ".join(conditions)
-    # Column names and numbers are ours; values from outside are bound.
-    sql = f"{SELECT_ENTRIES} WHERE {where} ORDER BY {order} DESC, seq DESC LIMIT {query.limit:d}"
-    return sql, values
+            conditions.append(f"{'ended' if query.by_end else 'at'} {comparison} {instant.timestamp()!r}")
+    return f"{SELECT_ENTRIES} WHERE {' AND '.join(conditions)}", values
 
 
 def find_expired(database: sqlite3.Connection, log: str, rule: RetentionRule, limit: int) -> list[tuple[int, bytes]]:
