@@ -151,12 +151,41 @@ def _explain_instant(at: datetime, view: JobView) -> tuple[Explanation, datetime
     if repeat is not None and _distance_to_repeat(repeat, at) < min(to_run, to_decision, MAX_DISTANCE):
         return _explain_repeat(repeat, view), repeat.repeated_at or repeat.at
     if decision is not None and to_decision < to_run and to_decision <= MAX_DISTANCE:
-        instant = nearest_instant(decision, at)
-        return _explain_skip(decision, view, instant), instant
+        if not _is_between_starts(decision, at, view):
+            instant = _find_start_of(decision, at, view)
+            return _explain_skip(decision, view, instant), instant
+        explanation = evolve(_explain_no_record(at, view), checks=check_instant(at, view))
+        around = ExplanationFact("around", _describe_skip(decision, view, decision.at))
+        return evolve(explanation, facts=(*explanation.facts, around)), None
     if run is not None and to_run <= MAX_DISTANCE:
         return explain_run(run, view), run.scheduled_for
     due = _find_due(at, view)
     return evolve(_explain_no_record(at, view), checks=check_instant(due or at, view)), due
+
+
+def _find_start_of(decision: Decision, at: datetime, view: JobView) -> datetime:
+    """Return the instant of a decision that an answer on this time is about: of several the nearest that is due."""
+    due = _find_due_of(decision, at, view)
+    return nearest_instant(decision, at) if due is None else due
+
+
+def _is_between_starts(decision: Decision, at: datetime, view: JobView) -> bool:
+    """Return whether the time is in the span of a decision on several instants, but near none of them."""
+    schedule = view.schedules.get(decision.trigger)
+    if schedule is None or nearest_instant(decision, at) != at or at == decision.at:
+        return False
+    # A schedule that has been changed since doesn't know the instants of the decision.
+    knows_it = find_neighbours([schedule], decision.at)[0] == decision.at
+    return knows_it and _find_due_of(decision, at, view) is None
+
+
+def _find_due_of(decision: Decision, at: datetime, view: JobView) -> datetime | None:
+    """Return the instant near this time that a decision on several is about, by its schedule; None if none is near."""
+    schedule = view.schedules.get(decision.trigger)
+    near = () if schedule is None else find_neighbours([schedule], at)
+    covered = [due for due in near if due is not None and nearest_instant(decision, due) == due]
+    nearest = min(covered, key=lambda due: abs(due - at), default=None)
+    return nearest if nearest is not None and abs(nearest - at) <= MAX_DISTANCE else None
 
 
 def _find_due(at: datetime, view: JobView) -> datetime | None:

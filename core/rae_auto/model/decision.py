@@ -10,7 +10,7 @@ from attrs import frozen
 
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId, digest
-from rae_auto.model.reasons import Cause, Skip
+from rae_auto.model.reasons import Cause, Missed, Skip
 
 MANUAL = "manual"
 """The trigger id of runs that a person or program requested."""
@@ -56,6 +56,11 @@ class Decision:
     run: RunId | None = None
     since: datetime | None = None
     count: int = 1
+
+    @property
+    def has_more(self) -> bool:
+        """True if it is about more instants than were counted."""
+        return isinstance(self.reason, Missed) and self.reason.has_older
 
 
 ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -49,3 +49,31 @@ def test_answer_about_a_start_to_come_says_so(ran):
 def test_answer_about_no_occurrence_names_no_neighbour(ran):
     w, due = ran
     assert "time" not in facts_of(answer_at(w, due + 2 * MINUTE))
+
+
+def test_answer_within_starts_missed_together_is_about_the_one_that_was_due():
+    w = world(a_job())
+    start = w.now.wall
+    w.crash(down=10 * HOUR + 10 * MINUTE)
+    [missed] = [decision for decision in w.decisions if decision.run is None]
+    assert missed.count == 9
+    due = start + 3 * HOUR
+    found = answer_at(w, due)
+    assert found.answer.startswith(f"a was skipped at {due}: it was missed: the daemon was down (due 9 times from ")
+    assert "time" not in facts_of(found)
+    beside = answer_at(w, due + 20 * SECONDS)
+    assert beside.answer == found.answer
+    assert facts_of(beside)["time"].endswith("20 s before the time asked for")
+
+
+def test_answer_between_starts_missed_together_is_that_nothing_was_due():
+    w = world(a_job())
+    due = w.now.wall + 3 * HOUR
+    w.crash(down=10 * HOUR + 10 * MINUTE)
+    found = answer_at(w, due + 20 * MINUTE)
+    asked_for = due + 20 * MINUTE
+    assert (
+        found.answer == f"a did not run at {asked_for}: it was not due (due before at {due}, due after at {due + HOUR})"
+    )
+    assert found.reason is None
+    assert "it was missed: the daemon was down" in facts_of(found)["around"]

@@ -95,6 +95,16 @@ def test_unknown_reason_is_refused() -> None:
             "it was missed: the machine slept (due at 2026-03-02T12:00:00+00:00; catch_up = none)",
         ),
         (
+            Missed(MissedCause.SLEPT, NOON, NOON + timedelta(hours=2), 12, False, CatchUp.LATEST),
+            "it was missed: the machine slept (due 12 times from 2026-03-02T12:00:00+00:00 "
+            "until 2026-03-02T14:00:00+00:00; catch_up = latest)",
+        ),
+        (
+            Missed(MissedCause.DOWN, NOON, NOON + timedelta(hours=20), 99, True, CatchUp.LATEST),
+            "it was missed: the daemon was down (due more than 99 times after 2026-03-02T12:00:00+00:00, "
+            "until 2026-03-03T08:00:00+00:00; catch_up = latest)",
+        ),
+        (
             FeedbackLoop(20, timedelta(minutes=1)),
             "its trigger fired 20 times within 1m, each time during a run of the job or right after it; "
             "check whether the job changes what its trigger watches",

@@ -151,7 +151,8 @@ class Disabled(ReasonBase):
 class Missed(TimedReason):
     """Instants that passed while nothing could start them, given up together.
 
-    `first` to `last` is the span; `count` counts the latest of them, and `has_older` says that there were more.
+    `first` to `last` is the span; `count` counts the latest of them. With `has_older` there were more, which are
+    not counted, and `first` is the instant after which they were due.
     `window` is the greatest age for catching up, if all of them are older.
     """
 
@@ -171,8 +172,12 @@ class Missed(TimedReason):
         is_one = self.first == self.last
         window = "" if self.window is None else format_duration(self.window)
         policy = f'older than catch_up_window = "{window}"' if window else f"catch_up = {self.catch_up}"
-        due = f"at {time(self.last)}" if is_one else f"from {time(self.first)} until {time(self.last)}"
-        return f"it was missed: {self.cause.text} (due {due}; {policy})"
+        number = f" {self.count:,} times" if self.count > 1 else ""
+        if self.has_older:
+            due = f"{' more than' if number else ''}{number} after {time(self.first)}, until {time(self.last)}"
+        else:
+            due = f" at {time(self.last)}" if is_one else f"{number} from {time(self.first)} until {time(self.last)}"
+        return f"it was missed: {self.cause.text} (due{due}; {policy})"
 
 
 @frozen

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 
-from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.model.primitives.formatting import format_count, format_elapsed
+from rae_auto.model.reasons import Missed
 from rae_auto.views.charts.svg import STATE_CLASSES, ChartTable, TimeAxis, element, rectangle, text_of, title
 from rae_auto.views.screens.timeline import ExpectedBar, RunBar, SkipMark, Timeline, TimelineCell, TimelineRow
 
@@ -103,7 +104,7 @@ def _draw_run(bar: RunBar, axis: TimeAxis, now: datetime) -> str:
 
 
 def _draw_skip(mark: SkipMark, axis: TimeAxis) -> str:
-    count = f"{mark.count} instants " if mark.count > 1 else ""
+    count = f"{format_count(mark.count, 'start')} " if mark.count > 1 and mark.reason != Missed.code else ""
     text = f"{mark.at.astimezone(axis.zone):%a %H:%M:%S}: {count}skipped: {mark.text}"
     if mark.since is not None and mark.since < mark.at:
         return element("g", title(text), _rect(axis, mark.since, mark.at, 8, 8, "skipped"))

@@ -65,7 +65,9 @@ def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
 
 def _describe_skips(row: SkippedRow) -> str:
     """Return how many skips there were: "1", or "1 of 12 starts" where one is about several."""
-    return f"{row.count:,}" if row.starts <= row.count else f"{row.count:,} of {format_count(row.starts, 'start')}"
+    if row.starts <= row.count:
+        return f"{row.count:,}"
+    return f"{row.count:,} of {'more than ' * row.has_more_starts}{format_count(row.starts, 'start')}"
 
 
 def _failure_rows(failures: Sequence[FailureRow], zone: tzinfo) -> list[Row]:

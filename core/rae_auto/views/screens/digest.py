@@ -57,6 +57,8 @@ class SkippedRow:
     """Number of decisions, as every view counts skips."""
     starts: int
     """Number of starts that they are about: those missed together have one decision."""
+    has_more_starts: bool
+    """True if there were more starts than were counted."""
     text: str
     """The reason of the newest of them as a clause."""
     last_at: datetime
@@ -278,6 +280,7 @@ class DigestSkip:
     reason: str
     """The code of the reason, or the state of a run without one."""
     starts: int
+    has_more: bool
     at: datetime
     decided_at: datetime
     record: Decision | Run
@@ -291,10 +294,12 @@ class DigestSkip:
 
 def list_skipped(skips: Sequence[Decision], runs: Sequence[Run]) -> list[DigestSkip]:
     """Return decisions not to run and runs that were skipped after a wait, the newest first."""
-    found = [DigestSkip(one.job, one.reason.code, one.count, one.at, one.decided_at, one) for one in skips]
+    found = [
+        DigestSkip(one.job, one.reason.code, one.count, one.has_more, one.at, one.decided_at, one) for one in skips
+    ]
     for run in runs:
         code = run.state.value if run.reason is None else run.reason.code
-        found.append(DigestSkip(run.job, code, 1, run.scheduled_for, run.queued_at, run))
+        found.append(DigestSkip(run.job, code, 1, False, run.scheduled_for, run.queued_at, run))
     return sorted(found, key=lambda one: one.decided_at, reverse=True)
 
 
@@ -309,6 +314,7 @@ def _group_skips(skips: Sequence[DigestSkip], time: TimeFormat) -> list[SkippedR
             reason=code,
             count=len(found),
             starts=sum(skip.starts for skip in found),
+            has_more_starts=any(skip.has_more for skip in found),
             text=found[0].describe(time),
             last_at=found[0].at,
         )

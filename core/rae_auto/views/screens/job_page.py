@@ -55,7 +55,7 @@ class OccurrenceMark:
     """From the due instant to the first start; None for a run that was caught up."""
     attempt: int = 0
     count: int = 1
-    """Instants that this decision is about: those skipped together have one."""
+    """Starts that this decision is about; of many missed together the newest hundred are counted."""
 
 
 @frozen(kw_only=True)

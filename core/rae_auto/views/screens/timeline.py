@@ -79,6 +79,7 @@ class SkipMark:
     at: datetime
     since: datetime | None
     count: int
+    """Starts that it is about; of many missed together the newest hundred are counted."""
     reason: str
     text: str
 
@@ -211,9 +212,10 @@ def build_timeline(
     """Return the timeline of these jobs; `counts` and `skips` are the numbers of all jobs in the span."""
     time = local_times(zone, now)
     rows = tuple(_row(job["id"], spans[job["id"]], now, time) for job in found.jobs)
-    totals = Counter({"skipped": sum(one.count for one in skips)})
+    totals = Counter({state.value: 0 for state in RunState if state.final and state is not RunState.SKIPPED})
     for one in counts:
         totals["skipped_runs" if one.outcome == RunState.SKIPPED else one.outcome] += one.count
+    totals["skipped"] = sum(one.count for one in skips)
     drawn = sum(len(row.bars) for row in rows)
     return Timeline(
         now=now,

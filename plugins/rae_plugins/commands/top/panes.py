@@ -103,7 +103,11 @@ async def load_history(source: RecordSource, place: PaneRequest) -> list[Line]:
 
 def _occurrence_line(mark: OccurrenceMark, source: RecordSource, now: datetime) -> Line:
     late = mark.lateness if mark.lateness is not None and mark.lateness >= timedelta(seconds=1) else None
-    words = (mark.text, f"{duration_text(late)} late" if late else "", f"{mark.count} times" if mark.count > 1 else "")
+    words = (
+        mark.text,
+        f"{duration_text(late)} late" if late else "",
+        f"{mark.count} starts" if mark.count > 1 and mark.reason != "missed" else "",
+    )
     return line(
         " ",
         state_mark(mark.state),
