@@ -28,7 +28,7 @@ from rae_auto.control.requests import (
 )
 from rae_auto.daemon.answers.edited_config import EditedConfig
 from rae_auto.daemon.answers.screen_commands import ScreenCommands
-from rae_auto.daemon.answers.status import DaemonFacts, list_nodes, read_status
+from rae_auto.daemon.answers.status import DaemonFacts, add_blocked, list_nodes, read_status
 from rae_auto.daemon.requesters import ORIGIN_ARGUMENTS, find_requester
 from rae_auto.engine.commands import ChangeOutbox
 from rae_auto.errors import BadRequest
@@ -168,8 +168,11 @@ class Commands:
 
     async def list(self, arguments: Arguments) -> Any:
         """Return all jobs, with their next starts and latest runs."""
-        as_json = documents.dump if flag(arguments, "documents") else job_record
-        return [as_json(info) for info in await self._scheduler.list_jobs()]
+        found = await self._scheduler.list_jobs()
+        if flag(arguments, "documents"):
+            return list(map(documents.dump, found))
+        engine = self._scheduler.runtime.engine
+        return [add_blocked(job_record(info), engine.job(info.id)) for info in found]
 
     async def show(self, arguments: Arguments) -> Any:
         """Return the definition of a job, its state, its last run and its open runs."""
@@ -177,10 +180,10 @@ class Commands:
         entry = runtime.engine.job(text(arguments, "job"))  # type: ignore[arg-type]
         opened = runtime.engine.runs(entry.job.id)
         last = entry.state.last_run and await runtime.runs(query_for_id(entry.state.last_run))
-        as_json = documents.dump if flag(arguments, "documents") else job_record
+        info = job_info_of(runtime.engine, entry, runtime.factory)
         return {
             "definition": documents.dump(entry.job),
-            "info": as_json(job_info_of(runtime.engine, entry, runtime.factory)),
+            "info": documents.dump(info) if flag(arguments, "documents") else add_blocked(job_record(info), entry),
             "last": run_record(last[0]) if last else None,
             "open": [run_record(o.run) for o in opened],
         }

@@ -47,6 +47,14 @@ def find_start(guards: Guards, guard_timeout: timedelta, due_at: datetime) -> Ne
     return NextStart(due_at, at, first)
 
 
+def explain_blocked(plan: Plan, due_at: datetime | None) -> str | None:
+    """Return why the start that is due then will be skipped, if a guard that can be computed already says so."""
+    if due_at is None or not plan.guards:
+        return None
+    start = find_start(plan.guards, plan.job.guard_timeout, due_at)
+    return None if start.starts_at is not None or start.blocker is None else start.blocker.text
+
+
 def note_own_zone(schedule: object, instant: datetime, shown: ZoneInfo) -> str | None:
     """Return the time in the schedule's own zone, if its clock shows another time than the zone that is `shown`."""
     name = getattr(schedule, "timezone", None)

@@ -4,7 +4,7 @@ Jobs come from the configuration and, if there is one, from the store; a job of 
 the same name, as it does for the daemon.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,9 @@ from attrs import frozen
 from rae_auto.engine.next_starts import find_delayed_start
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob, JobNotFound
-from rae_auto.explain.next_start import find_start
+from rae_auto.explain.next_start import explain_blocked
 from rae_auto.model import documents
+from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobActivity, JobInfo
 from rae_auto.model.job_state import JobState
@@ -42,26 +43,28 @@ class _StoredJobs:
 def list_jobs(project: Project) -> list[dict[str, Any]]:
     """Return all jobs, with their next starts and latest runs. Errors: StoreError."""
     stored, now = _read(project), SystemClock().now().wall
-    return [job_record(_info(project, stored, name, now)) for name in sorted(stored.jobs)]
+    return [_record(project, stored, name, now) for name in sorted(stored.jobs)]
+
+
+def list_overdue(project: Project) -> list[dict[str, Any]]:
+    """Return the jobs that have not succeeded for longer than expected, as in a status. Errors: StoreError."""
+    stored = _read(project)
+    expectations = [(name, stored.states[name].expectation) for name in sorted(stored.jobs) if name in stored.states]
+    found = [
+        (name, describe_overdue(stored.jobs[name][0].expect, expectation))
+        for name, expectation in expectations
+        if expectation is not None
+    ]
+    return [
+        {"job": name, "expected_by": overdue.expected_by.isoformat(), "since": overdue.since.isoformat()}
+        for name, overdue in found
+        if overdue is not None
+    ]
 
 
 def list_open_runs(project: Project) -> Sequence[Run]:
     """Return the runs that were open when the last daemon ended. Errors: StoreError."""
     return _read(project).open_runs
-
-
-def explain_blocked_starts(project: Project, starts: Iterable[tuple[str, datetime]]) -> list[str | None]:
-    """Return why each of these starts of jobs will be skipped, as far as guards that can be computed say so now.
-
-    Errors: StoreError.
-    """
-    stored = _read(project)
-    return [_explain_blocked(project, *stored.jobs[name], at) for name, at in starts]
-
-
-def _explain_blocked(project: Project, job: Job, origin: JobOrigin, at: datetime) -> str | None:
-    start = find_start(project.plugins.plan(job, origin).plan.guards, job.guard_timeout, at)
-    return None if start.starts_at is not None or start.blocker is None else start.blocker.text
 
 
 def show_job(project: Project, name: str) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def show_job(project: Project, name: str) -> dict[str, Any]:
     job, _ = _find(project, stored, name)
     return {
         "definition": documents.dump(job),
-        "info": job_record(_info(project, stored, name, SystemClock().now().wall)),
+        "info": _record(project, stored, name, SystemClock().now().wall),
         "last": _read_last_run(project, stored.states.get(name)),
         "open": [run_record(run) for run in stored.open_runs if run.job == name],
     }
@@ -115,7 +118,12 @@ def _read(project: Project) -> _StoredJobs:
         return _StoredJobs({**added, **jobs}, states, load_values(store, documents.RUN, Run))
 
 
-def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> JobInfo:
+def _record(project: Project, stored: _StoredJobs, name: str, now: datetime) -> dict[str, Any]:
+    plan, info = _describe(project, stored, name, now)
+    return {**job_record(info), "next_blocked": explain_blocked(plan, info.status.next_at)}
+
+
+def _describe(project: Project, stored: _StoredJobs, name: str, now: datetime) -> tuple[Plan, JobInfo]:
     job, origin = stored.jobs[name]
     state = stored.states.get(name, JobState(job.id))
     is_enabled = job.enabled and project.config.enabled
@@ -127,7 +135,7 @@ def _info(project: Project, stored: _StoredJobs, name: str, now: datetime) -> Jo
     next_at = next_start_of(plan, state, now, runs) if is_enabled else None
     delayed_until = find_delayed_start(job, state, runs) if is_enabled else None
     present = PresentJob(plan, state, runs, next_at, delayed_until)
-    return present.info(_activity(present, is_enabled), project.plugins)
+    return plan, present.info(_activity(present, is_enabled), project.plugins)
 
 
 def _activity(job: PresentJob, is_enabled: bool) -> JobActivity:

@@ -48,12 +48,14 @@ class ExpectedStarts:
     _found: DueCounts | None = field(init=False, default=None)
     _task: "asyncio.Task[None] | None" = field(init=False, default=None)
     _is_whole: bool = field(init=False, default=False)
+    _is_fresh: bool = field(init=False, default=False)
+    """True if what was found is of the jobs as they are, though of a part of the time only."""
     _failed_at: datetime | None = field(init=False, default=None)
     _notes: Mapping[date, Sequence[str]] = field(init=False, factory=dict)
 
     def forget(self) -> None:
         """Compute again at the next call, because jobs have changed; until then the old numbers are shown."""
-        self._is_whole = False
+        self._is_whole = self._is_fresh = False
 
     async def count(self, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:
         """Return how many starts are due in each step, as far as that is known by now."""
@@ -68,7 +70,8 @@ class ExpectedStarts:
         if found is None:
             return ExpectedCounts({}, since, is_pending=True)
         counted = found.count(since, min(until, found.until), step, now)
-        return ExpectedCounts(counted, min(until, found.until), is_pending=self._task is not None)
+        is_complete = self._is_fresh and found.until >= until
+        return ExpectedCounts(counted, min(until, found.until), is_pending=self._task is not None and not is_complete)
 
     def day_notes(self, since: datetime, until: datetime) -> dict[date, Sequence[str]]:
         """Return what guards forbid on days of a span, as far as that is known by now."""
@@ -103,7 +106,7 @@ class ExpectedStarts:
             self._task = None
 
     def _take(self, answer: Mapping[str, Any]) -> None:
-        self._failed_at = None
+        self._failed_at, self._is_fresh = None, self._is_whole
         self._notes = {date.fromisoformat(day): texts for day, texts in answer["notes"].items()}
         self._found = DueCounts.from_json(answer["counts"])
 

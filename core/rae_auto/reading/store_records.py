@@ -79,9 +79,9 @@ class StoreRecords(RecordSourceBase):
         pauses = {
             job["id"]: {"until": job["paused_until"], "note": job["pause_note"]} for job in infos if job["paused"]
         }
-        due = sorted((job["next_at"], job["id"]) for job in infos if job["next_at"])[:MAX_NEXT_JOBS]
-        starts = [(job, datetime.fromisoformat(at)) for at, job in due]
-        blocked = job_queries.explain_blocked_starts(self._project, starts)
+        due = sorted((job["next_at"], job["id"], job["next_blocked"]) for job in infos if job["next_at"])[
+            :MAX_NEXT_JOBS
+        ]
         opened = job_queries.list_open_runs(self._project)
         return {
             "pid": 0,
@@ -108,14 +108,10 @@ class StoreRecords(RecordSourceBase):
                 for job in infos
                 if job["enabled"] and job["last_state"] in _FAILURES
             ],
-            "overdue": [
-                {"job": job["id"], "expected_by": job["expected_by"], "since": job["overdue_at"]}
-                for job in infos
-                if job["overdue_at"]
-            ],
+            "overdue": job_queries.list_overdue(self._project),
             "running": [{**run_record(run), "pid": _pid(run)} for run in opened if run.state.active],
             "waiting": [{**run_record(run), "waiting_for": _NO_DAEMON} for run in opened if not run.state.active],
-            "next": [{"job": job, "at": at, "blocked": why} for (at, job), why in zip(due, blocked, strict=True)],
+            "next": [{"job": job, "at": at, "blocked": blocked} for at, job, blocked in due[:MAX_NEXT_JOBS]],
             "notifiers": self._summarize_notifiers(),
             "problems": list(self._project.notices),
         }

@@ -76,7 +76,8 @@ def _activity(job: Mapping[str, Any], zone: tzinfo | None) -> str:
 def _next_start(job: Mapping[str, Any], zone: tzinfo | None) -> str:
     skips = ", ".join(instant(skip["at"], zone) for skip in job["skips"])
     next_at = instant(job["next_at"], zone)
-    return f"{next_at}, not {skips}" if skips else next_at
+    blocked = " (will be skipped)" if job.get("next_blocked") else ""
+    return f"{next_at}{blocked}, not {skips}" if skips else f"{next_at}{blocked}"
 
 
 def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[str, str]]:
@@ -89,6 +90,7 @@ def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[s
         *([("note", info["pause_note"])] if info["pause_note"] else []),
         *(("problem", problem) for problem in info["problems"]),
         ("next", instant(info["next_at"], zone)),
+        *([("will be skipped", info["next_blocked"])] if info.get("next_blocked") else []),
         *([("expected by", instant(info["expected_by"], zone))] if info["expected_by"] else []),
         *(("skipped", instant(skip["at"], zone)) for skip in info["skips"]),
         ("last", f"{info['last_state']} {instant(info['last_finished_at'], zone)}" if info["last_state"] else "-"),

@@ -252,6 +252,9 @@ guards = [{ type = "calendar", dates = ["2020-01-01"], mode = "include", id = "h
 [jobs.open]
 command = ["true"]
 schedule = "0 4 * * *"
+[jobs.expected]
+command = ["true"]
+expect = { every = "1s", grace = "0s" }
 """
 
 
@@ -262,12 +265,16 @@ def test_open_runs_and_next_starts_are_the_same_after_the_daemon_was_killed(tmp_
         daemons.ask("trigger", job=job)
     eventually(lambda: [run["state"] for run in daemons.ask("status")["running"]] == ["running"])
     played = Played(daemons, {})
+    eventually(lambda: daemons.ask("status")["overdue"])
     alive = played.read(load_overview)
     daemons.kill()
     dead = played.read_store(load_overview)
     assert [(run.run_id, run.started_at) for run in dead.running] == [
         (run.run_id, run.started_at) for run in alive.running
     ]
+    overdue = [one.why for one in dead.attention if one.kind == "overdue"]
+    assert overdue == [one.why for one in alive.attention if one.kind == "overdue"]
+    assert overdue[0].startswith("expected is overdue: no run has succeeded since ")
     assert [run.run_id for run in dead.waiting] == [run.run_id for run in alive.waiting]
     assert dead.waiting[0].waiting_for == "a daemon: none is running"
     starts = [(start.job, start.due_at, start.starts_at) for start in alive.upcoming]

@@ -14,6 +14,7 @@ from attrs import evolve
 
 from rae_auto.api.store import CountQuery, LogQuery
 from rae_auto.control.requests import job_names, limit_of, log_query, optional_instant, optional_text, text
+from rae_auto.daemon.answers.status import job_record_of
 from rae_auto.engine.state import JobEntry
 from rae_auto.errors import BadRequest
 from rae_auto.explain.screen_reads import (
@@ -29,10 +30,9 @@ from rae_auto.explain.screen_reads import (
 )
 from rae_auto.model import documents
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.records import job_record, run_record
+from rae_auto.model.records import run_record
 from rae_auto.model.run import RunState
 from rae_auto.records.runs import query_for_each_id, query_for_id
-from rae_auto.runtime.reporting.job_status import job_info_of
 from rae_auto.runtime.runtime import Runtime
 
 MAX_JOBS_AT_ONCE = 1_000
@@ -77,7 +77,7 @@ class ScreenCommands:
         first = nsmallest(offset + min(limit_of(arguments), MAX_JOBS_AT_ONCE), matching)
         shown = [runtime.engine.job(name) for name in first[offset:]]
         return {
-            "jobs": [job_record(job_info_of(runtime.engine, entry, runtime.factory)) for entry in shown],
+            "jobs": [job_record_of(runtime, entry) for entry in shown],
             "matched": len(matching),
             "total": len(names),
         }
@@ -89,7 +89,7 @@ class ScreenCommands:
         last = entry.state.last_run and await runtime.runs(query_for_id(entry.state.last_run))
         return {
             "definition": documents.dump(entry.job),
-            "info": job_record(job_info_of(runtime.engine, entry, runtime.factory)),
+            "info": job_record_of(runtime, entry),
             "last": run_record(last[0]) if last else None,
             "triggers": describe_triggers(entry.plan),
             "trigger_problems": dict(runtime.factory.trigger_problems(entry.plan)),

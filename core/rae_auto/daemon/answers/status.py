@@ -10,14 +10,15 @@ from attrs import frozen
 
 from rae_auto._version import __version__
 from rae_auto.engine.state import JobEntry
-from rae_auto.explain.next_start import find_start
+from rae_auto.explain.next_start import explain_blocked
 from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.notices.outbox import describe_failing
 from rae_auto.model.reasons.base import TimeFormat
-from rae_auto.model.records import run_record
+from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run, RunState
 from rae_auto.registry.describe import summarize_plugin
 from rae_auto.runtime.reporting import log_setup
+from rae_auto.runtime.reporting.job_status import job_info_of
 from rae_auto.runtime.runtime import Runtime
 from rae_auto.runtime.sharing.membership import Membership
 
@@ -100,9 +101,18 @@ async def list_nodes(membership: Membership) -> list[dict[str, Any]]:
 
 def _next_start(entry: JobEntry, at: datetime) -> dict[str, Any]:
     """Return the next instant at which a job is due, and why it will be skipped, if a guard already says so."""
-    start = find_start(entry.plan.guards, entry.job.guard_timeout, at)
-    blocked = None if start.starts_at is not None or start.blocker is None else start.blocker.text
-    return {"job": entry.job.id, "at": at.isoformat(), "blocked": blocked}
+    return {"job": entry.job.id, "at": at.isoformat(), "blocked": explain_blocked(entry.plan, at)}
+
+
+def add_blocked(record: dict[str, Any], entry: JobEntry) -> dict[str, Any]:
+    """Return the record of a job with why its next start will be skipped, if a guard already says so."""
+    at = record["next_at"]
+    return {**record, "next_blocked": at and explain_blocked(entry.plan, datetime.fromisoformat(at))}
+
+
+def job_record_of(runtime: Runtime, entry: JobEntry) -> dict[str, Any]:
+    """Return the JSON of a job in a list."""
+    return add_blocked(job_record(job_info_of(runtime.engine, entry, runtime.factory)), entry)
 
 
 def _is_notable(entry: JobEntry) -> bool:

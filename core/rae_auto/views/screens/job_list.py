@@ -44,6 +44,8 @@ class JobRow:
     last_state: str | None
     last_ended_at: datetime | None
     next_at: datetime | None
+    next_blocked: str | None = None
+    """Why that start will be skipped, if a guard already says so."""
     schedule: str
     failures: int
     """The number of unsuccessful runs in a row."""
@@ -115,6 +117,7 @@ def build_job_row(info: Mapping[str, Any], history: JobHistory) -> JobRow:
         last_state=info["last_state"],
         last_ended_at=_instant(info["last_finished_at"]),
         next_at=_instant(info["next_at"]),
+        next_blocked=info.get("next_blocked"),
         schedule="; ".join(info["schedule"]) or "starts by hand only",
         failures=info["failures"],
         is_overdue=info["overdue_at"] is not None,

@@ -103,6 +103,8 @@ class JobPage(ScreenBase):
     failures: int
     """Unsuccessful runs in a row."""
     next_at: datetime | None
+    next_blocked: str | None = None
+    """Why that start will be skipped, if a guard already says so."""
     expected_by: datetime | None
     overdue_at: datetime | None
     schedule: str
@@ -184,6 +186,7 @@ def build_job_page(
         pause_note=info["pause_note"],
         failures=info["failures"],
         next_at=_instant(info["next_at"]),
+        next_blocked=info.get("next_blocked"),
         expected_by=_instant(info["expected_by"]),
         overdue_at=_instant(info["overdue_at"]),
         schedule="; ".join(facts.triggers.values() or info["schedule"]) or "starts by hand only",

@@ -44,7 +44,7 @@ class Attention:
     """One thing that needs a person."""
 
     kind: str
-    """"problem", "lost", "failed", "overdue", "too_long", "waiting" or "undelivered"."""
+    """"problem", "lost", "failed", "timed_out", "overdue", "too_long", "waiting" or "undelivered"."""
     job: str | None
     run_id: str | None = None
     since: datetime | None = None
@@ -234,7 +234,7 @@ def find_attentions(
             kind="overdue",
             job=job["job"],
             since=_instant(job["expected_by"]),
-            why=f"{job['job']} has not succeeded for longer than expected",
+            why=f"{job['job']} is overdue: no run has succeeded since {time(_instant(job['since']))}",
             action=_run_action(job["job"], "run now"),
         )
     for run in status["running"]:
@@ -266,7 +266,7 @@ def _failure(failed: Mapping[str, Any], run: Run | None, time: TimeFormat) -> At
     details = "" if run is None else describe_end(run, time)
     times = f", {failed['failures']} times in a row" if failed["failures"] > 1 else ""
     return Attention(
-        kind="lost" if state == "lost" else "failed",
+        kind=str(failed["state"]),
         job=job,
         run_id=failed["run_id"],
         since=_instant(failed["at"]) if failed["at"] else None,

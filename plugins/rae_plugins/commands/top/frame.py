@@ -125,6 +125,7 @@ def job_line(row: "JobRow", zone: ZoneInfo, now: datetime, width: int) -> Line:
     last = clock_text(row.last_ended_at, zone, now)
     took = took_part(row, now)
     due = "paused" if row.activity == "paused" else clock_text(row.next_at, zone, now)
+    due += " skip" if row.next_blocked else ""
     cells: dict[str, Line] = {
         "next": line(fit(due, COLUMN_WIDTHS["next"])),
         "last": line(
