@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from attrs import evolve
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
@@ -17,9 +18,11 @@ from rae_plugins.commands.top.pane_requests import PANE_NAMES, PaneRequest
 from rae_plugins.commands.top.panes import day_lines, load_pane
 from rae_plugins.commands.top.styled_lines import plain_text
 
+NOON, HOUR = datetime(2026, 11, 28, 12, tzinfo=UTC), timedelta(hours=1)
+
 JOBS = """
 [jobs.bad]
-shell = "exit 3"
+shell = 'printf "\\033[31mno disk\\033[0m\\n"; exit 3'
 """
 
 
@@ -38,6 +41,7 @@ def test_panes_show_a_failed_run_its_life_and_the_health(tmp_path: Path) -> None
 
     panes = asyncio.run(read())
     daemons.stop()
+    assert panes["output"].splitlines()[-1] == "no disk", "colours are shown, not printed"
     assert "attempt 1: failed" in panes["run"]
     assert "exit code 3" in panes["run"]
     assert "store" in panes["health"]
@@ -46,16 +50,25 @@ def test_panes_show_a_failed_run_its_life_and_the_health(tmp_path: Path) -> None
 
 
 def test_start_that_a_guard_forbids_has_the_mark_of_a_skip() -> None:
-    now, hour = datetime(2026, 11, 28, 12, tzinfo=UTC), timedelta(hours=1)
-    starts = [UpcomingStart("a", now + 3 * hour, None, "no"), UpcomingStart("a", now + 6 * hour, now + 6 * hour)]
+    starts = [UpcomingStart("a", NOON + 3 * HOUR, None, "no"), UpcomingStart("a", NOON + 6 * HOUR, NOON + 6 * HOUR)]
     span = JobSpan(
         runs=[], skips=[], counts=[], run_count=0, skip_count=0, earlier=[], starts=starts,
-        starts_until=now + 12 * hour,
+        starts_until=NOON + 12 * HOUR,
     )  # fmt: skip
+    axis, row = read_day(span)
+    assert row.index("□") < row.index("▫")
+    assert "…" not in row
+    assert axis.split() == ["01:00", "04:00", "07:00", "10:00", "13:00", "16:00", "19:00", "22:00"]
+    _, cut = read_day(evolve(span, starts_until=NOON + 8 * HOUR))
+    assert cut.endswith("…"), "more starts are expected than are known"
+
+
+def read_day(span: JobSpan) -> tuple[str, str]:
+    """Return the axis and the row of a job on the timeline of a day."""
     timeline = build_timeline(
-        JobsFound([{"id": "a"}], 1, 1), {"a": span}, counts=[], skips=[], bands=[], max_parallel=4, now=now,
-        zone="UTC", since=now - 12 * hour, until=now + 12 * hour,
+        JobsFound([{"id": "a"}], 1, 1), {"a": span}, counts=[], skips=[], bands=[], max_parallel=4, now=NOON,
+        zone="UTC", since=NOON - 12 * HOUR, until=NOON + 12 * HOUR,
     )  # fmt: skip
     source: Any = SimpleNamespace(zone=UTC)
-    row = plain_text(day_lines(timeline, source, 80)[1])
-    assert row.index("□") < row.index("▫")
+    axis, row, _ = map(plain_text, day_lines(timeline, source, 80))
+    return axis, row

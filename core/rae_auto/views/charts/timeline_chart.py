@@ -31,6 +31,7 @@ def draw_row(row: TimelineRow, axis: TimeAxis, screen: Timeline) -> str:
         ROW,
         *_bands(screen, axis, ROW),
         axis.draw_lines(ROW, most=10),
+        *_draw_more_expected(row, axis, screen),
         *expected,
         *(_draw_cell(cell, axis, screen, most) for cell in row.cells),
         *(_draw_run(bar, axis, screen.now) for bar in row.bars),
@@ -109,6 +110,13 @@ def _draw_skip(mark: SkipMark, axis: TimeAxis) -> str:
     if mark.since is not None and mark.since < mark.at:
         return element("g", title(text), _rect(axis, mark.since, mark.at, 8, 8, "skipped"))
     return element("g", title(text), element("circle", cx=axis.at(mark.at), cy=ROW / 2, r=4, class_="skipped"))
+
+
+def _draw_more_expected(row: TimelineRow, axis: TimeAxis, screen: Timeline) -> Iterator[str]:
+    """Draw the time for which more starts are expected than are shown one by one."""
+    if row.expected and row.expected_until < screen.until:
+        text = f"more starts are expected from {row.expected_until.astimezone(axis.zone):%a %H:%M} on"
+        yield element("g", title(text), _rect(axis, row.expected_until, screen.until, 10, 4, "expected more"))
 
 
 def _draw_expected(bar: ExpectedBar, axis: TimeAxis) -> str:

@@ -1,6 +1,6 @@
 """A digest as text for a terminal or a mail, as Markdown, and as a whole HTML page."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from html import escape
 from textwrap import wrap
@@ -28,21 +28,22 @@ def digest_text(digest: Digest, zone: tzinfo) -> str:
     lines = [escape_line(digest.verdict), escape_line(describe_span(digest, zone))]
     for section in list_sections(digest, zone):
         lines += ["", section.title]
-        lines += [f"  {line}" for line in _text_rows([[escape_line(cell) for cell in row] for row in section.rows])]
+        lines += [f"  {line}" for line in _text_rows(section)]
         if section.note:
             lines.append(f"  ({section.note})")
     return "\n".join(lines) + "\n"
 
 
-def _text_rows(rows: Sequence[Sequence[str]]) -> list[str]:
+def _text_rows(section: Section) -> list[str]:
     """Return rows in columns; with a line for each cell where a row would be too long for a mail."""
+    rows = [[escape_line(cell) for cell in row] for row in section.rows]
     aligned = align_rows(rows)
     if all(count_cells(line) <= MAX_TEXT_WIDTH for line in aligned) or len(rows[0]) != 2:
         return aligned
     lines = []
     for text, advice in rows:
         lines += wrap(text, MAX_TEXT_WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
-        lines.append(f"  → {advice}")
+        lines.append(f"  {'→ ' * section.has_advice}{advice}")
     return lines
 
 

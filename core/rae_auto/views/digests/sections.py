@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
 from rae_auto.model.run import RunState
@@ -25,6 +25,8 @@ class Section:
     headers: Row
     rows: Sequence[Row]
     note: str = ""
+    has_advice: bool = False
+    """True if the last column says what to do."""
 
 
 def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
@@ -41,14 +43,15 @@ def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
         return Extent(len(rows), len(rows))
 
     attention = [(one.why, one.action.command) for one in digest.attention]
-    yield from section("Needs you", ("why", "what to do"), attention, digest.attention_extent, "matter")
+    for found in section("Needs you", ("why", "what to do"), attention, digest.attention_extent, "matter"):
+        yield evolve(found, has_advice=True)
     ran = [(RunState(state).text, f"{count:,}") for state, count in digest.states.items() if state != RunState.SKIPPED]
     ran += [("skips", f"{digest.skipped:,}")] if digest.skipped else []
     yield from section("Ran", ("outcome", "number"), ran, whole(ran), "outcome")
     failed = _failure_rows(digest.failures, zone)
     note = Extent(digest.failures_extent.shown, digest.failures_extent.total, digest.failures_extent.since)
     if failed:
-        headers = ("job", "times", "last at", "why", "since then")
+        headers = ("job", "how often", "last at", "why", "since then")
         cut = "" if note.is_complete else note.describe("failure", lambda at: describe_day_and_time(at, zone))
         yield Section("Failed", headers, failed[:MAX_ROWS], cut)
     skipped = [(row.job, _describe_skips(row), row.text) for row in digest.skips]
@@ -78,7 +81,7 @@ def _failure_rows(failures: Sequence[FailureRow], zone: tzinfo) -> list[Row]:
     return [
         (
             job,
-            f"{len(found):,}",
+            format_count(len(found), "time"),
             describe_day_and_time(found[0].ended_at, zone),
             found[0].text or found[0].state,
             "it has succeeded" if found[0].is_over else "",

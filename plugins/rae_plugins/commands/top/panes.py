@@ -22,6 +22,7 @@ from rae_auto.screens import (
 from rae_plugins.commands.top.cells import LEGEND, clock_text, duration_text, state_mark
 from rae_plugins.commands.top.pane_requests import PaneRequest
 from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, fit, line, wrap
+from rae_plugins.commands.ui.inks import ink_line
 
 TIMELINE_HOURS = 12
 OUTPUT_BYTES = 64 << 10
@@ -51,10 +52,23 @@ async def load_output(source: RecordSource, place: PaneRequest) -> list[Line]:
         return [line(Part("it has not run yet", "muted"))]
     page = await load_output_end(source, run.run_id, OUTPUT_BYTES)
     attempt = f"attempt {page.attempt} of {page.attempts}" if page.attempts else "not started"
-    what = f"run {page.run_id}, {attempt}: {page.state}"
+    what = f"run {page.run_id}, {attempt}: {page.state.replace('_', ' ')}"
     head = line(Part(f"{what}{', still running' if page.is_growing else ''}", "muted"))
-    lines = [line(one.text) for one in page.lines]
+    lines = [_inked(one.text) for one in page.lines]
     return [head, *(lines or [line(Part("it printed nothing", "muted"))])]
+
+
+INK_ROLES = {"red": "bad", "green": "good", "yellow": "waiting", "blue": "busy", "cyan": "busy", "magenta": "title"}
+
+
+def _inked(text: str) -> Line:
+    """Return a line of output with its colours as roles; all other sequences are left out or made visible."""
+    parts = []
+    for classes, words in ink_line(text):
+        inks = [name.removeprefix("ink-") for name in classes.split()]
+        role = next((INK_ROLES[ink] for ink in inks if ink in INK_ROLES), "strong" if "bold" in inks else "")
+        parts.append(Part(words, role))
+    return tuple(parts)
 
 
 async def load_why(source: RecordSource, place: PaneRequest) -> list[Line]:
@@ -152,8 +166,9 @@ def day_lines(timeline: Timeline, source: RecordSource, width: int) -> list[Line
         return min(max(int((at - timeline.since) / span * columns), 0), columns - 1)
 
     axis = [" "] * columns
+    first = timeline.since.astimezone(source.zone).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     for hour in range(0, 2 * TIMELINE_HOURS, 3 if columns > 60 else 6):
-        at = timeline.since + timedelta(hours=hour)
+        at = first + timedelta(hours=hour)
         for number, letter in enumerate(at.astimezone(source.zone).strftime("%H:%M")):
             place = column(at) + number
             if place < columns:
@@ -163,6 +178,9 @@ def day_lines(timeline: Timeline, source: RecordSource, width: int) -> list[Line
     for row in timeline.rows:
         cells = [Part(" ")] * columns
         cells[middle] = Part("│", "muted")
+        if row.expected and row.expected_until < timeline.until:
+            for place in range(column(row.expected_until), columns):
+                cells[place] = Part("…", "muted")
         for start in row.expected:
             cells[column(start.at)] = state_mark("skipped") if start.is_blocked else Part("▫", "muted")
         for cell in row.cells:
@@ -176,7 +194,7 @@ def day_lines(timeline: Timeline, source: RecordSource, width: int) -> list[Line
             for place in range(begin, end + 1):
                 cells[place] = state_mark(bar.state)
         lines.append((Part(fit(row.job, name)), Part("  "), *cells))
-    return [*lines, line(Part(f"{LEGEND}  ▫ expected", "muted"))]
+    return [*lines, line(Part(f"{LEGEND}  ▫ expected  … more of them", "muted"))]
 
 
 async def load_calendar(source: RecordSource, place: PaneRequest) -> list[Line]:
