@@ -24,7 +24,7 @@ from rae_auto.model.primitives.evolving.sharing import SharedValues
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.names import JobId, digest
 from rae_auto.model.primitives.units import format_duration, parse_duration
-from rae_auto.model.reasons import REASONS, ReasonBase
+from rae_auto.model.reasons import REASONS, Due, Fired, Manual, ReasonBase
 from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import Run
 
@@ -147,6 +147,12 @@ def duration_of(run: Mapping[str, Any]) -> float | None:
         return max(elapsed, 0.0)
     except (TypeError, KeyError, ValueError):
         return None
+
+
+def prepare_runs() -> None:
+    """Make what the documents of runs are made with, which takes some ten milliseconds, before the first run is due."""
+    for kind in (Run, JobState, SeenOccurrence, Due, Fired, Manual):
+        _converter().get_unstructure_hook(kind)
 
 
 def dump(value: object) -> dict[str, Any]:

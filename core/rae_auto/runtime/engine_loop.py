@@ -24,6 +24,7 @@ Between turns the loop sleeps until the engine's next instant, or until an event
 """
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -40,6 +41,7 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.concurrency.commit_batches import split_into_batches
 from rae_auto.runtime.time.clock import Clock
 from rae_auto.runtime.time.time_meter import TimeMeter
+from rae_auto.toolkit.threads.garbage import fewer_collections
 
 CLOCK_CHECK_SECONDS = 10.0
 """Longest sleep of the loop, after which it compares the clocks."""
@@ -109,6 +111,8 @@ class EngineLoop:
         self._progress_seconds = CLOCK_CHECK_SECONDS
         self._checked_at = float("-inf")
         self._turns_without_inputs = 0
+        self._burst = contextlib.ExitStack()
+        """Open while due runs are left to start: garbage is looked for rarely then, because it holds all of them up."""
         self.commits = TimeMeter()
         """Commits that have succeeded, from the request to the answer."""
         self._committing_since: float | None = None
@@ -203,6 +207,7 @@ class EngineLoop:
     def close(self) -> None:
         """Accept no more events, and answer open requests with SchedulerClosed."""
         self._closed = True
+        self._burst.close()
         self._woken.set()
         for answer in self._requests.values():
             if not answer.done():
@@ -236,6 +241,8 @@ class EngineLoop:
         if not self._inbox:
             drains, self._drains = self._drains, []
         if self.engine.next_wake(now) == 0 and now.mono >= self._no_time_before:
+            if not self.engine.is_catching_up:
+                self._burst.enter_context(fewer_collections())
             steps.append(self._handle(TimePassed(), now))
         for changes in split_into_batches(steps):
             await self._make_durable(partial(self._commit, changes))
@@ -245,6 +252,8 @@ class EngineLoop:
         for step in steps:
             self._perform(step)
             self._answer(step)
+        if not self.engine.is_catching_up:
+            self._burst.close()
         for drained in drains:
             if not drained.done():
                 drained.set_result(None)

@@ -173,6 +173,8 @@ class Repository:
             messages = await self._call(self._store.open, directory)
             self._directory, self._loop = directory, asyncio.get_running_loop()
             self._reader = await self._call(self._store.make_reader)
+            # Not awaited: its thread does it beside the rest of the start, and not when the first runs are due.
+            self._worker.call(documents.prepare_runs)
             return messages
         except BaseException:
             self._worker.end()

@@ -1,6 +1,8 @@
 """Due runs are decided in slices, and start before what else has arrived is handled."""
 
 import asyncio
+import gc
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
@@ -38,12 +40,14 @@ class StoppedClock:
         return self.moment
 
 
-async def decided_triggers(due: int, by_hand: int) -> list[tuple[str, int]]:
+async def decided_triggers(
+    due: int, by_hand: int, note_commit: Callable[[], None] = lambda: None
+) -> list[tuple[str, int]]:
     """Let jobs fall due while requests wait; return the triggers in the order of decisions, with how many in a row."""
     clock, decided = StoppedClock(), []
 
     async def commit(_: object) -> None:
-        return
+        note_commit()
 
     loop = EngineLoop(
         Engine(), clock, commit, lambda step: decided.extend(decision.trigger for decision in step.decisions)
@@ -72,3 +76,11 @@ def test_due_runs_come_first_but_inputs_get_their_turn():
     assert order[2] == (MANUAL, MAX_INPUTS_A_TURN)
     assert sum(count for trigger, count in order if trigger == "noon") == due
     assert sum(count for trigger, count in order if trigger == MANUAL) == by_hand
+
+
+def test_garbage_is_looked_for_rarely_while_due_runs_are_left():
+    before, meanwhile = gc.get_threshold(), []
+    due = 2 * MAX_INSTANTS_A_TURN
+    asyncio.run(decided_triggers(due, 1, lambda: meanwhile.append(gc.get_threshold()[0])))
+    assert max(meanwhile) > before[0]
+    assert gc.get_threshold() == before
