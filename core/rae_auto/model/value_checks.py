@@ -331,6 +331,8 @@ def to_units(given: str | Iterable[str] | Mapping[str, int]) -> Mapping[str, int
     if isinstance(given, Mapping):
         return given or _NO_UNITS
     names = (given,) if isinstance(given, str) else tuple(given)
+    if not names:
+        return _NO_UNITS
     if len(set(names)) != len(names):
         raise ValueError("resources names a resource twice; write { name = 2 } to take two units")
     return dict.fromkeys(names, 1)

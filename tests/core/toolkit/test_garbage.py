@@ -32,3 +32,22 @@ def test_program_without_collections_stays_without_them() -> None:
     with fewer_collections():
         assert gc.get_threshold() == (0, 7, 8)
     assert gc.get_threshold() == (0, 7, 8)
+
+
+def test_what_was_made_is_old_and_not_searched_next() -> None:
+    gc.unfreeze()  # in case that an earlier test has frozen
+    with fewer_collections():
+        made = [[number] for number in range(10_000)]
+    old = {id(found) for found in gc.get_objects(generation=2)}
+    assert all(id(one) in old for one in made)
+
+
+def test_what_a_program_has_frozen_stays_so() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        with fewer_collections():
+            pass
+        assert gc.get_freeze_count() >= frozen - 100  # some may have been freed
+    finally:
+        gc.unfreeze()

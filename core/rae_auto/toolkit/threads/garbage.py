@@ -2,6 +2,10 @@
 
 Python looks for garbage each time that 700 more objects have been made than freed, and now and then goes through all
 of them. Of frozen values none is garbage, and the searches take up to a sixth of the time.
+
+What was made meanwhile is still young for Python: the next search of the young would go through all of it at once, just
+when the first jobs are due, and take 0.2 s with 20,000 jobs. So it is moved to the old at the end, where it is searched
+when a quarter as much has been added.
 """
 
 import gc
@@ -11,6 +15,9 @@ from threading import Lock
 
 _THRESHOLD = 50_000
 """Number of objects between two searches meanwhile."""
+
+_MAX_FROZEN_BY_PYTHON = 1_000
+"""Objects that the interpreter may have frozen itself; 3.12 has some hundreds."""
 
 _lock = Lock()
 _before: list[tuple[int, int, int]] = []
@@ -33,3 +40,11 @@ def fewer_collections() -> Iterator[None]:
             _before.pop()
             if not _before:
                 gc.set_threshold(*first)
+                _move_to_old()
+
+
+def _move_to_old() -> None:
+    """Move all objects to those that are old, without a search; not in a program that has frozen its own."""
+    if gc.get_freeze_count() <= _MAX_FROZEN_BY_PYTHON:
+        gc.freeze()
+        gc.unfreeze()
