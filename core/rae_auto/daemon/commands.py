@@ -26,9 +26,9 @@ from rae_auto.control.requests import (
     optional_text,
     text,
 )
-from rae_auto.daemon.answers.edited_config import EditedConfig
 from rae_auto.daemon.answers.screen_commands import ScreenCommands
 from rae_auto.daemon.answers.status import DaemonFacts, add_blocked, list_nodes, read_status
+from rae_auto.daemon.reloading.edited_config import EditedConfig
 from rae_auto.daemon.requesters import ORIGIN_ARGUMENTS, find_requester
 from rae_auto.engine.commands import ChangeOutbox
 from rae_auto.errors import BadRequest

@@ -5,23 +5,18 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
 from loguru import logger
 
 from rae_auto.api.plugin import Kind
 from rae_auto.api.shared_store import Standby
-from rae_auto.checks.warning_log import WarningLog
 from rae_auto.config import Config, load
-from rae_auto.config.files.fragments import identify_files
 from rae_auto.control.transports.choice import control_transport
 from rae_auto.daemon.answers.early_commands import EarlyCommands
-from rae_auto.daemon.answers.edited_config import EditedConfig
 from rae_auto.daemon.commands import Commands
 from rae_auto.daemon.control_server import ControlServer
 from rae_auto.daemon.controlling_terminal import ControllingTerminal
@@ -29,10 +24,11 @@ from rae_auto.daemon.exit_deadline import ExitDeadline, leave_hung_threads
 from rae_auto.daemon.inheritance import describe_inheritance, raise_other_daemon
 from rae_auto.daemon.presence import note_while_running
 from rae_auto.daemon.process_start import forget_generated_sources, report_slow_reading, start_again, tune_memory
+from rae_auto.daemon.reloading.reloader import Reloader
 from rae_auto.daemon.stall_detector import StallDetector
-from rae_auto.daemon.start_report import describe_plan, find_keys_of_next_start, log_ready, log_start
+from rae_auto.daemon.start_report import describe_plan, log_ready, log_start
 from rae_auto.daemon.systemd_notify import SystemdNotify
-from rae_auto.errors import ClaimLost, ConfigError, SchedulerClosed, SchedulerError, StoreError, StoreLocked
+from rae_auto.errors import ClaimLost, SchedulerClosed, StoreError, StoreLocked
 from rae_auto.model.primitives.zones import zone
 from rae_auto.paths import last_config, state_directory
 from rae_auto.platforms.process_signals import is_reload_signal
@@ -42,19 +38,11 @@ from rae_auto.registry.containment import ask, take_interrupts
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, run_until_complete
 from rae_auto.runtime.concurrency.children import watch_children_by_pidfd
-from rae_auto.runtime.concurrency.limited_calls import call_within
 from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
-from rae_auto.runtime.recovery import describe_replaced_job
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.time.machine_waker import MachineWaker
-from rae_auto.toolkit.files import FileIdentity
-from rae_auto.toolkit.secrets.programs import allow_programs
 from rae_auto.toolkit.threads.malloc_arenas import share_one_arena
-from rae_auto.views.status import describe_reload
-
-if TYPE_CHECKING:
-    from rae_auto.daemon.config_watch import ConfigWatcher
 
 
 def run(config_path: Path, *, paused: bool) -> int:
@@ -98,9 +86,6 @@ def run(config_path: Path, *, paused: bool) -> int:
 
 NO_GRACE = timedelta(0)
 
-MAX_READ_SECONDS = 20.0
-"""Time that reading the configuration again may take; less than a client waits for the answer."""
-
 
 class Daemon:
     """A scheduler with its control server, and the reloads of its configuration."""
@@ -121,23 +106,15 @@ class Daemon:
         self._terminal = ControllingTerminal()
         self.log_file: Path | None = None
         self.log_places: Sequence[str] = ()
-        self._started_config = config
         self._stall_detector = stall_detector
         self._registry = registry
         self._paused = paused
-        self._config_problem: str | None = None
-        self._files = config.files
-        self._include = config.include
-        self._watch: ConfigWatcher | None = None
-        self._watch_problem: str | None = None
-        self._reloading = asyncio.Lock()
         self._shutdown_grace = config.shutdown_grace
         self._deadline: ExitDeadline | None = None
         self._opening: asyncio.Future[None] | None = None
         self.is_stop_requested = self._is_signalled = False
         self._socket_problem: str | None = None
         self._tasks = BackgroundTasks("a request")
-        self._warnings = WarningLog(self._path, registry)
         self._previous_config: Path | None = None
         self._started_at = datetime.now(UTC)
         self._scheduler = Scheduler(
@@ -155,6 +132,15 @@ class Daemon:
             notifiers=config.notifiers,
             plugins=registry,
             environment={**os.environ, "RAE_CONFIG": str(path.absolute())},
+        )
+        self._reloader = Reloader(
+            self._path,
+            config,
+            registry,
+            self._scheduler,
+            paused=paused,
+            reporting=self._report_reload,
+            on_applied=self._adopt,
         )
 
     async def run(self) -> None:
@@ -249,12 +235,12 @@ class Daemon:
         commands = Commands(
             self._scheduler,
             self._path,
-            self.reload,
+            self._reloader.reload,
             self._stop,
             self._problems,
             is_paused=self._paused,
             turns=self._stall_detector.turns,
-            edited=EditedConfig(self._path, self._registry, lambda: (self._files, self._include)),
+            edited=self._reloader.edited,
         )
         control.complete(commands.table())
         try:
@@ -268,12 +254,12 @@ class Daemon:
         engine_loop = self._scheduler.runtime.engine_loop
         waker = MachineWaker(self._scheduler.runtime.engine.machine_wake_at)
         engine_loop.on_clock_check = lambda: self._look_around(control, waker)
-        self._set_watch(self._started_config.watch_config)
+        self._reloader.start_watching()
         await self._report_inheritance()
         for lost in (info for info in self._registry.infos() if info.state is State.BROKEN):
             logger.error("{}", lost.problem)
         log_ready(self._path, self._describe_plan(), is_enabled=self._scheduler.runtime.settings.enabled)
-        self._tasks.start(self._warnings.update(len(self._started_config.jobs)))
+        self._reloader.warn_soon()
         if self._systemd.ping_seconds is not None:
             engine_loop.call_at_progress(self._systemd.ping, self._systemd.ping_seconds)
         self._systemd.report_ready(self._describe_plan())
@@ -282,7 +268,7 @@ class Daemon:
             async with note_while_running(self._scheduler.directory, find_end=by_signal):
                 await self._scheduler.wait_stopped()
         finally:
-            self._set_watch(False)
+            self._reloader.stop_watching()
             forwarding.cancel()
             await waker.close()
 
@@ -321,7 +307,7 @@ class Daemon:
     def _handle_signal(self, number: int) -> None:
         if is_reload_signal(number) and not self._terminal.is_closed():
             if self._opening is None:
-                self._tasks.start(self._reload_quietly())
+                self._reloader.reload_soon()
             return
         # A second signal ends the grace period.
         grace = NO_GRACE if self._is_signalled else None
@@ -343,109 +329,22 @@ class Daemon:
         with contextlib.suppress(SchedulerClosed):  # it is closing, because it has lost its claim
             await self._scheduler.stop(grace, leave_running=leave_running)
 
-    async def _reload_quietly(self) -> None:
-        with contextlib.suppress(SchedulerError):  # the reload has logged it
-            await self.reload()
-
-    async def reload(self) -> Mapping[str, Any]:
-        """Read the configuration again and return the changes.
-
-        Errors: SchedulerError; nothing has changed then, and the problem is part of the status.
-        """
-        async with self._reloading:
-            self._systemd.report_reloading()
-            try:
-                return await self._reload()
-            finally:
-                if not self.is_stop_requested:
-                    self._systemd.report_ready(self._describe_plan())
-
-    async def _reload(self) -> Mapping[str, Any]:
-        before = self._registry.fork()
+    @contextlib.contextmanager
+    def _report_reload(self) -> Iterator[None]:
+        self._systemd.report_reloading()
         try:
-            config = await self._load()
-            settings = evolve(config.settings, enabled=config.enabled and not self._paused)
-            summary = await self._scheduler.runtime.reconfigure(
-                config.jobs, settings, config.timezone, config.notifiers
-            )
-        except SchedulerError as error:
-            self._registry.adopt(before)
-            self._config_problem = f"the configuration was not reloaded: {error}"
-            logger.error("{}", self._config_problem)
-            raise
-        self._config_problem = None
-        allow_programs(config.secret_commands)
-        self._shutdown_grace = self._scheduler.runtime.shutdown_grace = config.shutdown_grace
+            yield
+        finally:
+            if not self.is_stop_requested:
+                self._systemd.report_ready(self._describe_plan())
+
+    def _adopt(self, config: Config) -> None:
+        """Take over from a configuration that was reloaded what the process itself goes by."""
+        self._shutdown_grace = config.shutdown_grace
         if self._deadline is not None:
             self._deadline.grace_seconds = config.shutdown_grace.total_seconds()
-        self._scheduler.runtime.retention = config.history
-        self._set_watch(config.watch_config)
-        self._tasks.start(self._warnings.update(len(config.jobs)))
-        for job in summary.get("replaced", ()):
-            logger.bind(job=job).warning("{}", describe_replaced_job(job))
-        configs, directory = (self._started_config, config), state_directory(self._path).resolve()
-        later = find_keys_of_next_start(*configs, directory != self._scheduler.directory)
-        answer = {**summary, "at_next_start": later, "needs_restart": self._registry.outdated()}
-        logger.info("{}", describe_reload(answer))
-        for line in answer["needs_restart"]:
-            logger.warning("{}", line)
-        return answer
-
-    async def _load(self) -> Config:
-        """Return the configuration as it is now, and remember the identities of its files. Raises ConfigError."""
-        registry = self._registry.fork()  # until what is read comes into force
-
-        def read() -> tuple[Mapping[Path, FileIdentity], Config | ConfigError]:
-            # First, so that a change in between is detected.
-            files = identify_files(self._path, self._include)
-            try:
-                config = load(self._path, registry)
-                return config.files, config
-            except ConfigError as error:
-                return files, error
-
-        try:
-            self._files, config = await call_within(MAX_READ_SECONDS, "reload", read)
-        except TimeoutError:
-            problem = f"reading and checking it took longer than {MAX_READ_SECONDS:g} s"
-            hint = "check its file system, and those of the files that its plugins read"
-            raise ConfigError([f"{self._path}: {problem}; {hint}"]) from None
-        if isinstance(config, ConfigError):
-            raise config
-        self._registry.adopt(registry)
-        self._include = config.include
-        if self._watch is not None:
-            self._watch.refresh()
-        return config
 
     def _problems(self) -> list[str]:
-        problems = [problem for problem in (self._config_problem, self._watch_problem) if problem]
         stalls = dict.fromkeys(stall.text() for stall in self._stall_detector.stalls if stall.plugin)
-        problems += [*self._registry.outdated(), *self._scheduler.runtime.quarantine.problems()]
-        return [*problems, *log_setup.problems(), *stalls]
-
-    def _set_watch(self, enabled: bool) -> None:
-        """Start or stop watching the configuration file. A failure becomes a problem in the status."""
-        self._watch_problem = None
-        if enabled == (self._watch is not None):
-            return
-        if self._watch is not None:
-            self._watch.close()
-            self._watch = None
-            return
-        try:
-            from rae_auto.daemon.config_watch import ConfigWatcher, list_watched  # lazy: start-up
-
-            self._watch = ConfigWatcher(
-                lambda: list_watched(self._path, self._files, self._include),
-                lambda: self._tasks.start(self._reload_if_changed()),
-            )
-        except Exception as error:  # The watching library raises many kinds.
-            self._watch_problem = f"the configuration is not watched ({error}); 'rae-auto reload' reads it again"
-            logger.warning("{}", self._watch_problem)
-
-    async def _reload_if_changed(self) -> None:
-        # A file that can't be read in time is read again at the next change.
-        with contextlib.suppress(TimeoutError):
-            if await call_within(MAX_READ_SECONDS, "reload", identify_files, self._path, self._include) != self._files:
-                await self._reload_quietly()
+        plugins = self._scheduler.runtime.quarantine.problems()
+        return [*self._reloader.problems(), *self._registry.outdated(), *plugins, *log_setup.problems(), *stalls]

@@ -357,14 +357,12 @@ class Runtime:
     @property
     def job_problems(self) -> list[str]:
         """Messages on jobs that damage has paused, until each is resumed, and that can't be used, or prepared."""
-        damaged = [message for job, message in self._damaged_jobs.items() if self._is_paused(job)]
+        paused = {entry.job.id for entry in self.engine.jobs() if entry.state.paused} if self._damaged_jobs else ()
+        damaged = [message for job, message in self._damaged_jobs.items() if job in paused]
         unusable = (entry.plan.problem for entry in self.engine.jobs())
         unusable_jobs = (f"{problem}; it starts nothing" for problem in unusable if problem is not None)
         away = [] if self.membership is None else self.membership.problems()
         return [*damaged, *unusable_jobs, *away, *self.executions.preparations.problems()]
-
-    def _is_paused(self, job: str) -> bool:
-        return job in self.engine.job_ids() and self.engine.job(JobId(job)).state.paused
 
     async def runs(self, query: LogQuery) -> list[Run]:
         """Return the runs that match a query, open ones included, newest first."""

@@ -9,7 +9,7 @@ import pytest
 from tests.support.waiting import eventually
 
 from rae_auto.control.client import Client
-from rae_auto.daemon.directory_entries import find_directory_entries
+from rae_auto.daemon.reloading.directory_entries import find_directory_entries
 from rae_auto.errors import DaemonUnreachable
 
 WATCHED = 'watch_config = true\nstore = "json"\n'
