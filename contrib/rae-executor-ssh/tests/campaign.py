@@ -13,6 +13,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -257,6 +258,40 @@ def is_alive(process: psutil.Process) -> bool:
     return False
 
 
+def measure_viewer(server: SshServer, place: Path) -> None:
+    """Print the time from a line of output to `rae-auto output --follow`, through a daemon of its own."""
+    config, site = place / "rae.toml", place / "site"
+    options = f'python = "{sys.executable}", directory = "{place}/fresh", config = "{server.config}"'
+    config.write_text(
+        "[jobs.lines]\nshell = 'while :; do date +%s.%N; sleep 0.25; done'\n"
+        f'executor = {{ type = "ssh", host = "box", {options} }}\n'
+    )
+    config.chmod(0o600)
+    environment = {**os.environ, "RAE_STATE_DIR": str(site)}
+    program = [sys.executable, "-m", "rae_auto"]
+
+    def call(*words: str) -> int:
+        command = [*program, *words, "--config", str(config)]
+        return subprocess.run(command, env=environment, capture_output=True).returncode
+
+    daemon = subprocess.Popen([*program, "run", "--config", str(config)], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        while call("trigger", "lines"):
+            time.sleep(0.2)
+        command = [*program, "output", "lines", "--follow", "--config", str(config)]
+        time.sleep(3)
+        viewer = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert viewer.stdout is not None
+        delays = sorted([-float(viewer.stdout.readline()) + time.time() for _ in range(80)][20:])
+        viewer.kill()
+        high = delays[int(len(delays) * 0.95)]
+        print(f"line → viewer: p50 {delays[30] * 1000:.0f} ms, p95 {high * 1000:.0f} ms ({len(delays)})")
+        call("cancel", "lines")
+        call("stop")
+    finally:
+        daemon.kill()
+
+
 async def _start_sleeper(executor: SshExecutor, place: Path) -> dict[str, Any]:
     job = Job(id="figures", shell="echo on; sleep 2", cwd=str(place))
     assignment = Assignment(run=RunId("sleeper"), attempt=1, job=job, environment={}, output=place / "sleeper.log")
@@ -288,6 +323,7 @@ def main() -> None:
     try:
         if options.figures:
             asyncio.run(measure(server, place, options.figures))
+            measure_viewer(server, place)
         if options.faults:
             campaign = Campaign(server, place, options.seed)
             wrong = asyncio.run(campaign.run(options.faults))
