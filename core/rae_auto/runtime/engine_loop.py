@@ -241,9 +241,10 @@ class EngineLoop:
         if not self._inbox:
             drains, self._drains = self._drains, []
         if self.engine.next_wake(now) == 0 and now.mono >= self._no_time_before:
-            if not self.engine.is_catching_up:
-                self._burst.enter_context(fewer_collections())
+            was_catching_up = self.engine.is_catching_up
             steps.append(self._handle(TimePassed(), now))
+            if self.engine.is_catching_up and not was_catching_up:
+                self._burst.enter_context(fewer_collections())
         for changes in split_into_batches(steps):
             await self._make_durable(partial(self._commit, changes))
         while self._must_rewrite:
