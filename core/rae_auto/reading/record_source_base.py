@@ -19,7 +19,7 @@ from rae_auto.model.run import Run, RunState
 from rae_auto.paths import output_path
 from rae_auto.reading.expected_starts import ExpectedStarts
 from rae_auto.reading.parsing import parse_counts, parse_durations, parse_span, parse_starts
-from rae_auto.records.entries import load_entries
+from rae_auto.records.entries import KnownEntries, load_entries
 from rae_auto.records.presence_log import read_presence
 from rae_auto.records.run_figures import read_figures
 from rae_auto.records.runs import choose_run, query_for_id
@@ -34,6 +34,13 @@ from rae_auto.views.screens.parts.record_source import (
     WorldSpan,
 )
 
+KNOWN_RUNS = 300
+"""Number of runs whose values are retained: more than any page shows."""
+
+
+def _load_run(body: Mapping[str, Any]) -> Run | None:
+    return next(iter(load_entries(Run, [body])), None)
+
 
 class RecordSourceBase(ABC):
     """The methods of a `RecordSource` that are the same with and without a daemon."""
@@ -43,6 +50,8 @@ class RecordSourceBase(ABC):
         self.directory = directory
         self._zone = zone_shown
         self._expected = ExpectedStarts(zone_shown.key, self.now, place)
+        self._known_runs = KnownEntries(_load_run, KNOWN_RUNS)
+        self._known_figures = KnownEntries(read_figures, KNOWN_RUNS)
 
     def continue_from(self, other: "RecordSourceBase") -> None:
         """Take over the starts to come that another source of the same place has computed, or is computing."""
@@ -77,21 +86,20 @@ class RecordSourceBase(ABC):
     async def recent_runs(self, job: str, *, limit: int, figures: int) -> RecentRuns:
         """Return the newest runs of a job, and the figures of more of them."""
         bodies = await self._read_entries(documents.RUNS, LogQuery(job=job, limit=max(limit, figures)))
-        found = [one for body in bodies[:figures] if (one := read_figures(body)) is not None]
         open_count = sum(body.get("finished_at") is None for body in bodies)
-        return RecentRuns(load_entries(Run, bodies[:limit]), found, open_count)
+        return RecentRuns(self._known_runs.read(bodies[:limit]), self._known_figures.read(bodies[:figures]), open_count)
 
     async def run(self, run: str) -> Run:
         """Return a run by its id, or the begin of it. Errors: RunNotFound."""
         return choose_run(run, await self._find_runs(query_for_id(run)))
 
     async def _find_runs(self, query: LogQuery) -> list[Run]:
-        return load_entries(Run, await self._read_entries(documents.RUNS, query))
+        return self._known_runs.read(await self._read_entries(documents.RUNS, query))
 
     async def runs_by_id(self, runs: Sequence[str]) -> Mapping[str, Run]:
         """Return runs by their whole ids, those that are found."""
         found = await self._read_runs(runs) if runs else []
-        return {run.id: run for run in load_entries(Run, found)}
+        return {run.id: run for run in self._known_runs.read(found)}
 
     async def newest_runs(
         self, jobs: Sequence[str], *, states: Sequence[str] = (), limit: int = 1
@@ -99,7 +107,7 @@ class RecordSourceBase(ABC):
         """Return the newest runs of each of these jobs, newest first."""
         query = LogQuery(states=tuple(states), limit=limit)
         found = await self._read_newest(documents.RUNS, jobs, query) if jobs else {}
-        return {job: load_entries(Run, bodies) for job, bodies in found.items()}
+        return {job: self._known_runs.read(bodies) for job, bodies in found.items()}
 
     async def newest_skips(self, jobs: Sequence[str], *, limit: int = 1) -> Mapping[str, Sequence[Decision]]:
         """Return the newest decisions that led to no run of each of these jobs, newest first."""

@@ -1,7 +1,7 @@
 """Entries of logs as values. One that this version doesn't understand is reported and skipped."""
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from rae_auto.api.store import Document
 from rae_auto.model import documents
@@ -25,6 +25,34 @@ def load_entries(cls: type[T], bodies: Iterable[Document], report: Callable[[str
         except Exception as error:  # The converter raises many kinds, and any content may be on record.
             report(_describe(cls, body, error))
     return found
+
+
+class KnownEntries(Generic[T]):
+    """What was made of entries before, each with its document: a live page reads the same runs again and again.
+
+    It is used again only for an equal document, so nothing has to say when a document changes.
+    """
+
+    def __init__(self, make: Callable[[Document], T | None], capacity: int) -> None:
+        """Make values by a function, which returns None for an entry without one, and retain so many."""
+        self._make, self._capacity = make, capacity
+        self._known: dict[str, tuple[Document, T | None]] = {}
+
+    def read(self, bodies: Iterable[Document]) -> list[T]:
+        """Return the values of these entries."""
+        values = []
+        for body in bodies:
+            key = str(body.get("id"))
+            found = self._known.pop(key, None)
+            if found is None or found[0] != body:
+                found = body, self._make(body)
+            # The last one is the newest, so that the first one has not been used for longest.
+            self._known[key] = found
+            if found[1] is not None:
+                values.append(found[1])
+        while len(self._known) > self._capacity:
+            del self._known[next(iter(self._known))]
+        return values
 
 
 def _describe(cls: type[object], body: Document, error: Exception) -> str:

@@ -7,10 +7,10 @@ import pytest
 from tests.core.records.test_statistics import run
 
 from rae_auto import Run, Scheduler
-from rae_auto.api.store import Append, LogQuery
+from rae_auto.api.store import Append, Document, LogQuery
 from rae_auto.explain.screen_reads import newest_bodies
 from rae_auto.model import documents
-from rae_auto.records.entries import load_entries
+from rae_auto.records.entries import KnownEntries, load_entries
 from rae_auto.testing.memory_store import MemoryStore
 
 NOW = datetime.now(UTC)
@@ -49,3 +49,20 @@ def test_foreign_entry_ends_no_history(body, tmp_path) -> None:
             return [found.id for found in await scheduler.history()]
 
     assert asyncio.run(ask()) == ["r"]
+
+
+def test_known_entries_are_made_again_only_for_another_document() -> None:
+    made: list[str] = []
+
+    def make(body: Document) -> str | None:
+        made.append(body["text"])
+        return body["text"] or None
+
+    known = KnownEntries(make, capacity=2)
+    first, second, empty = {"id": "a", "text": "one"}, {"id": "b", "text": "two"}, {"id": "c", "text": ""}
+    assert known.read([first, second]) == ["one", "two"]
+    assert known.read([dict(first), {"id": "b", "text": "changed"}, empty, empty]) == ["one", "changed"]
+    assert made == ["one", "two", "changed", ""]
+    # "a" has not been used for longest, and only two are retained.
+    assert known.read([first]) == ["one"]
+    assert made[4:] == ["one"]

@@ -91,6 +91,7 @@ def _attribute_text(value: object) -> str:
 _PLAIN = re.compile(r"[ !#-%(-;=?-~]*").fullmatch
 
 
+@lru_cache(maxsize=1_024)
 def number_text(value: float) -> str:
     """Return a number with at most three decimals."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
