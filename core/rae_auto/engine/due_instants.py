@@ -73,16 +73,20 @@ class _Piece:
 
     spread: StartSpread
     left: float
-    _spans: dict[tuple[Schedule, datetime], DueSpan | None] = field(factory=dict)
+    _spans: dict[tuple[int, datetime], tuple[Schedule, DueSpan | None]] = field(factory=dict)
+    """By the object of the schedule, as equal schedules are one in the timetable: to hash it is to ask a plugin."""
 
     def find_span(self, schedule: Schedule, after: datetime, now: datetime) -> DueSpan | None:
         """Return what of a schedule is due after an instant, up to now; None if nothing is."""
-        key = (schedule, after)
-        if key not in self._spans:
+        key = (id(schedule), after)
+        known = self._spans.get(key)
+        if known is None:
             first = schedule.next_after(after)
             is_due = first is not None and first <= now
-            self._spans[key] = find_due_instants(schedule, first, now) if first is not None and is_due else None
-        return self._spans[key]
+            span = find_due_instants(schedule, first, now) if first is not None and is_due else None
+            # With the schedule, so that no other object gets its id.
+            known = self._spans[key] = schedule, span
+        return known[1]
 
 
 @frozen
@@ -109,9 +113,10 @@ _CAUSES = {
 
 def _take_missed_cause(state: EngineState) -> MissedCause:
     """Return why instants are late, if they are, and forget it: it holds for this turn only."""
-    jump, state.last_jump = state.last_jump, None
-    is_restarted, state.is_restarted = state.is_restarted, False
-    is_reverted, state.is_reverted = state.is_reverted, False
+    jump, is_restarted, is_reverted = state.last_jump, state.is_restarted, state.is_reverted
+    if jump is None and not (is_restarted or is_reverted):
+        return MissedCause.BUSY
+    state.last_jump, state.is_restarted, state.is_reverted = None, False, False
     if is_reverted:
         return MissedCause.STORE_REVERTED
     if is_restarted:
@@ -182,13 +187,17 @@ def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) 
     found = []
     for trigger, schedule in entry.schedules().items():
         cursor = entry.state.cursors[trigger]
+        # Of equal schedules the one that the timetable asks knows the answers already.
+        schedule = turn.state.timetable.schedule_of((entry.job.id, trigger)) or schedule
         due = piece.find_span(schedule, cursor.at, turn.now.wall)
         span = due and cursors.undecided(due, cursor)
         if span:
             found.append(_DueTrigger(entry, trigger, schedule, span, lateness))
     if found:
         guards.end_expired_waits(turn, entry.job.id)
-    for trigger_due in sorted(found, key=lambda one: one.span.instants[0]):
+    if len(found) > 1:
+        found.sort(key=lambda one: one.span.instants[0])
+    for trigger_due in found:
         _decide_trigger(turn, trigger_due, piece.spread)
         piece.left -= len(trigger_due.span.instants)
     if found:

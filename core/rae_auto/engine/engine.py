@@ -107,7 +107,7 @@ class Engine:
         turn = Turn(self._state, now, Step())
         if isinstance(input_, Restored):
             return self._restore(turn, input_)
-        if now is not self._state.last_moment:
+        if time_passing.may_have_jumped(self._state, now):
             turn.perform(time_passing.handle_clock_jumps)
         # A jump that could not be handled isn't handled in each later turn again.
         self._state.last_moment = now

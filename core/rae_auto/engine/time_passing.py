@@ -23,9 +23,7 @@ from rae_auto.model.primitives.names import JobId, RunId
 def handle_clock_jumps(turn: Turn) -> None:
     """Compare the clocks with those of the last turn, and adjust what a jump concerns."""
     state, now = turn.state, turn.now
-    if state.last_moment is None or is_steady(state.last_moment, now):
-        return
-    for jump, by in clock_jumps(state.last_moment, now):
+    for jump, by in clock_jumps(state.last_moment, now) if state.last_moment else ():
         turn.step.request(ClockJumped(jump, by))
         state.last_jump = state.last_jump or jump
         if jump is not ClockJump.SLEPT:
@@ -42,10 +40,16 @@ def handle_clock_jumps(turn: Turn) -> None:
         _restart_delays(turn)
 
 
+def may_have_jumped(state: EngineState, now: Moment) -> bool:
+    """Tell, in little time, whether a clock may have jumped after the last turn; mostly it can't have."""
+    last = state.last_moment
+    return last is not None and last is not now and not is_steady(last, now)
+
+
 def has_jumped(state: EngineState, now: Moment) -> bool:
     """Tell whether a clock has jumped after the last turn."""
     last = state.last_moment
-    return last is not None and not is_steady(last, now) and any(True for _ in clock_jumps(last, now))
+    return last is not None and may_have_jumped(state, now) and any(True for _ in clock_jumps(last, now))
 
 
 def _set_back(turn: Turn) -> None:

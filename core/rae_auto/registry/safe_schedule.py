@@ -75,7 +75,8 @@ class SafeSchedule:
             found = self._slow_down(instant)
         if problem is None:
             if len(self._answers) == _KEPT_ANSWERS:
-                del self._answers[next(iter(self._answers))]
+                # The earliest: by age it would be the one that is asked for next, each second time.
+                del self._answers[min(self._answers)]
             self._answers[instant] = found
             return found
         self._end(problem)

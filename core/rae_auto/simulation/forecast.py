@@ -230,7 +230,8 @@ class _Play:
 
     def _set_clock(self, at: datetime) -> None:
         # Both clocks go by whole microseconds: sums of floats would drift away from the schedule.
-        self._world.now = Moment(at, (at - self._origin).total_seconds())
+        if at != self._world.now.wall:
+            self._world.now = Moment(at, (at - self._origin).total_seconds())
 
     def _end_attempt(self) -> None:
         _, run, attempt = heapq.heappop(self._ends)

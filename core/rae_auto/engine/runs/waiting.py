@@ -35,7 +35,8 @@ def delay_of(entry: RunEntry, until: datetime) -> RetryDelayed | StartDelayed:
 
 def enqueue(turn: Turn, entry: RunEntry) -> None:
     """Let a run wait in the queue."""
-    turn.state.set_activity(entry, Queued())
+    if not isinstance(entry.activity, Queued):
+        turn.state.set_activity(entry, Queued())
     turn.state.queue.push(entry.run.id, entry.rank)
 
 

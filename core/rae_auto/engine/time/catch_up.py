@@ -190,7 +190,7 @@ class StartSpread:
     @classmethod
     def over(cls, jobs: int, undo_log: UndoLog) -> "StartSpread":
         """Return the delays for this many jobs."""
-        return cls(undo_log, min(START_INTERVAL, MAX_START_SPREAD / max(jobs, 1)))
+        return cls(undo_log, START_INTERVAL if jobs == 1 else min(START_INTERVAL, MAX_START_SPREAD / max(jobs, 1)))
 
     def next_delay(self) -> timedelta:
         """Return the delay of the next run."""

@@ -49,7 +49,7 @@ def find_next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> date
     local = after.astimezone(zone)
     shown = _naive(local)
     wall = next_wall(shown)
-    if not local.fold and _instant(shown, zone, 0) < _instant(shown, zone, 1):
+    if not local.fold and local.utcoffset() != local.replace(fold=1).utcoffset():
         # In the first pass of a fold: the clock shows earlier times again before it shows those after the fold.
         change = clock_change_around(shown, zone)
         if wall is None or wall > _last_second_before(change, zone):
