@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.local_times import parse_local_time
+from rae_auto.model.primitives.local_times import Direction, parse_local_time
 from rae_auto.model.reasons.requesters import MAX_CLIENT_CHARACTERS, RequestWay
 from rae_auto.records.query_checks import check_limit, check_states
 
@@ -107,10 +107,15 @@ def limit_of(arguments: Mapping[str, Any]) -> int:
     return check_limit(arguments.get("limit", 100))
 
 
-def optional_instant(arguments: Mapping[str, Any], name: str, zone: ZoneInfo) -> datetime | None:
-    """Return an instant, or None if it is absent or null; a time without an offset is in `zone`. Errors: BadRequest."""
+def optional_instant(
+    arguments: Mapping[str, Any], name: str, zone: ZoneInfo, direction: Direction = Direction.PAST
+) -> datetime | None:
+    """Return an instant, or None if it is absent or null. Errors: BadRequest.
+
+    A time without an offset is in `zone`, and one without a day is the nearest in the `direction`.
+    """
     value = optional_text(arguments, name)
     try:
-        return None if value is None else parse_local_time(value, zone, datetime.now(UTC)).instants[0]
+        return None if value is None else parse_local_time(value, zone, datetime.now(UTC), direction).instants[0]
     except ValueError as error:
         raise BadRequest(f"{name}: {error}") from error

@@ -160,6 +160,17 @@ def test_pause_and_resume(tmp_path):
     assert run_with_daemon(tmp_path, work) == [(new, True), (old, True), (new, False), (old, False)]
 
 
+@pytest.mark.parametrize("ago", [timedelta(minutes=2), -timedelta(minutes=2)])
+def test_time_without_a_day_ends_a_pause_in_the_future(tmp_path, ago):
+    async def work(_, peer):
+        now = datetime.now(UTC)
+        await peer.ask("pause", job="quick", until=f"{now - ago:%H:%M}")
+        until = (await peer.ask("list"))[0]["paused_until"]
+        return datetime.fromisoformat(until) - now
+
+    assert timedelta(0) < run_with_daemon(tmp_path, work) <= timedelta(days=1)
+
+
 def test_pauses_of_several_jobs_have_an_end_and_a_note(tmp_path):
     async def work(_, peer):
         until = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
