@@ -188,7 +188,8 @@ def parse_calendar(text: str, home: tzinfo, *, with_details: bool = False) -> Pa
             bad.append(BadEvent(component.title, error))
             continue
         if recurrence_id is not None:
-            events.extend(one.event for one in parsed)
+            # Programs copy the rule of the series into what replaces one occurrence of it, which has one start.
+            events.extend(evolve(one.event, rules=(), extra_starts=frozenset()) for one in parsed)
         else:
             series.extend(parsed)
     by_uid: dict[str, list[WrittenTime]] = {}

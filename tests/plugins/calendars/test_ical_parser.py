@@ -163,6 +163,14 @@ def test_event_with_recurrence_id_replaces_an_occurrence(path: Path) -> None:
     ]
 
 
+def test_event_with_recurrence_id_has_one_start_whatever_rule_it_has(path: Path) -> None:
+    series = "DTSTART;VALUE=DATE:20260601\nRRULE:FREQ=WEEKLY;COUNT=3"
+    moved = "RECURRENCE-ID;VALUE=DATE:20260608\nDTSTART;VALUE=DATE:20260609\nRRULE:FREQ=WEEKLY;COUNT=3"
+    text = calendar(series, moved).replace("UID:1", "UID:0")
+    found = covered_periods(path, text)
+    assert [period[:10] for period in found] == ["2026-06-01", "2026-06-09", "2026-06-15"]
+
+
 def test_time_zone_is_read_from_its_vtimezone(path: Path) -> None:
     event = "DTSTART;TZID=Custom Berlin:20260328T120000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=2"
     assert covered_periods(path, calendar(event, before=OUTLOOK_ZONE + "\n"), "UTC") == [
