@@ -17,6 +17,9 @@ from attrs import define, field
 CHECKPOINT_CHANGES = 500
 """Number of changed rows after which a checkpoint is made; each changes about three pages."""
 
+MAX_ROUNDS = 5
+"""Number of times that what was committed meanwhile is moved, too: the log begins again only if all of it was moved."""
+
 MAX_LOG_PAGES = 4000
 """Number of pages from which on a commit makes the checkpoint itself."""
 
@@ -45,8 +48,13 @@ class Checkpointer:
             self._thread.start()
 
     def _make(self, connection: sqlite3.Connection) -> None:
+        before = None
         with suppress(sqlite3.Error):
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            for _ in range(MAX_ROUNDS):
+                (_, pages, _) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if pages == before:
+                    return
+                before = pages
 
     def wait(self) -> None:
         """Wait for a checkpoint that is being made."""
