@@ -1,8 +1,9 @@
 """A day as a grid: a row for each hour, a field for each minute, darker where more starts fall together."""
 
+from bisect import bisect_right
 from datetime import tzinfo
 
-from rae_auto.views.charts.svg import ChartTable, chart, element, rectangle, text_of, title
+from rae_auto.views.charts.svg import ChartTable, chart, element, text_of
 from rae_auto.views.screens.month import DayGrid, GridHour
 
 ROW = 17
@@ -31,15 +32,18 @@ def _draw_hour(hour: GridHour, number: int) -> str:
     y = 16 + ROW * number
     parts = [element("text", text_of(hour.label), x="0%", y=y + 12, class_="tick-label start")]
     parts.append(element("rect", x=f"{LEFT}%", width=f"{100 - LEFT}%", y=y, height=ROW - 2, rx=2, class_="lane-ground"))
-    width = (100 - LEFT) / 60
+    label, row = text_of(hour.label), f'y="{y + 1}" height="{ROW - 4}" rx="1.5"'
     for minute, (past, expected) in enumerate(zip(hour.past, hour.expected, strict=True)):
-        if not past and not expected:
-            continue
-        level = sum(past + expected >= least for least in LEVELS)
-        words = title(f"{hour.label}:{minute:02}: {past} ran, {expected} expected")
-        left, css = LEFT + minute * width + width * 0.08, f"{'ran' if past else 'expected'} level-{level}"
-        parts.append(rectangle(left, width * 0.84, y + 1, ROW - 4, css, inner=words))
+        if past or expected:
+            css = f"{'ran' if past else 'expected'} level-{bisect_right(LEVELS, past + expected)}"
+            words = f"<title>{label}:{minute:02}: {past} ran, {expected} expected</title>"
+            parts.append(f'<rect {_PLACES[minute]} {row} class="{css}">{words}</rect>')
     return element("g", *parts)
+
+
+_WIDTH = (100 - LEFT) / 60
+_PLACES = [f'x="{LEFT + minute * _WIDTH + _WIDTH * 0.08:.3f}%" width="{_WIDTH * 0.84:.3f}%"' for minute in range(60)]
+"""The attributes of each minute's place in its hour: a day has 1,440 fields."""
 
 
 def day_grid_table(grid: DayGrid, zone: tzinfo) -> ChartTable:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
@@ -70,6 +70,7 @@ def make_environment() -> Environment:
         "instant": lambda value: datetime.fromisoformat(value) if isinstance(value, str) else value,
         "brief": lambda text: _RUN_ID.sub("", text),
         "linked": link_runs,
+        "number_cells": format_number_cells,
         "words": lambda value: str(value).replace("_", " "),
     }
     environment.globals |= {
@@ -186,6 +187,11 @@ def format_state(state: str, label: str | None = None) -> Markup:
     group, glyph = GLYPHS.get(state, ("skipped", "·"))
     text = state.replace("_", " ") if label is None else label
     return Markup('<span class="state {}"><i aria-hidden="true">{}</i>{}</span>').format(group, glyph, escape(text))
+
+
+def format_number_cells(numbers: Sequence[int]) -> Markup:
+    """Return numbers as cells of a table; together, because a page can have a thousand of them."""
+    return Markup("".join([f"<td>{int(number)}</td>" for number in numbers]))  # noqa: S704
 
 
 def zone_name(zone: tzinfo, now: datetime) -> str:
