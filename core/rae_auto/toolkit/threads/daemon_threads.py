@@ -18,6 +18,10 @@ class DaemonThreads:
     """Daemon threads for calls: as many as there are calls, and at most `max_threads`.
 
     Those of `concurrent.futures` are not daemons, so Python would wait for a call that hangs before it exits.
+
+    One thread at a time is on its way to the calls that wait; it takes one, and sends the next thread if more are left.
+    So a call that blocks delays no other, and of many short ones at once a thread carries out as many as it can before
+    the next one comes, while the caller wakes one thread and not one for each call.
     """
 
     def __init__(self, name: str, max_threads: int) -> None:
@@ -26,6 +30,8 @@ class DaemonThreads:
         self._calls: deque[tuple[Callable[[], None], Callable[[], object]]] = deque()
         self._is_ready = Condition()
         self._threads = self._idle = 0
+        self._is_one_coming = False
+        """A thread was woken or started that has not looked at the calls since."""
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Call the function in a thread, as soon as one is free. Raises RuntimeError if there can't be one."""
@@ -40,16 +46,23 @@ class DaemonThreads:
         """
         with self._is_ready:
             self._calls.append((work, cancel))
-            if self._idle >= len(self._calls):
-                self._is_ready.notify()
-            elif self._threads < self._max_threads:
-                self._start_thread()
+            self._send_thread()
 
     def cancel_waiting(self) -> None:
         """Cancel the calls that have not started."""
         with self._is_ready:
             while self._calls:
                 self._calls.pop()[1]()
+
+    def _send_thread(self) -> None:
+        """Have a thread look at the calls, unless one is on its way or all have a call."""
+        if self._is_one_coming:
+            return
+        if self._idle:
+            self._is_one_coming = True
+            self._is_ready.notify()
+        elif self._threads < self._max_threads:
+            self._start_thread()
 
     def _start_thread(self) -> None:
         try:
@@ -61,20 +74,31 @@ class DaemonThreads:
                 raise
         else:
             self._threads += 1
+            self._is_one_coming = True
 
     def _work(self) -> None:
         while True:
             with self._is_ready:
-                self._idle += 1
-                has_call = self._is_ready.wait_for(lambda: self._calls, IDLE_SECONDS)
-                self._idle -= 1
-                if not has_call:
-                    self._threads -= 1
-                    return
+                self._is_one_coming = False
+                while not self._calls:
+                    if not self._wait():
+                        self._threads -= 1
+                        return
                 work, cancel = self._calls.popleft()
+                if self._calls:
+                    self._send_thread()
             work()
             # What the work holds must not live as long as the thread.
             del work, cancel
+
+    def _wait(self) -> bool:
+        """Wait for a call; return False if none came for a time."""
+        self._idle += 1
+        is_woken = self._is_ready.wait(IDLE_SECONDS)
+        self._idle -= 1
+        self._is_one_coming = False
+        # It may have been woken just when its time was over.
+        return is_woken or bool(self._calls)
 
 
 def _run(future: Future[Any], call: Callable[[], Any]) -> None:
