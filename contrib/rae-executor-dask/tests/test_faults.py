@@ -17,6 +17,7 @@ from rae_executor_dask import DaskExecutor
 
 from rae_auto.api import Assignment, Execution, NeverStarted
 from rae_auto.model.job import Job
+from rae_auto.model.policies import Priority
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import QueuePlace, Result
 from rae_plugins.executors.remote import request
@@ -435,5 +436,24 @@ def test_attempt_that_ran_while_no_daemon_did_has_its_true_start(open_executor: 
         assert result.exit_code == 7 and result.started_at is not None
         assert before < result.started_at < started
         await second.close()
+
+    run(scene)
+
+
+def test_higher_priority_leaves_the_queue_first(open_executor: Any, assign: Any) -> None:
+    async def scene() -> None:
+        executor = await open_executor(resources={"slots": 2})
+        note = 'echo "$RAE_RUN_ID" >> order'
+        running = assign("echo begun; until [ -e go ]; do sleep 0.05; done")
+        low, high = assign(note, priority=Priority.LOW), assign(note, priority=Priority.HIGH)
+        executions = [await executor.start(running)]
+        await until(lambda: "begun" in output(running))
+        executions += [await executor.start(low), await executor.start(high)]
+        await asyncio.sleep(0.5)
+        place = Path(running.job.cwd)
+        (place / "go").touch()
+        await asyncio.gather(*(execution.wait() for execution in executions))
+        assert (place / "order").read_text().split() == [high.run, low.run]
+        await executor.close()
 
     run(scene)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from rae_executor_dask import DaskExecutor
-from rae_executor_dask.cluster.claims import NEVER, ClaimFiles
+from rae_executor_dask.cluster import claims
+from rae_executor_dask.cluster.claims import NEVER, ClaimFiles, is_never
 from rae_executor_dask.cluster.fitting import find_problem
 
 SCHEDULER = "tcp://10.0.0.5:8786"
@@ -32,10 +33,25 @@ def test_problem_names_what_no_worker_has(workers: list, labels: list, resources
 def test_first_claim_of_an_attempt_counts(tmp_path: Path) -> None:
     one, other = ClaimFiles(tmp_path), ClaimFiles(tmp_path)
     assert one.read("run.1") is None
-    assert one.write("run.1", {"relay": "a"}) == {"relay": "a"}
-    assert other.write("run.1", NEVER) == {"relay": "a"}
-    assert other.write("run.2", NEVER) == NEVER == one.write("run.2", {"relay": "b"})
+    first = one.write("run.1", {"relay": "a"})
+    assert first["relay"] == "a"
+    assert other.write("run.1", NEVER) == first == other.read("run.1")
+    assert is_never(other.write("run.2", NEVER)) and is_never(one.write("run.2", {"relay": "b"}))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.1", "run.2"]
+
+
+def test_age_of_a_claim_goes_by_a_clock_that_can_not_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, wall = 1_000.0, 50_000.0
+    monkeypatch.setattr(claims, "read_boot_clock", lambda: clock)
+    monkeypatch.setattr(claims, "read_boot", lambda: boot)
+    monkeypatch.setattr(claims.time, "time", lambda: wall)
+    boot = "first"
+    claim = ClaimFiles(tmp_path).write("run.1", {"relay": "a"})
+    clock, wall = 1_030.0, 10.0
+    assert ClaimFiles.find_age(claim) == 30.0, "the wall clock was set back"
+    boot, clock, wall = "second", 5.0, 50_200.0
+    assert ClaimFiles.find_age(claim) == 200.0, "the machine was started again"
+    assert ClaimFiles.find_age({"relay": "a"}) == 0.0, "a claim of an earlier version"
 
 
 @pytest.mark.parametrize(
