@@ -238,6 +238,9 @@ def _decide_trigger(turn: Turn, due: _DueTrigger, spread: StartSpread) -> None:
             batch.add(run)
     if refused:
         _record_refusals(turn, due, refused)
+    if selected:
+        # What is given up after an instant with a decision of its own, as one that is skipped by hand, is behind it.
+        given_up = max((instant for instant in skipped if instant < min(selected)), default=span.older)
     cursor = cursors.advance(entry.state.cursors[due.id], last, given_up)
     entry.state = evolve_slots(entry.state, cursors={**entry.state.cursors, due.id: cursor})
 

@@ -169,6 +169,16 @@ class TestSkip:
         assert sorted(d.at - EPOCH for d in w.decisions) == [20 * MINUTE, 40 * MINUTE]
         assert starts(w) == [20 * MINUTE]
 
+    def test_skipped_start_before_missed_ones_is_decided_once(self, world, job):
+        w = world(job("a", every=20, overlap="allow"))
+        skipped = w.skip("a")
+        # Its next instant is missed, and the one after that runs.
+        w.crash(down=61 * MINUTE)
+        w.set_clock(-55 * MINUTE)
+        w.advance(2 * HOUR)
+        assert [type(d.reason) for d in w.decisions if d.at == skipped] == [SkippedByHand]
+        assert skipped not in [start.run.scheduled_for for start in w.started]
+
     def test_skip_is_used_up_in_a_pause(self, world, job):
         w = world(job("a", every=20, overlap="allow"))
         w.skip("a")
