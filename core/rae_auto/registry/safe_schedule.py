@@ -25,7 +25,7 @@ class SafeSchedule:
     Two are equal where their schedules are; one that has ended equals only itself, so that a reload replaces it.
     """
 
-    __slots__ = ("_answers", "_ended", "_quarantine", "inner")
+    __slots__ = ("_answers", "_ended", "_hash", "_quarantine", "inner")
 
     def __init__(self, inner: ScheduleTrigger, quarantine: Quarantine) -> None:
         self.inner = inner
@@ -33,6 +33,7 @@ class SafeSchedule:
         self._ended = False
         # The engine asks about each start and the one before it several times. An answer depends on nothing else.
         self._answers: dict[datetime, datetime | None] = {}
+        self._hash: int | None = None
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -42,7 +43,9 @@ class SafeSchedule:
         return are_equal(self.inner, other.inner)
 
     def __hash__(self) -> int:
-        return hash_of(self.inner)
+        if self._hash is None:
+            self._hash = hash_of(self.inner)
+        return self._hash
 
     def __repr__(self) -> str:
         # Cursors are kept by a digest of this: it must not show that there is a wrapper.
