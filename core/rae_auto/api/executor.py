@@ -173,6 +173,13 @@ class Executor(Plugin):
     async def open(self, directory: Path) -> None:
         """Prepare; called once, before the first `start`. `directory` (0700, exists) is the executor's own."""
 
+    async def warm_up(self) -> None:
+        """Start what attempts need beside themselves, such as a process that holds them; the executor is open.
+
+        Called some seconds before a schedule is due, so that no start has to wait for it. `start` works without it, and
+        reports what fails here.
+        """
+
     async def check_readiness(self) -> str | None:
         """Return what keeps every attempt from starting now, in one line, or None; the executor is open.
 
@@ -200,6 +207,13 @@ class Executor(Plugin):
         `handle` is None where the daemon died before it was recorded.
         """
         return None
+
+    def confirm_ends(self, attempts: Collection[tuple[RunId, int]]) -> None:
+        """Forget attempts, by run and number, whose ends are durable: no later daemon will ask `find` for them.
+
+        For executors that keep the result of an attempt until then. Called some moments after the ends, with many at
+        once; among them may be attempts of other executors. Quick.
+        """
 
     def find_run(self, pid: int, handles: Mapping[RunId, Mapping[str, Any]]) -> RunId | None:
         """Return the active run that a process belongs to; None if it belongs to none.

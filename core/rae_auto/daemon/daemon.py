@@ -253,7 +253,7 @@ class Daemon:
         forwarding = asyncio.create_task(self._forward(control))
         engine_loop = self._scheduler.runtime.engine_loop
         waker = MachineWaker(self._scheduler.runtime.engine.machine_wake_at)
-        engine_loop.on_clock_check = lambda: self._look_around(control, waker)
+        engine_loop.on_clock_check.append(lambda: self._look_around(control, waker))
         self._reloader.start_watching()
         await self._report_inheritance()
         for lost in (info for info in self._registry.infos() if info.state is State.BROKEN):

@@ -240,6 +240,10 @@ class Engine:
         """Return the jobs that start next by themselves, as `next_at`, at most `limit`, the earliest first."""
         return next_starts.list_next_starts(self._state, limit)
 
+    def jobs_due_until(self, instant: datetime) -> set[JobId]:
+        """Return the jobs with a schedule that is due until an instant, whether or not they may start then."""
+        return {job for job, _ in self._state.timetable.due_until(instant)}
+
     def delayed_until(self, job: JobId) -> datetime | None:
         """Return the end of the delay of a run that waits after an event; None if there is no such run."""
         return next_starts.find_end_of_delay(self._state, job)

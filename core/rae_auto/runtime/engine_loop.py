@@ -105,7 +105,7 @@ class EngineLoop:
         """Set to end the pause before the next try of a failed commit."""
         self._next_try: asyncio.Future[None] | None = None
         """Done when that try has ended; None outside of a pause."""
-        self.on_clock_check: Callable[[], None] = lambda: None
+        self.on_clock_check: list[Callable[[], None]] = []
         """Called at a turn once `CLOCK_CHECK_SECONDS` have passed, for periodic checks."""
         self._on_progress: Callable[[], None] = lambda: None
         self._progress_seconds = CLOCK_CHECK_SECONDS
@@ -235,7 +235,8 @@ class EngineLoop:
         self._on_progress()
         if now.mono - self._checked_at >= CLOCK_CHECK_SECONDS:
             self._checked_at = now.mono
-            self.on_clock_check()
+            for check in self.on_clock_check:
+                check()
         steps = [self._handle(event, now) for event in self._take_inputs()]
         drains = []
         if not self._inbox:

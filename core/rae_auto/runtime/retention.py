@@ -23,6 +23,7 @@ from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.policies import Retention
 from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run, RunState
 from rae_auto.records.age_clock import AgeClock
 from rae_auto.records.retention_rules import expired_output, rules
@@ -50,7 +51,7 @@ class EndedAttempt:
     """An attempt whose end is durable; the last one of its run if `is_last`."""
 
     job: str
-    run: str
+    run: RunId
     attempt: int
     is_last: bool
 
@@ -85,6 +86,8 @@ class HistoryBounds:
         self._clock = clock
         self._age_clock = AgeClock(directory)
         self._open_runs = open_runs
+        self.on_ends: Callable[[Collection[tuple[RunId, int]]], None] = lambda _: None
+        """Called with attempts, by run and number, whose ends are durable."""
         self._ended: list[EndedAttempt] = []
         self._added: Counter[str] = Counter()
         """Number of log entries since the last pruning, by job or by name of an event."""
@@ -156,6 +159,7 @@ class HistoryBounds:
     async def _tidy_ended(self) -> None:
         ended, self._ended = self._ended, []
         if ended:
+            self.on_ends([(one.run, one.attempt) for one in ended])
             open_runs = {job: self._open_runs(job) for job in {one.job for one in ended}}
             await asyncio.to_thread(self._tidy_files, ended, open_runs, self._retention().output)
 

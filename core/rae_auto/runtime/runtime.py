@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -41,6 +42,7 @@ from rae_auto.runtime import recovery
 from rae_auto.runtime.concurrency.limited_calls import call_in_thread, call_within, report_if_slow
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.executions import Executions
+from rae_auto.runtime.execution.warming_up import warm_up_executors
 from rae_auto.runtime.inputs import Inputs
 from rae_auto.runtime.options import RuntimeOptions
 from rae_auto.runtime.plugins.plugin_files import PluginFiles
@@ -93,14 +95,8 @@ class Runtime:
         self.engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform, self._rewrite)
         repository.on_damage = self.engine_loop.request_rewrite
         self._environment = {**options.environment, "RAE_STATE_DIR": str(self.directory)}
-        self.executions = Executions(
-            self.directory,
-            factory.executor,
-            self.engine_loop.submit,
-            self._environment,
-            self.quarantine,
-            lambda: self.retention.output,
-        )
+        submit, most = self.engine_loop.submit, lambda: self.retention.output
+        self.executions = Executions(self.directory, factory.executor, submit, self._environment, self.quarantine, most)
         notifiers = {name: factory.notifier(ref) for name, ref in options.notifiers.items()}
         describer = NoticeDescriber(
             self.directory, self._environment, repository.runs, lambda: self.zone, self._find_job, self.engine.next_at
@@ -119,6 +115,7 @@ class Runtime:
         self._bounds = HistoryBounds(
             repository, self.directory, lambda: self.retention, self.now, self._open_runs, self.clock.now
         )
+        self._bounds.on_ends = self.executions.executors.confirm_ends
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self.stop_hint = ""
         """Clause of the log line about a stop: how to end at once what it waits for."""
@@ -202,6 +199,9 @@ class Runtime:
         await self.inputs.start(recovered.planned, kept, former)
         self.executions.preparations.start(one.plan.job for one in recovered.planned)
         self._tasks = (turning, asyncio.create_task(self._bounds.run()))
+        warm_up = partial(warm_up_executors, self.engine, self.clock, self.executions.executors)
+        self.engine_loop.on_clock_check.append(warm_up)
+        warm_up()
 
     async def _wait_started(self, turning: "asyncio.Task[None]") -> None:
         """Return after the first turn. Raises the error with which the loop ended before that."""

@@ -87,12 +87,12 @@ def request_for(tmp_path: Path):
     return make
 
 
-def run_keeper(talk) -> Daemon:
+def run_keeper(talk, its_records: records.AttemptRecords | None = None) -> Daemon:
     """Run a keeper in this thread, until the daemon has disconnected and all jobs have ended."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         daemon = Daemon(ours, talk)
-        keeper = loop.Keeper(theirs)
+        keeper = loop.Keeper(theirs, records=its_records)
         daemon.start()
         keeper.run()
         daemon.join()
@@ -113,6 +113,51 @@ def test_keeper_reports_start_and_end_of_a_job(tmp_path, request_for):
     assert json.loads((tmp_path / "a.exit").read_text()) == ended["exit"]
     assert json.loads((tmp_path / "a.start").read_text())["pid"] == started["pid"]
     assert (tmp_path / "a.log").read_text() == "hello\n"
+
+
+def test_confirmed_ends_leave_no_records(tmp_path, request_for):
+    def talk(daemon):
+        daemon.send(**request_for("quiet", "exit 3"))
+        daemon.send(**request_for("loud", "echo hello"))
+        while sum("ended" in report for report in daemon.reports) < 2:
+            daemon.receive()
+        assert [path.name for path in sorted(tmp_path.iterdir())] == ["loud.log", "quiet.log"]
+        daemon.send(stored=["quiet", "loud", "unknown"])
+        eventually(lambda: not (tmp_path / "quiet.log").exists())
+
+    run_keeper(talk, records.DeferredRecords())
+    assert [path.name for path in tmp_path.iterdir()] == ["loud.log"]
+
+
+def test_records_are_written_when_the_daemon_goes(tmp_path, request_for):
+    def talk(daemon):
+        daemon.send(**request_for("quiet", "exit 3"))
+        daemon.send(**request_for("running", f"until test -e {tmp_path}/go; do sleep 0.05; done; exit 4"))
+        while not any("ended" in report for report in daemon.reports):
+            daemon.receive()
+        daemon.hang_up()
+        eventually((tmp_path / "running.start").exists)
+        assert json.loads((tmp_path / "quiet.exit").read_text())["exit_code"] == 3
+        assert not (tmp_path / "quiet.log").exists()
+        (tmp_path / "go").touch()
+
+    run_keeper(talk, records.DeferredRecords())
+    assert json.loads((tmp_path / "running.exit").read_text())["exit_code"] == 4
+
+
+def test_records_are_written_for_long_jobs_and_unconfirmed_ends(tmp_path, request_for, monkeypatch):
+    monkeypatch.setattr(records, "DEFERRAL_SECONDS", 0.05)
+
+    def talk(daemon):
+        daemon.send(**request_for("a", f"until test -e {tmp_path}/go; do sleep 0.05; done; exit 4"))
+        pid = daemon.receive()["pid"]
+        eventually((tmp_path / "a.start").exists)
+        assert json.loads((tmp_path / "a.start").read_text())["pid"] == pid
+        (tmp_path / "go").touch()
+        eventually((tmp_path / "a.exit").exists)
+
+    run_keeper(talk, records.DeferredRecords())
+    assert json.loads((tmp_path / "a.exit").read_text())["exit_code"] == 4
 
 
 def test_keeper_reports_why_a_job_cannot_start(tmp_path, request_for):
@@ -139,6 +184,7 @@ def test_keeper_reports_a_failed_fork_and_goes_on(request_for, monkeypatch, numb
     def talk(daemon):
         with monkeypatch.context() as patch:
             patch.setattr(spawn.subprocess, "Popen", no_room)
+            patch.setattr(os, "posix_spawn", no_room)
             daemon.send(**request_for("a", "true"))
             daemon.receive()
         daemon.send(**request_for("b", "exit 4"))

@@ -81,6 +81,14 @@ class Timetable:
             instant, _, group = heappop(groups)
             yield instant, list(group.members)
 
+    def due_until(self, instant: datetime) -> Iterator[Member]:
+        """Yield what is due until an instant, in no order."""
+        if (first := self.next_at()) is None or first > instant:
+            return
+        for group in self._groups.values():
+            if group.next is not None and group.next <= instant:
+                yield from group.members
+
     def pop_due(self, now: datetime) -> Iterator[ScheduleGroup]:
         """Yield each group that is due, and move it on to its first instant after `now`."""
         while (instant := self.next_at()) is not None and instant <= now:

@@ -76,7 +76,7 @@ class Executions:
         self._inherited = inherited
         self._max_output_bytes = max_output_bytes
         self._quarantine = quarantine or Quarantine(lambda *_: "unknown")
-        self._executors = OpenExecutors(directory, executor_for, self._quarantine)
+        self.executors = OpenExecutors(directory, executor_for, self._quarantine)
         self._active: dict[Key, asyncio.Future[Execution]] = {}
         self._starting: dict[Key, asyncio.Task[None]] = {}
         self._starts: dict[Key, object] = {}
@@ -127,7 +127,7 @@ class Executions:
         active = self._active[key] = asyncio.get_running_loop().create_future()
         self._owners[key] = job.executor_ref.type, job.id
         try:
-            executor = await self._executors.open(job.executor_ref)
+            executor = await self.executors.open(job.executor_ref)
             found = await executor.find(rebuild_assignment(run, job, self._directory), run.handle)
         except PluginError as error:
             logger.bind(job=run.job, run=run.id).error(
@@ -179,11 +179,11 @@ class Executions:
 
     async def check_readiness(self, ref: PluginRef) -> GuardResult:
         """Return whether an executor can start attempts now; UNKNOWN if it fails or takes too long."""
-        return await check_readiness(self._executors.open(ref))
+        return await check_readiness(self.executors.open(ref))
 
     def opened_executors(self) -> list[Executor]:
         """Return the executors that have been used so far."""
-        return self._executors.all()
+        return self.executors.all()
 
     async def close(self, limit_seconds: Callable[[float], float] = lambda limit: limit) -> None:
         """Close the executors. Attempts that are still active are left to them.
@@ -193,12 +193,12 @@ class Executions:
         await self._tasks.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
         self._active.clear()
         await self.preparations.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
-        await self._executors.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
+        await self.executors.close(limit_seconds(CLOSE_TIMEOUT_SECONDS))
 
     def _start_at_once(self, run: Run, job: Job) -> bool:
         """Start the run's attempt if its executor is open and has nothing to wait for; return False if it has."""
         key = (run.id, run.attempt)
-        executor = self._executors.find(job.executor_ref)
+        executor = self.executors.find(job.executor_ref)
         if executor is None or not executor.runs_in_daemon:
             return False
         if job.secret_files or find_untaken_kind(executor, job) is not None:
@@ -243,7 +243,7 @@ class Executions:
         private: Path | None = None
         try:
             # First, so that of many that start together each goes straight on to its start.
-            executor = await self._executors.open(job.executor_ref)
+            executor = await self.executors.open(job.executor_ref)
             if (kind := find_untaken_kind(executor, job)) is not None:
                 raise ValueError(f"the executor {quote(executor.type)} takes no job with {kind}; choose another")
             if not executor.runs_in_daemon:

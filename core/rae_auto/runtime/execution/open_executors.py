@@ -1,7 +1,7 @@
 """The executors that are in use: each is opened once for its options, when the first attempt needs it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from loguru import logger
@@ -11,6 +11,7 @@ from rae_auto.api.plugin import Kind
 from rae_auto.errors import PluginBroken
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.names import RunId
 from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
@@ -27,6 +28,9 @@ class OpenExecutors:
         self._executor_for = executor_for
         self._quarantine = quarantine
         self._opening: dict[str, asyncio.Future[Executor]] = {}
+        self._warm: set[str] = set()
+        """The executors that have been asked to get ready."""
+        self._warming = BackgroundTasks("the preparation of an executor")
 
     async def open(self, ref: PluginRef) -> Executor:
         """Return an executor once it is open. Raises what keeps it from being opened."""
@@ -52,8 +56,35 @@ class OpenExecutors:
         """Return all that are open."""
         return [opening.result() for opening in self._opening.values() if _is_open(opening)]
 
+    def warm_up(self, refs: Iterable[PluginRef]) -> None:
+        """Have executors open, and start what attempts need, that haven't been asked yet."""
+        for ref in refs:
+            if (key := _key_of(ref)) not in self._warm:
+                self._warm.add(key)
+                self._warming.start(self._warm_up(ref), owner=f"executor {ref.type}")
+
+    async def _warm_up(self, ref: PluginRef) -> None:
+        try:
+            await (await self.open(ref)).warm_up()
+        except BaseException as error:
+            if is_foreign(error) or isinstance(error, asyncio.CancelledError):
+                raise
+            # The next start reports it.
+            logger.debug('executor "{}" could not get ready: {!r}', ref.type, error)
+
+    def confirm_ends(self, attempts: Collection[tuple[RunId, int]]) -> None:
+        """Have all forget attempts, by run and number, whose ends are durable."""
+        for executor in self.all():
+            try:
+                executor.confirm_ends(attempts)
+            except BaseException as error:
+                if is_foreign(error):
+                    raise
+                self._quarantine.failed(Kind.EXECUTOR, executor.type, "confirm_ends", error)
+
     async def close(self, limit_seconds: float) -> None:
         """Close all, and wait at most this many seconds for that."""
+        await self._warming.close(limit_seconds)
         closing = BackgroundTasks("an executor")
         for executor in self.all():
             closing.start(_closed(executor), name=executor.type, owner=f"executor {executor.type}")

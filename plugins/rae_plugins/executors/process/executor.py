@@ -107,6 +107,10 @@ class ProcessExecutor(Executor):
         me = ProcessIdentity.of(os.getpid())
         self._is_same_boot = me is not None and note_boot(directory, me)
 
+    async def warm_up(self) -> None:
+        """Start the keeper. Errors: OSError, RuntimeError."""
+        await self._keeper.connect()
+
     async def start(self, assignment: Assignment) -> Execution:
         """Have the keeper spawn the command. Errors: ValueError, RuntimeError with the keeper's explanation."""
         job = assignment.job
@@ -116,7 +120,7 @@ class ProcessExecutor(Executor):
         directory = _working_directory(job)
         await self._refuse_programs_of_others(assignment, argv, directory)
         request = {
-            "key": assignment.output.name,
+            "key": _key(assignment.run, assignment.attempt),
             "run": assignment.run,
             "argv": argv,
             "user": to_request(job.user),
@@ -215,6 +219,10 @@ class ProcessExecutor(Executor):
             await wait_for_start_record(output, lambda: directory is not None and is_any_keeper_alive(directory)) or {}
         )
 
+    def confirm_ends(self, attempts: Collection[tuple[RunId, int]]) -> None:
+        """Have the keeper forget attempts whose ends are durable."""
+        self._keeper.confirm_ends(_key(run, attempt) for run, attempt in attempts)
+
     def find_run(self, pid: int, handles: Mapping[RunId, Mapping[str, Any]]) -> RunId | None:
         """Return the run that a process belongs to, by what the kernel says of its parents."""
         keepers = () if self._directory is None else list_keepers(self._directory)
@@ -223,6 +231,11 @@ class ProcessExecutor(Executor):
     async def close(self) -> None:
         """Disconnect from the keeper, which stays until its last job has ended."""
         await self._keeper.close()
+
+
+def _key(run: RunId, attempt: int) -> str:
+    """Return the name of an attempt in the keeper's protocol."""
+    return f"{run}.{attempt}"
 
 
 def _argv(assignment: Assignment) -> tuple[str, ...]:

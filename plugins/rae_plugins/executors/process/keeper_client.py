@@ -3,7 +3,7 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,11 @@ from rae_plugins.executors.process.identity import ProcessTree
 from rae_plugins.executors.process.keeper.termination import KILL_TIMEOUT_SECONDS, describe_survivors
 from rae_plugins.executors.process.keeper_start import open_channel, start_keeper
 
+READ_BYTES = 1 << 16
+
+MAX_REQUESTS_AT_ONCE = 16
+"""Requests that are written together: few enough that the keeper begins while others are being prepared."""
+
 KEEPER_EXIT_SECONDS = 0.2
 """Time in which a keeper without jobs exits once the daemon has disconnected."""
 
@@ -28,64 +33,83 @@ KEEPER_ANSWER_SECONDS = 2.0
 
 @define(eq=False)
 class KeeperClient:
-    """Starts a keeper when the first job starts, and another one after it was killed."""
+    """Starts a keeper before the first job starts, and another one after it was killed."""
 
     directory: Path | None = None
     """Directory for notes on the keeper and for the traceback of one that fails."""
-    _writer: asyncio.StreamWriter | None = field(init=False, default=None)
+    _requests: "RequestWriter | None" = field(init=False, default=None)
     _connecting: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _process: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
     _reading: "asyncio.Task[None] | None" = field(init=False, default=None)
     _attempts: "dict[str, KeeperAttempt]" = field(init=False, factory=dict)
+    _unconfirmed: set[str] = field(init=False, factory=set)
+    """Attempts that have ended, until the daemon has made that durable."""
 
     async def spawn(self, request: Mapping[str, Any]) -> Execution:
         """Have a job spawned. Errors: RuntimeError with the keeper's explanation."""
-        writer = await self._connect()
+        requests = self._requests or await self.connect()
         key = request["key"]
-        attempt = self._attempts[key] = KeeperAttempt(writer, key, request["run"], Path(request["output"]))
-        _send(writer, request)
+        attempt = self._attempts[key] = KeeperAttempt(requests, key, request["run"], Path(request["output"]))
+        requests.send(request)
         try:
             await attempt.started
         except asyncio.CancelledError:
             # It was given up, so it must never start, or must end at once: another attempt may follow.
             if not claim_attempt(Path(request["output"])):
-                _send(writer, {"end": key, "grace": 0})
+                requests.send({"end": key, "grace": 0})
             raise
         return attempt
 
+    def confirm_ends(self, keys: Iterable[str]) -> None:
+        """Say which attempts have ended durably; those of other keepers are passed over."""
+        ours = self._unconfirmed.intersection(keys)
+        self._unconfirmed -= ours
+        if ours and self._requests is not None:
+            self._requests.send({"stored": sorted(ours)})
+
     async def close(self) -> None:
         """Disconnect; the keeper exits once its last job has ended."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._requests is not None:
+            self._requests.close()
         if self._reading is not None:
             self._reading.cancel()
         if self._process is not None:
             await asyncio.to_thread(_reap, self._process, KEEPER_EXIT_SECONDS)
 
-    async def _connect(self) -> asyncio.StreamWriter:
+    async def connect(self) -> "RequestWriter":
+        """Start a keeper if there is none."""
         # Several first starts come together: one of them starts the keeper for all.
         async with self._connecting:
-            if self._writer is None:
+            if self._requests is None:
                 ours, theirs = open_channel()
                 with theirs:
                     self._process = start_keeper(theirs, self.directory)
                     await _wait_until_ready(self._process)
-                reader, self._writer = await asyncio.open_connection(sock=ours)
+                try:
+                    reader, writer = await asyncio.open_connection(sock=ours)
+                except BaseException:
+                    ours.close()
+                    raise
+                self._requests = RequestWriter(writer)
                 self._reading = asyncio.get_running_loop().create_task(self._read_reports(reader))
-            return self._writer
+            return self._requests
 
     async def _read_reports(self, reader: asyncio.StreamReader) -> None:
         """Handle reports until the keeper is gone, or sends something that isn't a report."""
+        incoming = b""
         with suppress(OSError, ValueError):
             # A last line without its end is that of a keeper which was killed while it wrote.
-            while (line := await reader.readline()).endswith(b"\n"):
-                self._handle_report(json.loads(line))
+            while data := await reader.read(READ_BYTES):
+                *lines, incoming = (incoming + data).split(b"\n")
+                for line in lines:
+                    self._handle_report(json.loads(line))
         attempts, self._attempts = self._attempts, {}
+        self._unconfirmed.clear()
         # Forgotten at once: the next start may come at any time, and gets a keeper of its own.
-        writer, self._writer = self._writer, None
+        requests, self._requests = self._requests, None
         process, self._process = self._process, None
-        if writer is not None:
-            writer.close()
+        if requests is not None:
+            requests.close()
         if process is not None:
             await asyncio.to_thread(_reap, process, KEEPER_ANSWER_SECONDS)
         await asyncio.gather(*(attempt.handle_lost_keeper() for attempt in attempts.values()))
@@ -99,17 +123,45 @@ class KeeperClient:
             case {"failed": key, "error": error} if key in self._attempts:
                 _set_error(self._attempts.pop(key).started, error)
             case {"ended": key, "exit": record} if key in self._attempts:
+                self._unconfirmed.add(key)
                 _set_result(self._attempts.pop(key).ended, to_result(record))
+
+
+class RequestWriter:
+    """Writes requests to a keeper, several at once where many come together."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._outgoing: list[bytes] = []
+
+    def send(self, request: Mapping[str, Any]) -> None:
+        """Send a request once the tasks that are ready now have had their turn, or with some others."""
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outgoing.append(json.dumps(request).encode() + b"\n")
+        if len(self._outgoing) >= MAX_REQUESTS_AT_ONCE:
+            self._flush()
+
+    def close(self) -> None:
+        """Disconnect, after what has been sent."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        # Without drain: what the keeper has yet to read is little, and bounded by the number of jobs that may run.
+        if self._outgoing:
+            self._writer.write(b"".join(self._outgoing))
+            self._outgoing.clear()
 
 
 class KeeperAttempt(Execution):
     """An attempt that our own keeper holds, and ends on request."""
 
-    def __init__(self, writer: asyncio.StreamWriter, key: str, run: str, output: Path) -> None:
+    def __init__(self, requests: "RequestWriter", key: str, run: str, output: Path) -> None:
         loop = asyncio.get_running_loop()
         self.started: asyncio.Future[Mapping[str, Any]] = loop.create_future()
         self.ended: asyncio.Future[Result] = loop.create_future()
-        self._writer = writer
+        self._requests = requests
         self._key = key
         self._run = run
         self._output = output
@@ -125,7 +177,7 @@ class KeeperAttempt(Execution):
         """Have the whole tree end: SIGTERM, and after the grace SIGKILL until nothing is left."""
         if self.ended.done():
             return
-        _send(self._writer, {"end": self._key, "grace": grace.total_seconds()})
+        self._requests.send({"end": self._key, "grace": grace.total_seconds()})
         limit_seconds = grace.total_seconds() + KILL_TIMEOUT_SECONDS + KEEPER_ANSWER_SECONDS
         await asyncio.wait({self.ended}, timeout=limit_seconds)
         if not self.ended.done():
@@ -170,11 +222,6 @@ async def _wait_until_ready(process: "subprocess.Popen[bytes]") -> None:
     if process.stdout is not None:
         await asyncio.to_thread(process.stdout.read, 1)
         process.stdout.close()
-
-
-def _send(writer: asyncio.StreamWriter, request: Mapping[str, Any]) -> None:
-    # Without drain: what the keeper has yet to read is little, and bounded by the number of jobs that may run.
-    writer.write(json.dumps(request).encode() + b"\n")
 
 
 def _set_result(future: "asyncio.Future[Any]", value: Any) -> None:

@@ -302,7 +302,7 @@ class WorkerKeeper(Keeper):
         """Reply to the polls that have an answer."""
         now = time.monotonic()
         if now - self.polled_at > UNPOLLED_SECONDS:
-            self.exit_records.handle_lost_daemon()
+            self.records.handle_lost_daemon()
         for poll in list(self.polls):
             if poll.look(now):
                 self.polls.remove(poll)

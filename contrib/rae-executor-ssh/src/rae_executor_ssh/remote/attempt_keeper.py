@@ -23,7 +23,7 @@ class AttemptKeeper(Keeper):
         super().__init__(cast("Any", pipe))
         self.pipe = pipe
         # Its end is not committed to a store at once, so each record is written through.
-        self.exit_records.handle_lost_daemon()
+        self.records.handle_lost_daemon()
         self.is_connected = False
         self.deadline: float | None = None
 

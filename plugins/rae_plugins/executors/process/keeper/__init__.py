@@ -23,6 +23,7 @@ writes a byte to its standard output once it has opened it). Requests of the dae
                                                                             on Windows also "shell", "shell_program"
                                                                             and "python", of which it makes its line
     {"end": KEY, "grace": SECONDS}                                         terminate a job; again: shorten the grace
+    {"stored": [KEY, …]}                                                   these ends are durable in the store
 
 Reports of the keeper:
 
@@ -41,14 +42,20 @@ The files
 =========
 
     NAME.log     created with O_EXCL by the process that decides; then the job's output, at most `cap` bytes.
-                 A daemon creates it with mode 0400, a keeper with 0600. A job that prints nothing leaves none.
+                 A daemon creates it with mode 0400, a keeper with 0600. A job that prints nothing leaves none:
+                 its file is removed once its end is durable in the store, or recorded.
                  On Windows the file of a daemon has a line that says so, instead of a mode.
     NAME.start   the `started` report, once the job has been spawned
     NAME.exit    the exit record, once the job has ended or could not be spawned
     NAME.index   when what came, of a job that prints for longer than a second; stays beside the output. See
                  `output_index`
 
-The daemon removes the records of an attempt once its end is durable in the store.
+Creating files is what costs most of a short job, so a record is deferred for as long as a daemon is there to take the
+reports: it is written if the daemon goes, or if the job runs, or its end isn't confirmed, for DEFERRAL_SECONDS. The
+daemon removes the records of an attempt once its end is durable in the store.
+
+Only the death of the keeper *and* the daemon within that time loses a deferred record. The output file then says that
+the attempt was started, so nothing runs twice; its end is unknown, as it is whenever a keeper is killed.
 
 Start and exit records are replaced atomically, so that a reader sees them whole or not at all. What they mean to the
 next daemon:
@@ -81,6 +88,9 @@ the keeper has yet to read. So the first act of both is the same: create the log
 daemon wins, the keeper finds the file and spawns nothing (and writes no exit record, as the attempt is not its own);
 the run is started again. If the keeper wins, the daemon finds a record, or waits for one while a keeper lives. After a
 reboot the file system may have lost either file, so the rule holds only within one boot; otherwise the end is unknown.
+
+*The next daemon looks before the keeper has seen the end of file, and written what it had deferred.* The output file
+keeps it from claiming the attempt, and it waits for a record for as long as the keeper is alive.
 
 *A quiet job ends just as the next daemon looks.* Its log file is removed, so the daemon could claim an attempt that is
 over. The exit record is written first, so the daemon looks for records before its claim and after it.

@@ -61,7 +61,7 @@ class AttemptProcess:
         output: CappedOutput,
         pipes: "tuple[int, ...]",
     ) -> None:
-        """Take over a process that has been spawned: `process` is what its platform knows it by."""
+        """Take over a process that has been spawned: `process` is what its platform knows it by, beside its pid."""
         self.key: str = request["key"]
         self.run: str | None = request.get("run")
         self.path: str = request["output"]

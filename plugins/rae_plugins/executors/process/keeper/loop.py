@@ -17,12 +17,7 @@ from typing import Any
 
 from rae_plugins.executors.process.keeper.attempt_process import OUTPUT_DRAIN_SECONDS, AttemptProcess
 from rae_plugins.executors.process.keeper.control import ProcessControl
-from rae_plugins.executors.process.keeper.records import (
-    ExitRecords,
-    record_path,
-    remove_private_files,
-    write_atomically,
-)
+from rae_plugins.executors.process.keeper.records import AttemptRecords, DeferredRecords, remove_private_files
 from rae_plugins.executors.process.keeper.spawn import READ_BYTES, explain_spawn_error
 from rae_plugins.executors.process.keeper.termination import Termination
 
@@ -37,8 +32,13 @@ MAX_ERROR_CHARACTERS = 500
 class Keeper:
     """The keeper of one daemon's jobs; it works until the daemon has gone and the last job has ended."""
 
-    def __init__(self, channel: socket.socket, control: ProcessControl | None = None) -> None:
-        """Keep the jobs of the daemon at the other end of `channel`; `control` is by default the platform's."""
+    def __init__(
+        self, channel: socket.socket, control: ProcessControl | None = None, records: AttemptRecords | None = None
+    ) -> None:
+        """Keep the jobs of the daemon at the other end of `channel`; `control` is by default the platform's.
+
+        By default `records` are written at once.
+        """
         self.channel = channel
         self.control = control or make_control()
         self.jobs = self.control.jobs
@@ -46,16 +46,23 @@ class Keeper:
         self.incoming = b""
         self.outgoing: list[bytes] = []
         self.is_connected = True
-        self.exit_records = ExitRecords()
+        self.records = records or AttemptRecords()
 
     def run(self) -> None:
         """Work until the daemon has gone and no job is left."""
         while self.is_connected or self.jobs:
-            deadlines = [at for job in self.jobs.values() if (at := job.next_deadline()) is not None]
-            self.control.wait(max(0.0, min(deadlines) - time.monotonic()) if deadlines else None)
+            self.control.wait(self.seconds_to_next())
             self.control.reap()
             self.update_jobs()
+            self.records.write_due(time.monotonic())
             self.send_reports()
+
+    def seconds_to_next(self) -> float | None:
+        """Return the time until something is due, if anything is."""
+        deadlines = [at for job in self.jobs.values() if (at := job.next_deadline()) is not None]
+        if (due := self.records.next_due()) is not None:
+            deadlines.append(due)
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
     # Requests
 
@@ -73,6 +80,9 @@ class Keeper:
             if "end" in request:
                 self.end(request["end"], request["grace"])
                 continue
+            if "stored" in request:
+                self.records.confirm(request["stored"])
+                continue
             try:
                 self.spawn(request)
             except Exception as error:  # an attempt that can't be started harms no other
@@ -81,7 +91,7 @@ class Keeper:
     def disconnect(self) -> None:
         self.is_connected = False
         self.control.stop_reading(self.channel)
-        self.exit_records.handle_lost_daemon()
+        self.records.handle_lost_daemon()
 
     def report_failure(self, request: Message, error: Exception) -> None:
         text = explain_spawn_error(error, request)[:MAX_ERROR_CHARACTERS]
@@ -97,7 +107,7 @@ class Keeper:
                 "memory": None,
             }
             with suppress(OSError):
-                self.exit_records.write(record_path(request["output"], "exit"), {**record, "ended_at": time.time()})
+                self.records.write_failure(request["output"], {**record, "ended_at": time.time()})
         self.report({"failed": request["key"], "error": text})
 
     def spawn(self, request: Message) -> None:
@@ -106,7 +116,7 @@ class Keeper:
         record = {"pid": job.pid, **self.control.identity, **details}
         # On a full disk the daemon still gets the report.
         with suppress(OSError):
-            write_atomically(record_path(job.path, "start"), record)
+            self.records.write_start(job.key, job.path, record)
         for pipe in job.pipes:
             self.control.watch_output(pipe, partial(self.keep_output, job, pipe))
         self.report({"started": job.key, **record})
@@ -196,14 +206,10 @@ class Keeper:
         self.control.release(job)
         if job.private is not None:
             remove_private_files(job.private)
-        try:
+        # The daemon gets the report in any case.
+        with suppress(OSError):
             job.output.close()
-            self.exit_records.write(record_path(job.path, "exit"), record)
-            if not job.output.written_bytes:
-                # After the record: without either, the attempt would seem never to have started.
-                os.unlink(job.path)
-        except OSError:
-            pass  # the daemon gets the report in any case
+            self.records.write_exit(job.key, job.path, record, is_quiet=not job.output.written_bytes)
         self.report({"ended": job.key, "exit": record})
 
     # Reports
@@ -267,4 +273,4 @@ def main() -> None:
         if (number := getattr(signal, name, None)) is not None:
             signal.signal(number, lambda *_: None)
     with open_channel() as channel:
-        Keeper(channel).run()
+        Keeper(channel, records=DeferredRecords()).run()

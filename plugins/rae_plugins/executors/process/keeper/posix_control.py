@@ -130,7 +130,8 @@ class PosixControl:
 
     def release(self, job: AttemptProcess) -> None:
         # Popen must not wait for a process that the keeper reaps itself, perhaps later.
-        job.process.returncode = job.code or 0
+        if job.process is not None:
+            job.process.returncode = job.code or 0
         if job.container is not None:
             job.container.remove()
 

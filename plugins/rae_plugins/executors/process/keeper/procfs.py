@@ -26,6 +26,8 @@ _RUN_ID_PREFIX = b"RAE_RUN_ID="
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
+MAX_STAT_BYTES = 4096
+
 
 class ProcessInfo(NamedTuple):
     """One line of /proc/PID/stat, proc(5).
@@ -55,8 +57,12 @@ ProcessTable = dict[int, ProcessInfo]
 def read_process(pid: int) -> ProcessInfo | None:
     """Return the process with this pid, zombies included; None where there is none."""
     try:
-        with open(f"{PROC}/{pid}/stat", "rb") as file:
-            head, _, rest = file.read().rpartition(b")")
+        # Without a file object, which costs five system calls more.
+        file = os.open(f"{PROC}/{pid}/stat", os.O_RDONLY)
+        try:
+            head, _, rest = os.read(file, MAX_STAT_BYTES).rpartition(b")")
+        finally:
+            os.close(file)
         fields = rest.split()
         return ProcessInfo(
             pid=pid,

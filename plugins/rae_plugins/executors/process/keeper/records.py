@@ -5,10 +5,13 @@ import os
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 FILE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 """Flags of all files: links are not followed, children don't inherit them, and no byte is changed on Windows."""
+
+DEFERRAL_SECONDS = 1.0
+"""Time for which a record waits while a daemon is connected."""
 
 UNSYNCED_SECONDS = 60.0
 """Age after which the kernel has long written a file by itself (30 s by default)."""
@@ -50,26 +53,48 @@ def remove_private_files(path: str) -> None:
         os.rmdir(path)
 
 
-class ExitRecords:
-    """Writes exit records, durably where no daemon is there to commit the end to its store.
+class AttemptRecords:
+    """Writes start and exit records at once, and durably where no daemon is there to commit the end to its store.
 
     While a daemon is connected, its commit makes the end durable, and one flush to disk serves many ends. So records
     are only written through to disk once it has gone: those of the last minute then, and each later one at once.
     """
 
     def __init__(self) -> None:
-        self._recent: deque[tuple[float, str]] = deque(maxlen=1000)
-        self._is_alone = False
+        self.is_alone = False
+        self._recent: deque[tuple[float, str]] = deque(maxlen=10_000)
 
-    def write(self, path: str, record: dict[str, Any]) -> None:
-        """Write the exit record for this path. Errors: OSError."""
-        write_atomically(path, record, is_durable=self._is_alone)
-        if not self._is_alone:
+    def write_start(self, key: str, output: str, record: dict[str, Any]) -> None:
+        """Write the start record of an attempt with this output file. Errors: OSError."""
+        write_atomically(record_path(output, "start"), record)
+
+    def write_exit(self, key: str, output: str, record: dict[str, Any], *, is_quiet: bool) -> None:
+        """Write the exit record; then remove the output file of a quiet attempt. Errors: OSError."""
+        path = record_path(output, "exit")
+        write_atomically(path, record, is_durable=self.is_alone)
+        if not self.is_alone:
             self._recent.append((time.monotonic(), path))
+        if is_quiet:
+            # After the record: without either, the attempt would seem never to have started.
+            os.unlink(output)
+
+    def write_failure(self, output: str, record: dict[str, Any]) -> None:
+        """Write the exit record of an attempt that was not spawned, and may have no output file. Errors: OSError."""
+        write_atomically(record_path(output, "exit"), record, is_durable=self.is_alone)
+
+    def confirm(self, keys: "list[str]") -> None:
+        """Forget attempts whose ends the daemon has made durable."""
+
+    def next_due(self) -> float | None:
+        """Return the monotonic time at which `write_due` has something to do, if any."""
+        return None
+
+    def write_due(self, now: float) -> None:
+        """Write the records that have waited long enough."""
 
     def handle_lost_daemon(self) -> None:
         """Make the newest records durable, and all later ones."""
-        self._is_alone = True
+        self.is_alone = True
         oldest = time.monotonic() - UNSYNCED_SECONDS
         paths = [path for at, path in self._recent if at >= oldest]
         self._recent.clear()
@@ -78,6 +103,83 @@ class ExitRecords:
         for path in [*left, *{os.path.dirname(path) for path in left}]:
             with suppress(OSError):
                 _sync(path)
+
+
+class DeferredRecord(NamedTuple):
+    """A record that is not written yet; `is_quiet` where it says the end of an attempt without output."""
+
+    due: float
+    output: str
+    kind: str
+    content: dict[str, Any]
+    is_quiet: bool
+
+
+class DeferredRecords(AttemptRecords):
+    """Writes a record only if the daemon has gone, or hasn't confirmed the end within `DEFERRAL_SECONDS`.
+
+    A file costs more than all else that is done for a short job: the file system looks for a free inode, and avoids
+    those that have just been removed. So a job that ends, and whose end the daemon commits, within a second leaves
+    neither record. Until then its output file is there, which says that it was started; that of a quiet attempt is
+    removed with the confirmation.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._deferred: dict[str, DeferredRecord] = {}
+        """By key, the earliest first."""
+
+    def write_start(self, key: str, output: str, record: dict[str, Any]) -> None:
+        """Write the start record, at once or later. Errors: OSError."""
+        if self.is_alone:
+            super().write_start(key, output, record)
+        else:
+            self._defer(key, output, "start", record)
+
+    def write_exit(self, key: str, output: str, record: dict[str, Any], *, is_quiet: bool) -> None:
+        """Write the exit record, at once or later. Errors: OSError."""
+        if self.is_alone:
+            super().write_exit(key, output, record, is_quiet=is_quiet)
+        else:
+            self._defer(key, output, "exit", record, is_quiet)
+
+    def _defer(self, key: str, output: str, kind: str, content: dict[str, Any], is_quiet: bool = False) -> None:
+        # At the end, so that the first is always the next that is due. An exit record says all that the start one does.
+        self._deferred.pop(key, None)
+        self._deferred[key] = DeferredRecord(time.monotonic() + DEFERRAL_SECONDS, output, kind, content, is_quiet)
+
+    def confirm(self, keys: "list[str]") -> None:
+        """Forget attempts whose ends the daemon has made durable."""
+        for key in keys:
+            record = self._deferred.pop(key, None)
+            if record is not None and record.is_quiet:
+                with suppress(OSError):
+                    os.unlink(record.output)
+
+    def next_due(self) -> float | None:
+        """Return the monotonic time at which `write_due` has something to do, if any."""
+        return next((record.due for record in self._deferred.values()), None)
+
+    def write_due(self, now: float) -> None:
+        """Write the records that have waited long enough."""
+        while (due := self.next_due()) is not None and due <= now:
+            self._write_first()
+
+    def handle_lost_daemon(self) -> None:
+        """Write what was deferred, make the newest exit records durable, and all later ones."""
+        while self._deferred:
+            self._write_first()
+        super().handle_lost_daemon()
+
+    def _write_first(self) -> None:
+        key = next(iter(self._deferred))
+        record = self._deferred.pop(key)
+        # On a full disk the daemon still has the report.
+        with suppress(OSError):
+            if record.kind == "exit":
+                super().write_exit(key, record.output, record.content, is_quiet=record.is_quiet)
+            else:
+                super().write_start(key, record.output, record.content)
 
 
 def _sync(path: str) -> None:

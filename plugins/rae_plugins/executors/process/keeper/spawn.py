@@ -2,7 +2,9 @@
 
 import errno
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -20,6 +22,8 @@ READ_BYTES = 1 << 16
 MAX_FIRST_LINE_BYTES = 256
 """The part of a script that the kernel reads to find its interpreter."""
 
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ) if os.name != "nt" else ()
+
 
 def spawn_process(request: Mapping[str, Any], group_path: str | None) -> AttemptProcess:
     """Spawn the command of a request, in the cgroup at `group_path` if there is one.
@@ -27,11 +31,14 @@ def spawn_process(request: Mapping[str, Any], group_path: str | None) -> Attempt
     Errors: OSError, ValueError or RuntimeError where the command can't be started; FileExistsError where the attempt
     isn't ours to start, because its output file exists.
     """
-    if problem := _find_env_problem(request):
+    program = _find_program(request)
+    if problem := _find_env_problem(request, program):
         raise SpawnError(problem)
     limits = request.get("limits") or {}
     preexec = build_preexec(limits, group_path, build_user_switch(request.get("user")))
     with open_streams(request) as streams:
+        if preexec is None and (pid := _spawn_plainly(request, program, streams)) is not None:
+            return AttemptProcess(request, pid, None, streams.make_output(request), streams.pipes)
         try:
             process = subprocess.Popen(
                 request["argv"],
@@ -48,6 +55,32 @@ def spawn_process(request: Mapping[str, Any], group_path: str | None) -> Attempt
         except subprocess.SubprocessError:
             raise RuntimeError(os.read(streams.pipes[-1], READ_BYTES).decode(errors="replace")) from None
     return AttemptProcess(request, process.pid, process, streams.make_output(request), streams.pipes)
+
+
+def _spawn_plainly(request: Mapping[str, Any], program: str | None, streams: "Streams") -> int | None:
+    """Spawn a command that needs nothing set between fork and exec; None where that fails or isn't possible here.
+
+    It takes half the time of `subprocess.Popen`, which then finds out what is wrong. All descriptors of the keeper but
+    the three that are set here are closed by exec. The working directory is that of the keeper for a moment, which is
+    safe with one thread.
+    """
+    if sys.platform != "linux" or program is None or request.get("umask") is not None:
+        return None
+    argv, outputs = request["argv"], ((streams.output_writing, 1), (streams.error_writing, 2))
+    actions = [(os.POSIX_SPAWN_DUP2, given, number) for given, number in ((streams.given, 0), *outputs)]
+    pid: int | None = None
+    with suppress(OSError, ValueError, TypeError, NotImplementedError):
+        own_directory = os.getcwd()
+        os.chdir(request["cwd"])
+        try:
+            # A script sees in its $0 what was named.
+            path = argv[0] if "/" in argv[0] else program
+            pid = os.posix_spawn(
+                path, argv, request["env"], file_actions=actions, setsid=True, setsigdef=_IGNORED_BY_PYTHON
+            )
+        finally:
+            os.chdir(own_directory)
+    return pid
 
 
 class SpawnError(Exception):
@@ -189,9 +222,7 @@ def explain_spawn_error(error: Exception, request: Mapping[str, Any]) -> str:
 
 def _explain_missing_interpreter(path: str) -> str:
     """Return one line on a program that is there, though the kernel doesn't find what would run it. See execve(2)."""
-    first = b""
-    with suppress(OSError), open(path, "rb") as file:
-        first = file.readline(MAX_FIRST_LINE_BYTES)
+    first = _read_first_line(path)
     words = os.fsdecode(first[2:]).split()
     if first.endswith(b"\r\n"):
         return f"the lines of {_quote(path)} end with CR LF, as on Windows; run 'sed -i \"s/\\r$//\" {path}'"
@@ -200,14 +231,12 @@ def _explain_missing_interpreter(path: str) -> str:
     return f"{_quote(path)} needs an interpreter or a loader that does not exist; install what it was built for"
 
 
-def _find_env_problem(request: Mapping[str, Any]) -> str | None:
+def _find_env_problem(request: Mapping[str, Any], path: str | None) -> str | None:
     """Return why `env` in the first line of a script will not find the program that is to run it.
 
     The kernel starts `env` all the same, and its end, with exit code 127, wouldn't say so.
     """
-    path, first = _find_program(request), b""
-    with suppress(OSError), open(path or "", "rb") as file:
-        first = file.readline(MAX_FIRST_LINE_BYTES)
+    first = b"" if path is None else _read_first_line(path)
     words = os.fsdecode(first[2:]).split()
     if not first.startswith(b"#!") or len(words) != 2 or os.path.basename(words[0]) != "env" or "=" in words[1]:
         return None
@@ -217,6 +246,20 @@ def _find_env_problem(request: Mapping[str, Any]) -> str | None:
         return None
     script, needed = _quote(os.path.normpath(path or "")), _quote(words[1])
     return f"the first line of {script} needs {needed}, which is not on the PATH of the job; install it"
+
+
+def _read_first_line(path: str) -> bytes:
+    """Return the first line of a file as far as the kernel reads it, with its end; nothing if it can't be read."""
+    try:
+        # Without a file object, which costs five system calls more.
+        file = os.open(path, os.O_RDONLY)
+        try:
+            start = os.read(file, MAX_FIRST_LINE_BYTES)
+            return start[: start.find(b"\n") + 1 or None]
+        finally:
+            os.close(file)
+    except OSError:
+        return b""
 
 
 def _explain_directory_error(error: OSError, directory: str) -> str:

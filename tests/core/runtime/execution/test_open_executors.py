@@ -1,0 +1,93 @@
+"""Executors in use: they get ready before a schedule is due, and learn which ends are durable."""
+
+import asyncio
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.support.log_lines import captured_log
+from tests.support.waiting import eventually
+
+from rae_auto import Job, Once, Scheduler
+from rae_auto.api import Assignment, Execution, Executor
+from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.primitives.names import RunId
+from rae_auto.registry.quarantine import Quarantine
+from rae_auto.runtime.execution.open_executors import OpenExecutors
+from rae_plugins.executors.process.earlier_daemons import list_keepers
+
+
+class Noting(Executor):
+    """Notes what it is asked to do; starts nothing."""
+
+    type = "noting"
+
+    def __init__(self, fails: bool = False) -> None:
+        self.fails = fails
+        self.warmed = 0
+        self.confirmed: list[tuple[RunId, int]] = []
+
+    async def warm_up(self) -> None:
+        self.warmed += 1
+        if self.fails:
+            raise RuntimeError("not today")
+
+    def confirm_ends(self, attempts: Collection[tuple[RunId, int]]) -> None:
+        if self.fails:
+            raise RuntimeError("not today")
+        self.confirmed += attempts
+
+    async def start(self, assignment: Assignment) -> Execution:
+        raise NotImplementedError
+
+
+def executors_of(directory: Path, noting: Noting) -> OpenExecutors:
+    """Executors of which each is `noting`."""
+    return OpenExecutors(directory, lambda _: noting, Quarantine(lambda *_: "test"))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_executor_gets_ready_once(tmp_path: Path, fails: bool) -> None:
+    noting = Noting(fails)
+
+    async def run() -> None:
+        executors = executors_of(tmp_path, noting)
+        executors.warm_up([PluginRef("noting"), PluginRef("noting")])
+        executors.warm_up([PluginRef("noting")])
+        await asyncio.to_thread(eventually, lambda: noting.warmed)
+        await executors.close(30)
+
+    with captured_log():
+        asyncio.run(run())
+    assert noting.warmed == 1
+
+
+def test_durable_ends_are_confirmed_to_all_executors(tmp_path: Path) -> None:
+    broken, sound = Noting(fails=True), Noting()
+    quarantine = Quarantine(lambda *_: "test")
+
+    async def run() -> None:
+        executors = OpenExecutors(tmp_path, lambda ref: broken if ref.type == "broken" else sound, quarantine)
+        for name in ("broken", "sound"):
+            await executors.open(PluginRef(name))
+        executors.confirm_ends([(RunId("r"), 1)])
+        await executors.close(30)
+
+    with captured_log():
+        asyncio.run(run())
+    assert sound.confirmed == [("r", 1)]
+    assert any("not today" in line for line in quarantine.problems())
+
+
+@pytest.mark.parametrize(("due_in", "is_ahead"), [(timedelta(seconds=15), True), (timedelta(days=30), False)])
+def test_keeper_starts_before_a_command_is_due(tmp_path: Path, due_in: timedelta, is_ahead: bool) -> None:
+    notes = tmp_path / "executors" / "process"
+    job = Job(id="a", command="true", schedule=Once(datetime.now(UTC) + due_in))
+
+    async def run() -> bool:
+        async with Scheduler(directory=tmp_path, jobs=[job]):
+            await asyncio.to_thread(eventually, lambda: not is_ahead or list_keepers(notes))
+            return bool(list_keepers(notes))
+
+    assert asyncio.run(run()) is is_ahead
