@@ -108,6 +108,9 @@ class DaemonRecords(RecordSourceBase):
         facts: Mapping[str, Any] = await self._ask("health")
         return facts
 
+    def _config_path(self) -> Path | None:
+        return self.config
+
     async def findings(self) -> Sequence[Mapping[str, Any]]:
         from rae_auto.reading.findings import read_findings  # lazy: memory, asked for rarely
 

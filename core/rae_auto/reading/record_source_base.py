@@ -23,6 +23,7 @@ from rae_auto.records.entries import KnownEntries, load_entries
 from rae_auto.records.presence_log import read_presence
 from rae_auto.records.run_figures import read_figures
 from rae_auto.records.runs import choose_run, query_for_id
+from rae_auto.views.screens.parts.base import Fact
 from rae_auto.views.screens.parts.record_source import (
     SKIPS,
     ExpectedCounts,
@@ -185,6 +186,16 @@ class RecordSourceBase(ABC):
         """Return the downtimes, suspensions and steps of the clock in a span, ascending."""
         found = await asyncio.to_thread(read_presence, self.directory, since, until)
         return [WorldSpan(span.kind, span.since, span.until, span.text) for span in found]
+
+    async def disk_sizes(self) -> Sequence[Fact]:
+        """Return what store, output and log take on the disk, beside their limits; this may take a second."""
+        from rae_auto.reading.disk_sizes import read_disk_sizes  # lazy: memory, asked for rarely
+
+        return await asyncio.to_thread(read_disk_sizes, self._config_path(), self.directory)
+
+    @abstractmethod
+    def _config_path(self) -> Path | None:
+        """Return the configuration; None if there is none."""
 
     @abstractmethod
     async def _read_entries(self, log: str, query: LogQuery) -> list[Any]:

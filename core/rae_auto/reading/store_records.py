@@ -243,6 +243,9 @@ class StoreRecords(RecordSourceBase):
         query = {"job": job, "at": at, "run": run, "local_times": True}
         return await asyncio.to_thread(queries.why, self._project, query)
 
+    def _config_path(self) -> Path | None:
+        return self._project.path
+
     async def health(self) -> Mapping[str, Any]:
         raise DaemonUnreachable("no daemon is running; 'rae-auto run' starts one")
 

@@ -176,6 +176,15 @@ def test_health_page_has_checks_and_outbox(played: Played) -> None:
     assert [row.name for row in page.checks][:2] == ["daemon", "store"]
     assert page.outbox == ()
     assert not page.has_findings
+    assert "output" not in {fact.subject for fact in page.sizes}
+
+
+def test_sizes_are_shown_beside_their_limits_where_problems_are_looked_for(played: Played) -> None:
+    for read in (played.read, played.read_store):
+        page = read(lambda source: load_health_page(source, with_findings=True))
+        sizes = {fact.subject: fact.text for fact in page.sizes}
+        assert re.search(r"; of each job at most 1,000 runs of 90d$", sizes["store"])
+        assert re.search(r' of \d+ jobs; the most is ".+", .+ of at most 100 MB$', sizes["output"])
 
 
 def test_health_page_without_a_daemon_says_so_and_shows_what_is_on_record(tmp_path: Path) -> None:

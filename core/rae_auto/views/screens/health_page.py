@@ -67,6 +67,7 @@ class HealthPage(ScreenBase):
     """Empty as long as they were not asked for, because they take a second."""
     has_findings: bool
     sizes: tuple[Fact, ...]
+    """Those of store, output and log only where findings were asked for."""
     sources: tuple[Fact, ...]
     """Sources that don't work at present, and why."""
     plugins: tuple[Fact, ...]
@@ -94,6 +95,7 @@ async def load_health_page(source: RecordSource, *, with_findings: bool = False)
     return build_health_page(
         facts,
         findings=await source.findings() if with_findings else None,
+        disk_sizes=await source.disk_sizes() if with_findings else (),
         outbox=await source.outbox(),
         world=await source.world(now - WORLD_SPAN, now),
         now=now,
@@ -105,6 +107,7 @@ def build_health_page(
     facts: Mapping[str, Any] | None,
     *,
     findings: Sequence[Mapping[str, Any]] | None,
+    disk_sizes: Sequence[Fact] = (),
     outbox: Sequence[Mapping[str, Any]],
     world: Sequence[WorldSpan],
     now: datetime,
@@ -121,7 +124,7 @@ def build_health_page(
         checks=tuple(HealthRow(name=one.name, level=one.level.name.lower(), text=one.text) for one in checks),
         findings=tuple(FindingRow(**finding) for finding in findings or ()),
         has_findings=findings is not None,
-        sizes=tuple(_sizes(facts)),
+        sizes=(*_sizes(facts), *disk_sizes),
         sources=tuple(Fact(str(source), str(problem)) for source, problem in facts.get("failed_sources", {}).items()),
         plugins=tuple(
             Fact(

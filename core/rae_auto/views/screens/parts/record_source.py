@@ -15,7 +15,7 @@ from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.run import Run
 from rae_auto.records.run_figures import RunFigures
-from rae_auto.views.screens.parts.base import UpcomingStart
+from rae_auto.views.screens.parts.base import Fact, UpcomingStart
 
 RUNS, SKIPS = "runs", "skips"
 """Kinds of records that are counted: runs that are over by state, and skipped occurrences by reason."""
@@ -269,6 +269,10 @@ class RecordSource(Protocol):
 
     async def findings(self) -> Sequence[Mapping[str, Any]]:
         """Return the records of `rae-auto doctor --json`; this may take a second."""
+        ...
+
+    async def disk_sizes(self) -> Sequence[Fact]:
+        """Return what store, output and log take on the disk, beside their limits; this may take a second."""
         ...
 
     async def outbox(self) -> Sequence[Mapping[str, Any]]:
