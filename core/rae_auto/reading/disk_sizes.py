@@ -1,4 +1,4 @@
-"""What a state directory takes on the disk, beside the limits of `[history]`, for the health page."""
+"""The sizes of a state directory on the disk, beside the limits of `[history]`, for the health page."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,9 +29,9 @@ def _describe(usage: DiskUsage, history: Retention | None) -> Iterator[Fact]:
     limit = "" if history is None else f"; of each job at most {history.runs:,} runs of {format_duration(history.keep)}"
     yield Fact("store", f"{format_bytes(usage.store)}{limit}")
     total = sum(usage.output.values())
-    largest = next(iter(usage.output.items()), None)
+    biggest = next(iter(usage.output.items()), None)
     most = "" if history is None else f" of at most {format_bytes(history.output)}"
-    job = "" if largest is None else f"; the most is {quote(largest[0])}, {format_bytes(largest[1])}{most}"
+    job = "" if biggest is None else f"; the most is {quote(biggest[0])}, {format_bytes(biggest[1])}{most}"
     yield Fact("output", f"{format_bytes(total)} of {format_count(len(usage.output), 'job')}{job}")
     yield Fact("log", format_bytes(usage.log))
     if usage.kept_aside:

@@ -51,7 +51,7 @@ def test_answer_about_no_occurrence_names_no_neighbour(ran):
     assert "time" not in facts_of(answer_at(w, due + 2 * MINUTE))
 
 
-def test_answer_within_starts_missed_together_is_about_the_one_that_was_due():
+def test_answer_within_starts_missed_together_is_about_the_due_one():
     w = world(a_job())
     start = w.now.wall
     w.crash(down=10 * HOUR + 10 * MINUTE)
@@ -66,7 +66,7 @@ def test_answer_within_starts_missed_together_is_about_the_one_that_was_due():
     assert facts_of(beside)["time"].endswith("20 s before the time asked for")
 
 
-def test_answer_between_starts_missed_together_is_that_nothing_was_due():
+def test_answer_between_starts_missed_together_is_that_none_was_due():
     w = world(a_job())
     due = w.now.wall + 3 * HOUR
     w.crash(down=10 * HOUR + 10 * MINUTE)

@@ -267,7 +267,7 @@ expect = { every = "1s", grace = "0s" }
 """
 
 
-def test_open_runs_and_next_starts_are_the_same_after_the_daemon_was_killed(tmp_path: Path) -> None:
+def test_open_runs_and_next_starts_are_the_same_after_a_kill(tmp_path: Path) -> None:
     daemons = Daemons(tmp_path, CLOSED, 'state = "{home}/state"\n')
     daemons.serve()
     for job in ("long", "queued"):

@@ -67,7 +67,7 @@ class HealthPage(ScreenBase):
     """Empty as long as they were not asked for, because they take a second."""
     has_findings: bool
     sizes: tuple[Fact, ...]
-    """Those of store, output and log only where findings were asked for."""
+    """Sizes; those of store, output and log only where findings were asked for."""
     sources: tuple[Fact, ...]
     """Sources that don't work at present, and why."""
     plugins: tuple[Fact, ...]
