@@ -66,6 +66,30 @@ def test_messages_wait_at_the_broker_without_a_daemon(
     play(scene)
 
 
+def test_machines_with_one_name_continue_each_others_session(
+    broker: Any, trigger: MqttTrigger, subscriptions: Any, tmp_path: Path
+) -> None:
+    """The daemon leads here, there, and here again: no message is lost, and none counts twice."""
+    shared = evolve(trigger, client_id="rae-plant")
+
+    async def scene() -> None:
+        here, there = (Listener(tmp_path / name, RealTimer()) for name in ("here", "there"))
+        for number, listener in enumerate([here, there, here]):
+            async with listener.watching(shared):
+                await subscriptions.next()
+                broker.publish("plant/1", f"while {number} leads")
+                await listener.wait_for(number + 1)
+            broker.publish("plant/1", f"after {number}")
+        found = [str(payload) for payload in (*payloads(here), *payloads(there))]
+        assert sorted(found) == ["after 0", "after 1", "while 0 leads", "while 1 leads", "while 2 leads"]
+
+    async def limited() -> None:
+        async with asyncio.timeout(60):
+            await scene()
+
+    asyncio.run(limited())
+
+
 def test_message_that_was_not_durable_is_delivered_again_and_counts_once(
     play: Callable[[Scene], None], broker: Any, trigger: MqttTrigger, subscriptions: Any
 ) -> None:

@@ -6,6 +6,9 @@ new message, whose key is written down, under its identifier, *before* it is emi
 stands there, if its content is the same. A crash at any point leaves either nothing, and then the message is new, or
 the key, and then the daemon knows it.
 
+With `client_id` several machines share a session, of which one at a time is connected. What another one has written
+down is not known here: a message that it had emitted and not acknowledged counts as new.
+
 Kept messages are delivered at each new subscription. One counts if it differs from the last message on its topic.
 """
 

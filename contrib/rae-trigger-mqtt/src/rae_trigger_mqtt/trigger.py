@@ -81,6 +81,11 @@ class MqttTrigger(SourceTrigger):
         metadata={"help": "how long the broker keeps messages while no daemon is connected"},
     )
 
+    client_id: str | None = field(
+        default=None,
+        metadata={"help": "name of this trigger at the broker, the same on all machines that share a store"},
+    )
+
     def __attrs_post_init__(self) -> None:
         """Refuse options that contradict each other. Errors: ValueError."""
         if self.port is not None and not 0 < self.port < 1 << 16:
@@ -89,6 +94,8 @@ class MqttTrigger(SourceTrigger):
             raise ValueError('"ca_file" has no effect without tls = true; set that, or remove it')
         if self.password is not None and self.username is None:
             raise ValueError('"password" needs "username"')
+        if self.client_id is not None and not (self.client_id.isprintable() and 0 < len(self.client_id) <= 128):
+            raise ValueError('"client_id" must be a text of 1 to 128 printable characters')
         if not timedelta(0) <= self.keep <= timedelta(days=365):
             raise ValueError('"keep" must be from 0s to 365d')
 

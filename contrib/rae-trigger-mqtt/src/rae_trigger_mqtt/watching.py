@@ -14,7 +14,7 @@ async def watch_messages(options: MqttTrigger, context: TriggerContext) -> None:
     identities = await state_file.load(Identities.from_document) or Identities()
     # Before the first connection, so that the next one has the same name and finds its messages.
     await state_file.save(identities.to_document())
-    connection = BrokerConnection(identities.client, int(options.keep.total_seconds()))
+    connection = BrokerConnection(options.client_id or identities.client, int(options.keep.total_seconds()))
     try:
         await connection.open(
             options.host,

@@ -1,0 +1,46 @@
+"""A run whose attempt is in a queue elsewhere waits in every view, and nothing of it has started."""
+
+from datetime import UTC, datetime, timedelta
+
+from tests.support.log_lines import captured_log
+
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Due, InQueue
+from rae_auto.model.reasons.base import time_text
+from rae_auto.model.run import Run, RunState
+from rae_auto.runtime.reporting.run_log import log_run
+from rae_auto.views.screens.run_page import list_phases
+from rae_auto.views.screens.timeline import bar_of
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+REASON = InQueue("tcp://10.0.0.5:8786", "a worker with label gpu", NOON + timedelta(minutes=3))
+RUN = Run(
+    id=RunId("01M8JMYEQZY81CFDDGVVKHNC0S"),
+    job=JobId("train"),
+    trigger="cron",
+    key="12:00",
+    scheduled_for=NOON,
+    queued_at=NOON,
+    cause=Due(),
+    state=RunState.STARTING,
+    attempt=1,
+    reason=REASON,
+    waited_for=(REASON,),
+)
+TEXT = "it has been in the queue of tcp://10.0.0.5:8786 since 2026-06-01T12:03:00+00:00, for a worker with label gpu"
+
+
+def test_run_page_shows_the_queue_as_a_wait() -> None:
+    *_, waiting = list_phases(RUN, time_text)
+    assert (waiting.kind, waiting.since, waiting.until, waiting.text) == ("waiting", NOON, None, TEXT)
+
+
+def test_timeline_shows_no_attempt_of_a_run_in_a_queue() -> None:
+    bar = bar_of(RUN, NOON + timedelta(hours=1), time_text)
+    assert (bar.started_at, bar.attempts, bar.text) == (None, (), f"starting: {TEXT}")
+
+
+def test_log_says_in_which_queue_a_run_waits() -> None:
+    with captured_log() as lines:
+        log_run(RUN)
+    assert "waits (01M8JMYEQZY8): in the queue of tcp://10.0.0.5:8786, for a worker with label gpu" in lines[0]
