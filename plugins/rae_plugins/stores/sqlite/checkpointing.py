@@ -17,7 +17,7 @@ from attrs import define, field
 CHECKPOINT_CHANGES = 500
 """Number of changed rows after which a checkpoint is made; each changes about three pages."""
 
-MAX_ROUNDS = 5
+MAX_PASSES = 5
 """Number of times that what was committed meanwhile is moved, too: the log begins again only if all of it was moved."""
 
 MAX_LOG_PAGES = 4000
@@ -50,7 +50,7 @@ class Checkpointer:
     def _make(self, connection: sqlite3.Connection) -> None:
         before = None
         with suppress(sqlite3.Error):
-            for _ in range(MAX_ROUNDS):
+            for _ in range(MAX_PASSES):
                 (_, pages, _) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 if pages == before:
                     return
