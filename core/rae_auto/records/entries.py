@@ -28,9 +28,9 @@ def load_entries(cls: type[T], bodies: Iterable[Document], report: Callable[[str
 
 
 class KnownEntries(Generic[T]):
-    """What was made of entries before, each with its document: a live page reads the same runs again and again.
+    """The values of entries that were read before, with their documents: a live page reads the same runs many times.
 
-    It is used again only for an equal document, so nothing has to say when a document changes.
+    A value is used again only for an equal document, so nothing has to say when a document changes.
     """
 
     def __init__(self, make: Callable[[Document], T | None], capacity: int) -> None:

@@ -15,7 +15,7 @@ from rae_auto.model.run import RunState
 
 @frozen(kw_only=True)
 class RunFigures:
-    """How long a run took, and what it needed, as far as that is known. Memory in bytes."""
+    """The duration of a run, and the resources that it needed, as far as they are known. Memory in bytes."""
 
     queued_at: datetime
     state: str

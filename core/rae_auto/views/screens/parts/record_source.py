@@ -118,7 +118,7 @@ class RecentRuns:
 
     runs: Sequence[Run]
     figures: Sequence[RunFigures]
-    """Of those that are over and weren't skipped after a wait."""
+    """The figures of those that are over and weren't skipped after a wait."""
     open_count: int
 
 
