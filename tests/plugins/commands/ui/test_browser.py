@@ -25,6 +25,8 @@ pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install
 
 WIDTHS = (320, 768, 1440)
 
+NARROWEST_NAME = "Math.min(...[...document.querySelectorAll('.jobs th[scope=row]')].map(name => name.clientWidth))"
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
@@ -90,13 +92,15 @@ def test_axe_finds_nothing_on_any_screen_in_any_width(browser: "Browser", page: 
 def test_no_screen_scrolls_sideways_in_any_width(browser: "Browser", page: Page) -> None:
     context = open_context(browser, page)
     tab = context.new_page()
-    wide = {}
+    wide: dict[tuple[str, int], Any] = {}
     for name, path in screens(page).items():
         tab.goto(f"{page.origin}{path}")
         for width in WIDTHS:
             tab.set_viewport_size({"width": width, "height": 900})
             if tab.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 wide[name, width] = tab.evaluate("document.documentElement.scrollWidth")
+            if name == "jobs" and tab.evaluate(NARROWEST_NAME) < 100:
+                wide[name, width] = "names are broken every few letters"
     context.close()
     assert wide == {}
 
