@@ -52,6 +52,8 @@ class UndeliveredRow:
     tries: int
     error: str | None
     next_try_at: datetime | None
+    held_until: datetime | None = None
+    """The end of quiet hours, or of the hour for which the notifier has its limit; None if it isn't held."""
 
 
 @frozen(kw_only=True)
@@ -150,7 +152,7 @@ def _sizes(facts: Mapping[str, Any]) -> Iterator[Fact]:
 
 
 def _undelivered(notice: Mapping[str, Any]) -> UndeliveredRow:
-    next_try_at = notice["next_try_at"]
+    next_try_at, held_until = notice["next_try_at"], notice.get("held_until")
     return UndeliveredRow(
         id=notice["id"],
         notifier=notice["notifier"],
@@ -161,4 +163,5 @@ def _undelivered(notice: Mapping[str, Any]) -> UndeliveredRow:
         tries=notice["tries"],
         error=notice["error"],
         next_try_at=next_try_at and datetime.fromisoformat(next_try_at),
+        held_until=held_until and datetime.fromisoformat(held_until),
     )
