@@ -59,16 +59,21 @@ def judge(pair: Pair, report: Report, began: datetime, ended: datetime) -> None:
     report.runs = len(runs)
     report.states = Counter(body["state"] for body in runs)
     report.violations += _find_stuck(pair)
-    report.violations += _find_undecided(Counter((body["job"], _instant(body)) for _, body in rows), began, ended)
+    decided = Counter((body["job"], at) for _, body in rows for at in _instants(body))
+    report.violations += _find_undecided(decided, began, ended)
     notes = pair.notes()
     report.violations += _find_doubled(notes)
     report.violations += _find_untrue(runs, notes, report)
     report.violations += [f"{process.pid} is left, alive" for process in pair.workers()]
 
 
-def _instant(body: Any) -> datetime:
-    found = body.get("scheduled_for") or body.get("occurrence", {}).get("scheduled_for")
-    return datetime.fromisoformat(found)
+def _instants(body: Any) -> Iterator[datetime]:
+    """Yield the instants that a run or a decision is about: those that were skipped together have one decision."""
+    if "at" not in body:
+        yield datetime.fromisoformat(body["scheduled_for"])
+        return
+    last, step = datetime.fromisoformat(body["at"]), timedelta(seconds=STEP_SECONDS[body["job"]])
+    yield from (last - number * step for number in range(body.get("count", 1)))
 
 
 def _find_stuck(pair: Pair) -> Iterator[str]:
