@@ -3,11 +3,18 @@
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dask_cluster import DaskCluster
 from rae_executor_dask import DaskExecutor, cluster_link
+
+from rae_auto.api import Assignment
+from rae_auto.model.job import Job
+from rae_auto.model.primitives.names import RunId
+
+COUNT = 'echo "$RAE_RUN_ID" >> starts; '
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +39,33 @@ def make_executor(cluster: DaskCluster) -> Callable[..., DaskExecutor]:
         return DaskExecutor(**{"scheduler": cluster.address, "directory": str(cluster.place / "runs"), **options})
 
     return make
+
+
+@pytest.fixture
+def assign(tmp_path: Path) -> Callable[..., Assignment]:
+    """Return a function that makes an attempt of a shell line; lines in the file `starts` count its starts."""
+    count = 0
+
+    def make(shell: str, **keys: Any) -> Assignment:
+        nonlocal count
+        count += 1
+        run = RunId(f"{tmp_path.name.replace('_', '-')}-{count}")
+        job = Job(id="fault", shell=COUNT + shell, cwd=str(tmp_path), **keys)
+        environment = {"RAE_RUN_ID": run, "RAE_JOB": "fault"}
+        return Assignment(run=run, attempt=1, job=job, environment=environment, output=tmp_path / f"{run}.1.log")
+
+    return make
+
+
+@pytest.fixture
+def open_executor(make_executor: Callable[..., DaskExecutor], tmp_path: Path) -> Callable[..., Any]:
+    """Return a function that makes an executor and opens it in the state directory of the test."""
+
+    async def open_one(**options: Any) -> DaskExecutor:
+        executor = make_executor(**options)
+        state = tmp_path / "state"
+        state.mkdir(mode=0o700, exist_ok=True)
+        await executor.open(state)
+        return executor
+
+    return open_one

@@ -13,47 +13,13 @@ import psutil
 import pytest
 from campaign import Campaign
 from dask_cluster import DaskCluster
-from rae_executor_dask import DaskExecutor
 
 from rae_auto.api import Assignment, Execution, NeverStarted
-from rae_auto.model.job import Job
 from rae_auto.model.policies import Priority
-from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import QueuePlace, Result
 from rae_plugins.executors.remote import request
 
 LIMIT_SECONDS = 100.0
-COUNT = 'echo "$RAE_RUN_ID" >> starts; '
-
-
-@pytest.fixture
-def assign(tmp_path: Path) -> Callable[..., Assignment]:
-    """Return a function that makes an attempt of a shell line; lines in the file `starts` count its starts."""
-    count = 0
-
-    def make(shell: str, **keys: Any) -> Assignment:
-        nonlocal count
-        count += 1
-        run = RunId(f"{tmp_path.name.replace('_', '-')}-{count}")
-        job = Job(id="fault", shell=COUNT + shell, cwd=str(tmp_path), **keys)
-        environment = {"RAE_RUN_ID": run, "RAE_JOB": "fault"}
-        return Assignment(run=run, attempt=1, job=job, environment=environment, output=tmp_path / f"{run}.1.log")
-
-    return make
-
-
-@pytest.fixture
-def open_executor(make_executor: Callable[..., DaskExecutor], tmp_path: Path) -> Callable[..., Any]:
-    """Return a function that makes an executor and opens it in the state directory of the test."""
-
-    async def open_one(**options: Any) -> DaskExecutor:
-        executor = make_executor(**options)
-        state = tmp_path / "state"
-        state.mkdir(mode=0o700, exist_ok=True)
-        await executor.open(state)
-        return executor
-
-    return open_one
 
 
 def run(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
