@@ -19,9 +19,8 @@ class DaemonThreads:
 
     Those of `concurrent.futures` are not daemons, so Python would wait for a call that hangs before it exits.
 
-    One thread at a time is on its way to the calls that wait; it takes one, and sends the next thread if more are left.
-    So a call that blocks delays no other, and of many short ones at once a thread carries out as many as it can before
-    the next one comes, while the caller wakes one thread and not one for each call.
+    The caller wakes one thread; that one takes a call, and wakes the next thread if more are left. So a call that blocks
+    delays no other, and of many short calls one thread carries out several before the next thread has woken up.
     """
 
     def __init__(self, name: str, max_threads: int) -> None:
