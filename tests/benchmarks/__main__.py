@@ -6,7 +6,8 @@ what the same work costs without any scheduler. Peers that aren't installed are 
 get them (`pip install -e '.[peers]'`); APScheduler 4 needs an environment of its own, named by --apscheduler4.
 `python -m tests.benchmarks pages page_times top` measures what people look at, with the goal beside each figure; its
 large history takes minutes to write, and stays for the next time where RAE_BENCHMARK_STORES names a folder.
-`--json docs/explanation/performance.json --page docs/explanation/performance.md` writes the page of the docs.
+`--json docs/explanation/performance.json --page docs/explanation/performance.md` writes the page of the docs: the lines
+that were measured take the place of the same ones in that file, and each says when and at which load it was measured.
 `python -m tests.benchmarks soak` runs a daemon for an hour, `python -m tests.benchmarks growth` shows how cost grows
 with the number of jobs and of runs on record; each has a `--help` of its own.
 """
@@ -50,19 +51,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = {line.name: line for line in LINES}
     if unknown := [name for name in given.lines if name not in known]:
         parser.error(f'no line "{unknown[0]}"; there are: {", ".join(known)}')
-    print(describe_machine(), flush=True)
+    print(f"{describe_machine()}, load {_load():.1f}", flush=True)
     pythons = {"apscheduler4": given.apscheduler4} if given.apscheduler4 else {}
-    document = {"measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "machine": describe_machine(), "repeats": given.repeats}
-    table = []
+    table = _read_lines(given.json)
     with bytecode_kept():
         for line in [known[name] for name in given.lines] or LINES:
             for size in given.size or _sizes(line, is_small=given.small):
+                circumstances = _describe_circumstances(line.repeats or given.repeats)
                 measured = measure_line(line, size, line.repeats or given.repeats, pythons)
                 print(format_line(line, size, measured), flush=True)
-                table.append(_as_json(line, size, measured))
+                table[line.name, size] = {**_as_json(line, size, measured), **circumstances}
                 # After each line, so that what is broken off is not lost.
-                _write({**document, "lines": table}, given.json, given.page)
+                _write({"machine": describe_machine(), "lines": _in_order(table)}, given.json, given.page)
     return 0
+
+
+def _read_lines(file: Path | None) -> dict[tuple[str, int], Mapping[str, Any]]:
+    """Return the lines that a file has from earlier measurements, by name and size."""
+    if file is None or not file.exists():
+        return {}
+    return {(line["line"], line["size"]): line for line in json.loads(file.read_text())["lines"]}
+
+
+def _in_order(table: Mapping[tuple[str, int], Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the lines in the order in which all of them are measured."""
+    places = {line.name: place for place, line in enumerate(LINES)}
+    return [table[name, size] for name, size in sorted(table, key=lambda key: (places[key[0]], key[1]))]
+
+
+def _describe_circumstances(repeats: int) -> dict[str, object]:
+    return {"measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "repeats": repeats, "load": round(_load(), 1)}
+
+
+def _load() -> float:
+    """Return the average number of processes that computed in the last minute; 0 where it isn't known."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def _write(document: Mapping[str, Any], file: Path | None, page: Path | None) -> None:
@@ -73,11 +96,10 @@ def _write(document: Mapping[str, Any], file: Path | None, page: Path | None) ->
 
 
 def describe_machine() -> str:
-    """Return what the figures depend on: processors, load, and versions."""
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    """Return what the figures depend on: processors and versions."""
     return (
         f"rae-auto {version('rae-auto')}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        f"{platform.system()} {platform.release()}, {os.cpu_count()} processors{load}"
+        f"{platform.system()} {platform.release()}, {os.cpu_count()} processors"
     )
 
 

@@ -57,10 +57,14 @@ def test_benchmark_runs_in_small(name: str) -> None:
 @pytest.mark.parametrize("line", [line.name for line in LINES])
 def test_line_of_the_table_is_measured_in_small(line: str, tmp_path: Path) -> None:
     written = tmp_path / "figures.json"
+    earlier = {"line": LINES[-1].name, "size": 123456, "values": {}}
+    written.write_text(json.dumps({"lines": [earlier]}))
     command = [sys.executable, "-m", "tests.benchmarks", line, "--small", "--repeats", "1", "--json", str(written)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=HERE.parent.parent)
     assert done.returncode == 0, done.stderr
-    (measured,) = json.loads(written.read_text())["lines"]
+    measured, left_alone = json.loads(written.read_text())["lines"]
+    assert left_alone == earlier
+    assert (measured["repeats"], measured["load"] >= 0) == (1, True)
     failed = {name: reason for name, reason in measured["left_out"].items() if not reason.startswith("not measured")}
     assert (measured["line"], failed) == (line, {})
     assert OURS in measured["values"], done.stdout

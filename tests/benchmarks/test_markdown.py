@@ -5,13 +5,14 @@ from tests.benchmarks.table.lines import FLOOR, OURS
 from tests.benchmarks.table.markdown import MARKS, with_figures
 
 DOCUMENT = {
-    "measured_on": "2026-11-29",
     "machine": "rae-auto 0.1.0, 2 processors",
-    "repeats": 3,
     "lines": [
         {
             "line": "add",
             "size": 10_000,
+            "measured_on": "2026-11-29",
+            "repeats": 3,
+            "load": 0.5,
             "unit": "s",
             "values": {OURS: {"add": [1.0, 1.2, 0.9]}, "A peer": {"add": [2.0, 2.0, 2.5]}, FLOOR: {"add": [0.5] * 3}},
             "left_out": {"Another": "left out, since it needs another"},
@@ -22,7 +23,8 @@ DOCUMENT = {
 
 def test_page_gets_the_figures_between_its_marks() -> None:
     page = with_figures(f"# Performance\n\n{MARKS[0]}\nold\n{MARKS[1]}\n\nThe end.\n", DOCUMENT)
-    assert page.startswith(f"# Performance\n\n{MARKS[0]}\n\nMeasured on 2026-11-29: the medians of 3 rounds")
+    assert page.startswith(f"# Performance\n\n{MARKS[0]}\n\nMachine: rae-auto 0.1.0, 2 processors.\n\n### Adding")
+    assert "\n\n2026-11-29, medians of 3 rounds, load 0.5.\n\n| s | of |" in page
     assert page.endswith(f"\n\n{MARKS[1]}\n\nThe end.\n")
     assert "| `add` | rae-auto | 1.00 | 0.900 to 1.20 |  | 2.00 |" in page
     assert "| `add` | A peer | 2.00 | 2.00 to 2.50 | 2.00 | 4.00 |" in page

@@ -25,17 +25,23 @@ def with_figures(page: str, document: Mapping[str, Any]) -> str:
 
 def format_figures(document: Mapping[str, Any]) -> str:
     """Return a section for each line: what it means, and a table of medians with least and greatest."""
-    repeats = document["repeats"]
-    counted = "one round" if repeats == 1 else f"the medians of {repeats} rounds, with the least and the greatest"
-    parts = [_fill(f"Measured on {document['measured_on']}: {counted}. Machine: {document['machine']}.")]
+    parts = [_fill(f"Machine: {document['machine']}.")]
     meanings = {line.name: line for line in LINES}
     for measured in document["lines"]:
         line = meanings[measured["line"]]
         meaning = line.meaning.format(size=measured["size"])
         parts.append(f"### {meaning[0].upper()}{meaning[1:]}")
+        parts.append(_describe_round(measured))
         parts.append("\n".join(_rows(measured)))
         parts += [_fill(f"- {name}: {reason}", "  ") for name, reason in measured["left_out"].items()]
     return "\n\n".join(parts)
+
+
+def _describe_round(measured: Mapping[str, Any]) -> str:
+    """Return when and how often a line was measured, and beside how much else."""
+    repeats = measured["repeats"]
+    counted = "one round" if repeats == 1 else f"medians of {repeats} rounds"
+    return f"{measured['measured_on']}, {counted}, load {measured['load']:g}."
 
 
 def _fill(text: str, indent: str = "") -> str:
