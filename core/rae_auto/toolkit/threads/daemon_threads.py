@@ -19,8 +19,8 @@ class DaemonThreads:
 
     Those of `concurrent.futures` are not daemons, so Python would wait for a call that hangs before it exits.
 
-    The caller wakes one thread; that one takes a call, and wakes the next thread if more are left. So a call that blocks
-    delays no other, and of many short calls one thread carries out several before the next thread has woken up.
+    The caller wakes one thread; that one takes a call, and wakes the next thread if more are left. So a call that
+    blocks delays no other, and of many short calls one thread carries out several before the next has woken up.
     """
 
     def __init__(self, name: str, max_threads: int) -> None:
