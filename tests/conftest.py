@@ -51,13 +51,16 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the modules with long tests, which are those with a limit of their own, before all others.
+    """Put the modules with long tests, which are those with a limit of their own, before all others, by that limit.
 
     Otherwise one worker may begin with the longest when the others have nothing left to do. Modules stay whole,
     because their tests share what they have built.
     """
-    long = {item.path for item in items if item.get_closest_marker("timeout")}
-    items.sort(key=lambda item: item.path not in long)
+    limits: dict[Path, float] = {}
+    for item in items:
+        if (marker := item.get_closest_marker("timeout")) is not None:
+            limits[item.path] = max(limits.get(item.path, 0.0), float(marker.args[0]))
+    items.sort(key=lambda item: -limits.get(item.path, 0.0))
 
 
 @pytest.fixture

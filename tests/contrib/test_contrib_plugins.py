@@ -38,7 +38,7 @@ def _installed(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1000)
 @pytest.mark.requirement("S15")
 def test_contrib_plugin_passes_its_own_tests(project: Path, tmp_path: Path) -> None:
     assert " passed" in python("pytest", "-q", "-p", "no:cacheprovider", project, cwd=tmp_path)
