@@ -40,8 +40,8 @@ def test_jobs_are_offered_to_every_command_that_takes_one(
 
 
 def test_a_further_job_is_offered_too(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
-    assert offered("trigger", "hello", "sl") == ["sleeper"]
-    assert offered("add", "x", "--needs", "sl") == ["sleeper"]
+    assert offered("trigger", "hello", "slee") == ["sleeper"]
+    assert offered("add", "x", "--needs", "slee") == ["sleeper"]
 
 
 def test_jobs_are_offered_without_a_daemon(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import queue
 import sys
+import threading
 import types
 
 import pytest
@@ -11,8 +12,6 @@ from rae_auto.cli.plugins import trial_keys
 from rae_auto.cli.plugins.trial_keys import ConsoleKeys, NoKeys, find_keys
 from rae_auto.cli.plugins.trial_screen import KEYS
 from rae_auto.cli.plugins.trial_terminal import PaneTerminal
-from rae_auto.cli.plugins.trial_views import Pane
-from rae_auto.offline.trial.messages import TrialRequest
 from rae_auto.platforms.windows.console import ConsoleScreen, read_console_key
 
 
@@ -77,7 +76,7 @@ def test_output_that_is_no_console_stays_as_it_is():
     assert kernel.mode == 0x3
 
 
-def test_pane_on_windows_follows_the_keys_of_its_console(keyboard, tmp_path, monkeypatch, capsys):
+def test_pane_on_windows_follows_the_keys_of_its_console(keyboard, monkeypatch, capsys):
     monkeypatch.setattr(trial_keys, "termios", None)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     kernel = Kernel()
@@ -89,13 +88,16 @@ def test_pane_on_windows_follows_the_keys_of_its_console(keyboard, tmp_path, mon
         assert isinstance(keys, ConsoleKeys)
         with PaneTerminal(keys) as terminal:
             assert kernel.mode == 0x7
-            pane = Pane(TrialRequest(target=str(tmp_path)), terminal)
-            pane.press = moves.append
-            terminal.follow_keys(lambda key: moves.append(key) or (key == "q" and pane.ended.set()))
+            ended = asyncio.Event()
+            terminal.follow_keys(lambda key: moves.append(key) or (key == "q" and ended.set()))
             keyboard.press("m\xe0Hq")
-            await asyncio.wait_for(pane.ended.wait(), 60)
+            await asyncio.wait_for(ended.wait(), 60)
 
     asyncio.run(work())
+    # Its thread waits for another key, and ends as it finds the event loop closed.
+    (reader,) = (thread for thread in threading.enumerate() if thread.name == "keys")
+    keyboard.press("x")
+    reader.join(60)
     assert moves == ["m", "\x1b[A", "q"]
     assert kernel.mode == 0x3
     assert dict(KEYS)["q"] == "quit"
