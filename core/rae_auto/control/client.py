@@ -132,7 +132,7 @@ class Client:
 
 
 def _decode_answer(line: bytes) -> Any:
-    """Return the result in the line of an answer. Raises the error in it, and DaemonUnreachable if there is no line."""
+    """Return the result in the line of an answer. Errors: the one in it; DaemonUnreachable if the line is empty."""
     if not line:
         raise DaemonUnreachable("the daemon closed the connection; see its log")
     return decode_answer(line)

@@ -140,7 +140,7 @@ class Daemon:
             self._scheduler,
             paused=paused,
             reporting=self._report_reload,
-            on_applied=self._adopt,
+            on_applied=self._apply_grace,
         )
 
     async def run(self) -> None:
@@ -338,8 +338,8 @@ class Daemon:
             if not self.is_stop_requested:
                 self._systemd.report_ready(self._describe_plan())
 
-    def _adopt(self, config: Config) -> None:
-        """Take over from a configuration that was reloaded what the process itself goes by."""
+    def _apply_grace(self, config: Config) -> None:
+        """Use the `shutdown_grace` of a configuration that was reloaded."""
         self._shutdown_grace = config.shutdown_grace
         if self._deadline is not None:
             self._deadline.grace_seconds = config.shutdown_grace.total_seconds()

@@ -77,7 +77,7 @@ def find_contradictions(error: InvalidJob, table: JobTable, problems: Sequence[P
 def valid_part_of(name: str, table: JobTable, contradictions: Sequence[Problem], directory: Path) -> Job | None:
     """Return the part of a job that can be advised on though values in its table contradict each other.
 
-    None if there is no such part, or if no valid name is known to suggest.
+    None if all of it contradicts itself, or if no valid name is known to suggest.
     """
     if find_name_problem("", name):
         return None
