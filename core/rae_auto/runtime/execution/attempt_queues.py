@@ -10,7 +10,7 @@ from rae_auto.model.primitives.names import RunId
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 
 LEAVE_QUEUE_SECONDS = 1.0
-"""Time within which an executor says whether an attempt that has ended had left its queue."""
+"""Time that an executor has to say whether an attempt that has ended had left its queue."""
 
 Key = tuple[RunId, int]
 
@@ -29,13 +29,13 @@ class AttemptQueues:
             self._leaving[key] = self._tasks.start(self._await_end(key, execution), owner=owner)
 
     async def settle(self, key: Key) -> None:
-        """Have it reported first that an attempt which has ended had left its queue."""
+        """Wait until it is reported that an attempt, which has ended since, left its queue."""
         leaving = self._leaving.get(key)
         if leaving is not None and not leaving.done():
             await asyncio.wait([leaving], timeout=LEAVE_QUEUE_SECONDS)
 
     def remove(self, key: Key) -> None:
-        """Wait no longer: the attempt is over."""
+        """Stop waiting for an attempt that has ended."""
         if (leaving := self._leaving.pop(key, None)) is not None:
             leaving.cancel()
 
