@@ -92,6 +92,10 @@ reboot the file system may have lost either file, so the rule holds only within 
 *The next daemon looks before the keeper has seen the end of file, and written what it had deferred.* The output file
 keeps it from claiming the attempt, and it waits for a record for as long as the keeper is alive.
 
+*The store goes back in time within a second of a start, and the daemon is killed.* The run is then unknown to the next
+daemon. If that looks before the keeper has written what it deferred, it finds an output file alone, and may count the
+attempt as ended while it is alive. Not closed: it takes a damaged store and a kill in the same second.
+
 *A quiet job ends just as the next daemon looks.* Its log file is removed, so the daemon could claim an attempt that is
 over. The exit record is written first, so the daemon looks for records before its claim and after it.
 
