@@ -5,6 +5,7 @@ Each has a state directory of its own, a clock of its own, and a line of its own
 
 import asyncio
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -26,6 +27,9 @@ NAMES = ("a", "b")
 HOUR = 3600
 START_SECONDS = 60.0
 SETTLE_SECONDS = 90.0
+SCHEDULE = re.compile(r"^schedule = .*$", re.MULTILINE)
+NEVER_DUE = 'schedule = "0 0 29 2 *"'
+"""A schedule of the next leap year, which the campaign doesn't live to see."""
 
 SCRIPT = """
 import fcntl, os, sys, time
@@ -225,14 +229,23 @@ class Pair:
                 process.wait()
 
     def settle(self) -> None:
-        """Let daemons that start nothing new take over what the others left, until nothing is open."""
-        for name in NAMES:
-            text = (self.home / name / "rae.toml").read_text().replace("max_parallel", "enabled = false\nmax_parallel")
-            (self.home / name / "rae.toml").write_text(text)
-            self.start(name)
+        """Let daemons that start nothing new take over what the others left, until nothing is open.
+
+        First without any start, so that what is due up to now is decided; then the runs that wait have their turn.
+        """
+        self._start_changed(lambda text: text.replace("max_parallel", "enabled = false\nmax_parallel", 1))
+        wait_for(lambda: (leader := self.leader()) is not None and self.is_ready(leader), SETTLE_SECONDS)
+        self.end()
+        self._start_changed(lambda text: SCHEDULE.sub(NEVER_DUE, text.replace("enabled = false\n", "", 1)))
         is_open = f"SELECT count(*) FROM {SCHEMA}.documents WHERE kind = 'run'"
         wait_for(lambda: [tuple(row) for row in self.query(is_open)] == [(0,)], SETTLE_SECONDS)
         self.end()
+
+    def _start_changed(self, change: Callable[[str], str]) -> None:
+        for name in NAMES:
+            path = self.home / name / "rae.toml"
+            path.write_text(change(path.read_text()))
+            self.start(name)
 
 
 def _list_import_path() -> list[str]:

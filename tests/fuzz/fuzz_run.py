@@ -189,7 +189,9 @@ class FuzzRun:
             return
         is_queued = self.world.now.wall.second % 2 == 1  # not drawn, so that each seed goes on as it did
         self._log(f"{run} is {'queued elsewhere' if is_queued else 'started'}")
-        self.world.confirm(run, queue=QueuePlace("a cluster", "a worker") if is_queued else None)
+        self.world.confirm(
+            run, queue=QueuePlace("a cluster", "a worker", may_have_started=bool(len(run) % 2)) if is_queued else None
+        )
 
     def _end(self) -> None:
         if self.world.active_starts:

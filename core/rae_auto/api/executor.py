@@ -66,8 +66,17 @@ class Execution(ABC):
         """The queue elsewhere, as that of a cluster, that the attempt was put into; None if there is none.
 
         Read once, right after `Executor.start` or `find`. The run waits, and is shown so, until `leave_queue` returns.
+        Where another machine was asked to start the attempt and doesn't answer, it has `may_have_started`.
         """
         return None
+
+    @property
+    def taken_by(self) -> str:
+        """The name of what took the attempt out of its `queue`, for the log: a worker's; "" where it isn't known.
+
+        Read once `leave_queue` has returned.
+        """
+        return ""
 
     async def leave_queue(self) -> timedelta | None:
         """Wait until the attempt has left its `queue`; return how long ago. None: it ended there, and never started.

@@ -20,6 +20,7 @@ from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import HandedOver
 from rae_auto.model.run import Run
 
 StoredValue = Job | JobState | Run | SeenOccurrence | OutboxNotice | Downtime
@@ -112,6 +113,16 @@ class ExpectationMet:
 
 
 @frozen
+class QueueLeft:
+    """Publish that an attempt left the queue elsewhere that `reason` names, after this time, and what took it."""
+
+    run: Run
+    reason: HandedOver
+    waited: timedelta
+    taken_by: str = ""
+
+
+@frozen
 class JobChanged:
     """Publish that a job was added, changed, removed, paused or resumed."""
 
@@ -148,6 +159,7 @@ Effect = (
     | DeliveryFailed
     | ExpectationBreached
     | ExpectationMet
+    | QueueLeft
     | JobChanged
     | ClockJumped
     | Reply

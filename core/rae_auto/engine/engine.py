@@ -55,7 +55,7 @@ from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Block, DaemonStopping, GuardsPending, InQueue, MaxParallel
+from rae_auto.model.reasons import Block, DaemonStopping, GuardsPending, HandedOver, MaxParallel
 
 EngineInput = Command | Event
 
@@ -208,7 +208,7 @@ class Engine:
     def waiting_for(self, run: RunId) -> Block | None:
         """Return why an open run waits, here or in a queue elsewhere; None if it doesn't."""
         entry = self._state.runs[run]
-        if entry.is_in_queue and isinstance(entry.run.reason, InQueue):
+        if entry.is_in_queue and isinstance(entry.run.reason, HandedOver):
             return entry.run.reason
         match entry.activity:
             case Active():

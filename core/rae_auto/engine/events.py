@@ -93,11 +93,15 @@ class AttemptStarted:
 
 @frozen
 class AttemptDequeued:
-    """An attempt that left a queue elsewhere, this long `ago`: its time counts from then on."""
+    """An attempt that left a queue elsewhere, this long `ago`: its time counts from then on.
+
+    `taken_by` names what took it, such as a worker; "" where that isn't known.
+    """
 
     run: RunId
     attempt: int
     ago: timedelta = timedelta(0)
+    taken_by: str = ""
 
 
 @frozen

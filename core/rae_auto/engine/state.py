@@ -56,7 +56,9 @@ hangs); the next daemon then ends it, if it is still alive, and it is interrupte
 *A queue elsewhere.* The attempt of an executor with a queue of its own, as of a cluster, has not started while it waits
 there. One durable value says so: the run is still `starting`, with the reason `InQueue`, and has neither a start nor a
 clock that counts. `AttemptDequeued` makes it `running`, from the true start on, which may lie before a restart: what
-took it out of the queue may have done so while no daemon listened. It occupies its slot, and can be cancelled.
+took it out of the queue may have done so while no daemon listened. It occupies its slot, and can be cancelled. The
+same holds for an attempt that another machine was asked to start, and that can't be asked whether it did
+(`Unconfirmed`): it is not given up, so nothing starts in its place.
 
 *What does not fit.* A stop that is decided but not yet durable when the daemon dies has not been decided; the executor
 has not been asked either, because effects follow their commit. A clock that goes wrong looks the same as one that was

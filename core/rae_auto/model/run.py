@@ -17,7 +17,7 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, Cause, End, Fired
 from rae_auto.model.reasons.base import TimeFormat
-from rae_auto.model.reasons.capacity import InQueue
+from rae_auto.model.reasons.capacity import HandedOver
 from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 
 _DEFAULT_EXECUTOR = PluginRef("process")
@@ -109,10 +109,14 @@ class Result:
 
 @frozen
 class QueuePlace:
-    """A queue elsewhere, as that of a cluster, and what an attempt waits for there: "a worker with label gpu"."""
+    """A queue elsewhere, as that of a cluster, and what an attempt waits for there: "a worker with label gpu".
+
+    Or a machine that was asked to start the attempt and doesn't answer: then it `may_have_started`.
+    """
 
     queue: str
     wanted: str
+    may_have_started: bool = False
 
 
 @frozen
@@ -276,7 +280,7 @@ class Run:
             changes["not_before"] = self.not_before + by
         if self.clocks is not None:
             changes["clocks"] = evolve(self.clocks, wall=self.clocks.wall + by)
-        if isinstance(self.reason, InQueue):
+        if isinstance(self.reason, HandedOver):
             changes["reason"] = evolve(self.reason, since=self.reason.since + by)
         if self.guard_wait is not None:
             since = self.guard_wait.since
@@ -290,12 +294,12 @@ class Run:
 
     @property
     def is_in_queue(self) -> bool:
-        """Tell whether its attempt waits for its turn in a queue elsewhere, and so has not started."""
-        return self.state is RunState.STARTING and isinstance(self.reason, InQueue)
+        """Tell whether its attempt was handed over, as to a queue elsewhere, and is not known to have started."""
+        return self.state is RunState.STARTING and isinstance(self.reason, HandedOver)
 
     @property
     def is_waiting(self) -> bool:
-        """Tell whether the run is open and waits, here or in a queue elsewhere: nothing of it runs."""
+        """Tell whether the run is open and waits, here or in a queue elsewhere: nothing of it is known to run."""
         return not self.state.final and (not self.state.active or self.is_in_queue)
 
     @property

@@ -46,7 +46,7 @@ from rae_auto.model.notices.downtime import Downtime, DowntimeCause
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import InQueue
+from rae_auto.model.reasons import HandedOver, Unconfirmed
 from rae_auto.model.run import QueuePlace, Result, Run
 from rae_auto.simulation.virtual_store import ValueStore, VirtualCrash, VirtualStore
 
@@ -338,7 +338,7 @@ class VirtualWorld:
                 self.feed(AttemptEnded(run.id, run.attempt, over[run.id]))
             elif run.state.active:
                 handle = {"pid": 1} if run.id in going_on else None
-                queue = QueuePlace(run.reason.queue, run.reason.wanted) if isinstance(run.reason, InQueue) else None
+                queue = _place_of(run.reason) if isinstance(run.reason, HandedOver) else None
                 self.feed(AttemptFound(run.id, run.attempt, handle, started=run.id not in never, queue=queue))
         self.pass_time()
         self._left_at = None
@@ -364,3 +364,8 @@ class VirtualWorld:
 def plan(job: Job, *, origin: JobOrigin = JobOrigin.STORE, **schedules: Any) -> Plan:
     """Return the plan of a job with schedules by trigger id."""
     return Plan(job, schedules, origin)
+
+
+def _place_of(reason: HandedOver) -> QueuePlace:
+    """Return the place by which an executor would find an attempt again."""
+    return QueuePlace(reason.queue, reason.wanted, may_have_started=isinstance(reason, Unconfirmed))

@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+from rae_auto.engine.effects import QueueLeft
+from rae_auto.engine.events import AttemptDequeued
 from rae_auto.model.expectations import ExpectPolicy
 from rae_auto.model.policies import NotifyOn, NotifyPolicy
-from rae_auto.model.reasons import InQueue
+from rae_auto.model.reasons import InQueue, Unconfirmed
 from rae_auto.model.records import run_record
 from rae_auto.model.run import QueuePlace, Result, RunState
 
@@ -80,6 +82,33 @@ def test_an_attempt_taken_while_the_daemon_was_down_counts_from_then(world, job)
     assert w.engine.run(run).stopping is None, "the time in the queue counts"
     w.advance(2 * MINUTE)
     assert w.engine.run(run).stopping.state is RunState.TIMED_OUT
+
+
+def test_what_took_an_attempt_out_of_its_queue_is_published(world, job):
+    w = world(job("a"))
+    run = hand_over(w)
+    reason = w.engine.run(run).run.reason
+    published = []
+    w.on_effect = published.append
+    w.advance(MINUTE)
+    w.feed(AttemptDequeued(run, 1, 2 * SECOND, "worker gpu-1"))
+    (left,) = [effect for effect in published if isinstance(effect, QueueLeft)]
+    assert (left.run.id, left.reason, left.waited, left.taken_by) == (run, reason, 58 * SECOND, "worker gpu-1")
+
+
+def test_a_start_that_is_not_confirmed_is_not_running(world, job):
+    """Its machine doesn't answer: no timeout counts, nothing takes its place, also after a crash of the daemon."""
+    w = world(job("a", timeout="10m"))
+    run, since = w.trigger("a"), w.now.wall
+    w.confirm(run, queue=QueuePlace("nas", "an answer", may_have_started=True))
+    w.advance(DAY)
+    w.crash(alive=[run], down=MINUTE)
+    entry = w.engine.run(run)
+    assert (entry.run.state, entry.run.reason) == (RunState.STARTING, Unconfirmed("nas", "an answer", since))
+    assert (entry.stopping, len(w.started)) == (None, 1)
+    assert run_record(entry.run)["reason"] == "unconfirmed"
+    w.dequeue(run, ago=MINUTE)
+    assert (w.engine.run(run).run.state, w.engine.run(run).run.started_at) == (RunState.RUNNING, w.now.wall - MINUTE)
 
 
 def test_an_attempt_still_in_its_queue_goes_on_waiting_after_a_crash(world, job):

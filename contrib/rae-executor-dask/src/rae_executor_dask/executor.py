@@ -46,6 +46,8 @@ class DaskAttempt(RemoteAttempt):
     """An attempt on a cluster, whose worker may be silent while the scheduler answers."""
 
     _is_away = False
+    _worker = ""
+    """The name of the worker that has taken it."""
 
     def __init__(
         self, line: ClusterLink, assignment: Assignment, work: Mapping[str, Any] | None, queue: QueuePlace
@@ -66,6 +68,10 @@ class DaskAttempt(RemoteAttempt):
         return self._find_age()
 
     @property
+    def taken_by(self) -> str:
+        return self._worker
+
+    @property
     def is_out_of_reach(self) -> bool:
         return not self.has_ended and (self._is_away or not self._line.is_open)
 
@@ -74,7 +80,7 @@ class DaskAttempt(RemoteAttempt):
             self._is_away = report["away"]
             return
         if "taken" in report:
-            self._taken_at = read_boot_clock() - report["ago"]
+            self._taken_at, self._worker = read_boot_clock() - report["ago"], report["taken"]
         elif self._taken_at is None and ("alive" in report or "data" in report):
             self._taken_at = read_boot_clock()
         if "taken" not in report:

@@ -1,7 +1,9 @@
 """The executor: its options, and attempts started, found again and left behind."""
 
+import asyncio
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,12 +14,16 @@ from rae_auto.toolkit.summaries import summarize
 from rae_auto.toolkit.toml_values import format_toml
 from rae_executor_ssh.host_link import HostLink
 from rae_executor_ssh.probe import find_problems
+from rae_executor_ssh.ssh_attempt import SshAttempt
 from rae_executor_ssh.ssh_command import DEFAULT_DIRECTORY
 from rae_plugins.executors.remote.attempt import RemoteAttempt
 from rae_plugins.executors.remote.executor import RemoteExecutor, orphans_field
 
 READY_SECONDS = 5.0
 """Time that the first connection may take before a start waits with the reason."""
+
+CONFIRM_SECONDS = 2.0
+"""Time that the host may take to confirm a start before the run waits with the reason."""
 
 
 def _check_host(_: object, __: object, host: str) -> None:
@@ -82,9 +88,16 @@ class SshExecutor(RemoteExecutor):
         """Return why there is no connection to the host."""
         return await self.open_line().wait_until_open(READY_SECONDS)
 
-    def make_attempt(self, assignment: Assignment, request: Mapping[str, Any] | None) -> RemoteAttempt:
+    async def start(self, assignment: Assignment) -> RemoteAttempt:
+        """Have the attempt started, and return once the host has confirmed that, or takes long to."""
+        attempt = await super().start(assignment)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(attempt.known.wait(), CONFIRM_SECONDS)
+        return attempt
+
+    def make_attempt(self, assignment: Assignment, request: Mapping[str, Any] | None) -> SshAttempt:
         """Return an attempt on the host."""
-        return RemoteAttempt(self.open_line(), assignment, request)
+        return SshAttempt(self.open_line(), assignment, request)
 
     def open_line(self) -> HostLink:
         """Return the line to the host."""

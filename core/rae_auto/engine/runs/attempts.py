@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import evolve
 
+from rae_auto.engine.effects import QueueLeft
 from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, AttemptStarted
 from rae_auto.engine.notices.reports import report_start
 from rae_auto.engine.runs import expectations, retry
@@ -23,11 +24,13 @@ from rae_auto.model.reasons import (
     CaughtUp,
     Due,
     End,
+    HandedOver,
     InQueue,
     LostInCrash,
     RepeatedAfterCrash,
     StoreReverted,
     TimedOut,
+    Unconfirmed,
 )
 from rae_auto.model.run import NO_TERMS, Attempt, AttemptTerms, QueuePlace, Result, Run, RunState
 
@@ -50,16 +53,18 @@ def attempt_dequeued(turn: Turn, event: AttemptDequeued) -> None:
     """Count the time of an attempt from its true start on, when it has left a queue elsewhere."""
     entry = turn.state.active_attempt(event.run, event.attempt)
     if entry is not None and entry.is_in_queue:
-        _leave_queue(turn, entry, event.ago)
+        _leave_queue(turn, entry, event.ago, event.taken_by)
 
 
-def _leave_queue(turn: Turn, entry: RunEntry, ago: timedelta) -> None:
+def _leave_queue(turn: Turn, entry: RunEntry, ago: timedelta, taken_by: str = "") -> None:
     run, now = entry.run, turn.now
     started_at = _start_of(run, now.wall - ago, now.wall)
     elapsed = now.wall - started_at
     clocks = evolve(now, wall=started_at, mono=now.mono - elapsed.total_seconds())
     entry.run = _with_start(run.to(RunState.RUNNING, reason=None, clocks=clocks), started_at)
     turn.step.save(entry.run)
+    if isinstance(run.reason, HandedOver):
+        turn.step.effects.append(QueueLeft(entry.run, run.reason, started_at - run.reason.since, taken_by))
     set_timeout(turn, entry)
     expectations.watch_running_time(turn, entry)
     _report_first_start(turn, entry)
@@ -67,12 +72,13 @@ def _leave_queue(turn: Turn, entry: RunEntry, ago: timedelta) -> None:
 
 def _enter_queue(turn: Turn, entry: RunEntry, place: QueuePlace, handle: Mapping[str, Any]) -> None:
     """Note that an attempt, which counted as started when it was handed over, waits in a queue elsewhere."""
-    run, reason = entry.run, InQueue(place.queue, place.wanted, turn.now.wall)
+    kind = Unconfirmed if place.may_have_started else InQueue
+    run, reason = entry.run, kind(place.queue, place.wanted, turn.now.wall)
     entry.run = evolve_slots(
         run,
         handle=handle,
         reason=reason,
-        waited_for=(*(block for block in run.waited_for if not isinstance(block, InQueue)), reason),
+        waited_for=(*(block for block in run.waited_for if not isinstance(block, HandedOver)), reason),
         started_at=run.started_at if run.attempts else None,
         attempt_started_at=None,
         clocks=None,
@@ -82,7 +88,7 @@ def _enter_queue(turn: Turn, entry: RunEntry, place: QueuePlace, handle: Mapping
 
 def _start_of(run: Run, started_at: datetime, now: datetime) -> datetime:
     """Return when an attempt left its queue: while it was there, or after, however clocks were set."""
-    since = run.reason.since if isinstance(run.reason, InQueue) else now
+    since = run.reason.since if isinstance(run.reason, HandedOver) else now
     return min(max(started_at, since), now)
 
 

@@ -52,6 +52,11 @@ _HINTS: Mapping[str, str] = {
         "'rae-auto cancel JOB' takes it out of the queue. To have it start sooner, start more workers, or give the job "
         "a higher priority."
     ),
+    "unconfirmed": (
+        "Nothing to do: the machine is asked again when it can be reached, and starts the attempt at most once; its "
+        "timeout counts from then. 'rae-auto doctor' tests the connection. 'rae-auto cancel JOB' ends the attempt "
+        "there if it has started, and keeps it from starting otherwise."
+    ),
     "guards_pending": "Nothing to do: a guard has seconds to answer. 'rae-auto doctor' names guards that don't.",
     "max_parallel": "Raise max_parallel, or give the job a higher priority. 'rae-auto status' shows what is running.",
     "resource": (

@@ -39,7 +39,15 @@ from rae_auto.model.reasons.blocks import (
     StartDelayed,
     UnusableJob,
 )
-from rae_auto.model.reasons.capacity import InQueue, MaxParallel, ResourceBusy, ResourceReserved, ResourceTooSmall
+from rae_auto.model.reasons.capacity import (
+    HandedOver,
+    InQueue,
+    MaxParallel,
+    ResourceBusy,
+    ResourceReserved,
+    ResourceTooSmall,
+    Unconfirmed,
+)
 from rae_auto.model.reasons.causes import CaughtUp, Due, Fired, Manual
 from rae_auto.model.reasons.ends import (
     AttemptError,
@@ -72,6 +80,7 @@ __all__ = [
     "Fired",
     "GuardBlocked",
     "GuardsPending",
+    "HandedOver",
     "InQueue",
     "InternalFault",
     "Killed",
@@ -107,6 +116,7 @@ __all__ = [
     "SuccessCode",
     "TimeFormat",
     "TimedOut",
+    "Unconfirmed",
     "UnusableJob",
     "Withdrawn",
     "WroteToStderr",
@@ -144,6 +154,7 @@ Block = (
     | NoWorker
     | GuardsPending
     | InQueue
+    | Unconfirmed
     | MaxParallel
     | ResourceBusy
     | ResourceReserved
@@ -158,6 +169,7 @@ Block = (
 
 End = (
     InQueue
+    | Unconfirmed
     | NeedFailed
     | NeedNeverRan
     | GuardBlocked

@@ -86,21 +86,41 @@ class ResourceReserved(ReasonBase):
 
 
 @frozen
-class InQueue(TimedReason):
-    """A queue elsewhere, as that of a cluster, in which the attempt waits for its turn: it has not started.
+class HandedOver(TimedReason):
+    """The base of reasons of attempts that were handed over to something else, and are not known to have started.
 
-    `queue` names the queue by what has it, `wanted` says what the attempt waits for there: "a worker with label gpu".
+    `queue` names what has the attempt since then, `wanted` what it waits for there: "a worker with label gpu".
     """
-
-    code = "in_queue"
-    meaning = "waits: the attempt is in a queue elsewhere, as that of a cluster, and nothing there has taken it yet"
 
     queue: str
     wanted: str
     since: datetime
+
+
+@frozen
+class InQueue(HandedOver):
+    """A queue elsewhere, as that of a cluster, in which the attempt waits for its turn: it has not started."""
+
+    code = "in_queue"
+    meaning = "waits: the attempt is in a queue elsewhere, as that of a cluster, and nothing there has taken it yet"
 
     def describe(self, time: TimeFormat) -> str:
         return f"it has been in the queue of {self.queue} since {time(self.since)}, for {self.wanted}"
 
     def describe_past(self, time: TimeFormat) -> str:
         return f"it was in the queue of {self.queue} from {time(self.since)} on, for {self.wanted}"
+
+
+@frozen
+class Unconfirmed(HandedOver):
+    """Another machine that was asked to start the attempt, and can't be asked now whether it has."""
+
+    code = "unconfirmed"
+    meaning = "waits: another machine was asked to start the attempt and has not confirmed it, so it may have started"
+
+    def describe(self, time: TimeFormat) -> str:
+        waits = f"it waits for {self.wanted}"
+        return f"{self.queue} was asked to start it at {time(self.since)}, and {waits}; it may have started"
+
+    def describe_past(self, time: TimeFormat) -> str:
+        return f"{self.queue} was asked to start it at {time(self.since)}, and it waited for {self.wanted}"

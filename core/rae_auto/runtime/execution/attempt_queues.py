@@ -42,10 +42,11 @@ class AttemptQueues:
     async def _await_end(self, key: Key, execution: Execution) -> None:
         try:
             ago = await execution.leave_queue()
+            taken_by = str(execution.taken_by)
         except BaseException as error:
             if not isinstance(error, asyncio.CancelledError):
                 # Without this no timeout would ever count.
                 self._report(AttemptDequeued(*key))
             raise
         if ago is not None:
-            self._report(AttemptDequeued(*key, max(ago, timedelta(0))))
+            self._report(AttemptDequeued(*key, max(ago, timedelta(0)), taken_by))

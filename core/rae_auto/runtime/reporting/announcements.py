@@ -10,6 +10,7 @@ from rae_auto.engine.effects import (
     ExpectationBreached,
     ExpectationMet,
     JobChanged,
+    QueueLeft,
     Reply,
     Start,
     Step,
@@ -20,7 +21,14 @@ from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
-from rae_auto.runtime.reporting.run_log import log_breach, log_breach_end, log_failed_delivery, log_jump, log_run
+from rae_auto.runtime.reporting.run_log import (
+    log_breach,
+    log_breach_end,
+    log_failed_delivery,
+    log_jump,
+    log_queue_end,
+    log_run,
+)
 
 _UNANNOUNCED = frozenset({Start, Reply})
 """The effects of almost every step, of which nothing is reported."""
@@ -46,6 +54,8 @@ def announce(step: Step, broadcast: EventStream, decisions: DecisionLog) -> None
             case ExpectationMet(job, breach, run):
                 log_breach_end(breach, run)
                 broadcast.publish({"kind": breach.code, "job": job.id, "text": breach.text, "over": True})
+            case QueueLeft():
+                log_queue_end(effect)
             case DeliveryFailed(notice, others):
                 log_failed_delivery(notice, others)
             case ClockJumped(jump, by):

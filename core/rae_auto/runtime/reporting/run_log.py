@@ -6,13 +6,14 @@ from typing import Any
 
 from loguru import logger
 
+from rae_auto.engine.effects import QueueLeft
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.expectations import Breach, Overdue
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.clock_jumps import ClockJump
 from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
-from rae_auto.model.reasons import InQueue
+from rae_auto.model.reasons import HandedOver, InQueue
 from rae_auto.model.run import Run, RunState
 from rae_auto.runtime.reporting.log_setup import in_log_zone
 
@@ -56,8 +57,9 @@ def log_run(run: Run) -> None:
 def _describe(run: Run) -> str:
     """Return that a run started, will be retried, or ended, in words."""
     name = _name(run)
-    if isinstance(run.reason, InQueue):
-        return f"waits {name}: in the queue of {run.reason.queue}, for {run.reason.wanted}"
+    if isinstance(run.reason, HandedOver):
+        place = "in the queue of" if isinstance(run.reason, InQueue) else "not confirmed by"
+        return f"waits {name}: {place} {run.reason.queue}, for {run.reason.wanted}"
     if run.state is RunState.STARTING:
         return f"started {name}" if run.attempt == 1 else f"started {name}, attempt {run.attempt}"
     if run.state is RunState.RETRYING:
@@ -85,6 +87,17 @@ def _subject(event: Mapping[str, Any]) -> str:
 def log_jump(jump: ClockJump, by: timedelta) -> None:
     """Log a jump of the clock."""
     logger.warning(_JUMP_TEXTS[jump], format_elapsed(by))
+
+
+def log_queue_end(end: QueueLeft) -> None:
+    """Log that an attempt left a queue elsewhere, or that the machine that was asked to start it has confirmed it."""
+    name, queue = _name(end.run), end.reason.queue
+    log = logger.bind(job=end.run.job, run=end.run.id)
+    if isinstance(end.reason, InQueue):
+        taken_by = f", by {shorten_line(end.taken_by, _MAX_SUBJECT_CHARACTERS)}" if end.taken_by else ""
+        log.info("taken {}: from the queue of {} after {}{}", name, queue, format_elapsed(end.waited), taken_by)
+    else:
+        log.info("confirmed {}: {} has started it", name, queue)
 
 
 def log_breach(job: str, breach: Breach) -> None:

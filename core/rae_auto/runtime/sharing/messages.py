@@ -1,6 +1,6 @@
 """Messages between nodes as JSON: the progress of attempts, and requests to cancel them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -32,12 +32,12 @@ def encode_event(event: Event) -> Body | None:
         case AttemptEnded(run, attempt, result):
             return {"ended": run, "attempt": attempt, "result": documents.dump(result)}
         case AttemptFound(run, attempt, handle, started, queue):
-            place = queue and [queue.queue, queue.wanted]
+            place = queue and [queue.queue, queue.wanted, queue.may_have_started]
             return {"found": run, "attempt": attempt, "handle": handle, "started": started, "queue": place}
         case AttemptStarted(run, attempt, handle, queue):
             return encode_event(AttemptFound(run, attempt, handle, queue=queue))
-        case AttemptDequeued(run, attempt, ago):
-            return {"dequeued": run, "attempt": attempt, "ago": ago.total_seconds()}
+        case AttemptDequeued(run, attempt, ago, taken_by):
+            return {"dequeued": run, "attempt": attempt, "ago": ago.total_seconds(), "by": taken_by}
         case _:
             return None
 
@@ -49,11 +49,21 @@ def decode_event(body: Body) -> AttemptReport | None:
         if "ended" in body:
             return AttemptEnded(RunId(body["ended"]), attempt, documents.load(Result, body["result"]))
         if "dequeued" in body:
-            return AttemptDequeued(RunId(body["dequeued"]), attempt, timedelta(seconds=float(body["ago"])))
-        queue = QueuePlace(*map(str, place)) if (place := body.get("queue")) else None
-        return AttemptFound(RunId(body["found"]), attempt, body["handle"], bool(body["started"]), queue)
+            ago = timedelta(seconds=float(body["ago"]))
+            return AttemptDequeued(RunId(body["dequeued"]), attempt, ago, str(body.get("by", "")))
+        return AttemptFound(
+            RunId(body["found"]), attempt, body["handle"], bool(body["started"]), _decode_place(body.get("queue"))
+        )
     except (LookupError, TypeError, ValueError):
         return None
+
+
+def _decode_place(place: Sequence[Any] | None) -> QueuePlace | None:
+    """Return a queue elsewhere; a node of an earlier version sends two values. Errors: ValueError."""
+    if not place:
+        return None
+    queue, wanted, *rest = place
+    return QueuePlace(str(queue), str(wanted), may_have_started=any(rest))
 
 
 def encode_cancel(request: CancelRequest) -> Body:

@@ -71,8 +71,11 @@ class RemoteAttempt(Execution):
             self._send_end()
 
     def resume(self) -> None:
-        """Announce the attempt to the host, because the line is open."""
-        if self._request is not None:
+        """Announce the attempt to the host, because the line is open.
+
+        One that was asked to end meanwhile isn't started any more: "follow" claims it where nothing has started.
+        """
+        if self._request is not None and self._end_at is None:
             self._is_sent = True
             self._line.send({"do": "spawn", "token": self.token, "run": self._run, "request": self._request})
         else:

@@ -71,7 +71,7 @@ class RemoteExecutor(Executor):
     def open_line(self) -> ProcessLine:
         """Return the line, which need not be open yet."""
 
-    async def start(self, assignment: Assignment) -> Execution:
+    async def start(self, assignment: Assignment) -> RemoteAttempt:
         """Have the attempt started, as soon as the other machine can be reached. Errors: ValueError, OSError."""
         request = await asyncio.to_thread(build_request, assignment, self.orphans)
         if not request["argv"]:

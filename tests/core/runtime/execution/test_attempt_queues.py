@@ -27,6 +27,7 @@ class Queued(Execution):
     outcome: Any = SUCCEEDED
     handle: Mapping[str, Any] = field(factory=dict)
     queue = PLACE
+    taken_by = "worker gpu-1"
 
     async def leave_queue(self) -> timedelta | None:
         if isinstance(self.ago, Exception):
@@ -75,7 +76,8 @@ async def carry_out(directory: Path, execution: Execution, *, is_adopted: bool =
 def test_end_of_a_queue_elsewhere_is_reported_once(tmp_path: Path, ago: timedelta | Exception) -> None:
     started, left, ended = asyncio.run(carry_out(tmp_path, Queued(ago)))
     assert isinstance(started, AttemptStarted) and started.queue == PLACE
-    assert left == AttemptDequeued(RUN.id, 1, ago if isinstance(ago, timedelta) else timedelta(0))
+    taken = (ago, "worker gpu-1") if isinstance(ago, timedelta) else (timedelta(0), "")
+    assert left == AttemptDequeued(RUN.id, 1, *taken)
     assert isinstance(ended, AttemptEnded)
 
 
@@ -87,4 +89,4 @@ def test_attempt_that_ends_in_its_queue_never_starts(tmp_path: Path) -> None:
 def test_adopted_attempt_reports_when_it_left_its_queue(tmp_path: Path) -> None:
     found, left, _ = asyncio.run(carry_out(tmp_path, Queued(timedelta(minutes=3)), is_adopted=True))
     assert isinstance(found, AttemptFound) and found.queue == PLACE
-    assert left == AttemptDequeued(RUN.id, 1, timedelta(minutes=3))
+    assert left == AttemptDequeued(RUN.id, 1, timedelta(minutes=3), "worker gpu-1")

@@ -157,7 +157,8 @@ def test_cancel_is_sent_to_the_node_that_has_the_attempt() -> None:
     [
         AttemptFound(RUN.id, 1, {"token": "x"}, queue=QueuePlace("tcp://10.0.0.5:8786", "a free worker")),
         AttemptFound(RUN.id, 1, started=False),
-        AttemptDequeued(RUN.id, 1, timedelta(seconds=2.5)),
+        AttemptDequeued(RUN.id, 1, timedelta(seconds=2.5), "worker gpu-1"),
+        AttemptFound(RUN.id, 1, {"host": "nas"}, queue=QueuePlace("nas", "an answer", may_have_started=True)),
         AttemptEnded(RUN.id, 1, Result(exit_code=3, started_at=NOON)),
     ],
 )

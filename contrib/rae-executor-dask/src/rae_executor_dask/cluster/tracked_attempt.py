@@ -54,9 +54,11 @@ class TrackedAttempt:
             self._report({"token": self.token, outcome: value})
 
     def note_taken(self) -> None:
-        """Report that a worker has taken it out of the queue, and how long ago."""
+        """Report that a worker has taken it out of the queue, which one, and how long ago."""
         assert self.claim is not None
-        self._report({"token": self.token, "taken": True, "ago": ClaimFiles.find_age(self.claim)})
+        name, address = self.claim.get("name", ""), self.claim["address"]
+        worker = f"worker {name} ({address})" if name not in ("", address) else f"worker {address}"
+        self._report({"token": self.token, "taken": worker, "ago": ClaimFiles.find_age(self.claim)})
 
     def note_silence(self) -> None:
         """Report once that no worker answers for it."""

@@ -153,7 +153,7 @@ class Relay:
             self._forget_oldest()
             attempt = self.attempts[token] = Waiting()
         until = time.monotonic() + GIVE_UP_SECONDS
-        claim = {"token": token, "relay": self.id, "address": self.worker.address}
+        claim = {"token": token, "relay": self.id, "address": self.worker.address, "name": str(self.worker.name)}
         claim.update(place=self.place, boot=self.boot, pids=self.pids)
         while not attempt.decided.is_set():
             if time.monotonic() >= until or self.worker.status.name not in OPEN_STATES:

@@ -12,11 +12,13 @@ Reports:
 
     {"hello": PROTOCOL, "python": "3.11.2", "boot": ID, "free": BYTES}
     {"pong": true}
-    {"token": T, "alive": {start record}}
+    {"token": T, "alive": {start record}, "age": SECONDS}
     {"token": T, "at": OFFSET, "data": BASE64}               output; "end": true cuts off what stands behind it
-    {"token": T, "ended": {exit record}, "index": TEXT}      after the last of its output
+    {"token": T, "ended": {exit record}, "index": TEXT, "age": SECONDS}      after the last of its output
     {"token": T, "never": true} or {"token": T, "lost": true}
     {"token": T, "failed": TEXT}                             its directory can't be made: it was not started
+
+"age" is the time since the start, so that clocks which differ do no harm.
 """
 
 import json

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,7 @@ class Followed:
         state = self.directory.find_state(self.run)
         if not self.is_reported and state == "alive" and (record := self.directory.start_record()) is not None:
             self.is_reported = True
-            report({"token": token, "alive": record})
+            report({"token": token, "alive": record, "age": self._read_age()})
         has_more: bool | str = self._send_output(report, state == "ended") if state != "never" else False
         self.interval = FIRST_LOOK_SECONDS if has_more else min(2 * self.interval, MAX_LOOK_SECONDS)
         self.next_look = now + self.interval
@@ -48,10 +49,17 @@ class Followed:
             return False
         if state == "ended":
             index = _read_text(self.directory.index_path)
-            report({"token": token, "ended": self.directory.exit_record(), "index": index})
+            report({"token": token, "ended": self.directory.exit_record(), "index": index, "age": self._read_age()})
         else:
             report({"token": token, state: True})
         return True
+
+    def _read_age(self) -> float:
+        """Return the seconds since it was started, by the clock of this machine alone."""
+        try:
+            return max(time.time() - os.stat(self.directory.start_path).st_mtime, 0.0)
+        except OSError:
+            return 0.0
 
     def _send_output(self, report: Report, is_ended: bool) -> bool | str:
         """Report output; return whether there was some, and "much" if there is more.
