@@ -76,6 +76,16 @@ class StoreConformance(StoreFaults, PluginConformance):
         store.commit([Delete("job", "a"), Put("job", "a", {"n": 4})])
         assert list(store.load("job")) == [("a", {"n": 4})]
 
+    def test_many_changes_of_one_commit_take_effect_in_order(self, store: Store) -> None:
+        store.commit([Put("state", str(n), {}) for n in range(100, 200)])
+        puts = [Put("job", str(100 + n % 100), {"n": n}) for n in range(200)]
+        deletes = [Delete("job" if n % 2 else "state", str(n)) for n in range(100, 200)]
+        entries = [entry(n, key=f"run-{n % 150}", minute=n % 150) for n in range(300)]
+        store.commit([*deletes[:10], *puts, *deletes, *entries, Put("state", "198", {})])
+        assert list(store.load("job")) == [(str(n), {"n": n}) for n in range(100, 200, 2)]
+        assert [key for key, _ in store.load("state")] == [str(n) for n in range(100, 200) if n % 2 or n == 198]
+        assert numbers(store, limit=1000) == list(range(299, 149, -1))
+
     def test_bodies_and_keys_are_stored_unchanged(self, store: Store) -> None:
         body: dict[str, Any] = {
             "text": "'); DROP TABLE documents; --\n\0 \ud800 ☂",

@@ -1,15 +1,18 @@
 """The SQL statements for changes, queries and retention."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from rae_auto.api.store import Append, Change, Delete, LogQuery, Put, RetentionRule
 from rae_plugins.stores.checksum import pack_json
+from rae_plugins.stores.sqlite.row_statements import ROWS, RowStatement
 from rae_plugins.stores.sqlite.rows import SELECT_ENTRIES, document_checksum, entry_checksum
 
-_PUT = "INSERT INTO documents VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body, crc = excluded.crc"
-_DELETE = "DELETE FROM documents WHERE kind = ? AND key = ?"
+_PUT = f"INSERT INTO documents VALUES {ROWS} ON CONFLICT DO UPDATE SET body = excluded.body, crc = excluded.crc"  # noqa: S608
+# Not `(kind, key) IN (VALUES …)`, for which SQLite reads all documents.
+_DELETE = f"DELETE FROM documents WHERE kind = ? AND key IN ({ROWS})"  # noqa: S608
 DELETE_DAMAGED = "DELETE FROM documents WHERE CAST(kind AS BLOB) = ? AND CAST(key AS BLOB) = ?"
 """Deletes a document by the bytes of its kind and key, which may be no text."""
 
@@ -18,39 +21,45 @@ CORRECT_KIND = (
 )
 """Gives a document another kind, by the bytes of its kind and key, unless there is one of that kind and key."""
 
-_APPEND = "INSERT OR REPLACE INTO entries (log, key, job, state, at, ended, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_APPEND = f"INSERT OR REPLACE INTO entries (log, key, job, state, at, ended, body, crc) VALUES {ROWS}"  # noqa: S608
 
-StatementBatch = tuple[str, list[tuple[Any, ...]]]
-"""A statement and the rows to execute it with."""
+_DELETE_ENTRIES = f"DELETE FROM entries WHERE seq IN ({ROWS})"  # noqa: S608
 
 
-def group_changes(changes: Sequence[Change]) -> Iterator[StatementBatch]:
+def group_changes(changes: Iterable[Change]) -> Iterator[RowStatement]:
     """Yield statements with the rows of neighbouring changes of one type, in the order of the changes."""
-    current = ""
-    rows: list[tuple[Any, ...]] = []
-    for change in changes:
-        statement, row = _make_row(change)
-        if statement != current and rows:
-            yield current, rows
-            rows = []
-        current = statement
-        rows.append(row)
-    if rows:
-        yield current, rows
+    for (type_, kind), group in groupby(changes, _statement_of):
+        rows = [_make_row(change) for change in group]
+        if type_ is Put:
+            yield RowStatement(_PUT, "(?, ?, ?, ?)", rows)
+        elif type_ is Append:
+            yield RowStatement(_APPEND, "(?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        else:
+            yield RowStatement(_DELETE, "?", rows, (kind,))
 
 
-def _make_row(change: Change) -> tuple[str, tuple[Any, ...]]:
+def _statement_of(change: Change) -> tuple[type[Change], str]:
+    """Return what changes of one statement have in common."""
+    return type(change), change.kind if type(change) is Delete else ""
+
+
+def _make_row(change: Change) -> tuple[Any, ...]:
     match change:
         case Put(kind, key, body):
             text = pack_json(body)
-            return _PUT, (kind, key, text, document_checksum(kind.encode(), key.encode(), text.encode()))
-        case Delete(kind, key):
-            return _DELETE, (kind, key)
+            return kind, key, text, document_checksum(kind.encode(), key.encode(), text.encode())
+        case Delete(_, key):
+            return (key,)
         case Append(log, key, job, state, at, body, ended_at):
             text, instant, ended = pack_json(body), at.timestamp(), None if ended_at is None else ended_at.timestamp()
             names = (log.encode(), key.encode(), job.encode(), state.encode())
             crc = entry_checksum(names, instant, ended, text.encode())
-            return _APPEND, (log, key, job, str(state), instant, ended, text, crc)
+            return log, key, job, str(state), instant, ended, text, crc
+
+
+def delete_entries(seqs: Iterable[int]) -> RowStatement:
+    """Return the statement that deletes entries by their numbers."""
+    return RowStatement(_DELETE_ENTRIES, "?", sorted((seq,) for seq in seqs))
 
 
 def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:

@@ -36,6 +36,7 @@ from rae_plugins.stores.sqlite.copying import FileCopier, find_copy_problems
 from rae_plugins.stores.sqlite.counting import count_entries
 from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading
 from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries
+from rae_plugins.stores.sqlite.row_statements import RowStatement, once
 from rae_plugins.stores.sqlite.rows import (
     SELECT_DOCUMENTS,
     SELECT_ENTRIES,
@@ -55,7 +56,7 @@ from rae_plugins.stores.sqlite.schema import (
 from rae_plugins.stores.sqlite.statements import (
     CORRECT_KIND,
     DELETE_DAMAGED,
-    StatementBatch,
+    delete_entries,
     find_expired,
     group_changes,
 )
@@ -157,15 +158,11 @@ class SqliteStore(Store):
         if last is None:
             raise StoreDamaged(f"{self._path}: the number of the last commit is damaged; restore a backup of it")
         self._last = last
-        repairs: list[StatementBatch] = []
-        if opener.bad_entries:
-            repairs.append(("DELETE FROM entries WHERE seq = ?", [(seq,) for seq in opener.bad_entries]))
-        if opener.changed_kinds:
-            repairs.append((CORRECT_KIND, opener.changed_kinds))
-        if opener.bad_documents:
-            repairs.append((DELETE_DAMAGED, opener.bad_documents))
+        repairs = [delete_entries(opener.bad_entries)] if opener.bad_entries else []
+        repairs += [once(CORRECT_KIND, values) for values in opener.changed_kinds]
+        repairs += [once(DELETE_DAMAGED, values) for values in opener.bad_documents]
         if opener.is_checked and not has_right_counts(self._connection):
-            repairs += [(statement, [()]) for statement in COUNT_AGAIN]
+            repairs += map(once, COUNT_AGAIN)
         if repairs:
             self._write(repairs)
         self._mark = self._of_disk(lambda: opener.open_mark(self._last))
@@ -228,7 +225,7 @@ class SqliteStore(Store):
         # Encoded before the transaction begins: a body that is not JSON must not leave it open.
         self._write(list(group_changes(changes)))
 
-    def _write(self, batches: Sequence[StatementBatch], *, is_durable: bool = True) -> None:
+    def _write(self, statements: Sequence[RowStatement], *, is_durable: bool = True) -> None:
         """Write in one transaction, which has a number; without `is_durable` a power cut may undo it.
 
         Then it isn't synced before the next one, and the mark doesn't say that there is a commit of that number.
@@ -240,8 +237,9 @@ class SqliteStore(Store):
             if not is_durable:
                 database.execute("PRAGMA synchronous = NORMAL")
             database.execute("BEGIN IMMEDIATE")
-            for statement, rows in (*batches, (SET_LAST_COMMIT, [(line.encode(),)])):
-                database.executemany(statement, rows)
+            for statement in (*statements, once(SET_LAST_COMMIT, [line.encode()])):
+                for text, values in statement.calls():
+                    database.execute(text, values)
             database.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
@@ -291,8 +289,7 @@ class SqliteStore(Store):
             rows = find_expired(database, log, keep, self._prune_size)
         if rows:
             # What a power cut brings back is found again.
-            batch = ("DELETE FROM entries WHERE seq = ?", sorted((seq,) for seq, _ in rows))
-            self._write([batch], is_durable=False)
+            self._write([delete_entries(seq for seq, _ in rows)], is_durable=False)
             is_slow = time.perf_counter() - began > PRUNE_STEP_SECONDS
             self._prune_size = min(
                 max(self._prune_size // 2 if is_slow else self._prune_size * 2, MIN_PRUNED), MAX_PRUNED
