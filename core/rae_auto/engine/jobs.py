@@ -215,7 +215,7 @@ def set_cursors(turn: Turn, entry: JobEntry) -> None:
         return
     current = cursors.cursors_for(entry.plan, entry.state.cursors, turn.now.wall)
     current = run_points.match_open_runs(turn, entry, current)
-    if current != entry.state.cursors:
+    if current is not entry.state.cursors:
         entry.state = evolve_slots(entry.state, cursors=current)
         turn.step.save(entry.state)
 

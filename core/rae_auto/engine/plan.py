@@ -19,7 +19,7 @@ class JobOrigin(StrEnum):
     STORE = "store"
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Plan:
     """A job with its schedules by trigger id, its origin, its guards, and the jobs whose ends start it."""
 

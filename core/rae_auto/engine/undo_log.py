@@ -51,7 +51,7 @@ class UndoLog:
 @dataclass_transform(eq_default=False, field_specifiers=(field,))
 def revertible(cls: type[T]) -> type[T]:
     """Make an attrs class, which has an `undo_log`, whose instances note the value that an attribute had."""
-    made = define(cls, eq=False, on_setattr=_write_as_it_is)
+    made = define(cls, eq=False, weakref_slot=False, on_setattr=_write_as_it_is)
     # In place of that of attrs, which takes twice as long: most changes of the engine come this way.
     made.__setattr__ = _note_and_set  # type: ignore[method-assign]
     return made

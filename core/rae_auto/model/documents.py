@@ -22,7 +22,7 @@ from rae_auto.model.policies import IoPriority, Priority
 from rae_auto.model.primitives.evolving.conversion import is_convertible, make_dump, make_load
 from rae_auto.model.primitives.evolving.sharing import SharedValues
 from rae_auto.model.primitives.instants import format_instant, parse_instant
-from rae_auto.model.primitives.names import JobId, digest
+from rae_auto.model.primitives.names import digest
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.model.reasons import REASONS, Due, Fired, Manual, ReasonBase
 from rae_auto.model.reasons.requesters import Requester
@@ -67,12 +67,11 @@ def _converter() -> Converter:
     converter.register_structure_hook_func(_is_reason, lambda document, _: _load_reason(converter, document))
     # cattrs can't choose between a number and a text; the validator of the field checks the value.
     converter.register_structure_hook(IoPriority | None, lambda value, _: value)
-    # Jobs that are alike share their triggers, and each name of a job is one string.
-    converter.register_structure_hook(JobId, lambda name, _: JobId(sys.intern(str(name))))
-    for kind in (tuple[TriggerRef, ...], tuple[str, ...], Requester):
+    # Jobs that are alike share their triggers and cursors.
+    converter.register_structure_hook_func(partial(eq, Mapping[str, Cursor]), _make_cursors_hook(converter))
+    for kind in (tuple[TriggerRef, ...], tuple[str, ...], Requester, Mapping[str, Cursor]):
         share = _share(converter.get_structure_hook(kind))
         converter.register_structure_hook_func(partial(eq, kind), share)
-    converter.register_structure_hook_func(partial(eq, Mapping[str, Cursor]), _make_cursors_hook(converter))
     return converter
 
 

@@ -1,7 +1,6 @@
 """The job: what to run, why, and under which policies; immutable."""
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import PurePath
@@ -86,10 +85,6 @@ def _executor(value: str | PluginRef | Table | None) -> PluginRef | None:
     return None if value is None else to_ref(value, PluginRef)
 
 
-def _job_id(value: str) -> JobId:
-    return JobId(sys.intern(value)) if type(value) is str else JobId(value)
-
-
 def _retry_policy(value: RetryPolicy | int) -> RetryPolicy:
     """Return the policy; a number is that of attempts."""
     if isinstance(value, RetryPolicy):
@@ -123,7 +118,7 @@ def _help(text: str, **more: str) -> dict[str, str]:
     return {"help": text, **more}
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class JobFields:
     """Fields that a job and its table in a configuration file share.
 
@@ -320,7 +315,7 @@ class JobFields:
         return self.executor or (_THREAD if self.python is not None and not self.isolated else _PROCESS)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Job(JobFields):
     """A job: what to run, why, and under which policies.
 
@@ -336,7 +331,7 @@ class Job(JobFields):
     Raises InvalidJob, a ValueError, for values that contradict each other, and ValueError for one that is wrong alone.
     """
 
-    id: JobId = field(default=JobId(""), converter=_job_id, metadata=_FOR_CODE)
+    id: JobId = field(default=JobId(""), converter=JobId, metadata=_FOR_CODE)
     schedule: tuple[TriggerRef, ...] = field(
         default=(),
         converter=_triggers,

@@ -116,12 +116,14 @@ async def read_store(
     ]
     unreadable = [*corrupt_jobs, *bad_states, *bad_runs, *bad_seen, *bad_notices, *bad_downtimes]
     damaged_jobs = {JobId(item.job): _damage_message(item, item.job) for item in unreadable if item.job is not None}
+    known = {plan.job.id: plan.job for plan in all_plans}
+    for state in states:
+        _share_id(state, known.get(state.job))
     by_job = {state.job: state for state in states}
     for job_id in damaged_jobs:
         by_job[job_id] = evolve(
             by_job.get(job_id, JobState(job_id)), paused=True, paused_until=None, pause_note="its state is damaged"
         )
-    known = {plan.job.id: plan.job for plan in all_plans}
     if setback is not None:
         runs = tuple([_mark_uncertain(run, known.get(run.job), directory) for run in runs])
         _report_setback(setback, len(runs))
@@ -156,6 +158,12 @@ def _find_downtime(directory: Path, newest_record: datetime | None, now: Moment)
         with contextlib.suppress(OSError):
             note_record(directory, newest_record, now.wall)
     return find_downtime(directory, now.wall, find_machine_boot(now))
+
+
+def _share_id(state: JobState, job: Job | None) -> None:
+    """Let a state that was just read have the string that is the job's id, because there may be ten thousand."""
+    if job is not None:
+        object.__setattr__(state, "job", job.id)
 
 
 def _plan_stored(job: Job, factory: PluginFactory) -> Planned:

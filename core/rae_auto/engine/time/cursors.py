@@ -37,13 +37,14 @@ OTHER_SPAN_MAX_AGE = timedelta(days=1)
 
 def cursors_for(plan: Plan, known: Mapping[str, Cursor], now: datetime) -> Mapping[str, Cursor]:
     """Return a cursor for each schedule of a job; one that is new, or has changed, starts at `now`."""
-    cursors = {}
+    cursors: dict[str, Cursor] = {}
     for trigger, schedule in plan.schedules.items():
         cursor, digest = known.get(trigger), digest_of(schedule)
         if cursor is None or cursor.schedule != digest:
             cursor = Cursor(now, digest, now, counts_from=now if trigger in plan.run_points else None)
         cursors[trigger] = set_back(cursor, now)
-    return cursors
+    # The same object if nothing has changed: jobs that are alike share it.
+    return known if cursors == known else cursors
 
 
 def set_back(cursor: Cursor, now: datetime) -> Cursor:
