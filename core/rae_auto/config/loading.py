@@ -62,6 +62,9 @@ class Config:
     history: Retention
     secret_commands: tuple[str, ...]
     jobs: tuple[Job, ...]
+    plugin_paths: tuple[Path, ...] = ()
+    """Files and folders with plugins that are single files."""
+    disabled_plugins: tuple[str, ...] = ()
 
     @property
     def settings(self) -> Settings:
@@ -152,6 +155,12 @@ def check_text(path: Path, text: str, plugins: PluginSource) -> tuple[Config | N
     return (None if report.errors else examination.config), report
 
 
+def use_plugins(config: Config, plugins: PluginSource) -> None:
+    """Have a registry use the plugins that a configuration chooses, which was read with another registry."""
+    if isinstance(plugins, ConfigurableSource):
+        plugins.configure(config.plugin_paths, config.disabled_plugins)
+
+
 def choose_plugins(path: Path, plugins: PluginSource) -> None:
     """Have a registry use the plugins that a file chooses; of a file that is no TOML, none."""
     with suppress(ConfigError):
@@ -197,6 +206,8 @@ def _examine(
         history=table.history,
         secret_commands=table.secret_commands,
         jobs=_read_jobs(files, table, plugins, timezone, warnings, unreadable),
+        plugin_paths=_plugin_paths(table.plugins, main.directory),
+        disabled_plugins=table.plugins.disable,
     )
     return _Examination(config, files, unreadable)
 
@@ -204,9 +215,12 @@ def _examine(
 def _configure_plugins(table: PluginsTable, plugins: PluginSource, main: Fragment) -> None:
     """Have the registry use the plugins that the file names, before any is looked up."""
     if isinstance(plugins, ConfigurableSource):
-        paths = [Path(resolve_directory(path, main.directory, "path")) for path in table.paths]
-        for problem in plugins.configure(paths, table.disable):
+        for problem in plugins.configure(_plugin_paths(table, main.directory), table.disable):
             main.findings.problems.append(Problem(("plugins",), problem))
+
+
+def _plugin_paths(table: PluginsTable, directory: Path) -> tuple[Path, ...]:
+    return tuple(Path(resolve_directory(path, directory, "path")) for path in table.paths)
 
 
 def _add_included_tables(table: FileTable, files: Sequence[Fragment], plugins: PluginSource) -> FileTable:

@@ -14,10 +14,11 @@ from loguru import logger
 
 from rae_auto.api.plugin import Kind
 from rae_auto.api.shared_store import Standby
-from rae_auto.config import Config, load
+from rae_auto.config import Config
 from rae_auto.control.transports.choice import control_transport
 from rae_auto.daemon.answers.early_commands import EarlyCommands
 from rae_auto.daemon.commands import Commands
+from rae_auto.daemon.config_process import ConfigReading
 from rae_auto.daemon.control_server import ControlServer
 from rae_auto.daemon.controlling_terminal import ControllingTerminal
 from rae_auto.daemon.exit_deadline import ExitDeadline, leave_hung_threads
@@ -55,8 +56,9 @@ def run(config_path: Path, *, paused: bool) -> int:
     forget_generated_sources()
     take_interrupts()
     registry = Registry()
+    reading = ConfigReading.start(config_path, registry)
     with report_slow_reading(config_path):
-        config = load(config_path, registry)
+        config = reading.finish()
     directory = claim_state_directory(state_directory(config_path))
     plugins = PluginFactory(registry, config.timezone)
     stall_detector = StallDetector(registry.owner_of)

@@ -43,8 +43,13 @@ def cursors_for(plan: Plan, known: Mapping[str, Cursor], now: datetime) -> Mappi
         if cursor is None or cursor.schedule != digest:
             cursor = Cursor(now, digest, now, counts_from=now if trigger in plan.run_points else None)
         cursors[trigger] = set_back(cursor, now)
-    # The same object if nothing has changed: jobs that are alike share it.
-    return known if cursors == known else cursors
+    return known if cursors == known else _share(tuple(cursors.items()))
+
+
+@lru_cache(maxsize=1024)
+def _share(cursors: tuple[tuple[str, Cursor], ...]) -> Mapping[str, Cursor]:
+    """Return cursors by trigger id, as one object for jobs that are alike, of which there may be ten thousand."""
+    return dict(cursors)
 
 
 def set_back(cursor: Cursor, now: datetime) -> Cursor:

@@ -6,7 +6,7 @@ time, and a commit must not wait for the whole of a long read.
 
 import json
 import sqlite3
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
@@ -33,9 +33,12 @@ def read_documents(database: sqlite3.Connection, kind: str) -> Iterator[tuple[st
     return _parse_documents(rows)
 
 
-def _parse_documents(rows: Sequence[Row]) -> Iterator[tuple[str, Document | CorruptDocument]]:
-    for first in range(0, len(rows), CHUNK_ROWS):
-        some = [(row, is_good_document(row)) for row in rows[first : first + CHUNK_ROWS]]
+def _parse_documents(rows: list[Row]) -> Iterator[tuple[str, Document | CorruptDocument]]:
+    rows.reverse()
+    while rows:
+        some = [(row, is_good_document(row)) for row in reversed(rows[-CHUNK_ROWS:])]
+        # What is made of the next rows takes the place of these.
+        del rows[-CHUNK_ROWS:]
         # At once, as those of entries.
         parsed = iter(json.loads(b"[%s]" % b",".join(row[2] for row, is_good in some if is_good)))
         for (_, key, body, _), is_good in some:

@@ -1,0 +1,100 @@
+"""Reading a large configuration in a process of its own, so that the daemon's memory stays free of holes.
+
+The text, its tables and the jobs are in memory together while a file is read, and Python gives back whole megabytes
+only. A forked child reads and checks the file, and hands back the finished value: with 10,000 jobs the daemon then
+takes 6 MB less for as long as it runs. What the child can't hand back, this process finds out by reading itself.
+"""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Self, cast
+
+from rae_auto.config import Config, load
+from rae_auto.config.loading import use_plugins
+from rae_auto.errors import ConfigError
+from rae_auto.registry import Registry
+
+MIN_BYTES = 100_000
+"""The size from which a file, of a thousand jobs or so, is read apart. Below, a child costs more than the holes."""
+
+
+class ConfigReading:
+    """The reading of a configuration, in a child that has been started, or in this process where that can't be done."""
+
+    def __init__(self, path: Path, registry: Registry, answer: int | None, child: int) -> None:
+        """Read the answer of a child from a descriptor; without one, read the file in this process."""
+        self._path = path
+        self._registry = registry
+        self._answer = answer
+        self._child = child
+
+    @classmethod
+    def start(cls, path: Path, registry: Registry) -> Self:
+        """Start to read a file. Call it while this process has one thread, because a fork copies only one."""
+        if not _is_worth_a_child(path):
+            return cls(path, registry, None, 0)
+        answer, end = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(answer)
+            _answer_and_exit(path, registry, end)
+        os.close(end)
+        return cls(path, registry, answer, child)
+
+    def finish(self) -> Config:
+        """Return the configuration, and use the plugins that it chooses. Raises ConfigError as `load` does."""
+        answer = self._wait_for_answer()
+        if isinstance(answer, Config):
+            use_plugins(answer, self._registry)
+            return answer
+        if answer is not None:
+            raise ConfigError(answer)
+        return load(self._path, self._registry)
+
+    def _wait_for_answer(self) -> Config | tuple[str, ...] | None:
+        """Return what the child read, or the problems of the file; None if there is no child, or it has failed."""
+        if self._answer is None:
+            return None
+        try:
+            with open(self._answer, "rb") as pipe:  # noqa: PTH123 - a descriptor
+                found = pipe.read()
+        except BaseException:  # Ctrl-C while the file can't be read
+            os.kill(self._child, signal.SIGKILL)
+            raise
+        finally:
+            os.waitpid(self._child, 0)
+        import pickle  # lazy: start-up
+
+        # From a child of this process, by a pipe that only the two have.
+        return cast("Config | tuple[str, ...]", pickle.loads(found)) if found else None  # noqa: S301
+
+
+def _is_worth_a_child(path: Path) -> bool:
+    # The system libraries of macOS may fail in a child that goes on without a new program.
+    if not hasattr(os, "fork") or sys.platform == "darwin" or threading.active_count() > 1:
+        return False
+    try:
+        return path.stat().st_size >= MIN_BYTES
+    except OSError:
+        return False
+
+
+def _answer_and_exit(path: Path, registry: Registry, end: int) -> None:
+    """Write the configuration, or its problems, whole or not at all; whatever else goes wrong is for the parent."""
+    try:
+        import pickle  # lazy: start-up
+
+        answer: Config | tuple[str, ...]
+        try:
+            answer = load(path, registry)
+        except ConfigError as error:
+            answer = tuple(error.problems)
+        written = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+        with open(end, "wb") as pipe:
+            pipe.write(written)
+    finally:
+        # Neither what the parent was about to do at its end, nor the traceback of an error that it will meet itself.
+        os._exit(0)
