@@ -11,6 +11,7 @@ CHOICES = {
     "core/rae_auto/platforms/base_directories.py": 1,
     "core/rae_auto/platforms/file_operations.py": 1,
     "core/rae_auto/platforms/file_rights.py": 1,
+    "core/rae_auto/platforms/process_copies.py": 1,
     "core/rae_auto/platforms/process_groups.py": 1,
     "core/rae_auto/platforms/process_measurements.py": 1,
     "core/rae_auto/platforms/process_presence.py": 1,

@@ -24,16 +24,19 @@ from tests.support.daemons import Daemons
 
 from rae_auto import Job, Once, Scheduler
 from rae_auto.api.store import Change
+from rae_auto.engine.effects import Save
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import Restored
 from rae_auto.engine.plan import JobOrigin, Settings
 from rae_auto.engine.time.cursors import digest_of
 from rae_auto.model import documents
-from rae_auto.model.job_state import Cursor, JobState
+from rae_auto.model.job_state import Cursor, JobState, RunTotal
 from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons.requesters import Requester, RequestWay
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
+from rae_auto.runtime.repository import encode
 from rae_plugins.stores.sqlite import SqliteStore
 
 COUNTED_COMMAND = """
@@ -177,6 +180,20 @@ def test_starts_that_are_due_together_share_commits(tmp_path: Path) -> None:
 
     # One by one they would be 1,000; on a slow machine some of the first have been started before all are decided.
     assert asyncio.run(run()) <= size / 20
+
+
+def test_documents_of_a_commit_are_made_one_by_one() -> None:
+    states = [JobState(JobId(f"job-{number}"), totals={"succeeded": RunTotal(number)}) for number in range(2_000)]
+    gc.collect()
+    tracemalloc.start()
+    try:
+        texts = sum(len(json.dumps(put.body)) for put in encode(map(Save, states)))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert texts
+    # What is kept of each is its place among the changes; its document would be 600 bytes more.
+    assert most / len(states) <= 400, f"{most / len(states):.0f} bytes"
 
 
 def test_stored_job_takes_few_bytes() -> None:

@@ -7,14 +7,13 @@ takes 6 MB less for as long as it runs. What the child can't hand back, this pro
 
 import os
 import signal
-import sys
-import threading
 from pathlib import Path
 from typing import Self, cast
 
 from rae_auto.config import Config, load
 from rae_auto.config.loading import use_plugins
 from rae_auto.errors import ConfigError
+from rae_auto.platforms.process_copies import can_copy_process
 from rae_auto.registry import Registry
 
 MIN_BYTES = 100_000
@@ -73,11 +72,8 @@ class ConfigReading:
 
 
 def _is_worth_a_child(path: Path) -> bool:
-    # The system libraries of macOS may fail in a child that goes on without a new program.
-    if not hasattr(os, "fork") or sys.platform == "darwin" or threading.active_count() > 1:
-        return False
     try:
-        return path.stat().st_size >= MIN_BYTES
+        return path.stat().st_size >= MIN_BYTES and can_copy_process()
     except OSError:
         return False
 

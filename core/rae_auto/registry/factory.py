@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar, cast
 
 from attrs import field, frozen
@@ -128,31 +129,33 @@ class PluginFactory:
                 if len(self._parts) >= MAX_SHARED_PLUGINS:
                     self._parts.clear()
                 self._parts[key] = parts
-        no_jobs: tuple[str, ...] = ()
-        upstream_jobs = dict.fromkeys(
-            JobId(followed)
-            for id_, source in parts.sources.items()
-            for followed in self._ask_source(job.id, id_, source, source.upstream_jobs, no_jobs)
-        )
-        delays = {
-            id_: self._ask_source(job.id, id_, source, partial(getattr, source, "delay"), _NOW)
-            for id_, source in parts.sources.items()
-        }
         plan = Plan(
             job,
             parts.schedules,
             origin,
             parts.computed,
             parts.read,
-            tuple(upstream_jobs),
+            self._find_upstream_jobs(job, parts.sources) if parts.sources else (),
             parts.summaries,
             guard_summaries=parts.guard_summaries,
             executor_summary=parts.executor_summary,
-            delays={id_: delay for id_, delay in delays.items() if delay} or _NONE,
+            delays=self._find_delays(job, parts.sources) if parts.sources else _NONE,
             run_points=parts.run_points,
             asks_executor=parts.asks_executor,
         )
         return Planned(plan, parts.sources, parts.files, parts.file_warnings)
+
+    def _find_upstream_jobs(self, job: Job, sources: Mapping[str, SourceTrigger]) -> tuple[JobId, ...]:
+        no_jobs: tuple[str, ...] = ()
+        followed = [self._ask_source(job.id, id_, one, one.upstream_jobs, no_jobs) for id_, one in sources.items()]
+        return tuple(dict.fromkeys(map(JobId, chain.from_iterable(followed))))
+
+    def _find_delays(self, job: Job, sources: Mapping[str, SourceTrigger]) -> Mapping[str, timedelta]:
+        delays = {
+            id_: self._ask_source(job.id, id_, source, partial(getattr, source, "delay"), _NOW)
+            for id_, source in sources.items()
+        }
+        return {id_: delay for id_, delay in delays.items() if delay} or _NONE
 
     def _make_parts(self, job: Job) -> "_PlanParts":
         """Make the plugins that a job names. Errors: PluginError."""

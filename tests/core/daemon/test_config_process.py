@@ -79,7 +79,7 @@ def read(folder: Path, text: str) -> tuple[bool, bool, bool, Any]:
     return is_apart, was_loaded, is_same, outcome
 
 
-needs_fork = pytest.mark.skipif(sys.platform != "linux", reason="a child goes on without a new program on Linux alone")
+needs_fork = pytest.mark.skipif(sys.platform != "linux", reason="tested where a child may be a copy of its parent")
 
 
 @needs_fork

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from attrs import frozen
 
@@ -61,12 +61,14 @@ def split_command(text: str) -> list[str]:
         return []
 
 
-def find_argument_problems(arguments: Mapping[str, Iterable[object]], shell: str | None) -> Iterator[Problem]:
+def find_argument_problems(arguments: Mapping[str, Collection[object]], shell: str | None) -> Iterator[Problem]:
     """Yield a problem for each key whose arguments refer to a secret: every user of a machine can read arguments.
 
     `arguments` are lists of words by their keys; `shell` is a line for a shell.
     """
     for key, words in arguments.items():
+        if not words:
+            continue
         texts = [word for word in words if isinstance(word, str) and "${" in word]
         if (found := next((one.text for text in texts for one in find_references(text)), None)) is not None:
             yield Problem((key,), f"{key} refers to {found}, but other users can read arguments; {_HINT}")

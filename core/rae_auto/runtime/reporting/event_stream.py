@@ -26,7 +26,8 @@ class EventStream:
 
     def publish(self, event: Event) -> None:
         """Send an event to all current subscribers."""
-        self._send(event)
+        if self.has_subscribers:
+            self._send(event)
 
     def close(self) -> None:
         """End every subscriber's stream."""
