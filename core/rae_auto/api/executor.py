@@ -97,6 +97,8 @@ class Execution(ABC):
     async def wait(self) -> "Result | NeverStarted | None":
         """Wait for the end of the attempt and return its result. Never raises for a failure of the job.
 
+        Nothing of the attempt is left then, in memory or on a machine; where something may be, `Result.tree` says so.
+
         An executor whose attempts run elsewhere may learn that an attempt never started. Or nothing of it is left, and
         its result can't be known (None), as after a crash of the machine: then the job's `on_crash` decides.
         """

@@ -248,6 +248,15 @@ def _attempt(run: Run, attempt: Attempt) -> str:
         used.append(f"{format_elapsed(attempt.result.cpu_time)} of CPU time")
     if attempt.result.max_memory is not None:
         used.append(f"{format_bytes(attempt.result.max_memory)} of memory")
-    end = attempt.result.text
+    end = "; ".join(filter(None, (attempt.result.text, _describe_tree_end(attempt))))
     usage = f" (used {', '.join(used)})" if used else ""
     return f"{line}{usage}{f': {end}' if end else ''}"
+
+
+def _describe_tree_end(attempt: Attempt) -> str:
+    """Return when the processes of an attempt were gone, if not with the main one; "" where they were."""
+    if attempt.gone_at is None:
+        return "not verified: some of it may still run"
+    if attempt.exited_at is None or attempt.exited_at == attempt.gone_at:
+        return ""
+    return f"verified gone {format_elapsed(attempt.gone_at - attempt.exited_at)} after its main process"

@@ -91,6 +91,10 @@ def _attempt_record(run: Run, attempt: Attempt) -> dict[str, Any]:
         "remark": result.remark,
         "cpu_time": _seconds(result.cpu_time),
         "max_memory": result.max_memory,
+        "exited_at": _instant(attempt.exited_at),
+        "end_requested_at": _instant(attempt.end_requested_at),
+        "killed_at": _instant(attempt.killed_at),
+        "gone_at": _instant(attempt.gone_at),
     }
 
 

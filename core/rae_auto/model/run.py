@@ -77,6 +77,25 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
 UNSUCCESSFUL = _ENDS - {RunState.SUCCEEDED}
 
 
+@frozen
+class TreeEnd:
+    """The end of an attempt's processes, where the exit of the main one was not the end of all.
+
+    Each time is one before the end of the attempt: of the exit of the main process, of the first request to end (on
+    POSIX: SIGTERM) and of the first kill (SIGKILL); None for what did not happen, or isn't known. `is_gone` is False
+    where a process may be left.
+    """
+
+    exited: timedelta | None = None
+    requested: timedelta | None = None
+    killed: timedelta | None = None
+    is_gone: bool = True
+
+
+MAY_BE_LEFT = TreeEnd(is_gone=False)
+"""The end of an attempt of which it isn't known whether something still runs."""
+
+
 @frozen(weakref_slot=False)
 class Result:
     """Result of an attempt. What counts as success is decided by its job.
@@ -86,6 +105,7 @@ class Result:
     set only where the end lies in the past: the attempt ended while no daemon ran. The record of the attempt then has
     it as its `finished_at`. `started_at` is set only if it left a queue elsewhere meanwhile. `stderr` is the first line
     that the attempt wrote to standard error, None if it wrote nothing there; executors set it for jobs with `fail_on`.
+    `tree` is None for the usual end: with the main process all others were gone, so there is nothing to record.
     """
 
     exit_code: int | None = None
@@ -98,6 +118,7 @@ class Result:
     remark: str | None = None
     stderr: str | None = None
     started_at: datetime | None = None
+    tree: TreeEnd | None = None
 
     @property
     def text(self) -> str:
@@ -134,6 +155,33 @@ class Attempt:
         """The end of the attempt, in words: "failed (exit code 1)"."""
         details = self.result.text if self.result else ""
         return f"{self.state.text}{f' ({details})' if details else ''}"
+
+    @property
+    def gone_at(self) -> datetime | None:
+        """When the last of its processes was verified to be gone; None where that isn't known, or not so."""
+        if self.result is None or (self.result.tree is not None and not self.result.tree.is_gone):
+            return None
+        return self.finished_at
+
+    @property
+    def exited_at(self) -> datetime | None:
+        """When its main process, or its call, ended; None if that isn't known."""
+        if self.result is None or self.result.tree is None:
+            return None if self.result is None else self.finished_at
+        return self._before_end(self.result.tree.exited)
+
+    @property
+    def end_requested_at(self) -> datetime | None:
+        """When its processes were asked to end; None if they were not, or it isn't known."""
+        return self._before_end(self.result.tree.requested) if self.result and self.result.tree else None
+
+    @property
+    def killed_at(self) -> datetime | None:
+        """When what was left of its processes was killed; None if nothing was, or it isn't known."""
+        return self._before_end(self.result.tree.killed) if self.result and self.result.tree else None
+
+    def _before_end(self, time: timedelta | None) -> datetime | None:
+        return None if time is None else max(self.finished_at - time, self.started_at)
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,7 @@ from attrs import define, field, validators
 from rae_auto.api import Assignment, Execution, Executor, JobContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.job import Job
-from rae_auto.model.run import Result
+from rae_auto.model.run import MAY_BE_LEFT, Result
 from rae_auto.toolkit.python_functions import find_function_problem
 from rae_auto.toolkit.threads.daemon_threads import DaemonThreads
 from rae_auto.toolkit.threads.loop_results import LoopResults
@@ -126,7 +126,7 @@ class FunctionCall(Execution):
             return
         await asyncio.wait({self._result}, timeout=grace.total_seconds())
         if not self._result.done():
-            self._result.set_result(Result(error=ABANDONED_ERROR))
+            self._result.set_result(Result(error=ABANDONED_ERROR, tree=MAY_BE_LEFT))
 
     def cancel_if_waiting(self) -> bool:
         """Cancel the call if it has not started; return whether it was cancelled."""

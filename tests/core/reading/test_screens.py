@@ -141,7 +141,7 @@ def test_job_page_lists_the_next_starts(played: Played) -> None:
 def test_run_page_has_the_life_of_the_run(played: Played) -> None:
     page = played.read(lambda source: load_run_page(source, played.runs["bad"]))
     kinds = [phase.kind for phase in page.phases if phase.kind not in ("late", "waiting", "retry_delay")]
-    assert kinds == ["due", "attempt", "attempt", "ended"]
+    assert kinds == ["due", "attempt", "gone", "attempt", "gone", "ended"]
     assert [attempt.exit_code for attempt in page.attempts] == [3, 3]
     assert page.why.startswith("bad (run ")
     assert page.last_good is None

@@ -14,6 +14,7 @@ from tests.support.waiting import eventually
 from rae_auto.config.options import build
 from rae_auto.model.policies import Limits
 from rae_auto.model.primitives.problems import Invalid
+from rae_auto.model.run import MAY_BE_LEFT
 from rae_auto.registry import Registry
 from rae_plugins.executors.process import ProcessExecutor
 from rae_plugins.executors.process.keeper.procfs import read_all_processes
@@ -191,6 +192,14 @@ def test_process_orphans_are_killed_when_the_command_ends(tmp_path, make_assignm
     assert f"(pid {stubborn})" in result.remark
     assert result.remark.endswith('; orphans = "allow" keeps them')
     assert [pid for pid in (int(output), stubborn) if is_alive(pid)] == []
+    # Verified gone only once the stubborn one was killed, after the request, after the exit of the main process.
+    tree = result.tree
+    assert tree.is_gone
+    assert tree.exited > tree.requested > tree.killed >= timedelta(0)
+
+
+def test_process_that_ends_alone_has_nothing_to_record_of_its_tree(tmp_path, make_assignment):
+    assert run(tmp_path, make_assignment("exit 3"))[0].tree is None
 
 
 @pytest.mark.requirement("R29")
@@ -198,9 +207,13 @@ def test_process_orphans_stay_if_allowed(tmp_path, make_assignment):
     """The run ends with its command, though a grandchild holds the pipe."""
     result, output = run(tmp_path, make_assignment("sleep 300 & echo $!"), ProcessExecutor(orphans="allow"))
     pid = int(output)
-    assert (result.exit_code, result.remark) == (0, None)
+    assert (result.exit_code, result.remark, result.tree) == (0, None, MAY_BE_LEFT)
     assert is_alive(pid)
     os.kill(pid, signal.SIGKILL)
+
+
+def test_process_that_may_leave_orphans_but_leaves_none_is_gone(tmp_path, make_assignment):
+    assert run(tmp_path, make_assignment("true"), ProcessExecutor(orphans="allow"))[0].tree is None
 
 
 @pytest.mark.requirement("R29")

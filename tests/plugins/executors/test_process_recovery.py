@@ -13,7 +13,6 @@ from tests.plugins.executors.conftest import an_executor, is_alive, run_async
 from tests.support.waiting import eventually
 
 from rae_auto.api import NeverStarted
-from rae_auto.model.run import Result
 from rae_plugins.executors.process import ProcessExecutor, keeper_client, keeper_start
 from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
 from rae_plugins.executors.process.keeper.procfs import read_boot_id
@@ -303,7 +302,10 @@ def test_killed_keeper_leaves_the_exit_status_unknown(tmp_path, make_assignment)
             await execution.cancel(NOW)
             return result
 
-    assert run_async(work) == Result(error="its keeper process was killed, so its exit status is unknown")
+    result = run_async(work)
+    assert result.error == "its keeper process was killed, so its exit status is unknown"
+    assert result.tree.is_gone
+    assert result.tree.killed is not None
 
 
 @pytest.mark.requirement("R9")
@@ -392,7 +394,7 @@ def test_adopted_attempt_without_exit_record_reports_an_error(tmp_path, make_ass
             await adopted.cancel(NOW)
             return await adopted.wait()
 
-    assert run_async(work) == Result(error="the process ended, but its keeper left no exit status")
+    assert run_async(work).error == "the process ended, but its keeper left no exit status"
 
 
 @pytest.mark.requirement("R6")

@@ -18,7 +18,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.formatting import describe_raise, format_elapsed, quote, with_place
 from rae_auto.model.primitives.names import RunId
-from rae_auto.model.run import Result, Run
+from rae_auto.model.run import MAY_BE_LEFT, Result, Run
 from rae_auto.paths import output_path
 from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import Quarantine, is_environmental
@@ -140,7 +140,9 @@ class Executions:
             if is_foreign(error):
                 raise
             described = self._describe_fault(job.executor_ref.type, job.id, error)
-            found = Result(error=f"its executor could not find out whether it still runs: {described}")
+            found = Result(
+                error=f"its executor could not find out whether it still runs: {described}", tree=MAY_BE_LEFT
+            )
         if active.cancelled():
             await _too_late(found)
         elif isinstance(found, Execution):
@@ -233,7 +235,7 @@ class Executions:
             result = check_result(end.result(), end)
             self._quarantine.succeeded(Kind.EXECUTOR, *self._owners[key])
         except BaseException as error:
-            result = Result(error="its " + self._describe_fault(*self._owners[key], error, "wait"))
+            result = Result(error="its " + self._describe_fault(*self._owners[key], error, "wait"), tree=MAY_BE_LEFT)
         self._ended(key, result, ())
 
     async def _carry_out(self, run: Run, job: Job) -> None:
@@ -323,7 +325,7 @@ class Executions:
             if is_foreign(error):
                 raise
             owner = self._owners.get(key, ("executor", ""))
-            result = Result(error="its " + self._describe_fault(*owner, error, "wait"))
+            result = Result(error="its " + self._describe_fault(*owner, error, "wait"), tree=MAY_BE_LEFT)
         await self._queues.settle(key)
         if output is not None:
             await output.finish()
@@ -360,7 +362,9 @@ class Executions:
             if (starting := self._starting.get(key)) is not None:
                 starting.cancel()
             self._report_slow_start(key)
-            self._ended(key, Result(error="its executor did not start it in time and reported no reason"), ())
+            self._ended(
+                key, Result(error="its executor did not start it in time and reported no reason", tree=MAY_BE_LEFT), ()
+            )
         elif not active.cancelled():
             await self._end_execution(key, active.result(), grace)
 
@@ -399,7 +403,7 @@ class Executions:
         waiting.cancel()
         what = f"its executor did not end it within {format_elapsed(seconds)} after it was asked to; it may still run"
         self._quarantine.failed(Kind.EXECUTOR, type_, f"end {job}", with_place(what, execution.cancel))
-        self._ended(key, Result(error=what), ())
+        self._ended(key, Result(error=what, tree=MAY_BE_LEFT), ())
 
     def _describe_start_failure(self, job: Job, error: BaseException) -> str:
         """Return why an attempt didn't start: its executor says so to the user, or has a mistake, which is named."""

@@ -35,7 +35,17 @@ from rae_auto.model.primitives.names import NO_RUN, JobId, RunId
 from rae_auto.model.primitives.units import Size
 from rae_auto.model.reasons import Block, Cause, End, FeedbackLoop, GuardBlocked, MissedCause, Skip
 from rae_auto.model.reasons.requesters import UNKNOWN_RUN, Requester, RequestWay
-from rae_auto.model.run import Attempt, AttemptTerms, GuardWait, Result, Run, RunState, StartConditions, Stopping
+from rae_auto.model.run import (
+    Attempt,
+    AttemptTerms,
+    GuardWait,
+    Result,
+    Run,
+    RunState,
+    StartConditions,
+    Stopping,
+    TreeEnd,
+)
 
 _NAME_LETTERS = string.ascii_letters + string.digits + "-_"
 _JSON_INTEGERS = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -177,6 +187,14 @@ results = st.builds(
     max_memory=st.none() | sizes,
     remark=st.none() | texts,
     stderr=st.none() | texts,
+    tree=st.none()
+    | st.builds(
+        TreeEnd,
+        exited=st.none() | durations,
+        requested=st.none() | durations,
+        killed=st.none() | durations,
+        is_gone=st.booleans(),
+    ),
 )
 attempts = st.builds(
     Attempt,

@@ -19,6 +19,10 @@ LABELS = {
     "late": "late",
     "waiting": "waited",
     "attempt": "attempt",
+    "signal": "signal",
+    "exited": "exited",
+    "gone": "gone",
+    "left": "not gone",
     "retry_delay": "retry delay",
     "stopping": "stopping",
     "ended": "ended",
@@ -49,7 +53,7 @@ def _row(phase: RunPhase, number: int, axis: TimeAxis, now: datetime) -> str:
     outcome = f" {STATE_CLASSES[phase.state]}" if phase.state in STATE_CLASSES else ""
     css = f"{phase.kind.replace('_', '-')}{' open' if phase.until is None else ''}{outcome}"
     if not length:
-        mark: str = element("circle", cx=axis.at(phase.since), cy=y + 9, r=4.5, class_=f"phase {css}")
+        mark = _draw_instant(phase.kind, axis.at(phase.since), y + 9, css)
     else:
         mark = element(
             "rect", x=axis.at(phase.since), width=axis.width(phase.since, until), y=y + 2, height=14, rx=3,
@@ -66,6 +70,13 @@ def _row(phase: RunPhase, number: int, axis: TimeAxis, now: datetime) -> str:
         "text", text_of(_short(text)), x=f"{x:.3f}%", dx=shift, y=y + 13, class_=f"phase-label{place}"
     )  # fmt: skip
     return element("g", title(text), mark, words)
+
+
+def _draw_instant(kind: str, x: str, y: int, css: str) -> str:
+    """Return the mark of an instant: a signal is a stroke, a verified end a ring, all others are dots."""
+    if kind == "signal":
+        return element("line", x1=x, x2=x, y1=y - 7, y2=y + 7, class_=f"phase {css}")
+    return element("circle", cx=x, cy=y, r=4.5, class_=f"phase {css}")
 
 
 def _short(text: str) -> str:

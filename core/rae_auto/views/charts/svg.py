@@ -28,7 +28,9 @@ CHART_STYLE = """
 .chart .median{stroke:#2f6fb7;stroke-width:2}.chart .spread{stroke:#9dbfe3;stroke-width:3}.chart .point{fill:#2f6fb7}
 .gantt text.phase-label{text-anchor:start;fill:#1c2024}.gantt text.before{text-anchor:end}.gantt .due{fill:#9aa4ae}
 .gantt text.on-solid{fill:#fff}.gantt .retry-delay{fill:none;stroke:#b98a3a}.gantt .stopping{fill:#b3261e}
-.gantt .ended{fill:#1c2024}.lane-ground{fill:#eef1f4}.chart .ran{fill:#2f6fb7}.lapse .curtain{fill:none}
+.gantt .ended{fill:#1c2024}.gantt .exited{fill:#6b5b7b}.gantt .gone,.gantt .left{fill:none;stroke-width:2.5}
+.gantt .gone{stroke:#1a7f4b}.gantt .left,.gantt .signal{stroke:#b3261e;stroke-width:3}.gantt .left{stroke-dasharray:3 2}
+.lane-ground{fill:#eef1f4}.chart .ran{fill:#2f6fb7}.lapse .curtain{fill:none}
 .day-grid .level-1{fill-opacity:.4}
 .day-grid .level-2{fill-opacity:.6}.day-grid .level-3{fill-opacity:.8}
 @media(prefers-color-scheme:dark){.chart text{fill:#aab4be}.chart .tick,.lane-ground{stroke:#333b43}

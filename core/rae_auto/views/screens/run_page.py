@@ -3,6 +3,7 @@
 from asyncio import gather
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from attrs import frozen
@@ -27,7 +28,8 @@ NOTABLE_CHANGE = 1.5
 class RunPhase:
     """A span in the life of a run, or an instant where `until` equals `since`.
 
-    `kind` is "due", "late", "waiting", "attempt", "retry_delay", "stopping" or "ended".
+    `kind` is "due", "late", "waiting", "attempt", "signal", "exited", "gone", "left", "retry_delay", "stopping" or
+    "ended".
     """
 
     kind: str
@@ -55,6 +57,8 @@ class AttemptRow:
     cpu_time: timedelta | None = None
     max_memory: int | None = None
     """Bytes."""
+    gone_at: datetime | None = None
+    """When the last of its processes was verified to be gone; None where that isn't known, or not so."""
 
 
 @frozen(kw_only=True)
@@ -208,6 +212,7 @@ def list_phases(run: Run, time: TimeFormat) -> Iterator[RunPhase]:
             text=text,
             state=attempt.state.value,
         )
+        yield from _end_phases(attempt)
         previous = attempt.finished_at
     if run.state.active and run.attempt_started_at is not None:
         if previous is not None and run.attempt_started_at > previous:
@@ -221,6 +226,31 @@ def list_phases(run: Run, time: TimeFormat) -> Iterator[RunPhase]:
         reason = run.describe_reason(time)
         text = f"{run.state.text}: {reason}" if reason else run.state.text
         yield RunPhase(kind="ended", since=run.finished_at, until=run.finished_at, text=text)
+
+
+def _end_phases(attempt: Attempt) -> Iterator[RunPhase]:
+    """Yield how the processes of an attempt ended, in order of time; nothing where that isn't known."""
+    if attempt.result is None:
+        return
+    gone_at, exited_at = attempt.gone_at, attempt.exited_at
+    instants = [
+        (attempt.end_requested_at, "signal", "its processes were asked to end"),
+        (attempt.killed_at, "signal", "what was left of them was killed"),
+    ]
+    if exited_at is not None and exited_at < attempt.finished_at:
+        instants.append((exited_at, "exited", "its main process ended"))
+    # Where two come at the same time, in the order of cause and effect.
+    known = [(at, kind, text) for at, kind, text in instants if at is not None]
+    for at, kind, text in sorted(known, key=itemgetter(0)):
+        yield RunPhase(kind=kind, since=at, until=at, text=text)
+    end = attempt.finished_at
+    if gone_at is None:
+        yield RunPhase(kind="left", since=end, until=end, text="not verified: some of it may still run")
+    elif exited_at == gone_at:
+        yield RunPhase(kind="gone", since=gone_at, until=gone_at, text="verified gone, with its end")
+    else:
+        after = "" if exited_at is None else f", {format_elapsed(gone_at - exited_at)} after its main process"
+        yield RunPhase(kind="gone", since=gone_at, until=gone_at, text=f"verified gone{after}")
 
 
 def _delay(since: datetime, until: datetime, attempt: int) -> RunPhase:
@@ -289,6 +319,7 @@ def _attempt_row(run: Run, attempt: Attempt) -> AttemptRow:
         text=attempt.end_text,
         cpu_time=result.cpu_time,
         max_memory=result.max_memory,
+        gone_at=attempt.gone_at,
     )
 
 

@@ -54,14 +54,24 @@ class AdoptedAttempt(Execution):
         while looks_left:
             is_kept, is_running = self._tree.is_kept(), self._tree.is_leader_alive()
             if (exit_record := read_record(self._exit_path)) is not None:
-                return to_result(exit_record)
+                return self._to_result(exit_record)
             if self._termination is not None and self._termination.survivors:
-                return Result(error=describe_survivors(self._termination.survivors))
+                return self._to_result({"error": describe_survivors(self._termination.survivors)})
             if not is_running:
                 members = await asyncio.to_thread(self._tree.members) if is_kept else []
                 looks_left = MAX_EXIT_RECORD_LOOKS if members else looks_left - 1 if is_kept else 0
             await asyncio.sleep(RECORD_INTERVAL_SECONDS if looks_left else 0)
-        return Result(error="the process ended, but its keeper left no exit status")
+        return self._to_result({"error": "the process ended, but its keeper left no exit status"})
+
+    def _to_result(self, record: Mapping[str, Any]) -> Result:
+        """Return the result of a record, with the signals that were sent from here, of which its keeper knows nothing.
+
+        Nothing is alive but what the termination could not end: that was looked at first.
+        """
+        if self._termination is None:
+            return to_result(record)
+        tree = {**self._termination.describe(time.monotonic()), **record.get("tree", {})}
+        return to_result({**record, "tree": tree})
 
 
 def begin_termination(tree: ProcessTree, grace_seconds: float) -> Termination:

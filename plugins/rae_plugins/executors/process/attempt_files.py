@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import evolve
 
-from rae_auto.model.run import Result
+from rae_auto.model.run import Result, TreeEnd
 
 RECORD_INTERVAL_SECONDS = 0.1
 """Time between looks for a record of another daemon's keeper."""
@@ -106,14 +106,26 @@ def read_record(path: Path) -> dict[str, Any] | None:
 def to_result(record: Mapping[str, Any]) -> Result:
     """Return the result that an exit record describes."""
     return Result(
-        exit_code=record["exit_code"],
-        signal=record["signal"],
+        exit_code=record.get("exit_code"),
+        signal=record.get("signal"),
         error=record.get("error"),
         remark=record.get("remark"),
         stderr=record.get("stderr"),
         cpu_time=timedelta(seconds=record.get("cpu", 0)),
         max_memory=record.get("memory"),
+        tree=to_tree_end(record.get("tree")),
     )
+
+
+def to_tree_end(record: Mapping[str, Any] | None) -> TreeEnd | None:
+    """Return the end of a tree that an exit record describes under "tree"; None for the usual end."""
+    if record is None:
+        return None
+    exited, requested, killed = (
+        None if (seconds := record.get(name)) is None else timedelta(seconds=seconds)
+        for name in ("exited", "requested", "killed")
+    )
+    return TreeEnd(exited, requested, killed, is_gone=not record.get("left"))
 
 
 def to_past_result(record: Mapping[str, Any]) -> Result:

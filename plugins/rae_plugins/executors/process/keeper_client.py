@@ -3,6 +3,7 @@
 import asyncio
 import json
 import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -14,7 +15,7 @@ from attrs import define, field
 from rae_auto.api import Execution
 from rae_auto.model.run import Result
 from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt, end_tree
-from rae_plugins.executors.process.attempt_files import claim_attempt, read_record, to_result
+from rae_plugins.executors.process.attempt_files import claim_attempt, read_record, to_result, to_tree_end
 from rae_plugins.executors.process.identity import ProcessTree
 from rae_plugins.executors.process.keeper.termination import KILL_TIMEOUT_SECONDS, describe_survivors
 from rae_plugins.executors.process.keeper_start import open_channel, start_keeper
@@ -205,8 +206,10 @@ class KeeperAttempt(Execution):
     async def _end_tree(self, error: str) -> None:
         """End what is left of the attempt, because nothing else does."""
         tree = ProcessTree.from_record(self.handle, self._run)
-        survivors = (await end_tree(tree)).survivors
-        _set_result(self.ended, Result(error=f"{error}; {describe_survivors(survivors)}" if survivors else error))
+        termination = await end_tree(tree)
+        if survivors := termination.survivors:
+            error = f"{error}; {describe_survivors(survivors)}"
+        _set_result(self.ended, Result(error=error, tree=to_tree_end(termination.describe(time.monotonic()))))
 
 
 def _reap(process: "subprocess.Popen[bytes]", limit_seconds: float) -> None:

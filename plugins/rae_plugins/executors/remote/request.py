@@ -12,6 +12,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.policies import FailOn, Limits
 from rae_auto.model.run import Result
 from rae_auto.toolkit.environment import INHERITED
+from rae_plugins.executors.process.attempt_files import to_tree_end
 
 TIMEOUT_MARGIN_SECONDS = 15.0
 """Time for which the daemon, which ends attempts after their timeout itself, goes before the host."""
@@ -90,6 +91,7 @@ def to_result(record: Mapping[str, Any], *, is_past: bool) -> Result:
         cpu_time=timedelta(seconds=record.get("cpu") or 0),
         max_memory=record.get("memory"),
         ended_at=datetime.fromtimestamp(ended_at, UTC) if is_past and ended_at else None,
+        tree=to_tree_end(record.get("tree")),
     )
 
 

@@ -32,7 +32,7 @@ from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Due, MaxParallel, Overlapping, RetryDelayed
-from rae_auto.model.run import Attempt, Result, Run, RunState
+from rae_auto.model.run import MAY_BE_LEFT, Attempt, Result, Run, RunState, TreeEnd
 from rae_auto.records.run_figures import read_figures
 from rae_auto.views.screens.job_page import mark_of_run, mark_of_skip
 from rae_auto.views.screens.month import BusyMinute, build_day_grid
@@ -48,6 +48,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 28, 17, 7, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 TIME = local_times("Europe/Berlin", NOW)
+KILLED = TreeEnd(exited=21 * MINUTE / 60, requested=20 * MINUTE / 60, killed=15 * MINUTE / 60)
 OVERLAP = Overlapping(RunId("r"), NOW)
 FILES = Path(__file__).parents[4] / "docs/guides/images/charts"
 """The files are those of the documentation."""
@@ -57,7 +58,7 @@ def a_run(hours_ago: float, minutes: float = 5, state: RunState = RunState.FAILE
     started = NOW - HOUR * hours_ago
     middle, ended = started + MINUTE * minutes / 2, started + MINUTE * minutes
     attempts = (
-        Attempt(1, started, middle, RunState.FAILED, Result(exit_code=3)),
+        Attempt(1, started, middle, RunState.FAILED, Result(exit_code=3, tree=KILLED)),
         Attempt(2, middle + MINUTE, ended + MINUTE, state, Result(exit_code=int(state is RunState.FAILED))),
     )
     return Run(
@@ -172,6 +173,28 @@ def test_picture_passes_a_strict_policy_and_is_described(name: str) -> None:
     else:
         assert root.attrib["role"] == "img"
         assert root.attrib["aria-label"]
+
+
+def test_life_of_a_run_shows_signals_and_when_all_was_gone() -> None:
+    phases = [(one.kind, one.text) for one in a_run_page().phases]
+    first, second = (number for number, (kind, _) in enumerate(phases) if kind == "attempt")
+    assert phases[first + 1 : second - 1] == [
+        ("exited", "its main process ended"),
+        ("signal", "its processes were asked to end"),
+        ("signal", "what was left of them was killed"),
+        ("gone", "verified gone, 21 s after its main process"),
+    ]
+    assert phases[second + 1 :] == [("gone", "verified gone, with its end"), ("ended", "failed")]
+    spoken = [row[2] for row in run_table(a_run_page(), BERLIN).rows]
+    assert [text for _, text in phases] == spoken
+    assert all(text in draw_run(a_run_page()) for text in spoken)
+
+
+@pytest.mark.parametrize(("result", "kinds"), [(Result(error="?", tree=MAY_BE_LEFT), ["left"]), (None, [])])
+def test_life_of_a_run_claims_no_end_that_is_not_known(result: Result | None, kinds: list[str]) -> None:
+    run = a_run(1, state=RunState.LOST)
+    run = evolve(run, attempts=(evolve(run.attempts[1], number=1, result=result),), attempt=1)
+    assert [one.kind for one in list_phases(run, TIME) if one.kind in ("gone", "left")] == kinds
 
 
 def test_picture_shows_names_from_outside_as_words() -> None:

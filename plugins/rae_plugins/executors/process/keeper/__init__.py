@@ -31,7 +31,12 @@ Reports of the keeper:
      "keeper_spawned": [FROM, TO], "tag": N, "group": PATH}
     {"failed": KEY, "error": TEXT}       the job was never spawned
     {"ended": KEY, "exit": {"exit_code": N, "signal": N, "error": TEXT, "remark": TEXT, "stderr": TEXT,
-                            "cpu": SECONDS, "memory": BYTES, "ended_at": N}}
+                            "cpu": SECONDS, "memory": BYTES, "ended_at": N, "tree": {…}}}
+
+"tree" is there only where the exit of the main process was not the end of all: {"exited": SECONDS,
+"requested": SECONDS, "killed": SECONDS, "left": true}. The times are counted back from the report: of the exit, of the
+first SIGTERM and of the first SIGKILL. "left" says that a process may still be alive, because `orphans` allows it or
+nothing could end it. Without "left" the tree was verified to be empty before the report.
 
 For each spawn request there is exactly one `started` or `failed`, and for each `started` exactly one `ended`. A request
 to end an unknown key is ignored: its job has ended, and the report is on its way. End of file on the socket means that

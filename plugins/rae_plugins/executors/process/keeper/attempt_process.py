@@ -79,6 +79,10 @@ class AttemptProcess:
         self.container: TreeContainer | None = None
         self.code: int | None = None
         """Its exit code, or the negative number of the signal that ended it, once it has ended."""
+        self.exited_at: float | None = None
+        """When that was seen."""
+        self.leaves_processes = False
+        """True once it has ended, and processes that it left behind are allowed to run on."""
         self.drain_deadline: float | None = None
         """When its pipes are no longer read, once its main process has ended."""
         self.termination: Termination | None = None
@@ -106,6 +110,7 @@ class AttemptProcess:
     def note_end(self, code: int, now: float) -> None:
         """Note how its main process ended; what it printed last may still be in its pipes."""
         self.code = code
+        self.exited_at = now
         self.drain_deadline = now + OUTPUT_DRAIN_SECONDS
 
     def next_deadline(self) -> float | None:
@@ -130,7 +135,7 @@ class AttemptProcess:
         error = self.error or self._explain_limit(code, keeper_peak_bytes)
         if self.termination is not None and self.termination.survivors:
             error = "; ".join(filter(None, [error, describe_survivors(self.termination.survivors)]))
-        return {
+        record = {
             "exit_code": code if code is not None and code >= 0 else None,
             "signal": -code if code is not None and code < 0 else None,
             "error": error,
@@ -140,6 +145,15 @@ class AttemptProcess:
             "memory": self.peak_bytes or None,
             "ended_at": time.time(),
         }
+        tree = self._describe_tree(time.monotonic())
+        return {**record, "tree": tree} if tree else record
+
+    def _describe_tree(self, now: float) -> dict[str, Any] | None:
+        """Return how its other processes ended; None for the usual end, with the main one."""
+        if self.termination is None:
+            return {"left": True} if self.leaves_processes else None
+        exited = {} if self.exited_at is None else {"exited": round(now - self.exited_at, 3)}
+        return {**exited, **self.termination.describe(now)}
 
     def _describe_orphans(self) -> str | None:
         if self.termination is None or not self.ends_orphans:

@@ -166,7 +166,6 @@ class Keeper:
             if self.is_finished(job, now):
                 for pipe in list(job.pipes):
                     self.close_pipe(job, pipe)
-                del self.jobs[job.pid]
                 self.finish(job)
 
     def check_orphans(self, job: AttemptProcess, orphans: Any, now: float) -> None:
@@ -202,6 +201,9 @@ class Keeper:
         return not job.pipes or (job.drain_deadline is not None and now >= job.drain_deadline)
 
     def finish(self, job: AttemptProcess) -> None:
+        if job.orphans == "allow" and job.termination is None:
+            job.leaves_processes = self.control.has_orphans(job, self.control.find_orphans())
+        del self.jobs[job.pid]
         record = job.exit_record(self.control.own_peak_bytes() if job.limits else 0)
         self.control.release(job)
         if job.private is not None:

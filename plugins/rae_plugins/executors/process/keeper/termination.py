@@ -14,6 +14,7 @@ uninterruptible system call). It is reported by name, because a run must not sil
 
 import signal
 from collections.abc import Callable
+from typing import Any
 
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo, send_signal
 
@@ -49,6 +50,10 @@ class Termination:
         """The processes that it has ended, or tried to, by identity."""
         self.is_empty = False
         self.survivors: list[ProcessInfo] = []
+        self.requested_at: float | None = None
+        """When the first process was asked to end, if any was."""
+        self.killed_at: float | None = None
+        """When the first process was killed, if any was."""
 
     def shorten(self, grace_seconds: float, now: float) -> None:
         """End the grace earlier, if that is earlier than so far."""
@@ -68,12 +73,22 @@ class Termination:
         if not members:
             self.is_empty = True
         elif now < self.kill_at:
+            if self.requested_at is None:
+                self.requested_at = now
             self._request_exit(members)
         elif now < self.kill_at + KILL_TIMEOUT_SECONDS:
+            if self.killed_at is None:
+                self.killed_at = now
             self._kill(members)
             self.is_empty = not self._find_members()
         else:
             self.survivors = members
+
+    def describe(self, now: float) -> dict[str, Any]:
+        """Return what an exit record says of it, under "tree"; each time as seconds before `now`, the end."""
+        times = {"requested": self.requested_at, "killed": self.killed_at}
+        record = {name: round(now - at, 3) for name, at in times.items() if at is not None}
+        return {**record, "left": True} if self.survivors else record
 
     def _find_members(self) -> "list[ProcessInfo]":
         # Twice, because a process that changes parents between two reads of the table appears under neither.
