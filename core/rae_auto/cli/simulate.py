@@ -4,7 +4,6 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from rae_auto.model.primitives.names import JobId
     from rae_auto.offline.project import Project
     from rae_auto.simulation.script import Script, ScriptedGuardResult
-
-_MAX_RUNS_PER_MEDIAN = 101
 
 
 @click.command("simulate")
@@ -262,26 +259,12 @@ def _durations(given: Sequence[str], jobs: "Sequence[JobId]", project: "Project"
             given_durations[JobId(name)] = parse_duration(length)
         except ValueError as error:
             raise click.UsageError(f"--durations {name}: {error}") from None
-    return {**(_medians(jobs, project) if "history" in given else {}), **given_durations}
+    return {**(_usual_durations(jobs, project) if "history" in given else {}), **given_durations}
 
 
-def _medians(jobs: "Sequence[JobId]", project: "Project") -> "dict[JobId, timedelta]":
-    """Return the median duration of the latest successful runs of each job that has any."""
-    query = {"states": ["succeeded"], "limit": _MAX_RUNS_PER_MEDIAN}
-    past = _histories([{**query, "job": job} for job in jobs], project)
-    # The record of a run with retries doesn't contain the length of the attempt alone.
-    past_lengths = [[run["duration"] for run in runs if run["attempt"] == 1] for runs in past]
-    return {job: timedelta(seconds=median(lengths)) for job, lengths in zip(jobs, past_lengths, strict=True) if lengths}
+def _usual_durations(jobs: "Sequence[JobId]", project: "Project") -> "dict[JobId, timedelta]":
+    from rae_auto.offline.usual_durations import read_usual_durations
 
-
-def _histories(queries: list[dict[str, Any]], project: "Project") -> list[list[dict[str, Any]]]:
-
-    try:
-        with connect(str(project.path)) as client:
-            return [client.call("history", **query) for query in queries]
-    except DaemonUnreachable:
-        from rae_auto.offline.queries import histories
-
-        records = histories(project, queries)
-        print_notices(project)
-        return records
+    found = read_usual_durations(project, jobs, lambda: connect(str(project.path)))
+    print_notices(project)
+    return found

@@ -14,12 +14,19 @@ from rae_auto.model.job_state import JobState, Span
 from rae_auto.model.primitives.names import JobId
 from rae_auto.offline.job_states import read_states
 from rae_auto.offline.project import Project, ProjectPlan
+from rae_auto.offline.usual_durations import read_usual_durations
 from rae_auto.registry import Registry
 from rae_auto.simulation.durations import assume_duration
 from rae_auto.simulation.forecast import Forecast, Scenario, simulate
 from rae_auto.simulation.script import Script
 from rae_auto.simulation.script_files import parse_guard_answer
-from rae_auto.views.screens.what_if import MAX_TEXT_CHARACTERS, WhatIf, build_what_if
+from rae_auto.views.screens.what_if import (
+    MAX_TEXT_CHARACTERS,
+    AssumedDuration,
+    DurationOrigin,
+    WhatIf,
+    build_what_if,
+)
 
 MAX_SPAN = timedelta(days=32)
 
@@ -31,7 +38,7 @@ class Assumptions:
     downtimes: Sequence[tuple[datetime, datetime]] = ()
     """Spans in which no daemon runs."""
     durations: Mapping[str, timedelta] = field(factory=dict)
-    """The lengths of runs, by job."""
+    """The lengths of runs, by job; of the others the usual ones, or an assumption where no run has succeeded."""
     duration_factor: float = 1.0
     """The factor by which runs take longer."""
     guards: Sequence[str] = ()
@@ -81,8 +88,11 @@ def _compare(config: Path, text: str, span: Span, assumptions: Assumptions) -> W
     script = _script(assumptions.guards, [guard for plan in plans if plan for guard in plan.guards])
     saved = config.read_text(encoding="utf-8")
     states = read_states(project, lambda: Client(project.directory))
+    jobs = dict.fromkeys(one.job.id for plan in plans if plan for one in plan.plans)
+    has_history = project.directory.is_dir()
+    usual = read_usual_durations(project, list(jobs), lambda: Client(project.directory)) if has_history else {}
     today = assumptions.of_today()
-    before = None if plans[0] is None else _simulate(plans[0], span, today, Script(), states)
+    before = None if plans[0] is None else _simulate(plans[0], span, today, Script(), states, usual)
     is_changed = text != saved or bool(errors) or assumptions != today
     assumed_states = () if assumptions.ignores_pauses else states
     after = (
@@ -90,7 +100,7 @@ def _compare(config: Path, text: str, span: Span, assumptions: Assumptions) -> W
         if not is_changed
         else None
         if plans[1] is None
-        else _simulate(plans[1], span, assumptions, script, assumed_states)
+        else _simulate(plans[1], span, assumptions, script, assumed_states, usual)
     )
     return build_what_if(
         saved,
@@ -99,11 +109,30 @@ def _compare(config: Path, text: str, span: Span, assumptions: Assumptions) -> W
         warnings=report.warnings,
         before=before,
         after=after,
+        durations=[] if plans[1] is None else _list_durations(plans[1], assumptions, usual, span.since),
+        duration_factor=assumptions.duration_factor,
         since=span.since,
         until=span.until,
         now=datetime.now(UTC),
         zone=project.zone.key,
     )
+
+
+def _list_durations(
+    plan: ProjectPlan, assumptions: Assumptions, usual: Mapping[JobId, timedelta], start: datetime
+) -> list[AssumedDuration]:
+    """Return how long runs of each job take in the simulation: as given, else as usual, else as assumed."""
+    found = []
+    for one in plan.plans:
+        job = one.job.id
+        if job in assumptions.durations:
+            length, origin = assumptions.durations[job], DurationOrigin.GIVEN
+        elif job in usual:
+            length, origin = usual[job], DurationOrigin.HISTORY
+        else:
+            length, origin = assume_duration(one, start), DurationOrigin.ASSUMED
+        found.append(AssumedDuration(job=job, duration=length * assumptions.duration_factor, origin=origin))
+    return found
 
 
 def _script(answers: Iterable[str], guards: Sequence[tuple[JobId, str]]) -> Script:
@@ -114,17 +143,21 @@ def _script(answers: Iterable[str], guards: Sequence[tuple[JobId, str]]) -> Scri
 
 
 def _simulate(
-    plan: ProjectPlan, span: Span, assumptions: Assumptions, script: Script, states: tuple[JobState, ...]
+    plan: ProjectPlan,
+    span: Span,
+    assumptions: Assumptions,
+    script: Script,
+    states: tuple[JobState, ...],
+    usual: Mapping[JobId, timedelta],
 ) -> Forecast:
-    given = assumptions.durations
-    durations = {one.job.id: given.get(one.job.id) or assume_duration(one, span.since) for one in plan.plans}
+    durations = {JobId(one.job): one.duration for one in _list_durations(plan, assumptions, usual, span.since)}
     return simulate(
         Scenario(
             plans=plan.plans,
             settings=plan.settings,
             start=span.since,
             end=span.until,
-            durations={job: length * assumptions.duration_factor for job, length in durations.items()},
+            durations=durations,
             downtimes=tuple(Span(*sorted(pair)) for pair in sorted(assumptions.downtimes)),
             sources=plan.sources,
             guards=plan.guards,

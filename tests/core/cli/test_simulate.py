@@ -219,14 +219,10 @@ def test_simulate_against_shows_both_outcomes_side_by_side(capsys: pytest.Captur
 
 
 def test_durations_come_from_the_history(simulate: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def histories(path: Path, queries: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-        def run(minutes: int, attempt: int = 1) -> dict[str, Any]:
-            return {"duration": minutes * 60.0, "attempt": attempt}
+    def read_usual_durations(project: Any, jobs: Any, connect: Any) -> dict[JobId, timedelta]:
+        return {JobId("backup"): timedelta(minutes=20)}
 
-        past = {"backup": [run(10), run(20), run(50), run(59, attempt=2)]}
-        return [past.get(query["job"], []) for query in queries]
-
-    monkeypatch.setattr("rae_auto.offline.queries.histories", histories)
+    monkeypatch.setattr("rae_auto.offline.usual_durations.read_usual_durations", read_usual_durations)
     result = simulate("--from", "2026-11-01", "--durations", "history", "--json").json
     ends = {run["job"]: run["finished_at"][11:16] for run in result["runs"]}
     assert ends == {"backup": "01:50", "sync": "01:30"}

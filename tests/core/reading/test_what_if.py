@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 from tests.support.daemons import Daemons
 
+from rae_auto.engine.effects import Record
 from rae_auto.errors import BadRequest
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Due
+from rae_auto.model.run import Run, RunState
+from rae_auto.records.state_directory import claim_state_directory
+from rae_auto.runtime.repository import encode
 from rae_auto.screens import Assumptions, WhatIf, load_what_if
+from rae_auto.views.screens.what_if import AssumedDuration, DurationOrigin
+from rae_plugins.stores.sqlite import SqliteStore
 
 CONFIG = """timezone = "UTC"
 max_parallel = 1
@@ -86,6 +94,51 @@ def test_paused_job_does_not_start_unless_pauses_are_ignored(tmp_path: Path) -> 
             ignored = what_if(daemons.config, daemons.config.read_text(), ignores_pauses=True)
             assert [(job.job, job.starts_before, job.starts_after) for job in ignored.jobs] == [("sync", 0, 2)], read
             daemons.stop()
+    finally:
+        daemons.end()
+
+
+def past_run(number: int, minutes: float) -> Run:
+    at = NOON - timedelta(days=number)
+    return Run(
+        id=RunId(f"{number:026}"), job=JobId("backup"), trigger="cron", key=str(number), scheduled_for=at, queued_at=at,
+        cause=Due(), state=RunState.SUCCEEDED, started_at=at, finished_at=at + timedelta(minutes=minutes), attempt=1,
+    )  # fmt: skip
+
+
+def test_runs_take_as_long_as_usual_and_10_s_where_none_has_succeeded(tmp_path: Path) -> None:
+    daemons = Daemons(tmp_path, CONFIG, 'state = "{home}/state"\nhistory = { keep = "36500d" }\n')
+    store = SqliteStore()
+    store.open(claim_state_directory(daemons.state))
+    # The median is that of the latest 60, as in all other views.
+    lengths = [*[500.0] * 60, *[30.0] * 29, 70.0, *[90.0] * 30]
+    store.commit(encode([Record(past_run(len(lengths) - number, one)) for number, one in enumerate(lengths)]))
+    store.close()
+    try:
+        for read in ("from the store", "from the daemon"):
+            found = what_if(daemons.config, daemons.config.read_text())
+            lengths_of = {one.job: (one.duration, one.origin) for one in found.durations}
+            assert lengths_of == {
+                "backup": (timedelta(minutes=70), "history"),
+                "sync": (timedelta(seconds=10), "assumed"),
+            }, read
+            assert found.collisions_after == 2, read
+            assert found.assumptions == (
+                "runs of 1 job take the median of their latest successful runs, and succeed",
+                "runs of 1 job take 10 s each, because none has succeeded yet, and succeed",
+            )
+            given = what_if(
+                daemons.config,
+                daemons.config.read_text(),
+                durations={"backup": timedelta(minutes=5)},
+                duration_factor=2,
+            )
+            assert given.durations[0] == AssumedDuration(
+                job="backup", duration=timedelta(minutes=10), origin=DurationOrigin.GIVEN
+            )
+            assert "runs of 1 job take 10 min each, as given, times 2, and succeed" in given.assumptions
+            if read == "from the store":
+                daemons.serve()
     finally:
         daemons.end()
 

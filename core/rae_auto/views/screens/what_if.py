@@ -4,7 +4,8 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from attrs import frozen
 
@@ -14,6 +15,9 @@ from rae_auto.simulation.contention import busiest, collisions
 from rae_auto.simulation.forecast import Forecast
 from rae_auto.views.screens.parts.base import Extent, ScreenBase, local_times
 from rae_auto.views.screens.parts.playback import Playback, build_playback
+
+MAX_DURATIONS = 200
+"""Number of jobs whose length of runs is listed."""
 
 MAX_STARTS = 200
 """Number of added and removed starts that are listed."""
@@ -66,6 +70,23 @@ class AssumedGuard:
     """"yes", "no" or "unknown"."""
 
 
+class DurationOrigin(StrEnum):
+    """Where the length of a job's runs in a simulation comes from."""
+
+    HISTORY = "history"
+    GIVEN = "given"
+    ASSUMED = "assumed"
+
+
+@frozen(kw_only=True)
+class AssumedDuration:
+    """How long each run of a job takes in the simulated time: as usual, as given by hand, or as nothing is known."""
+
+    job: str
+    duration: timedelta
+    origin: DurationOrigin
+
+
 @frozen(kw_only=True)
 class WhatIf(ScreenBase):
     """The changes that an edited configuration would make from `since` to `until`."""
@@ -87,6 +108,9 @@ class WhatIf(ScreenBase):
     collisions_after: int
     assumptions: tuple[str, ...]
     """Assumptions of the simulation: pauses, durations, guards that read the machine, triggers that watch."""
+    durations: tuple[AssumedDuration, ...]
+    """How long runs take, by job, the longest first."""
+    durations_extent: Extent
     guards: tuple[AssumedGuard, ...]
     """The guards of the edited configuration whose answer the simulation can only assume."""
     playback: Playback | None
@@ -103,6 +127,8 @@ def build_what_if(
     warnings: Sequence[str],
     before: Forecast | None,
     after: Forecast | None,
+    durations: Sequence[AssumedDuration],
+    duration_factor: float,
     since: datetime,
     until: datetime,
     now: datetime,
@@ -111,6 +137,7 @@ def build_what_if(
     """Return what an edit changes; without `after` it has errors, and nothing is compared."""
     problems = [*(_problem(line, True) for line in errors), *(_problem(line, False) for line in warnings)]
     starts = list(_changed_starts(before, after)) if before and after else []
+    lengths = sorted(durations, key=lambda one: (-one.duration, one.job))
     return WhatIf(
         now=now,
         zone=zone,
@@ -125,7 +152,9 @@ def build_what_if(
         most_at_once_after=_most_at_once(after),
         collisions_before=_count_collisions(before),
         collisions_after=_count_collisions(after),
-        assumptions=tuple(_assumptions(after, local_times(zone, now))) if after else (),
+        assumptions=tuple(_assumptions(after, durations, duration_factor, local_times(zone, now))) if after else (),
+        durations=tuple(lengths[:MAX_DURATIONS]),
+        durations_extent=Extent(min(len(lengths), MAX_DURATIONS), len(lengths)),
         guards=tuple(_assumed_guards(after)) if after else (),
         playback=build_playback(after) if after else None,
         patch=make_patch(old_text, new_text),
@@ -210,15 +239,28 @@ def _assumed_guards(forecast: Forecast) -> Iterator[AssumedGuard]:
         yield AssumedGuard(job=job, guard=guard, answer=result.verdict.value)
 
 
-def _assumptions(forecast: Forecast, time: TimeFormat) -> Iterator[str]:
+_ORIGINS = {DurationOrigin.GIVEN: "as given", DurationOrigin.ASSUMED: "because none has succeeded yet"}
+
+
+def _assumptions(
+    forecast: Forecast, durations: Sequence[AssumedDuration], duration_factor: float, time: TimeFormat
+) -> Iterator[str]:
     for state in forecast.off_by_hand:
         pause = state.find_pause(forecast.scenario.start)
         if pause is not None:
             yield f"{quote(state.job)} {pause.describe_state(time)}"
         for skip in state.skips:
             yield f"the start of {quote(state.job)} at {time(skip.at)} is skipped by hand"
-    for length, jobs in Counter(forecast.scenario.durations.values()).most_common(3):
-        yield f"runs of {format_count(jobs, 'job')} take {format_elapsed(length)} each and succeed"
+    times = "" if duration_factor == 1 else f", times {duration_factor:g}"
+    known = sum(one.origin is DurationOrigin.HISTORY for one in durations)
+    if known:
+        whose = format_count(known, "job")
+        yield f"runs of {whose} take the median of their latest successful runs{times}, and succeed"
+    for origin, known_by in _ORIGINS.items():
+        lengths = Counter(one.duration for one in durations if one.origin is origin)
+        for length, jobs in lengths.most_common(3):
+            whose = format_count(jobs, "job")
+            yield f"runs of {whose} take {format_elapsed(length)} each, {known_by}{times}, and succeed"
     for job, trigger in forecast.unplayed:
         yield f"trigger {quote(trigger)} of {quote(job)} reports nothing"
     for job, guard in forecast.taken_for_yes:

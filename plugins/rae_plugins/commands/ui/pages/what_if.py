@@ -65,7 +65,7 @@ async def show(request: Request) -> Response:
     """Answer with the page, of the configuration as it is or as it was edited."""
     form = await read_form(request) if request.method == "POST" else {}
     found = await answer(request, form)
-    extents = {name: Extent(**found[name]) for name in ("starts_extent",)}
+    extents = {name: Extent(**found[name]) for name in ("starts_extent", "durations_extent")}
     values = {"screen": found, "choices": choices_of(form), "sliders": SLIDERS, **extents}
     if found["playback"]:
         playback = found["playback"]
