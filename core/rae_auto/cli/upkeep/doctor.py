@@ -22,7 +22,8 @@ def doctor_command(config: str | None, json_: bool) -> int:
     """Find problems and print a hint for each; changes nothing.
 
     Checks the machine, the state directory, the configuration, its plugins, services and the daemon. Works without a
-    daemon, and with a configuration that has errors. The exit code is 1 if there is a problem.
+    daemon, and with a configuration that has errors. The exit code is 1 if there is a problem; a warning, as
+    rae-auto check prints it, is none.
 
     Example: rae-auto doctor
     """
@@ -33,7 +34,7 @@ def doctor_command(config: str | None, json_: bool) -> int:
     answer = _ask_daemon(config)
     pid = None if isinstance(answer, SchedulerError) else answer["pid"]
     findings = diagnose_all(find_config(config), Machine.inspect(pid), answer)
-    problems = sum(finding.hint is not None for finding in findings)
+    problems = sum(finding.is_problem for finding in findings)
     if json_:
         print_json({"ok": not problems, "findings": [finding_record(finding) for finding in findings]})
     else:

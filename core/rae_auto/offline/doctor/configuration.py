@@ -36,7 +36,7 @@ def check_configuration(path: Path, registry: Registry, machine: Machine) -> Ite
     """Check a configuration file as `rae-auto check` does, and in the daemon's environment."""
     report = _examine(path, registry, machine, machine.environment)
     yield from (Finding.from_message("configuration", line, _CORRECT) for line in report.errors)
-    yield from (Finding.from_message("configuration", line, _CORRECT) for line in report.warnings)
+    yield from (Finding.from_message("configuration", line, _CORRECT, is_warning=True) for line in report.warnings)
     if not report.errors:
         yield Finding("configuration", f"{path}: {format_count(report.jobs, 'job')}")
     if machine.daemon_environment is not None:

@@ -34,6 +34,9 @@ class FindingRow:
 
     subject: str
     ok: bool
+    """False if it is a problem."""
+    level: str
+    """"ok", "warning" or "problem"."""
     observation: str
     hint: str | None
     """The remedy."""

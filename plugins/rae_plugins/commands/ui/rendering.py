@@ -33,6 +33,7 @@ GLYPHS = {
     "ok": ("good", "●"),
     "warning": ("waiting", "▲"),
     "critical": ("bad", "✕"),
+    "problem": ("bad", "✕"),
     "paused": ("stopped", "‖"),
     "disabled": ("stopped", "■"),
     "idle": ("quiet", "·"),

@@ -19,7 +19,7 @@ from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.notices.outbox import OutboxNotice, describe_failing
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.primitives.names import JobId
-from rae_auto.views.findings import finding_line
+from rae_auto.views.findings import finding_line, finding_record
 
 assert machine_faults  # Its faults are in the table, too.
 
@@ -45,9 +45,22 @@ def test_doctor_knows_enough_faults() -> None:
 def test_doctor_finds_a_fault_and_names_what_to_do(case: Fault, world: World) -> None:
     case.plant(world)
     lines = [finding_line(finding) for finding in world.problems()]
-    pattern = re.escape(f"problem  {case.line}").replace("…", ".+")
+    pattern = "(problem|warning)  " + re.escape(case.line).replace("…", ".+")
     assert any(re.fullmatch(pattern, line) for line in lines), lines
     assert all(line.isprintable() and "; " in line for line in lines)
+
+
+def test_doubtful_schedule_is_a_warning_and_no_problem(world: World) -> None:
+    world.add('[jobs.a]\ncommand = ["true"]\nschedule = "0 0 13 * 5"\n')
+    (finding,) = world.problems()
+    assert finding_line(finding).startswith("warning  configuration: ")
+    record = finding_record(finding)
+    assert (record["ok"], record["level"], finding.is_problem) == (True, "warning", False)
+
+
+def test_error_of_the_configuration_is_a_problem(world: World) -> None:
+    world.add('[jobs.a]\ncommand = ["true"]\nschedule = "0 99 * * *"\n')
+    assert {finding_record(finding)["level"] for finding in world.problems()} == {"problem"}
 
 
 def test_a_check_that_fails_is_a_finding_and_others_go_on(world: World) -> None:
