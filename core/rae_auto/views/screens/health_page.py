@@ -55,6 +55,8 @@ class UndeliveredRow:
     tries: int
     error: str | None
     next_try_at: datetime | None
+    hold: str | None = None
+    """Why it is held: "quiet_hours", "digest", "limit" or "gathering"; None if it isn't."""
     held_until: datetime | None = None
     """The end of quiet hours, or of the hour for which the notifier has its limit; None if it isn't held."""
 
@@ -166,5 +168,6 @@ def _undelivered(notice: Mapping[str, Any]) -> UndeliveredRow:
         tries=notice["tries"],
         error=notice["error"],
         next_try_at=next_try_at and datetime.fromisoformat(next_try_at),
+        hold=notice.get("hold"),
         held_until=held_until and datetime.fromisoformat(held_until),
     )

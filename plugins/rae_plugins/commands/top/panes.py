@@ -283,8 +283,11 @@ async def load_health(source: RecordSource, _: PaneRequest) -> list[Line]:
         for check in page.checks
     ]
     lines += [line("  ", Part(fit(fact.subject, 28), "bad"), fact.text) for fact in (*page.sources, *page.plugins)]
-    waiting = [one for one in page.outbox if one.error]
-    lines += [line("  ", Part(fit("undelivered", 28), "waiting"), f"{one.text}: {one.error}") for one in waiting]
+    for one in page.outbox:
+        role = "muted" if one.state in ("held", "waiting") else "waiting"
+        until = "" if one.held_until is None else f" until {clock_text(one.held_until, source.zone, page.now)}"
+        what = f"held{until}" if one.state == "held" else f"notice {one.state.replace('_', ' ')}"
+        lines.append(line("  ", Part(fit(what, 28), role), f"{one.text}: {one.error}" if one.error else one.text))
     lines += [line("  ", Part(fit(fact.subject, 28), "muted"), fact.text) for fact in page.sizes]
     for span in page.world:
         lines.append(line("  ", Part(fit(clock_text(span.since, source.zone, page.now), 28), "muted"), span.text))

@@ -1,11 +1,16 @@
 """Parameters of addresses, checked."""
 
+import re
+
 from starlette.requests import Request
 
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
 
 MAX_NUMBER = 1 << 53
+
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
+"""Python would take "1_000" and digits of other scripts too, which no address of ours has."""
 
 
 def number(request: Request, name: str, default: int, *, low: int = 0, high: int = MAX_NUMBER) -> int:
@@ -19,14 +24,17 @@ def optional_number(request: Request, name: str, *, low: int = 0, high: int = MA
     text = request.query_params.get(name) or None
     if text is None:
         return None
-    try:
-        found = int(text) if len(text) < 20 else None
-    except ValueError:
-        found = None
+    found = int(text) if _WHOLE_NUMBER.fullmatch(text) else None
     if found is None or not low <= found <= high:
         limits = f"from {_limit(low)} to {_limit(high)}" if high < MAX_NUMBER else f"of at least {_limit(low)}"
         raise BadRequest(f"{name} must be a whole number {limits}, not {quote(text[:40])}")
     return found
+
+
+def find_previous_offset(offset: int, size: int, total: int) -> int:
+    """Return where the part before this one begins; behind the end that is the last part that has something."""
+    last = max(total - 1, 0) // size * size
+    return max(min(offset - size, last), 0)
 
 
 def _limit(number: int) -> str:

@@ -11,7 +11,7 @@ from rae_auto.charts import TimeAxis, draw_axis, draw_concurrency, draw_row
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.screens import RecordSource, Timeline, load_timeline
-from rae_plugins.commands.ui.pages.requests import is_set, number, optional_text
+from rae_plugins.commands.ui.pages.requests import find_previous_offset, is_set, number, optional_text
 from rae_plugins.commands.ui.rendering import inlined
 from rae_plugins.commands.ui.site import page, read
 
@@ -78,6 +78,7 @@ async def show(request: Request) -> Response:
         "text": optional_text(request, "q") or "",
         "offset": number(request, "offset", 0),
         "size": JOBS_SHOWN,
+        "previous": find_previous_offset(number(request, "offset", 0), JOBS_SHOWN, screen.jobs_extent.total),
         "axis": inlined(draw_axis(axis, screen)),
         "rows": [(row, inlined(draw_row(row, axis, screen))) for row in screen.rows],
         "concurrency": inlined(draw_concurrency(screen, axis)),

@@ -1,0 +1,67 @@
+"""Parts of a list of jobs: behind its end, and numbers in addresses that are none."""
+
+import re
+
+import pytest
+from tests.plugins.commands.ui.conftest import Page
+
+from rae_plugins.commands.ui.pages.requests import find_previous_offset
+
+
+def links(text: str) -> list[str]:
+    return re.findall(r'rel="(?:prev|next)" href="([^"]+)"', text)
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/timeline"])
+def test_offset_behind_the_end_leads_back_to_the_last_part(page: Page, path: str) -> None:
+    answer = page.ask(f"{path}?offset=99")
+    assert answer.status == 200
+    (back,) = links(answer.text)
+    assert "offset=99" not in back
+    assert "good" in page.ask(back.replace("&amp;", "&")).text
+
+
+def test_list_behind_its_end_says_so_instead_of_an_empty_table(page: Page) -> None:
+    text = page.ask("/jobs?offset=99").text
+    assert "none of 10 jobs" in text
+    assert "No name comes after these." in text
+    assert "<table" not in text
+    assert page.ask("/api/jobs?offset=99").status == 200
+
+
+def test_parts_have_the_size_that_was_asked_for(page: Page) -> None:
+    names: list[str] = []
+    path = "/jobs?limit=4"
+    while path:
+        text = page.ask(path).text
+        names += re.findall(r'<tr data-row id="job-([^"]+)"', text)
+        following = re.findall(r'rel="next" href="([^"]+)"', text)
+        path = following[0].replace("&amp;", "&") if following else ""
+    assert len(names) == len(set(names)) == 10
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/timeline", "/api/jobs", "/api/timeline"])
+@pytest.mark.parametrize("given", ["-1", "x", "1.5", "1e3", "1_000", "%D9%A3", "9007199254740993", "9" * 400])
+def test_offset_that_is_no_whole_number_is_refused_in_words(page: Page, path: str, given: str) -> None:
+    answer = page.ask(f"{path}?offset={given}")
+    assert answer.status == 400
+    assert "offset must be a whole number of at least 0, not " in answer.text
+
+
+@pytest.mark.parametrize("given", ["0", "501", "-4", "x"])
+def test_limit_outside_its_bounds_is_refused_in_words(page: Page, given: str) -> None:
+    answer = page.ask(f"/jobs?limit={given}")
+    assert (answer.status, "limit must be a whole number from 1 to 500, not " in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("offset", ["", "0", "+0", "9007199254740992"])
+def test_offset_within_its_bounds_is_answered(page: Page, offset: str) -> None:
+    assert page.ask(f"/jobs?offset={offset.replace('+', '%2B')}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("offset", "total", "previous"),
+    [(50, 120, 0), (100, 120, 50), (99, 10, 0), (5_000, 120, 100), (150, 100, 50), (7, 0, 0)],
+)
+def test_previous_part_is_never_empty(offset: int, total: int, previous: int) -> None:
+    assert find_previous_offset(offset, 50, total) == previous
