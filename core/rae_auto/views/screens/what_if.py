@@ -71,7 +71,7 @@ class AssumedGuard:
 
 
 class DurationOrigin(StrEnum):
-    """Where the length of a job's runs in a simulation comes from."""
+    """The origin of the length of a job's runs in a simulation."""
 
     HISTORY = "history"
     GIVEN = "given"
@@ -80,7 +80,7 @@ class DurationOrigin(StrEnum):
 
 @frozen(kw_only=True)
 class AssumedDuration:
-    """How long each run of a job takes in the simulated time: as usual, as given by hand, or as nothing is known."""
+    """The length of each run of a job in the simulated time: the usual one, one given by hand, or an assumption."""
 
     job: str
     duration: timedelta
@@ -109,7 +109,7 @@ class WhatIf(ScreenBase):
     assumptions: tuple[str, ...]
     """Assumptions of the simulation: pauses, durations, guards that read the machine, triggers that watch."""
     durations: tuple[AssumedDuration, ...]
-    """How long runs take, by job, the longest first."""
+    """The lengths of runs, by job, in falling order."""
     durations_extent: Extent
     guards: tuple[AssumedGuard, ...]
     """The guards of the edited configuration whose answer the simulation can only assume."""
@@ -254,13 +254,13 @@ def _assumptions(
     times = "" if duration_factor == 1 else f", times {duration_factor:g}"
     known = sum(one.origin is DurationOrigin.HISTORY for one in durations)
     if known:
-        whose = format_count(known, "job")
-        yield f"runs of {whose} take the median of their latest successful runs{times}, and succeed"
+        count = format_count(known, "job")
+        yield f"runs of {count} take the median of their latest successful runs{times}, and succeed"
     for origin, known_by in _ORIGINS.items():
         lengths = Counter(one.duration for one in durations if one.origin is origin)
         for length, jobs in lengths.most_common(3):
-            whose = format_count(jobs, "job")
-            yield f"runs of {whose} take {format_elapsed(length)} each, {known_by}{times}, and succeed"
+            count = format_count(jobs, "job")
+            yield f"runs of {count} take {format_elapsed(length)} each, {known_by}{times}, and succeed"
     for job, trigger in forecast.unplayed:
         yield f"trigger {quote(trigger)} of {quote(job)} reports nothing"
     for job, guard in forecast.taken_for_yes:

@@ -57,38 +57,38 @@ def serve(tmp_path: object, notices: list[OutboxNotice]) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def quiet_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     yield from serve(tmp_path_factory.mktemp("held"), HELD)
 
 
 @pytest.fixture(scope="module")
-def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def failing_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     yield from serve(tmp_path_factory.mktemp("failing"), [*HELD, FAILING, GIVEN_UP])
 
 
 @pytest.mark.parametrize("hold", Hold)
-def test_health_says_until_when_a_notice_is_held_and_why(held: Page, hold: Hold) -> None:
-    text = held.ask("/health").text
+def test_health_says_until_when_a_notice_is_held_and_why(quiet_page: Page, hold: Hold) -> None:
+    text = quiet_page.ask("/health").text
     assert f"held-{hold} happened" in text
     assert f"({hold.replace('_', ' ')})" in text
     assert text.count("held until ") == len(Hold)
     assert 'datetime="2099-01-01T22:00:00+00:00"' in text
 
 
-def test_held_notices_need_no_one(held: Page) -> None:
-    assert "All is well" in held.ask("/").text
-    assert held.ask("/api/overview").text.count("happened") == 0
+def test_held_notices_need_no_one(quiet_page: Page) -> None:
+    assert "All is well" in quiet_page.ask("/").text
+    assert quiet_page.ask("/api/overview").text.count("happened") == 0
 
 
-def test_health_distinguishes_notices_that_fail_and_that_were_given_up(failing: Page) -> None:
-    text = failing.ask("/health").text
+def test_health_distinguishes_notices_that_fail_and_that_were_given_up(failing_page: Page) -> None:
+    text = failing_page.ask("/health").text
     assert "3 tries, again " in text
     assert "given up after 9 tries: no such address" in text
     assert text.count("held until ") == len(Hold)
 
 
-def test_now_names_notices_that_fail(failing: Page) -> None:
-    text = failing.ask("/").text
+def test_now_names_notices_that_fail(failing_page: Page) -> None:
+    text = failing_page.ask("/").text
     assert "can&#39;t deliver 1 notice (connection refused)" in text
     assert "gave up 1 notice (no such address)" in text
     assert "held-" not in text
