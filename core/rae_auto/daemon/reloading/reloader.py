@@ -24,6 +24,7 @@ from rae_auto.runtime.recovery import describe_replaced_job
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.toolkit.files import FileIdentity
 from rae_auto.toolkit.secrets.programs import allow_programs
+from rae_auto.toolkit.threads.malloc_arenas import give_back_memory
 from rae_auto.views.status import describe_reload
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ class Reloader:
         logger.info("{}", describe_reload(answer))
         for line in answer["needs_restart"]:
             logger.warning("{}", line)
+        del config
+        give_back_memory()
         return answer
 
     async def _load(self) -> Config:

@@ -30,6 +30,8 @@ def read_documents(database: sqlite3.Connection, kind: str) -> Iterator[tuple[st
     Parsed, ten thousand jobs take four times the memory of their rows, which a daemon would not give back.
     """
     rows = database.execute(f"{SELECT_DOCUMENTS} WHERE kind = ? ORDER BY key", (kind,)).fetchall()
+    # The pages were read for this once, at the start.
+    database.execute("PRAGMA shrink_memory")
     return _parse_documents(rows)
 
 
