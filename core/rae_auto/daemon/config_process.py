@@ -13,7 +13,7 @@ from typing import Self, cast
 from rae_auto.config import Config, load
 from rae_auto.config.loading import use_plugins
 from rae_auto.errors import ConfigError
-from rae_auto.platforms.process_copies import can_copy_process
+from rae_auto.platforms.process_copies import can_copy_process, end_with_parent
 from rae_auto.registry import Registry
 
 MIN_BYTES = 100_000
@@ -36,10 +36,10 @@ class ConfigReading:
         if not _is_worth_a_child(path):
             return cls(path, registry, None, 0)
         answer, end = os.pipe()
-        child = os.fork()
+        parent, child = os.getpid(), os.fork()
         if child == 0:
             os.close(answer)
-            _answer_and_exit(path, registry, end)
+            _answer_and_exit(path, registry, end, parent)
         os.close(end)
         return cls(path, registry, answer, child)
 
@@ -78,9 +78,10 @@ def _is_worth_a_child(path: Path) -> bool:
         return False
 
 
-def _answer_and_exit(path: Path, registry: Registry, end: int) -> None:
+def _answer_and_exit(path: Path, registry: Registry, end: int, parent: int) -> None:
     """Write the configuration, or its problems, whole or not at all; whatever else goes wrong is for the parent."""
     try:
+        end_with_parent(parent)
         import pickle  # lazy: start-up
 
         answer: Config | tuple[str, ...]

@@ -1,12 +1,14 @@
 """A large configuration is read in a process of its own: with the same outcome, and no trace in the daemon's memory."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.waiting import eventually
 
 from rae_auto.daemon import config_process
 
@@ -50,7 +52,11 @@ class Tick(ScheduleTrigger):
     type = "TICK"
 
     def __attrs_post_init__(self) -> None:
-        if os.path.exists("fails_in_child") and os.getppid() == int(open("fails_in_child").read()):
+        in_child = os.path.exists("fails_in_child") and os.getppid() == int(open("fails_in_child").read())
+        if in_child and os.path.exists("hangs"):
+            open("hangs", "w").write(str(os.getpid()))
+            open("pipe").read()
+        if in_child:
             os._exit(1)
 
     def next_after(self, instant: datetime) -> datetime:
@@ -113,3 +119,21 @@ def test_plugins_chosen_by_a_large_file_are_used(tmp_path: Path, fails: bool) ->
     is_apart, was_loaded, is_same, (_, names) = read(tmp_path, text)
     assert (is_apart, was_loaded, is_same) == (True, fails, True)
     assert names == ["TICK"]
+
+
+@needs_fork
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere the kernel ends no child with its parent")
+def test_child_that_hangs_ends_with_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "tick.py").write_text(PLUGIN)
+    (tmp_path / "tick.py").chmod(0o600)
+    (tmp_path / "fails_in_child").touch()
+    (tmp_path / "hangs").touch()
+    os.mkfifo(tmp_path / "pipe")
+    path = tmp_path / "rae.toml"
+    path.write_text('[plugins]\npaths = ["tick.py"]\n[jobs.tick]\ncommand = ["true"]\ntrigger = "TICK"\n' + large())
+    path.chmod(0o600)
+    with subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], cwd=tmp_path) as parent:
+        eventually(lambda: (tmp_path / "hangs").read_text() != "")
+        child = int((tmp_path / "hangs").read_text())
+        parent.kill()
+    eventually(lambda: not Path(f"/proc/{child}").exists() or " Z " in Path(f"/proc/{child}/stat").read_text())
