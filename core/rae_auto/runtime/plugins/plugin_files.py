@@ -20,14 +20,14 @@ from rae_auto.errors import InvalidJob, JobNotFound, StoreError
 from rae_auto.model.primitives.names import JobId
 from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
-from rae_auto.runtime.concurrency.limited_calls import call_within
+from rae_auto.runtime.concurrency.limited_calls import call_in_thread, call_within
 from rae_auto.toolkit.files import FileIdentity, identify_file
 
 CHECK_SECONDS = 30.0
 """Time between two looks at the files."""
 
 MAX_READ_SECONDS = 30.0
-"""Time that looking at the files, or reading one again, may take."""
+"""Time that reading a file again may take."""
 
 Request = Callable[[Callable[[Ask], Event | RefreshPlans]], Awaitable[Mapping[str, Any]]]
 
@@ -80,14 +80,15 @@ class PluginFiles:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             paths = {path for files in self._files.values() for path in files}
-            try:
-                current = await call_within(MAX_READ_SECONDS, "plugin files", _identify, paths)
-            except TimeoutError:
-                continue  # a file system that hangs is asked again
+            # A file system that hangs is waited for: asking it again would leave one more thread behind each time.
+            current = await call_in_thread("plugin files", _identify, paths)
             for job, files in list(self._files.items()):
                 changed = {path for path in files if current.get(path, files[path]) != files[path]}
                 if any(self._refused.get(path, files[path]) != current[path] for path in changed):
-                    await self._renew(job, {path: current[path] for path in changed})
+                    try:
+                        await self._renew(job, {path: current[path] for path in changed})
+                    except Exception as error:  # the files of other jobs are to be followed nevertheless
+                        logger.bind(job=job).error("the files of its plugins could not be read again: {!r}", error)
 
     async def _renew(self, job: JobId, changed: Mapping[str, FileIdentity]) -> None:
         """Make the plugins of a job again, because these files have changed."""
@@ -97,15 +98,17 @@ class PluginFiles:
         try:
             plan = self._find_plan(job)
             planned = await call_within(MAX_READ_SECONDS, "plugin files", factory.plan, plan.job, plan.origin)
+            if factory is not self._get_factory():
+                return  # a configuration that was read meanwhile has made all plugins, perhaps for another time zone
             await self._request(lambda ask: RefreshPlans((planned.plan,), ask))
         except JobNotFound:
             self.remove(job)
-        except StoreError as error:
-            logger.bind(job=job).warning("{} changed, and is read again later: {}", names, error)
-        except (InvalidJob, TimeoutError) as error:
-            self._refused.update(changed)
+        except (StoreError, TimeoutError) as error:
             why = str(error) or f"reading took longer than {MAX_READ_SECONDS:g} s"
-            logger.bind(job=job).warning("{} changed, but what was read before stays in force: {}", names, why)
+            logger.bind(job=job).warning("{} changed, and is read again later: {}", names, why)
+        except InvalidJob as error:
+            self._refused.update(changed)
+            logger.bind(job=job).warning("{} changed, but what was read before stays in force: {}", names, error)
         else:
             logger.bind(job=job).info("{} changed and was read again", names)
             self.set(planned)

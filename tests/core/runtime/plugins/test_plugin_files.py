@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.log_lines import captured_log
 from tests.support.waiting import until
 
 from rae_auto import Job, Scheduler
+from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.model.guard import Verdict
 from rae_auto.model.plugin_ref import GuardRef
+from rae_auto.registry import Registry
+from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.plugins import plugin_files
 
 HOLIDAYS = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:{name}\nDTSTART:20000101\nDTEND:{end}\nEND:VEVENT\nEND:VCALENDAR\n"
@@ -86,6 +90,65 @@ def test_file_that_cannot_be_used_any_more_changes_nothing(tmp_path: Path, log: 
 
     run(tmp_path, work, guarded(file))
     assert len([line for line in log if "stays in force" in line]) == 2
+
+
+class Replaced:
+    """A factory of plugins in whose place another is put while it makes those of a job, as a reload does."""
+
+    def __init__(self) -> None:
+        self.inner = PluginFactory(Registry(), "Europe/Berlin")
+        self.current: Any = self
+        self.made: Plan | None = None
+
+    def forget_plugins(self) -> None:
+        self.inner.forget_plugins()
+
+    def plan(self, job: Job, origin: JobOrigin) -> Planned:
+        planned = self.inner.plan(job, origin)
+        self.current, self.made = PluginFactory(self.inner.source, "Asia/Tokyo"), planned.plan
+        return planned
+
+
+def write(file: Path, end: str) -> None:
+    file.write_text(HOLIDAYS.format(name="All", end=end))
+
+
+async def follow(
+    file: Path, request: Callable[[Any], Awaitable[Any]], get_factory: Callable[[], Any], done: Callable[[], bool]
+) -> None:
+    """Follow the file of the guard of a job, change it, and return when it is done."""
+    write(file, "20010101")
+    planned = PluginFactory(Registry(), "Europe/Berlin").plan(guarded(file), JobOrigin.CONFIG)
+    files = plugin_files.PluginFiles(request, lambda _: planned.plan, get_factory)
+    files.set(planned)
+    write(file, "29990101")
+    try:
+        await until(done)
+    finally:
+        await files.close(1)
+
+
+def test_plugins_of_a_configuration_that_is_over_are_dropped(tmp_path: Path) -> None:
+    replaced, asked = Replaced(), []
+
+    async def request(command_for: Any) -> Any:
+        asked.append(command_for(None))
+
+    asyncio.run(follow(tmp_path / "a.ics", request, lambda: replaced.current, lambda: bool(asked)))
+    assert replaced.made is not None
+    assert all(plan is not replaced.made for command in asked for plan in command.plans)
+
+
+def test_error_of_one_job_ends_no_following(tmp_path: Path, log: list[str]) -> None:
+    factory, asked = PluginFactory(Registry(), "Europe/Berlin"), []
+
+    async def request(command_for: Any) -> Any:
+        asked.append(command_for(None))
+        if len(asked) == 1:
+            raise RuntimeError("a fault")
+
+    asyncio.run(follow(tmp_path / "a.ics", request, lambda: factory, lambda: len(asked) == 2))
+    assert [line for line in log if line.startswith("ERROR") and "RuntimeError('a fault')" in line]
 
 
 def test_skipped_events_are_logged_when_the_file_changes(tmp_path: Path, log: list[str]) -> None:
