@@ -33,8 +33,8 @@ Each error also inherits the built-in error that a caller would expect (in paren
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 

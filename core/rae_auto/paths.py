@@ -29,7 +29,8 @@ def state_directory(config: Path | None = None) -> Path:
         return absolute_path(Path(chosen))
     if config is not None and (configured := configured_state_directory(config)) is not None:
         return configured
-    return base_directories(home_directory).state
+    state, _ = base_directories(home_directory)
+    return state
 
 
 _TABLE_HEADER = r"(?m)^[ \t]*\[.*\][ \t]*(#.*)?$"
@@ -114,7 +115,8 @@ def _read_note(directory: Path, name: str) -> str | None:
 
 def config_directory() -> Path:
     """Return the platform's directory for this user's configuration. It need not exist."""
-    return base_directories(home_directory).config
+    _, config = base_directories(home_directory)
+    return config
 
 
 def socket_path(directory: Path) -> Path:

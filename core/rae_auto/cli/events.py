@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import connect, query, zone_of
+from rae_auto.cli.queries import connect, query, query_with_zone, zone_of
 from rae_auto.cli.usage import CommandGroup, JsonObject, OneOf, valid_text
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.escaping import escape_line
@@ -95,7 +95,7 @@ def list_command(names: tuple[str, ...], config: str | None, json_: bool, **boun
 
     Example: rae-auto event list --name "shell.*"
     """
-    events, zone = query("list_events", {"names": list(names) or ["*"], **bounds}, config)
+    events, zone = query_with_zone("list_events", {"names": list(names) or ["*"], **bounds}, config)
     if json_:
         print_json(events)
     else:
@@ -106,7 +106,7 @@ def list_command(names: tuple[str, ...], config: str | None, json_: bool, **boun
 
 def _suggest_names(names: tuple[str, ...], config: str | None) -> None:
     """Print a note for each name that no recorded event has but that is like one of theirs."""
-    recent = query("list_events", {"names": ["*"], "limit": MAX_COMPARED_EVENTS, "runs": True}, config).value
+    recent = query("list_events", {"names": ["*"], "limit": MAX_COMPARED_EVENTS, "runs": True}, config)
     known = {event["name"] for event in recent}
     for name in names:
         if name not in known and "*" not in name and (near := did_you_mean(name, known)):
@@ -129,7 +129,7 @@ def delete_command(names: tuple[str, ...], all_: bool, before: str | None, confi
     if not all_ and not names:
         raise click.UsageError("no events are named; name those to delete, or use --all")
     # Without a time limit: deleting rewrites the files of the store, which may be large.
-    answer = query("delete_events", {"names": list(names) or ["*"], "before": before}, config, timeout=None).value
+    answer = query("delete_events", {"names": list(names) or ["*"], "before": before}, config, timeout=None)
     if json_:
         print_json(answer)
     else:

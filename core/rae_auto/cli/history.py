@@ -50,7 +50,7 @@ def stats_command(job: str | None, since: str | None, config: str | None, json_:
 
     Example: rae-auto stats backup
     """
-    statistics = query("stats", {"job": job, "since": since}, config).value
+    statistics = query("stats", {"job": job, "since": since}, config)
     if json_:
         print_json(statistics)
     else:
@@ -71,7 +71,7 @@ def why_command(job: str, at: str | None, run: str | None, tree: bool, config: s
 
     Example: rae-auto why backup --at 2026-11-23T03:00
     """
-    explanation = query("why", {"job": job, "at": at, "run": run, "local_times": not json_}, config).value
+    explanation = query("why", {"job": job, "at": at, "run": run, "local_times": not json_}, config)
     if json_:
         print_json(explanation)
         return

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import ask_project, connect, zone_of
+from rae_auto.cli.queries import ask_project, connect, shown_zone, zone_of
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count
@@ -30,7 +30,7 @@ def list_command(all_: bool, config: str | None, json_: bool) -> None:
     """
     try:
         with connect(config) as client:
-            jobs, zone = client.call("list"), zone_of(client)
+            jobs, zone = client.call("list"), shown_zone(client)
     except DaemonUnreachable as problem:
         from rae_auto.offline.job_queries import list_jobs  # lazy: start-up
 
@@ -59,7 +59,7 @@ def show_command(job: str, config: str | None, toml: bool, json_: bool) -> None:
     """
     try:
         with connect(config) as client:
-            details, zone = client.call("show", job=job), zone_of(client)
+            details, zone = client.call("show", job=job), shown_zone(client)
     except DaemonUnreachable as problem:
         from rae_auto.offline.job_queries import show_job  # lazy: start-up
 

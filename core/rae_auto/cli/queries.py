@@ -1,22 +1,31 @@
 """The connection to the daemon of a configuration, and queries that the store answers while none is running."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
-from zoneinfo import ZoneInfo
 
 from rae_auto.cli.failures import print_once
+from rae_auto.cli.plain.machine_zone import is_machine_zone
 from rae_auto.control.client import ANSWER_TIMEOUT_SECONDS, Client
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
-from rae_auto.model.primitives.zones import LOCAL, zone
 from rae_auto.paths import find_config, is_same_config, state_directory
 from rae_auto.views.tables import print_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import tzinfo
+    from typing import Any, TypeVar
+    from zoneinfo import ZoneInfo
+
     from rae_auto.offline.project import Project
 
-T = TypeVar("T")
+    T = TypeVar("T")
+
+
+LOG_QUERIES = frozenset({"history", "decisions", "stats", "why", "list_events", "list_notices"})
+"""Commands that read what is on record, which the store answers too."""
 
 
 class OtherDaemonRuns(DaemonUnreachable):
@@ -28,16 +37,37 @@ def connect(config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) 
 
     Errors: DaemonUnreachable if none is running, or if the one with this state directory runs another configuration.
     """
+    return _connect(config, timeout)[0]
+
+
+def connect_and_read(
+    command: str,
+    arguments: dict[str, Any],
+    config: str | None,
+    timeout: float | None = ANSWER_TIMEOUT_SECONDS,
+) -> tuple[Client, Any]:
+    """Return a connection as `connect` does, and the answer to a command that changes nothing.
+
+    Both are asked for in one message, so that the daemon has to wake up once only.
+    """
+    client, (answer,) = _connect(config, timeout, (command, arguments))
+    return client, answer
+
+
+def _connect(
+    config: str | None, timeout: float | None, *requests: tuple[str, dict[str, Any]]
+) -> tuple[Client, list[Any]]:
     path = find_config(config)
     client = Client(state_directory(path), timeout)
     try:
-        daemon = client.call("ping")
+        answers = client.call_each(("ping", {}), *requests)
+        daemon = next(answers)
         _check_config(path, daemon.get("config"), state_directory(path))
+        client.timezone = daemon.get("timezone")
+        return client, list(answers)
     except BaseException:
         client.close()
         raise
-    client.timezone = daemon.get("timezone")
-    return client
 
 
 def _check_config(wanted: Path | None, running: str | None, directory: Path) -> None:
@@ -50,24 +80,29 @@ def _check_config(wanted: Path | None, running: str | None, directory: Path) -> 
     )
 
 
-class Answer(NamedTuple, Generic[T]):
-    """An answer, and the time zone in which people read it."""
-
-    value: T
-    zone: ZoneInfo
-
-
 def query(
     command: str, arguments: dict[str, Any], config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS
-) -> Answer[Any]:
+) -> Any:
+    """Return the answer as `query_with_zone` does, alone."""
+    return query_with_zone(command, arguments, config, timeout)[0]
+
+
+def query_with_zone(
+    command: str, arguments: dict[str, Any], config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS
+) -> tuple[Any, tzinfo | None]:
     """Return the answer of the control command, or of the function of this name in `rae_auto.offline.queries`.
 
-    Times of the past among the arguments, as people write them, are by the clock of the configured zone.
+    With it comes the time zone in which people read it; None stands for the machine's. Times of the past among the
+    arguments, as people write them, are by the clock of the configured zone.
     """
     try:
-        with connect(config, timeout) as client:
-            where = zone_of(client)
-            return Answer(client.call(command, **_with_instants(arguments, where)), where)
+        # A time is read by the clock of the daemon's zone, which has to be known first.
+        can_be_sent_at_once = command in LOG_QUERIES and not _times_in(arguments)
+        client, answers = _connect(config, timeout, *([(command, arguments)] if can_be_sent_at_once else []))
+        with client:
+            if not can_be_sent_at_once:
+                answers = [client.call(command, **_with_instants(arguments, zone_of(client)))]
+            return answers[0], shown_zone(client)
     except DaemonUnreachable:
         from rae_auto.cli import options  # lazy: start-up
         from rae_auto.offline import queries  # lazy: start-up
@@ -75,10 +110,12 @@ def query(
         project = options.load_project(config, for_reading=True)
         answer = getattr(queries, command)(project, _with_instants(arguments, project.zone))
         print_notices(project)
-        return Answer(answer, project.zone)
+        return answer, project.zone
 
 
-def ask_project(config: str | None, answer: "Callable[[Project], T]", problem: DaemonUnreachable) -> Answer[T]:
+def ask_project(
+    config: str | None, answer: Callable[[Project], T], problem: DaemonUnreachable
+) -> tuple[T, tzinfo | None]:
     """Return an answer from a configuration and its store, and say that it is not the daemon's.
 
     Errors: the problem itself, if there is no configuration to ask.
@@ -93,15 +130,19 @@ def ask_project(config: str | None, answer: "Callable[[Project], T]", problem: D
     others = isinstance(problem, OtherDaemonRuns)
     text = f"{problem}; added jobs are those of both" if others else "no daemon is running; 'rae-auto run' starts one"
     print_text(f"rae-auto: {text}", err=True)
-    return Answer(found, project.zone)
+    return found, project.zone
 
 
 _TIMES = ("since", "until", "before", "at")
 
 
+def _times_in(arguments: dict[str, Any]) -> dict[str, str]:
+    return {name: arguments[name] for name in _TIMES if isinstance(arguments.get(name), str)}
+
+
 def _with_instants(arguments: dict[str, Any], where: ZoneInfo) -> dict[str, Any]:
     """Return the arguments with instants in the place of times, so that all understand the same by them."""
-    given = {name: arguments[name] for name in _TIMES if isinstance(arguments.get(name), str)}
+    given = _times_in(arguments)
     if not given:
         return arguments
     from rae_auto.cli import options  # lazy: start-up
@@ -112,12 +153,19 @@ def _with_instants(arguments: dict[str, Any], where: ZoneInfo) -> dict[str, Any]
     return {**arguments, **exact}
 
 
+def shown_zone(client: Client) -> tzinfo | None:
+    """Return the zone in which times are shown: that of `zone_of`, or None if that is the machine's."""
+    return None if client.timezone is None or is_machine_zone(client.timezone) else zone_of(client)
+
+
 def zone_of(client: Client) -> ZoneInfo:
     """Return the configured time zone of the daemon; the machine's while it is starting."""
+    from rae_auto.model.primitives.zones import LOCAL, zone  # lazy: start-up
+
     return zone(client.timezone or LOCAL)
 
 
-def print_notices(project: "Project") -> None:
+def print_notices(project: Project) -> None:
     """Print to standard error what an offline command found out about the file and the store, each once."""
     for notice in project.notices:
         print_once(escape_line(notice))

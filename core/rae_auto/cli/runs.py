@@ -210,9 +210,9 @@ def _latest_run(target: str, config: str | None) -> dict[str, Any]:
     arguments: dict[str, Any] = {"job": None, "states": [], "since": None, "until": None, "limit": 20}
     runs: list[dict[str, Any]]
     if _RUN_ID.fullmatch(target):
-        runs = query("history", {**arguments, "run": target}, config).value
+        runs = query("history", {**arguments, "run": target}, config)
     else:
-        runs = [run for run in query("history", {**arguments, "job": target}, config).value if run["attempt"]]
+        runs = [run for run in query("history", {**arguments, "job": target}, config) if run["attempt"]]
         if not runs:
             raise RunNotFound(f"job {quote(target)} has no run that started; 'rae-auto trigger {target}' starts one")
     if not runs:

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field
 
 from rae_auto.control.client import unreachable
-from rae_auto.control.protocol import Request, decode_answer, encode_request
+from rae_auto.control.protocol import decode_answer, encode_request
 from rae_auto.control.transports.choice import control_transport
 from rae_auto.errors import DaemonUnreachable
 
@@ -100,7 +100,7 @@ def _settle(answer: "asyncio.Future[Any]", line: bytes) -> None:
 
 def _encode(command: str, arguments: Mapping[str, Any]) -> bytes:
     given = {name: _as_json(value) for name, value in arguments.items() if value is not None}
-    return encode_request(Request(command, given, 1))
+    return encode_request(command, given, 1)
 
 
 async def _read_line(reader: asyncio.StreamReader) -> bytes:

@@ -1,16 +1,21 @@
 """A client of the daemon. Standard library only: most commands need nothing else."""
 
+from __future__ import annotations
+
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from rae_auto.control.protocol import Request, decode_answer, decode_event, encode_request
+from rae_auto.control.protocol import decode_answer, decode_event, encode_request
 from rae_auto.control.transports.choice import control_transport
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.paths import find_config, state_directory
 from rae_auto.platforms.file_rights import file_rights
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ANSWER_TIMEOUT_SECONDS = 30.0
 """The time to wait for an answer that the daemon can give at once."""
@@ -34,7 +39,7 @@ class Client:
         self._timeout = timeout
         self._received = bytearray()
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Client:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -46,17 +51,29 @@ class Client:
 
     def call(self, command: str, **arguments: Any) -> Any:
         """Return the result of a command, or raise the error that the daemon answers with."""
-        self.send(command, **arguments)
-        line = self._read_line(self._timeout)
-        if line is None:
-            raise DaemonUnreachable(f"the daemon has not answered for {self._timeout:g} s; see its log")
-        return _decode_answer(line)
+        return next(self.call_each((command, arguments)))
+
+    def call_each(self, *requests: tuple[str, Mapping[str, Any]]) -> Iterator[Any]:
+        """Yield the result of each command with its arguments; all are sent in one message when the first is asked for.
+
+        Raises the errors that the daemon answers with, each in its place.
+        """
+        self._send(*requests)
+        for _ in requests:
+            line = self._read_line(self._timeout)
+            if line is None:
+                raise DaemonUnreachable(f"the daemon has not answered for {self._timeout:g} s; see its log")
+            yield _decode_answer(line)
 
     def send(self, command: str, **arguments: Any) -> None:
         """Send a request whose answer `receive` returns. Raises DaemonUnreachable."""
+        self._send((command, arguments))
+
+    def _send(self, *requests: tuple[str, Mapping[str, Any]]) -> None:
+        lines = [encode_request(command, arguments, 1) for command, arguments in requests]
         try:
             self._socket.settimeout(self._timeout)
-            self._socket.sendall(encode_request(Request(command, arguments, 1)))
+            self._socket.sendall(b"".join(lines))
         except OSError as error:
             raise _silent(error) from error
 

@@ -11,11 +11,16 @@ of a class in `rae_auto.errors`; a `NotStarted` has its `reason` too. Answers co
 line that isn't a request is answered with `BadRequest`, after which the server closes the connection.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 from rae_auto import errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_REQUEST_BYTES = 128 << 10
 """The longest request line: the data of an event and what surrounds it."""
@@ -28,12 +33,13 @@ MAX_RECORDS_AT_ONCE = 1000
 """A longer list is encoded in a thread, so that the event loop goes on meanwhile."""
 
 
-class Request(NamedTuple):
+class Request:
     """One request; `id` is repeated in the answer."""
 
-    command: str
-    arguments: Mapping[str, Any]
-    id: Any = None
+    __slots__ = ("arguments", "command", "id")
+
+    def __init__(self, command: str, arguments: Mapping[str, Any], request_id: Any) -> None:
+        self.command, self.arguments, self.id = command, arguments, request_id
 
 
 def encode_line(value: Mapping[str, Any]) -> bytes:
@@ -41,9 +47,9 @@ def encode_line(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":"), default=str).encode() + b"\n"
 
 
-def encode_request(request: Request) -> bytes:
-    """Return the line of a request. Errors: BadRequest if it is too long."""
-    document = {"id": request.id, "command": request.command, "with": request.arguments}
+def encode_request(command: str, arguments: Mapping[str, Any], request_id: Any = None) -> bytes:
+    """Return the line of a request, whose answer repeats `request_id`. Errors: BadRequest if it is too long."""
+    document = {"id": request_id, "command": command, "with": arguments}
     line = json.dumps(document, separators=(",", ":")).encode() + b"\n"
     if len(line) > MAX_REQUEST_BYTES:
         # The server would close the connection without an answer.

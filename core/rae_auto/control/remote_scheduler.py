@@ -10,7 +10,7 @@ from typing import Any, Self, cast
 
 from rae_auto.api.events import Event
 from rae_auto.control.asking import ask, open_connection
-from rae_auto.control.protocol import Request, decode_answer, decode_event, encode_request
+from rae_auto.control.protocol import decode_answer, decode_event, encode_request
 from rae_auto.control.run_ends import RunWaits
 from rae_auto.errors import BadRequest, InvalidJob, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
@@ -261,7 +261,7 @@ class RemoteScheduler:
     async def _listening(self) -> AsyncIterator[AsyncIterator[Mapping[str, Any]]]:
         """Subscribe to events; anything read inside the `with` block is at least as new as the subscription."""
         async with open_connection(self._directory) as (reader, writer):
-            writer.write(encode_request(Request("events", {}, 1)))
+            writer.write(encode_request("events", {}, 1))
             decode_answer(await reader.readline())
             yield _decode_events(reader)
 

@@ -14,7 +14,7 @@ from attrs import define, field
 
 from rae_auto.control.asking import open_connection
 from rae_auto.control.client import Client
-from rae_auto.control.protocol import Request, decode_answer, decode_event, encode_request
+from rae_auto.control.protocol import decode_answer, decode_event, encode_request
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.run import Run
 
@@ -98,7 +98,7 @@ class RunWaits:
     async def _follow(self, ready: "asyncio.Future[None]") -> None:
         try:
             async with open_connection(self.directory) as (reader, writer):
-                writer.write(encode_request(Request("events", {}, 1)))
+                writer.write(encode_request("events", {}, 1))
                 decode_answer(await reader.readline())
                 ready.set_result(None)
                 while line := await reader.readline():

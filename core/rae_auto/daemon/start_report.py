@@ -13,8 +13,7 @@ from loguru import logger
 
 from rae_auto._version import __version__
 from rae_auto.config import Config
-from rae_auto.model.primitives.formatting import format_count
-from rae_auto.model.primitives.zones import format_local_time
+from rae_auto.model.primitives.formatting import format_count, format_local_time
 from rae_auto.paths import CONFIG_NAME, configured_state_directory, home_or_root
 from rae_auto.platforms.shells import Shell, shell_of_platform
 

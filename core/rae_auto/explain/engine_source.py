@@ -11,9 +11,10 @@ from rae_auto.explain.answer import Explanation
 from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, explain, parse_question
 from rae_auto.explain.job_view import Wait
 from rae_auto.model.job_state import JobState, SeenOccurrence
+from rae_auto.model.primitives.formatting import time_format
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.primitives.zones import time_format, zone
+from rae_auto.model.primitives.zones import zone
 from rae_auto.model.run import Run
 from rae_auto.runtime.scheduler import Scheduler
 

@@ -21,9 +21,8 @@ from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.outbox import OutboxNotice
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import quote, time_format
 from rae_auto.model.primitives.names import JobId, did_you_mean
-from rae_auto.model.primitives.zones import time_format
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import decision_record, run_record, undelivered_record
 from rae_auto.model.run import Run

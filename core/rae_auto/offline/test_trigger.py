@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 from rae_auto.api.events import RUN_ENDED, Event, StreamPosition, is_named
 from rae_auto.api.guard import ReadGuard
 from rae_auto.api.trigger import Emit, EmitResult, ScheduleTrigger, Trigger, TriggerContext
-from rae_auto.control.protocol import MAX_EVENT_BYTES, Request, decode_event, encode_request
+from rae_auto.control.protocol import MAX_EVENT_BYTES, decode_event, encode_request
 from rae_auto.control.transports.choice import control_transport
 from rae_auto.engine.plan import JobOrigin
 from rae_auto.errors import BadRequest
@@ -236,7 +236,7 @@ class _TracingEvents:
             await asyncio.Event().wait()
             return
         try:
-            writer.write(encode_request(Request("events", {})))
+            writer.write(encode_request("events", {}))
             async for line in reader:
                 event = _parse_event(decode_event(line))
                 if event is not None and is_named(event.name, names):

@@ -1,30 +1,27 @@
 """The folders that a platform has for the state and the configuration of a user's programs."""
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 
-class BaseDirectories(NamedTuple):
-    """The folder of the state and that of the configuration; neither need exist."""
+def base_directories(home: Callable[[], Path], platform: str = sys.platform) -> tuple[Path, Path]:
+    """Return the folders of this user's state and configuration, which need not exist.
 
-    state: Path
-    config: Path
-
-
-def base_directories(home: Callable[[], Path], platform: str = sys.platform) -> BaseDirectories:
-    """Return the folders of this user; `home` returns the home directory, and is called if it is needed."""
+    `home` returns the home directory, and is called if it is needed.
+    """
     if platform == "win32":
-        return BaseDirectories(
+        return (
             _from_environment("LOCALAPPDATA", "AppData/Local", home) / "rae-auto" / "state",
             _from_environment("APPDATA", "AppData/Roaming", home) / "rae-auto",
         )
     if platform == "darwin":
         support = home() / "Library" / "Application Support" / "rae-auto"
-        return BaseDirectories(support / "state", support)
-    return BaseDirectories(
+        return support / "state", support
+    return (
         _from_environment("XDG_STATE_HOME", ".local/state", home) / "rae-auto",
         _from_environment("XDG_CONFIG_HOME", ".config", home) / "rae-auto",
     )

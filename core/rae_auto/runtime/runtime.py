@@ -30,8 +30,9 @@ from rae_auto.errors import PluginError, SchedulerClosed, StoreError
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
+from rae_auto.model.primitives.formatting import time_format
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.primitives.zones import time_format, zone
+from rae_auto.model.primitives.zones import zone
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
 from rae_auto.model.shutdown_texts import describe_stop

@@ -1,11 +1,16 @@
 """Runs, as `rae-auto history` shows them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import Any
 
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.views.tables import instant, on_terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 OPTIONAL_RUN_HEADERS = ("attempt", "exit", "took")
 """Columns that give way in a narrow terminal: the reason says most of it."""

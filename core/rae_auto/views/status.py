@@ -3,13 +3,18 @@
 The first line answers "is all well?"; the second says which daemon that is, and with which configuration.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any, NamedTuple
 
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.views.runs import short_ids
 from rae_auto.views.tables import instant
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 STATUS_HEADERS = ("state", "job", "since / at", "details", "run")
 OPTIONAL_STATUS_HEADERS = ("run",)
@@ -25,11 +30,11 @@ MAX_NAMED_JOBS = 3
 """The number of jobs that the first line names; it counts the others."""
 
 
-class Health(NamedTuple):
+class Health:
     """The answer to "is all well?", as one line."""
 
-    ok: bool
-    text: str
+    def __init__(self, ok: bool, text: str) -> None:
+        self.ok, self.text = ok, text
 
 
 def judge_health(status: Mapping[str, Any], zone: tzinfo | None, when: Callable[[str], str] | None = None) -> Health:

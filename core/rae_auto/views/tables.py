@@ -1,14 +1,15 @@
 """Tables that fit the terminal, whole tables in a pipe, and JSON for programs."""
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from rae_auto.model.primitives.escaping import escape_line
-from rae_auto.toolkit.terminals import can_color
 from rae_auto.views.table_layout import EMPTY, align_rows, fit_rows, shown_columns
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import tzinfo
 
@@ -41,7 +42,11 @@ def print_text(text: str, *, err: bool = False, end: str = "\n") -> None:
 def style(text: str, *, bold: bool = False, dim: bool = False, red: bool = False) -> str:
     """Return the text with a style, or plain where colors aren't wanted."""
     codes = "".join(code for code, wanted in ((_RED, red), (_BOLD, bold), (_DIM, dim)) if wanted)
-    return f"{codes}{text}{_RESET}" if codes and can_color(sys.stdout) else text
+    if not codes or not on_terminal():
+        return text
+    from rae_auto.toolkit.terminals import can_color  # lazy: start-up
+
+    return f"{codes}{text}{_RESET}" if can_color(sys.stdout) else text
 
 
 def clear() -> None:
@@ -70,7 +75,7 @@ def terminal_width() -> int:
         return DEFAULT_WIDTH
 
 
-def instant(iso: str | None, zone: "tzinfo | None") -> str:
+def instant(iso: str | None, zone: tzinfo | None) -> str:
     """Return an instant in `zone`: with the distance from now where a terminal has room, with its date in a pipe.
 
     None as the zone stands for the machine's.

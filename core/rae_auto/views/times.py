@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from rae_auto.model.primitives.formatting import format_elapsed
-from rae_auto.model.primitives.zones import format_local_time
+from rae_auto.model.primitives.formatting import format_elapsed, format_local_time
 
 AWAY = timedelta(hours=8)
 """Time without a look after which a person has been away."""

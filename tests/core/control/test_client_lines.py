@@ -9,8 +9,8 @@ import pytest
 from tests.support.platforms import unix_sockets
 
 from rae_auto.control.client import Client
-from rae_auto.control.protocol import encode_event, encode_result
-from rae_auto.errors import DaemonUnreachable
+from rae_auto.control.protocol import encode_error, encode_event, encode_result
+from rae_auto.errors import DaemonUnreachable, JobNotFound
 
 pytestmark = unix_sockets
 
@@ -70,6 +70,15 @@ def test_answer_in_many_parts(play: Play, tmp_path: Path) -> None:
     play(*(line[start : start + 999] for start in range(0, len(line), 999)))
     with Client(tmp_path) as client:
         assert client.call("history") == "x" * 300_000
+
+
+def test_answers_to_one_message_come_in_turn_each_with_its_error(play: Play, tmp_path: Path) -> None:
+    play(encode_result(1, "first") + encode_error(1, JobNotFound("second")))
+    with Client(tmp_path) as client:
+        answers = client.call_each(("ping", {}), ("history", {"job": "second"}))
+        assert next(answers) == "first"
+        with pytest.raises(JobNotFound, match="second"):
+            next(answers)
 
 
 def test_daemon_that_ends(play: Play, tmp_path: Path) -> None:

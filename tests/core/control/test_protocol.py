@@ -4,17 +4,16 @@ import pytest
 
 from rae_auto import errors
 from rae_auto.control import protocol
-from rae_auto.control.protocol import Request
 
 
 def test_request_round_trip():
-    request = Request("trigger", {"job": "backup"}, 7)
-    assert protocol.decode_request(protocol.encode_request(request)) == request
+    request = protocol.decode_request(protocol.encode_request("trigger", {"job": "backup"}, 7))
+    assert (request.command, request.arguments, request.id) == ("trigger", {"job": "backup"}, 7)
 
 
 def test_request_that_is_too_long_is_refused_before_it_is_sent():
     with pytest.raises(errors.BadRequest, match="limited to 128 KB"):
-        protocol.encode_request(Request("record_event", {"data": "x" * protocol.MAX_REQUEST_BYTES}))
+        protocol.encode_request("record_event", {"data": "x" * protocol.MAX_REQUEST_BYTES})
 
 
 def test_result_round_trip():

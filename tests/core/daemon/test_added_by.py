@@ -9,7 +9,7 @@ from tests.support.daemons import Daemons
 from tests.support.forgers import daemon_with_forger
 from tests.support.waiting import eventually
 
-from rae_auto.control.protocol import Request, encode_request
+from rae_auto.control.protocol import encode_request
 from rae_auto.errors import BadRequest
 from rae_auto.model.reasons.requesters import Requester, RequestWay
 from rae_auto.paths import socket_path
@@ -81,7 +81,7 @@ def test_add_refuses_a_program_that_does_not_wait(daemons: Daemons):
         os._exit(0)
     os.waitpid(child, 0)
     with client:
-        client.sendall(encode_request(Request("add", {"definition": NEW}, 1)))
+        client.sendall(encode_request("add", {"definition": NEW}, 1))
         answer = json.loads(client.makefile("rb").readline())
     assert "let it wait for the answer" in answer["error"]["message"]
 

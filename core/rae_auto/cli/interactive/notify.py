@@ -3,7 +3,7 @@
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import connect, query
+from rae_auto.cli.queries import connect, query, query_with_zone
 from rae_auto.cli.usage import CommandGroup
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
@@ -35,7 +35,7 @@ def test_command(notifiers: tuple[str, ...], config: str | None, json_: bool) ->
     """
 
     def test(name: str) -> None:
-        answer = query("test_notifier", {"notifier": name}, config, DELIVERY_TIMEOUT_SECONDS).value
+        answer = query("test_notifier", {"notifier": name}, config, DELIVERY_TIMEOUT_SECONDS)
         if json_:
             print_json(answer)
         else:
@@ -54,7 +54,7 @@ def outbox_command(config: str | None, json_: bool) -> None:
 
     Example: rae-auto notify outbox
     """
-    notices, zone = query("list_notices", {}, config)
+    notices, zone = query_with_zone("list_notices", {}, config)
     if json_:
         print_json(notices)
     else:

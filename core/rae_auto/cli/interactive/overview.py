@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rae_auto.cli.interactive.absence import describe_absence
 from rae_auto.cli.plain.help_page import show_help
-from rae_auto.cli.queries import connect, zone_of
+from rae_auto.cli.queries import connect_and_read, shown_zone
 from rae_auto.errors import SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.status import OPTIONAL_STATUS_HEADERS, STATUS_HEADERS, problem_lines, status_lines, status_rows
@@ -30,17 +30,18 @@ def _show_status() -> bool:
     A folder with a configuration of its own that the daemon doesn't use has none.
     """
     try:
-        with connect(None, ANSWER_TIMEOUT_SECONDS) as client:
-            status = client.call("status", local_times=True)
+        client, status = connect_and_read("status", {"local_times": True}, None, ANSWER_TIMEOUT_SECONDS)
+        with client:
             absence = describe_absence(client, Path(status["state_directory"]))
     except (SchedulerError, OSError):
         return False
-    shown = [*([absence] if absence else []), *status_lines(status, zone_of(client))]
+    zone = shown_zone(client)
+    shown = [*([absence] if absence else []), *status_lines(status, zone)]
     lines = [escape_line(line) for line in shown]
     lines += [style(escape_line(line), red=True) for line in problem_lines(status)]
     for line in lines:
         print_text(line)
-    rows = status_rows(status, zone_of(client))
+    rows = status_rows(status, zone)
     room = max(shutil.get_terminal_size().lines - _RESERVED_LINES - len(lines), 1)
     if rows:
         show_table(STATUS_HEADERS, rows[:room], optional=OPTIONAL_STATUS_HEADERS)

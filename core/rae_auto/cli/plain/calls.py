@@ -6,14 +6,17 @@ it would keep click in memory. All else is left to click (help, `--limit=5`, mis
 options; a test holds that both understand the same by a call.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 COMPLETION_VARIABLE = "_RAE_AUTO_COMPLETE"
 """The variable of the environment with which a shell asks for completions, whatever the arguments are."""
@@ -23,16 +26,14 @@ FLAG, TEXT, TEXTS, COUNT = "flag", "text", "texts", "count"
 MAX_COUNT = 100_000
 
 
-class Form(NamedTuple):
+class Form:
     """A function of a module in this package, and the words of which its arguments are made."""
 
-    module: str
-    function: str
-    options: Mapping[str, tuple[str, str]]
-    """By the word of an option the argument that it gives, and its kind."""
-
-    argument: str | None = None
-    """The argument that a word gives which is no option."""
+    def __init__(
+        self, module: str, function: str, options: Mapping[str, tuple[str, str]], argument: str | None = None
+    ) -> None:
+        """`options` has the argument that each option gives, and its kind; `argument` is that of other words."""
+        self.module, self.function, self.options, self.argument = module, function, options, argument
 
 
 _COMMON = {"--config": ("config", TEXT), "--json": ("json_", FLAG), "--headers": ("headers", FLAG)}
@@ -55,7 +56,7 @@ FORMS: Mapping[str, Form] = {
 }
 
 
-def find_call(words: Sequence[str]) -> "Callable[[], object] | None":
+def find_call(words: Sequence[str]) -> Callable[[], object] | None:
     """Return what does the work of a plain call; None if click has to understand it."""
     if COMPLETION_VARIABLE in os.environ:
         return None

@@ -1,10 +1,14 @@
 """The command history."""
 
-from typing import Any
+from __future__ import annotations
 
-from rae_auto.cli.queries import query
+from rae_auto.cli.queries import query, query_with_zone
 from rae_auto.views.runs import OPTIONAL_RUN_HEADERS, RUN_HEADERS, merge_history, run_rows
 from rae_auto.views.tables import print_json, print_text, show_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100_000
@@ -23,9 +27,9 @@ def show_history(
     """Print runs, the newest first; `decisions` adds what did not run. `bounds` are the times since and until."""
     # One more, to know whether there are more.
     arguments = {"job": job, **bounds, "limit": min(limit + 1, MAX_LIMIT), "local_times": not json_}
-    found, zone = query("history", {**arguments, "states": list(states)}, config)
+    found, zone = query_with_zone("history", {**arguments, "states": list(states)}, config)
     if decisions and (not states or "skipped" in states):
-        found = merge_history(found, query("decisions", arguments, config).value)
+        found = merge_history(found, query("decisions", arguments, config))
     shown = found[:limit]
     if json_:
         print_json(shown)

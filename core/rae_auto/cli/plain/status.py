@@ -1,10 +1,10 @@
 """The command status."""
 
-from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
+from __future__ import annotations
 
-from rae_auto.cli.queries import connect, zone_of
+from pathlib import Path
+
+from rae_auto.cli.queries import connect, connect_and_read, shown_zone
 from rae_auto.control.client import Client
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.views.status import (
@@ -18,17 +18,22 @@ from rae_auto.views.status import (
 )
 from rae_auto.views.tables import clear, on_terminal, print_json, print_text, show_table, style
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import tzinfo
+    from typing import Any
+
 COUNTDOWN_SECONDS = 1.0
 """Time between updates of 'status --watch' while nothing happens."""
 
 
 def show_status(*, config: str | None = None, json_: bool = False, watch: bool = False) -> None:
     """Print the status of the daemon; `watch` prints it again whenever something happens."""
-    with connect(config) as client:
-        status = _read(client, json_)
+    client, status = connect_and_read("status", {"local_times": not json_}, config)
+    with client:
         if on_terminal() and not json_:
             _show_absence(client, status)
-        _show(status, zone_of(client), json_)
+        _show(status, shown_zone(client), json_)
         if watch:
             _watch(client, status, config, json_)
 
@@ -41,11 +46,6 @@ def _show_absence(client: Client, status: dict[str, Any]) -> None:
         print_text(escape_line(absence))
 
 
-def _read(client: Client, json_: bool) -> dict[str, Any]:
-    status: dict[str, Any] = client.call("status", local_times=not json_)
-    return status
-
-
 def _watch(client: Client, status: dict[str, Any], config: str | None, json_: bool) -> None:
     """Show the status again whenever something happens, and count down meanwhile on a terminal."""
     is_redrawn = on_terminal() and not json_
@@ -56,13 +56,13 @@ def _watch(client: Client, status: dict[str, Any], config: str | None, json_: bo
             if happened is None:
                 return
             if happened:
-                status = _read(client, json_)
+                status = client.call("status", local_times=not json_)
             if is_redrawn:
                 clear()
-            _show(status, zone_of(client), json_)
+            _show(status, shown_zone(client), json_)
 
 
-def _show(status: dict[str, Any], zone: ZoneInfo, json_: bool) -> None:
+def _show(status: dict[str, Any], zone: tzinfo | None, json_: bool) -> None:
     if json_:
         print_json(status_record(status, zone))
         return

@@ -7,12 +7,9 @@ from zoneinfo import ZoneInfo
 
 from rae_auto.api.command import ControlClient
 from rae_auto.cli.options import load_project
-from rae_auto.cli.queries import connect, query, zone_of
+from rae_auto.cli.queries import LOG_QUERIES, connect, query, zone_of
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.paths import find_config, state_directory
-
-LOG_QUERIES = frozenset({"history", "decisions", "stats", "why", "list_events", "list_notices"})
-"""Commands that read what is on record, which the store answers too."""
 
 JOB_QUERIES = frozenset({"list", "show"})
 """Commands about jobs, which the configuration and the store answer while no daemon is running."""
@@ -46,7 +43,7 @@ class ProgramContext:
 
     def query(self, command: str, **arguments: Any) -> Any:
         if command in LOG_QUERIES:
-            return query(command, arguments, self._given).value
+            return query(command, arguments, self._given)
         try:
             with connect(self._given) as client:
                 return client.call(command, **arguments)

@@ -5,9 +5,14 @@ its author: up the stack, past click, to the first frame that is the program's o
 that hand standard output to others, don't check that.
 """
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Collection
-from typing import Any, TextIO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any, TextIO
 
 _COMMANDS_WITH_OWN_OUTPUT = frozenset({"run", "exec", "top", "mcp", "ui"})
 """Commands whose output is not separated: that of the daemon, a job, a screen or a protocol."""

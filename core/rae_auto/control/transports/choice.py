@@ -1,10 +1,15 @@
 """The choice of the transport."""
 
+from __future__ import annotations
+
 import os
 import sys
 
-from rae_auto.control.transports.contract import Transport
 from rae_auto.errors import DaemonUnreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rae_auto.control.transports.contract import Transport
 
 TRANSPORT_VARIABLE = "RAE_CONTROL_TRANSPORT"
 """The variable by which daemon and clients use another transport than the one of the platform."""

@@ -1,22 +1,45 @@
-"""Durations, sizes, counts and names as people read them: "4 ms", "3 min 5 s", "1.5 MB", "2 times".
+"""Instants, durations, sizes, counts and names as people read them: "18:00:05", "4 ms", "1.5 MB", "2 times".
 
 For text that `parse_duration` and `parse_size` read back, see `units`.
 """
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar
 
 from rae_auto.model.primitives.escaping import escape_unprintable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from collections.abc import Callable, Iterable
+    from datetime import datetime, timedelta, tzinfo
+    from typing import TypeVar
+
+    E = TypeVar("E", bound=BaseException)
 
 _UNITS = ((86400, "day"), (3600, "h"), (60, "min"), (1, "s"))
 _SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 
 
-def format_elapsed(value: "timedelta | float", parts: int = 2) -> str:
+def format_local_time(instant: datetime, zone: tzinfo | None, now: datetime) -> str:
+    """Return an instant for people: `18:00:05`, with the date unless it is today.
+
+    It is by the clock of `zone`, which is named where it isn't the machine's; None stands for the machine's.
+    """
+    local, today = instant.astimezone(zone), now.astimezone(zone).date()
+    is_marked = local.utcoffset() != instant.astimezone().utcoffset()
+    text = local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
+    return f"{text} {local.tzname()}" if is_marked else text
+
+
+def time_format(zone: tzinfo, now: datetime, *, local: bool) -> Callable[[datetime], str]:
+    """Return how instants are written in sentences: as people read them now, or in full with the offset of the zone."""
+    if local:
+        return lambda instant: format_local_time(instant, zone, now)
+    return lambda instant: instant.astimezone(zone).isoformat(" ", "seconds")
+
+
+def format_elapsed(value: timedelta | float, parts: int = 2) -> str:
     """Return a duration in seconds as text in at most `parts` units; a negative one counts as zero."""
     seconds = max(0.0, value if isinstance(value, int | float) else value.total_seconds())
     if seconds == 0:
@@ -78,8 +101,6 @@ def quote_some(names: Iterable[object], limit: int = 3) -> str:
 
 
 MAX_ERROR_CHARACTERS = 200
-
-E = TypeVar("E", bound=BaseException)
 
 _CALLERS = frozenset({"rae_auto", "attr", "attrs", "cattrs", "pluggy", "click"})
 """Packages that call plugins: rae-auto, and what stands between it and them."""

@@ -9,8 +9,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from rae_auto.model.primitives.formatting import format_count
-from rae_auto.model.primitives.zones import time_format
+from rae_auto.model.primitives.formatting import format_count, time_format
 from rae_auto.model.primitives.zones import zone as find_zone
 from rae_auto.model.reasons.base import TimeFormat
 
