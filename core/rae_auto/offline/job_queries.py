@@ -17,7 +17,7 @@ from rae_auto.explain.next_start import explain_blocked
 from rae_auto.model import documents
 from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.job import Job
-from rae_auto.model.job_info import JobActivity, JobInfo
+from rae_auto.model.job_info import JobInfo
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
@@ -65,6 +65,29 @@ def list_overdue(project: Project) -> list[dict[str, Any]]:
 def list_open_runs(project: Project) -> Sequence[Run]:
     """Return the runs that were open when the last daemon ended. Errors: StoreError."""
     return _read(project).open_runs
+
+
+def plan_jobs(project: Project) -> list[tuple[Plan, JobState]]:
+    """Return all jobs with their plugins and states, ordered by name. Errors: StoreError.
+
+    The plan of a job that can't be used has the problem.
+    """
+    stored = _read(project)
+    found = (stored.jobs[name] for name in sorted(stored.jobs))
+    return [(_plan(project, job, origin), stored.states.get(job.id, JobState(job.id))) for job, origin in found]
+
+
+def plan_job(project: Project, name: str) -> tuple[Plan, JobState]:
+    """Return one job likewise. Errors: JobNotFound, StoreError."""
+    stored = _read(project)
+    job, origin = _find(project, stored, name)
+    return _plan(project, job, origin), stored.states.get(name, JobState(job.id))
+
+
+def list_definitions(project: Project) -> list[tuple[Job, JobState]]:
+    """Return the definitions of all jobs, and their states. Errors: StoreError."""
+    stored = _read(project)
+    return [(job, stored.states.get(name, JobState(job.id))) for name, (job, _) in sorted(stored.jobs.items())]
 
 
 def show_job(project: Project, name: str) -> dict[str, Any]:
@@ -127,23 +150,18 @@ def _describe(project: Project, stored: _StoredJobs, name: str, now: datetime) -
     job, origin = stored.jobs[name]
     state = stored.states.get(name, JobState(job.id))
     is_enabled = job.enabled and project.config.enabled
-    try:
-        plan = project.plugins.plan(job, origin).plan
-    except InvalidJob as error:
-        plan = Plan(job, {}, origin, problem=str(error))
+    plan = _plan(project, job, origin)
     runs = [run for run in stored.open_runs if run.job == name]
     next_at = next_start_of(plan, state, now, runs) if is_enabled else None
     delayed_until = find_delayed_start(job, state, runs) if is_enabled else None
     present = PresentJob(plan, state, runs, next_at, delayed_until)
-    return plan, present.info(_activity(present, is_enabled), project.plugins)
+    # Runs are as they were when the last daemon ended; the history has them like that too, until the next one looks.
+    activity = present.activity(is_enabled=is_enabled, has_starts=True)
+    return plan, present.info(activity, project.plugins)
 
 
-def _activity(job: PresentJob, is_enabled: bool) -> JobActivity:
-    # It was running when the last daemon ended; the history has it like that too, until the next daemon looks.
-    if any(run.state.active for run in job.runs):
-        return JobActivity.RUNNING
-    if not is_enabled:
-        return JobActivity.DISABLED
-    if job.state.paused:
-        return JobActivity.PAUSED
-    return JobActivity.DONE if job.is_over() else JobActivity.IDLE
+def _plan(project: Project, job: Job, origin: JobOrigin) -> Plan:
+    try:
+        return project.plugins.plan(job, origin).plan
+    except InvalidJob as error:
+        return Plan(job, {}, origin, problem=str(error))

@@ -12,7 +12,6 @@ from attrs import evolve
 
 from rae_auto._version import __version__
 from rae_auto.api.store import CountQuery, LogQuery, Store
-from rae_auto.engine.plan import JobOrigin
 from rae_auto.errors import DaemonUnreachable, PluginError, StoreError
 from rae_auto.explain.screen_reads import (
     count_entries,
@@ -109,8 +108,8 @@ class StoreRecords(RecordSourceBase):
                 if job["enabled"] and job["last_state"] in _FAILURES
             ],
             "overdue": job_queries.list_overdue(self._project),
-            "running": [{**run_record(run), "pid": _pid(run)} for run in opened if run.state.active],
-            "waiting": [{**run_record(run), "waiting_for": _NO_DAEMON} for run in opened if not run.state.active],
+            "running": [{**run_record(run), "pid": _pid(run)} for run in opened if not run.is_waiting],
+            "waiting": [{**run_record(run), "waiting_for": _NO_DAEMON} for run in opened if run.is_waiting],
             "next": [{"job": job, "at": at, "blocked": blocked} for at, job, blocked in due[:MAX_NEXT_JOBS]],
             "notifiers": self._summarize_notifiers(),
             "problems": list(self._project.notices),
@@ -133,11 +132,10 @@ class StoreRecords(RecordSourceBase):
         return await asyncio.to_thread(self._facts, job)
 
     def _facts(self, name: str) -> JobFacts:
-        definition, _ = job_queries.find_job(self._project, name)
+        plan, _ = job_queries.plan_job(self._project, name)
         shown = job_queries.show_job(self._project, name)
-        plan = self._project.plugins.plan(definition, JobOrigin.CONFIG).plan
         return JobFacts(
-            definition=definition,
+            definition=plan.job,
             info=shown["info"],
             last=shown["last"],
             triggers=describe_triggers(plan),
@@ -221,18 +219,15 @@ class StoreRecords(RecordSourceBase):
         return self._project.config.settings.max_parallel
 
     def _starts(self, job: str | None, since: datetime, until: datetime, limit: int) -> list[dict[str, Any]]:
-        names = [job] if job is not None else [info["id"] for info in job_queries.list_jobs(self._project)]
-        found = [job_queries.find_job(self._project, name) for name in names]
-        plans = [
-            (self._project.plugins.plan(definition, JobOrigin.CONFIG).plan, state)
-            for definition, state in found
-            if definition.enabled and self._project.config.enabled
-        ]
+        if not self._project.config.enabled:
+            return []
+        planned = [job_queries.plan_job(self._project, job)] if job else job_queries.plan_jobs(self._project)
+        plans = [(plan, state) for plan, state in planned if plan.job.enabled]
         return list(islice(list_starts(plans, since, until), limit))
 
     def read_definitions(self) -> list[Mapping[str, Any]]:
         """Return the definitions of all jobs. Errors: StoreError."""
-        found = (job_queries.find_job(self._project, name) for name in self._project.job_names)
+        found = job_queries.list_definitions(self._project)
         return [_definition_of(documents.dump(definition), state) for definition, state in found]
 
     async def why(self, job: str, at: str | None = None, run: str | None = None) -> Mapping[str, Any]:

@@ -66,6 +66,20 @@ class PresentJob:
             executor=plan.executor_summary or job.executor_ref.type,
         )
 
+    def activity(self, *, is_enabled: bool, has_starts: bool) -> JobActivity:
+        """Return what the job does at present; with `has_starts` jobs start by themselves."""
+        if not all(run.is_waiting for run in self.runs):
+            return JobActivity.RUNNING
+        if any(run.state is RunState.RETRYING for run in self.runs):
+            return JobActivity.RETRYING
+        if self.runs:
+            return JobActivity.QUEUED
+        if not is_enabled:
+            return JobActivity.DISABLED
+        if self.state.paused:
+            return JobActivity.PAUSED
+        return JobActivity.DONE if has_starts and self.is_over() else JobActivity.IDLE
+
     def is_over(self) -> bool:
         """Return whether the job, which is neither paused nor disabled, has only schedules, and all have ended."""
         schedules = self.plan.schedules
@@ -93,15 +107,5 @@ def _read(engine: Engine, entry: JobEntry) -> PresentJob:
 
 
 def _activity(job: PresentJob, engine: Engine) -> JobActivity:
-    if not all(run.is_waiting for run in job.runs):
-        return JobActivity.RUNNING
-    if any(run.state is RunState.RETRYING for run in job.runs):
-        return JobActivity.RETRYING
-    if job.runs:
-        return JobActivity.QUEUED
-    if not job.plan.job.enabled:
-        return JobActivity.DISABLED
-    if job.state.paused:
-        return JobActivity.PAUSED
     has_starts = engine.settings_enabled and not engine.is_stopping
-    return JobActivity.DONE if has_starts and job.is_over() else JobActivity.IDLE
+    return job.activity(is_enabled=job.plan.job.enabled, has_starts=has_starts)

@@ -1,0 +1,100 @@
+"""Records while no daemon runs: added jobs count too, one that can't be used spoils no other, and each read is one."""
+
+import asyncio
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rae_auto import Cron, Job, TriggerRef
+from rae_auto.api.store import Put
+from rae_auto.model import documents
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Due, InQueue
+from rae_auto.model.run import Run, RunState
+from rae_auto.offline.project import Project
+from rae_auto.reading.store_records import StoreRecords
+from rae_plugins.stores.sqlite import SqliteStore
+
+CONFIG = """
+state = "state"
+
+[jobs.written]
+command = ["true"]
+schedule = "0 6 * * *"
+
+[jobs.off]
+command = ["true"]
+schedule = "0 6 * * *"
+enabled = false
+"""
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+ADDED = Job(id="added", command="true", schedule=Cron("0 7 * * *"))
+UNUSABLE = Job(id="unusable", command="true", schedule=TriggerRef("uninstalled"))
+IN_QUEUE = Run(
+    id=RunId("01M8JMYEQZY81CFDDGVVKHNC0S"),
+    job=JobId("added"),
+    trigger="cron",
+    key="12:00",
+    scheduled_for=NOON,
+    queued_at=NOON,
+    cause=Due(),
+    state=RunState.STARTING,
+    attempt=1,
+    reason=InQueue("tcp://10.0.0.5:8786", "a worker", NOON),
+)
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> StoreRecords:
+    """A configuration, and a store with added jobs."""
+    config = tmp_path / "rae.toml"
+    config.write_text(CONFIG)
+    config.chmod(0o600)
+    (tmp_path / "state").mkdir(mode=0o700)
+    with closing(SqliteStore()) as store:
+        store.open(tmp_path / "state")
+        store.commit(
+            [
+                *(Put(documents.JOB, job.id, documents.dump(job)) for job in (ADDED, UNUSABLE)),
+                Put(documents.RUN, IN_QUEUE.id, documents.dump(IN_QUEUE)),
+            ]
+        )
+    return StoreRecords.load(config)
+
+
+def starting(records: StoreRecords) -> list[str]:
+    now = datetime.now(UTC)
+    return [start.job for start in asyncio.run(records.starts(None, now, now + timedelta(days=1))).starts]
+
+
+def test_job_that_cannot_be_used_spoils_no_list_of_starts(records: StoreRecords) -> None:
+    assert sorted(starting(records)) == ["added", "written"]
+
+
+def test_job_that_cannot_be_used_has_a_page(records: StoreRecords) -> None:
+    facts = asyncio.run(records.job("unusable"))
+    assert facts.definition.id == "unusable"
+    assert "uninstalled" in facts.info["problems"][0]
+    assert asyncio.run(records.starts("unusable", NOON, NOON + timedelta(days=1))).starts == []
+
+
+def test_definitions_are_those_of_added_jobs_too(records: StoreRecords) -> None:
+    found = [one["definition"]["id"] for one in records.read_definitions()]
+    assert found == ["added", "off", "unusable", "written"]
+
+
+def test_run_in_a_queue_elsewhere_waits(records: StoreRecords) -> None:
+    status = asyncio.run(records.status())
+    assert ([run["job"] for run in status["waiting"]], status["running"]) == (["added"], [])
+    found = asyncio.run(records.jobs())
+    assert {job["id"]: job["activity"] for job in found.jobs}["added"] == "queued"
+
+
+def test_store_is_opened_as_often_for_many_jobs(records: StoreRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, read_store = [], Project.read_store
+    monkeypatch.setattr(Project, "read_store", lambda project: opened.append(1) or read_store(project))
+    starting(records)
+    records.read_definitions()
+    assert len(opened) == 2
