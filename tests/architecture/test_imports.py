@@ -91,6 +91,20 @@ def test_first_page_reads_a_daemon_without_the_engine() -> None:
     ]
 
 
+def test_terminal_view_and_connection_need_no_engine() -> None:
+    program = "import sys, rae_plugins.commands.top.app, rae_plugins.commands.top.reading as reading; "
+    program += "from rae_auto import connect; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    # Digests bring OpenSSL, which takes as much memory as a thousand jobs.
+    assert {name.split(".")[0] for name in modules} & {"croniter", "loguru", "hashlib"} == set()
+    assert not [
+        name
+        for name in modules
+        if name.startswith(("rae_auto.engine", "rae_auto.offline", "rae_auto.registry", "rae_auto.runtime"))
+    ]
+
+
 def test_built_in_plugins_import_only_what_is_public() -> None:
     """The same rooms that `plugins check` leaves to others."""
     private = {

@@ -1,4 +1,8 @@
-"""The scheduler of a running daemon for programs: the methods of `Scheduler`, through its control connection."""
+"""The scheduler of a running daemon for programs: the methods of `Scheduler`, through its control connection.
+
+A program that only connects needs none of the engine and the runtime, which take longer to import than a daemon to
+answer; what belongs to them is imported by the methods that need it.
+"""
 
 import asyncio
 import contextlib
@@ -6,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Se
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from rae_auto.api.events import Event
 from rae_auto.control.asking import ask, open_connection
@@ -24,13 +28,13 @@ from rae_auto.model.primitives.problems import describe_value
 from rae_auto.model.run import Run
 from rae_auto.model.value_checks import check_arguments
 from rae_auto.paths import output_path, state_directory
-from rae_auto.records.backup_files import Backup
 from rae_auto.records.entries import load_entries
 from rae_auto.records.query_checks import check_instant, check_states
 from rae_auto.records.statistics import Statistics
-from rae_auto.runtime.execution.output_files import read_output_file
-from rae_auto.runtime.scheduler import Scheduler, limit_wait
-from rae_auto.runtime.sync_scheduler import SyncScheduler
+
+if TYPE_CHECKING:
+    from rae_auto.records.backup_files import Backup
+    from rae_auto.runtime.sync_scheduler import SyncScheduler
 
 MAX_CALLS = 16
 """Number of concurrent calls of one scheduler, which leaves half of the daemon's places to other clients."""
@@ -52,6 +56,8 @@ class Connection:
 
     def __getattr__(self, name: str) -> Any:
         """Explain what is missing if a scheduler's methods are called on this itself. Raises SchedulerClosed."""
+        from rae_auto.runtime.sync_scheduler import SyncScheduler  # lazy: start-up
+
         if not name.startswith("_") and hasattr(SyncScheduler, name):
             raise SchedulerClosed(
                 "the connection isn't open; use it as 'with rae_auto.connect() as scheduler:' or 'async with …', "
@@ -69,7 +75,7 @@ class Connection:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    def __enter__(self) -> SyncScheduler:
+    def __enter__(self) -> "SyncScheduler":
         self._opened = self.sync()
         self._opened.open()
         return self._opened
@@ -78,9 +84,11 @@ class Connection:
         if self._opened is not None:
             self._opened.close()
 
-    def sync(self) -> SyncScheduler:
+    def sync(self) -> "SyncScheduler":
         """Return a SyncScheduler that `open` connects and `close` disconnects."""
-        return _SyncRemoteScheduler(self._directory)
+        from rae_auto.control.sync_remote_scheduler import SyncRemoteScheduler  # lazy: start-up
+
+        return SyncRemoteScheduler(self._directory)
 
 
 @check_arguments
@@ -196,11 +204,15 @@ class RemoteScheduler:
 
     async def wait(self, run: str, timeout: float | None = None) -> Run:  # noqa: ASYNC109 - as Scheduler.wait
         """As `Scheduler.wait`; any number of waits shares one connection."""
+        from rae_auto.runtime.concurrency.wait_limits import limit_wait  # lazy: start-up
+
         async with limit_wait(run, timeout):
             return await self._waits.wait(run, lambda: self.get_run(run))
 
     async def read_output(self, run: str, attempt: int | None = None) -> str:
         """As `Scheduler.read_output`."""
+        from rae_auto.runtime.execution.output_files import read_output_file  # lazy: start-up
+
         found = await self.get_run(run)
         path = output_path(self._directory, found.job, found.id, attempt or found.attempt)
         return await asyncio.to_thread(read_output_file, path)
@@ -265,8 +277,10 @@ class RemoteScheduler:
             decode_answer(await reader.readline())
             yield _decode_events(reader)
 
-    async def backup(self, target: Path | str, *, replace: bool = False) -> Backup:
+    async def backup(self, target: Path | str, *, replace: bool = False) -> "Backup":
         """As `Scheduler.backup`."""
+        from rae_auto.records.backup_files import Backup  # lazy: start-up
+
         made = await self._ask("backup", path=_absolute(target), replace=replace)
         return Backup(Path(made["path"]), parse_instant(made["created_at"]), made["version"], made["changes"])
 
@@ -283,15 +297,3 @@ async def _decode_events(reader: asyncio.StreamReader) -> AsyncIterator[Mapping[
     while line := await reader.readline():
         if (event := decode_event(line)) is not None:
             yield event
-
-
-class _SyncRemoteScheduler(SyncScheduler):
-    """A SyncScheduler whose scheduler is a remote one."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__()
-        self._directory = directory
-
-    async def _open(self) -> Scheduler:
-        # It has the methods of a Scheduler, which a test compares; a common base would list them all once more.
-        return cast("Scheduler", await RemoteScheduler(self._directory).__aenter__())

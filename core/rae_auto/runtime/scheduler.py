@@ -38,6 +38,7 @@ from rae_auto.records.query_checks import check_at_least, check_instant, check_l
 from rae_auto.records.runs import choose_run, query_for_id
 from rae_auto.registry import Registry
 from rae_auto.runtime.by_hand import keep_job, keep_jobs, requester_of_program, trigger_job
+from rae_auto.runtime.concurrency.wait_limits import limit_wait
 from rae_auto.runtime.execution.output_files import read_output_file
 from rae_auto.runtime.options import RuntimeOptions
 from rae_auto.runtime.reporting.job_status import job_info_of, job_status_of
@@ -398,13 +399,3 @@ class Scheduler:
         if self._loop is None:
             raise SchedulerClosed("the scheduler isn't open")
         return self._loop
-
-
-@contextlib.asynccontextmanager
-async def limit_wait(run: str, seconds: float | None) -> AsyncGenerator[None, None]:
-    """Limit the wait for a run to so many seconds, if given. Raises TimeoutError; the run itself goes on."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise TimeoutError(f"run {run} has not finished after {seconds} s; it continues") from None
