@@ -88,7 +88,7 @@ class Connection:
         """Return a SyncScheduler that `open` connects and `close` disconnects."""
         from rae_auto.control.sync_remote_scheduler import SyncRemoteScheduler  # lazy: start-up
 
-        return SyncRemoteScheduler(self._directory)
+        return SyncRemoteScheduler(self.__aenter__)
 
 
 @check_arguments

@@ -1,9 +1,8 @@
 """The scheduler of a running daemon for programs without an event loop."""
 
-from pathlib import Path
-from typing import cast
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
-from rae_auto.control.remote_scheduler import RemoteScheduler
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.sync_scheduler import SyncScheduler
 
@@ -11,11 +10,11 @@ from rae_auto.runtime.sync_scheduler import SyncScheduler
 class SyncRemoteScheduler(SyncScheduler):
     """A SyncScheduler whose scheduler is a remote one."""
 
-    def __init__(self, directory: Path) -> None:
-        """Connect to the daemon of a state directory, once it is opened."""
+    def __init__(self, connect: Callable[[], Awaitable[Any]]) -> None:
+        """Make one that is connected by a function when it is opened."""
         super().__init__()
-        self._directory = directory
+        self._connect = connect
 
     async def _open(self) -> Scheduler:
         # It has the methods of a Scheduler, which a test compares; a common base would list them all once more.
-        return cast("Scheduler", await RemoteScheduler(self._directory).__aenter__())
+        return cast("Scheduler", await self._connect())
