@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -87,6 +87,9 @@ class DaemonRecords(RecordSourceBase):
     async def _read_durations(self, jobs: Sequence[str] | None, span: LogQuery) -> Any:
         names = None if jobs is None else list(jobs)
         return await self._ask("durations", jobs=names, since=span.since, until=span.until, limit=span.limit)
+
+    async def _read_digest(self, since: datetime, until: datetime, least: timedelta) -> Any:
+        return await self._ask("digest_records", since=since, until=until, least_seconds=least.total_seconds())
 
     async def _read_counts(self, log: str, query: CountQuery) -> Any:
         return await self._ask("count", log=log, job=query.job, **_span_of(query))

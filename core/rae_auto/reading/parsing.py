@@ -10,7 +10,16 @@ from rae_auto.model.job import Job
 from rae_auto.model.run import Run
 from rae_auto.records.entries import load_entries
 from rae_auto.views.screens.parts.base import UpcomingStart
-from rae_auto.views.screens.parts.record_source import JobFacts, JobsFound, JobSpan, RecordCount, StartsFound
+from rae_auto.views.screens.parts.record_source import (
+    ComparedDurations,
+    DigestRecords,
+    JobFacts,
+    JobsFound,
+    JobSpan,
+    RecordCount,
+    SkipGroup,
+    StartsFound,
+)
 
 
 def parse_jobs(answer: Mapping[str, Any]) -> JobsFound:
@@ -41,6 +50,38 @@ def parse_counts(answer: list[dict[str, Any]]) -> list[RecordCount]:
 def parse_durations(answer: Mapping[str, list[float]]) -> dict[str, list[timedelta]]:
     """Return the answer of 'durations'."""
     return {job: [timedelta(seconds=seconds) for seconds in found] for job, found in answer.items()}
+
+
+def parse_digest(answer: Mapping[str, Any]) -> DigestRecords:
+    """Return the answer of 'digest_records'."""
+    failures = [(run, one["is_over"]) for one in answer["failures"] for run in load_entries(Run, [one["run"]])]
+    return DigestRecords(
+        counts=parse_counts(answer["counts"]),
+        skip_counts=parse_counts(answer["skip_counts"]),
+        failures=failures,
+        skips=[_parse_skips(one) for one in answer["skips"]],
+        examined_skips=answer["examined_skips"],
+        skips_since=answer["skips_since"] and datetime.fromisoformat(answer["skips_since"]),
+        durations=[
+            ComparedDurations(one["job"], timedelta(seconds=one["before"]), timedelta(seconds=one["now"]), one["runs"])
+            for one in answer["durations"]
+        ],
+        examined_jobs=answer["examined_jobs"],
+        jobs_with_runs=answer["jobs_with_runs"],
+    )
+
+
+def _parse_skips(answer: Mapping[str, Any]) -> SkipGroup:
+    kind: type[Run] | type[Decision] = Run if answer["log"] == documents.RUNS else Decision
+    return SkipGroup(
+        job=answer["job"],
+        reason=answer["reason"],
+        count=answer["count"],
+        starts=answer["starts"],
+        has_more_starts=answer["has_more_starts"],
+        last_at=datetime.fromisoformat(answer["last_at"]),
+        newest=next(iter(load_entries(kind, [answer["newest"]])), None),
+    )
 
 
 def parse_starts(answer: list[dict[str, Any]], until: datetime, limit: int) -> StartsFound:

@@ -18,7 +18,7 @@ from rae_auto.model.decision import Decision
 from rae_auto.model.run import Run, RunState
 from rae_auto.paths import output_path
 from rae_auto.reading.expected_starts import ExpectedStarts
-from rae_auto.reading.parsing import parse_counts, parse_durations, parse_span, parse_starts
+from rae_auto.reading.parsing import parse_counts, parse_digest, parse_durations, parse_span, parse_starts
 from rae_auto.records.entries import KnownEntries, load_entries
 from rae_auto.records.presence_log import read_presence
 from rae_auto.records.run_figures import read_figures
@@ -26,6 +26,7 @@ from rae_auto.records.runs import choose_run, query_for_id
 from rae_auto.views.screens.parts.base import Fact
 from rae_auto.views.screens.parts.record_source import (
     SKIPS,
+    DigestRecords,
     ExpectedCounts,
     JobSpan,
     OutputPlace,
@@ -129,6 +130,10 @@ class RecordSourceBase(ABC):
         span = LogQuery(states=(RunState.SUCCEEDED,), since=since, until=until, limit=limit)
         return parse_durations(await self._read_durations(jobs, span))
 
+    async def digest_records(self, since: datetime, until: datetime, least: timedelta) -> DigestRecords:
+        """Return what a digest says of the records of a span, grouped, in one question."""
+        return parse_digest(await self._read_digest(since, until, least))
+
     async def skips(
         self,
         job: str | None = None,
@@ -212,6 +217,10 @@ class RecordSourceBase(ABC):
     @abstractmethod
     async def _read_durations(self, jobs: Sequence[str] | None, span: LogQuery) -> Mapping[str, Any]:
         """Return seconds by job: "durations"."""
+
+    @abstractmethod
+    async def _read_digest(self, since: datetime, until: datetime, least: timedelta) -> Mapping[str, Any]:
+        """Return the groups of a digest: "digest_records"."""
 
     @abstractmethod
     async def _read_counts(self, log: str, query: CountQuery) -> list[dict[str, Any]]:

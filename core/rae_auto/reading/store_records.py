@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from attrs import evolve
 from rae_auto._version import __version__
 from rae_auto.api.store import CountQuery, LogQuery, Store
 from rae_auto.errors import DaemonUnreachable, PluginError, StoreError
+from rae_auto.explain.digest_reads import NO_DIGEST, read_digest
 from rae_auto.explain.screen_reads import (
     count_entries,
     describe_guards,
@@ -166,6 +167,15 @@ class StoreRecords(RecordSourceBase):
             return read_durations(store, None if jobs is None else self._queries(store, jobs, span), span)
 
         return await self._read(read, {})
+
+    async def _read_digest(self, since: datetime, until: datetime, least: timedelta) -> Mapping[str, Any]:
+        def read(store: Store, _: Sequence[Run]) -> Mapping[str, Any]:
+            def ids_of(job: str) -> Sequence[str]:
+                return queries.ids_of(self._project, store, job)
+
+            return read_digest(store, ids_of, since, until, least.total_seconds())
+
+        return await self._read(read, NO_DIGEST)
 
     async def _read_counts(self, log: str, query: CountQuery) -> list[dict[str, Any]]:
         def read(store: Store, _: Sequence[Run]) -> list[dict[str, Any]]:

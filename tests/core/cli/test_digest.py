@@ -18,15 +18,19 @@ from tests.support.daemons import Daemons
 from tests.support.mail_server import running_mail_server
 from tests.support.waiting import eventually
 
+from rae_auto.api.store import Append
+from rae_auto.explain.digest_reads import read_digest
+from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import Missed, Paused
 from rae_auto.model.reasons.base import MissedCause
+from rae_auto.reading.parsing import parse_digest
 from rae_auto.screens import Action, Attention, Digest, load_digest, open_records
+from rae_auto.testing.memory_store import MemoryStore
 from rae_auto.views.digests.formats import digest_text
 from rae_auto.views.screens.digest import build_digest
-from rae_auto.views.screens.parts.base import Extent
 from rae_auto.views.screens.parts.record_source import RecordCount
 
 GUIDE = Path(__file__).parents[3] / "docs/guides/digest.md"
@@ -173,19 +177,28 @@ async def _read_digest(daemons: Daemons) -> Digest:
         return await load_digest(records, records.now() - timedelta(days=1), records.now())
 
 
-def test_starts_that_were_missed_together_are_one_skip_as_in_every_view() -> None:
+def test_starts_that_were_missed_together_are_one_skip_as_in_every_view(tmp_path: Path) -> None:
     now = datetime(2026, 11, 28, 12, tzinfo=UTC)
     missed = Missed(MissedCause.DOWN, now, now, count=12, has_older=False, catch_up=CatchUp.LATEST)
     skips = [
         Decision(JobId("a"), "cron", "k", now, Outcome.SKIP, missed, now, count=12),
         Decision(JobId("b"), "cron", "k", now, Outcome.SKIP, Paused(), now),
     ]
+    store = MemoryStore()
+    store.open(tmp_path)
+    store.commit(
+        [
+            Append(documents.DECISIONS, one.job, one.job, one.reason.code, now, documents.dump(one))
+            for one in reversed(skips)
+        ]
+    )
+    records = parse_digest(
+        read_digest(store, lambda job: [job], now - timedelta(days=1), now + timedelta(hours=1), 1.0)
+    )
     status = {"problems": [], "failed": [], "overdue": [], "running": [], "waiting": [], "next": [], "jobs": 2}
     digest = build_digest(
-        {**status, "state": "running"}, counts=[RecordCount(None, "succeeded", 3)],
-        skip_counts=[RecordCount(None, "missed", 1), RecordCount(None, "paused", 1)], failures=[], skips=skips,
-        slower=(), slower_extent=Extent(0, 0), world=[], ends={}, since=now - timedelta(days=1), until=now, now=now,
-        zone="UTC",
+        {**status, "state": "running"}, evolve(records, counts=[RecordCount(None, "succeeded", 3)]), world=[],
+        since=now - timedelta(days=1), until=now, now=now, zone="UTC",
     )  # fmt: skip
     assert digest.verdict == "All is well: 3 runs of 2 jobs, 2 skips"
     assert digest.skipped == sum(row.count for row in digest.skips) == 2

@@ -144,7 +144,7 @@ PAGES: Mapping[str, tuple[Callable[[RecordSource], Awaitable[Any]], Sequence[int
     "job": (lambda source: load_job_page(source, "job-7"), (1, 7, 310)),
     "run": (lambda source: load_run_page(source, f"{1007:026}"), (2, 4, 120)),
     "why": (lambda source: load_why_page(source, "job-7"), (1, 1, 60)),
-    "digest": (lambda source: load_digest(source, MIDDLE - DAY, MIDDLE), (2, 8, 1_400)),
+    "digest": (lambda source: load_digest(source, MIDDLE - DAY, MIDDLE), (1, 2, 1_400)),
 }
 """Each page with its reading, and the most connections, questions and records that it takes."""
 

@@ -1,9 +1,12 @@
 """Whatever the history is, screens count exactly what it holds: month, strip, timeline, digest, for every store."""
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,14 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rae_auto.api.store import Append, CountQuery, LogQuery, Store
+from rae_auto.explain.digest_reads import read_digest
 from rae_auto.explain.screen_reads import count_entries, read_job_span
 from rae_auto.model import documents
+from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Due
+from rae_auto.model.reasons import Due, Missed, Paused
+from rae_auto.model.reasons.base import MissedCause, TimeFormat
 from rae_auto.model.run import Run, RunState
-from rae_auto.reading.parsing import parse_counts, parse_span
+from rae_auto.reading.parsing import parse_counts, parse_digest, parse_span
 from rae_auto.testing.memory_store import MemoryStore
+from rae_auto.views.screens.digest import build_digest
 from rae_auto.views.screens.month import COUNTED_STEP, build_month, month_bounds
+from rae_auto.views.screens.parts.base import local_times
 from rae_auto.views.screens.parts.record_source import ExpectedCounts, JobsFound
 from rae_auto.views.screens.parts.strip import build_strip, group_of, strip_bounds
 from rae_auto.views.screens.timeline import build_timeline, cell_step_of
@@ -41,6 +50,30 @@ histories = st.lists(
     st.tuples(st.integers(0, SPAN_MINUTES), st.floats(0, 300), st.sampled_from(STATES), st.sampled_from("ab")),
     max_size=60,
 )
+
+
+Skipped = tuple[int, str, int]
+"""The minute in which a skip was decided, its job, and the number of starts that were missed; 0 for a pause."""
+
+decided_skips = st.lists(
+    st.tuples(st.integers(0, SPAN_MINUTES), st.sampled_from("ab"), st.integers(0, 3)),
+    max_size=40,
+    unique_by=lambda s: s[0],
+)
+
+
+def fill_skips(store: Store, skips: list[Skipped]) -> list[Decision]:
+    """Write decisions not to run, and return them."""
+    decisions = []
+    for number, (minute, job, count) in enumerate(skips):
+        at = START + timedelta(minutes=minute, seconds=30)
+        missed = Missed(MissedCause.DOWN, at, at, count=count, has_older=False, catch_up=CatchUp.NONE)
+        one = Decision(
+            JobId(job), "cron", str(number), at, Outcome.SKIP, missed if count else Paused(), at, count=count or 1
+        )
+        decisions.append(one)
+        store.commit([Append(documents.DECISIONS, str(number), job, one.reason.code, at, documents.dump(one))])
+    return decisions
 
 
 def fill(store: Store, history: list[Written]) -> list[Run]:
@@ -75,6 +108,78 @@ def test_screens_count_what_the_history_holds(
             check_timeline(store, runs, now)
         finally:
             store.close()
+
+
+@pytest.mark.parametrize("make", [MemoryStore, JsonStore, SqliteStore])
+@given(history=histories, skips=decided_skips, since_minute=st.integers(0, SPAN_MINUTES))
+@settings(max_examples=12, deadline=None)
+def test_digest_says_what_the_history_holds(
+    make: type[Store], history: list[Written], skips: list[Skipped], since_minute: int
+) -> None:
+    since, until = START + timedelta(minutes=since_minute), START + timedelta(minutes=since_minute + 12 * 60)
+    with TemporaryDirectory() as place:
+        store = make()
+        store.open(Path(place))
+        try:
+            runs, decisions = fill(store, history), fill_skips(store, skips)
+            answer = json.loads(json.dumps(read_digest(store, lambda job: [job], since, until, 1.0)))
+        finally:
+            store.close()
+    status = {"problems": [], "failed": [], "overdue": [], "running": [], "waiting": [], "next": [], "jobs": 2}
+    digest = build_digest(
+        {**status, "state": "running"}, parse_digest(answer), world=[], since=since, until=until, now=until, zone="UTC"
+    )
+    found = [run for run in runs if since <= run.queued_at < until]
+    decided = [one for one in decisions if since <= one.decided_at < until]
+    assert digest.states == Counter(run.state for run in found)
+    assert [(row.run_id, row.is_over) for row in digest.failures] == failures_of(found, runs)
+    assert {(row.job, row.reason): (row.count, row.starts, row.last_at, row.text) for row in digest.skips} == (
+        skips_of(found, decided, local_times("UTC", until))
+    )
+    assert digest.skips_extent.is_complete
+    assert sum(row.count for row in digest.skips) == digest.skipped
+    assert {(row.job, row.before, row.now, row.runs) for row in digest.slower} == slower_of(found, runs, since)
+
+
+def failures_of(found: list[Run], runs: list[Run]) -> list[tuple[str, bool]]:
+    """Return the failures of a digest, made from whole records."""
+    bad = [run for run in found if run.state in ("failed", "timed_out", "lost")]
+    good = [run for run in runs if run.state is RunState.SUCCEEDED]
+    newest_first = sorted(bad, key=lambda run: (run.queued_at, run.id), reverse=True)
+    return [(run.id, any(one.job == run.job and one.queued_at > run.queued_at for one in good)) for run in newest_first]
+
+
+def skips_of(
+    found: list[Run], decided: list[Decision], time: TimeFormat
+) -> dict[tuple[str, str], tuple[int, int, datetime, str]]:
+    """Return the skips of a digest by job and reason, made from whole records."""
+    skips = [
+        (one.job, one.reason.code, one.count, one.decided_at, one.at, one.reason.describe_past(time)) for one in decided
+    ]
+    skips += [
+        (run.job, "skipped", 1, run.queued_at, run.scheduled_for, "") for run in found if run.state is RunState.SKIPPED
+    ]
+    groups: dict[tuple[str, str], list[Any]] = {}
+    for skip in sorted(skips, key=lambda skip: skip[3], reverse=True):
+        groups.setdefault((skip[0], skip[1]), []).append(skip)
+    return {key: (len(some), sum(one[2] for one in some), *some[0][4:]) for key, some in groups.items()}
+
+
+def slower_of(found: list[Run], runs: list[Run], since: datetime) -> set[tuple[str, timedelta, timedelta, int]]:
+    """Return the slower jobs of a digest, made from whole records."""
+    slower = set()
+    for job in "ab":
+        good = [run for run in runs if run.job == job and run.state is RunState.SUCCEEDED]
+        good.sort(key=lambda run: (run.queued_at, run.id), reverse=True)
+        now, before = (
+            [run.duration.total_seconds() for run in some if run.duration is not None]
+            for some in ([run for run in good if run in found], [run for run in good if run.queued_at <= since][:20])
+        )
+        if now and len(before) >= 3 and (late := median(now)) >= 1.0:
+            early = median(before)
+            if late >= early * 1.5 and late - early >= 1.0:
+                slower.add((job, timedelta(seconds=early), timedelta(seconds=late), len(now)))
+    return slower
 
 
 def test_run_that_goes_on_is_shown_beside_the_numbers_of_many(tmp_path: Path) -> None:

@@ -13,10 +13,19 @@ from zoneinfo import ZoneInfo
 from attrs import evolve
 
 from rae_auto.api.store import CountQuery, LogQuery
-from rae_auto.control.requests import job_names, limit_of, log_query, optional_instant, optional_text, text
+from rae_auto.control.requests import (
+    job_names,
+    limit_of,
+    log_query,
+    optional_instant,
+    optional_seconds,
+    optional_text,
+    text,
+)
 from rae_auto.daemon.answers.status import job_record_of
 from rae_auto.engine.state import JobEntry
 from rae_auto.errors import BadRequest
+from rae_auto.explain.digest_reads import read_digest
 from rae_auto.explain.screen_reads import (
     count_entries,
     describe_guards,
@@ -61,6 +70,7 @@ class ScreenCommands:
             "newest_runs": (self.newest_runs, ("jobs", "states", "limit")),
             "newest_skips": (self.newest_skips, ("jobs", "limit")),
             "durations": (self.durations, ("jobs", "since", "until", "limit")),
+            "digest_records": (self.digest_records, ("since", "until", "least_seconds")),
             "stored_skips": (self.stored_skips, (*span, "limit")),
             "count": (self.count, (*span, "log", "step")),
             "job_spans": (self.job_spans, ("jobs", "since", "until", "step", "limit")),
@@ -131,6 +141,16 @@ class ScreenCommands:
         span = log_query({**given, "jobs": None}, self._find_zone())
         queries = None if arguments.get("jobs") is None else self._queries_of_jobs(given)
         return await self._find_runtime().read_store(lambda store: read_durations(store, queries, span))
+
+    async def digest_records(self, arguments: Arguments) -> Any:
+        """Return what a digest says of the records of a span, grouped."""
+        runtime, span = self._find_runtime(), self._span_of(arguments)
+        since, until, least = span.since, span.until, optional_seconds(arguments, "least_seconds")
+        if since is None or until is None:
+            raise BadRequest('"digest_records" needs "since" and "until"')
+        return await runtime.read_store(
+            lambda store: read_digest(store, runtime.engine.ids_of, since, until, least or 0)
+        )
 
     def _queries_of_jobs(self, arguments: Arguments) -> dict[str, list[LogQuery]]:
         """Return the queries for all ids that each job of a request has had. Errors: BadRequest."""

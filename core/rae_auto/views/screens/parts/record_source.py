@@ -122,6 +122,55 @@ class RecentRuns:
     open_count: int
 
 
+@frozen(kw_only=True)
+class SkipGroup:
+    """Skips of a job for one reason: decisions not to run, or runs that were skipped after a wait."""
+
+    job: str
+    reason: str
+    """The code of the reason, or the state of runs without one."""
+    count: int
+    starts: int
+    """Number of starts that they are about."""
+    has_more_starts: bool
+    """True if there were more starts than were counted."""
+    last_at: datetime
+    """The instant at which the newest of them was due."""
+    newest: Decision | Run | None
+    """None if it can't be read, because another version wrote it."""
+
+
+@frozen
+class ComparedDurations:
+    """The median durations of a job's successful runs before a span and in it, and the number of those in it."""
+
+    job: str
+    before: timedelta
+    now: timedelta
+    runs: int
+
+
+@frozen(kw_only=True)
+class DigestRecords:
+    """What a digest says of the records of a span."""
+
+    counts: Sequence[RecordCount]
+    """The numbers of runs that are over, by state."""
+    skip_counts: Sequence[RecordCount]
+    """The numbers of decisions not to run, by reason."""
+    failures: Sequence[tuple[Run, bool]]
+    """The newest runs that failed, newest first, each with whether a later run of its job has succeeded."""
+    skips: Sequence[SkipGroup]
+    """The newest skips in groups; the group with the newest of them comes first."""
+    examined_skips: int
+    """The number of skips that `skips` is about, the oldest of which was decided at `skips_since`."""
+    skips_since: datetime | None
+    durations: Sequence[ComparedDurations]
+    """The jobs that had enough runs before the span, of the first `examined_jobs` of `jobs_with_runs`."""
+    examined_jobs: int
+    jobs_with_runs: int
+
+
 @frozen
 class ExpectedCounts:
     """The number of starts that are due in each step of time, by the start of the step; complete until `until`."""
@@ -207,6 +256,13 @@ class RecordSource(Protocol):
         """Return how long successful runs of a span took, by job, newest first, in one question.
 
         They are the `limit` newest ones of each of these jobs, or of all jobs together.
+        """
+        ...
+
+    async def digest_records(self, since: datetime, until: datetime, least: timedelta) -> DigestRecords:
+        """Return what a digest says of the records from `since` to before `until`, in one question.
+
+        Jobs whose runs take less than `least` are not compared with earlier ones.
         """
         ...
 

@@ -1,0 +1,179 @@
+"""The records of a digest, grouped where they are: failures, skips by job and reason, medians of durations.
+
+A day can have thousands of records, and a digest has some dozen rows about them. So one question reads them together,
+and what travels is a row for each group, with the newest of its records, which has the words.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from attrs import evolve, frozen
+
+from rae_auto.api.store import CountQuery, Document, LogQuery, StoreReader
+from rae_auto.explain.screen_reads import count_entries, read_durations, read_newest
+from rae_auto.model import documents
+from rae_auto.model.reasons import Missed
+from rae_auto.model.run import RunState
+
+BAD_STATES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
+MAX_FAILURES = 50
+MAX_SKIPS = 500
+EXAMINED_RUNS = 500
+"""Number of successful runs of the span, the newest, that are compared with those before it."""
+
+MAX_COMPARED_JOBS = 40
+COMPARED_RUNS, MIN_COMPARED_RUNS = 20, 3
+
+_INSTANT = timedelta(microseconds=1)
+
+NO_DIGEST: Mapping[str, Any] = {
+    "counts": [], "skip_counts": [], "failures": [], "skips": [], "examined_skips": 0, "skips_since": None,
+    "durations": [], "examined_jobs": 0, "jobs_with_runs": 0,
+}  # fmt: skip
+"""The answer while there is no store."""
+
+IdsOf = Callable[[str], Sequence[str]]
+"""Returns all ids that a job has had."""
+
+
+def read_digest(
+    store: StoreReader, ids_of: IdsOf, since: datetime, until: datetime, least_seconds: float
+) -> dict[str, Any]:
+    """Return what a digest says of the records from `since` to before `until`, as JSON for the control socket.
+
+    Jobs whose runs take less than `least_seconds` are not compared with earlier ones.
+    """
+    counted, span = CountQuery(since=since, until=until), LogQuery(since=since, until=until - _INSTANT)
+    counts = count_entries(store, documents.RUNS, [counted])
+    skips = _read_skips(store, span, has_runs=any(one["outcome"] == RunState.SKIPPED for one in counts))
+    return {
+        "counts": counts,
+        "skip_counts": count_entries(store, documents.DECISIONS, [counted]),
+        "failures": _read_failures(store, ids_of, span),
+        "skips": [group.record() for group in _group_skips(skips)],
+        "examined_skips": len(skips),
+        "skips_since": skips[-1].decided_at.isoformat() if skips else None,
+        **_compare_durations(store, ids_of, span, since, least_seconds),
+    }
+
+
+def _read_failures(store: StoreReader, ids_of: IdsOf, span: LogQuery) -> list[dict[str, Any]]:
+    """Return the newest runs that failed, each with whether a later run of its job has succeeded."""
+    bad = store.query(documents.RUNS, evolve(span, states=BAD_STATES, limit=MAX_FAILURES))
+    success = LogQuery(states=(RunState.SUCCEEDED,), limit=1)
+    jobs = dict.fromkeys(str(body.get("job")) for body in bad)
+    found = read_newest(store, documents.RUNS, {job: [evolve(success, job=one) for one in ids_of(job)] for job in jobs})
+    return [{"run": body, "is_over": _is_over(body, found[str(body.get("job"))])} for body in bad]
+
+
+def _is_over(bad: Document, successes: Sequence[Document]) -> bool:
+    queued_at = _instant_of(bad, "queued_at")
+    return queued_at is not None and any(
+        (at := _instant_of(good, "queued_at")) is not None and at > queued_at for good in successes
+    )
+
+
+@frozen
+class _Skip:
+    """A decision not to run, or a run that was skipped after a wait."""
+
+    log: str
+    job: str
+    reason: str
+    """The code of the reason, or the state of a run without one."""
+    decided_at: datetime
+    at: str
+    starts: int
+    has_more: bool
+    """True if it is about more starts than were counted."""
+    body: Document
+
+
+@frozen
+class _SkipGroup:
+    """Skips of a job for one reason, the newest first."""
+
+    skips: list[_Skip]
+
+    def record(self) -> dict[str, Any]:
+        """Return its JSON."""
+        newest = self.skips[0]
+        return {
+            "job": newest.job,
+            "reason": newest.reason,
+            "count": len(self.skips),
+            "starts": sum(skip.starts for skip in self.skips),
+            "has_more_starts": any(skip.has_more for skip in self.skips),
+            "last_at": newest.at,
+            "log": newest.log,
+            "newest": newest.body,
+        }
+
+
+def _read_skips(store: StoreReader, span: LogQuery, *, has_runs: bool) -> list[_Skip]:
+    """Return the newest skips of a span, the newest first; runs were skipped after a wait only if it `has_runs`."""
+    decisions = store.query(documents.DECISIONS, evolve(span, limit=MAX_SKIPS))
+    found = [_skip_of(documents.DECISIONS, body, "decided_at", "at") for body in decisions]
+    if has_runs:
+        runs = store.query(documents.RUNS, evolve(span, states=(RunState.SKIPPED,), limit=MAX_SKIPS))
+        found += [_skip_of(documents.RUNS, body, "queued_at", "scheduled_for") for body in runs]
+    known = [skip for skip in found if skip is not None]
+    return sorted(known, key=lambda skip: skip.decided_at, reverse=True)[:MAX_SKIPS]
+
+
+def _skip_of(log: str, body: Document, decided_at: str, at: str) -> _Skip | None:
+    """Return a skip; None for the document of another program."""
+    decided = _instant_of(body, decided_at)
+    try:
+        reason = body.get("reason")
+        code = str(body["state"]) if reason is None else documents.reason_code(reason)
+        has_more = code == Missed.code and isinstance(reason, Mapping) and bool(reason.get("has_older"))
+        starts = int(body.get("count", 1))
+        return (
+            None
+            if decided is None
+            else _Skip(log, str(body["job"]), code, decided, str(body[at]), starts, has_more, body)
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _group_skips(skips: Sequence[_Skip]) -> list[_SkipGroup]:
+    """Return the skips of each job and reason."""
+    groups: dict[tuple[str, str], list[_Skip]] = {}
+    for skip in skips:
+        groups.setdefault((skip.job, skip.reason), []).append(skip)
+    return [_SkipGroup(found) for found in groups.values()]
+
+
+def _compare_durations(
+    store: StoreReader, ids_of: IdsOf, span: LogQuery, since: datetime, least_seconds: float
+) -> dict[str, Any]:
+    """Return the median durations of jobs in the span and before it, of those that had enough runs before it."""
+    successes = LogQuery(states=(RunState.SUCCEEDED,))
+    newest = evolve(successes, since=span.since, until=span.until, limit=EXAMINED_RUNS)
+    by_job = read_durations(store, None, newest)
+    medians = {job: median(by_job[job]) for job in list(by_job)[:MAX_COMPARED_JOBS] if by_job[job]}
+    before = evolve(successes, until=since, limit=COMPARED_RUNS)
+    wanted = [job for job, now in medians.items() if now >= least_seconds]
+    earlier = read_durations(store, {job: [evolve(before, job=one) for one in ids_of(job)] for job in wanted}, before)
+    compared = [
+        {"job": job, "before": median(found), "now": medians[job], "runs": len(by_job[job])}
+        for job, found in earlier.items()
+        if len(found) >= MIN_COMPARED_RUNS
+    ]
+    return {
+        "durations": compared,
+        "examined_jobs": min(len(by_job), MAX_COMPARED_JOBS),
+        "jobs_with_runs": len(by_job),
+    }
+
+
+def _instant_of(body: Document, name: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(body[name])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return found if found.tzinfo is not None else None
