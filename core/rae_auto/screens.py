@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rae_auto.explain.codes.catalog import all_codes, find_codes
     from rae_auto.explain.codes.entry import CodeEntry
     from rae_auto.reading.opening import open_records
-    from rae_auto.reading.what_if import Assumptions, load_what_if
+    from rae_auto.reading.what_if import Assumptions, WhatIfEdits, load_what_if
     from rae_auto.views.screens.digest import Digest, load_digest
     from rae_auto.views.screens.health_page import HealthPage, load_health_page
     from rae_auto.views.screens.job_list import JobHistory, JobList, JobRow, load_job_list
@@ -47,7 +47,7 @@ _HOMES = {
     "explain.codes.catalog": ("all_codes", "find_codes"),
     "explain.codes.entry": ("CodeEntry",),
     "reading.opening": ("open_records",),
-    "reading.what_if": ("Assumptions", "load_what_if"),
+    "reading.what_if": ("Assumptions", "WhatIfEdits", "load_what_if"),
     "views.screens.digest": ("Digest", "load_digest"),
     "views.screens.health_page": ("HealthPage", "load_health_page"),
     "views.screens.job_list": ("JobHistory", "JobList", "JobRow", "load_job_list"),
@@ -132,6 +132,7 @@ __all__ = [
     "UsualDuration",
     "WaitingRow",
     "WhatIf",
+    "WhatIfEdits",
     "WhyPage",
     "WorldSpan",
     "all_codes",

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
+from rae_auto.config.files.fragments import identify_files
 from rae_auto.config.loading import check_text
 from rae_auto.control.client import Client
 from rae_auto.errors import BadRequest, InvalidJob
@@ -24,8 +26,11 @@ from rae_auto.views.screens.what_if import (
     MAX_TEXT_CHARACTERS,
     AssumedDuration,
     DurationOrigin,
+    EditProblem,
     WhatIf,
     build_what_if,
+    list_problems,
+    make_patch,
 )
 
 MAX_SPAN = timedelta(days=32)
@@ -66,56 +71,137 @@ async def load_what_if(
 
     Errors: BadRequest, ConfigError if the file itself can't be used, StoreError if pauses can't be read.
     """
-    begin = since or datetime.now(UTC).replace(microsecond=0)
-    if not timedelta(0) < span <= MAX_SPAN:
-        raise BadRequest(f"simulate a span of at most {MAX_SPAN.days} days")
-    if len(text) > MAX_TEXT_CHARACTERS:
-        raise BadRequest("the text is longer than a configuration may be; shorten it")
-    return await asyncio.to_thread(_compare, config, text, Span(begin, begin + span), assumptions or Assumptions())
+
+    def compare() -> WhatIf:
+        edits = WhatIfEdits(config)
+        return edits.compare(edits.check(text, since), span, assumptions or Assumptions())
+
+    return await asyncio.to_thread(compare)
 
 
-def _compare(config: Path, text: str, span: Span, assumptions: Assumptions) -> WhatIf:
-    project = Project.load(config)
-    registry = Registry()
-    edited, report = check_text(config, text, registry)
-    plans: list[ProjectPlan | None] = [project.plan(), None]
-    errors = list(report.errors)
-    if edited is not None:
-        try:
-            plans[1] = Project(config, edited, registry).plan()
-        except InvalidJob as error:
-            errors.append(str(error))
-    script = _script(assumptions.guards, [guard for plan in plans if plan for guard in plan.guards])
-    saved = config.read_text(encoding="utf-8")
-    states = read_states(project, lambda: Client(project.directory))
-    jobs = dict.fromkeys(one.job.id for plan in plans if plan for one in plan.plans)
-    has_history = project.directory.is_dir()
-    usual = read_usual_durations(project, list(jobs), lambda: Client(project.directory)) if has_history else {}
-    today = assumptions.of_today()
-    before = None if plans[0] is None else _simulate(plans[0], span, today, Script(), states, usual)
-    is_changed = text != saved or bool(errors) or assumptions != today
-    assumed_states = () if assumptions.ignores_pauses else states
-    after = (
-        before
-        if not is_changed
-        else None
-        if plans[1] is None
-        else _simulate(plans[1], span, assumptions, script, assumed_states, usual)
-    )
-    return build_what_if(
-        saved,
-        text,
-        errors=errors,
-        warnings=report.warnings,
-        before=before,
-        after=after,
-        durations=[] if plans[1] is None else _list_durations(plans[1], assumptions, usual, span.since),
-        duration_factor=assumptions.duration_factor,
-        since=span.since,
-        until=span.until,
-        now=datetime.now(UTC),
-        zone=project.zone.key,
-    )
+MAX_AGE = timedelta(minutes=1)
+"""Age at which the saved configuration is read and simulated again: time goes on."""
+
+
+@define(eq=False)
+class _SavedSide:
+    """The configuration as it is saved, and the simulation of it that was needed last."""
+
+    project: Project
+    plan: ProjectPlan
+    text: str
+    files: Any
+    """The identities of its files."""
+    since: datetime
+    _simulated: tuple[Any, Forecast] | None = field(init=False, default=None)
+    _usual: dict[JobId, timedelta | None] = field(init=False, factory=dict)
+
+    def simulate(self, span: Span, assumptions: Assumptions, states: tuple[JobState, ...]) -> Forecast:
+        """Return its simulation, the same one again for the same question."""
+        question = (span, assumptions, states)
+        if self._simulated is None or self._simulated[0] != question:
+            usual = self.read_usual_durations(self.plan)
+            self._simulated = question, _simulate(self.plan, span, assumptions, Script(), states, usual)
+        return self._simulated[1]
+
+    def read_usual_durations(self, plan: ProjectPlan) -> Mapping[JobId, timedelta]:
+        """Return the usual duration of each job of a plan that has one; each is read once."""
+        unread = [one.job.id for one in plan.plans if one.job.id not in self._usual]
+        if unread and self.project.directory.is_dir():
+            found = read_usual_durations(self.project, unread, lambda: Client(self.project.directory))
+            self._usual |= {job: found.get(job) for job in unread}
+        return {job: usual for job, usual in self._usual.items() if usual is not None}
+
+
+@frozen
+class CheckedEdit:
+    """An edited text with what is wrong and doubtful in it, and the side that it is compared with."""
+
+    text: str
+    errors: Sequence[str]
+    warnings: Sequence[str]
+    since: datetime
+    """The begin of the simulated time."""
+    _plan: ProjectPlan | None
+    """None if it has errors."""
+    _saved: _SavedSide
+
+    @property
+    def problems(self) -> Sequence[EditProblem]:
+        """Return the messages about it."""
+        return list_problems(self.errors, self.warnings)
+
+    @property
+    def patch(self) -> str:
+        """Return the edit as a unified diff."""
+        return make_patch(self._saved.text, self.text)
+
+
+@define(eq=False)
+class WhatIfEdits:
+    """Edits of one configuration, one after the other: what is saved is loaded and simulated once for some of them."""
+
+    config: Path
+    _saved: _SavedSide | None = field(init=False, default=None)
+
+    def check(self, text: str, since: datetime | None = None) -> CheckedEdit:
+        """Check an edited text. The simulated time begins at `since`, by default about now.
+
+        Errors: BadRequest, ConfigError if the file itself can't be used.
+        """
+        if len(text) > MAX_TEXT_CHARACTERS:
+            raise BadRequest("the text is longer than a configuration may be; shorten it")
+        saved, registry, plan = self._load_saved(), Registry(), None
+        edited, report = check_text(self.config, text, registry)
+        errors = list(report.errors)
+        if edited is not None:
+            try:
+                plan = Project(self.config, edited, registry).plan()
+            except InvalidJob as error:
+                errors.append(str(error))
+        return CheckedEdit(text, errors, report.warnings, since or saved.since, plan, saved)
+
+    def compare(self, edit: CheckedEdit, length: timedelta, assumptions: Assumptions) -> WhatIf:
+        """Return what a checked edit changes in a time of this length. Errors: BadRequest, StoreError."""
+        if not timedelta(0) < length <= MAX_SPAN:
+            raise BadRequest(f"simulate a span of at most {MAX_SPAN.days} days")
+        saved, plan, span = edit._saved, edit._plan, Span(edit.since, edit.since + length)
+        guards = [guard for one in (saved.plan, plan) if one is not None for guard in one.guards]
+        script, today = _script(assumptions.guards, guards), assumptions.of_today()
+        states = read_states(saved.project, lambda: Client(saved.project.directory))
+        before, after = saved.simulate(span, today, states), None
+        durations: Sequence[AssumedDuration] = ()
+        if plan is not None:
+            usual, assumed_states = saved.read_usual_durations(plan), () if assumptions.ignores_pauses else states
+            is_changed = edit.text != saved.text or assumptions != today
+            after = _simulate(plan, span, assumptions, script, assumed_states, usual) if is_changed else before
+            durations = _list_durations(plan, assumptions, usual, span.since)
+        return build_what_if(
+            saved.text,
+            edit.text,
+            errors=edit.errors,
+            warnings=edit.warnings,
+            before=before,
+            after=after,
+            durations=durations,
+            duration_factor=assumptions.duration_factor,
+            since=span.since,
+            until=span.until,
+            now=datetime.now(UTC),
+            zone=saved.project.zone.key,
+        )
+
+    def _load_saved(self) -> _SavedSide:
+        found, now = self._saved, datetime.now(UTC).replace(microsecond=0)
+        if (
+            found is None
+            or not found.since <= now <= found.since + MAX_AGE
+            or identify_files(self.config, found.project.config.include) != found.files
+        ):
+            project = Project.load(self.config)
+            text = self.config.read_text(encoding="utf-8")
+            found = self._saved = _SavedSide(project, project.plan(), text, project.config.files, now)
+        return found
 
 
 def _list_durations(

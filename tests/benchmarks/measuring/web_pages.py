@@ -1,6 +1,7 @@
 """The pages of `rae-auto ui` in a process of its own, asked by HTTP as a browser asks."""
 
 import http.client
+import json
 import re
 import subprocess
 import sys
@@ -48,6 +49,16 @@ class WebPages:
             response = self._request(path)
         content = response.read()
         assert response.status == 200, (path, response.status)
+        return content
+
+    def ask_json(self, path: str, question: Mapping[str, str], token: str) -> bytes:
+        """Return the body of the answer to a question with a body."""
+        headers = {"Cookie": self.cookie, "Origin": f"http://127.0.0.1:{self.port}", "X-CSRF-Token": token}
+        headers["Content-Type"] = "application/json"
+        self.connection.request("POST", path, json.dumps(question), headers)
+        response = self.connection.getresponse()
+        content = response.read()
+        assert response.status == 200, (path, response.status, content)
         return content
 
     def _request(self, path: str) -> http.client.HTTPResponse:

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from measuring.processes import cpu_seconds, environment, processor_seconds, res
 from measuring.web_pages import WebPages, serving_pages
 
 from rae_auto.control.client import Client
+from rae_auto.errors import SchedulerError
 from rae_auto.reading.daemon_records import DaemonRecords
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.screens import load_digest
@@ -46,7 +47,11 @@ REST_SECONDS, REST_SHARE = 2.0, 0.03
 
 OBSERVE = """() => {
   window.changes = [];
-  const watcher = new MutationObserver(() => window.changes.push(Date.now()));
+  const watcher = new MutationObserver((changes) => {
+    // Parts of the page, not the texts of its clocks.
+    const added = changes.flatMap((change) => [...change.addedNodes]);
+    if (added.some((node) => node.nodeType === 1)) window.changes.push(performance.timeOrigin + performance.now());
+  });
   watcher.observe(document.querySelector("main"), { childList: true, subtree: true });
 }"""
 
@@ -64,9 +69,12 @@ def measure_pages(events: int, _: str) -> dict[str, float]:
             for path in ("/", "/timeline", "/month", "/jobs", "/jobs/job-0", "/jobs/job-0/why", "/health"):
                 pages.ask(path)
             figures["resident, MB"] = resident_mb(pages.pid)
-            figures |= _late("event to message", _messages_of_events(pages, place, events))
-            if (chromium := shutil.which("chromium")) is not None:
-                figures |= _late("event to page", _changes_of_events(pages, place, events, chromium))
+            with _listening(place) as heard:
+                figures |= _late_both("message", _messages_of_events(pages, place, events, heard))
+                if (chromium := shutil.which("chromium")) is not None:
+                    figures |= _late_both("page", _changes_of_events(pages, place, events, heard, chromium))
+            figures |= _longest_commit(place)
+            figures |= dict(_what_if(pages, place))
             figures |= _cost_of_viewers(pages, daemon, 1 if is_small else VIEWING_SECONDS)
             figures |= _end_of_output(pages, place, 1 << 20 if is_small else OUTPUT_BYTES)
     return figures
@@ -111,6 +119,58 @@ def _late(name: str, waits: Sequence[float]) -> dict[str, float]:
     }
 
 
+Waits = list[tuple[float, float]]
+"""Milliseconds since a request, and since the daemon's own event stream said what became of it."""
+
+
+def _late_both(what: str, waits: Waits) -> dict[str, float]:
+    """Return the figures since the request, whose start is made durable first, and since the event."""
+    since_request, since_event = ([pair[place] for pair in waits] for place in (0, 1))
+    return _late(f"request to {what}", since_request) | _late(f"event to {what}", since_event)
+
+
+@contextmanager
+def _listening(place: Path) -> Iterator[list[float]]:
+    """Yield the instants at which the daemon's event stream says something, as it does."""
+    heard: list[float] = []
+    with Client(Path(environment(place)["RAE_STATE_DIR"]), None) as client:
+
+        def listen() -> None:
+            # It ends when the connection is closed.
+            with suppress(OSError, ValueError, SchedulerError):
+                for _ in client.events():
+                    heard.append(time.time())  # noqa: PERF401 - as they come
+
+        threading.Thread(target=listen, daemon=True).start()
+        time.sleep(1.0)
+        yield heard
+
+
+def _waits_of(began: float, changed: float, heard: Sequence[float]) -> tuple[float, float]:
+    """Return both waits for a change, all in seconds since the epoch."""
+    event = next(at for at in heard if at >= began)
+    return (changed - began) * 1e3, (changed - event) * 1e3
+
+
+def _longest_commit(place: Path) -> dict[str, float]:
+    """Return what the disk took at most in the last five minutes: so long a start waits before there is an event."""
+    with Client(Path(environment(place)["RAE_STATE_DIR"])) as client:
+        return {"longest commit meanwhile, ms": client.call("health")["store"]["longest_seconds"] * 1e3}
+
+
+def _what_if(pages: WebPages, place: Path) -> Iterator[tuple[str, float]]:
+    """Yield what it takes to open the page "What if", until its simulation is there, and what an edit takes."""
+    began = time.perf_counter()
+    found = re.search(r'name="csrf" value="([^"]+)"', _unpacked(pages.ask("/what-if")))
+    yield "what if, opened, ms", (time.perf_counter() - began) * 1e3
+    assert found is not None
+    text = (place / "rae.toml").read_text()
+    for name, edited in (("complete", text), ("an edit", text.replace("job-0]", "other]"))):
+        edit_began = time.perf_counter()
+        pages.ask_json("/api/what-if", {"text": edited}, found[1])
+        yield f"what if, {name}, ms", (time.perf_counter() - (edit_began if edited != text else began)) * 1e3
+
+
 def _open_stream(pages: WebPages) -> socket.socket:
     stream = socket.create_connection(("127.0.0.1", pages.port))
     request = f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{pages.port}\r\nCookie: {pages.cookie}\r\n\r\n"
@@ -118,17 +178,15 @@ def _open_stream(pages: WebPages) -> socket.socket:
     return stream
 
 
-def _messages_of_events(pages: WebPages, place: Path, events: int) -> list[float]:
-    """Return the milliseconds from each start of a run, as it is asked for, to the message about it."""
+def _messages_of_events(pages: WebPages, place: Path, events: int, heard: Sequence[float]) -> Waits:
+    """Return the waits for the message about each start of a run."""
     messages: list[float] = []
-    arrived = threading.Event()
     with _open_stream(pages) as stream:
 
         def listen() -> None:
             while part := stream.recv(1 << 16):
                 if b"event: change" in part:
-                    messages.append(time.perf_counter())
-                    arrived.set()
+                    messages.append(time.time())
 
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
@@ -138,11 +196,10 @@ def _messages_of_events(pages: WebPages, place: Path, events: int) -> list[float
             for _ in range(events):
                 _wait_until_over(client)
                 time.sleep(0.4)
-                arrived.clear()
-                began, seen = time.perf_counter(), len(messages)
+                began, seen = time.time(), len(messages)
                 client.call("trigger", job="job-0")
-                arrived.wait(10)
-                waits.append((messages[seen] - began) * 1e3)
+                wait_for(lambda seen=seen, began=began: len(messages) > seen and heard and heard[-1] >= began)
+                waits.append(_waits_of(began, messages[seen], heard))
         stream.shutdown(socket.SHUT_RDWR)
         listener.join(10)
     return waits
@@ -153,8 +210,8 @@ def _wait_until_over(client: Client) -> None:
     wait_for(lambda: not any(client.call("status")[name] for name in ("running", "waiting")))
 
 
-def _changes_of_events(pages: WebPages, place: Path, events: int, chromium: str) -> list[float]:
-    """Return the milliseconds from each start of a run to the changed page in a browser."""
+def _changes_of_events(pages: WebPages, place: Path, events: int, heard: Sequence[float], chromium: str) -> Waits:
+    """Return the waits for the changed page in a browser, of each start of a run."""
     from playwright.sync_api import sync_playwright
 
     name, _, value = pages.cookie.partition("=")
@@ -175,7 +232,7 @@ def _changes_of_events(pages: WebPages, place: Path, events: int, chromium: str)
             began = time.time()
             client.call("trigger", job="job-0")
             tab.wait_for_function("() => window.changes.length > 0", timeout=30_000)
-            waits.append(tab.evaluate("() => window.changes[0]") - began * 1e3)
+            waits.append(_waits_of(began, tab.evaluate("() => window.changes[0]") / 1e3, heard))
         browser.close()
     return waits
 

@@ -216,6 +216,7 @@ LINES = (
         subjects={OURS: Subject("terminal_view")},
         goals={
             "first frame, ms": 1_000,
+            "complete frame, ms": 800,
             "a step of the selection, bytes": 1_500,
             "nothing happens, bytes a second": 50,
         },

@@ -15,7 +15,8 @@ from rae_auto.model.reasons import Due
 from rae_auto.model.run import Run, RunState
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.runtime.repository import encode
-from rae_auto.screens import Assumptions, WhatIf, load_what_if
+from rae_auto.screens import Assumptions, WhatIf, WhatIfEdits, load_what_if
+from rae_auto.simulation.forecast import Forecast, Scenario, simulate
 from rae_auto.views.screens.what_if import AssumedDuration, DurationOrigin
 from rae_plugins.stores.sqlite import SqliteStore
 
@@ -79,6 +80,34 @@ def test_assumption_is_compared_with_the_present_as_an_edit_is(config: Path) -> 
     assert found.patch == ""
     longer = what_if(config, CONFIG, durations={"backup": timedelta(minutes=10)}, duration_factor=7)
     assert (longer.collisions_before, longer.collisions_after) == (0, 2)
+
+
+def test_saved_side_is_simulated_once_for_several_edits(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulated: list[set[str]] = []
+
+    def simulate_counted(scenario: Scenario) -> Forecast:
+        simulated.append({plan.job.id for plan in scenario.plans})
+        return simulate(scenario)
+
+    monkeypatch.setattr("rae_auto.reading.what_if.simulate", simulate_counted)
+    edits, day = WhatIfEdits(config), timedelta(days=1)
+    assert edits.compare(edits.check(CONFIG), day, Assumptions()).jobs == ()
+    for name in ("copy", "clone"):
+        found = edits.compare(edits.check(CONFIG.replace("[jobs.sync]", f"[jobs.{name}]")), day, Assumptions())
+        assert [job.job for job in found.jobs] == [name, "sync"]
+    assert simulated == [{"backup", "sync"}, {"backup", "copy"}, {"backup", "clone"}]
+    longer = edits.compare(edits.check(CONFIG), 2 * day, Assumptions())
+    assert longer.until - longer.since == 2 * day
+    config.write_text(CONFIG.replace("[jobs.sync]", "[jobs.copy]"))
+    assert edits.compare(edits.check(CONFIG), day, Assumptions()).jobs[0].job == "copy"
+    assert simulated[-2:] == [{"backup", "copy"}, {"backup", "sync"}]
+
+
+def test_check_finds_mistakes_before_anything_is_simulated(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("rae_auto.reading.what_if.simulate")
+    checked = WhatIfEdits(config).check(CONFIG.replace("0 4 * * *", "0 99 * * *"))
+    assert [(problem.line, problem.is_error) for problem in checked.problems] == [(10, True)]
+    assert '+schedule = "0 99 * * *"' in checked.patch
 
 
 def test_paused_job_does_not_start_unless_pauses_are_ignored(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def build_what_if(
     zone: str,
 ) -> WhatIf:
     """Return what an edit changes; without `after` it has errors, and nothing is compared."""
-    problems = [*(_problem(line, True) for line in errors), *(_problem(line, False) for line in warnings)]
+    problems = list_problems(errors, warnings)
     starts = list(_changed_starts(before, after)) if before and after else []
     lengths = sorted(durations, key=lambda one: (-one.duration, one.job))
     return WhatIf(
@@ -159,6 +159,11 @@ def build_what_if(
         playback=build_playback(after) if after else None,
         patch=make_patch(old_text, new_text),
     )
+
+
+def list_problems(errors: Sequence[str], warnings: Sequence[str]) -> list[EditProblem]:
+    """Return messages of a check, the errors first."""
+    return [*(_problem(line, True) for line in errors), *(_problem(line, False) for line in warnings)]
 
 
 def make_patch(old_text: str, new_text: str) -> str:

@@ -32,6 +32,7 @@ def build_application(context: CommandContext, door: Door, sessions: BrowserSess
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        await site.what_if.close()
         await site.records.close()
 
     app = Starlette(

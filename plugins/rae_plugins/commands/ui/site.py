@@ -18,6 +18,7 @@ from rae_auto.errors import DaemonUnreachable
 from rae_plugins.commands.ui.gate import Door
 from rae_plugins.commands.ui.live_events import LiveEvents
 from rae_plugins.commands.ui.sessions import BrowserSession, BrowserSessions
+from rae_plugins.commands.ui.what_if_process import WhatIfProcess
 
 if TYPE_CHECKING:
     from rae_auto.screens import RecordSource
@@ -122,6 +123,7 @@ class Site:
     sessions: BrowserSessions
     records: Records
     live: LiveEvents
+    what_if: WhatIfProcess = field(factory=WhatIfProcess)
     started_at: datetime = field(factory=lambda: datetime.now(UTC))
 
 

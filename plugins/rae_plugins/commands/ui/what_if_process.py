@@ -1,28 +1,42 @@
-"""The process that checks and simulates an edited configuration: a question on standard input, its answer as JSON.
+"""The process that checks and simulates edited configurations: questions on standard input, answers as JSON lines.
 
 Reading and simulating a configuration takes memory and time, and the text is edited and unfinished. In a process of its
-own, with a time limit, it keeps the server small and able to answer other requests.
+own, with a time limit, it keeps the server small and able to answer other requests. It stays for a minute after the
+last question, so that the next edit needs neither the imports nor the saved configuration again.
+
+Each question has two answers: what the check of the text found, and what the edit would change.
 """
 
 import asyncio
 import json
+import os
 import sys
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from attrs import asdict, frozen
+from attrs import asdict, define, field, frozen
 
 from rae_auto.errors import BadRequest, SchedulerError
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.primitives.units import parse_duration
 
+if TYPE_CHECKING:
+    from rae_auto.screens import WhatIfEdits
+
 MAX_SECONDS = 30.0
-"""Time that the simulation may take."""
+"""Time that an answer may take."""
 
+KEEP_SECONDS = 60.0
+"""Time for which the process waits for another question."""
+
+SAME_SECONDS = 5.0
+"""Time for which a question that is asked again has the same answer: a page asks until its answer is complete."""
+
+MAX_ANSWER_BYTES = 1 << 28
 MAX_DAYS = 31
-
-_asking = asyncio.Semaphore(1)
 
 
 @frozen(kw_only=True)
@@ -43,60 +57,122 @@ class WhatIfChoices:
     """True to simulate as if no job were paused and no start skipped by hand."""
 
 
-async def ask_what_if(config: Path, text: str | None, choices: WhatIfChoices) -> dict[str, Any]:
-    """Return the JSON of a `WhatIf`, and the text that was checked as `text`.
+@define(eq=False)
+class WhatIfAnswer:
+    """The answer to a question, while it is being computed and for a while after that."""
 
-    None asks for the configuration as it is. Errors: BadRequest if it takes too long, or can't be read.
-    """
-    question = json.dumps({"config": str(config), "text": text, "choices": asdict(choices)})
-    async with _asking:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            __name__,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            out, _ = await asyncio.wait_for(process.communicate(question.encode()), MAX_SECONDS)
-        except TimeoutError:
-            raise BadRequest(f"it takes longer than {format_elapsed(MAX_SECONDS)}; simulate fewer days") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-    try:
-        answer: dict[str, Any] = json.loads(out)
-    except ValueError:
-        raise BadRequest("the simulation failed; see 'rae-auto simulate'") from None
-    if "error" in answer:
-        raise BadRequest(str(answer["error"]))
-    return answer
+    question: bytes
+    checked: "asyncio.Future[Mapping[str, Any]]"
+    """Its "problems", "text" and "patch". Raises BadRequest."""
+    complete: "asyncio.Future[Mapping[str, Any]]"
+    """The JSON of a `WhatIf`, and the text that was checked as "text". Raises BadRequest."""
+    ended_at: float | None = None
+
+    def fail(self, text: str) -> None:
+        """Answer with an error."""
+        for future in (self.checked, self.complete):
+            if not future.done():
+                future.set_exception(BadRequest(text))
+                # Not every page that has asked is still there.
+                future.exception()
 
 
-async def answer_question(config: Path, text: str, choices: WhatIfChoices) -> dict[str, Any]:
-    """Return the answer to a question. Errors: those of `load_what_if`, ValueError for a bad duration."""
-    from rae_auto.screens import Assumptions, load_what_if  # lazy: the page itself needs none of it
+@define(eq=False)
+class WhatIfProcess:
+    """Asks the process, which is started when it is needed."""
 
-    now = datetime.now(UTC).replace(microsecond=0)
-    down = now + timedelta(hours=choices.down_after_hours)
+    _answer: WhatIfAnswer | None = field(init=False, default=None)
+    _process: asyncio.subprocess.Process | None = field(init=False, default=None)
+    _turn: asyncio.Lock = field(init=False, factory=asyncio.Lock)
+    _end: asyncio.TimerHandle | None = field(init=False, default=None)
+    _tasks: "set[asyncio.Task[None]]" = field(init=False, factory=set)
+
+    def ask(self, config: Path, text: str, choices: WhatIfChoices) -> WhatIfAnswer:
+        """Return the answer about a text, which is being computed."""
+        question = json.dumps({"config": str(config), "text": text, "choices": asdict(choices)}).encode()
+        loop, known = asyncio.get_running_loop(), self._answer
+        is_known = known is not None and known.question == question
+        if known is not None and is_known and (known.ended_at is None or loop.time() - known.ended_at < SAME_SECONDS):
+            return known
+        answer = self._answer = WhatIfAnswer(question, loop.create_future(), loop.create_future())
+        task = asyncio.create_task(self._compute(answer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return answer
+
+    async def _compute(self, answer: WhatIfAnswer) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            if self._end is not None:
+                self._end.cancel()
+            try:
+                async with asyncio.timeout(MAX_SECONDS):
+                    await self._exchange(answer)
+            except TimeoutError:
+                answer.fail(f"it takes longer than {format_elapsed(MAX_SECONDS)}; simulate fewer days")
+            except (OSError, ValueError):
+                pass
+            finally:
+                if not answer.complete.done():
+                    self.stop()
+                    answer.fail("the simulation failed; see 'rae-auto simulate'")
+                answer.ended_at = loop.time()
+            self._end = loop.call_later(KEEP_SECONDS, self.stop)
+
+    async def _exchange(self, answer: WhatIfAnswer) -> None:
+        if self._process is None or self._process.returncode is not None:
+            pipe = asyncio.subprocess.PIPE
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", __name__, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL,
+                limit=MAX_ANSWER_BYTES,
+            )  # fmt: skip
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(answer.question + b"\n")
+        await process.stdin.drain()
+        for future in (answer.checked, answer.complete):
+            found = json.loads(await process.stdout.readline())
+            if "error" in found:
+                answer.fail(str(found["error"]))
+                return
+            future.set_result(found)
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            self._process = None
+
+    async def close(self) -> None:
+        """End the process, and whatever waits for it."""
+        if self._end is not None:
+            self._end.cancel()
+        self.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def answer_question(edits: "WhatIfEdits", text: str, choices: WhatIfChoices) -> Iterator[Mapping[str, Any]]:
+    """Yield what a check found, and what the edit would change. Errors: those of both, ValueError for a duration."""
+    from rae_auto.screens import Assumptions  # lazy: the page itself needs none of it
+
+    checked = edits.check(text)
+    yield {"text": text, "patch": checked.patch, "problems": [asdict(one) for one in checked.problems]}
+    down = checked.since + timedelta(hours=choices.down_after_hours)
     downtimes = [(down, down + timedelta(hours=choices.down_for_hours))] if choices.down_for_hours else []
     pairs = [pair.partition("=") for pair in _words(choices.durations)]
-    screen = await load_what_if(
-        config,
-        text,
-        since=now,
-        span=timedelta(days=min(max(choices.days, 1), MAX_DAYS)),
-        assumptions=Assumptions(
-            downtimes=downtimes,
-            durations={job: parse_duration(length) for job, _, length in pairs},
-            duration_factor=choices.duration_factor,
-            guards=_words(choices.guards),
-            ignores_pauses=choices.ignores_pauses,
-        ),
+    assumptions = Assumptions(
+        downtimes=downtimes,
+        durations={job: parse_duration(length) for job, _, length in pairs},
+        duration_factor=choices.duration_factor,
+        guards=_words(choices.guards),
+        ignores_pauses=choices.ignores_pauses,
     )
-    return {**screen.to_json(), "text": text}
+    found = edits.compare(checked, timedelta(days=min(max(choices.days, 1), MAX_DAYS)), assumptions)
+    yield {**found.to_json(), "text": text}
 
 
 def _words(text: str) -> list[str]:
@@ -104,16 +180,23 @@ def _words(text: str) -> list[str]:
 
 
 def main() -> int:
-    """Answer the question on standard input."""
-    question = json.load(sys.stdin)
-    choices, config, text = WhatIfChoices(**question["choices"]), Path(question["config"]), question["text"]
-    try:
-        # A form sends its lines as those of the network.
-        text = config.read_text(encoding="utf-8") if text is None else text.replace("\r\n", "\n")
-        answer = asyncio.run(answer_question(config, text, choices))
-    except (SchedulerError, OSError, ValueError) as error:
-        answer = {"error": str(error)}
-    json.dump(answer, sys.stdout)
+    """Answer the questions on standard input, until it ends."""
+    from rae_auto.screens import WhatIfEdits  # lazy: the page itself needs none of it
+
+    # What a plugin prints must not come between the answers.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    known: dict[Path, WhatIfEdits] = {}
+    for line in sys.stdin.buffer:
+        question = json.loads(line)
+        choices, config, text = WhatIfChoices(**question["choices"]), Path(question["config"]), question["text"]
+        try:
+            for answer in answer_question(known.setdefault(config, WhatIfEdits(config)), text, choices):
+                answers.write(json.dumps(answer) + "\n")
+                answers.flush()
+        except (SchedulerError, OSError, ValueError) as error:
+            answers.write(json.dumps({"error": str(error)}) + "\n")
+            answers.flush()
     return 0
 
 

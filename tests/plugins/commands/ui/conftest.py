@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlencode
 
 import pytest
 from attrs import define, field
@@ -112,10 +113,14 @@ class Page:
         return found[1]
 
     def change(self, **form: str) -> Answer:
+        """Ask for a change as a page would."""
+        return self.submit("/do", **form)
+
+    def submit(self, path: str, **form: str) -> Answer:
         """Send a form as a page would."""
-        body = "&".join(f"{name}={value}" for name, value in {"csrf": self.csrf(), **form}.items())
+        body = urlencode({"csrf": self.csrf(), **form})
         kind = "application/x-www-form-urlencoded"
-        return self.ask("/do", "POST", body, Origin=self.origin, Content_Type=kind, Sec_Fetch_Site="same-origin")
+        return self.ask(path, "POST", body, Origin=self.origin, Content_Type=kind, Sec_Fetch_Site="same-origin")
 
     def raw(self, request: bytes, timeout: float = 20) -> bytes:
         """Send bytes as they are, and return what is answered until the connection is closed or the time is over."""

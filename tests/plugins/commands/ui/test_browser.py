@@ -261,6 +261,18 @@ def test_guards_are_chosen_and_the_time_lapse_plays(browser: "Browser", page: Pa
     context.close()
 
 
+def test_what_if_opens_at_once_and_shows_the_simulation_later(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    tab.goto(f"{page.origin}/what-if")
+    assert "[jobs.good]" in tab.locator("#text").input_value()
+    tab.locator("#changes .tiles").wait_for()
+    tab.locator("#text").fill("[jobs")
+    tab.locator("#checked .state.bad").first.wait_for()
+    tab.get_by_text("It can't be simulated as long as it has errors.").first.wait_for()
+    context.close()
+
+
 def test_hostile_names_and_output_run_nothing(browser: "Browser", page: Page) -> None:
     context = open_context(browser, page)
     tab = context.new_page()

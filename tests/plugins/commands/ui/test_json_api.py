@@ -103,6 +103,17 @@ def test_a_downtime_of_the_form_delays_starts(page: Page) -> None:
     assert edit(page, days="1", down_after_hours="0", down_for_hours="24")["is_usable"]
 
 
+def test_what_if_without_a_script_has_the_simulation_after_try_it(page: Page) -> None:
+    opened = page.ask("/what-if").text
+    assert "[jobs.good]" in opened
+    assert '<button class="main">Try it</button>' in opened
+    found = page.submit("/what-if", text=page.daemons.config.read_text(), durations="good=5m")
+    assert "most at once" in found.text
+    refused = page.submit("/what-if", text="[jobs.mine]", durations="good=soon")
+    assert refused.status == 400
+    assert "[jobs.mine]" in refused.text, "the edit is not lost"
+
+
 def test_read_only_page_simulates_edits_too(read_only_page: Page) -> None:
     answer = read_only_page.ask("/what-if")
     assert answer.status == 200

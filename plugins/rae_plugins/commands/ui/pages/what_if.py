@@ -1,6 +1,8 @@
 """The page that edits the configuration and shows what that would change. Nothing of it is saved."""
 
+import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -12,7 +14,7 @@ from rae_auto.screens import Extent
 from rae_plugins.commands.ui.changes import read_form
 from rae_plugins.commands.ui.rendering import inlined
 from rae_plugins.commands.ui.site import page, site_of
-from rae_plugins.commands.ui.what_if_process import WhatIfChoices, ask_what_if
+from rae_plugins.commands.ui.what_if_process import WhatIfAnswer, WhatIfChoices
 
 SLIDERS = (
     ("days", "days to simulate", 1, 31, 1),
@@ -25,13 +27,34 @@ SLIDERS = (
 
 MAX_WORDS_CHARACTERS = 20_000
 
+PREVIEW_SECONDS = 0.1
+"""Time for which the answer of a check waits for that of the simulation, which often follows at once."""
 
-async def answer(request: Request, form: Mapping[str, str]) -> dict[str, Any]:
+
+async def answer(request: Request, form: Mapping[str, str]) -> Mapping[str, Any]:
     """Return what a form's text would change, or the configuration as it is where it has none. Raises BadRequest."""
+    config = find_config(request)
+    text = await read_text(config, form.get("text"))
+    # Shielded, because another page may wait for the same answer.
+    return await asyncio.shield(site_of(request).what_if.ask(config, text, choices_of(form)).complete)
+
+
+def find_config(request: Request) -> Path:
+    """Return the file that is edited. Raises BadRequest if there is none."""
     config = site_of(request).context.config
     if config is None:
         raise BadRequest("there is nothing to edit, because no rae.toml was found; name one with --config")
-    return await ask_what_if(config, form.get("text"), choices_of(form))
+    return config
+
+
+async def read_text(config: Path, edited: str | None) -> str:
+    """Return an edited text with the ends of lines of a file, or that of the file. Raises BadRequest."""
+    if edited is not None:
+        return edited.replace("\r\n", "\n")
+    try:
+        return await asyncio.to_thread(config.read_text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise BadRequest(f"{config} can't be read ({error})") from None
 
 
 GUARD_FIELD = "guard:"
@@ -62,15 +85,45 @@ def choices_of(form: Mapping[str, str]) -> WhatIfChoices:
 
 
 async def show(request: Request) -> Response:
-    """Answer with the page, of the configuration as it is or as it was edited."""
+    """Answer with the page: of the configuration as it is, at once, or of an edit with what it would change.
+
+    The script of the page asks with "preview" for what is not there yet. It gets what the check has found first, and
+    asks again, then with "checked".
+    """
     form = await read_form(request) if request.method == "POST" else {}
-    found = await answer(request, form)
-    extents = {name: Extent(**found[name]) for name in ("starts_extent", "durations_extent")}
-    values = {"screen": found, "choices": choices_of(form), "sliders": SLIDERS, **extents}
-    if found["playback"]:
-        playback = found["playback"]
-        values |= {
-            "lanes": [(job, inlined(lane)) for job, lane in draw_lanes(playback)],
-            "lanes_extent": Extent(**playback["lanes_extent"]),
-        }
-    return await page(request, "what_if.html", title="What if", section="What if", values=values)
+    config, choices = find_config(request), choices_of(form)
+    text = await read_text(config, form.get("text"))
+    found, error = site_of(request).what_if.ask(config, text, choices), None
+    if form:
+        try:
+            await _wait_for(found, is_preview="preview" in form, is_checked="checked" in form)
+        except BadRequest as problem:
+            error = str(problem)
+    screen: Mapping[str, Any] = {"text": text, "problems": None, "patch": None}
+    if is_simulated := _has_result(found.complete):
+        screen = found.complete.result()
+    elif _has_result(found.checked):
+        screen = found.checked.result()
+    values: dict[str, Any] = {"screen": screen, "choices": choices, "sliders": SLIDERS}
+    values |= {"is_simulated": is_simulated, "error": error}
+    if is_simulated:
+        values |= {name: Extent(**screen[name]) for name in ("starts_extent", "durations_extent")}
+        if playback := screen["playback"]:
+            values["lanes"] = [(job, inlined(lane)) for job, lane in draw_lanes(playback)]
+            values["lanes_extent"] = Extent(**playback["lanes_extent"])
+    title = "What if"
+    return await page(request, "what_if.html", title=title, section=title, values=values, status=400 if error else 200)
+
+
+async def _wait_for(found: WhatIfAnswer, *, is_preview: bool, is_checked: bool) -> None:
+    """Wait for an answer: for all of it, or in a preview for what the check has found. Raises BadRequest."""
+    if is_preview and not is_checked:
+        await asyncio.shield(found.checked)
+        await asyncio.wait({found.complete}, timeout=PREVIEW_SECONDS)
+        if not found.complete.done():
+            return
+    await asyncio.shield(found.complete)
+
+
+def _has_result(future: "asyncio.Future[Mapping[str, Any]]") -> bool:
+    return future.done() and future.exception() is None

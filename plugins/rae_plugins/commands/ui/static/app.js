@@ -31,7 +31,7 @@ function load(method, url, data, done) {
   request.onloadend = () => {
     if (request.response && request.status < 500) swap(request.response);
     if (request.status === 401) { showSignal("off", "signed out"); if (stream) stream.close(); }
-    done();
+    done(request.status);
   };
   request.send(data);
 }
@@ -54,10 +54,7 @@ function swap(fresh) {
     if (!old || old.isEqualNode(next)) continue;
     const isInside = old.contains(active);
     if (isInside && active.matches("input, textarea, select")) continue;
-    for (const details of findAll("details[open][id]", old)) {
-      const same = find("#" + CSS.escape(details.id), next);
-      if (same) same.open = true;
-    }
+    for (const { id } of findAll("details[open][id]", old)) find("#" + CSS.escape(id), next)?.setAttribute("open", "");
     const href = isInside && active.getAttribute("href");
     const name = isInside && active.getAttribute("data-key");
     const current = find("[aria-current=true]", old);
@@ -83,7 +80,7 @@ function listen() {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) { if (stream) { stream.close(); stream = null; isStale = true; } } else listen();
+  if (!document.hidden) listen(); else if (stream) { stream.close(); stream = null; isStale = true; }
 });
 
 function togglePause() {
@@ -114,9 +111,7 @@ function tick() {
     const text = Math.abs(seconds) < 1 ? "now" : seconds > 0 ? `in ${distance(seconds)}` : `${distance(-seconds)} ago`;
     if (time.textContent !== text) time.textContent = text;
   }
-  for (const time of findAll("time[data-elapsed]")) {
-    time.textContent = distance((now - Date.parse(time.dateTime)) / 1000);
-  }
+  for (const time of findAll("time[data-elapsed]")) time.textContent = distance((now - Date.parse(time.dateTime)) / 1000);
 }
 setInterval(tick, 1000);
 
@@ -131,12 +126,10 @@ if (followed) {
     for (const { offset, parts } of JSON.parse(event.data)) {
       const line = document.createElement("li");
       line.id = `b${offset}`;
-      for (const [ink, text] of parts) {
+      line.append(...parts.map(([ink, text]) => {
         const span = document.createElement("span");
-        span.className = ink;
-        span.textContent = text;
-        line.append(span);
-      }
+        return Object.assign(span, { className: ink, textContent: text });
+      }));
       list.append(line);
     }
     if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
@@ -147,18 +140,27 @@ if (followed) {
 
 // ---- forms that show what they would do while one types ------------------------------------------------------------
 
+// One question at a time: what is typed meanwhile is asked next, and what is not finished is asked for again.
 for (const form of findAll("form[data-preview]")) {
-  let timer = 0;
+  let timer = 0, isAsking = false, isNext = false;
+  const ask = () => {
+    if (isAsking) { isNext = true; return; }
+    const data = new URLSearchParams(new FormData(form)), isPost = form.method !== "get";
+    if (isPost) data.set("preview", "1");
+    isAsking = true;
+    load(isPost ? "POST" : "GET", isPost ? form.action : `${form.action}?${data}`, isPost ? data : null, (status) => {
+      const isAgain = isNext || (status === 200 && find("[data-unfinished]"));
+      isAsking = isNext = false;
+      if (isAgain) ask();
+    });
+  };
   form.addEventListener("input", (event) => {
     const shown = event.target.type === "range" && find("output", event.target.closest("label"));
     if (shown) shown.textContent = event.target.value;
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      const data = new URLSearchParams(new FormData(form));
-      if (form.method === "get") load("GET", `${form.action}?${data}`, null, () => {});
-      else load("POST", form.action, data, () => {});
-    }, 350);
+    timer = setTimeout(ask, 350);
   });
+  if (find("[data-unfinished]")) ask();
 }
 
 // ---- the time-lapse: every step of it is on the page already -------------------------------------------------------
@@ -237,8 +239,7 @@ function openPalette() {
 
 // ---- keys: those of the terminal view ------------------------------------------------------------------------------
 
-function rows() { return findAll("[data-row]"); }
-function selected() { return find("[data-row][aria-current=true]"); }
+const rows = () => findAll("[data-row]"), selected = () => find("[data-row][aria-current=true]");
 function select(row) {
   if (!row) return;
   for (const other of rows()) other.removeAttribute("aria-current");
@@ -251,10 +252,8 @@ function move(step) {
 }
 
 const keys = {
-  j: () => move(1),
-  k: () => move(-1),
-  ArrowDown: () => move(1),
-  ArrowUp: () => move(-1),
+  j: () => move(1), ArrowDown: () => move(1),
+  k: () => move(-1), ArrowUp: () => move(-1),
   "/": () => { const filter = find("[data-filter]"); if (filter) filter.focus(); else openPalette(); },
   ":": openPalette,
   "?": () => { const help = find("#help"); if (help) help.showModal(); },
