@@ -69,10 +69,10 @@ def measure_pages(events: int, _: str) -> dict[str, float]:
             for path in ("/", "/timeline", "/month", "/jobs", "/jobs/job-0", "/jobs/job-0/why", "/health"):
                 pages.ask(path)
             figures["resident, MB"] = resident_mb(pages.pid)
-            with _listening(place) as heard:
-                figures |= _late_both("message", _messages_of_events(pages, place, events, heard))
+            with _listening(place) as arrivals:
+                figures |= _late_both("message", _messages_of_events(pages, place, events, arrivals))
                 if (chromium := shutil.which("chromium")) is not None:
-                    figures |= _late_both("page", _changes_of_events(pages, place, events, heard, chromium))
+                    figures |= _late_both("page", _changes_of_events(pages, place, events, arrivals, chromium))
             figures |= _longest_commit(place)
             figures |= dict(_what_if(pages, place))
             figures |= _cost_of_viewers(pages, daemon, 1 if is_small else VIEWING_SECONDS)
@@ -132,23 +132,23 @@ def _late_both(what: str, waits: Waits) -> dict[str, float]:
 @contextmanager
 def _listening(place: Path) -> Iterator[list[float]]:
     """Yield the instants at which the daemon's event stream says something, as it does."""
-    heard: list[float] = []
+    arrivals: list[float] = []
     with Client(Path(environment(place)["RAE_STATE_DIR"]), None) as client:
 
         def listen() -> None:
             # It ends when the connection is closed.
             with suppress(OSError, ValueError, SchedulerError):
                 for _ in client.events():
-                    heard.append(time.time())  # noqa: PERF401 - as they come
+                    arrivals.append(time.time())  # noqa: PERF401 - as they come
 
         threading.Thread(target=listen, daemon=True).start()
         time.sleep(1.0)
-        yield heard
+        yield arrivals
 
 
-def _waits_of(began: float, changed: float, heard: Sequence[float]) -> tuple[float, float]:
+def _waits_of(began: float, changed: float, arrivals: Sequence[float]) -> tuple[float, float]:
     """Return both waits for a change, all in seconds since the epoch."""
-    event = next(at for at in heard if at >= began)
+    event = next(at for at in arrivals if at >= began)
     return (changed - began) * 1e3, (changed - event) * 1e3
 
 
@@ -178,7 +178,7 @@ def _open_stream(pages: WebPages) -> socket.socket:
     return stream
 
 
-def _messages_of_events(pages: WebPages, place: Path, events: int, heard: Sequence[float]) -> Waits:
+def _messages_of_events(pages: WebPages, place: Path, events: int, arrivals: Sequence[float]) -> Waits:
     """Return the waits for the message about each start of a run."""
     messages: list[float] = []
     with _open_stream(pages) as stream:
@@ -198,8 +198,8 @@ def _messages_of_events(pages: WebPages, place: Path, events: int, heard: Sequen
                 time.sleep(0.4)
                 began, seen = time.time(), len(messages)
                 client.call("trigger", job="job-0")
-                wait_for(lambda seen=seen, began=began: len(messages) > seen and heard and heard[-1] >= began)
-                waits.append(_waits_of(began, messages[seen], heard))
+                wait_for(lambda seen=seen, began=began: len(messages) > seen and arrivals and arrivals[-1] >= began)
+                waits.append(_waits_of(began, messages[seen], arrivals))
         stream.shutdown(socket.SHUT_RDWR)
         listener.join(10)
     return waits
@@ -210,7 +210,7 @@ def _wait_until_over(client: Client) -> None:
     wait_for(lambda: not any(client.call("status")[name] for name in ("running", "waiting")))
 
 
-def _changes_of_events(pages: WebPages, place: Path, events: int, heard: Sequence[float], chromium: str) -> Waits:
+def _changes_of_events(pages: WebPages, place: Path, events: int, arrivals: Sequence[float], chromium: str) -> Waits:
     """Return the waits for the changed page in a browser, of each start of a run."""
     from playwright.sync_api import sync_playwright
 
@@ -232,7 +232,7 @@ def _changes_of_events(pages: WebPages, place: Path, events: int, heard: Sequenc
             began = time.time()
             client.call("trigger", job="job-0")
             tab.wait_for_function("() => window.changes.length > 0", timeout=30_000)
-            waits.append(_waits_of(began, tab.evaluate("() => window.changes[0]") / 1e3, heard))
+            waits.append(_waits_of(began, tab.evaluate("() => window.changes[0]") / 1e3, arrivals))
         browser.close()
     return waits
 

@@ -107,7 +107,13 @@ class WhatIfProcess:
                 self._end.cancel()
             try:
                 async with asyncio.timeout(MAX_SECONDS):
-                    await self._exchange(answer)
+                    is_kept = self._process is not None
+                    with suppress(OSError, ValueError):
+                        await self._exchange(answer)
+                    if is_kept and not answer.checked.done():
+                        # It has ended since its last answer.
+                        self.stop()
+                        await self._exchange(answer)
             except TimeoutError:
                 answer.fail(f"it takes longer than {format_elapsed(MAX_SECONDS)}; simulate fewer days")
             except (OSError, ValueError):
@@ -117,10 +123,10 @@ class WhatIfProcess:
                     self.stop()
                     answer.fail("the simulation failed; see 'rae-auto simulate'")
                 answer.ended_at = loop.time()
-            self._end = loop.call_later(KEEP_SECONDS, self.stop)
+            self._end = loop.call_later(KEEP_SECONDS, self._forget)
 
     async def _exchange(self, answer: WhatIfAnswer) -> None:
-        if self._process is None or self._process.returncode is not None:
+        if self._process is None:
             pipe = asyncio.subprocess.PIPE
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", __name__, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL,
@@ -138,6 +144,11 @@ class WhatIfProcess:
                 return
             future.set_result(found)
 
+    def _forget(self) -> None:
+        """End the process after a while without questions, and give up what it has answered."""
+        self.stop()
+        self._answer = None
+
     def stop(self) -> None:
         """End the process."""
         if self._process is not None:
@@ -149,10 +160,13 @@ class WhatIfProcess:
         """End the process, and whatever waits for it."""
         if self._end is not None:
             self._end.cancel()
+        process = self._process
         self.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if process is not None:
+            await process.wait()
 
 
 def answer_question(edits: "WhatIfEdits", text: str, choices: WhatIfChoices) -> Iterator[Mapping[str, Any]]:

@@ -152,7 +152,7 @@ class ComparedDurations:
 
 @frozen(kw_only=True)
 class DigestRecords:
-    """What a digest says of the records of a span."""
+    """The part of the records of a span that a digest is about."""
 
     counts: Sequence[RecordCount]
     """The numbers of runs that are over, by state."""

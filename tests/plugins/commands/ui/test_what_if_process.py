@@ -1,0 +1,91 @@
+"""The process that simulates edits: one for several of them, and another one when it has ended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rae_auto.errors import BadRequest
+from rae_plugins.commands.ui import what_if_process
+from rae_plugins.commands.ui.what_if_process import WhatIfChoices, WhatIfProcess
+
+TEXT = """timezone = "UTC"
+[jobs.sync]
+command = ["true"]
+schedule = "0 4 * * *"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "rae.toml"
+    path.write_text(TEXT)
+    path.chmod(0o600)
+    return path
+
+
+def run(check: Callable[[WhatIfProcess], Awaitable[None]]) -> None:
+    """Run a check with a process that is ended after it."""
+
+    async def run_check() -> None:
+        asker = WhatIfProcess()
+        try:
+            await check(asker)
+        finally:
+            await asker.close()
+
+    asyncio.run(run_check())
+    assert simulators() == []
+
+
+def simulators() -> list[psutil.Process]:
+    """Return the processes of this one that simulate."""
+    found = []
+    for one in psutil.Process().children():
+        with suppress(psutil.Error):
+            found += [one] if what_if_process.__name__ in one.cmdline() else []
+    return found
+
+
+def test_one_process_answers_until_it_ends(config: Path) -> None:
+    async def check(asker: WhatIfProcess) -> None:
+        for name in ("copy", "clone"):
+            found = asker.ask(config, TEXT.replace("sync", name), WhatIfChoices())
+            assert (await found.checked)["problems"] == []
+            assert [job["job"] for job in (await found.complete)["jobs"]] == sorted([name, "sync"])
+        (first,) = simulators()
+        first.kill()
+        again = asker.ask(config, TEXT.replace("sync", "third"), WhatIfChoices())
+        assert (await again.complete)["is_usable"]
+        (second,) = simulators()
+        assert second.pid != first.pid
+
+    run(check)
+
+
+def test_same_question_is_answered_once(config: Path) -> None:
+    async def check(asker: WhatIfProcess) -> None:
+        answers = [asker.ask(config, TEXT, WhatIfChoices()) for _ in range(2)]
+        assert answers[0] is answers[1]
+        assert (await answers[0].complete)["patch"] == ""
+        assert asker.ask(config, TEXT, WhatIfChoices(days=2)) is not answers[0]
+
+    run(check)
+
+
+def test_what_fails_is_said_and_the_next_edit_goes_on(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(asker: WhatIfProcess) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(what_if_process, "MAX_SECONDS", 0.0)
+            with pytest.raises(BadRequest, match="simulate fewer days"):
+                await asker.ask(config, TEXT, WhatIfChoices(days=31)).complete
+        found = asker.ask(config, TEXT, WhatIfChoices(durations="sync=soon"))
+        assert (await found.checked)["text"] == TEXT
+        with pytest.raises(BadRequest, match="soon"):
+            await found.complete
+        assert (await asker.ask(config, TEXT, WhatIfChoices()).complete)["is_usable"]
+
+    run(check)
