@@ -73,7 +73,7 @@ def measure_pages(events: int, _: str) -> dict[str, float]:
                 figures |= _late_both("message", _messages_of_events(pages, place, events, arrivals))
                 if (chromium := shutil.which("chromium")) is not None:
                     figures |= _late_both("page", _changes_of_events(pages, place, events, arrivals, chromium))
-            figures |= _longest_commit(place)
+            figures |= _slowest_commit(place)
             figures |= dict(_what_if(pages, place))
             figures |= _cost_of_viewers(pages, daemon, 1 if is_small else VIEWING_SECONDS)
             figures |= _end_of_output(pages, place, 1 << 20 if is_small else OUTPUT_BYTES)
@@ -152,10 +152,10 @@ def _waits_of(began: float, changed: float, arrivals: Sequence[float]) -> tuple[
     return (changed - began) * 1e3, (changed - event) * 1e3
 
 
-def _longest_commit(place: Path) -> dict[str, float]:
+def _slowest_commit(place: Path) -> dict[str, float]:
     """Return what the disk took at most in the last five minutes: so long a start waits before there is an event."""
     with Client(Path(environment(place)["RAE_STATE_DIR"])) as client:
-        return {"longest commit meanwhile, ms": client.call("health")["store"]["longest_seconds"] * 1e3}
+        return {"slowest commit meanwhile, ms": client.call("health")["store"]["longest_seconds"] * 1e3}
 
 
 def _what_if(pages: WebPages, place: Path) -> Iterator[tuple[str, float]]:
