@@ -12,7 +12,7 @@ from attrs import frozen
 
 from rae_auto.engine.next_starts import find_delayed_start
 from rae_auto.engine.plan import JobOrigin, Plan
-from rae_auto.errors import InvalidJob, JobNotFound
+from rae_auto.errors import JobNotFound
 from rae_auto.explain.next_start import explain_blocked
 from rae_auto.model import documents
 from rae_auto.model.expectations import describe_overdue
@@ -74,14 +74,14 @@ def plan_jobs(project: Project) -> list[tuple[Plan, JobState]]:
     """
     stored = _read(project)
     found = (stored.jobs[name] for name in sorted(stored.jobs))
-    return [(_plan(project, job, origin), stored.states.get(job.id, JobState(job.id))) for job, origin in found]
+    return [(project.plan_of(job, origin), stored.states.get(job.id, JobState(job.id))) for job, origin in found]
 
 
 def plan_job(project: Project, name: str) -> tuple[Plan, JobState]:
     """Return one job likewise. Errors: JobNotFound, StoreError."""
     stored = _read(project)
     job, origin = _find(project, stored, name)
-    return _plan(project, job, origin), stored.states.get(name, JobState(job.id))
+    return project.plan_of(job, origin), stored.states.get(name, JobState(job.id))
 
 
 def list_definitions(project: Project) -> list[tuple[Job, JobState]]:
@@ -150,7 +150,7 @@ def _describe(project: Project, stored: _StoredJobs, name: str, now: datetime) -
     job, origin = stored.jobs[name]
     state = stored.states.get(name, JobState(job.id))
     is_enabled = job.enabled and project.config.enabled
-    plan = _plan(project, job, origin)
+    plan = project.plan_of(job, origin)
     runs = [run for run in stored.open_runs if run.job == name]
     next_at = next_start_of(plan, state, now, runs) if is_enabled else None
     delayed_until = find_delayed_start(job, state, runs) if is_enabled else None
@@ -158,10 +158,3 @@ def _describe(project: Project, stored: _StoredJobs, name: str, now: datetime) -
     # Runs are as they were when the last daemon ended; the history has them like that too, until the next one looks.
     activity = present.activity(is_enabled=is_enabled, has_starts=True)
     return plan, present.info(activity, project.plugins)
-
-
-def _plan(project: Project, job: Job, origin: JobOrigin) -> Plan:
-    try:
-        return project.plugins.plan(job, origin).plan
-    except InvalidJob as error:
-        return Plan(job, {}, origin, problem=str(error))

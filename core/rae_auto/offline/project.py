@@ -13,7 +13,7 @@ from rae_auto.api.store import Store
 from rae_auto.api.trigger import SourceTrigger
 from rae_auto.config import Config, load, load_usable_part
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
-from rae_auto.errors import JobNotFound, StoreError
+from rae_auto.errors import InvalidJob, JobNotFound, StoreError
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import JobId, did_you_mean
@@ -139,6 +139,13 @@ class Project:
                     "of the daemon sets them aside"
                 )
             store.close()
+
+    def plan_of(self, job: Job, origin: JobOrigin) -> Plan:
+        """Return a job of the configuration or the store with its plugins; with the problem if it can't be used."""
+        try:
+            return self.plugins.plan(job, origin).plan
+        except InvalidJob as error:
+            return Plan(job, {}, origin, problem=str(error))
 
     def plan(self) -> ProjectPlan:
         """Return the jobs and settings as the engine gets them. Errors: InvalidJob."""

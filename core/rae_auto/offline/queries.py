@@ -165,12 +165,17 @@ class StoreSource:
         self.open_runs = load_values(store, documents.RUN, Run)
 
     def job_names(self) -> Iterable[str]:
-        return self._project.job_names
+        return [*self._project.job_names, *(job.id for job in load_values(self._store, documents.JOB, Job))]
 
     def find_plan(self, job: str) -> Plan | None:
-        definitions = (*self._project.config.jobs, *load_values(self._store, documents.JOB, Job))
-        definition = next((known for known in definitions if known.id == job), None)
-        return None if definition is None else self._project.plugins.plan(definition, JobOrigin.CONFIG).plan
+        for origin, jobs in (
+            (JobOrigin.CONFIG, self._project.config.jobs),
+            (JobOrigin.STORE, load_values(self._store, documents.JOB, Job)),
+        ):
+            for definition in jobs:
+                if definition.id == job:
+                    return self._project.plan_of(definition, origin)
+        return None
 
     def is_enabled(self) -> bool:
         return self._project.config.enabled

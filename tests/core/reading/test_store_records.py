@@ -9,9 +9,12 @@ import pytest
 
 from rae_auto import Cron, Job, TriggerRef
 from rae_auto.api.store import Put
+from rae_auto.errors import JobNotFound
 from rae_auto.model import documents
+from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Due, InQueue
+from rae_auto.model.reasons.requesters import Requester, RequestWay
 from rae_auto.model.run import Run, RunState
 from rae_auto.offline.project import Project
 from rae_auto.reading.store_records import StoreRecords
@@ -32,6 +35,7 @@ enabled = false
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ADDED = Job(id="added", command="true", schedule=Cron("0 7 * * *"))
 UNUSABLE = Job(id="unusable", command="true", schedule=TriggerRef("uninstalled"))
+REQUESTER = Requester(at=NOON, via=RequestWay.COMMAND_LINE, user="ada")
 IN_QUEUE = Run(
     id=RunId("01M8JMYEQZY81CFDDGVVKHNC0S"),
     job=JobId("added"),
@@ -58,6 +62,7 @@ def records(tmp_path: Path) -> StoreRecords:
         store.commit(
             [
                 *(Put(documents.JOB, job.id, documents.dump(job)) for job in (ADDED, UNUSABLE)),
+                Put(documents.STATE, ADDED.id, documents.dump(JobState(ADDED.id, added_by=REQUESTER))),
                 Put(documents.RUN, IN_QUEUE.id, documents.dump(IN_QUEUE)),
             ]
         )
@@ -78,6 +83,22 @@ def test_job_that_cannot_be_used_has_a_page(records: StoreRecords) -> None:
     assert facts.definition.id == "unusable"
     assert "uninstalled" in facts.info["problems"][0]
     assert asyncio.run(records.starts("unusable", NOON, NOON + timedelta(days=1))).starts == []
+
+
+def test_why_of_a_job_that_cannot_be_used_is_its_problem(records: StoreRecords) -> None:
+    answer = asyncio.run(records.why("unusable"))["answer"]
+    assert answer.startswith("unusable starts nothing: ")
+    assert "uninstalled" in answer
+
+
+def test_why_says_who_added_a_job(records: StoreRecords) -> None:
+    facts = asyncio.run(records.why("added"))["facts"]
+    assert any("as user ada" in str(fact) for fact in facts), facts
+
+
+def test_name_of_an_added_job_is_suggested(records: StoreRecords) -> None:
+    with pytest.raises(JobNotFound, match='did you mean "added"'):
+        asyncio.run(records.why("addet"))
 
 
 def test_definitions_are_those_of_added_jobs_too(records: StoreRecords) -> None:
