@@ -88,7 +88,9 @@ class Preparations:
         log = logger.bind(job=job.id)
         async with self._limit:
             problem = await self._try(executor, job)
-        self._preparing.pop(job.id, None)
+        if self._preparing.get(job.id) is not asyncio.current_task():
+            return  # it was ended meanwhile, though its executor has ignored that; another one may have its place
+        del self._preparing[job.id]
         if problem is not None:
             self._problems[job.id] = problem
             log.warning("{}", problem)

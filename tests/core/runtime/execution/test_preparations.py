@@ -9,6 +9,7 @@ from tests.support.waiting import until
 
 from rae_auto import Job, RunState, Scheduler
 from rae_auto.explain.engine_source import explain_job
+from rae_auto.runtime.execution.preparations import Preparations
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
@@ -103,3 +104,40 @@ def test_secrets_in_what_a_tool_says_are_masked(tmp_path, open_scheduler) -> Non
     problem = run_async(work)
     assert "opensesame" not in problem
     assert "uv: ***" in problem
+
+
+class Stubborn:
+    """An executor whose preparation doesn't end when it is cancelled, and fails later."""
+
+    def __init__(self) -> None:
+        self.is_started = self.is_cancelled = self.is_ended = False
+        self.released = asyncio.Event()
+
+    def needs_preparation(self, _: Job) -> bool:
+        return True
+
+    async def prepare(self, *_) -> dict[str, str]:
+        self.is_started = True
+        try:
+            await self.released.wait()
+        except asyncio.CancelledError:
+            self.is_cancelled = True
+            await self.released.wait()
+        self.is_ended = True
+        return {"script": "a failure"}
+
+
+def test_preparation_of_a_removed_job_reports_nothing() -> None:
+    async def work():
+        executor = Stubborn()
+        preparations = Preparations(lambda _: executor, {})
+        preparations.start([Job(id="job", command="true")])
+        await until(lambda: executor.is_started)
+        preparations.forget("job")
+        await until(lambda: executor.is_cancelled)
+        executor.released.set()
+        await until(lambda: executor.is_ended)
+        await preparations.close(5)
+        return preparations.problems()
+
+    assert run_async(work) == []
