@@ -4,17 +4,15 @@ from datetime import UTC, datetime
 
 import attrs
 import pytest
+from tests.support.runs import make_run
 
 from rae_auto.model.job_state import Cursor, JobState
 from rae_auto.model.primitives.evolving.slots import evolve_slots
-from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Due
-from rae_auto.model.run import Attempt, Result, Run, RunState
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.run import Attempt, Result, RunState
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-RUN = Run(
-    id=RunId("r"), job=JobId("j"), trigger="cron", key="k", scheduled_for=NOON, queued_at=NOON, cause=Due(), attempt=1
-)
+RUN = make_run(run="r", at=NOON, attempt=1)
 
 
 @pytest.mark.parametrize(

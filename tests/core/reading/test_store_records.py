@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.runs import make_run
 
 from rae_auto import Cron, Job, TriggerRef
 from rae_auto.api.store import Put
 from rae_auto.errors import JobNotFound
 from rae_auto.model import documents
 from rae_auto.model.job_state import JobState
-from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Due, InQueue
+from rae_auto.model.reasons import InQueue
 from rae_auto.model.reasons.requesters import Requester, RequestWay
-from rae_auto.model.run import Run, RunState
+from rae_auto.model.run import RunState
 from rae_auto.offline.project import Project
 from rae_auto.reading.store_records import StoreRecords
 from rae_plugins.stores.sqlite import SqliteStore
@@ -36,18 +36,8 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ADDED = Job(id="added", command="true", schedule=Cron("0 7 * * *"))
 UNUSABLE = Job(id="unusable", command="true", schedule=TriggerRef("uninstalled"))
 REQUESTER = Requester(at=NOON, via=RequestWay.COMMAND_LINE, user="ada")
-IN_QUEUE = Run(
-    id=RunId("01M8JMYEQZY81CFDDGVVKHNC0S"),
-    job=JobId("added"),
-    trigger="cron",
-    key="12:00",
-    scheduled_for=NOON,
-    queued_at=NOON,
-    cause=Due(),
-    state=RunState.STARTING,
-    attempt=1,
-    reason=InQueue("tcp://10.0.0.5:8786", "a worker", NOON),
-)
+QUEUE = InQueue("tcp://10.0.0.5:8786", "a worker", NOON)
+IN_QUEUE = make_run("added", at=NOON, state=RunState.STARTING, attempt=1, reason=QUEUE)
 
 
 @pytest.fixture

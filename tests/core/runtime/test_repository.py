@@ -3,27 +3,17 @@
 from datetime import UTC, datetime
 
 from tests.support.control_peer import in_time
+from tests.support.runs import make_run
 
 from rae_auto.api.store import LogQuery
 from rae_auto.engine.effects import Record
-from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Fired
-from rae_auto.model.run import Run, RunState
+from rae_auto.model.run import RunState
 from rae_auto.runtime.repository import Repository
 from rae_auto.testing.memory_store import MemoryStore
 
 AT = datetime(2026, 1, 31, tzinfo=UTC)
-RUN = Run(
-    id=RunId("01M5R5PS00DTK96VQVQ92TAA6Q"),
-    job=JobId("a"),
-    trigger="t",
-    key="k",
-    scheduled_for=AT,
-    queued_at=AT,
-    cause=Fired(),
-    state=RunState.SUCCEEDED,
-    finished_at=AT,
-)
+RUN = make_run(run="01M5R5PS00DTK96VQVQ92TAA6Q", at=AT, cause=Fired(), state=RunState.SUCCEEDED, finished_at=AT)
 
 
 def test_query_after_the_start_of_a_commit_finds_what_it_wrote(tmp_path):

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import evolve
 from tests.support.log_lines import captured_log
+from tests.support.runs import make_run
 
 from rae_auto.engine.effects import QueueLeft, Step
-from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Due, InQueue, Unconfirmed
+from rae_auto.model.reasons import InQueue, Unconfirmed
 from rae_auto.model.reasons.base import time_text
-from rae_auto.model.run import Run, RunState
+from rae_auto.model.run import RunState
 from rae_auto.runtime.reporting.announcements import announce
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
@@ -19,19 +19,7 @@ from rae_auto.views.screens.timeline import bar_of
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 REASON = InQueue("tcp://10.0.0.5:8786", "a worker with label gpu", NOON + timedelta(minutes=3))
-RUN = Run(
-    id=RunId("01M8JMYEQZY81CFDDGVVKHNC0S"),
-    job=JobId("train"),
-    trigger="cron",
-    key="12:00",
-    scheduled_for=NOON,
-    queued_at=NOON,
-    cause=Due(),
-    state=RunState.STARTING,
-    attempt=1,
-    reason=REASON,
-    waited_for=(REASON,),
-)
+RUN = make_run("train", at=NOON, state=RunState.STARTING, attempt=1, reason=REASON, waited_for=(REASON,))
 TEXT = "it has been in the queue of tcp://10.0.0.5:8786 since 2026-06-01T12:03:00+00:00, for a worker with label gpu"
 
 

@@ -11,30 +11,22 @@ from typing import Any
 import pytest
 from attrs import evolve
 from tests.support.log_lines import captured_log
+from tests.support.runs import make_run
 
 from rae_auto import Job
 from rae_auto.api import Assignment, Execution, Executor, NeverStarted
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted, Event
 from rae_auto.model.guard import Verdict
 from rae_auto.model.plugin_ref import PluginRef
-from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Manual
-from rae_auto.model.run import Result, Run
+from rae_auto.model.run import Result
 from rae_auto.runtime.execution import executions
 from rae_auto.runtime.execution.executions import Executions
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 JOB = Job(id="a", command="true")
-RUN = Run(
-    id=RunId("r"),
-    job=JobId("a"),
-    trigger="manual",
-    key="key",
-    scheduled_for=NOW,
-    queued_at=NOW,
-    cause=Manual(),
-    attempt=1,
-)
+RUN = make_run(run="r", at=NOW, trigger="manual", key="key", cause=Manual(), attempt=1)
 
 Does = Callable[[], Awaitable[Any]]
 

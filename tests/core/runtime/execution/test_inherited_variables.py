@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.runs import make_run
 
 from rae_auto.model.job import Job
-from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import Manual
-from rae_auto.model.run import Run
 from rae_auto.runtime.execution.assignments import build_assignment
 from rae_auto.toolkit.environment import INHERITED
 
@@ -33,16 +32,7 @@ OWN = {
 
 def environment(**fields: Any) -> Mapping[str, str]:
     job = Job(id="a", command="env", **fields)
-    run = Run(
-        id=RunId("01KB53F0000000000000000000"),
-        job=job.id,
-        trigger="manual",
-        key="1",
-        scheduled_for=NOON,
-        queued_at=NOON,
-        cause=Manual(),
-        attempt=1,
-    )
+    run = make_run(job.id, at=NOON, trigger="manual", cause=Manual(), attempt=1)
     return build_assignment(run, job, Path("/state"), OWN).environment
 
 

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 from attrs import evolve
+from tests.support.runs import make_run
 
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Due, Overlapping, Paused
-from rae_auto.model.run import Run, RunState
+from rae_auto.model.reasons import Overlapping, Paused
+from rae_auto.model.run import RunState
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.run_log import log_run
 
@@ -56,17 +57,15 @@ def test_long_series_is_summed_up_each_hour(log):
 
 
 def test_lines_of_a_run_name_it_and_its_file(log):
-    run = Run(
-        id=RunId("01M8H4N3HBH5DY5AS3010G3NXZ"),
-        job=JobId("import"),
+    event = {"count": 3, "paths": ["/in/a\n.csv", "/in/b.csv", "/in/c.csv"]}
+    run = make_run(
+        "import",
+        run="01M8H4N3HBH5DY5AS3010G3NXZ",
+        at=AT,
         trigger="inbox",
-        key="k",
-        scheduled_for=AT,
-        queued_at=AT,
-        cause=Due(),
         state=RunState.STARTING,
         attempt=1,
-        event={"count": 3, "paths": ["/in/a\n.csv", "/in/b.csv", "/in/c.csv"]},
+        event=event,
     )
     log_run(run)
     log_run(evolve(run, state=RunState.SUCCEEDED, event=None))

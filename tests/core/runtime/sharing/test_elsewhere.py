@@ -8,30 +8,19 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from tests.support.runs import make_run
 
 from rae_auto.api.shared_store import KnownNode, Node, NodeMessage
 from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, Event
 from rae_auto.model.job import Job
-from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Due
-from rae_auto.model.run import QueuePlace, Result, Run, RunState
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.run import QueuePlace, Result, RunState
 from rae_auto.runtime.sharing.elsewhere import Elsewhere, LeaderParts
 from rae_auto.runtime.sharing.messages import decode_event, encode_event
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 OTHER, OWN = Node(name="nas-1", host="nas", boot="x", directory="/nowhere"), Node(name="here-2", host="here", boot="y")
-RUN = Run(
-    id=RunId("01M8JMYEQZY81CFDDGVVKHNC0S"),
-    job=JobId("backup"),
-    trigger="cron",
-    key="12:00",
-    scheduled_for=NOON,
-    queued_at=NOON,
-    cause=Due(),
-    state=RunState.RUNNING,
-    attempt=1,
-    node="nas-1",
-)
+RUN = make_run("backup", at=NOON, state=RunState.RUNNING, attempt=1, node="nas-1")
 
 
 class FakeStore:
