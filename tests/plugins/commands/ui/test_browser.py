@@ -13,6 +13,7 @@ from tests.support.daemons import Daemons
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Page as BrowserTab
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -48,6 +49,12 @@ def open_context(browser: "Browser", page: Page, **options: Any) -> "BrowserCont
     return context
 
 
+def open_whole(tab: "BrowserTab", page: Page, path: str) -> None:
+    """Open a page, and wait for the parts that follow it."""
+    tab.goto(f"{page.origin}{path}")
+    tab.locator("[data-unfinished]").wait_for(state="detached")
+
+
 def screens(page: Page) -> dict[str, str]:
     """Return the address of each screen."""
     run = page.runs["bad"]
@@ -78,7 +85,7 @@ def test_axe_finds_nothing_on_any_screen_in_any_width(browser: "Browser", page: 
     context = open_context(browser, page, color_scheme=theme, bypass_csp=True, reduced_motion="reduce")
     tab = context.new_page()
     for name, path in screens(page).items():
-        tab.goto(f"{page.origin}{path}")
+        open_whole(tab, page, path)
         for width in WIDTHS:
             tab.set_viewport_size({"width": width, "height": 900})
             results = Axe().run(tab).response["violations"]
@@ -94,7 +101,7 @@ def test_no_screen_scrolls_sideways_in_any_width(browser: "Browser", page: Page)
     tab = context.new_page()
     wide: dict[tuple[str, int], Any] = {}
     for name, path in screens(page).items():
-        tab.goto(f"{page.origin}{path}")
+        open_whole(tab, page, path)
         for width in WIDTHS:
             tab.set_viewport_size({"width": width, "height": 900})
             if tab.evaluate("document.documentElement.scrollWidth > innerWidth"):
@@ -112,7 +119,7 @@ def test_browser_refuses_nothing_of_our_own(browser: "Browser", page: Page) -> N
     tab.on("console", lambda message: messages.append(f"{tab.url}: {message.text}"))
     tab.on("pageerror", lambda error: messages.append(f"{tab.url}: {error}"))
     for path in screens(page).values():
-        tab.goto(f"{page.origin}{path}")
+        open_whole(tab, page, path)
         tab.wait_for_load_state("load")
     context.close()
     assert messages == []
