@@ -17,6 +17,7 @@ import tracemalloc
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.benchmarks.subjects import starts
@@ -24,6 +25,7 @@ from tests.support.daemons import Daemons
 
 from rae_auto import Job, Once, Scheduler
 from rae_auto.api.store import Change
+from rae_auto.config import load as load_config
 from rae_auto.engine.effects import Save
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import Restored
@@ -38,6 +40,7 @@ from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.runtime.repository import encode
 from rae_plugins.stores.sqlite import SqliteStore
+from rae_plugins.triggers.cron import CronTrigger
 
 COUNTED_COMMAND = """
 import os, sys
@@ -189,6 +192,22 @@ def test_starts_that_are_due_together_share_commits(tmp_path: Path) -> None:
 
     # One by one they would be 1,000; on a slow machine some of the first have been started before all are decided.
     assert asyncio.run(run()) <= size / 20
+
+
+def test_jobs_that_are_alike_are_checked_with_one_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    create = CronTrigger.__init__
+
+    def note(trigger: CronTrigger, **options: Any) -> None:
+        made.append(options)
+        create(trigger, **options)
+
+    monkeypatch.setattr(CronTrigger, "__init__", note)
+    path = tmp_path / "rae.toml"
+    path.write_text("".join(f'[jobs.j{n}]\ncommand = ["true"]\nschedule = "{n % 5} 4 * * *"\n' for n in range(100)))
+    path.chmod(0o600)
+    assert len(load_config(path, Registry()).jobs) == 100
+    assert len(made) == 5
 
 
 def test_documents_of_a_commit_are_made_one_by_one() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rae_auto.api.plugin import PluginSource
 from rae_auto.checks.advisor import JobAdvisor
 from rae_auto.config.advice import CheckedJob
-from rae_auto.config.options import check_plugins_of, find_option_warnings
+from rae_auto.config.options import check_plugins_of, find_option_warnings, make
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.problems import Key, Problem, ProblemCollector, describe_problem
 from rae_auto.paths import home_or_root
@@ -30,7 +30,9 @@ def find_warnings(
         ("schedule",) if len(job.schedule) == 1 else ("schedule", index) for index in range(len(job.schedule))
     ]
     refs = list(zip(keys, job.schedule, strict=True))
-    made = check_plugins_of(refs, job.guards, job.executor, plugins, timezone, ProblemCollector())
+    made = check_plugins_of(
+        refs, job.guards, job.executor, lambda kind, ref: make(kind, ref, plugins, timezone), ProblemCollector()
+    )
     problems = [
         Problem((*key, *one.key), one.what) for key, plugin in made.items() for one in find_option_warnings(plugin)
     ]

@@ -33,7 +33,8 @@ from rae_auto.config.structure import call_plugin, structure, structure_valid_pa
 from rae_auto.config.tables import JobTable, merge_defaults
 from rae_auto.errors import InvalidJob
 from rae_auto.model.job import Job
-from rae_auto.model.plugin_ref import GuardRef, TriggerRef
+from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
+from rae_auto.model.primitives.evolving.sharing import SharedValues
 from rae_auto.model.primitives.graphs import find_cycles
 from rae_auto.model.primitives.names import JobId, check_name
 from rae_auto.model.primitives.problems import (
@@ -140,6 +141,7 @@ class JobReader:
     """The sources of warnings, if any are wanted."""
     relations: Relations = field(factory=Relations)
     """Shared by the readers of all files of a configuration."""
+    _made: SharedValues[Plugin] = field(factory=SharedValues, init=False)
 
     def read(self, tables: dict[str, Any], defaults: dict[str, Any]) -> tuple[Job, ...]:
         """Return the valid jobs of a single file; problems of the others go to the findings."""
@@ -224,11 +226,11 @@ class JobReader:
 
         `others` are those that the table lacks because something else in their list is wrong.
         """
-        made = check_plugins_of(table.trigger_refs(), table.guards, table.executor, self.plugins, self.timezone, own)
+        made = check_plugins_of(table.trigger_refs(), table.guards, table.executor, self._make, own)
         for key, ref in others.items():
             with own.within(*key):
                 kind = Kind.TRIGGER if isinstance(ref, TriggerRef) else Kind.GUARD
-                made[key] = make(kind, ref, self.plugins, self.timezone)
+                made[key] = self._make(kind, ref)
         if self.warnings is not None:
             for key, plugin in made.items():
                 with own.within(*key):
@@ -241,6 +243,11 @@ class JobReader:
                 if problem := call_plugin(find_shift_problem, schedules, guards):
                     raise invalid(problem)
         return {key: plugin for key, plugin in made.items() if key in keys}
+
+    def _make(self, kind: Kind, ref: PluginRef | TriggerRef | GuardRef) -> Plugin:
+        """Return the plugin of a reference, one for all jobs that are alike. Raises Invalid as `make` does."""
+        text = f"{kind} {ref.type} {ref.options!r}"
+        return self._made.get(text, lambda: make(kind, ref, self.plugins, self.timezone))
 
     def _relate(
         self,

@@ -96,13 +96,12 @@ def check_plugins_of(
     triggers: Iterable[tuple[Key, TriggerRef]],
     guards: Iterable[GuardRef],
     executor: PluginRef | None,
-    plugins: PluginSource,
-    timezone: str,
+    make_plugin: Callable[[Kind, PluginRef | TriggerRef | GuardRef], Plugin],
     findings: ProblemCollector,
 ) -> dict[Key, Plugin]:
     """Check the plugins of a job, add problems to `findings`, and return those that are valid by their keys.
 
-    Each trigger comes with its key in the job's table.
+    Each trigger comes with its key in the job's table. `make_plugin` raises Invalid as `make` does.
     """
     named = [(Kind.TRIGGER, key, ref) for key, ref in triggers]
     references: list[tuple[Kind, Key, PluginRef | TriggerRef | GuardRef]] = [
@@ -113,7 +112,7 @@ def check_plugins_of(
     made: dict[Key, Plugin] = {}
     for kind, key, ref in references:
         with findings.within(*key):
-            made[key] = make(kind, ref, plugins, timezone)
+            made[key] = make_plugin(kind, ref)
     return made
 
 

@@ -189,16 +189,18 @@ class JobTable(JobFields):
                 return None if path is None else resolve_directory(path, directory, key)
             return None
 
-        return evolve(
-            self,
-            cwd=resolve_path("cwd", self.cwd),
-            env_file=resolve_path("env_file", self.env_file),
-            script=resolve_path("script", self.script),
-            trigger=None if self.trigger is None else resolve(self.trigger, Kind.TRIGGER),
-            triggers=tuple(resolve(ref, Kind.TRIGGER) for ref in self.triggers),
-            guards=tuple(resolve(ref, Kind.GUARD) for ref in self.guards),
-            executor=None if self.executor is None else resolve(self.executor, Kind.EXECUTOR),
-        )
+        absolute: dict[str, Any] = {
+            "cwd": resolve_path("cwd", self.cwd),
+            "env_file": resolve_path("env_file", self.env_file),
+            "script": resolve_path("script", self.script),
+            "trigger": None if self.trigger is None else resolve(self.trigger, Kind.TRIGGER),
+            "triggers": tuple(resolve(ref, Kind.TRIGGER) for ref in self.triggers),
+            "guards": tuple(resolve(ref, Kind.GUARD) for ref in self.guards),
+            "executor": None if self.executor is None else resolve(self.executor, Kind.EXECUTOR),
+        }
+        changed = {name: value for name, value in absolute.items() if value != getattr(self, name)}
+        # Most have none, and a copy checks all its fields again.
+        return evolve(self, **changed) if changed else self
 
     def trigger_refs(self) -> list[tuple[Key, TriggerRef]]:
         """Return all triggers, each with its key."""
