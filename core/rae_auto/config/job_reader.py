@@ -246,7 +246,7 @@ class JobReader:
 
     def _make(self, kind: Kind, ref: PluginRef | TriggerRef | GuardRef) -> Plugin:
         """Return the plugin of a reference, one for all jobs that are alike. Raises Invalid as `make` does."""
-        text = f"{kind} {ref.type} {ref.options!r}"
+        text = repr((kind, ref.type, ref.options))
         return self._made.get(text, lambda: make(kind, ref, self.plugins, self.timezone))
 
     def _relate(
