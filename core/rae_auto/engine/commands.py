@@ -80,7 +80,8 @@ class SkipStart:
 class Trigger:
     """Start a run by hand. Reply: `{"run_id": id}`. Errors: JobNotFound, NotStarted, InvalidJob, SchedulerClosed.
 
-    A run that is `forced` starts whatever the state of the jobs is that it needs. `by` stays with the run.
+    A run that is `forced` starts whatever the state of the jobs is that it needs. `by` stays with the run. The key of a
+    request that `can_repeat` is remembered, so that it is decided once.
     """
 
     occurrence: Occurrence
@@ -88,6 +89,7 @@ class Trigger:
     inputs: RunInputs = NO_INPUTS
     forced: bool = False
     by: Requester | None = None
+    can_repeat: bool = True
 
 
 @frozen

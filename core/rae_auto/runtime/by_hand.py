@@ -136,8 +136,9 @@ async def trigger_job(
     except ValueError as error:
         raise BadRequest(str(error)) from None
     occurrence = occurrence_of(JobId(job), MANUAL, request or uuid.uuid4().hex, event, runtime.now())
+    can_repeat = request is not None
     try:
-        answer = await runtime.request(lambda ask: Trigger(occurrence, ask, inputs, force, by))
+        answer = await runtime.request(lambda ask: Trigger(occurrence, ask, inputs, force, by, can_repeat))
     except NotStarted as error:
         if error.describe is None:
             raise

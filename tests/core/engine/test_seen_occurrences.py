@@ -2,7 +2,9 @@
 
 import pytest
 
+from rae_auto.engine.commands import Trigger
 from rae_auto.engine.state import MAX_SEEN_PER_TRIGGER
+from rae_auto.model.decision import MANUAL, Occurrence
 from rae_auto.model.job_state import SeenOccurrence
 
 
@@ -25,3 +27,12 @@ def test_event_id_that_is_still_remembered_is_decided_once(world, job):
     decided = len(w.decisions)
     w.fire("a", "file", f"{MAX_SEEN_PER_TRIGGER}")
     assert len(w.decisions) == decided
+
+
+@pytest.mark.parametrize("can_repeat", [True, False])
+def test_request_is_remembered_only_if_it_can_repeat(world, job, can_repeat):
+    w = world(job("a"))
+    for key in ("one", "two"):
+        w.feed(Trigger(Occurrence("a", MANUAL, key, w.now.wall), can_repeat=can_repeat))
+    assert [seen.key for seen in w.stored(SeenOccurrence)] == (["one", "two"] if can_repeat else [])
+    assert len(w.decisions) == 2

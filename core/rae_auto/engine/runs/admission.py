@@ -63,7 +63,8 @@ def trigger(turn: Turn, command: Trigger) -> None:
     """Start a run by hand; a request that is repeated is decided once and gets the same answer."""
     occurrence = command.occurrence
     cause = Manual(command.forced, command.by)
-    answer = _decide_once(turn, Candidate(occurrence=occurrence, cause=cause, inputs=command.inputs))
+    candidate = Candidate(occurrence=occurrence, cause=cause, inputs=command.inputs)
+    answer = _decide_once(turn, candidate, can_repeat=command.can_repeat)
     if isinstance(answer, SchedulerError):
         turn.step.reply(command.ask, answer)
     elif isinstance(answer, str):
@@ -101,7 +102,9 @@ def withdraw_occurrence(turn: Turn, event: OccurrenceWithdrawn) -> None:
     turn.step.reply(event.ask, {"withdrawn": is_delayed})
 
 
-def _decide_once(turn: Turn, candidate: Candidate) -> RunId | Cause | Skip | Repeated | SchedulerError:
+def _decide_once(
+    turn: Turn, candidate: Candidate, *, can_repeat: bool = True
+) -> RunId | Cause | Skip | Repeated | SchedulerError:
     """Return the run that the occurrence led to, now or before, the reason why there is none, or an error."""
     state, occurrence = turn.state, candidate.occurrence
     job_entry = state.jobs.get(occurrence.job)
@@ -116,7 +119,8 @@ def _decide_once(turn: Turn, candidate: Candidate) -> RunId | Cause | Skip | Rep
         return seen.run or seen.refused or Repeated(seen.at)
     guards.end_expired_waits(turn, occurrence.job)
     decision = admit(turn, job_entry, candidate)
-    remember(turn, occurrence, decision)
+    if can_repeat:
+        remember(turn, occurrence, decision)
     return decision.run or decision.reason
 
 

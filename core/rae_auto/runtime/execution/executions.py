@@ -38,6 +38,7 @@ from rae_auto.runtime.execution.secret_files import (
     remove_secret_files,
     secret_directory,
 )
+from rae_auto.runtime.execution.start_reports import StartReports
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.secrets import has_slow_references, mask_result, resolve_job
 from rae_auto.toolkit.attempts.attempt_output import mask_output_file
@@ -89,6 +90,7 @@ class Executions:
         """The executor and the job of each attempt, for messages."""
         self._tasks = BackgroundTasks("a task of an executor")
         self._queues = AttemptQueues(self._tasks, report)
+        self._start_reports = StartReports(report)
         self.preparations = Preparations(executor_for, inherited)
 
     def start(self, run: Run, job: Job) -> None:
@@ -285,7 +287,8 @@ class Executions:
     def _note_start(self, key: Key, execution: Execution, job: Job) -> None:
         """Report that an attempt has started, or is in a queue elsewhere, and later that it has left that."""
         self._active[key].set_result(execution)
-        self._report(AttemptStarted(*key, execution.handle, execution.queue))
+        started = AttemptStarted(*key, execution.handle, execution.queue)
+        self._start_reports.start(started, is_in_daemon=execution.end is not None)
         self._queues.follow(key, execution, _owner(job))
 
     async def _build_assignment(self, run: Run, job: Job, *, has_process: bool) -> Assignment:
@@ -350,9 +353,9 @@ class Executions:
         self._unmasked.pop(key, None)
         self._owners.pop(key, None)
         if isinstance(result, Result):
-            self._report(AttemptEnded(*key, mask_result(result, secrets)))
+            self._start_reports.end(AttemptEnded(*key, mask_result(result, secrets)))
         else:
-            self._report(AttemptFound(*key, started=result is None))
+            self._start_reports.end(AttemptFound(*key, started=result is None))
 
     async def _cancel(self, key: Key, grace: timedelta) -> None:
         active = self._active[key]

@@ -1,0 +1,80 @@
+"""Starts of attempts in the daemon are reported with their ends, or a little later."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from rae_auto.engine.events import AttemptEnded, AttemptStarted
+from rae_auto.model.primitives.names import RunId
+from rae_auto.model.run import QueuePlace, Result
+from rae_auto.runtime.execution.start_reports import Report, StartReports
+
+
+def started(run: str) -> AttemptStarted:
+    return AttemptStarted(RunId(run), 1)
+
+
+def ended(run: str) -> AttemptEnded:
+    return AttemptEnded(RunId(run), 1, Result(exit_code=0))
+
+
+def reports_after(act: Callable[[StartReports], None], *, wait_for: int = 0) -> list[Report]:
+    """Return what is reported at once, or once so many reports have come."""
+    found: list[Report] = []
+
+    async def run() -> None:
+        act(StartReports(found.append))
+        async with asyncio.timeout(60):
+            while len(found) < wait_for:  # noqa: ASYNC110  # each is one turn of the loop
+                await asyncio.sleep(0)
+
+    asyncio.run(run())
+    return found
+
+
+def test_start_and_end_of_a_short_attempt_come_together() -> None:
+    def act(reports: StartReports) -> None:
+        reports.start(started("a"), is_in_daemon=True)
+        reports.end(ended("a"))
+
+    assert reports_after(act) == [started("a"), ended("a")]
+
+
+def test_ends_of_attempts_that_started_together_come_together() -> None:
+    def end_one(reports: StartReports) -> None:
+        reports.start(started("a"), is_in_daemon=True)
+        reports.start(started("b"), is_in_daemon=True)
+        reports.end(ended("b"))
+
+    def end_both(reports: StartReports) -> None:
+        end_one(reports)
+        reports.end(ended("a"))
+
+    assert reports_after(end_one) == []
+    assert reports_after(end_both) == [started("a"), ended("a"), started("b"), ended("b")]
+
+
+def test_start_of_an_attempt_that_goes_on_is_reported_soon() -> None:
+    def act(reports: StartReports) -> None:
+        reports.start(started("a"), is_in_daemon=True)
+        reports.start(started("b"), is_in_daemon=True)
+        reports.end(ended("a"))
+
+    assert reports_after(act, wait_for=3) == [started("a"), ended("a"), started("b")]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "is_in_daemon"),
+    [
+        (AttemptStarted(RunId("a"), 1), False),
+        (AttemptStarted(RunId("a"), 1, {"pid": 5}), True),
+        (AttemptStarted(RunId("a"), 1, {}, QueuePlace("cluster", "a worker")), True),
+    ],
+)
+def test_start_that_others_depend_on_is_reported_at_once(attempt: AttemptStarted, is_in_daemon: bool) -> None:
+    assert reports_after(lambda reports: reports.start(attempt, is_in_daemon=is_in_daemon)) == [attempt]
+
+
+def test_end_after_its_start_was_reported_comes_at_once() -> None:
+    assert reports_after(lambda reports: reports.end(ended("a"))) == [ended("a")]
