@@ -55,6 +55,9 @@ FAULT_RETRY_SECONDS = 60.0
 MAX_INPUTS_A_TURN = 250
 """Number of inputs that one turn handles, so that the first of many needn't wait until all are decided."""
 
+MAX_INPUTS_BESIDE_DUE_RUNS = 50
+"""Number of inputs that one turn handles while due runs are left to start."""
+
 MAX_TURNS_WITHOUT_INPUTS = 9
 """Number of turns that only decide due runs while inputs wait: users notice a late start, but not a late end."""
 
@@ -267,7 +270,8 @@ class EngineLoop:
             self._turns_without_inputs += 1
             return []
         self._turns_without_inputs = 0
-        taken, self._inbox = self._inbox[:MAX_INPUTS_A_TURN], self._inbox[MAX_INPUTS_A_TURN:]
+        most = MAX_INPUTS_BESIDE_DUE_RUNS if self.engine.is_catching_up else MAX_INPUTS_A_TURN
+        taken, self._inbox = self._inbox[:most], self._inbox[most:]
         return taken
 
     def _handle(self, input_: EngineInput, now: Moment) -> Step:

@@ -18,7 +18,12 @@ from rae_auto.model.job import Job
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.schedule import Schedule
-from rae_auto.runtime.engine_loop import MAX_INPUTS_A_TURN, MAX_TURNS_WITHOUT_INPUTS, EngineLoop
+from rae_auto.runtime.engine_loop import (
+    MAX_INPUTS_A_TURN,
+    MAX_INPUTS_BESIDE_DUE_RUNS,
+    MAX_TURNS_WITHOUT_INPUTS,
+    EngineLoop,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -73,7 +78,7 @@ def test_due_runs_come_first_but_inputs_get_their_turn():
     order = asyncio.run(decided_triggers(due, by_hand))
     assert order[0] == (MANUAL, MAX_INPUTS_A_TURN)
     assert order[1] == ("noon", in_a_row)
-    assert order[2] == (MANUAL, MAX_INPUTS_A_TURN)
+    assert order[2] == (MANUAL, MAX_INPUTS_BESIDE_DUE_RUNS)
     assert sum(count for trigger, count in order if trigger == "noon") == due
     assert sum(count for trigger, count in order if trigger == MANUAL) == by_hand
 
