@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rae_auto.control.protocol import decode_answer, decode_event, encode_request
+from rae_auto.control.received_lines import ReceivedLines
 from rae_auto.control.transports.choice import control_transport
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.paths import find_config, state_directory
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 ANSWER_TIMEOUT_SECONDS = 30.0
 """The time to wait for an answer that the daemon can give at once."""
-
-READ_BYTES = 1 << 16
 
 
 class Client:
@@ -37,7 +36,7 @@ class Client:
         except OSError as error:
             raise unreachable(directory) from error
         self._timeout = timeout
-        self._received = bytearray()
+        self._lines = ReceivedLines(self._socket)
 
     def __enter__(self) -> Client:
         return self
@@ -121,31 +120,15 @@ class Client:
             event = self.read_event(limit_seconds)
         except DaemonUnreachable:
             return None
-        del self._received[: self._received.rfind(b"\n") + 1]
+        self._lines.drop()
         return event is not None
 
     def _read_line(self, limit_seconds: float | None) -> bytes | None:
-        """Return the next line with its end; None if it takes longer than this; b"" if the daemon has closed.
-
-        What has arrived of a later line stays for the next call. Raises DaemonUnreachable.
-        """
-        deadline = None if limit_seconds is None else time.monotonic() + limit_seconds
-        searched = 0
-        while (end := self._received.find(b"\n", searched)) < 0:
-            searched = len(self._received)
-            try:
-                self._socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
-                part = self._socket.recv(READ_BYTES)
-            except TimeoutError:
-                return None
-            except OSError as error:
-                raise _silent(error) from error
-            if not part:
-                return b""
-            self._received += part
-        line = bytes(self._received[: end + 1])
-        del self._received[: end + 1]
-        return line
+        """Return the next line as `ReceivedLines.read` does. Raises DaemonUnreachable."""
+        try:
+            return self._lines.read(limit_seconds)
+        except OSError as error:
+            raise _silent(error) from error
 
 
 def _decode_answer(line: bytes) -> Any:
