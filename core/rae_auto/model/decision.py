@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
+from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId, digest
 from rae_auto.model.reasons import Cause, Missed, Skip
@@ -16,7 +17,8 @@ MANUAL = "manual"
 """The trigger id of runs that a person or program requested."""
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class Occurrence:
     """One firing of one trigger. `(job, trigger, key)` is its identity: it is decided once."""
 
@@ -38,7 +40,8 @@ class Outcome(StrEnum):
     SKIP = "skip"
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class Decision:
     """The decision on one occurrence, and its reason.
 

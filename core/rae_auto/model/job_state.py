@@ -9,6 +9,7 @@ from attrs import frozen
 from rae_auto.errors import BadRequest
 from rae_auto.model.expectations import Expectation
 from rae_auto.model.notices.outbox import NoticeCounts
+from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import FeedbackLoop, Paused, SkippedByHand
 from rae_auto.model.reasons.requesters import Requester
@@ -34,6 +35,7 @@ class Span:
         return self.since < instant <= self.until
 
 
+@quick_init
 @frozen(weakref_slot=False)
 class Cursor:
     """Progress of a schedule: each instant after `since`, up to and including `at`, has its decision.
@@ -59,7 +61,8 @@ class SkippedStart:
     requested_at: datetime
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class RunTotal:
     """Finished runs of all time in one state: how many, their durations and attempts, and the latest end."""
 
@@ -75,6 +78,7 @@ class RunTotal:
         return RunTotal(self.count + 1, self.seconds + seconds, self.attempts + run.attempt, run.finished_at)
 
 
+@quick_init
 @frozen(weakref_slot=False)
 class JobState:
     """`cursors` holds the progress of each schedule by trigger id.
@@ -114,7 +118,9 @@ class JobState:
 
     def find_off_by_hand(self, at: datetime) -> Paused | SkippedByHand | None:
         """Return why an instant does not start the job, if a pause or a skip is the reason."""
-        return self.find_pause(at) or (self.find_skip(at) if self.skips else None)
+        if not (self.paused or self.skips):
+            return None
+        return self.find_pause(at) or self.find_skip(at)
 
     def find_skip(self, at: datetime) -> SkippedByHand | None:
         """Return why an instant does not start the job, if that was requested."""

@@ -11,7 +11,7 @@ from rae_auto.errors import IllegalTransition
 from rae_auto.model.guard import GuardResult
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.policies import FailOn, Overlap
-from rae_auto.model.primitives.evolving.slots import evolve_slots
+from rae_auto.model.primitives.evolving.slots import evolve_slots, quick_init
 from rae_auto.model.primitives.formatting import describe_signal
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
@@ -53,7 +53,7 @@ class RunState(StrEnum):
     @property
     def active(self) -> bool:
         """True while an executor has, or may have, an attempt of the run."""
-        return self in (RunState.STARTING, RunState.RUNNING)
+        return self is RunState.STARTING or self is RunState.RUNNING
 
 
 _ENDS = frozenset(
@@ -96,6 +96,7 @@ MAY_BE_LEFT = TreeEnd(is_gone=False)
 """The end of an attempt of which it isn't known whether something still runs."""
 
 
+@quick_init
 @frozen(weakref_slot=False)
 class Result:
     """Result of an attempt. What counts as success is decided by its job.
@@ -140,7 +141,8 @@ class QueuePlace:
     may_have_started: bool = False
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class Attempt:
     """One execution of a run by an executor."""
 
@@ -222,7 +224,8 @@ class ClockStep:
     seconds: float
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class AttemptTerms:
     """The part of a job that an attempt under way depends on, for a daemon that no longer has the job."""
 
@@ -237,6 +240,7 @@ _NO_CONDITIONS = StartConditions()
 NO_TERMS = AttemptTerms()
 
 
+@quick_init
 @frozen(kw_only=True, weakref_slot=False)
 class Run:
     """A decision to run and its execution. `attempt` is the number of the current or last one, 0 before the first.
@@ -343,7 +347,7 @@ class Run:
     @property
     def is_in_queue(self) -> bool:
         """Tell whether its attempt was handed over, as to a queue elsewhere, and is not known to have started."""
-        return self.state is RunState.STARTING and isinstance(self.reason, HandedOver)
+        return isinstance(self.reason, HandedOver) and self.state is RunState.STARTING
 
     @property
     def is_waiting(self) -> bool:
@@ -385,6 +389,10 @@ class Run:
 
     def to(self, state: RunState, **changes: Any) -> "Run":
         """Return this run in another state. Raises IllegalTransition if the table does not allow it."""
+        return evolve_slots(self, state=self.allow(state), **changes)
+
+    def allow(self, state: RunState) -> RunState:
+        """Return a state that the run may go to. Raises IllegalTransition if the table does not allow it."""
         if state not in TRANSITIONS.get(self.state, ()):
             raise IllegalTransition(f"run {self.id}: {self.state} can't become {state}")
-        return evolve_slots(self, state=state, **changes)
+        return state

@@ -1,5 +1,6 @@
-"""Changed copies of frozen values, slot by slot."""
+"""Changed copies of frozen values, slot by slot, and quick constructors."""
 
+import inspect
 from datetime import UTC, datetime
 
 import attrs
@@ -7,9 +8,9 @@ import pytest
 from tests.support.runs import make_run
 
 from rae_auto.model.job_state import Cursor, JobState
-from rae_auto.model.primitives.evolving.slots import evolve_slots
+from rae_auto.model.primitives.evolving.slots import copier_of, evolve_slots, quick_init
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.run import Attempt, Result, RunState
+from rae_auto.model.run import Attempt, Result, Run, RunState
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUN = make_run(run="r", at=NOON, attempt=1)
@@ -34,5 +35,67 @@ def test_evolve_slots_makes_what_attrs_evolve_makes(value, changes):
 
 
 def test_evolve_slots_refuses_a_field_that_is_not_there():
-    with pytest.raises(KeyError, match="colour"):
+    with pytest.raises(TypeError, match="colour"):
         evolve_slots(RUN, colour="red")
+
+
+def test_a_copier_makes_what_attrs_evolve_makes():
+    copy = copier_of(Run)(RUN, state=RunState.STARTING, reason=None)
+    assert copy == attrs.evolve(RUN, state=RunState.STARTING, reason=None)
+    assert type(copy) is Run
+
+
+@quick_init
+@attrs.frozen(weakref_slot=False)
+class Quick:
+    first: int
+    _second: str = "b"
+    third: list[int] = attrs.field(factory=list)
+    fourth: int | None = attrs.field(default=None, kw_only=True)
+
+
+@attrs.frozen(weakref_slot=False)
+class Plain:
+    first: int
+    _second: str = "b"
+    third: list[int] = attrs.field(factory=list)
+    fourth: int | None = attrs.field(default=None, kw_only=True)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"), [((1,), {}), ((1, "x", [2]), {"fourth": 4}), ((), {"first": 1, "second": "y"}), ((1,), {})]
+)
+def test_a_quick_constructor_makes_the_values_of_the_usual_one(args, kwargs):
+    quick, plain = Quick(*args, **kwargs), Plain(*args, **kwargs)
+    assert type(quick) is Quick
+    assert attrs.asdict(quick) == attrs.asdict(plain)
+    assert quick == attrs.evolve(quick)
+    assert inspect.signature(Quick) == inspect.signature(Plain)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        quick.first = 2
+
+
+@pytest.mark.parametrize(("args", "kwargs"), [((), {}), ((1, "x", [], 4), {}), ((1,), {"other": 1})])
+def test_a_quick_constructor_refuses_what_the_usual_one_refuses(args, kwargs):
+    for kind in (Quick, Plain):
+        with pytest.raises(TypeError):
+            kind(*args, **kwargs)
+
+
+def test_values_of_a_quick_constructor_share_no_made_default():
+    assert Quick(1).third is not Quick(1).third
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        attrs.make_class(
+            "Checked", {"a": attrs.field(validator=lambda *_: None)}, frozen=True, slots=True, weakref_slot=False
+        ),
+        attrs.make_class("Converted", {"a": attrs.field(converter=int)}, frozen=True, slots=True, weakref_slot=False),
+        attrs.make_class("Weak", ["a"], frozen=True, slots=True),
+    ],
+)
+def test_a_class_with_checks_or_weak_references_has_no_quick_constructor(unfit):
+    with pytest.raises(TypeError, match="quick constructor"):
+        quick_init(unfit)(1)

@@ -5,10 +5,12 @@ from functools import lru_cache
 
 from attrs import frozen
 
+from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.formatting import quote
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class Moment:
     """Time of all clocks at one moment.
 
