@@ -34,12 +34,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, frozen
 
 from rae_auto.engine import by_hand
 from rae_auto.engine.notices.downtimes import report_back
 from rae_auto.engine.notices.reports import report_downtime
 from rae_auto.engine.runs import admission, guards
+from rae_auto.engine.runs.copies import evolve_job_state
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS
 from rae_auto.engine.state import Backlog, EngineState, JobEntry, Lateness
 from rae_auto.engine.time import cursors
@@ -56,7 +57,7 @@ from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.clock_jumps import ClockJump
-from rae_auto.model.primitives.evolving.slots import evolve_slots
+from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.graphs import sort_by_successors
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.names import JobId, RunId
@@ -67,14 +68,19 @@ MAX_INSTANTS_A_TURN = 100
 """Number of instants after which a turn leaves the rest to the next one; a job that it has started is finished."""
 
 
+_Spans = dict[tuple[int, datetime], tuple[Schedule, DueSpan | None]]
+"""Due spans by schedule and the instant after which they count. It is the object of the schedule that counts, as equal
+schedules are one in the timetable, and to hash it is to ask a plugin; it is kept beside the span, so that no other
+object gets its id."""
+
+
 @define(eq=False)
 class _Piece:
     """The part of the backlog that one turn decides: `left` instants at most, and each span is computed once."""
 
     spread: StartSpread
     left: float
-    _spans: dict[tuple[int, datetime], tuple[Schedule, DueSpan | None]] = field(factory=dict)
-    """By the object of the schedule, as equal schedules are one in the timetable: to hash it is to ask a plugin."""
+    _spans: _Spans
 
     def find_span(self, schedule: Schedule, after: datetime, now: datetime) -> DueSpan | None:
         """Return what of a schedule is due after an instant, up to now; None if nothing is."""
@@ -84,12 +90,12 @@ class _Piece:
             first = schedule.next_after(after)
             is_due = first is not None and first <= now
             span = find_due_instants(schedule, first, now) if first is not None and is_due else None
-            # With the schedule, so that no other object gets its id.
             known = self._spans[key] = schedule, span
         return known[1]
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class _DueTrigger:
     """A trigger of a job with due instants, which are in `span`, and why these are late if they are."""
 
@@ -103,6 +109,8 @@ class _DueTrigger:
         """Return the occurrence of one of its instants."""
         return Occurrence(self.entry.job.id, self.id, format_instant(instant), instant, event)
 
+
+_DUE = Due()
 
 _CAUSES = {
     ClockJump.SLEPT: MissedCause.SLEPT,
@@ -145,16 +153,20 @@ def decide_again(turn: Turn, job: JobId) -> None:
 def _decide(turn: Turn, limit: float) -> None:
     state = turn.state
     lateness = Lateness(_take_missed_cause(state), turn.now.wall)
-    due = [job for group in state.timetable.pop_due(turn.now.wall) for job, _ in group.members]
-    _put_into_backlog(turn, {job: lateness for job in due if job not in state.undecidable})
+    due: dict[JobId, Lateness] = {}
+    spans: _Spans = {}
+    for group, after, span in state.timetable.pop_due(turn.now.wall):
+        due.update((job, lateness) for job, _ in group.members if job not in state.undecidable)
+        if span is not None:
+            spans[id(group.schedule), after] = group.schedule, span
+    _put_into_backlog(turn, due)
     if state.backlog is not None:
-        _decide_piece(turn, state.backlog, limit)
+        _decide_piece(turn, state.backlog, _Piece(state.backlog.spread, limit, spans))
     report_back(turn)
 
 
-def _decide_piece(turn: Turn, backlog: Backlog, limit: float) -> None:
+def _decide_piece(turn: Turn, backlog: Backlog, piece: _Piece) -> None:
     state, jobs, done = turn.state, backlog.jobs, backlog.done
-    piece = _Piece(backlog.spread, limit)
     while done < len(jobs) and piece.left > 0:
         job, lateness = jobs[done]
         done += 1
@@ -198,11 +210,36 @@ def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) 
     if len(found) > 1:
         found.sort(key=lambda one: one.span.instants[0])
     for trigger_due in found:
-        _decide_trigger(turn, trigger_due, piece.spread)
+        if _is_in_time(trigger_due, turn.now.wall):
+            _decide_instant(turn, trigger_due)
+        else:
+            _decide_trigger(turn, trigger_due, piece.spread)
         piece.left -= len(trigger_due.span.instants)
     if found:
         by_hand.forget_past_skips(turn, entry)
         turn.step.save(entry.state)
+
+
+def _is_in_time(due: _DueTrigger, now: datetime) -> bool:
+    """Tell whether one instant of a trigger is due, in time, as mostly: no policy for late ones has a say."""
+    span = due.span
+    if len(span.instants) > 1 or span.older is not None or due.lateness.cause is MissedCause.STORE_REVERTED:
+        return False
+    return now - span.instants[0] <= MAX_LATENESS
+
+
+def _decide_instant(turn: Turn, due: _DueTrigger) -> None:
+    """Decide the one instant of a trigger that is due in time, and move its cursor. The caller saves the state."""
+    instant = due.span.instants[0]
+    occurrence = due.occurrence(instant, event_of(due.schedule, instant))
+    admission.admit(turn, due.entry, admission.Candidate(occurrence=occurrence, cause=_DUE))
+    _move_cursor(due, instant, None)
+
+
+def _move_cursor(due: _DueTrigger, to: datetime, given_up: datetime | None) -> None:
+    entry, state = due.entry, due.entry.state
+    cursor = cursors.advance(state.cursors[due.id], to, given_up)
+    entry.state = evolve_job_state(state, cursors={**state.cursors, due.id: cursor})
 
 
 def _decide_trigger(turn: Turn, due: _DueTrigger, spread: StartSpread) -> None:
@@ -224,7 +261,7 @@ def _decide_trigger(turn: Turn, due: _DueTrigger, spread: StartSpread) -> None:
         is_due = instant == last and now - instant <= MAX_LATENESS
         candidate = admission.Candidate(
             occurrence=due.occurrence(instant, event_of(due.schedule, instant)),
-            cause=Due() if is_due else CaughtUp(cause),
+            cause=_DUE if is_due else CaughtUp(cause),
             not_before=now if is_due else now + spread.next_delay(),
             batch=batch,
         )
@@ -241,8 +278,7 @@ def _decide_trigger(turn: Turn, due: _DueTrigger, spread: StartSpread) -> None:
     if selected:
         # What is given up after an instant with a decision of its own, as one that is skipped by hand, is behind it.
         given_up = max((instant for instant in skipped if instant < min(selected)), default=span.older)
-    cursor = cursors.advance(entry.state.cursors[due.id], last, given_up)
-    entry.state = evolve_slots(entry.state, cursors={**entry.state.cursors, due.id: cursor})
+    _move_cursor(due, last, given_up)
 
 
 def _report_missed(turn: Turn, due: _DueTrigger, selected: Collection[datetime]) -> None:
@@ -283,9 +319,6 @@ def _give_up(turn: Turn, due: _DueTrigger, skipped: Sequence[datetime], *, is_la
 def _select(due: _DueTrigger, now: datetime) -> frozenset[datetime]:
     """Return the instants to decide one by one; those that are skipped by hand displace no others."""
     job, state, span = due.entry.job, due.entry.state, due.span
-    if len(span.instants) == 1 and now - span.instants[0] <= MAX_LATENESS:
-        # The one instant that is due in time, as most are: no policy for late ones has a say.
-        return frozenset(span.instants)
     is_recurring = due.schedule.next_after(span.instants[-1]) is not None
     if not state.skips:
         return select_instants(job, span, now, is_recurring=is_recurring)

@@ -19,6 +19,7 @@ from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.clock_jumps import ClockJump
+from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import HandedOver
 from rae_auto.model.run import Run
@@ -51,7 +52,8 @@ class Record:
 Change = Save | Discard | Record
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class Start:
     """Start the run's current attempt."""
 

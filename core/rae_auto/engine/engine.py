@@ -199,7 +199,7 @@ class Engine:
 
     def runs(self, job: JobId | None = None) -> list[RunEntry]:
         """Return the open runs, of one job or of all, the oldest first."""
-        return list(self._state.runs.values()) if job is None else self._state.open_runs(job)
+        return list(self._state.runs.values() if job is None else self._state.open_runs(job))
 
     def notices(self) -> list[OutboxNotice]:
         """Return the notices that are not delivered yet, the oldest first."""

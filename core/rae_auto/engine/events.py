@@ -13,6 +13,7 @@ from rae_auto.model.guard import GuardResult
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
+from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.run import QueuePlace, Result, Run
 
@@ -78,7 +79,8 @@ class GuardsRead:
     results: Mapping[str, GuardResult]
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class AttemptStarted:
     """An attempt that an executor has started; `handle` finds it again after a crash.
 
@@ -104,7 +106,8 @@ class AttemptDequeued:
     taken_by: str = ""
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class AttemptEnded:
     """An attempt that is over, or could not be started (`result.error` says why)."""
 

@@ -1,5 +1,7 @@
 """The life of the engine: restored at the start, runs cancelled by request, brought to a stop."""
 
+from collections.abc import Sequence
+
 from attrs import evolve
 
 from rae_auto.engine.commands import CancelRuns, Stop
@@ -133,7 +135,7 @@ def cancel_runs(turn: Turn, command: CancelRuns) -> None:
             message = f"no open run {quote(command.run)}; 'rae-auto history' lists finished runs"
             turn.step.reply(command.ask, RunNotFound(message))
             return
-        targets = [entry]
+        targets: Sequence[RunEntry] = (entry,)
     elif command.job is not None and (command.job in state.jobs or command.job in state.runs_of):
         targets = state.open_runs(command.job)
     else:

@@ -114,6 +114,6 @@ def _move_waiting_runs(turn: Turn, old: JobId, new: JobId) -> None:
         run_entry.run = evolve(run_entry.run, job=new)
         run_entry.job = evolve(run_entry.job, id=new)
         turn.step.save(run_entry.run)
-    for lists in (state.runs_of, state.blocked):
-        if old in lists:
-            lists[new] = lists.pop(old)
+    for mapping in (state.runs_of, state.blocked):
+        if old in mapping:
+            mapping[new] = mapping.pop(old)

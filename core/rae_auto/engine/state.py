@@ -67,7 +67,7 @@ set right: see `time.cursors`.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import Factory, field, frozen
 
@@ -100,8 +100,6 @@ from rae_auto.model.reasons import (
 )
 from rae_auto.model.run import Run, RunState, Stopping
 from rae_auto.model.schedule import Schedule
-
-K = TypeVar("K")
 
 MAX_SEEN_PER_TRIGGER = 1000
 """Number of occurrences without a schedule that are remembered for each trigger."""
@@ -153,6 +151,9 @@ class GuardReadings:
     at: float
 
 
+_QUEUED = Queued()
+
+
 @revertible
 class JobEntry:
     """A job as loaded, and its remembered state."""
@@ -184,7 +185,7 @@ class RunEntry:
     job: Job
     undo_log: UndoLog
     queued_mono: float
-    activity: Activity = field(factory=Queued)
+    activity: Activity = _QUEUED
     waited_for: tuple[Block, ...] = ()
     resources_wanted_since: float | None = None
     guard_readings: GuardReadings | None = None
@@ -214,7 +215,7 @@ class RunEntry:
     @property
     def is_uncertain(self) -> bool:
         """Tell whether the run is one of a store that went back to an older state, and its attempt isn't found yet."""
-        return self.run.state.active and isinstance(self.run.reason, StoreReverted)
+        return isinstance(self.run.reason, StoreReverted) and self.run.state.active
 
     @property
     def waits_for_resource(self) -> bool:
@@ -302,7 +303,7 @@ class EngineState:
     settings: Settings = field(factory=Settings)
     jobs: RevertibleDict[JobId, JobEntry] = field(default=_MAPPING)
     runs: RevertibleDict[RunId, RunEntry] = field(default=_MAPPING)
-    runs_of: RevertibleDict[JobId, RevertibleList[RunId]] = field(default=_MAPPING)
+    runs_of: RevertibleDict[JobId, tuple[RunEntry, ...]] = field(default=_MAPPING)
     """Open runs of each job, the oldest first; a job without any has no entry."""
     blocked: RevertibleDict[str, RevertibleList[RunId]] = field(default=_MAPPING)
     """Runs that wait until something happens to a job (its id), a resource (`resource_key`) or guards (`guard_key`)."""
@@ -357,10 +358,9 @@ class EngineState:
     """Active runs that can be adopted are left to the next daemon."""
     is_stopped: bool = False
 
-    def open_runs(self, job: JobId) -> list[RunEntry]:
+    def open_runs(self, job: JobId) -> tuple[RunEntry, ...]:
         """Return the job's open runs, the oldest first."""
-        found = self.runs_of.get(job)
-        return [] if found is None else [self.runs[run] for run in found]
+        return self.runs_of.get(job, ())
 
     def active_attempt(self, run: RunId, attempt: int) -> RunEntry | None:
         """Return the open run if this attempt of it is active; events of other attempts come too late."""
@@ -370,17 +370,14 @@ class EngineState:
     def open(self, entry: RunEntry) -> None:
         """Add an open run."""
         self.runs[entry.run.id] = entry
-        self._append(self.runs_of, entry.run.job, entry.run.id)
+        self.runs_of[entry.run.job] = (*self.open_runs(entry.run.job), entry)
         self._count(entry, 1)
 
     def block(self, run: RunId, key: str) -> None:
         """Let a run wait until something happens to a job, a resource or guards."""
-        self._append(self.blocked, key, run)
-
-    def _append(self, lists: RevertibleDict[K, RevertibleList[RunId]], key: K, run: RunId) -> None:
-        if key not in lists:
-            lists[key] = RevertibleList(self.undo_log)
-        lists[key].append(run)
+        if key not in self.blocked:
+            self.blocked[key] = RevertibleList(self.undo_log)
+        self.blocked[key].append(run)
 
     def remember(self, seen: SeenOccurrence) -> SeenOccurrence | None:
         """Remember an occurrence, and return the oldest one of its trigger if that is forgotten instead."""
@@ -393,19 +390,23 @@ class EngineState:
 
     def close(self, entry: RunEntry) -> None:
         """Remove a run that is over."""
+        run = entry.run
         self._count(entry, -1)
         self._leave_resource_line(entry)
-        self.blocked.pop(guard_key(entry.run.id), None)
-        del self.runs[entry.run.id]
-        siblings = self.runs_of[entry.run.job]
-        siblings.remove(entry.run.id)
-        if not siblings:
-            del self.runs_of[entry.run.job]
+        if self.blocked:
+            self.blocked.pop(guard_key(run.id), None)
+        del self.runs[run.id]
+        siblings = self.runs_of[run.job]
+        if len(siblings) == 1:
+            del self.runs_of[run.job]
+        else:
+            self.runs_of[run.job] = tuple(other for other in siblings if other is not entry)
 
     def set_activity(self, entry: RunEntry, activity: Activity) -> None:
         """Let an open run do something else, and count slots and resources accordingly."""
-        self._count(entry, -1)
-        self._leave_resource_line(entry)
+        if not isinstance(entry.activity, Queued):
+            self._count(entry, -1)
+            self._leave_resource_line(entry)
         entry.activity = activity
         self._count(entry, 1)
         if entry.resources_wanted_since is not None and entry.waits_for_resource:

@@ -7,12 +7,14 @@ from attrs import frozen
 
 from rae_auto.engine.effects import PartFailure, Step
 from rae_auto.engine.state import EngineState
+from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.instants import Moment
 
 P = ParamSpec("P")
 
 
-@frozen(eq=False)
+@quick_init
+@frozen(eq=False, weakref_slot=False)
 class Turn:
     """One turn of the engine: the state that a handler changes, the moment, and the step that it fills.
 

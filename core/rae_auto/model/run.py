@@ -389,10 +389,11 @@ class Run:
 
     def to(self, state: RunState, **changes: Any) -> "Run":
         """Return this run in another state. Raises IllegalTransition if the table does not allow it."""
-        return evolve_slots(self, state=self.allow(state), **changes)
+        return evolve_slots(self, state=allow_transition(self, state), **changes)
 
-    def allow(self, state: RunState) -> RunState:
-        """Return a state that the run may go to. Raises IllegalTransition if the table does not allow it."""
-        if state not in TRANSITIONS.get(self.state, ()):
-            raise IllegalTransition(f"run {self.id}: {self.state} can't become {state}")
-        return state
+
+def allow_transition(run: Run, to: RunState) -> RunState:
+    """Return a state that a run may go to. Raises IllegalTransition if the table does not allow it."""
+    if to not in TRANSITIONS.get(run.state, ()):
+        raise IllegalTransition(f"run {run.id}: {run.state} can't become {to}")
+    return to

@@ -240,7 +240,7 @@ def _count_against_limit(
 
 
 def _set_counts(job_entry: JobEntry, counts: NoticeCounts) -> None:
-    if counts != job_entry.state.notice_counts:
+    if counts is not job_entry.state.notice_counts and counts != job_entry.state.notice_counts:
         job_entry.state = evolve(job_entry.state, notice_counts=counts)
 
 

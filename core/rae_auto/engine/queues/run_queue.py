@@ -18,6 +18,7 @@ from rae_auto.model.policies import Priority
 from rae_auto.model.primitives.names import RunId
 
 HEAD_START_PER_LEVEL = timedelta(minutes=5)
+_HEAD_START_SECONDS = HEAD_START_PER_LEVEL.total_seconds()
 
 RESERVATION_DELAY_SECONDS = 60.0
 """Time after which the resources of the first run that waits for some are reserved for it."""
@@ -25,7 +26,7 @@ RESERVATION_DELAY_SECONDS = 60.0
 
 def queue_rank(priority: Priority, queued_mono: float) -> float:
     """Return the rank in the queue (seconds): the lower one goes first."""
-    return queued_mono - priority * HEAD_START_PER_LEVEL.total_seconds()
+    return queued_mono - priority * _HEAD_START_SECONDS
 
 
 class Queue:

@@ -114,12 +114,12 @@ def attempt_ended(turn: Turn, event: AttemptEnded) -> None:
         state, reason = stopping.state, stopping.reason or explain_failure(result)
     else:
         state, reason = judge_result(entry.job, result)
-    _close_attempt(turn, entry, state, result)
+    attempt = _attempt_of(entry.run, state, result, turn.now.wall)
     policy = entry.job.retry_policy
     if not is_uncertain and retry.should_retry(policy, entry.run, state, result):
-        _repeat(turn, entry, retry.retry_delay(policy, entry.run), reason)
+        _repeat(turn, entry, attempt, retry.retry_delay(policy, entry.run), reason)
     else:
-        finish(turn, entry, state, result=result, reason=reason)
+        finish(turn, entry, state, reason=reason, attempt=attempt, result=result)
 
 
 def attempt_found(turn: Turn, event: AttemptFound) -> None:
@@ -150,24 +150,25 @@ def attempt_found(turn: Turn, event: AttemptFound) -> None:
             request_cancel(turn, entry)
         return
     stopping, is_uncertain = entry.stopping, entry.is_uncertain
-    _close_attempt(turn, entry, RunState.LOST, None if event.started else Result(error=NEVER_STARTED))
+    result = None if event.started else Result(error=NEVER_STARTED)
+    attempt = _attempt_of(entry.run, RunState.LOST, result, turn.now.wall)
     if stopping is not None:
-        finish(turn, entry, stopping.state, reason=stopping.reason or LostInCrash())
+        finish(turn, entry, stopping.state, reason=stopping.reason or LostInCrash(), attempt=attempt)
         return
     if is_uncertain:
-        finish(turn, entry, RunState.LOST, reason=StoreReverted())
+        finish(turn, entry, RunState.LOST, reason=StoreReverted(), attempt=attempt)
         return
     policy = entry.job.retry_policy
     # Repeating what never started doubles nothing, whatever the job says about crashes.
     is_safe = not event.started or crash_policy(entry) is OnCrash.RERUN
-    is_repeated = (is_safe and retry.can_recover(entry.run)) or retry.should_retry(
+    is_repeated = (is_safe and retry.can_recover((*entry.run.attempts, attempt))) or retry.should_retry(
         policy, entry.run, RunState.LOST, None
     )
     if is_repeated:
         delay = retry.retry_delay(policy, entry.run) if event.started else timedelta(0)
-        _repeat(turn, entry, delay, RepeatedAfterCrash())
+        _repeat(turn, entry, attempt, delay, RepeatedAfterCrash())
     else:
-        finish(turn, entry, RunState.LOST, reason=LostInCrash())
+        finish(turn, entry, RunState.LOST, reason=LostInCrash(), attempt=attempt)
 
 
 def crash_policy(entry: RunEntry) -> OnCrash:
@@ -201,16 +202,13 @@ def time_out(turn: Turn, run: RunId, attempt: int) -> None:
         stop_run(turn, entry, RunState.TIMED_OUT, TimedOut(entry.job.timeout))
 
 
-def _close_attempt(turn: Turn, entry: RunEntry, state: RunState, result: Result | None) -> None:
-    run, ended_at = entry.run, _end_of(entry.run, result, turn.now.wall)
-    # Frees the slot; the caller says where the run goes from here.
-    turn.state.set_activity(entry, Queued())
-    release_resources(turn, entry.job)
+def _attempt_of(run: Run, state: RunState, result: Result | None, now: datetime) -> Attempt:
+    """Return the record of the run's current attempt, which is over."""
+    ended_at = _end_of(run, result, now)
     if result is not None and result.ended_at is not None:
         # The record of the attempt says it.
         result = evolve_slots(result, ended_at=None, started_at=None)
-    attempt = Attempt(run.attempt, run.attempt_started_at or ended_at, ended_at, state, result)
-    entry.run = evolve_slots(run, attempts=(*run.attempts, attempt), stopping=None, terms=NO_TERMS, clocks=None)
+    return Attempt(run.attempt, run.attempt_started_at or ended_at, ended_at, state, result)
 
 
 def _end_of(run: Run, result: Result | None, now: datetime) -> datetime:
@@ -220,9 +218,19 @@ def _end_of(run: Run, result: Result | None, now: datetime) -> datetime:
     return min(max(result.ended_at, run.attempt_started_at or now), now)
 
 
-def _repeat(turn: Turn, entry: RunEntry, delay: timedelta, reason: End | None) -> None:
+def _repeat(turn: Turn, entry: RunEntry, attempt: Attempt, delay: timedelta, reason: End | None) -> None:
+    """Let a run wait for its next attempt after one that is over."""
+    turn.state.set_activity(entry, Queued())
+    release_resources(turn, entry.job)
     entry.run = entry.run.to(
-        RunState.RETRYING, not_before=turn.now.wall + delay, clocks=turn.now, reason=reason, handle=None
+        RunState.RETRYING,
+        attempts=(*entry.run.attempts, attempt),
+        not_before=turn.now.wall + delay,
+        clocks=turn.now,
+        reason=reason,
+        handle=None,
+        stopping=None,
+        terms=NO_TERMS,
     )
     turn.step.save(entry.run)
     # The executor is asked again: what ended the attempt may keep the next one from starting.

@@ -3,6 +3,7 @@
 from rae_auto.engine.effects import Start
 from rae_auto.engine.runs import dependencies, expectations, guards, run_points
 from rae_auto.engine.runs.attempts import set_timeout, terms_of
+from rae_auto.engine.runs.copies import evolve_run
 from rae_auto.engine.runs.ending import finish
 from rae_auto.engine.runs.waiting import FAULT_RETRY_SECONDS, all_waits, block, release_resources
 from rae_auto.engine.state import Active, EngineState, Queued, RunEntry, fault_key, resource_key
@@ -23,7 +24,9 @@ from rae_auto.model.reasons import (
     ResourceTooSmall,
     UnusableJob,
 )
-from rae_auto.model.run import Run, RunState
+from rae_auto.model.run import Run, RunState, allow_transition
+
+_ACTIVE = Active()
 
 Obstacle = tuple[Block, str]
 """Why a run can't start, and the key of what must change first: a job's id, or a resource's key."""
@@ -45,7 +48,9 @@ def dispatch(turn: Turn) -> None:
 
 def _dispatch_run(turn: Turn, entry: RunEntry) -> None:
     """Start the run, or let it wait for what keeps it from starting."""
-    obstacle = find_obstacle(turn.state, entry) or _find_missing_resource(turn, entry)
+    obstacle = find_obstacle(turn.state, entry)
+    if obstacle is None and entry.job.resources:
+        obstacle = _find_missing_resource(turn, entry)
     if obstacle is not None:
         block(turn, entry, *obstacle)
         _wake_first(turn, obstacle[0])
@@ -59,7 +64,8 @@ def _dispatch_run(turn: Turn, entry: RunEntry) -> None:
 
 def _start_if_allowed(turn: Turn, entry: RunEntry) -> None:
     """Start a run that nothing is in the way of, unless a need or a guard forbids it."""
-    need = dependencies.find_unmet_need(turn.state, entry.job) if _heeds_needs(entry.run) else None
+    job = entry.job
+    need = dependencies.find_unmet_need(turn.state, job) if job.needs and _heeds_needs(entry.run) else None
     if need is not None and isinstance(entry.run.cause, Fired):
         block(turn, entry, need, need.job)
     elif need is not None:
@@ -87,13 +93,17 @@ def find_obstacle(state: EngineState, entry: RunEntry) -> Obstacle | None:
             return pause, run.job
         if not (state.settings.enabled and job_entry.job.enabled):
             return Disabled(), run.job
-    oldest = state.runs[state.runs_of[run.job][0]].run
-    if job.overlap is not Overlap.ALLOW and oldest.id != run.id:
-        return Overlapping(oldest.id, oldest.queued_at), run.job
-    if sum(other.is_active for other in state.open_runs(run.job)) >= job.overlap_max:
-        return MaxOverlap(job.overlap_max), run.job
-    need = dependencies.find_running_need(state, job) if _heeds_needs(run) else None
-    return _find_small_resource(state, job) if need is None else (need, need.job)
+    siblings = state.runs_of[run.job]
+    if len(siblings) > 1:
+        oldest = siblings[0].run
+        if job.overlap is not Overlap.ALLOW and oldest.id != run.id:
+            return Overlapping(oldest.id, oldest.queued_at), run.job
+        if sum(other.is_active for other in siblings) >= job.overlap_max:
+            return MaxOverlap(job.overlap_max), run.job
+    need = dependencies.find_running_need(state, job) if job.needs and _heeds_needs(run) else None
+    if need is not None:
+        return need, need.job
+    return _find_small_resource(state, job) if job.resources else None
 
 
 def _heeds_needs(run: Run) -> bool:
@@ -136,7 +146,7 @@ def _find_busy_resource(state: EngineState, job: Job) -> Obstacle | None:
 
 def _find_reserved_resource(turn: Turn, entry: RunEntry) -> Obstacle | None:
     state = turn.state
-    first = state.resource_line.first(turn.now.mono) if entry.job.resources else None
+    first = state.resource_line.first(turn.now.mono)
     if first is None or (entry.rank, entry.run.id) < first:
         return None
     reserved = state.runs[first[1]].job.resources
@@ -149,8 +159,9 @@ def _find_reserved_resource(turn: Turn, entry: RunEntry) -> Obstacle | None:
 
 def _start(turn: Turn, entry: RunEntry) -> None:
     now = turn.now.wall
-    entry.run = entry.run.to(
-        RunState.STARTING,
+    entry.run = evolve_run(
+        entry.run,
+        state=allow_transition(entry.run, RunState.STARTING),
         attempt=entry.run.attempt + 1,
         started_at=entry.run.started_at or now,
         attempt_started_at=now,
@@ -161,7 +172,7 @@ def _start(turn: Turn, entry: RunEntry) -> None:
         terms=terms_of(entry.job),
         node=turn.state.settings.node,
     )
-    turn.state.set_activity(entry, Active())
+    turn.state.set_activity(entry, _ACTIVE)
     set_timeout(turn, entry)
     expectations.watch_running_time(turn, entry)
     run_points.note_start(turn, entry)

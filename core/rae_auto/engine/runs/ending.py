@@ -3,6 +3,7 @@
 from rae_auto.engine.effects import Cancel
 from rae_auto.engine.notices.reports import report_end
 from rae_auto.engine.runs import expectations, run_points
+from rae_auto.engine.runs.copies import evolve_job_state, evolve_run
 from rae_auto.engine.runs.waiting import all_waits, release, release_resources
 from rae_auto.engine.state import Active, RunEntry
 from rae_auto.engine.time.timers import Alarm
@@ -10,7 +11,7 @@ from rae_auto.engine.turn import Turn
 from rae_auto.model.job_state import JobState, RunTotal
 from rae_auto.model.primitives.evolving.slots import evolve_slots
 from rae_auto.model.reasons import End, Fired
-from rae_auto.model.run import NO_TERMS, Result, Run, RunState, Stopping
+from rae_auto.model.run import NO_TERMS, Attempt, Result, Run, RunState, Stopping, allow_transition
 
 _NO_RUNS = RunTotal()
 
@@ -40,12 +41,25 @@ def request_cancel(turn: Turn, entry: RunEntry) -> None:
     turn.step.request(Cancel(entry.run.id, entry.run.attempt, entry.job.kill_after))
 
 
-def finish(turn: Turn, entry: RunEntry, state: RunState, *, reason: End | None, result: Result | None = None) -> None:
-    """End a run: record it, update its job's state, request notices, and release the runs that waited for it."""
-    run = entry.run.to(
-        state,
+def finish(
+    turn: Turn,
+    entry: RunEntry,
+    state: RunState,
+    *,
+    reason: End | None,
+    attempt: Attempt | None = None,
+    result: Result | None = None,
+) -> None:
+    """End a run: record it, update its job's state, request notices, and release the runs that waited for it.
+
+    `attempt` is its last one, where that ends now; `result` is that by which the run is judged.
+    """
+    run = evolve_run(
+        entry.run,
+        state=allow_transition(entry.run, state),
+        attempts=entry.run.attempts if attempt is None else (*entry.run.attempts, attempt),
         # A result that was found only now has an end in the past.
-        finished_at=turn.now.wall if result is None else entry.run.attempts[-1].finished_at,
+        finished_at=turn.now.wall if result is None or attempt is None else attempt.finished_at,
         exit_code=result and result.exit_code,
         reason=reason,
         handle=None,
@@ -58,8 +72,8 @@ def finish(turn: Turn, entry: RunEntry, state: RunState, *, reason: End | None, 
     turn.step.discard(run)
     turn.step.record(run)
     turn.state.close(entry)
-    if entry.resources_wanted_since is not None:
-        # Something may have been reserved for it.
+    if attempt is not None or entry.resources_wanted_since is not None:
+        # It had them, or something may have been reserved for it.
         release_resources(turn, entry.job)
     if isinstance(run.cause, Fired):
         turn.state.ended_at[run.job, run.trigger] = turn.now.mono
@@ -98,7 +112,7 @@ def _state_after(state: JobState, run: Run) -> JobState:
     failures = 0 if run.state is RunState.SUCCEEDED else state.failures + 1
     name = run.state.value
     totals = {**state.totals, name: state.totals.get(name, _NO_RUNS).add(run)}
-    return evolve_slots(
+    return evolve_job_state(
         state,
         last_state=run.state,
         last_run=run.id,

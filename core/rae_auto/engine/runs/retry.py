@@ -1,10 +1,11 @@
 """Retries: whether an attempt is repeated, and after how long."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from rae_auto.model.policies import Backoff, RetryOn, RetryPolicy
 from rae_auto.model.primitives.names import digest
-from rae_auto.model.run import Result, Run, RunState
+from rae_auto.model.run import Attempt, Result, Run, RunState
 
 MAX_RECOVERIES = 3
 """Number of times that a run is started again after a crash; a job that kills the daemon must not loop.
@@ -28,9 +29,9 @@ def should_retry(policy: RetryPolicy, run: Run, end: RunState, result: Result | 
     return end is not RunState.FAILED or policy.exit_codes is None or exit_code in policy.exit_codes
 
 
-def can_recover(run: Run) -> bool:
-    """Tell whether a run whose attempts were lost may be started once more."""
-    return sum(attempt.state is RunState.LOST for attempt in run.attempts) < MAX_RECOVERIES
+def can_recover(attempts: Iterable[Attempt]) -> bool:
+    """Tell whether a run with these attempts, of which the last was lost, may be started once more."""
+    return sum(attempt.state is RunState.LOST for attempt in attempts) < MAX_RECOVERIES
 
 
 def retry_delay(policy: RetryPolicy, run: Run) -> timedelta:

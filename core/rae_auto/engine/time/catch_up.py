@@ -43,6 +43,7 @@ from attrs import frozen
 from rae_auto.engine.undo_log import UndoLog, revertible
 from rae_auto.model.job import Job
 from rae_auto.model.policies import CatchUp
+from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.schedule import Schedule
 
 MAX_LATENESS = timedelta(seconds=60)
@@ -65,7 +66,8 @@ MAX_START_SPREAD = timedelta(seconds=60)
 """The time between the starts of jobs that catch up together, and the time within which the last of them starts."""
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class DueSpan:
     """The latest instants due in a span of time, ascending.
 

@@ -27,7 +27,6 @@ from attrs import evolve
 from rae_auto.engine.plan import Plan
 from rae_auto.engine.time.catch_up import DueSpan
 from rae_auto.model.job_state import Cursor, Span
-from rae_auto.model.primitives.evolving.slots import evolve_slots
 from rae_auto.model.primitives.names import digest
 from rae_auto.model.schedule import Schedule, count_from
 
@@ -101,7 +100,8 @@ def advance(cursor: Cursor, to: datetime, given_up: datetime | None) -> Cursor:
     """Return the cursor after all up to `to` was decided, of which all up to `given_up` was given up as missed."""
     if given_up is not None:
         return Cursor(to, cursor.schedule, given_up, _other_spans(cursor, to), cursor.counts_from)
-    return evolve_slots(cursor, at=to, others=_recent(cursor.others, to))
+    others = cursor.others and _recent(cursor.others, to)
+    return Cursor(to, cursor.schedule, cursor.since, others, cursor.counts_from)
 
 
 def _other_spans(cursor: Cursor, now: datetime) -> tuple[Span, ...]:
@@ -110,7 +110,7 @@ def _other_spans(cursor: Cursor, now: datetime) -> tuple[Span, ...]:
 
 
 def _recent(spans: tuple[Span, ...], now: datetime) -> tuple[Span, ...]:
-    return spans and tuple(span for span in spans if span.until > now - OTHER_SPAN_MAX_AGE)
+    return tuple(span for span in spans if span.until > now - OTHER_SPAN_MAX_AGE)
 
 
 @lru_cache(maxsize=1024)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from heapq import heapify, heappop
 
+from rae_auto.engine.time.catch_up import DueSpan
 from rae_auto.engine.undo_log import RevertibleDict, RevertibleHeap, UndoLog, revertible
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.schedule import Schedule
@@ -89,12 +90,22 @@ class Timetable:
             if group.next is not None and group.next <= instant:
                 yield from group.members
 
-    def pop_due(self, now: datetime) -> Iterator[ScheduleGroup]:
-        """Yield each group that is due, and move it on to its first instant after `now`."""
+    def pop_due(self, now: datetime) -> Iterator[tuple[ScheduleGroup, datetime, DueSpan | None]]:
+        """Yield each group that is due, and move it on to its first instant after `now`.
+
+        With it come the instant `after` which it counted, and what has been due since then if that is one instant, as
+        mostly: the schedule has said so when it was asked for the next one.
+        """
         while (instant := self.next_at()) is not None and instant <= now:
             group = self._heap.pop()[2]
-            self._restart_at(group, now)
-            yield group
+            after, following = group.after, group.schedule.next_after(instant)
+            if following is None or following > now:
+                group.after, group.next = instant, following
+                self._push(group)
+                yield group, after, DueSpan((instant,))
+            else:
+                self._restart_at(group, now)
+                yield group, after, None
 
     def rewind(self, now: datetime) -> None:
         """Let every schedule be due at its first instant after `now`, because the clock was set back."""
