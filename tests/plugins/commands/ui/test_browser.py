@@ -274,6 +274,7 @@ def test_what_if_opens_at_once_and_shows_the_simulation_later(browser: "Browser"
     tab.goto(f"{page.origin}/what-if")
     assert "[jobs.good]" in tab.locator("#text").input_value()
     tab.locator("#changes .tiles").wait_for()
+    assert "The text is as it is saved." in tab.locator("#patch").inner_text()
     tab.locator("#text").fill("[jobs")
     tab.locator("#checked .state.bad").first.wait_for()
     tab.get_by_text("It can't be simulated as long as it has errors.").first.wait_for()
