@@ -47,14 +47,15 @@ class TopCommand(Command):
 
             return asyncio.run(print_changes(context) if self.plain else print_frame(context))
         try:
-            from rae_plugins.commands.top.app import TopApp, write_picture  # lazy: start-up
+            from rae_plugins.commands.top.app import TopApp  # lazy: start-up
+            from rae_plugins.commands.top.palette import write_picture
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in ("rae_plugins", "rae_auto"):
                 raise
             raise PluginError(MISSING_EXTRA) from None
         app = TopApp(context, read_only=self.read_only)
         if self.svg:
-            asyncio.run(write_picture(app, Path(self.svg)))
+            asyncio.run(write_picture(app, app.is_ready, Path(self.svg)))
             return 0
         app.run()
         return app.return_code or 0

@@ -8,7 +8,6 @@ changes costs no byte.
 
 import asyncio
 import subprocess
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,11 +19,11 @@ from textual.widgets import Input, Static
 from rae_auto.api import CommandContext
 from rae_auto.errors import DaemonUnreachable, PluginError, SchedulerError
 from rae_plugins.commands.top import actions
-from rae_plugins.commands.top.frame import attention_lines, day_line, header_line, job_line, verdict_line
+from rae_plugins.commands.top.frame import attention_lines, day_line, header_line, job_line, lower_height, verdict_line
 from rae_plugins.commands.top.job_scroller import JobScroller
 from rae_plugins.commands.top.keys import BINDINGS, KEY_LINE
 from rae_plugins.commands.top.live import Link, job_of
-from rae_plugins.commands.top.palette import THEME, styled_text, without_remote_fonts
+from rae_plugins.commands.top.palette import THEME, styled_text
 from rae_plugins.commands.top.pane_requests import LARGE_PANES, PANE_NAMES, PaneRequest
 from rae_plugins.commands.top.player import Player, simulate_month
 from rae_plugins.commands.top.styled_lines import Line, Part, line
@@ -55,7 +54,6 @@ class TopApp(App[int]):
     #jobs { height: 1fr; min-height: 3; overflow-x: hidden; scrollbar-size-vertical: 1; }
     #title { height: 1; background: $panel; }
     #lower { height: 9; scrollbar-size-vertical: 1; }
-    #lower.-large { height: 1fr; }
     #pane { padding: 0 1; }
     #lower.-large-sibling { display: none; }
     #jobs.-hidden, #head.-hidden, #day.-hidden { display: none; }
@@ -206,7 +204,15 @@ class TopApp(App[int]):
         self._show("attention", attention_lines(overview, width, MAX_ATTENTION_LINES))
         self._show("day", [day_line(overview, self._source.zone, width)])
         self._show("head", [header_line(width)])
+        self._fit_lower()
         self._show_title()
+
+    def _fit_lower(self) -> None:
+        """Give the lower pane the lines that the jobs don't need, or all of them while it is large."""
+        lower = self.query_one("#lower")
+        attention = min(len(self._shown.get("attention", ())), MAX_ATTENTION_LINES + 1)
+        found = lower_height(self.size.height, attention, self.query_one(JobScroller).total)
+        lower.styles.height = "1fr" if lower.has_class("-large") else found
 
     def _show_title(self) -> None:
         row = self.query_one(JobScroller).selected
@@ -334,6 +340,7 @@ class TopApp(App[int]):
         self.query_one("#lower").set_class(is_large, "-large")
         for part in ("#jobs", "#head", "#day"):
             self.query_one(part).set_class(is_large, "-hidden")
+        self._fit_lower()
         self.call_after_refresh(self._changed.set)
 
     async def action_back(self) -> None:
@@ -438,12 +445,3 @@ def _reading() -> ModuleType:
     from rae_plugins.commands.top import reading  # lazy: start-up
 
     return reading
-
-
-async def write_picture(app: TopApp, path: Path, size: tuple[int, int] = (110, 34)) -> None:
-    """Write the first complete frame as a picture that needs nothing from elsewhere. Errors: OSError."""
-    async with app.run_test(size=size) as pilot:
-        await app.is_ready.wait()
-        await pilot.pause()
-        picture = without_remote_fonts(app.export_screenshot(title="rae-auto top"))
-    await asyncio.to_thread(path.write_text, picture)

@@ -74,6 +74,21 @@ def _attention_lines(one: "Attention", width: int, *, is_whole: bool) -> list[Li
     return [(*left, Part(" " * (width - cells_of(left) - count_cells(action))), Part(action, "muted"))]
 
 
+FIXED_LINES = 6
+"""Lines of a view beside what needs a person, the jobs and the lower pane."""
+
+LOWER_LINES = 9
+"""Lines of the lower pane where the jobs need all others; in a very low terminal, it has fewer."""
+
+MIN_JOB_LINES = 3
+
+
+def lower_height(height: int, attention: int, jobs: int) -> int:
+    """Return the lines of the lower pane in a view of some height: those that the jobs don't need."""
+    room = height - FIXED_LINES - attention
+    return max(room - max(jobs, MIN_JOB_LINES), min(LOWER_LINES, room - MIN_JOB_LINES), 1)
+
+
 def day_line(overview: "Overview", zone: ZoneInfo, width: int) -> Line:
     """Return a day back and a day ahead in one line."""
     strip = overview.strip

@@ -1,15 +1,22 @@
 """The colours of the roles, calm ones on a dark ground; shapes tell the same, so that no colour is needed."""
 
+import asyncio
 import re
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+from textual.app import App
 from textual.strip import Strip
 from textual.theme import Theme
 
 from rae_plugins.commands.top.styled_lines import Line, printable_text
+
+PICTURE_SIZE = (110, 34)
+"""Columns and lines of a picture of a view."""
 
 GROUND, RAISED, CHOSEN = "#11151c", "#171c26", "#232c3d"
 TEXT, QUIET = "#c9d1dc", "#7d8899"
@@ -63,3 +70,12 @@ def styled_strip(parts: Line, width: int, ground: str) -> Strip:
 def without_remote_fonts(picture: str) -> str:
     """Return a picture that loads no fonts from the network."""
     return re.sub(r"@font-face\s*{[^}]*}|<!--.*?-->", "", picture).replace("Fira Code", "Fira Code, DejaVu Sans Mono")
+
+
+async def write_picture(app: App[Any], is_ready: asyncio.Event, path: Path) -> None:
+    """Write the first complete frame as a picture that needs nothing from elsewhere. Errors: OSError."""
+    async with app.run_test(size=PICTURE_SIZE) as pilot:
+        await is_ready.wait()
+        await pilot.pause()
+        picture = without_remote_fonts(app.export_screenshot(title="rae-auto top"))
+    await asyncio.to_thread(path.write_text, picture)

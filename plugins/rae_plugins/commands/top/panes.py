@@ -194,7 +194,7 @@ def day_lines(timeline: Timeline, source: RecordSource, width: int) -> list[Line
             for place in range(begin, end + 1):
                 cells[place] = state_mark(bar.state)
         lines.append((Part(fit(row.job, name)), Part("  "), *cells))
-    return [*lines, line(Part(f"{LEGEND}  ▫ expected  … more of them", "muted"))]
+    return [*lines, line(Part(f"{LEGEND}  ▫ expected  … more", "muted"))]
 
 
 async def load_calendar(source: RecordSource, place: PaneRequest) -> list[Line]:
