@@ -19,6 +19,7 @@ from rae_auto.registry import Registry
 from rae_auto.toolkit.environment import INHERITED, inherited_environment
 
 _CORRECT = "correct the line"
+_CHANGE = "change the line unless it is meant so"
 
 _UNSHOWN = frozenset({"PATH", "RAE_CONFIG", "RAE_STATE_DIR", "DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY", "TMPDIR"})
 """Variables that are reported elsewhere, or differ in each session."""
@@ -36,7 +37,7 @@ def check_configuration(path: Path, registry: Registry, machine: Machine) -> Ite
     """Check a configuration file as `rae-auto check` does, and in the daemon's environment."""
     report = _examine(path, registry, machine, machine.environment)
     yield from (Finding.from_message("configuration", line, _CORRECT) for line in report.errors)
-    yield from (Finding.from_message("configuration", line, _CORRECT, is_warning=True) for line in report.warnings)
+    yield from (Finding.from_message("configuration", line, _CHANGE, is_warning=True) for line in report.warnings)
     if not report.errors:
         yield Finding("configuration", f"{path}: {format_count(report.jobs, 'job')}")
     if machine.daemon_environment is not None:

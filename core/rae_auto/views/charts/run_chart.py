@@ -60,9 +60,10 @@ def _row(phase: RunPhase, number: int, axis: TimeAxis, now: datetime) -> str:
             class_=f"phase {css}",
         )  # fmt: skip
     left, right = axis.number_at(phase.since), axis.number_at(until)
-    if right <= ROOM_FOR_LABEL:
+    room = ROOM_FOR_LABEL if length else 50
+    if right <= room:
         x, shift, place = right, 8, ""
-    elif left >= 100 - ROOM_FOR_LABEL:
+    elif left >= 100 - room:
         x, shift, place = left, -8, " before"
     else:
         x, shift, place = left, 8, " on-solid" if phase.kind in SOLID else ""

@@ -220,7 +220,7 @@ def mark_of_run(run: Run, time: TimeFormat) -> OccurrenceMark:
         state=run.state.value,
         run_id=run.id,
         reason=None if run.reason is None else run.reason.code,
-        text=run.describe_reason(time),
+        text=run.describe_reason(time) or _describe_end(run),
         decided_at=run.queued_at,
         started_at=run.started_at,
         ended_at=run.finished_at,
@@ -228,6 +228,12 @@ def mark_of_run(run: Run, time: TimeFormat) -> OccurrenceMark:
         lateness=None if late is None else max(late, timedelta(0)),
         attempt=run.attempt,
     )
+
+
+def _describe_end(run: Run) -> str:
+    """Return how the last attempt of a run that is over ended, where its state has no reason: "exit code 3"."""
+    result = run.attempts[-1].result if run.attempts and run.state.final else None
+    return "" if result is None else result.text
 
 
 def mark_of_skip(decision: Decision, time: TimeFormat) -> OccurrenceMark:
