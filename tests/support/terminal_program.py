@@ -16,6 +16,15 @@ pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
 termios = pytest.importorskip("termios", reason="needs pseudo-terminals")
 
 
+class _Screen(pyte.Screen):
+    """A screen that takes private sequences for what they are."""
+
+    def select_graphic_rendition(self, *attributes: int, private: bool = False) -> None:
+        """Set the look of text; "CSI > … m", which tells a terminal how to report keys, sets none."""
+        if not private:
+            super().select_graphic_rendition(*attributes)
+
+
 class TerminalProgram:
     """A program in a pseudo-terminal, and what its screen shows."""
 
@@ -42,7 +51,7 @@ class TerminalProgram:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         self._other = other
-        self._screen = pyte.Screen(columns, lines)
+        self._screen = _Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
 
     @property

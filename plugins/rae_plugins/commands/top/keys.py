@@ -2,7 +2,7 @@
 
 from textual.binding import Binding
 
-KEY_LINE = "j k  o output  w why  n next  h history  t day  m month  s simulate  r run  x cancel  p pause  ? keys"
+KEY_LINE = "? keys  j k  o output  w why  n next  h history  t day  m month  s simulate  r run  x cancel  p pause"
 
 BINDINGS = (
     Binding("j,down", "move(1)", show=False),
