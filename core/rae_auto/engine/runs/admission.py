@@ -218,7 +218,8 @@ def _find_skip(turn: Turn, entry: JobEntry, candidate: Candidate) -> Skip | None
         off_by_hand = entry.state.find_off_by_hand(candidate.occurrence.at)
         if off_by_hand is not None:
             return off_by_hand
-    if job.id in state.runs_of and (overlap := _find_overlap(state, entry, candidate.batch)) is not None:
+    overlap = _find_overlap(state, entry, candidate.batch)
+    if overlap is not None:
         return overlap
     waiting = _count_waiting(state, job, candidate.batch)
     if waiting >= state.settings.max_queue:
@@ -228,9 +229,7 @@ def _find_skip(turn: Turn, entry: JobEntry, candidate: Candidate) -> Skip | None
         need = dependencies.find_unmet_need(state, job)
         if need is not None:
             return need
-    if not entry.plan.guards:
-        return None
-    starts_at = _not_before(turn, candidate) or turn.now.wall
+    starts_at = (_not_before(turn, candidate) if entry.plan.guards else None) or turn.now.wall
     return guards.find_certain_block(entry, trigger, candidate.cause, starts_at)
 
 
