@@ -120,10 +120,11 @@ def test_job_of_another_user_may_run_what_is_its_own(tmp_path, make_assignment) 
     assert start(tmp_path, assignment) == "done"
 
 
-def test_starts_of_one_command_at_once_share_a_look_and_later_ones_do_not(
+def test_starts_within_a_moment_share_a_look_and_later_ones_do_not(
     tmp_path, make_assignment, script, monkeypatch
 ) -> None:
     looks = []
+    monkeypatch.setattr(executor_module, "TRUST_SECONDS", 3600.0)
 
     def look(job: Job, *_: object) -> str | None:
         looks.append(job.argv)
@@ -137,10 +138,14 @@ def test_starts_of_one_command_at_once_share_a_look_and_later_ones_do_not(
             started = await asyncio.gather(*(executor.start(make_assignment(command=words)) for words in commands))
             assert len(looks) == 2
             await asyncio.gather(*(one.wait() for one in started))
+            await (await executor.start(make_assignment(command=["true"]))).wait()
+            assert len(looks) == 2
+            monkeypatch.setattr(executor_module, "TRUST_SECONDS", 0.0)
+            await (await executor.start(make_assignment(command=[str(script), "now"]))).wait()
             script.chmod(0o777)
-            late = (executor.start(make_assignment(command=[str(script)])) for _ in range(3))
+            late = (executor.start(make_assignment(command=[str(script), "now"])) for _ in range(3))
             refused = await asyncio.gather(*late, return_exceptions=True)
             assert {type(one) for one in refused} == {ValueError}
-            assert len(looks) == 3
+            assert len(looks) == 4
 
     run_async(work)

@@ -38,6 +38,15 @@ from rae_plugins.executors.process.script_job import build_script_argv, prepare_
 
 SHELL = "cmd.exe" if os.name == "nt" else "/bin/sh"
 
+TRUST_SECONDS = 1.0
+"""Time for which a look at a program on behalf of root serves later starts of the same command, if it found nothing.
+
+A look takes several times as long as the rest of a start: its thread waits for the interpreter at each file.
+"""
+
+MAX_TRUSTED = 1_000
+"""Number of commands whose looks are remembered."""
+
 NOT_ON_WINDOWS = {
     "user": "can't be done on Windows, which asks for the user's password; run a daemon as this user",
     "umask": "has no meaning on Windows, where a file gets its rights from its folder; remove it",
@@ -70,6 +79,8 @@ class ProcessExecutor(Executor):
     _keeper: KeeperClient = field(init=False, factory=KeeperClient)
     _looks: dict[tuple[object, ...], "asyncio.Task[str | None]"] = field(init=False, factory=dict, eq=False)
     """Looks at programs on behalf of root that go on, by all that their answers depend on."""
+    _trusted: dict[tuple[object, ...], float] = field(init=False, factory=dict, eq=False)
+    """Until when, by the clock of the event loop, a look that found nothing is not repeated."""
 
     @classmethod
     def backends(cls) -> Mapping[str, str | None]:
@@ -146,17 +157,23 @@ class ProcessExecutor(Executor):
         """Raise ValueError if root would run what another user can change."""
         if is_root():
             job, environment = assignment.job, assignment.environment
-            facts = (argv, job.shell, job.script, job.python, job.directory, job.user, environment.get("PATH"))
-            look = self._looks.get((*facts, directory))
+            of_job = (job.shell, job.script, job.python, job.directory, job.user)
+            facts, began = (argv, *of_job, environment.get("PATH"), directory), asyncio.get_running_loop().time()
+            if self._trusted.get(facts, 0.0) > began:
+                return
+            look = self._looks.get(facts)
             if look is None:
                 # In a thread, because a file system of the network may hang.
                 look = asyncio.create_task(asyncio.to_thread(find_program_of_others, job, argv, environment, directory))
                 # For all starts of the same command that come while it goes on; one that is given up ends no other's.
-                self._looks[(*facts, directory)] = look
-                look.add_done_callback(lambda _: self._looks.pop((*facts, directory)))
+                self._looks[facts] = look
+                look.add_done_callback(lambda _: self._looks.pop(facts))
             problem = await asyncio.shield(look)
             if problem is not None:
                 raise ValueError(problem)
+            if len(self._trusted) >= MAX_TRUSTED:
+                self._trusted.clear()
+            self._trusted[facts] = began + TRUST_SECONDS
 
     def _build_environment(self, assignment: Assignment) -> Mapping[str, str]:
         if os.name == "nt":
