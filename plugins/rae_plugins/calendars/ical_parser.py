@@ -130,11 +130,12 @@ class _Component:
 
 @frozen
 class _EventSeries:
-    """An event that may recur, with its UID and whether it begins with a date."""
+    """An event that may recur, with its UID, whether it begins with a date, and the number of its version."""
 
     uid: str
     event: CalendarEvent
     is_date: bool
+    sequence: int = 0
 
     def with_details_of(self, component: _Component) -> "_EventSeries":
         """Return the event with the texts that the file has about it, each of bounded length."""
@@ -147,17 +148,39 @@ class _EventSeries:
         starts, days = set(), set()
         for time in replaced:
             if self.is_date or time.is_date:
-                # A date that is written as a time is midnight, in UTC too.
-                is_midnight = time.wall.time() == _MIDNIGHT
-                wall = time.wall if is_midnight else time.wall_in(self.event.zone)
-                days.add(wall.date())
+                days.add(self._start_of(time).date())
             else:
-                starts.add(time.wall_in(self.event.zone))
+                starts.add(self._start_of(time))
         return evolve(
             self.event,
             excluded_starts=self.event.excluded_starts | starts,
             excluded_days=self.event.excluded_days | days,
         )
+
+    def withdraws(self, replacement: "_Replacement") -> bool:
+        """Return whether this is a newer version than an event that replaces an occurrence, and excludes that one.
+
+        In the same version the event counts: some programs exclude what they replace.
+        """
+        start, event = self._start_of(replacement.time), self.event
+        is_excluded = start in event.excluded_starts or start.date() in event.excluded_days
+        return self.sequence > replacement.sequence and is_excluded
+
+    def _start_of(self, time: WrittenTime) -> datetime:
+        """Return the start of the occurrence that a time names, in the zone of the series."""
+        # A date that is written as a time is midnight, in UTC too.
+        is_day = (self.is_date or time.is_date) and time.wall.time() == _MIDNIGHT
+        return time.wall if is_day else time.wall_in(self.event.zone)
+
+
+@frozen
+class _Replacement:
+    """What replaces one occurrence of a series: its events, none if that is cancelled, and which version it is."""
+
+    uid: str
+    time: WrittenTime
+    sequence: int
+    events: tuple[CalendarEvent, ...]
 
 
 def parse_calendar(text: str, home: tzinfo, *, with_details: bool = False) -> ParsedCalendar:
@@ -169,9 +192,8 @@ def parse_calendar(text: str, home: tzinfo, *, with_details: bool = False) -> Pa
     """
     components, definitions = _parse_components(text.removeprefix("\ufeff"))
     zones = ZoneTable(definitions, home)
-    events: list[CalendarEvent] = []
     series: list[_EventSeries] = []
-    replaced: list[tuple[str, WrittenTime]] = []
+    replacements: list[_Replacement] = []
     bad: list[BadEvent] = []
     for component in _drop_superseded(components):
         try:
@@ -182,21 +204,32 @@ def parse_calendar(text: str, home: tzinfo, *, with_details: bool = False) -> Pa
             parsed = () if is_cancelled else _parse_event(component, zones)
             if with_details:
                 parsed = tuple(one.with_details_of(component) for one in parsed)
-            if recurrence_id is not None:
-                replaced.append((uid, _parse_recurrence_id(recurrence_id, zones)))
+            time = None if recurrence_id is None else _parse_recurrence_id(recurrence_id, zones)
         except CalendarSyntaxError as error:
             bad.append(BadEvent(component.title, error))
             continue
-        if recurrence_id is not None:
-            # Programs copy the rule of the series into what replaces one occurrence of it, which has one start.
-            events.extend(evolve(one.event, rules=(), extra_starts=frozenset()) for one in parsed)
-        else:
+        if time is None:
             series.extend(parsed)
-    by_uid: dict[str, list[WrittenTime]] = {}
-    for uid, time in replaced:
-        by_uid.setdefault(uid, []).append(time)
-    events.extend(one.without(by_uid.get(one.uid, ()) if one.uid else ()) for one in series)
-    return ParsedCalendar(tuple(events), tuple(bad))
+        else:
+            # Programs copy the rule of the series into what replaces one occurrence of it, which has one start.
+            single = tuple(evolve(one.event, rules=(), extra_starts=frozenset()) for one in parsed)
+            replacements.append(_Replacement(uid, time, component.sequence, single))
+    return ParsedCalendar(tuple(_combine(series, replacements)), tuple(bad))
+
+
+def _combine(series: Sequence[_EventSeries], replacements: Sequence[_Replacement]) -> Iterator[CalendarEvent]:
+    """Yield what replaces occurrences, unless a newer version of the series excludes them, and the series without."""
+    series_of: dict[str, list[_EventSeries]] = {}
+    for one in series:
+        series_of.setdefault(one.uid, []).append(one)
+    replaced: dict[str, list[WrittenTime]] = {}
+    for replacement in replacements:
+        replaced.setdefault(replacement.uid, []).append(replacement.time)
+        its_series = series_of.get(replacement.uid, ()) if replacement.uid else ()
+        if not any(one.withdraws(replacement) for one in its_series):
+            yield from replacement.events
+    for one in series:
+        yield one.without(replaced.get(one.uid, ()) if one.uid else ())
 
 
 def _is_cancelled(component: _Component) -> bool:
@@ -278,7 +311,11 @@ def _parse_event(component: _Component, zones: ZoneTable) -> tuple[_EventSeries,
         excluded_days=frozenset(time.wall.date() for time in excluded if time.is_date),
     )
     periods = (CalendarEvent(name, time.wall_in(zone), zone, time.length) for time in extra if time.length is not None)
-    return (_EventSeries(uid, event, start.is_date), *(_EventSeries(uid, period, is_date=False) for period in periods))
+    version = component.sequence
+    return (
+        _EventSeries(uid, event, start.is_date, version),
+        *(_EventSeries(uid, period, is_date=False, sequence=version) for period in periods),
+    )
 
 
 def _parse_length(component: _Component, start: WrittenTime, zone: tzinfo, zones: ZoneTable) -> EventLength:
