@@ -8,14 +8,16 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from rae_trigger_mqtt import MqttTrigger
 from rae_trigger_mqtt.connection import BrokerConnection
 
@@ -61,13 +63,23 @@ class Broker:
             self._process.wait()
             self._process = None
 
-    def publish(self, topic: str, payload: str | bytes, *, retain: bool = False, qos: int = 1) -> None:
-        """Publish a message, and return once the broker has it."""
+    def publish(
+        self,
+        topic: str,
+        payload: str | bytes,
+        *,
+        retain: bool = False,
+        qos: int = 1,
+        properties: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Publish a message, with properties of its own, and return once the broker has it."""
         # Not by paho.mqtt.publish, which on a loaded machine may go round for ever.
-        client = Client(CallbackAPIVersion.VERSION2)
+        client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        added = Properties(PacketTypes.PUBLISH)
+        added.UserProperty = list(properties)
         client.connect("127.0.0.1", self.port)
         client.loop_start()
-        client.publish(topic, payload, qos, retain).wait_for_publish(START_SECONDS)
+        client.publish(topic, payload, qos, retain, added).wait_for_publish(START_SECONDS)
         client.disconnect()
         client.loop_stop()
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from rae_trigger_mqtt import MqttTrigger
 
 from rae_auto.api.trigger import EmitResult
 from rae_auto.testing.sources import Listener, RealTimer
+
+LEADER = str(Path(__file__).parent / "killed_leader.py")
 
 Scene = Callable[[Listener], Awaitable[None]]
 
@@ -88,6 +91,61 @@ def test_machines_with_one_name_continue_each_others_session(
             await scene()
 
     asyncio.run(limited())
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["broker stays", "broker restarts"])
+@pytest.mark.parametrize("is_retained", [False, True], ids=["passing", "retained"])
+def test_message_under_way_when_the_leader_is_killed_has_one_key_everywhere(
+    broker: Any, trigger: MqttTrigger, subscriptions: Any, tmp_path: Path, is_restarted: bool, is_retained: bool
+) -> None:
+    """`kill -9` after the run is durable, and before the broker knows: the machine that takes over has the same key."""
+    shared = evolve(trigger, topic="plant/#", client_id="rae-plant")
+
+    async def scene() -> None:
+        here, there = (Listener(tmp_path / name, RealTimer()) for name in ("here", "there"))
+        async with here.watching(shared):
+            await subscriptions.next()
+        broker.publish("plant/1", "on", retain=is_retained)
+        command = [sys.executable, LEADER, str(tmp_path / "killed"), f"{broker.port}", "rae-plant", "after"]
+        leader = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        assert leader.stdout is not None
+        _, key = (await leader.stdout.readline()).decode().split()
+        leader.kill()
+        await leader.wait()
+        if is_restarted:
+            broker.stop()
+            broker.start()
+        async with there.watching(shared):
+            await there.wait_for(1)
+            broker.publish("plant/1", "on")
+            await there.wait_for(2)
+        first, second = (occurrence.key for occurrence in there.occurrences)
+        assert first == key != second, "it started a second run, or the next message none"
+
+    async def limited() -> None:
+        async with asyncio.timeout(60):
+            await scene()
+
+    asyncio.run(limited())
+
+
+def test_publisher_can_say_what_is_the_same_message(
+    play: Callable[[Scene], None], broker: Any, trigger: MqttTrigger, subscriptions: Any
+) -> None:
+    """By a property of MQTT 5, or by a value of the payload."""
+
+    async def watch(listener: Listener) -> None:
+        async with listener.watching(evolve(trigger, key="order.id")):
+            await subscriptions.next()
+            for payload, number in (("a", "7"), ("b", "7"), ("c", "8")):
+                broker.publish("plant/1", payload, properties=[("order.id", number)])
+            for count in (1, 2, 1):
+                broker.publish("plant/1", json.dumps({"order": {"id": count}}))
+            broker.publish("plant/1", "without")
+            await listener.wait_for(5)
+        assert payloads(listener) == ["a", "c", {"order": {"id": 1}}, {"order": {"id": 2}}, "without"]
+
+    play(watch)
 
 
 def test_message_that_was_not_durable_is_delivered_again_and_counts_once(

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 from rae_trigger_mqtt import MqttTrigger
 from rae_trigger_mqtt.identity import MAX_TOPICS, Identities
-from rae_trigger_mqtt.messages import MqttMessage, is_wanted, read_payload, to_event
+from rae_trigger_mqtt.messages import MqttMessage, find_key, is_wanted, read_payload, to_event
 
 
 @pytest.mark.parametrize("topic", ["a", "a/b", "+/b", "a/+/c", "#", "a/#", "/", "a//b", "+"])
@@ -39,6 +42,7 @@ def test_wrong_topic_is_refused_with_the_remedy(topic: object, problem: str) -> 
         ({"keep": "2000d"}, "365d"),
         ({"payload": 5}, "a text, or a list of texts"),
         ({"qos": 2}, "qos"),
+        ({"key": ""}, '"key" must be the name'),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], problem: str) -> None:
@@ -104,6 +108,90 @@ def test_number_that_is_used_again_is_another_message() -> None:
     assert identities.identify(MqttMessage("t", b"x", number=1)) != first
     # One that was never written down is new, whatever the broker says.
     assert identities.identify(MqttMessage("t", b"y", number=9, is_repeated=True)) not in (None, first)
+
+
+def test_key_is_the_same_on_each_machine_that_shares_the_session() -> None:
+    message = MqttMessage("t", b"x", number=7, subscription=99)
+    key = Identities().identify(message)
+    there = Identities()
+    assert there.identify(evolve(message, is_repeated=True)) == key
+    others = [evolve(message, number=8), evolve(message, subscription=98), evolve(message, payload=b"y")]
+    assert key not in [there.identify(other) for other in others]
+
+
+def test_number_used_again_in_the_same_connection_is_another_message() -> None:
+    """As with a broker that gives the smallest free number, or after 65,535 messages."""
+    message, identities = MqttMessage("t", b"x", number=1, subscription=99), Identities()
+    keys = [identities.identify(message) for _ in range(3)]
+    assert len(set(keys)) == 3
+    assert identities.identify(evolve(message, is_repeated=True)) == keys[-1]
+
+
+def test_kept_message_of_which_only_the_key_was_written_down_is_not_lost() -> None:
+    """The daemon is killed before the run is durable: the broker delivers it again, and it still counts."""
+    kept, identities = MqttMessage("t", b"x", number=3, is_retained=True), Identities()
+    key = identities.identify(kept)
+    again = Identities.from_document(identities.to_document())
+    assert again.identify(evolve(kept, is_repeated=True)) == key
+    assert again.identify(evolve(kept, number=4)) is None
+
+
+def test_key_of_the_publisher_counts_alone() -> None:
+    identities = Identities()
+    first = identities.identify(MqttMessage("t", b"x", number=1), "order 7")
+    assert identities.identify(MqttMessage("t", b"y", number=2), "order 7") == first
+    assert identities.identify(MqttMessage("t", b"y", number=3), "order 8") != first
+    assert identities.identify(MqttMessage("u", b"x", number=4), "order 7") != first
+
+
+@pytest.mark.parametrize(
+    ("payload", "properties", "found"),
+    [
+        (b'{"order": {"id": 7}}', {}, "7"),
+        (b'{"order": {"id": 7}}', {"order.id": "a"}, "a"),
+        (b'{"order.id": "7"}', {}, '"7"'),
+        (b"text", {}, None),
+    ],
+)
+def test_key_is_a_property_or_a_value(payload: bytes, properties: dict[str, str], found: str | None) -> None:
+    assert find_key(MqttMessage("t", payload, properties=properties), "order.id") == found
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"on", b"off"]),
+            st.sampled_from(["handle", "die before the note", "die before the run", "die before the word"]),
+            st.booleans(),
+        ),
+        max_size=12,
+    )
+)
+def test_each_message_has_one_key_whenever_and_wherever_a_leader_dies(
+    plan: list[tuple[bytes, str, bool]],
+) -> None:
+    """Two machines, one session: each message is delivered until it is acknowledged, by a broker that counts."""
+    files = [Identities().to_document(), Identities().to_document()]
+    durable: list[str] = []
+    machine, connection, subscription_of = 0, 1, {}
+    for number, (payload, fate, changes_machine) in enumerate(plan, 1):
+        is_repeated = False
+        while True:
+            # What was sent once keeps the number of the subscription that it was sent by.
+            subscription = subscription_of.setdefault(number, connection)
+            identities = Identities.from_document(files[machine])
+            message = MqttMessage("t", payload, number=number, is_repeated=is_repeated, subscription=subscription)
+            key = identities.identify(message)
+            assert key is not None
+            if fate != "die before the note":
+                files[machine] = identities.to_document()
+            if fate not in ("die before the note", "die before the run") and key not in durable:
+                durable.append(key)
+            if fate == "handle":
+                break
+            fate, is_repeated, connection = "handle", True, connection + 1
+            machine = 1 - machine if changes_machine else machine
+    assert len(durable) == len(plan)
 
 
 def test_kept_message_counts_when_it_differs_from_the_last_one() -> None:

@@ -5,6 +5,7 @@ hands it out: what is lost by a crash after that is lost for good.
 """
 
 import asyncio
+import secrets
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,9 @@ KEEPALIVE_SECONDS = 30
 MAX_UNACKNOWLEDGED = 16
 """Messages that the broker may send before the first of them is acknowledged."""
 
+MAX_SUBSCRIPTION_NUMBER = (1 << 28) - 1
+"""Greatest subscription identifier of MQTT 5."""
+
 _SEND_KEPT_TO_NEW_SUBSCRIPTION = 1
 
 
@@ -35,6 +39,7 @@ class BrokerConnection:
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._lost: asyncio.Future[None] = self._loop.create_future()
         self._keep_seconds = keep_seconds
+        self._has_subscription_numbers = True
         # Their attributes are made when they are set.
         self._properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         self._properties.SessionExpiryInterval = keep_seconds
@@ -78,7 +83,12 @@ class BrokerConnection:
             self._call(refused.set_result, [one for one in reasons if one.is_failure])
 
         self._client.on_subscribe = handle
-        self._client.subscribe([(topic, options) for topic in topics])
+        properties: Any = None
+        if self._has_subscription_numbers:
+            properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
+            # What comes again has the number of the connection that it first came by.
+            properties.SubscriptionIdentifier = 1 + secrets.randbelow(MAX_SUBSCRIPTION_NUMBER)
+        self._client.subscribe([(topic, options) for topic in topics], properties=properties)
         async with asyncio.timeout(CONNECT_SECONDS):
             if reasons := await refused:
                 raise ConnectionError(f"the broker refused the subscription to {', '.join(topics)}: {reasons[0]}")
@@ -114,7 +124,8 @@ class BrokerConnection:
 
     # In the thread of the library
 
-    def _handle_connect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+    def _handle_connect(self, _client: Client, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
+        self._has_subscription_numbers = getattr(properties, "SubscriptionIdentifierAvailable", 1) != 0
         if reason.is_failure:
             self._call(_fail, self._connected, f"the broker refused the connection: {reason}")
         else:
@@ -125,8 +136,17 @@ class BrokerConnection:
             self._call(_fail, future, f"the connection to the broker ended: {reason}")
 
     def _handle_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        properties = message.properties
         received = MqttMessage(
-            message.topic, bytes(message.payload), message.qos, message.mid, bool(message.retain), bool(message.dup)
+            message.topic,
+            bytes(message.payload),
+            message.qos,
+            message.mid,
+            is_retained=bool(message.retain),
+            is_repeated=bool(message.dup),
+            # One that several of the topics match may come with the number once for each.
+            subscription=max(getattr(properties, "SubscriptionIdentifier", None) or [0]),
+            properties=dict(getattr(properties, "UserProperty", None) or ()),
         )
         self._call(self._messages.put_nowait, received)
 

@@ -7,9 +7,15 @@ stands there, if its content is the same. A crash at any point leaves either not
 the key, and then the daemon knows it.
 
 With `client_id` several machines share a session, of which one at a time is connected. What another one has written
-down is not known here: a message that it had emitted and not acknowledged counts as new.
+down is not known here, so the key itself has to come out the same on each machine. It is made of what the broker
+repeats: the content, the packet identifier, and the number of the subscription by which the message came. Each
+connection subscribes with a number of its own, and the broker keeps it with the message. Brokers count packet
+identifiers up to 65,535, so the three name one message. Where a connection uses an identifier a second time for the
+same content, something random is added; only this machine then recognizes that message.
 
 Kept messages are delivered at each new subscription. One counts if it differs from the last message on its topic.
+
+With the option `key` the publisher says what is the same message: then the key is made of that alone.
 """
 
 import hashlib
@@ -35,17 +41,24 @@ class Identities:
     last: dict[str, str] = field(factory=dict)
     """By topic, the digest of its last message."""
 
-    def identify(self, message: MqttMessage) -> str | None:
-        """Return the key of a message, and remember it; None for a kept message that has been seen."""
-        digest = hashlib.sha256(b"\0".join((message.topic.encode(), message.payload))).hexdigest()[:32]
-        if message.is_retained:
-            if self.last.get(message.topic) == digest:
-                return None
-        elif message.is_repeated:
-            known_digest, known_key = self.deliveries.get(str(message.number), ("", ""))
-            if known_digest == digest:
-                return known_key
-        key = f"{digest}-{uuid4().hex[:16]}"
+    def identify(self, message: MqttMessage, name: str | None = None) -> str | None:
+        """Return the key of a message, and remember it; None for a kept message that has been handled.
+
+        `name` is the key that its publisher has given it.
+        """
+        digest = _digest(message.topic.encode(), message.payload)
+        known_digest, known_key = self.deliveries.get(str(message.number), ("", ""))
+        is_known = known_digest == digest and message.qos > 0
+        if is_known and message.is_repeated:
+            return known_key
+        if message.is_retained and self.last.get(message.topic) == digest:
+            return None
+        if name is not None:
+            key = _digest(message.topic.encode(), name.encode(errors="surrogateescape"))
+        else:
+            key = f"{digest}-{message.subscription:x}-{message.number}"
+            if not message.qos or not message.subscription or (is_known and known_key.startswith(key)):
+                key = f"{key}-{uuid4().hex[:16]}"
         if message.qos:
             self.deliveries[str(message.number)] = (digest, key)
         self.last.pop(message.topic, None)
@@ -64,3 +77,7 @@ class Identities:
         deliveries = {str(number): (str(digest), str(key)) for number, (digest, key) in document["deliveries"].items()}
         last = {str(topic): str(digest) for topic, digest in document["last"].items()}
         return cls(str(document["client"]), deliveries, last)
+
+
+def _digest(topic: bytes, content: bytes) -> str:
+    return hashlib.sha256(b"\0".join((topic, content))).hexdigest()[:32]

@@ -5,14 +5,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 _MISSING = object()
 
 
 @frozen
 class MqttMessage:
-    """A message as it came. `number` is its packet identifier, 0 for QoS 0; `is_repeated` is the broker's DUP flag."""
+    """A message as it came. `number` is its packet identifier, 0 for QoS 0; `is_repeated` is the broker's DUP flag.
+
+    `subscription` is the number of the subscription by which it came, 0 where the broker has none; `properties` are
+    those that its publisher has added.
+    """
 
     topic: str
     payload: bytes
@@ -20,6 +24,8 @@ class MqttMessage:
     number: int = 0
     is_retained: bool = False
     is_repeated: bool = False
+    subscription: int = 0
+    properties: Mapping[str, str] = field(factory=dict)
 
 
 def read_payload(payload: bytes) -> Any:
@@ -56,6 +62,14 @@ def is_wanted(message: MqttMessage, payloads: tuple[str, ...], where: Mapping[st
         return True
     value = read_payload(message.payload)
     return all(_same(_find(value, key), wanted) for key, wanted in where.items())
+
+
+def find_key(message: MqttMessage, name: str) -> str | None:
+    """Return what identifies a message: its property of this name, or that value of its JSON payload, as text."""
+    if name in message.properties:
+        return message.properties[name]
+    value = _find(read_payload(message.payload), name)
+    return None if value is _MISSING else json.dumps(value, sort_keys=True)
 
 
 def _find(value: Any, key: str) -> Any:

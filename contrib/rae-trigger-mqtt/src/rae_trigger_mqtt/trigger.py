@@ -75,6 +75,10 @@ class MqttTrigger(SourceTrigger):
     retained: bool = field(
         default=True, metadata={"help": "a message that the broker has kept counts too, once until it changes"}
     )
+    key: str | None = field(
+        default=None,
+        metadata={"help": "property of a message, or value of its JSON payload, that identifies it: `order.id`"},
+    )
     keep: timedelta = field(
         default=timedelta(days=7),
         converter=parse_duration,
@@ -96,6 +100,8 @@ class MqttTrigger(SourceTrigger):
             raise ValueError('"password" needs "username"')
         if self.client_id is not None and not (self.client_id.isprintable() and 0 < len(self.client_id) <= 128):
             raise ValueError('"client_id" must be a text of 1 to 128 printable characters')
+        if self.key == "":
+            raise ValueError('"key" must be the name of a property or value, as in "order.id"')
         if not timedelta(0) <= self.keep <= timedelta(days=365):
             raise ValueError('"keep" must be from 0s to 365d')
 

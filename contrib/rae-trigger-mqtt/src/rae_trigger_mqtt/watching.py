@@ -4,7 +4,7 @@ from rae_auto.api import TriggerContext
 from rae_auto.toolkit.state_file import StateFile
 from rae_trigger_mqtt.connection import BrokerConnection
 from rae_trigger_mqtt.identity import Identities
-from rae_trigger_mqtt.messages import MqttMessage, is_wanted, to_event
+from rae_trigger_mqtt.messages import MqttMessage, find_key, is_wanted, to_event
 from rae_trigger_mqtt.trigger import MAX_PAYLOAD_BYTES, MqttTrigger
 
 
@@ -45,7 +45,7 @@ async def _handle(
     if not is_wanted(message, options.payloads, options.where):
         context.trace(f"{message.topic}: not what is waited for")
         return
-    key = identities.identify(message)
+    key = identities.identify(message, None if options.key is None else find_key(message, options.key))
     if key is None:
         return
     await state_file.save(identities.to_document())
