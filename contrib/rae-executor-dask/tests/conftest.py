@@ -11,10 +11,7 @@ from dask_cluster import DaskCluster
 from rae_executor_dask import DaskExecutor, cluster_link
 
 from rae_auto.api import Assignment
-from rae_auto.model.job import Job
-from rae_auto.model.primitives.names import RunId
-
-COUNT = 'echo "$RAE_RUN_ID" >> starts; '
+from rae_auto.testing.counted_attempts import CountedAttempts
 
 
 @pytest.fixture(scope="session")
@@ -43,18 +40,8 @@ def make_executor(cluster: DaskCluster) -> Callable[..., DaskExecutor]:
 
 @pytest.fixture
 def assign(tmp_path: Path) -> Callable[..., Assignment]:
-    """Return a function that makes an attempt of a shell line; lines in the file `starts` count its starts."""
-    count = 0
-
-    def make(shell: str, **keys: Any) -> Assignment:
-        nonlocal count
-        count += 1
-        run = RunId(f"{tmp_path.name.replace('_', '-')}-{count}")
-        job = Job(id="fault", shell=COUNT + shell, cwd=str(tmp_path), **keys)
-        environment = {"RAE_RUN_ID": run, "RAE_JOB": "fault"}
-        return Assignment(run=run, attempt=1, job=job, environment=environment, output=tmp_path / f"{run}.1.log")
-
-    return make
+    """Return a function that makes an attempt of a shell line, whose starts are counted."""
+    return CountedAttempts(tmp_path).make
 
 
 @pytest.fixture

@@ -14,12 +14,15 @@ import pytest
 from campaign import Campaign
 from dask_cluster import DaskCluster
 
-from rae_auto.api import Assignment, Execution, NeverStarted
+from rae_auto.api import Execution, NeverStarted
 from rae_auto.model.policies import Priority
 from rae_auto.model.run import QueuePlace, Result
+from rae_auto.testing.counted_attempts import CountedAttempts, until
 from rae_plugins.executors.remote import request
 
 LIMIT_SECONDS = 100.0
+
+output, starts = CountedAttempts.output, CountedAttempts.starts
 
 
 def run(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -28,20 +31,6 @@ def run(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
             await scene()
 
     asyncio.run(limited())
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    while not is_so():  # noqa: ASYNC110 - the files of other processes
-        await asyncio.sleep(0.02)
-
-
-def output(assignment: Assignment) -> str:
-    return assignment.output.read_text() if assignment.output.exists() else ""
-
-
-def starts(assignment: Assignment) -> int:
-    path = Path(assignment.job.cwd or "") / "starts"
-    return path.read_text().split().count(assignment.run) if path.exists() else 0
 
 
 def is_alive(pid: str) -> bool:

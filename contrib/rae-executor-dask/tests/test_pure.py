@@ -1,12 +1,18 @@
 """What needs no cluster: which workers fit, and the files that say where an attempt may start."""
 
+import asyncio
+import sys
 from pathlib import Path
 
 import pytest
-from rae_executor_dask import DaskExecutor
+from rae_executor_dask import DaskExecutor, cluster_link
 from rae_executor_dask.cluster import claims
 from rae_executor_dask.cluster.claims import NEVER, ClaimFiles, is_never
 from rae_executor_dask.cluster.fitting import find_problem
+
+from rae_auto.model.guard import EXECUTOR_GUARD, GuardResult
+from rae_auto.model.reasons import GuardBlocked, NoWorker
+from rae_auto.runtime.execution.reach import check_readiness
 
 SCHEDULER = "tcp://10.0.0.5:8786"
 PLAIN = {"resources": {}, "status": "running"}
@@ -52,6 +58,43 @@ def test_age_of_a_claim_goes_by_a_clock_that_can_not_be_set(tmp_path: Path, monk
     boot, clock, wall = "second", 5.0, 50_200.0
     assert ClaimFiles.find_age(claim) == 200.0, "the machine was started again"
     assert ClaimFiles.find_age({"relay": "a"}) == 0.0, "a claim of an earlier version"
+
+
+class SkippingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock stands still, and skips to the next timer where a real one would wait for it."""
+
+    _skipped_seconds = 0.0
+
+    def time(self) -> float:
+        return self._skipped_seconds
+
+    def _run_once(self) -> None:
+        if not self._ready and self._scheduled:
+            self._skipped_seconds += max(self._scheduled[0].when() - self.time(), 0.0)
+        super()._run_once()
+
+
+def test_run_has_the_reason_no_worker_within_5_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the cluster says nothing at all: here the helper is silent, and the clock of the daemon skips."""
+    # It reads what it is asked, and has no answer.
+    monkeypatch.setattr(cluster_link, "HELPER_COMMAND", (sys.executable, "-c", "import sys; sys.stdin.read()"))
+
+    async def ask() -> tuple[GuardResult, float]:
+        executor, loop = DaskExecutor(scheduler=SCHEDULER, labels=["gpu"]), asyncio.get_running_loop()
+        await executor.open(tmp_path)
+        opened: asyncio.Future[DaskExecutor] = loop.create_future()
+        opened.set_result(executor)
+        asked_at = loop.time()
+        found, seconds = await check_readiness(opened), loop.time() - asked_at
+        await executor.close()
+        return found, seconds
+
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        found, seconds = runner.run(ask())
+    reason = GuardBlocked.from_result(EXECUTOR_GUARD, found)
+    assert isinstance(reason, NoWorker) and SCHEDULER in reason.text
+    # The engine asks in the turn in which the run is decided.
+    assert seconds <= 5.0
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,17 @@
-"""What tests look at of an attempt: its output, its starts, its directory on the host."""
+"""What tests look at of an attempt: its output, its starts, its end, its directory on the host."""
 
-import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rae_executor_ssh import SshExecutor
 
 from rae_auto.api import Assignment, Execution
+from rae_auto.testing.counted_attempts import CountedAttempts, until
+
+__all__ = ["find_end", "output", "run_directory", "starts", "until"]
 
 
-async def until(is_so: Callable[[], bool]) -> None:
-    while not is_so():  # noqa: ASYNC110 - the files of other processes
-        await asyncio.sleep(0.02)
-
-
-def output(assignment: Assignment) -> str:
-    return assignment.output.read_text() if assignment.output.exists() else ""
-
-
-def starts(assignment: Assignment) -> int:
-    path = Path(assignment.job.cwd or "") / "starts"
-    return path.read_text().split().count(assignment.run) if path.exists() else 0
+output, starts = CountedAttempts.output, CountedAttempts.starts
 
 
 async def find_end(executor: SshExecutor, assignment: Assignment, handle: object) -> Any:

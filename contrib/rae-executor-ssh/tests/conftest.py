@@ -12,17 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from getpass import getuser
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rae_executor_ssh import SshExecutor
 
 from rae_auto.api import Assignment
-from rae_auto.model.job import Job
-from rae_auto.model.primitives.names import RunId
+from rae_auto.testing.counted_attempts import CountedAttempts
 
 START_SECONDS = 60.0
-COUNT = 'echo "$RAE_RUN_ID" >> starts; '
 
 
 def find_sshd() -> str | None:
@@ -135,15 +132,5 @@ def make_executor(server: SshServer, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def assign(tmp_path: Path) -> Callable[..., Assignment]:
-    """Return a function that makes an attempt of a shell line; lines in the file `starts` count its starts."""
-    count = 0
-
-    def make(shell: str, **keys: Any) -> Assignment:
-        nonlocal count
-        count += 1
-        run = RunId(f"{tmp_path.name.replace('_', '-')}-{count}")
-        job = Job(id="fault", shell=COUNT + shell, cwd=str(tmp_path), **keys)
-        environment = {"RAE_RUN_ID": run, "RAE_JOB": "fault"}
-        return Assignment(run=run, attempt=1, job=job, environment=environment, output=tmp_path / f"{run}.1.log")
-
-    return make
+    """Return a function that makes an attempt of a shell line, whose starts are counted."""
+    return CountedAttempts(tmp_path).make

@@ -43,6 +43,20 @@ def test_scheduled_run_waits_for_its_executor_without_limit(world, plan):
     assert start.run.waited_for == (blocked,)
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_executor_is_asked_in_the_turn_in_which_a_run_is_decided(world, plan, by_hand):
+    w = world(plan(minutes=60))
+    asked = []
+    w.answer_guard = lambda job, name: asked.append((name, w.now.wall)) or AWAY
+    if by_hand:
+        w.trigger("a")
+    else:
+        w.advance(timedelta(hours=1))
+    (opened,) = w.engine.runs("a")
+    assert asked == [(EXECUTOR_GUARD, opened.run.queued_at)]
+    assert isinstance(waits_for(w), NoWorker)
+
+
 def test_manual_run_waits_for_its_executor_too(world, plan):
     w = world(plan())
     w.answer_guard = lambda job, name: AWAY
