@@ -11,7 +11,7 @@ from dask_cluster import DaskCluster
 from rae_executor_dask import DaskExecutor, cluster_link
 
 from rae_auto.api import Assignment
-from rae_auto.testing.counted_attempts import CountedAttempts
+from rae_auto.testing.harness.counted_attempts import CountedAttempts
 
 
 @pytest.fixture(scope="session")

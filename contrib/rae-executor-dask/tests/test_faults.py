@@ -17,7 +17,7 @@ from dask_cluster import DaskCluster
 from rae_auto.api import Execution, NeverStarted
 from rae_auto.model.policies import Priority
 from rae_auto.model.run import QueuePlace, Result
-from rae_auto.testing.counted_attempts import CountedAttempts, until
+from rae_auto.testing.harness.counted_attempts import CountedAttempts, until
 from rae_plugins.executors.remote import request
 
 LIMIT_SECONDS = 100.0

@@ -6,7 +6,7 @@ from typing import Any
 from rae_executor_ssh import SshExecutor
 
 from rae_auto.api import Assignment, Execution
-from rae_auto.testing.counted_attempts import CountedAttempts, until
+from rae_auto.testing.harness.counted_attempts import CountedAttempts, until
 
 __all__ = ["find_end", "output", "run_directory", "starts", "until"]
 

@@ -17,7 +17,7 @@ import pytest
 from rae_executor_ssh import SshExecutor
 
 from rae_auto.api import Assignment
-from rae_auto.testing.counted_attempts import CountedAttempts
+from rae_auto.testing.harness.counted_attempts import CountedAttempts
 
 START_SECONDS = 60.0
 

@@ -95,7 +95,7 @@ def test_machines_with_one_name_continue_each_others_session(
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["broker stays", "broker restarts"])
 @pytest.mark.parametrize("is_retained", [False, True], ids=["passing", "retained"])
-def test_message_under_way_when_the_leader_is_killed_has_one_key_everywhere(
+def test_message_under_way_when_the_leader_is_killed_has_one_key(
     broker: Any, trigger: MqttTrigger, subscriptions: Any, tmp_path: Path, is_restarted: bool, is_retained: bool
 ) -> None:
     """`kill -9` after the run is durable, and before the broker knows: the machine that takes over has the same key."""

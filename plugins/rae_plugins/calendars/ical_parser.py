@@ -175,7 +175,7 @@ class _EventSeries:
 
 @frozen
 class _Replacement:
-    """What replaces one occurrence of a series: its events, none if that is cancelled, and which version it is."""
+    """The replacement of one occurrence of a series: its events, none if that is cancelled, and its version."""
 
     uid: str
     time: WrittenTime

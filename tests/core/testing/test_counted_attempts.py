@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rae_auto.api import Assignment
-from rae_auto.testing.counted_attempts import CountedAttempts, until
+from rae_auto.testing.harness.counted_attempts import CountedAttempts, until
 
 
 def start(attempt: Assignment) -> None:
