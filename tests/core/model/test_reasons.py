@@ -29,6 +29,7 @@ from rae_auto.model.reasons import (
     ResourceBusy,
 )
 from rae_auto.model.reasons.base import TimedReason
+from rae_auto.model.reasons.capacity import HandedOver
 from rae_auto.testing.harness.strategies import reasons
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -39,7 +40,7 @@ def test_reasons_have_codes_of_their_own() -> None:
 
 
 def test_union_is_closed() -> None:
-    assert all_subclasses(ReasonBase) - {TimedReason} == set(REASONS.values())
+    assert all_subclasses(ReasonBase) - {TimedReason, HandedOver} == set(REASONS.values())
 
 
 def all_subclasses(cls: type) -> set[type]:
