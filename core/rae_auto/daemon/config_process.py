@@ -7,6 +7,7 @@ takes 6 MB less for as long as it runs. What the child can't hand back, this pro
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, cast
 
@@ -18,6 +19,9 @@ from rae_auto.registry import Registry
 
 MIN_BYTES = 100_000
 """The size from which a file, of a thousand jobs or so, is read apart. Below, a child costs more than the holes."""
+
+SIZE_BYTES = 8
+"""Size of the number before an answer: that of its bytes, by which one is known that was cut off."""
 
 
 class ConfigReading:
@@ -61,14 +65,20 @@ class ConfigReading:
             with open(self._answer, "rb") as pipe:  # noqa: PTH123 - a descriptor
                 found = pipe.read()
         except BaseException:  # Ctrl-C while the file can't be read
-            os.kill(self._child, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGKILL)
             raise
         finally:
-            os.waitpid(self._child, 0)
+            # Where this process was started with SIGCHLD ignored, the kernel has already taken the child away.
+            with suppress(ChildProcessError):
+                os.waitpid(self._child, 0)
+        size, written = found[:SIZE_BYTES], found[SIZE_BYTES:]
+        if not written or int.from_bytes(size, "big") != len(written):
+            return None  # killed before it had answered, or in its midst
         import pickle  # lazy: start-up
 
         # From a child of this process, by a pipe that only the two have.
-        return cast("Config | tuple[str, ...]", pickle.loads(found)) if found else None  # noqa: S301
+        return cast("Config | tuple[str, ...]", pickle.loads(written))  # noqa: S301
 
 
 def _is_worth_a_child(path: Path) -> bool:
@@ -79,7 +89,7 @@ def _is_worth_a_child(path: Path) -> bool:
 
 
 def _answer_and_exit(path: Path, registry: Registry, end: int, parent: int) -> None:
-    """Write the configuration, or its problems, whole or not at all; whatever else goes wrong is for the parent."""
+    """Write the configuration, or its problems, after its size; whatever else goes wrong is for the parent."""
     try:
         end_with_parent(parent)
         import pickle  # lazy: start-up
@@ -91,7 +101,7 @@ def _answer_and_exit(path: Path, registry: Registry, end: int, parent: int) -> N
             answer = tuple(error.problems)
         written = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
         with open(end, "wb") as pipe:
-            pipe.write(written)
+            pipe.write(len(written).to_bytes(SIZE_BYTES, "big") + written)
     finally:
         # Neither what the parent was about to do at its end, nor the traceback of an error that it will meet itself.
         os._exit(0)

@@ -13,9 +13,10 @@ from tests.support.waiting import eventually
 from rae_auto.daemon import config_process
 
 SCRIPT = """
-import json, os, sys
+import io, json, os, signal, sys
 from pathlib import Path
 from rae_auto.config import load
+from rae_auto.daemon import config_process
 from rae_auto.daemon.config_process import ConfigReading
 from rae_auto.errors import ConfigError
 from rae_auto.registry import Registry
@@ -29,6 +30,15 @@ def outcome(read, registry):
 
 if Path("fails_in_child").exists():
     Path("fails_in_child").write_text(str(os.getpid()))
+if Path("answers_half").exists():
+    class HalfPipe(io.FileIO):
+        def write(self, data):
+            super().write(bytes(data)[: len(data) // 2])
+            self.close()
+            os._exit(1)
+    config_process.open = lambda file, mode: HalfPipe(file, mode) if mode == "wb" else open(file, mode)
+if Path("ignores_children").exists():
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 path, apart, here = Path(sys.argv[1]), Registry(), Registry()
 reading = ConfigReading.start(path, apart)
 is_apart = reading._answer is not None
@@ -119,6 +129,22 @@ def test_plugins_chosen_by_a_large_file_are_used(tmp_path: Path, fails: bool) ->
     is_apart, was_loaded, is_same, (_, names) = read(tmp_path, text)
     assert (is_apart, was_loaded, is_same) == (True, fails, True)
     assert names == ["TICK"]
+
+
+@needs_fork
+def test_answer_that_is_cut_off_is_no_answer(tmp_path: Path) -> None:
+    # As when the kernel ends the child for want of memory while it writes.
+    (tmp_path / "answers_half").touch()
+    is_apart, was_loaded, is_same, _ = read(tmp_path, large())
+    assert (is_apart, was_loaded, is_same) == (True, True, True)
+
+
+@needs_fork
+def test_child_is_used_where_ends_of_children_are_ignored(tmp_path: Path) -> None:
+    # A program that starts the daemon may have it so, and the kernel then takes ended children away by itself.
+    (tmp_path / "ignores_children").touch()
+    is_apart, was_loaded, is_same, _ = read(tmp_path, large())
+    assert (is_apart, was_loaded, is_same) == (True, False, True)
 
 
 @needs_fork
