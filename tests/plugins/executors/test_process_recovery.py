@@ -397,6 +397,35 @@ def test_adopted_attempt_without_exit_record_reports_an_error(tmp_path, make_ass
     assert run_async(work).error == "the process ended, but its keeper left no exit status"
 
 
+@pytest.mark.requirement("R28")
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_adopted_attempt_that_loses_its_keeper_leaves_no_process(tmp_path, make_assignment, is_cancelled):
+    """Its main process ends while another one of the attempt goes on, and nothing but this daemon can end that."""
+    script = "trap '' TERM; setsid sleep 300 & echo $! $$ $PPID; until [ -e go ]; do sleep 0.05; done"
+    assignment = make_assignment(script)
+
+    async def work():
+        async with an_executor(tmp_path) as first:
+            handle = (await first.start(assignment)).handle
+            await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
+        *pids, keeper = map(int, assignment.output.read_text().split())
+        async with an_executor(tmp_path) as second:
+            adopted = await second.find(assignment, handle)
+            os.kill(keeper, signal.SIGKILL)
+            cancelling = asyncio.create_task(adopted.cancel(SOON)) if is_cancelled else None
+            (tmp_path / "go").touch()
+            result = await adopted.wait()
+            left = [pid for pid in pids if is_alive(pid)]
+            if cancelling is not None:
+                await cancelling
+        return result, left
+
+    result, left = run_async(work)
+    assert left == []
+    assert result.error == "the process ended, but its keeper left no exit status"
+    assert result.tree is not None and result.tree.is_gone
+
+
 @pytest.mark.requirement("R6")
 def test_process_tree_ignores_another_process_with_its_pid(tmp_path):
     """The pid of a leader that is gone may have been reused: by us, for example."""

@@ -61,7 +61,20 @@ class AdoptedAttempt(Execution):
                 members = await asyncio.to_thread(self._tree.members) if is_kept else []
                 looks_left = MAX_EXIT_RECORD_LOOKS if members else looks_left - 1 if is_kept else 0
             await asyncio.sleep(RECORD_INTERVAL_SECONDS if looks_left else 0)
-        return self._to_result({"error": "the process ended, but its keeper left no exit status"})
+        return await self._end_without_record()
+
+    async def _end_without_record(self) -> Result:
+        """End what is left of the tree, as its keeper no longer does, and return the result.
+
+        Another attempt may follow at once. A cancellation that goes on is waited for, with its grace.
+        """
+        if self._termination is None:
+            await self.cancel(timedelta(0))
+        assert self._termination is not None
+        while not self._termination.is_over:  # noqa: ASYNC110  # by looks at the processes
+            await asyncio.sleep(RECORD_INTERVAL_SECONDS)
+        error, survivors = "the process ended, but its keeper left no exit status", self._termination.survivors
+        return self._to_result({"error": f"{error}; {describe_survivors(survivors)}" if survivors else error})
 
     def _to_result(self, record: Mapping[str, Any]) -> Result:
         """Return the result of a record, with the signals that were sent from here, of which its keeper knows nothing.
