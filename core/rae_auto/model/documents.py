@@ -54,7 +54,7 @@ EVENTS = "events"
 def _converter() -> Converter:
     converter = Converter(omit_if_default=True)
     converter.register_structure_hook_factory(is_convertible, lambda cls: _make_load(converter, cls))
-    converter.register_unstructure_hook_factory(is_convertible, lambda cls: make_dump(cls, converter))
+    converter.register_unstructure_hook_factory(is_convertible, lambda cls: make_dump(cls, converter, _is_reason))
     converter.register_unstructure_hook(datetime, format_instant)
     # Cached because a thousand jobs may have been added at one instant.
     instant_of = lru_cache(maxsize=256)(parse_instant)
@@ -64,7 +64,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(Priority, lambda priority: priority.name.lower())
     converter.register_structure_hook(Priority, lambda name, _: Priority[name.upper()])
     converter.register_unstructure_hook_func(_is_reason, lambda reason: _dump_reason(converter, reason))
-    converter.register_structure_hook_func(_is_reason, lambda document, _: _load_reason(converter, document))
+    converter.register_structure_hook_func(_is_reason, partial(_load_reason, converter))
     # cattrs can't choose between a number and a text; the validator of the field checks the value.
     converter.register_structure_hook(IoPriority | None, lambda value, _: value)
     # Jobs that are alike share their triggers and cursors.
@@ -113,9 +113,14 @@ def _dump_reason(converter: Converter, reason: ReasonBase | None) -> Any:
     return {"code": reason.code, **facts} if facts else reason.code
 
 
-def _load_reason(converter: Converter, document: Any) -> ReasonBase | None:
+def _load_reason(converter: Converter, document: Any, annotation: Any) -> ReasonBase | None:
     if document is None:
         return None
+    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+    if len(kinds) == 1 and isinstance(document, Mapping) and "code" not in document:
+        # As it was written for some time, where only one reason is possible.
+        only: ReasonBase = converter.structure(document, kinds[0])
+        return only
     code = reason_code(document)
     if code not in REASONS:
         raise ValueError(f"unknown reason {code!r}")

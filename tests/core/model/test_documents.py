@@ -1,13 +1,46 @@
-"""Facts that are read from documents without making values of them."""
+"""Documents: values come back from them as they were, and some facts are read without making values."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rae_auto.model import documents
+from rae_auto.model.job_state import SeenOccurrence
+from rae_auto.model.primitives.names import JobId
+from rae_auto.model.reasons import FeedbackLoop
 from rae_auto.model.run import Run
 from rae_auto.testing.harness import strategies
+
+STORED = {
+    "run": strategies.runs,
+    "state": strategies.job_states,
+    "seen": strategies.seen,
+    "notice": strategies.outbox_notices,
+    "downtime": strategies.downtimes,
+    "decision": strategies.decisions,
+}
+
+
+@pytest.mark.parametrize("kind", STORED)
+@given(st.data())
+@settings(max_examples=50)
+def test_stored_value_comes_back_as_it_was(kind: str, data: st.DataObject) -> None:
+    value = data.draw(STORED[kind])
+    document = json.loads(json.dumps(documents.dump(value)))
+    assert documents.load(type(value), document) == value
+
+
+def test_refusal_that_was_written_without_its_code_is_read() -> None:
+    refused = FeedbackLoop(20, timedelta(minutes=1))
+    seen = SeenOccurrence(JobId("a"), "file", "key", datetime(2026, 1, 1, tzinfo=UTC), None, refused=refused)
+    document = dict(documents.dump(seen))
+    assert document["refused"] == {"code": "feedback_loop", "times": 20, "within": "1m"}
+    document["refused"] = {"times": 20, "within": "1m"}
+    assert documents.load(SeenOccurrence, document) == seen
 
 
 @given(strategies.runs)

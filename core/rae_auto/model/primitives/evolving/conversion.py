@@ -91,13 +91,20 @@ def make_load(
     return load_or_explain
 
 
-def make_dump(cls: Any, converter: BaseConverter) -> Callable[[Any], dict[str, Any]]:
-    """Return a function that makes documents of the values of a class, in which defaults are left out."""
+def make_dump(
+    cls: Any, converter: BaseConverter, has_own_hook: Callable[[Any], bool]
+) -> Callable[[Any], dict[str, Any]]:
+    """Return a function that makes documents of the values of a class, in which defaults are left out.
+
+    An optional field holds no None where it differs from its default, so it is dumped as what it is besides; but not
+    where its type `has_own_hook`, by which it is loaded too.
+    """
     names: dict[str, Any] = {}
     lines = ["def dump(value):", "    document = {}"]
     for field in _resolved_fields(cls):
         name, has_default = field.name, field.default is not NOTHING
-        kind = _without_none(field.type) if has_default and field.default is None else field.type
+        is_never_none = has_default and field.default is None and not has_own_hook(field.type)
+        kind = _without_none(field.type) if is_never_none else field.type
         names[f"dump_{name}"], names[f"default_{name}"] = converter.get_unstructure_hook(kind), _default_of(field)
         lines.append(f"    content = value.{name}")
         if has_default:
