@@ -49,12 +49,15 @@ def snapshot(value: Any) -> object:
 
 
 class FailingNote:
-    """Makes the change of the engine's state fail that comes after so many others in parts of a turn."""
+    """Makes the change of the engine's state fail that comes after so many others in parts of a turn.
+
+    Each change is noted in a list of the undo log: those of attributes by another way than those of containers.
+    """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.left: int | None = None
         self.depth = 0
-        original, perform_original = UndoLog.note, Turn.perform
+        original, perform_original = UndoLog.__init__, Turn.perform
 
         def perform(turn: Turn, *args: Any) -> bool:
             self.depth += 1
@@ -63,16 +66,32 @@ class FailingNote:
             finally:
                 self.depth -= 1
 
-        def note(undo_log: UndoLog, *args: Any) -> None:
-            if self.left is not None and self.depth and undo_log.is_recording:
-                if self.left == 0:
-                    self.left = None
-                    raise RuntimeError("a fault")
-                self.left -= 1
-            original(undo_log, *args)
+        def init(undo_log: UndoLog) -> None:
+            original(undo_log)
+            undo_log._undo = FailingNotes(self.check)
 
-        patch.setattr(UndoLog, "note", note)
+        patch.setattr(UndoLog, "__init__", init)
         patch.setattr(Turn, "perform", perform)
+
+    def check(self) -> None:
+        """Raise the fault if it is due."""
+        if self.left is not None and self.depth:
+            if self.left == 0:
+                self.left = None
+                raise RuntimeError("a fault")
+            self.left -= 1
+
+
+class FailingNotes(list[Any]):
+    """The notes of an undo log, each of which may fail."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def append(self, note: Any) -> None:
+        self._check()
+        super().append(note)
 
 
 def busy_world(job: Callable[..., Plan]) -> VirtualWorld:
