@@ -369,14 +369,16 @@ class Invariants:
     def _order(self) -> None:
         """A run that waits for a slot and nothing else is not overtaken by a run of a lower rank.
 
-        Runs with guards that must be read let others go first meanwhile.
+        Runs with guards that must be read let others go first meanwhile. So do those that need more of a resource than
+        a reload has left: they look again, and so wait for a slot, each time that some of it becomes free.
         """
-        engine = self._world.engine
+        engine, capacity = self._world.engine, self._world.settings.resources
         guarded = {entry.job.id for entry in engine.jobs() if None in entry.plan.guards.values()}
         places = {
             o.run.id: queue_rank(o.job.priority, o.queued_mono)
             for o in engine.runs()
             if o.run.job not in guarded and isinstance(engine.waiting_for(o.run.id), MaxParallel)
+            if all(units <= capacity.get(name, units) for name, units in o.job.resources.items())
         }
         still = [place for run, place in places.items() if run in self._waiting]
         for run, place in self._waiting.items():
