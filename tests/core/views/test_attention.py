@@ -1,0 +1,63 @@
+"""What needs a person, each with its reason and the one thing to do, the worst first."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rae_auto.views.screens.overview import LONG_WAIT, find_attentions
+from rae_auto.views.screens.parts.base import local_times
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+EMPTY: dict[str, Any] = {
+    "state": "running", "problems": [], "failed": [], "overdue": [], "running": [], "waiting": []
+}  # fmt: skip
+
+
+def find(**status: Any) -> list[tuple[str, str | None, str, str]]:
+    """Return kind, job, reason and command of what needs a person."""
+    found = find_attentions({**EMPTY, **status}, {}, NOW, local_times("UTC", NOW))
+    return [(one.kind, one.job, one.why, one.action.command) for one in found]
+
+
+def run(job: str, **fields: Any) -> dict[str, Any]:
+    return {"run_id": job.upper(), "job": job, "overran_at": None, "queued_at": NOW.isoformat(), **fields}
+
+
+def test_nothing_needs_a_person_while_all_is_well() -> None:
+    assert find(running=[run("a")], waiting=[run("b", waiting_for="a slot")]) == []
+
+
+def test_failed_and_lost_runs_are_run_again() -> None:
+    failed = {"job": "a", "state": "failed", "failures": 2, "run_id": "A", "at": (NOW - HOUR).isoformat()}
+    lost = {"job": "b", "state": "lost", "failures": 1, "run_id": "B", "at": NOW.isoformat()}
+    assert find(failed=[failed, lost]) == [
+        ("lost", "b", "b was lost", "rae-auto trigger b"),
+        ("failed", "a", "a failed, 2 times in a row", "rae-auto trigger a"),
+    ]
+
+
+def test_overdue_job_is_run() -> None:
+    overdue = {"job": "a", "expected_by": NOW.isoformat(), "since": (NOW - 3 * HOUR).isoformat()}
+    [(kind, job, why, command)] = find(overdue=[overdue])
+    assert (kind, job, command) == ("overdue", "a", "rae-auto trigger a")
+    assert why.startswith("a is overdue: no run has succeeded since ")
+
+
+def test_runs_that_take_or_wait_too_long_are_cancelled() -> None:
+    slow = run("a", overran_at=(NOW - HOUR).isoformat())
+    waiting = [
+        run("b", waiting_for="db is in use", queued_at=(NOW - LONG_WAIT).isoformat()),
+        run("c", waiting_for="db is in use", queued_at=(NOW - LONG_WAIT + timedelta(seconds=1)).isoformat()),
+    ]
+    assert find(running=[slow], waiting=waiting) == [
+        ("too_long", "a", "a has been running for longer than expected", "rae-auto cancel A"),
+        ("waiting", "b", "b has been waiting for 15 min: db is in use", "rae-auto cancel B"),
+    ]
+
+
+def test_problems_come_first_and_lead_to_doctor() -> None:
+    found = find(state="not running", problems=['trigger "file" is quarantined'], failed=[
+        {"job": "a", "state": "timed_out", "failures": 1, "run_id": "A", "at": None}
+    ])  # fmt: skip
+    assert [one[0] for one in found] == ["problem", "problem", "timed_out"]
+    assert found[1] == ("problem", None, 'trigger "file" is quarantined', "rae-auto doctor")
