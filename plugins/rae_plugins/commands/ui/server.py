@@ -79,7 +79,8 @@ async def _serve(server: uvicorn.Server, listener: socket.socket, link: str, *, 
     sys.stdout.flush()
     threading.Thread(target=import_first_page, name="first page", daemon=True).start()
     if is_opened:
-        webbrowser.open(link)
+        # A browser in the terminal is waited for until it ends, and needs answers before.
+        threading.Thread(target=webbrowser.open, args=[link], name="browser", daemon=True).start()
     await server.serve(sockets=[listener])
 
 

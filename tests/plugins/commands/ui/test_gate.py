@@ -214,7 +214,13 @@ def test_every_answer_has_the_policy_and_is_kept_nowhere(page: Page) -> None:
         policy = headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
         assert "unsafe" not in policy
-        assert {"frame-ancestors 'none'", "trusted-types 'none'", "base-uri 'none'"} <= set(policy.split("; "))
+        needed = {
+            "frame-ancestors 'none'",
+            "trusted-types 'none'",
+            "require-trusted-types-for 'script'",
+            "base-uri 'none'",
+        }
+        assert needed <= set(policy.split("; "))
         assert headers["x-content-type-options"] == "nosniff"
         is_kept = path in [asset.path for asset in load_assets().values()]
         assert headers["cache-control"] == ("private, max-age=31536000, immutable" if is_kept else "no-store")

@@ -1,7 +1,7 @@
 """Month: a calendar of outcomes and expectations; a day opens its 24 hours of 60 minutes."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
@@ -10,7 +10,16 @@ from starlette.responses import Response
 from rae_auto.charts import draw_day
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.screens import DayGrid, Month, MonthDay, RecordSource, StartsFound, load_day_grid, load_month
+from rae_auto.screens import (
+    DayGrid,
+    Month,
+    MonthDay,
+    RecordSource,
+    StartsFound,
+    UpcomingStart,
+    load_day_grid,
+    load_month,
+)
 from rae_plugins.commands.ui.pages.requests import optional_number
 from rae_plugins.commands.ui.rendering import inlined
 from rae_plugins.commands.ui.site import page, read
@@ -85,23 +94,42 @@ async def show_day(request: Request) -> Response:
 
 
 async def export(request: Request) -> Response:
-    """Answer with the starts to come of a month as a calendar file."""
+    """Answer with the starts to come of a month as a calendar file, which says until when it is complete."""
     screen = await read(request, query(request))
-    begin = datetime(screen.year, screen.month, 1, tzinfo=UTC) - timedelta(days=1)
+    zone = ZoneInfo(screen.zone)
+    begin = datetime.combine(screen.days[0].date, time(), zone)
+    end = datetime.combine(screen.days[-1].date + timedelta(days=1), time(), zone)
 
     async def load(source: RecordSource) -> StartsFound:
-        since = max(source.now(), begin)
-        return await source.starts(None, since, max(since, begin + timedelta(days=33)), MAX_CALENDAR_ENTRIES)
+        since = max(source.now(), begin - timedelta(microseconds=1))
+        if since >= end:
+            return StartsFound([], end)
+        return await source.starts(None, since, end, MAX_CALENDAR_ENTRIES)
 
     found = await read(request, load)
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//rae-auto//ui//EN"]
+    if found.until < end:
+        last = found.until.astimezone(zone)
+        lines.append(f"X-WR-CALDESC:{_escape(f'More starts are expected after {last:%Y-%m-%d %H:%M}')}")
     stamp = f"{screen.now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     for start in found.starts:
-        at = f"{start.due_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-        name = start.job.replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")
-        lines += ["BEGIN:VEVENT", f"UID:{start.job}-{at}@rae-auto", f"DTSTAMP:{stamp}", f"DTSTART:{at}"]
-        lines += ["DURATION:PT1M", f"SUMMARY:{name}", "TRANSP:TRANSPARENT", "END:VEVENT"]
+        if start.due_at < end:
+            lines += _event(start, stamp)
     text = "\r\n".join([*lines, "END:VCALENDAR", ""])
     name = f"rae-auto-{screen.year}-{screen.month:02}.ics"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(text, media_type="text/calendar; charset=utf-8", headers=headers)
+
+
+def _event(start: UpcomingStart, stamp: str) -> Iterator[str]:
+    at = f"{start.due_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    yield from ("BEGIN:VEVENT", f"UID:{start.job}-{at}@rae-auto", f"DTSTAMP:{stamp}", f"DTSTART:{at}", "DURATION:PT1M")
+    yield f"SUMMARY:{_escape(start.job)}"
+    if start.note:
+        yield f"DESCRIPTION:{_escape(start.note)}"
+    yield from ("TRANSP:TRANSPARENT", "END:VEVENT")
+
+
+def _escape(text: str) -> str:
+    """Return a text as a value of a calendar file."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace(",", "\\,").replace(";", "\\;")

@@ -1,0 +1,85 @@
+"""The calendar of a month, its days, and the file for other calendars."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from tests.plugins.commands.ui.conftest import Page
+from tests.support.waiting import eventually
+
+from rae_auto.views.screens.month import build_day_grid, build_month
+from rae_auto.views.screens.parts.record_source import ExpectedCounts
+from rae_plugins.calendars.ical_parser import parse_calendar
+
+BERLIN = ZoneInfo("Europe/Berlin")
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def next_month() -> date:
+    """Return the first day of the month after the present one."""
+    return (datetime.now(BERLIN).date().replace(day=1) + 32 * DAY).replace(day=1)
+
+
+def read_calendar_file(page: Page, month: date) -> str:
+    answer = page.ask(f"/month.ics?year={month.year}&month={month.month}")
+    assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
+    assert f'filename="rae-auto-{month.year}-{month.month:02}.ics"' in answer.headers["content-disposition"]
+    parse_calendar(answer.text, BERLIN)
+    return answer.text
+
+
+def events(text: str, job: str) -> list[datetime]:
+    """Return the local times of the events of a job."""
+    found = re.findall(rf"DTSTART:(\w+)\r\nDURATION:PT1M\r\nSUMMARY:{job}\r\n", text)
+    return [datetime.strptime(at, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).astimezone(BERLIN) for at in found]
+
+
+def test_calendar_file_has_each_start_of_the_month_and_no_other(page: Page) -> None:
+    month = next_month()
+    text = read_calendar_file(page, month)
+    days = [month + DAY * number for number in range(((month + 32 * DAY).replace(day=1) - month).days)]
+    assert [(at.date(), at.hour) for at in events(text, "good")] == [(day, 3) for day in days]
+    assert [(at.date(), at.hour) for at in events(text, "powered")] == [(day, 4) for day in days]
+    assert {at.date() for at in events(text, "guarded")} == set(days)
+    assert text.count("SUMMARY:guarded\r\nDESCRIPTION:") > 20 * len(days), "most of them are skipped"
+    assert "More starts" not in text
+
+
+def test_calendar_file_of_a_month_that_is_over_is_empty(page: Page) -> None:
+    assert "VEVENT" not in read_calendar_file(page, date(2020, 2, 1))
+
+
+def test_day_with_a_change_of_the_clock_is_noted(page: Page) -> None:
+    assert "the clock changes: the day has 25 hours" in page.ask("/month?year=2026&month=10").text
+    assert "the clock changes: the day has 23 hours" in page.ask("/month?year=2027&month=3").text
+    assert "the clock changes" not in page.ask("/month?year=2027&month=5").text
+
+
+def test_days_have_their_worst_outcome_and_the_holidays_of_guards() -> None:
+    noon = datetime(2026, 12, 24, 12, tzinfo=UTC)
+    month = build_month(
+        2026, 12, counts=[], skips=[], expected=ExpectedCounts({noon: 2}, noon + 30 * DAY),
+        notes={noon.date(): ["Christmas Eve"]}, now=noon - DAY, zone=BERLIN,
+    )  # fmt: skip
+    eve = month.days[23]
+    assert (eve.notes, eve.expected, eve.worst) == (("Christmas Eve",), 2, None)
+    assert [day.date for day in month.days if day.notes] == [noon.date()]
+
+
+def test_free_slot_has_nothing_for_half_an_hour_on_both_sides() -> None:
+    midnight = datetime(2026, 11, 29, tzinfo=UTC)
+    counts = {midnight: 3, midnight + HOUR: 1}
+    expected = ExpectedCounts(counts, midnight + DAY)
+    day = build_day_grid(midnight.date(), {}, expected, busiest=[], now=midnight - DAY, zone=ZoneInfo("UTC"))
+    assert day.free_slot == midnight + HOUR + timedelta(minutes=31)
+    assert day.free_slot_text.startswith("The free slot is 01:31: no start in it, and 0 starts")
+
+
+def test_day_page_has_busiest_minutes_and_a_free_slot(page: Page) -> None:
+    path = f"/day/{next_month()}"
+    eventually(lambda: "data-pending" not in page.ask(path).text)
+    text = page.ask(path).text
+    assert "The free slot is " in text
+    busiest = text.split('id="busiest"')[1].split("</ol>")[0]
+    assert busiest.count("<li>") == 5
+    assert "guarded" in busiest

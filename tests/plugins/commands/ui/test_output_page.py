@@ -1,0 +1,75 @@
+"""The screen of an output: parts and searches of it, links to its lines, and the file that is downloaded."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from tests.plugins.commands.ui.conftest import Page
+from tests.support.waiting import eventually
+
+SHELL = r"""printf 'first line\n\033[1;31msecond\033[0m line\nthird <line>\n'"""
+
+
+@pytest.fixture(scope="module")
+def output(page: Page) -> Iterator[str]:
+    """The address of an output of three lines, the second of them in colour."""
+    page.daemons.ask("add", definition={"id": "coloured", "shell": SHELL, "schedule": []})
+    run = page.daemons.ask("trigger", job="coloured")["run_id"]
+    eventually(lambda: page.daemons.ask("history", run=run)[0]["finished_at"] is not None)
+    yield f"/runs/{run}/output"
+    page.daemons.ask("remove", job="coloured")
+
+
+def offsets(text: str) -> list[int]:
+    return [int(offset) for offset in re.findall(r'<li id="b(\d+)">', text)]
+
+
+def test_lines_have_their_colours_and_links_to_themselves(page: Page, output: str) -> None:
+    text = page.ask(output).text
+    assert '<span class="ink-bold ink-red">second</span><span class=""> line</span>' in text
+    assert "third &lt;line&gt;" in text
+    assert "\x1b" not in text
+    assert offsets(text) == [0, 11, 34]
+    assert re.findall(r'href="#b(\d+)"', text) == ["0", "11", "34"]
+
+
+def test_search_on_the_server_leads_to_the_line(page: Page, output: str) -> None:
+    text = page.ask(f"{output}?pattern=THIRD").text
+    assert "1 line matches" in text
+    [(address, anchor)] = re.findall(r'<li data-row><a href="([^"#]+)#b(\d+)"', text)
+    assert int(anchor) in offsets(page.ask(address.replace("&amp;", "&")).text)
+    assert "0 lines match" in page.ask(f"{output}?pattern=fourth").text
+
+
+def test_part_of_an_output_leads_to_the_rest(page: Page, output: str) -> None:
+    text = page.ask(f"{output}?start=11&limit=30").text
+    assert offsets(text) == [11]
+    assert "bytes 11 to 34 of 47" in text
+    [later] = re.findall(r'rel="next" href="([^"]+)"', text)
+    assert offsets(page.ask(later.replace("&amp;", "&")).text) == [34]
+    [earlier] = re.findall(r'rel="prev" href="([^"]+)"', text)
+    assert offsets(page.ask(earlier.replace("&amp;", "&")).text) == [0, 11, 34]
+
+
+def test_long_lines_are_wrapped_or_not(page: Page, output: str) -> None:
+    wrapped = page.ask(output).text
+    assert '<ol class="lines wrap" id="lines"' in wrapped
+    [other] = re.findall(r'href="([^"]+)">long lines</a>', wrapped)
+    long = page.ask(other.replace("&amp;", "&")).text
+    assert '<ol class="lines long" id="lines"' in long
+    assert ">wrap</a>" in long
+
+
+def test_bytes_of_a_download_can_be_asked_for(page: Page, output: str) -> None:
+    whole = page.ask(f"{output}/download")
+    part = page.ask(f"{output}/download", Range="bytes=6-9")
+    assert (whole.status, whole.headers["accept-ranges"], len(whole.text)) == (200, "bytes", 47)
+    assert (part.status, part.headers["content-range"], part.text) == (206, "bytes 6-9/47", "line")
+
+
+def test_merged_output_links_each_line_to_its_place(page: Page, output: str) -> None:
+    text = page.ask("/output?job=coloured&runs=1").text
+    assert '<span class="ink-bold ink-red">second</span>' in text
+    links = re.findall(r'class="whose" href="([^"]+)#b(\d+)"', text)
+    assert [int(anchor) for _, anchor in links] == [0, 11, 34]
+    assert all(address.startswith(output) for address, _ in links)
