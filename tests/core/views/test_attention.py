@@ -1,4 +1,4 @@
-"""What needs a person, each with its reason and the one thing to do, the worst first."""
+"""Matters that need a person, each with its reason and the one thing to do, the worst first."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a run differs from the last good one."""
+"""Differences of a run from the last good one."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

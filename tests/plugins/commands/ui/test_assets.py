@@ -1,4 +1,4 @@
-"""What a browser loads: a small script of our own, and nothing that comes from elsewhere or stands in a page."""
+"""Files that a browser loads: a small script of our own, and nothing from elsewhere or inside a page."""
 
 import re
 from importlib.resources import files

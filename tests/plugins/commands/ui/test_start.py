@@ -1,4 +1,4 @@
-"""How the page starts: its link is printed, and opened in the browser that is asked for."""
+"""Start of the page: its link is printed, and opened in the browser that is asked for."""
 
 import sys
 from pathlib import Path
