@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 from tests.plugins.commands.ui.conftest import Page
 from tests.support.waiting import eventually
 
+from rae_auto import Job
+from rae_auto.model import documents
 from rae_auto.views.screens.month import build_day_grid, build_month
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 from rae_plugins.calendars.ical_parser import parse_calendar
@@ -47,6 +49,17 @@ def test_calendar_file_has_each_start_of_the_month_and_no_other(page: Page) -> N
 
 def test_calendar_file_of_a_month_that_is_over_is_empty(page: Page) -> None:
     assert "VEVENT" not in read_calendar_file(page, date(2020, 2, 1))
+
+
+def test_calendar_file_that_is_cut_says_so(page: Page) -> None:
+    page.daemons.ask("add", definition=documents.dump(Job(name="often", command="true", schedule="* 4 * * *")))
+    try:
+        text = read_calendar_file(page, next_month())
+    finally:
+        page.daemons.ask("remove", job="often")
+    assert text.count("BEGIN:VEVENT") == 1000
+    last = max(at for job in ("often", "guarded", "good", "powered") for at in events(text, job))
+    assert f"X-WR-CALDESC:More starts are expected after {last:%Y-%m-%d %H:%M}" in text
 
 
 def test_day_with_a_change_of_the_clock_is_noted(page: Page) -> None:

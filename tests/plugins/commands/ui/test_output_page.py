@@ -73,3 +73,17 @@ def test_merged_output_links_each_line_to_its_place(page: Page, output: str) -> 
     links = re.findall(r'class="whose" href="([^"]+)#b(\d+)"', text)
     assert [int(anchor) for _, anchor in links] == [0, 11, 34]
     assert all(address.startswith(output) for address, _ in links)
+
+
+def test_standard_error_is_marked_where_it_is_read_by_itself(page: Page) -> None:
+    definition = {"id": "noisy", "shell": "echo broken >&2", "schedule": [], "fail_on": ["stderr"]}
+    page.daemons.ask("add", definition=definition)
+    try:
+        run = page.daemons.ask("trigger", job="noisy")["run_id"]
+        eventually(lambda: page.daemons.ask("history", run=run)[0]["finished_at"] is not None)
+        for path in (f"/runs/{run}/output", "/output?job=noisy"):
+            text = page.ask(path).text
+            assert '<span class="from-error">! </span><span class="">broken</span>' in text
+            assert '<span class="from-error">!</span> standard error' in text
+    finally:
+        page.daemons.ask("remove", job="noisy")

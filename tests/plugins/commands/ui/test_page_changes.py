@@ -1,0 +1,41 @@
+"""Changes to a job from its pages: a pause with an end, and a start that is skipped."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from tests.plugins.commands.ui.conftest import Page
+from tests.support.waiting import eventually
+
+from rae_auto import Job
+from rae_auto.model import documents
+
+
+@pytest.fixture
+def job(page: Page) -> Iterator[str]:
+    """A job that runs until it is cancelled."""
+    definition = Job(name="handled", command=["sleep", "600"], schedule="0 3 1 1 *")
+    page.daemons.ask("add", definition=documents.dump(definition))
+    yield "handled"
+    page.daemons.ask("cancel", job="handled")
+    eventually(lambda: page.daemons.ask("history", job="handled", states=["running", "starting", "queued"]) == [])
+    page.daemons.ask("remove", job="handled")
+
+
+def test_pause_has_a_note_and_an_end(page: Page, job: str) -> None:
+    page.change(kind="pause", target=job, note="moving house", until="in 2 hours")
+    info = page.daemons.ask("show", job=job)["info"]
+    assert (info["paused"], info["pause_note"]) == (True, "moving house")
+    left = datetime.fromisoformat(info["paused_until"]) - datetime.now().astimezone()
+    assert timedelta(hours=1) < left <= timedelta(hours=2)
+    tiles = page.ask(f"/jobs/{job}").text.split('id="tiles"')[1].split("</ul>")[0]
+    assert re.search(r"moving house until <time", tiles)
+
+
+def test_next_start_is_skipped(page: Page, job: str) -> None:
+    due = page.daemons.ask("show", job=job)["info"]["next_at"]
+    page.change(kind="skip", target=job)
+    info = page.daemons.ask("show", job=job)["info"]
+    assert [skip["at"] for skip in info["skips"]] == [due]
+    assert info["next_at"] != due
