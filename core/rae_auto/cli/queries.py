@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rae_auto.cli.failures import print_once
 from rae_auto.cli.plain.machine_zone import is_machine_zone
-from rae_auto.control.client import ANSWER_TIMEOUT_SECONDS, Client
+from rae_auto.control.client import ANSWER_TIMEOUT_SECONDS, Client, required_zone
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.paths import find_config, is_same_config, state_directory
@@ -159,10 +159,10 @@ def shown_zone(client: Client) -> tzinfo | None:
 
 
 def zone_of(client: Client) -> ZoneInfo:
-    """Return the configured time zone of the daemon; the machine's while it is starting."""
-    from rae_auto.model.primitives.zones import LOCAL, zone  # lazy: start-up
+    """Return the configured time zone of the daemon. Errors: DaemonUnreachable while it does not say that."""
+    from rae_auto.model.primitives.zones import zone  # lazy: start-up
 
-    return zone(client.timezone or LOCAL)
+    return zone(required_zone(client.timezone))
 
 
 def print_notices(project: Project) -> None:

@@ -28,7 +28,7 @@ class Client:
     def __init__(self, directory: Path | None = None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) -> None:
         """Connect. An answer may take `timeout` seconds; None waits without a limit. Errors: DaemonUnreachable."""
         self.timezone: str | None = None
-        """The configured time zone of the daemon; None until it is known, as while the daemon starts."""
+        """The configured time zone of the daemon; None until it is known."""
         directory = directory or state_directory(find_config())
         transport = control_transport()
         try:
@@ -140,6 +140,16 @@ def _decode_answer(line: bytes) -> Any:
 
 def _silent(error: OSError) -> DaemonUnreachable:
     return DaemonUnreachable(f"the daemon does not answer ({error})")
+
+
+def required_zone(timezone: str | None) -> str:
+    """Return the time zone that a daemon gave. Errors: DaemonUnreachable if it gave none.
+
+    One of 0.1.0 gives none while it starts. That of this machine in its place would show wrong times as right ones.
+    """
+    if timezone is None:
+        raise DaemonUnreachable("the daemon is starting, and does not say its time zone yet; try again")
+    return timezone
 
 
 def unreachable(directory: Path) -> DaemonUnreachable:

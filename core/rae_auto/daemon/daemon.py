@@ -135,6 +135,13 @@ class Daemon:
             plugins=registry,
             environment={**os.environ, "RAE_CONFIG": str(path.absolute())},
         )
+        self._early = EarlyCommands(
+            self._scheduler.directory,
+            self._path,
+            self._stop,
+            timezone=zone(config.timezone).key,
+            max_parallel=config.max_parallel,
+        )
         self._reloader = Reloader(
             self._path,
             config,
@@ -154,7 +161,6 @@ class Daemon:
             loop.call_soon_threadsafe(self._handle_signal, number)
 
         self._deadline = ExitDeadline(report_signal, self._shutdown_grace.total_seconds())
-        self._early = EarlyCommands(self._scheduler.directory, self._path, self._stop)
         control = ControlServer({}, self._early.table())
         try:
             if await self._open(control):

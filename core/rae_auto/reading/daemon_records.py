@@ -11,8 +11,9 @@ from attrs import evolve
 
 from rae_auto.api.store import CountQuery, LogQuery
 from rae_auto.control.asking import QuestionBatch, ask
+from rae_auto.control.client import required_zone
 from rae_auto.model import documents
-from rae_auto.model.primitives.zones import LOCAL, zone
+from rae_auto.model.primitives.zones import zone
 from rae_auto.reading.parsing import parse_facts, parse_jobs
 from rae_auto.reading.places import find_place
 from rae_auto.reading.record_source_base import RecordSourceBase
@@ -48,7 +49,7 @@ class DaemonRecords(RecordSourceBase):
         """Ask the daemon for its configuration and its zone. Errors: DaemonUnreachable."""
         daemon = await ask(directory, "ping")
         config = daemon.get("config")
-        return cls(directory, config and Path(config), zone(daemon.get("timezone") or LOCAL))
+        return cls(directory, config and Path(config), zone(required_zone(daemon.get("timezone"))))
 
     def note_change(self) -> None:
         """Compute the starts to come again, because jobs were added, changed, removed, paused or resumed."""

@@ -19,7 +19,7 @@ async def _stop(*_: object, **__: object) -> None:
 
 
 def commands() -> EarlyCommands:
-    return EarlyCommands(Path("state"), Path("rae.toml"), _stop)
+    return EarlyCommands(Path("state"), Path("rae.toml"), _stop, timezone="Asia/Tokyo", max_parallel=3)
 
 
 def test_daemon_that_stands_by_says_who_leads() -> None:
@@ -33,6 +33,11 @@ def test_daemon_that_stands_by_says_who_leads() -> None:
     assert health.text == "Stands by: process 4711 on nas has been leading since 2026-01-31 12:00:00"
     (check,) = check_facts(asyncio.run(early.health({})))
     assert (check.level, check.text) == (HealthLevel.OK, "stands by; process 4711 on nas leads")
+
+
+def test_daemon_that_starts_says_what_its_configuration_has() -> None:
+    answer = asyncio.run(commands().ping({}))
+    assert (answer["config"], answer["timezone"], answer["max_parallel"]) == ("rae.toml", "Asia/Tokyo", 3)
 
 
 def test_daemon_that_waits_for_its_store_says_why() -> None:

@@ -14,10 +14,12 @@ from rae_auto.daemon.commands import Command, StopFunction, stop_as_requested, w
 class EarlyCommands:
     """Answers requests for the state of a daemon that is starting, and requests to stop it."""
 
-    def __init__(self, directory: Path, config: Path, stop: StopFunction) -> None:
+    def __init__(self, directory: Path, config: Path, stop: StopFunction, *, timezone: str, max_parallel: int) -> None:
         self._directory = directory
         self._config = config
         self._stop = stop
+        self._timezone = timezone
+        self._max_parallel = max_parallel
         self._started_at = datetime.now(UTC)
         self._standby: Standby | None = None
 
@@ -39,8 +41,14 @@ class EarlyCommands:
         }
 
     async def ping(self, _: Mapping[str, Any]) -> Any:
-        """Return the pid, the version and the configuration of the daemon."""
-        return {"pid": os.getpid(), "version": __version__, "config": str(self._config)}
+        """Return what it returns once the daemon has started: the configuration is read by now."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "config": str(self._config),
+            "timezone": self._timezone,
+            "max_parallel": self._max_parallel,
+        }
 
     async def status(self, _: Mapping[str, Any]) -> Any:
         """Return the state of the daemon, as far as it is known."""

@@ -5,12 +5,43 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.control_service import serving
+from tests.support.platforms import unix_sockets
 
+from rae_auto.control.transports.choice import control_transport
 from rae_auto.screens import RecordSource
 from rae_auto.testing.commands import FakeContext
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 from rae_plugins.commands.ui import site
 from rae_plugins.commands.ui.site import Records
+
+
+@unix_sockets
+@pytest.mark.parametrize("answer", [{"timezone": "Asia/Tokyo"}, {}], ids=["says its zone", "says no zone"])
+def test_times_keep_the_configured_zone_while_a_daemon_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, str]
+) -> None:
+    monkeypatch.setattr(site, "RETRY_SECONDS", -1.0)
+    state, config = tmp_path / "state", tmp_path / "rae.toml"
+    config.write_text(f'state = "{state}"\ntimezone = "Asia/Tokyo"\n')
+    config.chmod(0o600)
+    state.mkdir(0o700)
+    said: dict[str, str] = {}
+
+    async def ping(_: object) -> dict[str, str]:
+        return said
+
+    async def look() -> list[tuple[str, bool]]:
+        records = Records(FakeContext(state, config=config))
+        async with serving(control_transport().path(state), ping=ping):
+            starting = await records.open()
+            said["timezone"] = "Asia/Tokyo"
+            started = await records.open()
+        await records.close()
+        return [(one.zone.key, one.has_daemon) for one in (starting, started)]
+
+    said |= answer
+    assert asyncio.run(look()) == [("Asia/Tokyo", "timezone" in answer), ("Asia/Tokyo", True)]
 
 
 def test_starts_to_come_are_computed_once_while_a_daemon_is_looked_for(
