@@ -81,7 +81,8 @@ async def carry_out(request: Request, form: Form) -> str:
 
 async def _event_of(request: Request, run: str) -> Any:
     """Return the event of an earlier run, so that a new one gets the same."""
-    found = await ask(request, "history", run=run, limit=1)
+    # Only the document of a run has its event.
+    found = await ask(request, "history", run=run, limit=1, documents=True)
     return found[0].get("event") if found else None
 
 

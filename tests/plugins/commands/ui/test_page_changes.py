@@ -1,4 +1,4 @@
-"""Changes to a job from its pages: a pause with an end, and a start that is skipped."""
+"""What a person can do to a job from its pages: run again, cancel, pause with an end, skip."""
 
 import re
 from collections.abc import Iterator
@@ -39,3 +39,16 @@ def test_next_start_is_skipped(page: Page, job: str) -> None:
     info = page.daemons.ask("show", job=job)["info"]
     assert [skip["at"] for skip in info["skips"]] == [due]
     assert info["next_at"] != due
+
+
+def test_run_again_gets_the_same_event(page: Page, job: str) -> None:
+    first = page.daemons.ask("trigger", job=job, event={"path": "/in/a.pdf"})["run_id"]
+    eventually(lambda: page.daemons.ask("history", run=first)[0]["state"] == "running")
+    page.change(kind="cancel", target=first)
+    eventually(lambda: page.daemons.ask("history", run=first)[0]["state"] == "cancelled")
+    assert "run with the same event" in page.ask(f"/runs/{first}").text
+    page.change(kind="run", target=job, run=first, back=f"/jobs/{job}")
+    again, cancelled = page.daemons.ask("history", job=job, limit=2, documents=True)
+    assert again["id"] != first == cancelled["id"]
+    assert again["event"] == cancelled["event"]
+    assert again["event"]["path"] == "/in/a.pdf"
