@@ -84,3 +84,80 @@ def test_key_s_plays_the_month_until_escape(view: TerminalProgram) -> None:
     view.wait_for(lambda text: "‖" in text and "03:00" in text)
     view.press("\x1b")
     view.wait_for(lambda text: "last ten" in text and "simulation" not in text)
+
+
+def test_keys_lead_to_each_pane_and_back(view: TerminalProgram) -> None:
+    view.press("j")
+    view.wait_for(lambda text: "attempt 1 of 1: failed" in text and "it printed nothing" in text)
+    view.press("u")
+    view.wait_for(lambda text: "exit code 3" in text.partition(" output  why ")[2])
+    view.press("h")
+    view.wait_for(lambda text: "1 occurrence" in text)
+    view.press("\x1b[B")
+    view.wait_for(lambda text: " sleepy  output " in text and "0 occurrences" in text)
+    view.press("n")
+    view.wait_for(lambda text: text.count(" 03:00 ") > 2)
+    view.press("\x1b[A")
+    view.wait_for(lambda text: " bad  output " in text and text.count(" 03:00 ") == 1)
+    view.press("k")
+    view.wait_for(lambda text: " alpha  output " in text)
+    view.press("o")
+    view.wait_for(lambda text: "it has not run yet" in text)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("H", "no job overdue"),
+        ("t", "▫ expected"),
+        ("m", "Wed"),
+        ("?", "make the lower pane large"),
+    ],
+)
+def test_large_pane_hides_jobs_until_escape(view: TerminalProgram, key: str, words: str) -> None:
+    view.press(key)
+    view.wait_for(lambda text: words in text and "usually" not in text)
+    view.press("\x1b")
+    view.wait_for(lambda text: words not in text and "usually" in text and "it has not run yet" in text)
+
+
+def test_arrows_scroll_what_is_large(daemons: Daemons, view: TerminalProgram) -> None:
+    definition = {"id": "alpha", "shell": "seq -f 'line %g' 60", "schedule": []}
+    daemons.ask("add", definition=definition, replace=True)
+    view.press("r")
+    view.wait_for(lambda text: "line 60" in text)
+    view.press("\r")
+    view.wait_for(lambda text: "line 60" in text and "line 40" in text and "usually" not in text)
+    view.press("\x1b[A")
+    view.wait_for(lambda text: "line 60" not in text and "line 59" in text)
+    view.press("\x1b[B")
+    view.wait_for(lambda text: "line 60" in text)
+
+
+def test_typed_filter_and_command_keep_the_frame(view: TerminalProgram) -> None:
+    def shows(text: str, *, typed: str, alpha: bool) -> bool:
+        """Tell whether the first line, the row of the input and the last line are where they belong."""
+        lines = [line.strip() for line in text.splitlines()]
+        is_framed = "rae-auto" in lines[0] and bool(lines[-1]) and lines[-2] == typed
+        return is_framed and ("· alpha" in text) == alpha and "· sleepy" in text
+
+    view.press("/")
+    view.wait_for(lambda text: shows(text, typed="/", alpha=True))
+    view.press("sl")
+    view.wait_for(lambda text: shows(text, typed="/sl", alpha=False))
+    view.press("\r")
+    view.wait_for(lambda text: shows(text, typed="", alpha=False))
+    view.press(":")
+    view.wait_for(lambda text: shows(text, typed=":", alpha=False))
+    view.press("\x1b")
+    view.wait_for(lambda text: shows(text, typed="", alpha=False))  # only the input is closed
+    view.press("\x1b")
+    view.wait_for(lambda text: shows(text, typed="", alpha=True))
+    view.press("/sl")
+    view.wait_for(lambda text: shows(text, typed="/sl", alpha=False))
+    view.press("\x7f\x7f\x7f")
+    view.wait_for(lambda text: shows(text, typed="", alpha=True))
+    view.press(":why\r")
+    view.wait_for(lambda text: "alpha has not run yet" in text and shows(text, typed="", alpha=True))
+    view.press(":nonsense\r")
+    view.wait_for(lambda text: 'unknown command "nonsense"' in text)

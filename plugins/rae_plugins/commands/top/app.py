@@ -23,7 +23,7 @@ from rae_plugins.commands.top.frame import attention_lines, day_line, header_lin
 from rae_plugins.commands.top.job_scroller import JobScroller
 from rae_plugins.commands.top.keys import BINDINGS, KEY_LINE
 from rae_plugins.commands.top.live import Link, job_of
-from rae_plugins.commands.top.palette import THEME, styled_text
+from rae_plugins.commands.top.palette import LAYOUT, THEME, styled_text
 from rae_plugins.commands.top.pane_requests import LARGE_PANES, PANE_NAMES, PaneRequest
 from rae_plugins.commands.top.player import Player, simulate_month
 from rae_plugins.commands.top.styled_lines import Line, Part, line
@@ -45,22 +45,7 @@ class TopApp(App[int]):
 
     TITLE = "rae-auto"
     ENABLE_COMMAND_PALETTE = False
-    CSS = """
-    Screen { layers: base; }
-    #verdict { height: 1; background: $panel; }
-    #attention { height: auto; max-height: 5; }
-    #day { height: 1; }
-    #head { height: 1; margin-top: 1; }
-    #jobs { height: 1fr; min-height: 3; overflow-x: hidden; scrollbar-size-vertical: 1; }
-    #title { height: 1; background: $panel; }
-    #lower { height: 9; scrollbar-size-vertical: 1; }
-    #pane { padding: 0 1; }
-    #lower.-large-sibling { display: none; }
-    #jobs.-hidden, #head.-hidden, #day.-hidden { display: none; }
-    #typed { height: 1; border: none; padding: 0 1; background: $panel; display: none; }
-    #typed.-shown { display: block; }
-    #keys { height: 1; }
-    """
+    CSS = LAYOUT
     BINDINGS: ClassVar[list[BindingType]] = list(BINDINGS)
 
     def __init__(self, context: CommandContext, *, read_only: bool = False) -> None:
@@ -211,7 +196,8 @@ class TopApp(App[int]):
         """Give the lower pane the lines that the jobs don't need, or all of them while it is large."""
         lower = self.query_one("#lower")
         attention = min(len(self._shown.get("attention", ())), MAX_ATTENTION_LINES + 1)
-        found = lower_height(self.size.height, attention, self.query_one(JobScroller).total)
+        height = self.size.height - self.query_one("#typed").has_class("-shown")
+        found = lower_height(height, attention, self.query_one(JobScroller).total)
         lower.styles.height = "1fr" if lower.has_class("-large") else found
 
     def _show_title(self) -> None:
@@ -288,8 +274,10 @@ class TopApp(App[int]):
         self._changed.set()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while the person types."""
-        if event.value.startswith("/"):
+        """Filter while the person types; without its first character the input closes."""
+        if not event.value and event.input.has_class("-shown"):
+            self._close_input()
+        elif event.value.startswith("/"):
             self._set_filter(event.value[1:])
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -307,6 +295,7 @@ class TopApp(App[int]):
     def _close_input(self) -> None:
         self.query_one("#typed", Input).remove_class("-shown")
         self.query_one(JobScroller).focus()
+        self._fit_lower()
 
     def _carry_out(self, text: str) -> None:
         verb, _, rest = text.strip().partition(" ")
@@ -345,9 +334,11 @@ class TopApp(App[int]):
 
     async def action_back(self) -> None:
         """Close what is open: the input, the player, the large pane, the filter."""
-        if self.query_one("#typed").has_class("-shown"):
+        typed = self.query_one("#typed", Input)
+        if typed.has_class("-shown"):
             self._close_input()
-            self._set_filter("")
+            if typed.value.startswith("/"):
+                self._set_filter("")
         elif self._player is not None:
             self._player = None
             self._set_large(is_large=False)
@@ -355,6 +346,7 @@ class TopApp(App[int]):
             if self._pane in LARGE_PANES:
                 self._pane = "output" if self._pane_before in LARGE_PANES else self._pane_before
             self._set_large(is_large=False)
+            self.run_worker(self._follow_selection(), group="pane", exclusive=True, exit_on_error=False)
         else:
             self._set_filter("")
         self._say(KEY_LINE)
@@ -367,6 +359,7 @@ class TopApp(App[int]):
         typed.value = first + (self._filter if first == "/" else "")
         typed.cursor_position = len(typed.value)
         typed.focus()
+        self._fit_lower()
 
     def action_pane(self, name: str) -> None:
         """Show something else in the lower pane."""

@@ -32,6 +32,23 @@ STYLES = {
     "title": Style.parse("#8fa3bf"),
 }
 
+LAYOUT = """
+Screen { layers: base; overflow: hidden; }
+#verdict { height: 1; background: $panel; }
+#attention { height: auto; max-height: 5; }
+#day { height: 1; }
+#head { height: 1; margin-top: 1; }
+#jobs { height: 1fr; min-height: 3; overflow-x: hidden; scrollbar-size-vertical: 1; }
+#title { height: 1; background: $panel; }
+#lower { height: 9; scrollbar-size-vertical: 1; }
+#pane { padding: 0 1; }
+#jobs.-hidden, #head.-hidden, #day.-hidden { display: none; }
+#typed { height: 1; border: none; padding: 0 1; background: $panel; display: none; }
+#typed.-shown { display: block; }
+#keys { height: 1; }
+"""
+"""The layout: the screen itself never scrolls, so that every part stays where it is."""
+
 THEME = Theme(
     name="rae",
     primary="#6cb6eb",
