@@ -52,7 +52,8 @@ KEYS = (
     ("o", "output"),
     ("h", "history"),
     ("Space", "pause live updates"),
-    (".", "play the time-lapse"),
+    (".", "play the time-lapse; step by step with reduced motion"),
+    ("Esc", "close what is open, leave the row"),
     ("?", "these keys"),
 )
 

@@ -55,24 +55,26 @@ def open_whole(tab: "BrowserTab", page: Page, path: str) -> None:
     tab.locator("[data-unfinished]").wait_for(state="detached")
 
 
+SCREENS = {
+    "now": "/",
+    "timeline": "/timeline?span=1h",
+    "month": "/month",
+    "day": "/day/2026-11-28",
+    "jobs": "/jobs",
+    "job": "/jobs/bad",
+    "run": "/runs/{run}",
+    "why": "/jobs/bad/why?run={run}",
+    "test-trigger": "/jobs/watching/test-trigger?seconds=1",
+    "output": "/runs/{run}/output?pattern=no",
+    "merged-output": "/output",
+    "what-if": "/what-if",
+    "health": "/health",
+}
+
+
 def screens(page: Page) -> dict[str, str]:
     """Return the address of each screen."""
-    run = page.runs["bad"]
-    return {
-        "now": "/",
-        "timeline": "/timeline?span=1h",
-        "month": "/month",
-        "day": "/day/2026-11-28",
-        "jobs": "/jobs",
-        "job": "/jobs/bad",
-        "run": f"/runs/{run}",
-        "why": f"/jobs/bad/why?run={run}",
-        "test-trigger": "/jobs/watching/test-trigger?seconds=1",
-        "output": f"/runs/{run}/output?pattern=no",
-        "merged-output": "/output",
-        "what-if": "/what-if",
-        "health": "/health",
-    }
+    return {name: address.format(run=page.runs["bad"]) for name, address in SCREENS.items()}
 
 
 @pytest.mark.timeout(900)  # Thirty-nine looks at pages, on a machine with other things to do.

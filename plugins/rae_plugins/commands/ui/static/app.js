@@ -15,7 +15,8 @@ function showSignal(state, text) {
 }
 
 function refresh() {
-  if (isLoading || isPaused || document.hidden) { isStale = true; return; }
+  // An open dialog gives the focus back to an element, which must still be there then.
+  if (isLoading || isPaused || document.hidden || find("dialog[open]")) { isStale = true; return; }
   isLoading = true;
   isStale = false;
   load("GET", location.href, null, () => { isLoading = false; if (isStale) refresh(); });
@@ -43,6 +44,16 @@ function wordsOf(part) {
   return copy.textContent;
 }
 
+// What had the focus, in the fresh part: by its address or name and what it acts on, as rows may have moved.
+function twinOf(element, next) {
+  const nameOf = (one) => [
+    one.getAttribute("href") || one.getAttribute("aria-label") || wordsOf(one), one.closest("form")?.elements.target?.value,
+  ].join();
+  const rowOf = (one) => one.closest("[data-row]")?.id;
+  const twins = findAll(element.localName, next).filter((other) => nameOf(other) === nameOf(element));
+  return twins.find((other) => rowOf(other) === rowOf(element)) || twins[0];
+}
+
 function swap(fresh) {
   const signal = find("#signal", fresh);
   if (signal && !isPaused) showSignal(signal.dataset.state, signal.textContent.trim() || "live");
@@ -55,13 +66,11 @@ function swap(fresh) {
     const isInside = old.contains(active);
     if (isInside && active.matches("input, textarea, select")) continue;
     for (const { id } of findAll("details[open][id]", old)) find("#" + CSS.escape(id), next)?.setAttribute("open", "");
-    const href = isInside && active.getAttribute("href");
-    const name = isInside && active.getAttribute("data-key");
+    const again = isInside && twinOf(active, next);
     const current = find("[aria-current=true]", old);
     if (wordsOf(old) !== wordsOf(next)) next.classList.add("changed");
     old.replaceWith(document.adoptNode(next));
     if (current && current.id) select(document.getElementById(current.id));
-    const again = href ? find(`a[href="${CSS.escape(href)}"]`, next) : name ? find(`[data-key="${name}"]`, next) : null;
     if (again) again.focus({ preventScroll: true });
   }
   showNeeded();
@@ -165,6 +174,8 @@ for (const form of findAll("form[data-preview]")) {
 
 // ---- the time-lapse: every step of it is on the page already -------------------------------------------------------
 
+// Where motion is unwanted nothing plays: each press goes to the next step at which something happens.
+const wantsRest = matchMedia("(prefers-reduced-motion: reduce)");
 let playing = 0;
 
 function showStep(number) {
@@ -174,14 +185,27 @@ function showStep(number) {
   for (const curtain of findAll(".curtain")) curtain.setAttribute("x", number + 1);
 }
 
+function namePlaying() {
+  const button = find("[data-plays]");
+  if (button) button.textContent = playing ? "stop" : wantsRest.matches ? "next step" : "play";
+}
+
+function showNextStep() {
+  const bar = find("#step"), at = +bar.value < bar.max ? +bar.value : -1;
+  const next = findAll("[data-step]").findIndex((step, number) => number > at && !step.hidden);
+  showStep(next < 0 ? +bar.max : next);
+}
+
 function togglePlaying() {
-  const bar = find("#step"), button = find("[data-plays]");
+  const bar = find("#step");
+  if (bar && wantsRest.matches && !playing) { showNextStep(); return; }
   if (playing) clearInterval(playing);
   playing = playing || !bar ? 0 : setInterval(() => (+find("#step").value < bar.max ? showStep(+find("#step").value + 1) : togglePlaying()), 20000 / (+bar.max + 1));
   if (playing && bar.value === bar.max) showStep(0);
-  if (button) button.textContent = playing ? "stop" : "play";
+  namePlaying();
 }
 
+wantsRest.addEventListener("change", () => { if (playing) togglePlaying(); else namePlaying(); });
 document.addEventListener("input", (event) => { if (event.target.id === "step") showStep(+event.target.value); });
 
 // ---- palette -------------------------------------------------------------------------------------------------------
@@ -240,41 +264,64 @@ function openPalette() {
 // ---- keys: those of the terminal view ------------------------------------------------------------------------------
 
 const rows = () => findAll("[data-row]"), selected = () => find("[data-row][aria-current=true]");
-function select(row) {
+function select(row, takesFocus = false) {
   if (!row) return;
   for (const other of rows()) other.removeAttribute("aria-current");
   row.setAttribute("aria-current", "true");
+  // The focus goes along, so that Enter, Tab and a screen reader are where the mark is.
+  const link = find("a", row);
+  if (takesFocus && link) link.focus({ preventScroll: true });
+  else if (takesFocus) document.activeElement.blur();
   row.scrollIntoView({ block: "nearest" });
 }
 function move(step) {
   const all = rows(), at = all.indexOf(selected());
-  if (all.length) select(all[at < 0 ? 0 : Math.min(Math.max(at + step, 0), all.length - 1)]);
+  if (all.length) select(all[at < 0 ? 0 : Math.min(Math.max(at + step, 0), all.length - 1)], true);
 }
 
 const keys = {
   j: () => move(1), ArrowDown: () => move(1),
   k: () => move(-1), ArrowUp: () => move(-1),
-  "/": () => { const filter = find("[data-filter]"); if (filter) filter.focus(); else openPalette(); },
+  "/": () => { const filter = find("[data-filter]"); if (filter && filter.offsetParent) filter.focus(); else openPalette(); },
   ":": openPalette,
   "?": () => { const help = find("#help"); if (help) help.showModal(); },
-  Escape: () => { const row = selected(); if (row) row.removeAttribute("aria-current"); },
+  Escape: () => {
+    const row = selected(), menu = find(".menu[open]");
+    if (menu) { menu.open = false; find("summary", menu).focus(); }
+    else if (row) { row.removeAttribute("aria-current"); if (row.contains(document.activeElement)) document.activeElement.blur(); }
+  },
   Enter: () => { const row = selected(), link = row && find("a", row); if (link) link.click(); },
   " ": togglePause,
 };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || find("dialog[open]")) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-  if ((event.key === "Enter" || event.key === " ") && event.target.closest("a, button, summary")) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) {
+    if (event.key !== "Escape") return;
+    event.target.blur();
+  }
+  if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
+  if (event.key === " " && event.target.matches("button, summary, .scroll, pre, .lines")) return;
   if (event.key.startsWith("Arrow") && !selected()) return;
   const act = keys[event.key];
   const key = CSS.escape(event.key);
   const row = selected();
-  const target = act ? null : (row && find(`[data-key="${key}"]`, row)) || find(`[data-key="${key}"]`);
+  // What a row offers is done to the selected row alone, never to the first one.
+  const isOutside = (found) => !found.closest("[data-row]");
+  const target = act ? null : (row && find(`[data-key="${key}"]`, row)) || findAll(`[data-key="${key}"]`).find(isOutside);
   if (!act && !target) return;
   event.preventDefault();
-  if (act) act(); else target.click();
+  if (act) act();
+  else if (target.matches("a, button")) target.click();
+  else { target.click(); target.focus(); }
 });
+
+// Who tabs into a row selects it, and so keys act on what has the focus.
+document.addEventListener("focusin", (event) => {
+  const row = event.target.closest("[data-row]");
+  if (row && event.target.matches(":focus-visible") && row !== selected()) select(row);
+});
+for (const dialog of findAll("dialog")) dialog.addEventListener("close", () => { if (isStale) refresh(); });
 
 // ---- small things --------------------------------------------------------------------------------------------------
 
@@ -294,6 +341,6 @@ document.addEventListener("click", (event) => {
     });
   }
 });
-function showNeeded() { for (const hidden of findAll("[data-needs-script]")) hidden.hidden = false; }
+function showNeeded() { for (const hidden of findAll("[data-needs-script]")) hidden.hidden = false; namePlaying(); }
 showNeeded();
 listen();

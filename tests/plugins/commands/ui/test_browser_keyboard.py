@@ -1,0 +1,153 @@
+"""The pages in a real browser without a mouse: the order of Tab, the keys of the help, and where motion is unwanted."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.plugins.commands.ui.conftest import Page
+from tests.plugins.commands.ui.test_browser import SCREENS, browser, open_context, open_whole, pytestmark, screens
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+__all__ = ["browser", "pytestmark"]
+
+PREPARE = """() => {
+  const what = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]';
+  const isStop = (one) => one.tabIndex >= 0 && !one.disabled && one.checkVisibility({ visibilityProperty: true });
+  const stops = [...document.querySelectorAll(what)].filter(isStop);
+  const describe = (one) => `${one.localName} ${one.getAttribute('href') || one.id || one.textContent.trim()}`;
+  const boxUnder = (one, ancestor) => {
+    let child = one;
+    while (child.parentElement !== ancestor) child = child.parentElement;
+    const box = child.getBoundingClientRect();
+    return box.width || box.height ? box : one.getBoundingClientRect();
+  };
+  const isBackwards = (before, after) => {
+    let ancestor = before.parentElement;
+    while (!ancestor.contains(after)) ancestor = ancestor.parentElement;
+    if (ancestor === before.parentElement && before.contains(after)) return false;
+    const [one, two] = [boxUnder(before, ancestor), boxUnder(after, ancestor)];
+    const isAbove = two.bottom <= one.top + 1 && two.left < one.right;
+    const overlap = Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top);
+    return isAbove || (overlap > Math.min(one.height, two.height) / 2 && two.right <= one.left + 1);
+  };
+  const met = [], unmarked = [];
+  const note = (event) => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(event.target);
+    met.push(event.target);
+    if (outlineStyle === 'none' || parseFloat(outlineWidth) < 1) unmarked.push(describe(event.target));
+  };
+  addEventListener('focusin', note);
+  document.activeElement.blur();
+  window.readStops = () => {
+    removeEventListener('focusin', note);
+    return {
+      missed: stops.filter((one) => !met.includes(one)).map(describe),
+      unmarked,
+      backwards: met.slice(1).map((after, number) => [met[number], after])
+        .filter(([before, after]) => before !== after && after !== met[0] && !before.contains(after))
+        .filter((pair) => isBackwards(...pair)).map((pair) => pair.map(describe)),
+    };
+  };
+  return stops.length;
+}"""
+
+MOVING = """() => {
+  for (const part of document.querySelectorAll('[data-live]')) part.classList.add('changed');
+  const moves = (one) => {
+    const { scrollBehavior, animationName, transitionDuration } = getComputedStyle(one);
+    return scrollBehavior === 'smooth' || animationName !== 'none' || /[1-9]/.test(transitionDuration);
+  };
+  return [...document.querySelectorAll('*')].filter(moves).map((one) => one.id || one.localName)
+    .concat(document.getAnimations().map(String));
+}"""
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_tab_meets_everything_in_visual_order(browser: "Browser", page: Page, screen: str) -> None:
+    context = open_context(browser, page, reduced_motion="reduce")
+    tab = context.new_page()
+    tab.route("**/events", lambda route: route.abort())  # nothing is put in place of what has the focus
+    open_whole(tab, page, screens(page)[screen])
+    found: dict[str, Any] = {"moving": tab.evaluate(MOVING)}
+    for width in (320, 1440):
+        tab.set_viewport_size({"width": width, "height": 900})
+        count = tab.evaluate(PREPARE)
+        for _ in range(count + 1):
+            tab.keyboard.press("Tab")
+        found |= {f"{what} {width}": those for what, those in tab.evaluate("readStops()").items()}
+        tab.reload()
+        tab.locator("[data-unfinished]").wait_for(state="detached")
+    context.close()
+    assert {what: those for what, those in found.items() if those} == {}
+
+
+def test_keys_act_on_the_row_with_the_focus_alone(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    open_whole(tab, page, "/jobs")
+    runs = len(page.daemons.ask("history", limit=1000))
+    tab.keyboard.press("r")  # no row is selected
+    tab.locator("nav a").first.focus()
+    tab.keyboard.press("j")
+    tab.keyboard.press("j")
+    chosen = tab.locator("[data-row][aria-current=true]")
+    name = chosen.locator("a").first.inner_text()
+    assert tab.evaluate("document.activeElement.textContent") == name
+    tab.keyboard.press("k")
+    tab.keyboard.press("j")
+    tab.keyboard.press("?")
+    tab.locator("#help[open]").wait_for()
+    tab.keyboard.press("Escape")
+    tab.locator("#help[open]").wait_for(state="detached")
+    assert tab.evaluate("document.activeElement.textContent") == name
+    tab.keyboard.press(":")
+    tab.locator("#palette-words:focus").wait_for()
+    page.daemons.ask("trigger", job="chatty")  # the page is read again when the palette is closed
+    tab.keyboard.press("Escape")
+    tab.locator("#palette[open]").wait_for(state="detached")
+    assert tab.evaluate("document.activeElement.textContent") == name
+    assert len(page.daemons.ask("history", limit=1000)) == runs + 1
+    tab.keyboard.press("Enter")
+    tab.wait_for_url(f"**/jobs/{name}")
+    context.close()
+
+
+def test_escape_leaves_filter_menu_and_row(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    open_whole(tab, page, "/jobs")
+    tab.keyboard.press("/")
+    tab.locator("#find:focus").wait_for()
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("j")
+    tab.locator("[data-row][aria-current=true] a:focus").wait_for()
+    tab.keyboard.press("Escape")
+    tab.locator("[data-row][aria-current=true]").wait_for(state="detached")
+    open_whole(tab, page, "/jobs/good")
+    tab.keyboard.press("p")
+    tab.locator("#pause-menu[open] summary:focus").wait_for()
+    tab.keyboard.press("Tab")
+    tab.locator("#pause-menu input:focus").wait_for()
+    tab.keyboard.press("Escape")
+    tab.locator("#pause-menu:not([open]) summary:focus").wait_for()
+    tab.keyboard.press("h")
+    tab.locator("#history-title:focus").wait_for()
+    context.close()
+
+
+def test_time_lapse_goes_by_steps_where_motion_is_unwanted(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page, reduced_motion="reduce")
+    tab = context.new_page()
+    open_whole(tab, page, "/what-if")
+    assert tab.locator("[data-plays]").inner_text() == "next step"
+    tab.locator("h1").click()
+    tab.clock.install()
+    tab.keyboard.press(".")
+    first = int(tab.locator("#step").input_value())
+    tab.clock.run_for(30_000)
+    assert int(tab.locator("#step").input_value()) == first
+    tab.keyboard.press(".")
+    assert int(tab.locator("#step").input_value()) > first
+    assert "start" in tab.locator("#lapse output").inner_text()
+    context.close()
