@@ -109,7 +109,7 @@ def test_keys_lead_to_each_pane_and_back(view: TerminalProgram) -> None:
     ("key", "words"),
     [
         ("H", "no job overdue"),
-        ("t", "▫ expected"),
+        ("t", "■ succeeded"),
         ("m", "Wed"),
         ("?", "make the lower pane large"),
     ],
@@ -143,7 +143,7 @@ def test_typed_filter_and_command_keep_the_frame(view: TerminalProgram) -> None:
 
     view.press("/")
     view.wait_for(lambda text: shows(text, typed="/", alpha=True))
-    view.press("sl")
+    view.press("s/l\x1b[D\x7f")
     view.wait_for(lambda text: shows(text, typed="/sl", alpha=False))
     view.press("\r")
     view.wait_for(lambda text: shows(text, typed="", alpha=False))

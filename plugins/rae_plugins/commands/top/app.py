@@ -293,8 +293,10 @@ class TopApp(App[int]):
             self.run_worker(self._read_safely(), group="rows", exclusive=True, exit_on_error=False)
 
     def _close_input(self) -> None:
-        self.query_one("#typed", Input).remove_class("-shown")
+        typed = self.query_one("#typed", Input)
+        typed.remove_class("-shown")
         self.query_one(JobScroller).focus()
+        typed.display = False
         self._fit_lower()
 
     def _carry_out(self, text: str) -> None:
@@ -351,14 +353,20 @@ class TopApp(App[int]):
             self._set_filter("")
         self._say(KEY_LINE)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """Return whether a key does something now: / and : are letters while something is typed."""
+        return action != "type" or not self.query_one("#typed").has_class("-shown")
+
     def action_type(self, first: str) -> None:
         """Open the input for a filter or a command."""
         typed = self.query_one("#typed", Input)
         typed.add_class("-shown")
+        typed.display = True
         typed.select_on_focus = False
         typed.value = first + (self._filter if first == "/" else "")
         typed.cursor_position = len(typed.value)
-        typed.focus()
+        # At once, so that no letter which is typed quickly is taken for a key.
+        self.screen.set_focus(typed)
         self._fit_lower()
 
     def action_pane(self, name: str) -> None:

@@ -19,18 +19,19 @@ function refresh() {
   if (isLoading || isPaused || document.hidden || find("dialog[open]")) { isStale = true; return; }
   isLoading = true;
   isStale = false;
-  load("GET", location.href, null, () => { isLoading = false; if (isStale) refresh(); });
+  load("GET", location.href, null, () => { isLoading = false; if (isStale) refresh(); }, true);
 }
 
 // What is still being computed is no event, so it is asked for again.
 setInterval(() => { if (find("[data-pending]")) refresh(); }, 1500);
 
-function load(method, url, data, done) {
+function load(method, url, data, done, isRefresh = false) {
   const request = new XMLHttpRequest();
   request.open(method, url);
   request.responseType = "document";
   request.onloadend = () => {
-    if (request.response && request.status < 500) swap(request.response);
+    if (isRefresh && find("dialog[open]")) isStale = true;
+    else if (request.response && request.status < 500) swap(request.response);
     if (request.status === 401) { showSignal("off", "signed out"); if (stream) stream.close(); }
     done(request.status);
   };
