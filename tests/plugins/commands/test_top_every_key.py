@@ -122,8 +122,11 @@ def test_large_pane_hides_jobs_until_escape(view: TerminalProgram, key: str, wor
 
 
 def test_arrows_scroll_what_is_large(daemons: Daemons, view: TerminalProgram) -> None:
-    definition = {"id": "alpha", "shell": "seq -f 'line %g' 60", "schedule": []}
+    definition = {"id": "counting", "shell": "seq -f 'line %g' 60", "schedule": []}
     daemons.ask("add", definition=definition, replace=True)
+    view.wait_for(lambda text: "· counting" in text)
+    view.press("jj")
+    view.wait_for(lambda text: " counting  output " in text)
     view.press("r")
     view.wait_for(lambda text: "line 60" in text)
     view.press("\r")
