@@ -121,14 +121,15 @@ def test_digest_of_a_store_has_the_same_numbers(tmp_path: Path) -> None:
     assert [one["kind"] for one in stored["attention"]] == ["problem"]
 
 
-def test_example_of_the_guide_sends_the_digest(tmp_path: Path) -> None:
+@pytest.mark.parametrize("job", ["daily-digest", "weekly-digest"])
+def test_example_of_the_guide_sends_the_digest(tmp_path: Path, job: str) -> None:
     example = GUIDE.read_text().split("```toml\n")[1].split("```")[0]
     mails = tmp_path / "mails"
     with running_mail_server(mails) as server:
         given = [f"{name} = {json.dumps(server.options[name])}" for name in ("host", "port", "ca_file")]
         example = example.replace('host = "smtp.example.org"', "\n".join(given))
         daemons = Daemons(tmp_path, example, 'state = "{home}/state"\n')
-        rae_auto(daemons, "exec", "daily-digest")
+        rae_auto(daemons, "exec", job)
         (mail,) = server.mails
     assert "no daemon is running" in mail.get_body(("plain",)).get_content()
 

@@ -1,5 +1,6 @@
 """The pages in a real browser: live, by keyboard, without a script, and without a fault that axe-core knows."""
 
+import json
 import re
 import shutil
 import time
@@ -189,6 +190,7 @@ def test_output_is_followed_while_it_grows(browser: "Browser", page: Page) -> No
     tab.goto(f"{page.origin}/output?job=slow")
     assert tab.locator(".lines li").count() == 8
     context.close()
+    page.daemons.ask("remove", job="slow")
 
 
 def test_keys_select_rows_and_lead_to_screens(browser: "Browser", page: Page) -> None:
@@ -281,6 +283,45 @@ def test_what_if_opens_at_once_and_shows_the_simulation_later(browser: "Browser"
     tab.locator("#checked .state.bad").first.wait_for()
     tab.get_by_text("It can't be simulated as long as it has errors.").first.wait_for()
     context.close()
+
+
+def test_answers_and_patches_are_copied(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page, permissions=["clipboard-read", "clipboard-write"])
+    tab = context.new_page()
+
+    def copied(name: str) -> str:
+        button = tab.get_by_role("button", name=name, exact=True)
+        kind = button.get_attribute("data-copy")
+        button.click()
+        tab.locator(f'[data-copy="{kind}"]').get_by_text("copied", exact=True).wait_for()
+        return str(tab.evaluate("navigator.clipboard.readText()"))
+
+    run = page.runs["bad"]
+    tab.goto(f"{page.origin}/jobs/bad/why?run={run}")
+    assert copied("copy as Markdown").startswith(f"**bad**, run {run}: bad (run ")
+    record = json.loads(copied("copy as JSON"))
+    assert (record["job"], record["run_id"]) == ("bad", run)
+    tab.goto(f"{page.origin}/what-if")
+    tab.locator("#text").fill(tab.locator("#text").input_value().replace('"0 3 * * *"', '"0 5 * * *"'))
+    tab.locator("#patch-text").wait_for()
+    assert '+schedule = "0 5 * * *"' in copied("copy")
+    context.close()
+
+
+def test_forced_colours_and_reduced_motion_are_respected(browser: "Browser", page: Page) -> None:
+    shown: dict[str, list[Any]] = {}
+    for colours, motion in (("none", "no-preference"), ("active", "reduce")):
+        context = open_context(browser, page, forced_colors=colours, reduced_motion=motion)
+        tab = context.new_page()
+        tab.goto(f"{page.origin}/jobs")
+        tab.locator("main section").first.evaluate("part => part.classList.add('changed')")
+        outline = tab.locator("nav a[aria-current]").evaluate("link => getComputedStyle(link).outlineStyle")
+        shown[colours] = [tab.evaluate("document.getAnimations().length"), outline]
+        tab.goto(f"{page.origin}/")
+        stroke = tab.locator("#strip .chart rect").first.evaluate("mark => getComputedStyle(mark).stroke")
+        shown[colours].append(stroke == "none")
+        context.close()
+    assert shown == {"none": [1, "none", True], "active": [0, "solid", False]}
 
 
 def test_hostile_names_and_output_run_nothing(browser: "Browser", page: Page) -> None:
