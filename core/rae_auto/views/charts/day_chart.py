@@ -5,6 +5,7 @@ from datetime import tzinfo
 
 from rae_auto.views.charts.svg import ChartTable, chart, element, text_of
 from rae_auto.views.screens.month import DayGrid, GridHour
+from rae_auto.views.screens.parts.base import expected_text
 
 ROW = 17
 LEFT = 9.0
@@ -23,7 +24,8 @@ def draw_day(screen: DayGrid) -> str:
         for minute in range(0, 60, 10)
     ]
     past = sum(sum(hour.past) for hour in screen.hours)
-    expected = sum(sum(hour.expected) for hour in screen.hours)
+    count, is_complete = sum(sum(hour.expected) for hour in screen.hours), all(one.is_complete for one in screen.hours)
+    expected = expected_text(count, is_complete=is_complete)
     label = f"{screen.date}: {past} runs, {expected} expected starts, by hour and minute"
     return chart(*minutes, *rows, height=16 + ROW * len(screen.hours), label=label, css="day-grid")
 

@@ -23,9 +23,10 @@ def draw_strip(strip: Strip, zone: str) -> str:
     bars = [_bars(cell, axis, strip, most) for cell in strip.cells if any(_counts(cell))]
     now = axis.at(strip.now)
     totals = [sum(column) for column in zip(*map(_counts, strip.cells), strict=True)] or [0] * 5
+    least = "" if strip.expected_until >= strip.until else "at least "
     label = (
         f"The last 24 hours: {totals[0]} succeeded, {totals[1]} failed, {totals[2]} stopped, {totals[3]} skipped. "
-        f"The next 24 hours: {format_count(totals[4], 'start')} expected."
+        f"The next 24 hours: {least}{format_count(totals[4], 'start')} expected."
     )
     return chart(
         element("rect", x=now, y=0, width=axis.width(strip.now, strip.until), height=BASE, class_="future"),

@@ -14,7 +14,7 @@ from attrs import frozen
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.run import RunState
-from rae_auto.views.screens.parts.base import ScreenBase
+from rae_auto.views.screens.parts.base import ScreenBase, expected_text
 from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, ExpectedCounts, RecordCount, RecordSource
 from rae_auto.views.screens.parts.strip import BAD, GOOD, SKIPPED, STOPPED, group_of
 
@@ -47,8 +47,15 @@ class MonthDay:
     skipped: int
     expected: int
     """Starts that are due from now on."""
+    is_complete: bool
+    """False if more starts are due than the `expected` ones that are known by now, or none is known."""
     notes: tuple[str, ...]
     """A change of the clock, and what calendar guards say of the day."""
+
+    @property
+    def expected_text(self) -> str:
+        """The starts that are due: "12", "at least 12" or "…"."""
+        return expected_text(self.expected, is_complete=self.is_complete)
 
 
 @frozen(kw_only=True)
@@ -68,6 +75,16 @@ class Month(ScreenBase):
     is_pending: bool
     """True while expectations are still being computed."""
 
+    @property
+    def is_complete(self) -> bool:
+        """True if all starts that are expected are known."""
+        return all(day.is_complete for day in self.days)
+
+    @property
+    def expected_text(self) -> str:
+        """The starts that are due in the month: "12", "at least 12" or "…"."""
+        return expected_text(self.totals["expected"], is_complete=self.is_complete)
+
 
 @frozen(kw_only=True)
 class GridHour:
@@ -80,6 +97,13 @@ class GridHour:
     """Runs that were queued in each of the 60 minutes, but for those that were skipped after a wait."""
     expected: tuple[int, ...]
     """Starts that are due in each of the 60 minutes."""
+    is_complete: bool
+    """False if more starts are due than the `expected` ones that are known by now, or none is known."""
+
+    @property
+    def expected_text(self) -> str:
+        """The starts that are due in the hour: "12", "at least 12" or "…"."""
+        return expected_text(sum(self.expected), is_complete=self.is_complete)
 
 
 @frozen(kw_only=True)
@@ -166,7 +190,7 @@ def build_month(
         if start is not None:
             numbers.setdefault(start.astimezone(zone).date(), Counter())[group] += count
     days = [date(year, month, number + 1) for number in range(monthrange(year, month)[1])]
-    rows = tuple(_day(day, numbers.get(day, Counter()), notes.get(day, ()), now, zone) for day in days)
+    rows = tuple(_day(day, numbers.get(day, Counter()), notes.get(day, ()), now, expected.until, zone) for day in days)
     names = ("good", "bad", "stopped", "skipped", "expected")
     return Month(
         now=now,
@@ -180,7 +204,9 @@ def build_month(
     )
 
 
-def _day(day: date, numbers: Mapping[str, int], notes: Sequence[str], now: datetime, zone: ZoneInfo) -> MonthDay:
+def _day(
+    day: date, numbers: Mapping[str, int], notes: Sequence[str], now: datetime, known_until: datetime, zone: ZoneInfo
+) -> MonthDay:
     begin, end = day_bounds(day, zone)
     hours = (end - begin) / timedelta(hours=1)
     change = [] if hours == 24 else [f"the clock changes: the day has {hours:g} hours"]
@@ -196,6 +222,7 @@ def _day(day: date, numbers: Mapping[str, int], notes: Sequence[str], now: datet
         stopped=numbers.get(STOPPED, 0),
         skipped=numbers.get(SKIPPED, 0),
         expected=numbers.get("expected", 0),
+        is_complete=end <= max(known_until, now),
         notes=(*change, *notes[:MAX_DAY_NOTES]),
     )
 
@@ -274,6 +301,7 @@ def build_day_grid(
                 label=_label(start, zone),
                 past=tuple(runs.get(minute, 0) for minute in minutes),
                 expected=tuple(expected.counts.get(minute, 0) for minute in minutes),
+                is_complete=start + timedelta(hours=1) <= max(expected.until, now),
             )
         )
     slot, text = find_free_slot(hours, now, zone)

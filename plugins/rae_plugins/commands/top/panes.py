@@ -63,8 +63,10 @@ INK_ROLES = {"red": "bad", "green": "good", "yellow": "waiting", "blue": "busy",
 
 def _inked(text: str) -> Line:
     """Return a line of output with its colours as roles; all other sequences are left out or made visible."""
-    parts = []
-    for classes, words in ink_line(text):
+    parts, column = [], 0
+    for classes, tabbed in ink_line(text):
+        words = (" " * column + tabbed).expandtabs(8)[column:]
+        column += len(words)
         inks = [name.removeprefix("ink-") for name in classes.split()]
         role = next((INK_ROLES[ink] for ink in inks if ink in INK_ROLES), "strong" if "bold" in inks else "")
         parts.append(Part(words, role))
@@ -224,12 +226,15 @@ def calendar_lines(month: Month, width: int) -> list[Line]:
             week = [Part("  ")]
     lines.append(tuple(week))
     notes = [f"{day.date:%d %b}: {'; '.join(day.notes)}" for day in month.days if day.notes]
-    totals = ", ".join(f"{count} {GROUP_WORDS.get(name, name)}" for name, count in month.totals.items() if count)
+    counts = [f"{month.totals[name]} {word}" for name, word in GROUP_WORDS.items() if month.totals[name]]
+    if month.totals["expected"] or not month.is_complete:
+        counts.append(f"{month.expected_text} expected")
+    totals = ", ".join(counts)
     return [*lines, (), line(Part(f"  {totals}", "muted")), *(line(Part(f"  {note}", "muted")) for note in notes)]
 
 
-GROUP_WORDS = {"good": "succeeded", "bad": "failed"}
-"""The words for groups of outcomes whose names say too little."""
+GROUP_WORDS = {"good": "succeeded", "bad": "failed", "stopped": "stopped", "skipped": "skipped"}
+"""The words for groups of outcomes."""
 
 
 def _day_parts(day: MonthDay, cell: int) -> list[Part]:
@@ -242,8 +247,9 @@ def _day_parts(day: MonthDay, cell: int) -> list[Part]:
         if count and len(text) <= left:
             parts.append(Part(text, state_mark(state).role))
             left -= len(text)
-    if day.expected and left > 3:
-        text = f"▫{_short(day.expected)} "[:left]
+    if (day.expected or not day.is_complete) and left > 3:
+        least = "" if day.is_complete else "≥" if day.expected else "…"
+        text = f"▫{least}{_short(day.expected) if day.expected else ''} "[:left]
         parts.append(Part(text, "muted"))
         left -= len(text)
     return [*parts, Part(" " * left)]

@@ -43,7 +43,12 @@ def _parts(text: str) -> Iterator[Part]:
 
 
 def _part(classes: dict[str, str], text: str) -> Part:
-    return " ".join(f"ink-{name}" for name in dict.fromkeys(classes.values())), escape_unprintable(text).expandtabs(8)
+    return " ".join(f"ink-{name}" for name in dict.fromkeys(classes.values())), _escape(text)
+
+
+def _escape(text: str) -> str:
+    """Return the text with all controls visible, but for tabs, which a page shows as such."""
+    return "\t".join(map(escape_unprintable, text.split("\t")))
 
 
 def _apply(classes: dict[str, str], codes: str) -> None:

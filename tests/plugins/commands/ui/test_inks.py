@@ -1,4 +1,4 @@
-"""Colours of output become names of classes, and every other control character is shown or left out."""
+"""Colours of output become names of classes, tabs stay, and every other control character is shown or left out."""
 
 from datetime import UTC, datetime
 
@@ -19,6 +19,7 @@ AT = datetime(2026, 11, 28, 12, 7, 3, tzinfo=UTC)
         ("10 %\r100 %", [("", "100 %")]),
         ("\x1b[2J\x1b[Hcleared \x1b]0;title\x07screen", [("", "cleared "), ("", "screen")]),
         ("\x07<b>", [("", "\\x07<b>")]),
+        ("a\tb\u2028\x1b[31m\tno", [("", "a\tb\\u2028"), ("ink-red", "\tno")]),
     ],
 )
 def test_line_has_its_colours_as_classes(line: str, parts: list[tuple[str, str]]) -> None:

@@ -62,6 +62,12 @@ def test_calendar_file_that_is_cut_says_so(page: Page) -> None:
     assert f"X-WR-CALDESC:More starts are expected after {last:%Y-%m-%d %H:%M}" in text
 
 
+def test_month_beyond_what_is_computed_has_no_numbers_of_starts(page: Page) -> None:
+    text = page.ask(f"/month?year={datetime.now(UTC).year + 2}&month=3").text
+    assert set(re.findall(r"◇</i>([^<]*)<", text)) == {"…"}
+    assert "<b>…</b> expected" in text
+
+
 def test_day_with_a_change_of_the_clock_is_noted(page: Page) -> None:
     assert "the clock changes: the day has 25 hours" in page.ask("/month?year=2026&month=10").text
     assert "the clock changes: the day has 23 hours" in page.ask("/month?year=2027&month=3").text

@@ -105,6 +105,13 @@ class UpcomingStart:
     """Remark on it: a change of the clock, the guard that delays or forbids it, a skip by hand."""
 
 
+def expected_text(count: int, *, is_complete: bool) -> str:
+    """Return a number of starts to come as "12"; as "at least 12", or "…", while more of them may be found."""
+    if is_complete:
+        return f"{count:,}"
+    return f"at least {count:,}" if count else "…"
+
+
 @frozen
 class Fact:
     """One line about something: a subject and a text."""

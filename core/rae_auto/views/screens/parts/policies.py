@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rae_auto.model.job import Job
-from rae_auto.model.policies import CatchUp, Overlap, Priority
+from rae_auto.model.policies import Backoff, CatchUp, Overlap, Priority, RetryPolicy
 from rae_auto.model.primitives.formatting import format_bytes, format_count, quote_some
 from rae_auto.model.primitives.units import format_duration
 from rae_auto.views.screens.parts.base import Fact
@@ -26,6 +26,14 @@ def describe_policies(job: Job) -> tuple[Fact, ...]:
     return tuple(Fact(subject, text) for subject, text in _policies(job))
 
 
+def _describe_delay(retry: RetryPolicy) -> str:
+    """Return the delays before the next attempts: one, where they don't grow."""
+    least = min(retry.delay, retry.max_delay)
+    if retry.backoff is Backoff.CONSTANT or retry.delay >= retry.max_delay:
+        return f"constant delay of {format_duration(least)}"
+    return f"{retry.backoff.value} delay from {format_duration(least)} to {format_duration(retry.max_delay)}"
+
+
 def _policies(job: Job) -> Iterator[tuple[str, str]]:
     most = f", at most {job.overlap_max}" if job.overlap is Overlap.ALLOW else ""
     yield "overlap", f"{_OVERLAP[job.overlap]}{most}"
@@ -33,8 +41,7 @@ def _policies(job: Job) -> Iterator[tuple[str, str]]:
     yield "catch_up", f"{_CATCH_UP[job.catch_up]}{'' if job.catch_up is CatchUp.NONE else window}"
     retry = job.retry_policy
     if retry.attempts > 1:
-        delay = f"{retry.backoff.value} delay from {format_duration(retry.delay)}"
-        yield "retry", f"{format_count(retry.attempts, 'attempt')}, {delay} to {format_duration(retry.max_delay)}"
+        yield "retry", f"{format_count(retry.attempts, 'attempt')}, {_describe_delay(retry)}"
     else:
         yield "retry", "an unsuccessful run isn't repeated"
     if job.timeout is not None:
