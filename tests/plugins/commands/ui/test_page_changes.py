@@ -1,4 +1,4 @@
-"""What a person can do to a job from its pages: run again, cancel, pause with an end, skip."""
+"""Changes that a person makes to a job from its pages: run again, cancel, pause with an end, skip."""
 
 import re
 from collections.abc import Iterator
