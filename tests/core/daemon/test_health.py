@@ -2,12 +2,15 @@
 
 import asyncio
 from datetime import timedelta
+from threading import Event
 
 import pytest
 
 from rae_auto import Job, Scheduler
 from rae_auto.daemon.answers.health import read_health, read_measurements
+from rae_auto.runtime import engine_loop
 from rae_auto.runtime.time.time_meter import TimeMeter
+from rae_auto.testing.memory_store import MemoryStore
 
 JOBS = [Job(id="good", command="true"), Job(id="bad", command=["sh", "-c", "exit 3"], retry_policy=1)]
 
@@ -68,3 +71,43 @@ def test_meter_knows_the_peak_of_the_last_minutes():
     assert meter.peak(60.0 * 9) == 5.0
     assert meter.peak(60.0 * 11) == 3.0
     assert meter.peak(60.0 * 100) == 0
+
+
+class HangingStore(MemoryStore):
+    """Comes back from a commit once it may."""
+
+    def __init__(self):
+        super().__init__()
+        self.is_asked, self.may_go = Event(), Event()
+        self.may_go.set()
+
+    def commit(self, changes):
+        self.is_asked.set()
+        self.may_go.wait()
+        super().commit(changes)
+
+
+@pytest.mark.parametrize(("limit_seconds", "is_trouble"), [(600.0, False), (0.1, True)])
+def test_pending_commit_is_a_trouble_after_its_time_alone(tmp_path, monkeypatch, limit_seconds, is_trouble):
+    monkeypatch.setattr(engine_loop, "SLOW_COMMIT_SECONDS", limit_seconds)
+    store = HangingStore()
+
+    async def read():
+        async with Scheduler(directory=tmp_path, jobs=JOBS[:1], store=store) as scheduler:
+            store.may_go.clear()
+            store.is_asked.clear()
+            asked = asyncio.ensure_future(scheduler.trigger("good"))
+            try:
+                await asyncio.to_thread(store.is_asked.wait)
+                if is_trouble:
+                    # The trigger is refused once the commit has taken too long.
+                    await asyncio.wait({asked})
+                return (await read_all(scheduler))[0]["store"]["problem"]
+            finally:
+                store.may_go.set()
+                await asyncio.wait({asked})
+                asked.exception()
+
+    problem = asyncio.run(asyncio.wait_for(read(), 60))
+    assert (problem is not None) == is_trouble
+    assert problem is None or problem.startswith("the store has not answered for")

@@ -45,7 +45,7 @@ def test_all_is_well_in_one_line():
     assert worst_level(checks) == HealthLevel.OK == 0
     record = health_record(checks, GOOD)
     assert (record["level"], record["summary"], record["facts"]) == ("ok", health_line(checks), GOOD)
-    assert {check["level"] for check in record["checks"]} == {"ok"}
+    assert {check["level"] for check in record["checks"] if check["name"] != "notices"} == {"ok"}
 
 
 QUARANTINED = {"kind": "notifier", "name": "ops", "place": "ops", "error": "x"}
@@ -96,6 +96,24 @@ def test_clock_that_is_not_synchronized_is_said_and_no_trouble():
     checks = check_facts(with_facts(clock={"synchronized": False}))
     assert worst_level(checks) is HealthLevel.OK
     assert any(check.text.startswith("nothing on this machine says that the clock is synch") for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("facts", "name", "shown"),
+    [
+        ({"clock": {"synchronized": False}}, "clock", "unknown"),
+        ({"clock": {"synchronized": True}}, "clock", "ok"),
+        ({"notices": {"waiting": 16}}, "notices", "waiting"),
+        ({"notices": {"waiting": 0}}, "notices", "ok"),
+        ({"notices": {"waiting": 16, "given_up": 1}}, "notices", "warning"),
+    ],
+)
+def test_what_is_unknown_or_waiting_is_not_shown_as_ok(facts, name, shown):
+    page = build_health_page(with_facts(**facts), findings=None, outbox=[], world=[], now=NOW, zone="UTC")
+    assert {row.name: row.level for row in page.checks}[name] == shown
+    checks = health_record(check_facts(with_facts(**facts)), None)["checks"]
+    assert {check["name"]: check["level"] for check in checks}[name] == shown
+    assert (page.level == "ok") == (shown != "warning")
 
 
 def test_quarantined_plugin_is_shown_with_its_failures_and_the_last_error():

@@ -42,7 +42,7 @@ async def read_health(
         "jobs": len(jobs),
         "loop": {"turns": turns.count, "busy_seconds": turns.total_seconds, "longest_seconds": turns.peak(now)},
         "store": {
-            "problem": runtime.store_problem or runtime.engine_loop.pending_commit(),
+            "problem": runtime.store_problem,
             "commits": commits.count,
             "commit_seconds": commits.total_seconds,
             "longest_seconds": commits.peak(now),

@@ -46,10 +46,17 @@ class HealthCheck:
     name: str
     level: HealthLevel
     text: str
+    state: str = ""
+    """"unknown" or "waiting" for what is neither well nor a trouble; the level of the whole stays without it."""
+
+    @property
+    def shown_level(self) -> str:
+        """Return the word for it: the level, or the state where there is one."""
+        return self.state or self.level.name.lower()
 
     def record(self) -> dict[str, Any]:
         """Return the JSON of it."""
-        return {"name": self.name, "level": self.level.name.lower(), "text": self.text}
+        return {"name": self.name, "level": self.shown_level, "text": self.text}
 
 
 def check_facts(facts: Mapping[str, Any]) -> list[HealthCheck]:
@@ -154,7 +161,10 @@ def _check_notices(notices: Mapping[str, int]) -> HealthCheck:
     if notices["given_up"]:
         text = f"{format_count(notices['given_up'], 'notice')} could not be delivered"
         return HealthCheck("notices", HealthLevel.WARNING, text)
-    return HealthCheck("notices", HealthLevel.OK, f"{format_count(notices['waiting'], 'notice')} waiting")
+    waiting = notices["waiting"]
+    return HealthCheck(
+        "notices", HealthLevel.OK, f"{format_count(waiting, 'notice')} waiting", "waiting" if waiting else ""
+    )
 
 
 def _check_clock(facts: Mapping[str, Any]) -> HealthCheck:
@@ -166,7 +176,8 @@ def _check_clock(facts: Mapping[str, Any]) -> HealthCheck:
     # No warning: in a container the host keeps the clock right, which the kernel then says nothing of.
     unknown = "nothing on this machine says that the clock is synchronized; 'rae-auto doctor' knows more"
     texts = {True: "the clock is synchronized", False: unknown, None: "the clock goes on"}
-    return HealthCheck("clock", HealthLevel.OK, texts[clock["synchronized"]])
+    is_synchronized = clock["synchronized"]
+    return HealthCheck("clock", HealthLevel.OK, texts[is_synchronized], "unknown" if is_synchronized is False else "")
 
 
 def _check_problems(problems: Sequence[str]) -> HealthCheck:

@@ -24,7 +24,7 @@ class HealthRow:
 
     name: str
     level: str
-    """"ok", "warning", "critical" or "unknown"."""
+    """"ok", "warning", "critical"; "unknown" or "waiting" for what is neither well nor a trouble."""
     text: str
 
 
@@ -128,7 +128,7 @@ def build_health_page(
         zone=zone,
         level=worst_level(checks).name.lower(),
         summary=health_line(checks),
-        checks=tuple(HealthRow(name=one.name, level=one.level.name.lower(), text=one.text) for one in checks),
+        checks=tuple(HealthRow(name=one.name, level=one.shown_level, text=one.text) for one in checks),
         findings=tuple(FindingRow(**finding) for finding in findings or ()),
         has_findings=findings is not None,
         sizes=(*_sizes(facts), *disk_sizes),
