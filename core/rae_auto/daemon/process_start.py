@@ -17,7 +17,7 @@ from rae_auto.toolkit.threads.malloc_arenas import give_back_memory
 @contextlib.contextmanager
 def report_slow_reading(path: Path) -> Iterator[None]:
     """Say on standard error that reading the file takes long: there is no log yet, and the main thread may hang."""
-    hint = "check its file system, and those of the files that its plugins read"
+    hint = "the processor may be busy, or a file system slow: that of this file, or of one that a plugin reads"
     text = f"rae-auto: {path} is still being read after {SLOW_CALL_SECONDS:.0f} s; {hint}\n"
     timer = threading.Timer(SLOW_CALL_SECONDS, sys.stderr.write, [text])
     timer.daemon = True
