@@ -15,7 +15,7 @@ TEMPLATES = sorted(path.name for path in (PACKAGE / "templates").iterdir())
 def test_script_has_at_most_three_hundred_lines_of_our_own() -> None:
     assert {path.name for path in (PACKAGE / "static").iterdir()} == {*NAMES}
     lines = (PACKAGE / "static" / "app.js").read_text().splitlines()
-    assert len(lines) <= 300
+    assert len([line for line in lines if line.strip() and not line.lstrip().startswith(("//", "/*", "*"))]) <= 300
     assert max(map(len, lines)) <= 180
     assert not any(word in line for line in lines for word in ("innerHTML", "insertAdjacent", "eval(", "import("))
 
