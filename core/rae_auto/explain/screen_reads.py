@@ -16,6 +16,7 @@ from rae_auto.model import documents
 from rae_auto.model.guard import EXECUTOR_GUARD
 from rae_auto.model.job_state import JobState
 from rae_auto.model.plugin_ref import TriggerRef
+from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run, RunState
 from rae_auto.model.schedule import describe_schedule
 
@@ -218,9 +219,9 @@ def describe_guards(plan: Plan, now: datetime) -> dict[str, str]:
 
 
 def list_starts(
-    plans: Iterable[tuple[Plan, JobState | None]], after: datetime, until: datetime | None
+    plans: Iterable[tuple[Plan, JobState | None]], after: datetime, until: datetime | None, time: TimeFormat
 ) -> Iterator[dict[str, Any]]:
-    """Yield the starts of jobs after `after` and before `until`, ascending."""
+    """Yield the starts of jobs after `after` and before `until`, ascending; `time` writes the instants in notes."""
     found = heapq.merge(
         *(_starts_of(plan, state, after) for plan, state in plans if not _is_paused_for_good(state)),
         key=lambda pair: pair[0].due_at,
@@ -228,7 +229,7 @@ def list_starts(
     for start, job in found:
         if until is not None and start.due_at >= until:
             return
-        notes = [start.note, None if start.blocker is None else start.blocker.text]
+        notes = [start.note, None if start.blocker is None else start.blocker.describe(time)]
         yield {
             "job": job,
             "due_at": start.due_at.isoformat(),

@@ -27,6 +27,7 @@ from rae_auto.explain.screen_reads import (
 )
 from rae_auto.model import documents
 from rae_auto.model.job_state import JobState
+from rae_auto.model.primitives.formatting import time_format
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run
 from rae_auto.offline import job_queries, queries
@@ -233,7 +234,8 @@ class StoreRecords(RecordSourceBase):
             return []
         planned = [job_queries.plan_job(self._project, job)] if job else job_queries.plan_jobs(self._project)
         plans = [(plan, state) for plan, state in planned if plan.job.enabled]
-        return list(islice(list_starts(plans, since, until), limit))
+        time = time_format(self.zone, self.now(), local=True)
+        return list(islice(list_starts(plans, since, until, time), limit))
 
     def read_definitions(self) -> list[Mapping[str, Any]]:
         """Return the definitions of all jobs. Errors: StoreError."""

@@ -8,6 +8,10 @@ AWAY = timedelta(hours=8)
 """Time without a look after which a person has been away."""
 
 
+DUE_NOW = timedelta(minutes=1)
+"""Time for which a start is due now; after it, it is late."""
+
+
 def local_time(iso: str | None, zone: tzinfo | None, now: datetime | None = None) -> str:
     """Return `18:00:05`, with the date unless it is today, and the zone where it isn't the machine's; `-` for None.
 
@@ -36,6 +40,14 @@ def relative_time(iso: str | None, now: datetime | None = None) -> str:
         return "now"
     distance = format_elapsed(int(abs(seconds)), parts=1)
     return f"in {distance}" if seconds >= 0 else f"{distance} ago"
+
+
+def due_time(iso: str, now: datetime) -> str:
+    """Return the distance of a start to come, which is "due now" once its instant is there: `in 4 min`."""
+    seconds = (datetime.fromisoformat(iso) - now).total_seconds()
+    if seconds >= 1:
+        return relative_time(iso, now)
+    return "due now" if seconds > -DUE_NOW.total_seconds() else f"due {relative_time(iso, now)}"
 
 
 def local_and_relative_time(iso: str | None, zone: tzinfo | None, now: datetime | None = None) -> str:

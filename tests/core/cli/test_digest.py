@@ -23,8 +23,8 @@ from rae_auto.explain.digest_reads import read_digest
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.policies import CatchUp
-from rae_auto.model.primitives.names import JobId
-from rae_auto.model.reasons import Missed, Paused
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Missed, Overlapping, Paused
 from rae_auto.model.reasons.base import MissedCause
 from rae_auto.reading.parsing import parse_digest
 from rae_auto.screens import Action, Attention, Digest, load_digest, open_records
@@ -206,3 +206,15 @@ def test_starts_that_were_missed_together_are_one_skip_as_in_every_view(tmp_path
     assert digest.skips_extent.is_complete
     lines = digest_text(digest, ZoneInfo("UTC")).split("Skipped\n")[1].split("\n\n")[0].splitlines()
     assert [line.split("  ")[1:3] for line in lines] == [["a", "1 of 12 starts"], ["b", "1"]]
+
+
+def test_skips_for_one_reason_are_one_row_whichever_run_was_open(tmp_path: Path) -> None:
+    now = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    store = MemoryStore()
+    store.open(tmp_path)
+    for number in range(3):
+        reason = Overlapping(RunId(f"{number}" * 26), now)
+        skip = Decision(JobId("a"), "cron", f"k{number}", now, Outcome.SKIP, reason, now)
+        store.commit([Append(documents.DECISIONS, f"k{number}", "a", reason.code, now, documents.dump(skip))])
+    answer = read_digest(store, lambda job: [job], now - timedelta(days=1), now + timedelta(hours=1), 1.0)
+    assert [(row.job, row.reason, row.count) for row in parse_digest(answer).skips] == [("a", "overlap", 3)]

@@ -1,6 +1,7 @@
 """Why, of times to come and of schedules that have come to their end."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.support.why import answer_at, facts_of, view_job
@@ -8,6 +9,8 @@ from tests.support.why import answer_at, facts_of, view_job
 from rae_auto import Cron, GuardRef, Job, Once
 from rae_auto.engine.plan import JobOrigin
 from rae_auto.explain.answer import explain_now
+from rae_auto.explain.screen_reads import list_starts
+from rae_auto.model.primitives.formatting import time_format
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 from rae_auto.simulation.virtual_engine import VirtualWorld
@@ -52,3 +55,12 @@ def test_why_of_a_job_that_starts_by_hand_only():
     assert explain_now(view_job(w)).answer == (
         "a has not run yet: it starts by hand only; 'rae-auto trigger a' starts it"
     )
+
+
+def test_start_that_is_skipped_by_hand_says_when_that_was_requested():
+    w = planned(schedule=Cron("0 18 * * *"))
+    w.skip("a")
+    entry = w.engine.job("a")
+    berlin = time_format(ZoneInfo("Europe/Berlin"), w.now.wall, local=False)
+    start = next(list_starts([(entry.plan, entry.state)], w.now.wall, None, berlin))
+    assert start["note"] == "it was skipped by hand, as requested at 2026-11-28 13:00:00+01:00"

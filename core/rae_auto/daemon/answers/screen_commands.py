@@ -38,6 +38,7 @@ from rae_auto.explain.screen_reads import (
     read_runs,
 )
 from rae_auto.model import documents
+from rae_auto.model.primitives.formatting import time_format
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.records import run_record
 from rae_auto.model.run import RunState
@@ -201,9 +202,10 @@ class ScreenCommands:
             lambda store: [read_job_span(store, *one, span, limit) for one in zip(ids, opened, strict=True)]
         )
         after, is_enabled = max(span.since, runtime.now()), engine.settings_enabled
+        time = time_format(self._find_zone(), runtime.now(), local=True)
         for entry, answer in zip(entries, answers, strict=True):
             plans = [(entry.plan, entry.state)] if entry.job.enabled and is_enabled and after < until else []
-            answer["starts"] = list(islice(list_starts(plans, after, until), limit))
+            answer["starts"] = list(islice(list_starts(plans, after, until, time), limit))
         return {entry.job.id: answer for entry, answer in zip(entries, answers, strict=True)}
 
     async def starts(self, arguments: Arguments) -> Any:
@@ -218,7 +220,8 @@ class ScreenCommands:
             entries = [engine.job(first) for _, first in engine.next_starts(limit)]
         enabled = [entry for entry in entries if entry.job.enabled and engine.settings_enabled]
         plans = [(entry.plan, entry.state) for entry in enabled]
-        return list(islice(list_starts(plans, after, until), limit))
+        time = time_format(zone, runtime.now(), local=True)
+        return list(islice(list_starts(plans, after, until, time), limit))
 
 
 def _definition_of(entry: JobEntry) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class SkippedByHand(TimedReason):
     requested_at: datetime
 
     def describe(self, time: TimeFormat) -> str:
-        return f"it was skipped by hand, as requested at {time(self.requested_at)} ('rae-auto skip')"
+        return f"it was skipped by hand, as requested at {time(self.requested_at)}"
 
 
 @frozen

@@ -9,7 +9,6 @@ from attrs import frozen
 
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
-from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run, RunState
 from rae_auto.views.screens.parts.base import (
@@ -52,7 +51,7 @@ class OccurrenceMark:
     ended_at: datetime | None = None
     duration: timedelta | None = None
     lateness: timedelta | None = None
-    """From the due instant to the first start; None for a run that was caught up."""
+    """From the due instant to the first start, also of a run that was caught up; None before it."""
     attempt: int = 0
     count: int = 1
     """Starts that this decision is about; of many missed together the newest hundred are counted."""
@@ -213,8 +212,7 @@ def newest_marks(runs: Sequence[Run], skips: Sequence[Decision], limit: int, tim
 
 def mark_of_run(run: Run, time: TimeFormat) -> OccurrenceMark:
     """Return the mark of a run."""
-    is_caught_up = isinstance(run.cause, CaughtUp)
-    late = None if run.started_at is None or is_caught_up else run.started_at - run.scheduled_for
+    late = None if run.started_at is None else run.started_at - run.scheduled_for
     return OccurrenceMark(
         due_at=run.scheduled_for,
         state=run.state.value,

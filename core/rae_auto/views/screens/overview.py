@@ -24,7 +24,7 @@ from rae_auto.views.screens.parts.durations import find_usual_durations
 from rae_auto.views.screens.parts.record_source import RecordSource
 from rae_auto.views.screens.parts.strip import Strip, load_strip
 from rae_auto.views.status import NOT_RUNNING, judge_health
-from rae_auto.views.times import relative_time
+from rae_auto.views.times import due_time
 
 MAX_ATTENTIONS = 50
 """Number of things that need a person that are listed; the others are counted."""
@@ -171,7 +171,7 @@ def build_overview(
     pids: Container[int] = (),
 ) -> Overview:
     """Return the overview of a status; `ends` are the runs that failed last, by id, `pids` those that are there."""
-    verdict = judge_health(status, None, lambda at: relative_time(at, now))
+    verdict = judge_health(status, None, lambda at: due_time(at, now))
     attention = list(find_attentions(status, ends, now, local_times(zone, now)))
     running, waiting = status["running"], status["waiting"]
     return Overview(

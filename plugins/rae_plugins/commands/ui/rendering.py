@@ -48,6 +48,10 @@ _RUN_ID = re.compile(r" \(run [0-7][0-9A-HJKMNP-TV-Z]{25}\)")
 _NAMED_RUN = re.compile(r"\brun ([0-7][0-9A-HJKMNP-TV-Z]{25})\b")
 
 
+DUE_NOW_SECONDS = 60
+"""Time for which a start is due now; after it, it is late."""
+
+
 @lru_cache(maxsize=1)
 def make_environment() -> Environment:
     """Return the templates with their filters."""
@@ -62,6 +66,7 @@ def make_environment() -> Environment:
     environment.filters |= {
         "when": format_when,
         "relative": format_relative,
+        "due": format_due,
         "duration": format_duration,
         "size": lambda value: "" if value is None else format_bytes(int(value)),
         "count": format_count,
@@ -124,6 +129,11 @@ class PageTimes:
         title = f"{instant.astimezone(self.zone):%a %Y-%m-%d %H:%M:%S %Z}"
         return _time_element(instant, title, relative_text(instant, self.now), " data-relative")
 
+    def due(self, instant: datetime) -> Markup:
+        """Return the distance of a start to come, which is due now once its instant is there."""
+        title = f"{instant.astimezone(self.zone):%a %Y-%m-%d %H:%M:%S %Z}"
+        return _time_element(instant, title, due_text(instant, self.now), " data-relative data-due")
+
     def text(self, instant: datetime) -> str:
         """Return the time as words, with the day unless it is today."""
         local = instant.astimezone(self.zone)
@@ -140,6 +150,12 @@ def format_when(context: Context, instant: datetime | None, *, seconds: bool = F
 def format_relative(context: Context, instant: datetime | None) -> Markup:
     """Return an instant as `PageTimes.relative` does, or nothing for None."""
     return Markup("") if instant is None else context["times"].relative(instant)
+
+
+@pass_context
+def format_due(context: Context, instant: datetime | None) -> Markup:
+    """Return the instant of a start to come as `PageTimes.due` does, or nothing for None."""
+    return Markup("") if instant is None else context["times"].due(instant)
 
 
 _NO_TIME = Markup('<span class="none">-</span>')
@@ -167,6 +183,14 @@ def relative_text(instant: datetime, now: datetime) -> str:
         return "now"
     distance = format_elapsed(int(abs(seconds)), parts=1)
     return f"in {distance}" if seconds >= 0 else f"{distance} ago"
+
+
+def due_text(instant: datetime, now: datetime) -> str:
+    """Return the distance of a start to come, which is "due now" once its instant is there."""
+    seconds = (instant - now).total_seconds()
+    if seconds >= 1:
+        return relative_text(instant, now)
+    return "due now" if seconds > -DUE_NOW_SECONDS else f"due {relative_text(instant, now)}"
 
 
 def link_runs(text: str) -> Markup:

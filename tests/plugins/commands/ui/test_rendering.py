@@ -1,11 +1,14 @@
 """Words on pages: runs as links, and limits as they are written in addresses."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from starlette.requests import Request
 
 from rae_auto.errors import BadRequest
+from rae_auto.views.times import due_time
 from rae_plugins.commands.ui.pages.requests import number
-from rae_plugins.commands.ui.rendering import link_runs
+from rae_plugins.commands.ui.rendering import due_text, link_runs
 
 RUN = "01M8K3XN49A36DJ4GH0Z1NQS07"
 
@@ -31,3 +34,12 @@ def test_number_that_does_not_fit_is_refused_with_its_limits(given: str, limits:
     with pytest.raises(BadRequest) as refused:
         number(request, "month", 1, low=limits[0], high=limits[1])
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(3, "in 3 s"), (0.5, "due now"), (-2, "due now"), (-59, "due now"), (-150, "due 2 min ago")]
+)
+def test_start_is_due_now_for_a_minute(seconds: float, words: str) -> None:
+    now = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    at = now + timedelta(seconds=seconds)
+    assert due_text(at, now) == due_time(at.isoformat(), now) == words

@@ -113,12 +113,18 @@ function distance(seconds) {
   return `${Math.floor(seconds)} s`;
 }
 
+function relativeText(seconds, isStart) {
+  if (seconds >= 1) return `in ${distance(seconds)}`;
+  if (isStart) return seconds > -60 ? "due now" : `due ${distance(-seconds)} ago`;
+  return seconds > -1 ? "now" : `${distance(-seconds)} ago`;
+}
+
 function tick() {
   if (document.hidden) return;
   const now = Date.now() - skew;
   for (const time of findAll("time[data-relative]")) {
     const seconds = (Date.parse(time.dateTime) - now) / 1000;
-    const text = Math.abs(seconds) < 1 ? "now" : seconds > 0 ? `in ${distance(seconds)}` : `${distance(-seconds)} ago`;
+    const text = relativeText(seconds, "due" in time.dataset);
     if (time.textContent !== text) time.textContent = text;
   }
   for (const time of findAll("time[data-elapsed]")) time.textContent = distance((now - Date.parse(time.dateTime)) / 1000);
