@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from rae_auto.engine.time.catch_up import find_neighbours
 from rae_auto.explain.check_node import CheckNode, ExplanationFact
 from rae_auto.explain.check_tree import check_instant, check_now, check_repeat, check_run, check_skip
-from rae_auto.explain.checks import list_outlook_facts, list_run_facts, list_skip_facts
+from rae_auto.explain.checks import list_outlook_facts, list_paused_starts, list_run_facts, list_skip_facts
 from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to, nearest_instant
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import SeenOccurrence
@@ -102,7 +102,7 @@ def explain_now(view: JobView) -> Explanation:
             else f"does not start by itself: {view.disabled_by}"
         )
         latest = (ExplanationFact("latest run", _describe_run(run, view)[0]),) if run else ()
-        facts = (*latest, *list_outlook_facts(view))
+        facts = (*latest, *list_paused_starts(view), *list_outlook_facts(view))
         return Explanation(f"{view.job} {state}", facts, reason, None, check_now(view))
     decision = view.decisions[0] if view.decisions else None
     repeat = max(view.repeated, key=lambda seen: seen.repeated_at or seen.at, default=None)

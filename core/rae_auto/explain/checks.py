@@ -4,10 +4,11 @@ import json
 import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from rae_auto.engine.runs.expectations import describe_overrun
 from rae_auto.explain.check_node import ExplanationFact
-from rae_auto.explain.job_view import JobView, describe_occurrence
+from rae_auto.explain.job_view import MAX_RECENT_RECORDS, JobView, describe_occurrence
 from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.primitives.formatting import format_bytes, format_count, format_elapsed, quote
@@ -122,6 +123,22 @@ def list_skip_facts(decision: Decision, view: JobView) -> Iterator[ExplanationFa
             yield ExplanationFact(policy, _BY_HAND)
         else:
             yield ExplanationFact(policy, passed)
+
+
+def list_paused_starts(view: JobView) -> Iterator[ExplanationFact]:
+    """Yield how many starts a pause that goes on has cost by now, and which was the first of them."""
+    if view.pause is None:
+        return
+    last_start = max((run.queued_at for run in view.runs if not isinstance(run.cause, Manual)), default=None)
+    found = [
+        one
+        for one in takewhile(lambda one: isinstance(one.reason, Paused), view.decisions)
+        if last_start is None or one.decided_at > last_start
+    ]
+    if found:
+        starts = format_count(sum(one.count for one in found), "start")
+        least = "at least " if len(found) >= MAX_RECENT_RECORDS else ""
+        yield ExplanationFact("skipped", f"{least}{starts} since {view.time(found[-1].at)}, because of the pause")
 
 
 def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:

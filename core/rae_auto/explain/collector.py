@@ -20,7 +20,7 @@ from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.engine.time.cursors import counting_points, current_schedules
 from rae_auto.errors import BadRequest, JobNotFound, RunNotFound
 from rae_auto.explain.answer import Explanation, explain_at, explain_now, explain_run
-from rae_auto.explain.job_view import JobView, Wait
+from rae_auto.explain.job_view import MAX_RECENT_RECORDS, JobView, Wait
 from rae_auto.explain.next_start import describe_unknown_start
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
@@ -39,12 +39,6 @@ DISABLED_BY_CONFIGURATION = "enabled = false in the configuration"
 
 MAX_RECORDS = 1000
 """The number of runs, and of decisions, that are read about a time: the newest."""
-
-MAX_RECENT_RECORDS = 50
-"""The number of them that are read about the present state, or about one run: the newest.
-
-Only the newest and open ones tell something, and a run that began before others and ended after them.
-"""
 
 
 class JobSource(Protocol):

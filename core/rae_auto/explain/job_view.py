@@ -20,6 +20,12 @@ from rae_auto.model.run import Run
 from rae_auto.model.schedule import Schedule
 from rae_auto.registry.safe_schedule import SafeSchedule
 
+MAX_RECENT_RECORDS = 50
+"""The number of runs, and of decisions, that are read about the present state, or about one run: the newest.
+
+Only the newest and open ones tell something, and a run that began before others and ended after them.
+"""
+
 Wait = tuple[Reason | None, str]
 """Why a run waits: the reason, if the engine gives one, and the words."""
 

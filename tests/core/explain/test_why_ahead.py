@@ -64,3 +64,19 @@ def test_start_that_is_skipped_by_hand_says_when_that_was_requested():
     berlin = time_format(ZoneInfo("Europe/Berlin"), w.now.wall, local=False)
     start = next(list_starts([(entry.plan, entry.state)], w.now.wall, None, berlin))
     assert start["note"] == "it was skipped by hand, as requested at 2026-11-28 13:00:00+01:00"
+
+
+def test_why_of_a_paused_job_says_how_many_starts_that_has_cost():
+    w = planned(schedule=Cron("0 * * * *"))
+    w.pause("a")
+    assert "skipped" not in facts_of(explain_now(view_job(w)))
+    w.advance(timedelta(hours=3))
+    paused = explain_now(view_job(w))
+    assert facts_of(paused)["skipped"] == "3 starts since 2026-11-28 13:00:00+00:00, because of the pause"
+    w.resume("a")
+    w.advance(timedelta(hours=1))
+    w.end(next(iter(w.active_starts)))
+    w.pause("a")
+    w.advance(timedelta(hours=1))
+    skipped = facts_of(explain_now(view_job(w)))["skipped"]
+    assert skipped == "1 start since 2026-11-28 17:00:00+00:00, because of the pause"
