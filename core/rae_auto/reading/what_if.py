@@ -1,7 +1,7 @@
 """The changes that an edit of the configuration would make: checked and simulated, never saved."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -113,28 +113,35 @@ class _SavedSide:
         return {job: usual for job, usual in self._usual.items() if usual is not None}
 
 
-@frozen
+@define(eq=False)
 class CheckedEdit:
     """An edited text with what is wrong and doubtful in it, and the side that it is compared with."""
 
     text: str
     errors: Sequence[str]
     warnings: Sequence[str]
-    since: datetime
-    """The begin of the simulated time."""
+    patch: str
+    """The edit as a unified diff."""
+    _since: datetime | None
     _plan: ProjectPlan | None
     """None if it has errors."""
-    _saved: _SavedSide
+    _load_saved: Callable[[], _SavedSide]
+    """Load the other side, when it is first compared: messages about the edit need none of it."""
+    _loaded: _SavedSide | None = field(init=False, default=None)
 
     @property
     def problems(self) -> Sequence[EditProblem]:
         """Return the messages about it."""
         return list_problems(self.errors, self.warnings)
 
-    @property
-    def patch(self) -> str:
-        """Return the edit as a unified diff."""
-        return make_patch(self._saved.text, self.text)
+    def load_since(self) -> datetime:
+        """Return the begin of the simulated time. Errors: ConfigError if the file itself can't be used."""
+        return self._since or self._load().since
+
+    def _load(self) -> _SavedSide:
+        if self._loaded is None:
+            self._loaded = self._load_saved()
+        return self._loaded
 
 
 @define(eq=False)
@@ -147,11 +154,11 @@ class WhatIfEdits:
     def check(self, text: str, since: datetime | None = None) -> CheckedEdit:
         """Check an edited text. The simulated time begins at `since`, by default about now.
 
-        Errors: BadRequest, ConfigError if the file itself can't be used.
+        Errors: BadRequest, ConfigError if the file itself can't be read.
         """
         if len(text) > MAX_TEXT_CHARACTERS:
             raise BadRequest("the text is longer than a configuration may be; shorten it")
-        saved, registry, plan = self._load_saved(), Registry(), None
+        registry, plan = Registry(), None
         edited, report = check_text(self.config, text, registry)
         errors = list(report.errors)
         if edited is not None:
@@ -159,13 +166,15 @@ class WhatIfEdits:
                 plan = Project(self.config, edited, registry).plan()
             except InvalidJob as error:
                 errors.append(str(error))
-        return CheckedEdit(text, errors, report.warnings, since or saved.since, plan, saved)
+        patch = make_patch(self._read_saved_text(), text)
+        return CheckedEdit(text, errors, report.warnings, patch, since, plan, self._load_saved)
 
     def compare(self, edit: CheckedEdit, length: timedelta, assumptions: Assumptions) -> WhatIf:
-        """Return what a checked edit changes in a time of this length. Errors: BadRequest, StoreError."""
+        """Return what a checked edit changes in a time of this length. Errors: BadRequest, StoreError, ConfigError."""
         if not timedelta(0) < length <= MAX_SPAN:
             raise BadRequest(f"simulate a span of at most {MAX_SPAN.days} days")
-        saved, plan, span = edit._saved, edit._plan, Span(edit.since, edit.since + length)
+        saved, plan, since = edit._load(), edit._plan, edit.load_since()
+        span = Span(since, since + length)
         guards = [guard for one in (saved.plan, plan) if one is not None for guard in one.guards]
         script, today = _script(assumptions.guards, guards), assumptions.of_today()
         states = read_states(saved.project, lambda: Client(saved.project.directory))
@@ -190,6 +199,13 @@ class WhatIfEdits:
             now=datetime.now(UTC),
             zone=saved.project.zone.key,
         )
+
+    def _read_saved_text(self) -> str:
+        try:
+            return self.config.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            # It says why the file can't be read.
+            return self._load_saved().text
 
     def _load_saved(self) -> _SavedSide:
         found, now = self._saved, datetime.now(UTC).replace(microsecond=0)

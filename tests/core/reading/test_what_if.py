@@ -9,7 +9,7 @@ import pytest
 from tests.support.daemons import Daemons
 
 from rae_auto.engine.effects import Record
-from rae_auto.errors import BadRequest
+from rae_auto.errors import BadRequest, ConfigError
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Due
 from rae_auto.model.run import Run, RunState
@@ -108,6 +108,16 @@ def test_check_finds_mistakes_before_anything_is_simulated(config: Path, monkeyp
     checked = WhatIfEdits(config).check(CONFIG.replace("0 4 * * *", "0 99 * * *"))
     assert [(problem.line, problem.is_error) for problem in checked.problems] == [(10, True)]
     assert '+schedule = "0 99 * * *"' in checked.patch
+
+
+def test_check_needs_nothing_of_what_is_saved(config: Path) -> None:
+    config.write_text("[jobs")
+    edits = WhatIfEdits(config)
+    checked = edits.check(CONFIG.replace("0 4 * * *", "0 99 * * *"))
+    assert [(problem.line, problem.is_error) for problem in checked.problems] == [(10, True)]
+    assert "-[jobs\n" in checked.patch
+    with pytest.raises(ConfigError):
+        edits.compare(edits.check(CONFIG), timedelta(days=1), Assumptions())
 
 
 def test_paused_job_does_not_start_unless_pauses_are_ignored(tmp_path: Path) -> None:

@@ -26,8 +26,11 @@ from rae_auto.model.primitives.units import parse_duration
 if TYPE_CHECKING:
     from rae_auto.screens import WhatIfEdits
 
+CHECK_SECONDS = 120.0
+"""Time that the check of a text may take, which nothing but the text makes shorter."""
+
 MAX_SECONDS = 30.0
-"""Time that an answer may take."""
+"""Time that the simulation may take after that."""
 
 KEEP_SECONDS = 60.0
 """Time for which the process waits for another question."""
@@ -95,27 +98,32 @@ class WhatIfProcess:
         if known is not None and is_known and (known.ended_at is None or loop.time() - known.ended_at < SAME_SECONDS):
             return known
         answer = self._answer = WhatIfAnswer(question, loop.create_future(), loop.create_future())
-        task = asyncio.create_task(self._compute(answer))
+        task = asyncio.create_task(self._compute(answer, choices))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return answer
 
-    async def _compute(self, answer: WhatIfAnswer) -> None:
+    async def _compute(self, answer: WhatIfAnswer, choices: WhatIfChoices) -> None:
         loop = asyncio.get_running_loop()
         async with self._turn:
             if self._end is not None:
                 self._end.cancel()
             try:
-                async with asyncio.timeout(MAX_SECONDS):
-                    is_kept = self._process is not None
-                    with suppress(OSError, ValueError):
-                        await self._exchange(answer)
-                    if is_kept and not answer.checked.done():
-                        # It has ended since its last answer.
-                        self.stop()
-                        await self._exchange(answer)
+                is_kept = self._process is not None
+                try:
+                    await self._exchange(answer)
+                except TimeoutError:
+                    raise
+                except (OSError, ValueError):
+                    if not is_kept or answer.checked.done():
+                        raise
+                    # It has ended since its last answer.
+                    self.stop()
+                    await self._exchange(answer)
             except TimeoutError:
-                answer.fail(f"it takes longer than {format_elapsed(MAX_SECONDS)}; simulate fewer days")
+                # What it answers later would be taken for the answer to the next question.
+                self.stop()
+                answer.fail(_describe_timeout(choices, is_checked=answer.checked.done()))
             except (OSError, ValueError):
                 pass
             finally:
@@ -136,9 +144,9 @@ class WhatIfProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(answer.question + b"\n")
-        await process.stdin.drain()
-        for future in (answer.checked, answer.complete):
-            found = json.loads(await process.stdout.readline())
+        await asyncio.wait_for(process.stdin.drain(), CHECK_SECONDS)
+        for future, seconds in ((answer.checked, CHECK_SECONDS), (answer.complete, MAX_SECONDS)):
+            found = json.loads(await asyncio.wait_for(process.stdout.readline(), seconds))
             if "error" in found:
                 answer.fail(str(found["error"]))
                 return
@@ -169,13 +177,21 @@ class WhatIfProcess:
             await process.wait()
 
 
+def _describe_timeout(choices: WhatIfChoices, *, is_checked: bool) -> str:
+    """Return what took too long, and what can still be changed about it."""
+    if not is_checked:
+        return f"the check takes longer than {format_elapsed(CHECK_SECONDS)}; 'rae-auto check' has no time limit"
+    advice = "simulate fewer days" if choices.days > 1 else "'rae-auto simulate' has no time limit"
+    return f"the simulation takes longer than {format_elapsed(MAX_SECONDS)}; {advice}"
+
+
 def answer_question(edits: "WhatIfEdits", text: str, choices: WhatIfChoices) -> Iterator[Mapping[str, Any]]:
     """Yield what a check found, and what the edit would change. Errors: those of both, ValueError for a duration."""
     from rae_auto.screens import Assumptions  # lazy: the page itself needs none of it
 
     checked = edits.check(text)
     yield {"text": text, "patch": checked.patch, "problems": [asdict(one) for one in checked.problems]}
-    down = checked.since + timedelta(hours=choices.down_after_hours)
+    down = checked.load_since() + timedelta(hours=choices.down_after_hours)
     downtimes = [(down, down + timedelta(hours=choices.down_for_hours))] if choices.down_for_hours else []
     pairs = [pair.partition("=") for pair in _words(choices.durations)]
     assumptions = Assumptions(

@@ -80,8 +80,14 @@ def test_what_fails_is_said_and_the_next_edit_goes_on(config: Path, monkeypatch:
     async def check(asker: WhatIfProcess) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(what_if_process, "MAX_SECONDS", 0.0)
-            with pytest.raises(BadRequest, match="simulate fewer days"):
-                await asker.ask(config, TEXT, WhatIfChoices(days=31)).complete
+            for days, advice in ((31, "simulate fewer days"), (1, "'rae-auto simulate' has no time limit")):
+                asked = asker.ask(config, TEXT + "typo = 1\n", WhatIfChoices(days=days))
+                with pytest.raises(BadRequest, match=f"^the simulation takes longer than 0 s; {advice}$"):
+                    await asked.complete
+                assert "typo" in (await asked.checked)["problems"][0]["text"], "the check has time of its own"
+            patch.setattr(what_if_process, "CHECK_SECONDS", 0.0)
+            with pytest.raises(BadRequest, match=r"^the check takes longer than 0 s; 'rae-auto check' has no"):
+                await asker.ask(config, TEXT, WhatIfChoices()).checked
         found = asker.ask(config, TEXT, WhatIfChoices(durations="sync=soon"))
         assert (await found.checked)["text"] == TEXT
         with pytest.raises(BadRequest, match="soon"):
