@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.views.charts.svg import ChartTable, TimeAxis, chart, element, rectangle, title
-from rae_auto.views.screens.parts.strip import Strip, StripCell
+from rae_auto.views.screens.parts.strip import STRIP_SPAN, Strip, StripCell
 
 HEIGHT = 86
 BASE = 58
@@ -23,7 +23,7 @@ def draw_strip(strip: Strip, zone: str) -> str:
     bars = [_bars(cell, axis, strip, most) for cell in strip.cells if any(_counts(cell))]
     now = axis.at(strip.now)
     totals = [sum(column) for column in zip(*map(_counts, strip.cells), strict=True)] or [0] * 5
-    least = "" if strip.expected_until >= strip.until else "at least "
+    least = "" if strip.expected_until >= strip.now + STRIP_SPAN else "at least "
     label = (
         f"The last 24 hours: {totals[0]} succeeded, {totals[1]} failed, {totals[2]} stopped, {totals[3]} skipped. "
         f"The next 24 hours: {least}{format_count(totals[4], 'start')} expected."
