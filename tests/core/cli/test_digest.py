@@ -144,6 +144,7 @@ def test_first_status_after_an_absence_says_what_happened(daemons: Daemons) -> N
 
     file = daemons.state / LOOKED_NAME
     with Client(daemons.state) as client:
+        client.timezone = client.call("ping")["timezone"]
         assert describe_absence(client, daemons.state) is None
         os.utime(file, (0, time.time() - 9 * 3600))
         line = describe_absence(client, daemons.state)
