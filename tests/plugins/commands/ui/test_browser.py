@@ -314,9 +314,10 @@ def test_forced_colours_and_reduced_motion_are_respected(browser: "Browser", pag
         context = open_context(browser, page, forced_colors=colours, reduced_motion=motion)
         tab = context.new_page()
         tab.goto(f"{page.origin}/jobs")
-        tab.locator("main section").first.evaluate("part => part.classList.add('changed')")
+        moving = "part => (part.classList.add('changed'), document.getAnimations().length)"
+        count = tab.locator("main section").first.evaluate(moving)
         outline = tab.locator("nav a[aria-current]").evaluate("link => getComputedStyle(link).outlineStyle")
-        shown[colours] = [tab.evaluate("document.getAnimations().length"), outline]
+        shown[colours] = [count, outline]
         tab.goto(f"{page.origin}/")
         stroke = tab.locator("#strip .chart rect").first.evaluate("mark => getComputedStyle(mark).stroke")
         shown[colours].append(stroke == "none")
