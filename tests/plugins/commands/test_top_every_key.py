@@ -121,22 +121,6 @@ def test_large_pane_hides_jobs_until_escape(view: TerminalProgram, key: str, wor
     view.wait_for(lambda text: words not in text and "usually" in text and "it has not run yet" in text)
 
 
-def test_arrows_scroll_what_is_large(daemons: Daemons, view: TerminalProgram) -> None:
-    definition = {"id": "counting", "shell": "seq -f 'line %g' 60", "schedule": []}
-    daemons.ask("add", definition=definition, replace=True)
-    view.wait_for(lambda text: "· counting" in text)
-    view.press("jj")
-    view.wait_for(lambda text: " counting  output " in text)
-    view.press("r")
-    view.wait_for(lambda text: "line 60" in text)
-    view.press("\r")
-    view.wait_for(lambda text: "line 60" in text and "line 45" in text and "usually" not in text)
-    view.press("\x1b[A")
-    view.wait_for(lambda text: "line 60" not in text and "line 59" in text)
-    view.press("\x1b[B")
-    view.wait_for(lambda text: "line 60" in text)
-
-
 def test_typed_filter_and_command_keep_the_frame(view: TerminalProgram) -> None:
     def shows(text: str, *, typed: str, alpha: bool) -> bool:
         """Tell whether the first line, the row of the input and the last line are where they belong."""
