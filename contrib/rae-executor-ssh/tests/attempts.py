@@ -1,4 +1,4 @@
-"""What tests look at of an attempt: its output, its starts, its end, its directory on the host."""
+"""What an ssh attempt leaves behind, for tests to check: output, starts, end and directory on the host."""
 
 from pathlib import Path
 from typing import Any

@@ -58,7 +58,7 @@ class ConfigReading:
         return load(self._path, self._registry)
 
     def _wait_for_answer(self) -> Config | tuple[str, ...] | None:
-        """Return what the child read, or the problems of the file; None if there is no child, or it has failed."""
+        """Return what the child read, or the problems of the file; None without a child, or if it has failed."""
         if self._answer is None:
             return None
         try:

@@ -32,7 +32,7 @@ NO_DIGEST: Mapping[str, Any] = {
     "counts": [], "skip_counts": [], "failures": [], "skips": [], "examined_skips": 0, "skips_since": None,
     "durations": [], "examined_jobs": 0, "jobs_with_runs": 0,
 }  # fmt: skip
-"""The answer while there is no store."""
+"""The answer without a store: no runs, no skips."""
 
 IdsOf = Callable[[str], Sequence[str]]
 """Returns all ids that a job has had."""

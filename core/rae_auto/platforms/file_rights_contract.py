@@ -51,5 +51,5 @@ class FileRights(Protocol):
         ...
 
     def find_hidden_owner(self, directory: Path) -> str | None:
-        """Return the owner of a folder that this user may not look into, or None if there is no such obstacle."""
+        """Return the owner of a folder that this user may not look into, or None if nothing bars it."""
         ...

@@ -45,7 +45,7 @@ from rae_auto.views.status import NOT_RUNNING
 T = TypeVar("T")
 
 _NOTHING: dict[str, Any] = {"runs": [], "skips": [], "counts": [], "run_count": 0, "skip_count": 0, "earlier": []}
-"""The records of a job while there is no store."""
+"""The records of a job without a store: none."""
 
 _NO_DAEMON = "a daemon: none is running"
 
