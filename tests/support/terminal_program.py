@@ -4,12 +4,14 @@ import os
 import select
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pyte
 import pytest
+from tests.support.daemons import Daemons
 
 fcntl = pytest.importorskip("fcntl", reason="needs pseudo-terminals")
 pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
@@ -40,12 +42,14 @@ class TerminalProgram:
         self._main, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self._modes = termios.tcgetattr(other)
+        # Workers of a test run have these, and programs believe them rather than the terminal.
+        variables = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
             command,
             stdin=other,
             stdout=other,
             stderr=other,
-            env=environment,
+            env=variables,
             start_new_session=True,
             cwd=folder,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
@@ -101,3 +105,11 @@ class TerminalProgram:
             self.process.wait()
         os.close(self._main)
         os.close(self._other)
+
+
+def open_top(daemons: Daemons, *, columns: int = 80, lines: int = 24, **variables: str) -> TerminalProgram:
+    """Start `rae-auto top` over a daemon, with these variables in its environment."""
+    state = str(daemons.state)
+    environment = {**os.environ, "RAE_STATE_DIR": state, "TERM": "xterm-256color", "COLORTERM": "", **variables}
+    command = [sys.executable, "-m", "rae_auto", "top", "--config", str(daemons.config)]
+    return TerminalProgram(command, environment, columns=columns, lines=lines)

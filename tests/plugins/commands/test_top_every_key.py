@@ -1,13 +1,11 @@
 """Keys that do something, pressed in a terminal with `rae-auto top` beside a real daemon."""
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.daemons import Daemons
-from tests.support.terminal_program import TerminalProgram
+from tests.support.terminal_program import TerminalProgram, open_top
 from tests.support.waiting import eventually
 
 from rae_plugins.commands.top.keys import BINDINGS
@@ -36,9 +34,7 @@ def daemons(tmp_path: Path) -> Iterator[Daemons]:
 
 @pytest.fixture
 def view(daemons: Daemons) -> Iterator[TerminalProgram]:
-    environment = {**os.environ, "RAE_STATE_DIR": str(daemons.state), "TERM": "xterm-256color", "COLORTERM": ""}
-    command = [sys.executable, "-m", "rae_auto", "top", "--config", str(daemons.config)]
-    view = TerminalProgram(command, environment, columns=100, lines=30)
+    view = open_top(daemons, columns=100, lines=30)
     view.wait_for(lambda text: "1 job failed" in text and "sleepy" in text)
     yield view
     view.end()
@@ -119,6 +115,22 @@ def test_large_pane_hides_jobs_until_escape(view: TerminalProgram, key: str, wor
     view.wait_for(lambda text: words in text and "usually" not in text)
     view.press("\x1b")
     view.wait_for(lambda text: words not in text and "usually" in text and "it has not run yet" in text)
+
+
+def test_arrows_scroll_what_is_large(daemons: Daemons, view: TerminalProgram) -> None:
+    definition = {"id": "counting", "shell": "seq -f 'line %g' 60", "schedule": []}
+    daemons.ask("add", definition=definition, replace=True)
+    view.wait_for(lambda text: "· counting" in text)
+    view.press("jj")
+    view.wait_for(lambda text: " counting  output " in text)
+    view.press("r")
+    view.wait_for(lambda text: "line 60" in text)
+    view.press("\r")
+    view.wait_for(lambda text: "line 60" in text and "line 45" in text and "usually" not in text)
+    view.press("\x1b[A")
+    view.wait_for(lambda text: "line 60" not in text and "line 59" in text)
+    view.press("\x1b[B")
+    view.wait_for(lambda text: "line 60" in text)
 
 
 def test_typed_filter_and_command_keep_the_frame(view: TerminalProgram) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.daemons import Daemons
-from tests.support.terminal_program import TerminalProgram
+from tests.support.terminal_program import TerminalProgram, open_top
 from wcwidth import wcswidth
 
 JOBS = """
@@ -30,9 +30,7 @@ def daemons(tmp_path: Path) -> Iterator[Daemons]:
 
 @pytest.fixture
 def view(daemons: Daemons) -> Iterator[TerminalProgram]:
-    environment = {**os.environ, "RAE_STATE_DIR": str(daemons.state), "TERM": "xterm-256color", "COLORTERM": ""}
-    command = [sys.executable, "-m", "rae_auto", "top", "--config", str(daemons.config)]
-    view = TerminalProgram(command, environment)
+    view = open_top(daemons)
     yield view
     view.end()
 
@@ -56,11 +54,7 @@ def test_key_e_opens_the_definition_in_the_editor(daemons: Daemons, tmp_path: Pa
     editor = tmp_path / "editor"
     editor.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {tmp_path}/arguments\n")
     editor.chmod(0o755)
-    environment = {
-        **os.environ, "RAE_STATE_DIR": str(daemons.state), "TERM": "xterm-256color", "EDITOR": str(editor), "VISUAL": ""
-    }  # fmt: skip
-    command = [sys.executable, "-m", "rae_auto", "top", "--config", str(daemons.config)]
-    view = TerminalProgram(command, environment)
+    view = open_top(daemons, EDITOR=str(editor), VISUAL="")
     try:
         view.wait_for(lambda text: "All is well" in text and "hello" in text)
         view.press("e")
