@@ -88,6 +88,12 @@ ASKS_WINDOWS = (
     "    @classmethod\n    def available(cls) -> str | None:\n        import sys\n"
     '        return 3 if sys.platform == "win32" else None\n\n    def next_after',
 )
+ASKS_FOR_PROGRAM = (
+    "    def next_after",
+    "    @classmethod\n    def available(cls) -> str | None:\n        import shutil\n"
+    '        return None if shutil.which("sh") else 3\n\n    def next_after',
+)
+"""The standard library's own answer depends on the platform, and fails where the platform is only named."""
 CLOCK = ("((instant - EPOCH)", '((max(instant, getattr(datetime, "now")(UTC)) - EPOCH)')
 """Found only where the reading is made: no rule over the source sees it."""
 WRITES = (
@@ -102,6 +108,7 @@ CASES = [
     ("no help", MODULE, ('metadata={"help": "hours"}', "metadata={}"), None, "options"),
     ("no suite", SUITE, ("(ScheduleConformance)", ""), None, "suite"),
     ("Windows", MODULE, ASKS_WINDOWS, "bronze", "available"),
+    ("program", MODULE, ASKS_FOR_PROGRAM, "gold", ""),
     ("secret", MODULE, SECRET_OPTION, None, "options secrets examples"),
     ("no example", MODULE, OTHER_OPTION, "silver", "examples"),
     ("no page", "README.md", (FILES["README.md"], "# Another"), "silver", "page"),

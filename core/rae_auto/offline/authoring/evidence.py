@@ -5,9 +5,11 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -195,7 +197,7 @@ def _ask_on_systems(cls: type[Plugin]) -> dict[str, str]:
     wrong = {}
     for system, platform in SYSTEMS.items():
         try:
-            with patch.object(sys, "platform", platform):
+            with _named_platform(platform):
                 answer: Any = cls.available()
         except (Exception, SystemExit) as error:
             wrong[system] = f"raised {error!r}"
@@ -203,6 +205,19 @@ def _ask_on_systems(cls: type[Plugin]) -> dict[str, str]:
         if answer is not None and (not isinstance(answer, str) or not answer or "\n" in answer):
             wrong[system] = f"returned {answer!r}"
     return wrong
+
+
+@contextmanager
+def _named_platform(platform: str) -> Iterator[None]:
+    """Tell plugins another platform, but not the standard library: its functions would miss parts of that system."""
+    real = SimpleNamespace(**vars(sys))
+    own = (module for name, module in list(sys.modules.items()) if name.partition(".")[0] in sys.stdlib_module_names)
+    with ExitStack() as patches:
+        for module in own:
+            if vars(module).get("sys") is sys:
+                patches.enter_context(patch.object(module, "sys", real))
+        patches.enter_context(patch.object(sys, "platform", platform))
+        yield
 
 
 def _bare_secrets(cls: type[Plugin]) -> Iterator[str]:
