@@ -24,6 +24,7 @@ class Subject:
 
 _OURS = Subject("ours")
 _FLOOR = Subject("floors")
+_RECORDS = {"the same records, in Python": Subject("records_alone")}
 _APSCHEDULER3 = ("apscheduler<4", "sqlalchemy")
 _APSCHEDULER4 = ("apscheduler>=4", "sqlalchemy", "aiosqlite", "greenlet", "sniffio")
 
@@ -62,7 +63,7 @@ LINES = (
         unit="ms",
         sizes=(1_000, 5_000),
         small_size=20,
-        subjects={OURS: _OURS, **_PEERS, FLOOR: _FLOOR},
+        subjects={OURS: _OURS, **_PEERS, **_RECORDS, FLOOR: _FLOOR},
     ),
     Line(
         name="lateness_of_commands",
@@ -82,7 +83,7 @@ LINES = (
         unit="per second",
         sizes=(5_000,),
         small_size=20,
-        subjects={OURS: _OURS, "huey, SQLite": _PEERS["huey, SQLite"], FLOOR: _FLOOR},
+        subjects={OURS: _OURS, "huey, SQLite": _PEERS["huey, SQLite"], **_RECORDS, FLOOR: _FLOOR},
         is_rate=True,
     ),
     Line(
