@@ -353,6 +353,7 @@ class Daemon:
             self._deadline.grace_seconds = config.shutdown_grace.total_seconds()
 
     def _problems(self) -> list[str]:
+        """Return what is wrong with the daemon itself, the severe ones first: what doesn't work before what is slow."""
         stalls = dict.fromkeys(stall.text() for stall in self._stall_detector.stalls if stall.plugin)
         plugins = self._scheduler.runtime.quarantine.problems()
-        return [*self._reloader.problems(), *self._registry.outdated(), *plugins, *log_setup.problems(), *stalls]
+        return [*self._reloader.problems(), *plugins, *log_setup.problems(), *self._registry.outdated(), *stalls]

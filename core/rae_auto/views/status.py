@@ -23,6 +23,9 @@ OPTIONAL_STATUS_HEADERS = ("run",)
 NOT_RUNNING = "not running"
 """The state of a daemon in a status that was read from the store."""
 
+DEGRADED = "degraded"
+"""The state of a daemon that can't write its state, so that it starts nothing; the first problem says why."""
+
 MAX_ROWS = 20
 """The number of running runs, of waiting runs, and so on, that the table of a status shows."""
 
@@ -72,8 +75,6 @@ def _describe_standby(status: Mapping[str, Any], zone: tzinfo | None) -> str:
 def _troubles(status: Mapping[str, Any]) -> Iterable[str]:
     if status["state"] == NOT_RUNNING:
         yield "No daemon is running"
-    if status["problems"]:
-        yield format_count(len(status["problems"]), "problem")
     if status["failed"]:
         count = format_count(len(status["failed"]), "job")
         yield f"{count} failed last time: {_name_some([job['job'] for job in status['failed']])}"
@@ -82,6 +83,8 @@ def _troubles(status: Mapping[str, Any]) -> Iterable[str]:
         yield f"{format_count(len(overdue), 'job')} overdue: {_name_some(overdue)}"
     if overrunning := [run["job"] for run in status["running"] if run.get("overran_at")]:
         yield f"{format_count(len(overrunning), 'run')} too long: {_name_some(overrunning)}"
+    if status["problems"]:
+        yield format_count(len(status["problems"]), "problem")
 
 
 def _name_some(jobs: Sequence[str]) -> str:

@@ -159,7 +159,7 @@ def test_matters_without_a_job_are_counted_and_long_ones_wrap(tmp_path: Path) ->
     run_job(daemons, "bad")
     daemons.stop()
     lines = rae_auto(daemons, "digest").splitlines()
-    assert lines[0].startswith('2 matters need you: 1 problem, "bad" (')
+    assert lines[0].startswith('2 matters need you: "bad", 1 problem (')
     assert any(
         line.startswith("  no daemon is running, so nothing starts; 'rae-auto run' starts one") for line in lines
     )

@@ -55,9 +55,21 @@ def test_runs_that_take_or_wait_too_long_are_cancelled() -> None:
     ]
 
 
-def test_problems_come_first_and_lead_to_doctor() -> None:
-    found = find(state="not running", problems=['trigger "file" is quarantined'], failed=[
-        {"job": "a", "state": "timed_out", "failures": 1, "run_id": "A", "at": None}
-    ])  # fmt: skip
-    assert [one[0] for one in found] == ["problem", "problem", "timed_out"]
-    assert found[1] == ("problem", None, 'trigger "file" is quarantined', "rae-auto doctor")
+FAILED = {"job": "a", "state": "timed_out", "failures": 1, "run_id": "A", "at": None}
+
+
+def test_problems_of_rae_auto_come_after_jobs_and_lead_to_doctor() -> None:
+    problems = ['trigger "file" is quarantined', "the event loop was blocked"]
+    waiting = [run("b", waiting_for="db is in use", queued_at=(NOW - LONG_WAIT).isoformat())]
+    found = find(problems=problems, failed=[FAILED], waiting=waiting)
+    assert [one[0] for one in found] == ["timed_out", "waiting", "problem", "problem"]
+    assert found[2:] == [("problem", None, text, "rae-auto doctor") for text in problems]
+
+
+def test_what_stops_all_jobs_comes_first() -> None:
+    found = find(state="not running", problems=["x"], failed=[FAILED])
+    assert [(one[0], one[3]) for one in found] == [
+        ("problem", "rae-auto run"), ("timed_out", "rae-auto trigger a"), ("problem", "rae-auto doctor")
+    ]  # fmt: skip
+    found = find(state="degraded", problems=["the disk is full", "x"], failed=[FAILED])
+    assert [one[2] for one in found] == ["the disk is full", "a timed out", "x"]

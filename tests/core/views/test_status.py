@@ -83,7 +83,7 @@ def test_long_lists_show_their_beginning_and_say_of_how_many():
             {"overdue": [{"job": "a", "expected_by": NOW, "since": NOW}], "running": [{"job": "b", "overran_at": NOW}]},
             '1 job overdue: "a"; 1 run too long: "b" (5 jobs, 1 running)',
         ),
-        ({"problems": ["the disk is full"], "failed": failed("a")}, '1 problem; 1 job failed last time: "a" (5 jobs)'),
+        ({"problems": ["the disk is full"], "failed": failed("a")}, '1 job failed last time: "a"; 1 problem (5 jobs)'),
         ({"state": "stopping", "running": [{}]}, "Stopping: 5 jobs, 1 running"),
         (
             {"enabled": False, "disabled_by": "the daemon was started with --paused"},

@@ -37,14 +37,15 @@ def _show_status() -> bool:
         return False
     zone = shown_zone(client)
     shown = [*([absence] if absence else []), *status_lines(status, zone)]
-    lines = [escape_line(line) for line in shown]
-    lines += [style(escape_line(line), red=True) for line in problem_lines(status)]
-    for line in lines:
-        print_text(line)
+    for line in shown:
+        print_text(escape_line(line))
+    problems = problem_lines(status)
     rows = status_rows(status, zone)
-    room = max(shutil.get_terminal_size().lines - _RESERVED_LINES - len(lines), 1)
+    room = max(shutil.get_terminal_size().lines - _RESERVED_LINES - len(shown) - len(problems), 1)
     if rows:
         show_table(STATUS_HEADERS, rows[:room], optional=OPTIONAL_STATUS_HEADERS)
+    for line in problems:
+        print_text(style(escape_line(line), red=True))
     more = f"{len(rows) - room} more lines: 'rae-auto status'; " if len(rows) > room else ""
     print_text(f"{more}all commands: 'rae-auto --help'")
     return True

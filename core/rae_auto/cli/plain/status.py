@@ -68,10 +68,10 @@ def _show(status: dict[str, Any], zone: tzinfo | None, json_: bool) -> None:
         return
     for line in status_lines(status, zone):
         print_text(escape_line(line))
-    for line in problem_lines(status):
-        print_text(style(escape_line(line), red=True))
     rows = status_rows(status, zone)
     if rows:
         show_table(STATUS_HEADERS, rows, optional=OPTIONAL_STATUS_HEADERS)
     for line in omission_lines(status):
         print_text(line)
+    for line in problem_lines(status):
+        print_text(style(escape_line(line), red=True))

@@ -65,10 +65,10 @@ def status_badge(status: Mapping[str, Any]) -> Badge:
     """Return the badge of a daemon, from its status."""
     overrunning = sum(1 for run in status["running"] if run.get("overran_at"))
     troubles = [
-        *([format_count(len(status["problems"]), "problem")] if status["problems"] else []),
         *([f"{len(status['failed'])} failed"] if status["failed"] else []),
         *([f"{len(status['overdue'])} overdue"] if status["overdue"] else []),
         *([f"{overrunning} too long"] if overrunning else []),
+        *([format_count(len(status["problems"]), "problem")] if status["problems"] else []),
     ]
     if status["state"] in ("starting", "stopping"):
         return Badge("rae-auto", status["state"], ORANGE)

@@ -199,8 +199,8 @@ def _verdict(attention: Sequence[Attention], states: Counter[str], skipped: int,
     problems = sum(one.job is None for one in attention)
     named = [one.job for one in attention if one.job]
     names = [
-        *([format_count(problems, "problem")] if problems else []),
         *([quote_some(named)] if named else []),
+        *([format_count(problems, "problem")] if problems else []),
     ]
     matters = format_count(len(attention), "matter needs", "matters need")
     return f"{matters} you: {', '.join(names)} ({numbers})"

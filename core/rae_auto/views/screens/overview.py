@@ -23,7 +23,7 @@ from rae_auto.views.screens.parts.base import (
 from rae_auto.views.screens.parts.durations import find_usual_durations
 from rae_auto.views.screens.parts.record_source import RecordSource
 from rae_auto.views.screens.parts.strip import Strip, load_strip
-from rae_auto.views.status import NOT_RUNNING, judge_health
+from rae_auto.views.status import DEGRADED, NOT_RUNNING, judge_health
 from rae_auto.views.times import due_time
 
 MAX_ATTENTIONS = 50
@@ -216,17 +216,18 @@ def count_jobs(status: Mapping[str, Any]) -> JobCounts:
 def find_attentions(
     status: Mapping[str, Any], ends: Mapping[str, Run], now: datetime, time: TimeFormat
 ) -> Iterator[Attention]:
-    """Yield what needs a person, the worst first; `time` writes the instants in reasons."""
+    """Yield what needs a person, the worst first; `time` writes the instants in reasons.
+
+    That no job starts at all comes first, then jobs, and then the problems of rae-auto itself in the order of a status,
+    which begins with the severe ones: a person has come for the jobs.
+    """
+    problems = list(map(_problem, status["problems"]))
     if status["state"] == NOT_RUNNING:
         why = "no daemon is running, so nothing starts; 'rae-auto run' starts one"
         yield Attention(kind="problem", job=None, why=why, action=Action("look", "", "start a daemon", "rae-auto run"))
-    for problem in status["problems"]:
-        yield Attention(
-            kind="problem",
-            job=None,
-            why=" ".join(problem.split()),
-            action=Action("doctor", "", "see what to do", "rae-auto doctor"),
-        )
+    if status["state"] == DEGRADED:
+        yield from problems[:1]
+        del problems[:1]
     for failed in sorted(status["failed"], key=lambda job: job["at"] or "", reverse=True):
         yield _failure(failed, ends.get(failed["run_id"] or ""), time)
     for job in status["overdue"]:
@@ -258,6 +259,12 @@ def find_attentions(
                 why=f"{run['job']} has been waiting for {format_elapsed(waited)}: {run['waiting_for']}",
                 action=Action("cancel", run["run_id"], "cancel", f"rae-auto cancel {run['run_id']}"),
             )
+    yield from problems
+
+
+def _problem(text: str) -> Attention:
+    action = Action("doctor", "", "see what to do", "rae-auto doctor")
+    return Attention(kind="problem", job=None, why=" ".join(text.split()), action=action)
 
 
 def _failure(failed: Mapping[str, Any], run: Run | None, time: TimeFormat) -> Attention:
