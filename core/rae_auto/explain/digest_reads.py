@@ -4,6 +4,7 @@ A day can have thousands of records, and a digest has some dozen rows about them
 and what travels is a row for each group, with the newest of its records, which has the words.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import median
@@ -14,7 +15,9 @@ from attrs import evolve, frozen
 from rae_auto.api.store import CountQuery, Document, LogQuery, StoreReader
 from rae_auto.explain.screen_reads import count_entries, read_durations, read_newest
 from rae_auto.model import documents
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.reasons import Missed
+from rae_auto.model.reasons.base import MissedCause
 from rae_auto.model.run import RunState
 
 BAD_STATES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
@@ -88,6 +91,8 @@ class _Skip:
     starts: int
     has_more: bool
     """True if it is about more starts than were counted."""
+    kind: str
+    """What the reason names: a guard, a needed job, the cause of a miss; "" for reasons of one kind."""
     body: Document
 
 
@@ -107,6 +112,7 @@ class _SkipGroup:
             "starts": sum(skip.starts for skip in self.skips),
             "has_more_starts": any(skip.has_more for skip in self.skips),
             "last_at": newest.at,
+            "kinds": dict(Counter(skip.kind for skip in self.skips if skip.kind)),
             "log": newest.log,
             "newest": newest.body,
         }
@@ -134,10 +140,20 @@ def _skip_of(log: str, body: Document, decided_at: str, at: str) -> _Skip | None
         return (
             None
             if decided is None
-            else _Skip(log, str(body["job"]), code, decided, str(body[at]), starts, has_more, body)
+            else _Skip(log, str(body["job"]), code, decided, str(body[at]), starts, has_more, _kind_of(reason), body)
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _kind_of(reason: object) -> str:
+    """Return what the document of a reason names, in words that stand for skips of the same kind."""
+    if not isinstance(reason, Mapping):
+        return ""
+    for name, words in (("guard", "guard"), ("job", "needed job")):
+        if name in reason:
+            return f"{words} {quote(str(reason[name]))}"
+    return MissedCause(reason["cause"]).text if "cause" in reason else ""
 
 
 def _group_skips(skips: Sequence[_Skip]) -> list[_SkipGroup]:

@@ -81,6 +81,7 @@ def _parse_skips(answer: Mapping[str, Any]) -> SkipGroup:
         has_more_starts=answer["has_more_starts"],
         last_at=datetime.fromisoformat(answer["last_at"]),
         newest=next(iter(load_entries(kind, [answer["newest"]])), None),
+        kinds=answer.get("kinds", {}),
     )
 
 

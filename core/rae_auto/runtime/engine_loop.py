@@ -195,7 +195,9 @@ class EngineLoop:
         if self._committing_since is None:
             return None
         seconds = asyncio.get_running_loop().time() - self._committing_since
-        return f"the store has not answered for {seconds:.0f} s"
+        # Less than a second is usual while a commit is under way, and would be told as 0 s.
+        how = f"for {seconds:.0f} s" if seconds >= 1 else "the last commit yet"
+        return f"the store has not answered {how}"
 
     async def run(self) -> None:
         """Take turns until `close`. Raises ClaimLost once another daemon leads; the last decisions never happened."""

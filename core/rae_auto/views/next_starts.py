@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from rae_auto.errors import PluginBroken
 from rae_auto.explain.next_start import NextStart
 from rae_auto.model.primitives.formatting import format_count
-from rae_auto.views.times import local_and_relative_time, local_time
+from rae_auto.views.times import due_time, local_time
 
 MAX_FORBIDDEN_INSTANTS = 1000
 """The number of instants without a start after which the search ends: the guards of a job may never let it start."""
@@ -42,7 +42,8 @@ def next_lines(starts: Sequence[NextStart], zone: ZoneInfo, now: datetime | None
             continue
         yield from _forbidden_lines(forbidden, zone, now)
         forbidden = []
-        text = local_and_relative_time(start.starts_at.isoformat(), zone, now)
+        iso = start.starts_at.isoformat()
+        text = f"{local_time(iso, zone, now)} ({due_time(iso, now)})"
         due = ""
         if start.blocker is not None:
             due = f"  due at {local_time(start.due_at.isoformat(), zone, now)}, but {start.blocker.text}"

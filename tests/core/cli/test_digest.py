@@ -22,14 +22,15 @@ from rae_auto.api.store import Append
 from rae_auto.explain.digest_reads import read_digest
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.guard import Verdict
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import Missed, Overlapping, Paused
+from rae_auto.model.reasons import GuardBlocked, Missed, Overlapping, Paused
 from rae_auto.model.reasons.base import MissedCause
 from rae_auto.reading.parsing import parse_digest
 from rae_auto.screens import Action, Attention, Digest, load_digest, open_records
 from rae_auto.testing.memory_store import MemoryStore
-from rae_auto.views.digests.formats import digest_text
+from rae_auto.views.digests.formats import digest_markdown, digest_text
 from rae_auto.views.screens.digest import build_digest
 from rae_auto.views.screens.parts.record_source import RecordCount
 
@@ -219,3 +220,23 @@ def test_skips_for_one_reason_are_one_row_whichever_run_was_open(tmp_path: Path)
         store.commit([Append(documents.DECISIONS, f"k{number}", "a", reason.code, now, documents.dump(skip))])
     answer = read_digest(store, lambda job: [job], now - timedelta(days=1), now + timedelta(hours=1), 1.0)
     assert [(row.job, row.reason, row.count) for row in parse_digest(answer).skips] == [("a", "overlap", 3)]
+
+
+def test_row_of_several_skips_says_how_many_of_which_kinds(tmp_path: Path) -> None:
+    now = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    store = MemoryStore()
+    store.open(tmp_path)
+    for number, guard in enumerate(["power", "holidays", "power"]):
+        at = now + timedelta(minutes=number)
+        skip = Decision(JobId("a"), "cron", f"k{number}", at, Outcome.SKIP, GuardBlocked(guard, Verdict.NO, "x"), at)
+        store.commit([Append(documents.DECISIONS, f"k{number}", "a", skip.reason.code, at, documents.dump(skip))])
+    answer = read_digest(store, lambda job: [job], now - timedelta(days=1), now + timedelta(hours=1), 1.0)
+    status = {"problems": [], "failed": [], "overdue": [], "running": [], "waiting": [], "next": [], "jobs": 1}
+    digest = build_digest(
+        {**status, "state": "running"}, parse_digest(answer), world=[],
+        since=now - timedelta(days=1), until=now, now=now, zone="UTC",
+    )  # fmt: skip
+    assert digest.to_json()["skips"][0]["kinds"] == {'guard "power"': 2, 'guard "holidays"': 1}
+    for text in (digest_text, digest_markdown):
+        row = next(line for line in text(digest, ZoneInfo("UTC")).splitlines() if "power" in line)
+        assert 'guard "power" 2 times; guard "holidays" 1 time; the newest, of Sat 2026-11-28 12:02: its guard' in row

@@ -4,6 +4,7 @@ import os
 import subprocess
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.support.daemons import Daemons
@@ -11,8 +12,10 @@ from tests.support.daemons import Daemons
 from rae_auto import Cron, Job
 from rae_auto.api import Put
 from rae_auto.engine.time.cursors import digest_of
+from rae_auto.explain.next_start import NextStart
 from rae_auto.model import documents
 from rae_auto.model.job_state import Cursor, JobState
+from rae_auto.views.next_starts import next_lines
 from rae_plugins.stores.sqlite import SqliteStore
 from rae_plugins.triggers.interval import IntervalTrigger
 
@@ -114,6 +117,16 @@ class TestGuards:
         (late,) = offline("next", "late", "--from", "2036-11-28", "--count", "1").out.splitlines()
         assert late.startswith("2036-11-28 09:30:00 CET (in ")
         assert '  due at 2036-11-28 08:00:00 CET, but its guard "time" says no' in late
+
+
+@pytest.mark.parametrize(
+    ("seconds", "distance"), [(-240, "in 4 min"), (3, "due now"), (180, "due 3 min ago")], ids=["ahead", "now", "late"]
+)
+def test_start_whose_instant_has_passed_is_due_and_not_ago(seconds, distance):
+    now = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    at = now - timedelta(seconds=seconds)
+    [line] = next_lines([NextStart(at, at)], ZoneInfo("UTC"), now)
+    assert line.endswith(f"({distance})")
 
 
 @pytest.mark.usefixtures("config")

@@ -138,6 +138,18 @@ def test_reload_is_all_or_nothing(home):
     eventually(lambda: home.ask("status")["problems"] == [])
 
 
+def test_reload_tells_subscribers_the_zone_that_holds_from_now_on(home):
+    home.serve()
+    with Client() as client:
+        client.subscribe()
+        home.write(WAITER, 'timezone = "Asia/Tokyo"\n')
+        home.ask("reload")
+        events = iter(lambda: client.read_event(60), None)
+        found = next(event for event in events if event["kind"] == "configuration")
+    assert found == {"kind": "configuration", "change": "reloaded", "timezone": "Asia/Tokyo"}
+    assert home.ask("ping")["timezone"] == "Asia/Tokyo"
+
+
 @pytest.mark.parametrize(("before", "goes_on"), [("", False), ("trap '' HUP; ", True)], ids=["plain", "nohup"])
 def test_closing_the_terminal_stops_the_daemon(home, before, goes_on):
     run = f"{before}exec {sys.executable} -m rae_auto run --config {home.config}"

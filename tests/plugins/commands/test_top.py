@@ -35,12 +35,12 @@ FRAME = """\
  ! photos failed, 2 times in a row: exit code 3                                              r run again
  ◷ index-mail waits: photos is running
 
-   job                             next         last           took        usually      last ten
- · backup-home                     21:35        ■ 21:27        2 s         ~2 s         ■■■■■■■■■■
- · index-mail                      21:46        ■ 21:20        3 s         ~3 s         ■■■□□□■■■■
- ✖ photos                          21:57        ✖ 21:13        4 s         ~4 s         ■■■■■■■■✖✖
- ‖ report                          paused       ■ 21:06        5 s         ~5 s          ■■■■■■■■■
- ▶ transcode                       -            ■ 20:59        3 min       ~6 s         ■■■■■■■■■▶
+   job                             next         last           took         usually      last ten
+ · backup-home                     21:35        ■ 21:27        2 s          ~2 s         ■■■■■■■■■■
+ · index-mail                      21:46        ■ 21:20        3 s          ~3 s         ■■■□□□■■■■
+ ✖ photos                          21:57        ✖ 21:13        4 s          ~4 s         ■■■■■■■■✖✖
+ ‖ report                          paused       ■ 21:06        5 s          ~5 s          ■■■■■■■■■
+ ▶ transcode                       -            ■ 20:59        3 min…       ~6 s         ■■■■■■■■■▶
  · weekly-digest                   22:30          never
 
    next starts
@@ -356,6 +356,7 @@ def test_player_plays_a_month_and_stops_at_decisions():
         ({"kind": "decision", "job": "a", "outcome": "run", "reason": "due", "text": "it was due"}, None),
         ({"kind": "job", "job": "a", "change": "added"}, "a was added"),
         ({"kind": "event", "event": {}}, None),
+        ({"kind": "configuration", "change": "reloaded", "timezone": "UTC"}, None),
     ],
 )
 def test_sentence_says_what_happened(event: dict[str, Any], sentence: str | None):

@@ -57,6 +57,8 @@ def _watch(client: Client, status: dict[str, Any], config: str | None, json_: bo
                 return
             if happened:
                 status = client.call("status", local_times=not json_)
+                # A reload may have changed the zone.
+                client.timezone = client.call("ping").get("timezone", client.timezone)
             if is_redrawn:
                 clear()
             _show(status, shown_zone(client), json_)

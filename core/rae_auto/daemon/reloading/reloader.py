@@ -114,6 +114,8 @@ class Reloader:
         runtime.shutdown_grace, runtime.retention = config.shutdown_grace, config.history
         self._on_applied(config)
         self._set_watch(config.watch_config)
+        # Those who show times, or anything else of the configuration, ask for it again.
+        runtime.events.publish({"kind": "configuration", "change": "reloaded", "timezone": config.timezone})
         self._tasks.start(self._warnings.update(len(config.jobs)))
         for job in summary.get("replaced", ()):
             logger.bind(job=job).warning("{}", describe_replaced_job(job))

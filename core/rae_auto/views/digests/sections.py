@@ -54,7 +54,7 @@ def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
         headers = ("job", "how often", "last at", "why", "since then")
         cut = "" if note.is_complete else note.describe("failure", lambda at: describe_day_and_time(at, zone))
         yield Section("Failed", headers, failed[:MAX_ROWS], cut)
-    skipped = [(row.job, _describe_skips(row), row.text) for row in digest.skips]
+    skipped = [(row.job, _describe_skips(row), _describe_reason(row, zone)) for row in digest.skips]
     yield from section("Skipped", ("job", "skips", "why"), skipped, whole(skipped), "group")
     slower = [(row.job, format_elapsed(row.before), format_elapsed(row.now)) for row in digest.slower]
     yield from section("Slower", ("job", "before", "now"), slower, whole(slower), "job")
@@ -71,6 +71,14 @@ def _describe_skips(row: SkippedRow) -> str:
     if row.starts <= row.count:
         return f"{row.count:,}"
     return f"{row.count:,} of {'more than ' * row.has_more_starts}{format_count(row.starts, 'start')}"
+
+
+def _describe_reason(row: SkippedRow, zone: tzinfo) -> str:
+    """Return why they were skipped: of several of them how many there were of each kind, and the newest one's words."""
+    if row.count == 1:
+        return row.text
+    kinds = [f"{kind} {format_count(count, 'time')}" for kind, count in row.kinds.items()] if len(row.kinds) > 1 else []
+    return "; ".join([*kinds, f"the newest, of {describe_day_and_time(row.last_at, zone)}: {row.text}"])
 
 
 def _failure_rows(failures: Sequence[FailureRow], zone: tzinfo) -> list[Row]:

@@ -57,6 +57,9 @@ class SkippedRow:
     text: str
     """The reason of the newest of them as a clause."""
     last_at: datetime
+    """The instant at which the newest of them was due."""
+    kinds: Mapping[str, int]
+    """How many of them there are of each kind that their reasons name, such as 'guard "holidays"'."""
 
 
 @frozen(kw_only=True)
@@ -233,4 +236,5 @@ def _skipped_row(group: SkipGroup, time: TimeFormat) -> SkippedRow:
         has_more_starts=group.has_more_starts,
         text=text,
         last_at=group.last_at,
+        kinds=dict(group.kinds),
     )

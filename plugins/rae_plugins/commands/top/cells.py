@@ -37,6 +37,7 @@ ACTIVITIES = {
     "idle": Part("·", "muted"),
 }
 LEGEND = "■ succeeded  ✖ failed  ? lost  ◪ stopped  □ skipped  ▶ running  ◷ waiting  ↻ retrying  ‖ paused"
+TOOK_LEGEND = "took: of the latest run that is over; with … so far, of the one that is running"
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -79,11 +80,11 @@ def duration_text(value: timedelta | None) -> str:
 
 
 def took_part(row: "JobRow", now: datetime) -> Part:
-    """Return how long a job's run has been running, or its latest run took; coloured if that is unusual."""
+    """Return how long a job's run has been running, with dots, or its latest run took; coloured if that is unusual."""
     if row.running_since is not None:
         elapsed = max(now - row.running_since, timedelta(0))
         elapsed -= timedelta(microseconds=elapsed.microseconds)
-        return Part(duration_text(elapsed), "bad" if row.is_too_long else "busy")
+        return Part(f"{duration_text(elapsed)}…", "bad" if row.is_too_long else "busy")
     usual = row.history.usual
     is_slow = usual is not None and row.took is not None and usual.runs >= 5 and row.took > usual.p95 * 1.5
     return Part(duration_text(row.took), "waiting" if is_slow else "")

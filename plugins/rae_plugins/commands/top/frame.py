@@ -19,7 +19,7 @@ from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, cut, fit
 if TYPE_CHECKING:
     from rae_auto.screens import Attention, JobList, JobRow, Overview
 
-COLUMN_WIDTHS = {"next": 13, "marks": 10, "last": 15, "took": 12, "usual": 13}
+COLUMN_WIDTHS = {"next": 13, "marks": 10, "last": 15, "took": 13, "usual": 13}
 """The columns beside the name, from the one that is left out last to the one that is left out first.
 
 Each leaves a gap behind its longest text; the marks are the last column.

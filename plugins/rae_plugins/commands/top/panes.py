@@ -19,7 +19,7 @@ from rae_auto.screens import (
     load_timeline,
     load_why_page,
 )
-from rae_plugins.commands.top.cells import LEGEND, clock_text, duration_text, state_mark
+from rae_plugins.commands.top.cells import LEGEND, TOOK_LEGEND, clock_text, duration_text, state_mark
 from rae_plugins.commands.top.pane_requests import PaneRequest
 from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, fit, line, wrap
 from rae_plugins.commands.ui.inks import ink_line
@@ -306,6 +306,7 @@ async def load_help(_: RecordSource, __: PaneRequest) -> list[Line]:
         *(line(Part(fit(f"  {key}", 16), "strong"), text) for key, text in KEYS),
         (),
         line(Part(f"  {LEGEND}", "muted")),
+        line(Part(f"  {TOOK_LEGEND}", "muted")),
     ]
 
 

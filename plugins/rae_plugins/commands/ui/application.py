@@ -27,7 +27,7 @@ MIN_COMPRESSED_BYTES = 600
 def build_application(context: CommandContext, door: Door, sessions: BrowserSessions) -> ASGIApp:
     """Return the application, behind its gate."""
     records = Records(context)
-    site = Site(context, door, sessions, records, LiveEvents(context, records.note_change))
+    site = Site(context, door, sessions, records, LiveEvents(context, records.note_change, records.note_reload))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

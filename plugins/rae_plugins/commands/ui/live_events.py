@@ -31,9 +31,18 @@ STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 class LiveEvents:
     """Notifies all viewers of changes. Subscribes to the daemon's events from the first viewer on."""
 
-    def __init__(self, context: CommandContext, note_change: Callable[[], None] = lambda: None) -> None:
-        """Listen to the daemon of a context. `note_change` is called after jobs have changed, or may have."""
-        self._context, self._note_change = context, note_change
+    def __init__(
+        self,
+        context: CommandContext,
+        note_change: Callable[[], None] = lambda: None,
+        note_reload: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Listen to the daemon of a context.
+
+        `note_change` is called after jobs have changed, and `note_reload` after the configuration was read again, or
+        when either may have happened.
+        """
+        self._context, self._note_change, self._note_reload = context, note_change, note_reload
         self._viewers: set[asyncio.Queue[str]] = set()
         self._is_listening = False
         self._wanted = threading.Event()
@@ -104,6 +113,8 @@ class LiveEvents:
                     return False
                 if event.get("kind") == "job":
                     loop.call_soon_threadsafe(self._note_change)
+                elif event.get("kind") == "configuration":
+                    loop.call_soon_threadsafe(self._note_reload)
                 loop.call_soon_threadsafe(self._publish, "change", {"kind": str(event.get("kind", ""))})
         return True
 
@@ -112,6 +123,7 @@ class LiveEvents:
         if self._changes:
             # What happened while nothing listened is not known; before the first time nothing was computed yet.
             self._note_change()
+            self._note_reload()
         # Once more when the daemon has surely taken the subscription: what happened before that was not seen.
         for delay in (0.0, SUBSCRIPTION_SECONDS):
             loop.call_later(delay, self._publish, "change", {})

@@ -66,6 +66,7 @@ class Records:
         self._source: RecordSource | None = None
         self._stack = AsyncExitStack()
         self._opened_at = 0.0
+        self._is_outdated = False
         self._opening = asyncio.Lock()
 
     async def read(self, load: Callable[["RecordSource"], Awaitable[T]]) -> T:
@@ -81,7 +82,8 @@ class Records:
         """Return where to read now. Errors: ConfigError, StoreError, DaemonUnreachable."""
         async with self._opening:
             found = self._source
-            if found is not None and (found.has_daemon or monotonic() - self._opened_at <= RETRY_SECONDS):
+            is_recent = found is not None and monotonic() - self._opened_at <= RETRY_SECONDS
+            if found is not None and not self._is_outdated and (found.has_daemon or is_recent):
                 return found
             return await self._open_again(found)
 
@@ -89,6 +91,8 @@ class Records:
         from rae_auto.screens import open_records  # lazy: start-up
 
         config, stack = self._context.config, AsyncExitStack()
+        # First, so that a reload meanwhile isn't missed.
+        self._is_outdated = False
         try:
             opened = await stack.enter_async_context(open_records(None if config is None else str(config)))
         except BaseException:
@@ -101,6 +105,10 @@ class Records:
         await self.close()
         self._source, self._stack, self._opened_at = opened, stack, monotonic()
         return opened
+
+    def note_reload(self) -> None:
+        """Open the daemon again before the next page, because its time zone may be another one now."""
+        self._is_outdated = True
 
     def note_change(self) -> None:
         """Have what was computed of the jobs computed again, because they have changed."""

@@ -122,3 +122,23 @@ def test_starts_to_come_are_computed_again_after_a_change_of_jobs(pauses: list[f
 
     asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
     assert noted == [True]
+
+
+def test_reload_by_another_program_is_noted_before_pages_look_again(pauses: list[float]) -> None:
+    daemon, order = Daemon(), []
+
+    async def look() -> None:
+        live = LiveEvents(FakeContext(Path("/nowhere"), daemon), note_reload=lambda: order.append(live.version))
+        messages = live.messages()
+        await anext(messages)
+        await subscribed(daemon)
+        before = live.version
+        daemon.queue.put({"kind": "configuration", "change": "reloaded", "timezone": "Asia/Tokyo"})
+        while not order or live.version == order[0]:
+            await anext(messages)
+        await messages.aclose()
+        daemon.queue.put({"kind": "run"})
+        assert order[0] >= before
+
+    asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
+    assert len(order) == 1

@@ -44,6 +44,31 @@ def test_times_keep_the_configured_zone_while_a_daemon_starts(
     assert asyncio.run(look()) == [("Asia/Tokyo", "timezone" in answer), ("Asia/Tokyo", True)]
 
 
+@unix_sockets
+def test_pages_have_the_zone_of_a_configuration_that_was_reloaded(tmp_path: Path) -> None:
+    state, config = tmp_path / "state", tmp_path / "rae.toml"
+    config.write_text(f'state = "{state}"\ntimezone = "Asia/Tokyo"\n')
+    config.chmod(0o600)
+    state.mkdir(0o700)
+    said = {"timezone": "Asia/Tokyo"}
+
+    async def ping(_: object) -> dict[str, str]:
+        return said
+
+    async def look() -> list[str]:
+        records = Records(FakeContext(state, config=config))
+        async with serving(control_transport().path(state), ping=ping):
+            zones = [(await records.open()).zone.key]
+            said["timezone"] = "Europe/Oslo"
+            zones.append((await records.open()).zone.key)
+            records.note_reload()
+            zones += [(await records.open()).zone.key, (await records.open()).zone.key]
+        await records.close()
+        return zones
+
+    assert asyncio.run(look()) == ["Asia/Tokyo", "Asia/Tokyo", "Europe/Oslo", "Europe/Oslo"]
+
+
 def test_starts_to_come_are_computed_once_while_a_daemon_is_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

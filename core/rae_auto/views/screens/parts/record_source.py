@@ -138,6 +138,8 @@ class SkipGroup:
     """The instant at which the newest of them was due."""
     newest: Decision | Run | None
     """None if it can't be read, because another version wrote it."""
+    kinds: Mapping[str, int] = field(factory=dict)
+    """How many of them there are of each kind that their reasons name, such as 'guard "holidays"'."""
 
 
 @frozen
