@@ -2,8 +2,8 @@
 
 Before a call, the run and the progress of its job are durable, each with its checksum; after it, an entry of the
 history with as many indexes as ours, and the state of the job. Starts and ends share commits as far as they can.
-Nothing is decided: there are no schedules, policies, reasons or retries, and nothing is captured or reported. So the difference
-to `floors` is what Python takes for records, and the difference to ours is what scheduling takes.
+Nothing is decided: there are no schedules, policies, reasons or retries, and nothing is captured or reported. So the
+difference to `floors` is what Python takes for records, and the difference to ours is what scheduling takes.
 """
 
 import itertools
