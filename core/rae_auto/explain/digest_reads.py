@@ -92,7 +92,7 @@ class _Skip:
     has_more: bool
     """True if it is about more starts than were counted."""
     kind: str
-    """What the reason names: a guard, a needed job, the cause of a miss; "" for reasons of one kind."""
+    """The guard, needed job or cause of a miss that the reason names; "" if it names none."""
     body: Document
 
 

@@ -138,7 +138,7 @@ def test_reload_is_all_or_nothing(home):
     eventually(lambda: home.ask("status")["problems"] == [])
 
 
-def test_reload_tells_subscribers_the_zone_that_holds_from_now_on(home):
+def test_reload_sends_the_new_zone_to_subscribers(home):
     home.serve()
     with Client() as client:
         client.subscribe()

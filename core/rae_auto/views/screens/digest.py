@@ -59,7 +59,7 @@ class SkippedRow:
     last_at: datetime
     """The instant at which the newest of them was due."""
     kinds: Mapping[str, int]
-    """How many of them there are of each kind that their reasons name, such as 'guard "holidays"'."""
+    """Numbers of them by what their reasons name, such as 'guard "holidays"'; empty if they name nothing."""
 
 
 @frozen(kw_only=True)

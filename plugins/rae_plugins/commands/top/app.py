@@ -59,7 +59,7 @@ class TopApp(App[int]):
         self._filter = ""
         self._pane = self._pane_before = "output"
         self._player: Player | None = None
-        self._is_down = self._is_reloaded = False
+        self._is_down = False
         self._changed = asyncio.Event()
         self._confirming: tuple[str, float] | None = None
         self._shown: dict[str, Any] = {}
@@ -110,16 +110,10 @@ class TopApp(App[int]):
             self.exit(3 if isinstance(error, DaemonUnreachable) else 1, message=f"rae-auto: {error}")
 
     async def _refresh_when_changed(self, source: "RecordSource") -> None:
-        """Read again whenever something has happened; return when `source` is not the one to read any more.
-
-        That is so when a daemon answers while it reads the store, and after the configuration was read again.
-        """
-        while source.has_daemon or self._is_down:
+        """Read again whenever something has happened; return when another source is to be opened."""
+        while self._source is source and (source.has_daemon or self._is_down):
             await self._changed.wait()
             self._changed.clear()
-            if self._is_reloaded:
-                self._is_reloaded = False
-                return
             started = asyncio.get_running_loop().time()
             try:
                 await self._refresh()
@@ -143,9 +137,7 @@ class TopApp(App[int]):
     def _forget(self, event: Any) -> None:
         """Read again what an event is about."""
         if event.get("kind") == "configuration":
-            # The time zone may be another one now.
-            self._is_reloaded = True
-            self._histories.clear()
+            self._source = None  # The time zone may be another one now.
         if (job := job_of(event)) is not None:
             self._histories.pop(job, None)
         note_change = getattr(self._source, "note_change", None)

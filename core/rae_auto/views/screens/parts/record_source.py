@@ -139,7 +139,7 @@ class SkipGroup:
     newest: Decision | Run | None
     """None if it can't be read, because another version wrote it."""
     kinds: Mapping[str, int] = field(factory=dict)
-    """How many of them there are of each kind that their reasons name, such as 'guard "holidays"'."""
+    """Numbers of them by what their reasons name, such as 'guard "holidays"'; empty if they name nothing."""
 
 
 @frozen
