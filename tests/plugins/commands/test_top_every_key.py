@@ -8,9 +8,6 @@ from tests.support.daemons import Daemons
 from tests.support.terminal_program import TerminalProgram, open_top
 from tests.support.waiting import eventually
 
-from rae_plugins.commands.top.keys import BINDINGS
-from rae_plugins.commands.top.panes import KEYS
-
 JOBS = """
 [jobs.alpha]
 shell = "echo from alpha"
@@ -38,21 +35,6 @@ def view(daemons: Daemons) -> Iterator[TerminalProgram]:
     view.wait_for(lambda text: "1 job failed" in text and "sleepy" in text)
     yield view
     view.end()
-
-
-def test_every_key_of_the_help_is_bound() -> None:
-    bound = {key for binding in BINDINGS for key in binding.key.split(",")}
-    names = {
-        "/": "slash",
-        ":": "colon",
-        "Enter,": "enter",
-        "Enter": "enter",
-        "Esc": "escape",
-        "j": "j",
-        "arrows": "down",
-    }
-    shown = [word.rstrip(",") for keys, _ in KEYS for word in keys.split()]
-    assert {names.get(key, key) for key in shown} <= bound
 
 
 def test_keys_run_cancel_and_pause(daemons: Daemons, view: TerminalProgram) -> None:
@@ -107,7 +89,7 @@ def test_keys_lead_to_each_pane_and_back(view: TerminalProgram) -> None:
         ("H", "no job overdue"),
         ("t", "■ succeeded"),
         ("m", "Wed"),
-        ("?", "make the lower pane large"),
+        ("?", "next, previous row"),
     ],
 )
 def test_large_pane_hides_jobs_until_escape(view: TerminalProgram, key: str, words: str) -> None:

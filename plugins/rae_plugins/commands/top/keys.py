@@ -1,8 +1,13 @@
-"""The keys of the full-screen view, which are those of the web page, too."""
+"""The keys of the full-screen view: those that it shares with the web page, and its own."""
 
 from textual.binding import Binding
 
-KEY_LINE = "? keys  j k  o output  w why  n next  h history  t day  m month  s simulate  r run  x cancel  p pause"
+from rae_plugins.commands.ui.keys import KEYS
+
+_ON_THE_LINE = {one.keys: one.does.partition(",")[0] for one in KEYS if one.keys.islower() or one.keys == "?"}
+
+KEY_LINE = "  ".join(f"{key} {_ON_THE_LINE[key]}" for key in "?rxpwonhetms")
+"""The keys that the last line names: those that are about the selected job come first."""
 
 BINDINGS = (
     Binding("j,down", "move(1)", show=False),

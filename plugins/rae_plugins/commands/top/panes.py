@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from rae_auto.errors import SchedulerError
 from rae_auto.screens import (
@@ -23,24 +24,18 @@ from rae_plugins.commands.top.cells import LEGEND, TOOK_LEGEND, clock_text, dura
 from rae_plugins.commands.top.pane_requests import PaneRequest
 from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, fit, line, wrap
 from rae_plugins.commands.ui.inks import ink_line
+from rae_plugins.commands.ui.keys import KEYS, ViewKey
 
 TIMELINE_HOURS = 12
 OUTPUT_BYTES = 64 << 10
 CHECK_MARKS = {"yes": Part("✓", "good"), "no": Part("✖", "bad"), "unknown": Part("?", "waiting")}
 
-KEYS = (
-    ("j k, arrows", "select a job"),
-    ("Enter, Esc", "make the lower pane large; back"),
-    ("/ :", "filter by name; type a command: run, cancel, pause, why, output, quit"),
-    ("o w n h", "output, why, next starts, history of the selected job"),
-    ("u", "life of its latest run: what it waited for, its attempts, how it differs"),
-    ("t m H", "timeline of a day, calendar of the month, health of the daemon"),
-    ("s", "simulate: the coming month in 20 seconds; space pauses, . goes to the next decision"),
-    ("r x p", "run it, cancel its runs, pause or resume it"),
-    ("e", "edit its definition in $EDITOR"),
-    ("q", "leave"),
+OWN_KEYS = (
+    ViewKey("g G", "first, last row"),
+    ViewKey("u", "life of the latest run"),
+    ViewKey("q", "leave"),
 )
-
+"""The keys that the web page doesn't have."""
 
 Loader = Callable[[RecordSource, PaneRequest], Awaitable[list[Line]]]
 
@@ -300,14 +295,18 @@ async def load_health(source: RecordSource, _: PaneRequest) -> list[Line]:
     return lines
 
 
-async def load_help(_: RecordSource, __: PaneRequest) -> list[Line]:
+async def load_help(_: RecordSource, place: PaneRequest) -> list[Line]:
     """Return the keys."""
-    return [
-        *(line(Part(fit(f"  {key}", 16), "strong"), text) for key, text in KEYS),
-        (),
-        line(Part(f"  {LEGEND}", "muted")),
-        line(Part(f"  {TOOK_LEGEND}", "muted")),
-    ]
+    return help_lines(place.width)
+
+
+def help_lines(width: int) -> list[Line]:
+    """Return the keys in two columns, or in one if there is no room for two."""
+    lines = [line(Part(fit(f"  {one.keys}", 12), "strong"), fit(one.does, 28)) for one in (*KEYS, *OWN_KEYS)]
+    middle = (len(lines) + 1) // 2 if width >= 80 else len(lines)
+    columns = zip_longest(lines[:middle], lines[middle:], fillvalue=())
+    legends = [line(Part(f"  {text}", "muted")) for text in (LEGEND, TOOK_LEGEND)]
+    return [*((*left, *right) for left, right in columns), (), *legends]
 
 
 PANES: dict[str, Loader] = {

@@ -16,6 +16,7 @@ from rae_auto import __version__
 from rae_auto.api import CommandContext
 from rae_auto.errors import DaemonUnreachable
 from rae_plugins.commands.ui.gate import Door
+from rae_plugins.commands.ui.keys import KEYS, ViewKey
 from rae_plugins.commands.ui.live_events import LiveEvents
 from rae_plugins.commands.ui.sessions import BrowserSession, BrowserSessions
 from rae_plugins.commands.ui.what_if_process import WhatIfProcess
@@ -29,7 +30,7 @@ RETRY_SECONDS = 2.0
 """Time after which a page looks again for a daemon where none was."""
 
 NAVIGATION = (
-    ("Now", "/", "n"),
+    ("Now", "/", "N"),
     ("Timeline", "/timeline", "t"),
     ("Month", "/month", "m"),
     ("Jobs", "/jobs", "J"),
@@ -38,24 +39,21 @@ NAVIGATION = (
 )
 """The screens that are not about one job: name, address and key."""
 
-KEYS = (
-    ("j k", "next, previous row"),
-    ("Enter", "open the row"),
-    ("/", "find a job"),
-    (":", "commands and jobs"),
-    ("n t m J s H", "now, timeline, month, jobs, what if, health"),
-    ("[ ]", "earlier, later"),
-    ("r", "run the job"),
-    ("x", "cancel the run"),
-    ("p", "pause or resume"),
-    ("w", "why"),
-    ("o", "output"),
-    ("h", "history"),
-    ("Space", "pause live updates"),
-    (".", "play the time-lapse; step by step with reduced motion"),
-    ("Esc", "close what is open, leave the row"),
-    ("?", "these keys"),
+OWN_KEYS = (
+    ViewKey("N J", "now, jobs"),
+    ViewKey("[ ]", "earlier, later"),
 )
+"""The keys that the full-screen view doesn't have."""
+
+JOB_ADDRESSES = {
+    "p": "/jobs/*#until",
+    "w": "/jobs/*/why",
+    "o": "/output?job=*",
+    "n": "/jobs/*#next-title",
+    "h": "/jobs/*#history-title",
+    "e": "/jobs/*#definition-title",
+}
+"""Where keys lead that are about a job, which stands for the star, on pages that have nothing of their own for them."""
 
 
 class Records:
@@ -180,7 +178,8 @@ async def page(
         "title": title,
         "section": section,
         "navigation": NAVIGATION,
-        "keys": KEYS,
+        "keys": (*KEYS, *OWN_KEYS),
+        "job_addresses": JOB_ADDRESSES,
         "version": __version__,
         "has_daemon": has_daemon,
         "times": times,
@@ -189,7 +188,8 @@ async def page(
         "now": now,
         "live_version": site.live.version,
         "read_only": site.door.is_read_only,
-        "messages": session.take_messages(),
+        # A page that is fetched again to be kept up to date must not take them from the one that is being opened.
+        "messages": session.take_messages() if request.headers.get("sec-fetch-dest", "document") == "document" else (),
         "page": PageRequest(session.csrf_token, site.door.is_read_only, f"{request.url.path}{query}"),
         "template_class": f"page-{template.removesuffix('.html').replace('_', '-')}",
     }

@@ -53,7 +53,13 @@ def open_context(browser: "Browser", page: Page, **options: Any) -> "BrowserCont
 def open_whole(tab: "BrowserTab", page: Page, path: str) -> None:
     """Open a page, and wait for the parts that follow it."""
     tab.goto(f"{page.origin}{path}")
-    tab.locator("[data-unfinished]").wait_for(state="detached")
+    wait_until_whole(tab)
+
+
+def wait_until_whole(tab: "BrowserTab") -> None:
+    """Wait for the parts of a page that are still being computed, after which it is not fetched again."""
+    for what in ("[data-unfinished]", "[data-pending]"):
+        tab.locator(what).wait_for(state="detached")
 
 
 SCREENS = {
@@ -264,8 +270,9 @@ def test_guards_are_chosen_and_the_time_lapse_plays(browser: "Browser", page: Pa
     curtain = tab.locator("#lapse .curtain").first
     before = curtain.get_attribute("x")
     tab.locator("h1").click()
-    tab.keyboard.press(".")
+    tab.keyboard.press(" ")
     tab.locator("#lapse output").get_by_text("start").wait_for()
+    assert tab.locator("[data-plays]").inner_text() == "stop"
     assert curtain.get_attribute("x") != before
     tab.keyboard.press(".")
     assert tab.locator("[data-plays]").inner_text() == "play"

@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.plugins.commands.ui.conftest import Page
-from tests.plugins.commands.ui.test_browser import SCREENS, browser, open_context, open_whole, pytestmark, screens
+from tests.plugins.commands.ui.test_browser import (
+    SCREENS,
+    browser,
+    open_context,
+    open_whole,
+    pytestmark,
+    screens,
+    wait_until_whole,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -77,7 +85,7 @@ def test_tab_meets_everything_in_visual_order(browser: "Browser", page: Page, sc
             tab.keyboard.press("Tab")
         found |= {f"{what} {width}": those for what, those in tab.evaluate("readStops()").items()}
         tab.reload()
-        tab.locator("[data-unfinished]").wait_for(state="detached")
+        wait_until_whole(tab)
     context.close()
     assert {what: those for what, those in found.items() if those} == {}
 
@@ -140,9 +148,14 @@ def test_time_lapse_goes_by_steps_where_motion_is_unwanted(browser: "Browser", p
     context = open_context(browser, page, reduced_motion="reduce")
     tab = context.new_page()
     open_whole(tab, page, "/what-if")
-    assert tab.locator("[data-plays]").inner_text() == "next step"
+    assert tab.locator("[data-steps]").is_visible()
+    assert not tab.locator("[data-plays]").is_visible()
     tab.locator("h1").click()
     tab.clock.install()
+    before = tab.locator("#step").input_value()
+    tab.keyboard.press(" ")
+    tab.clock.run_for(30_000)
+    assert tab.locator("#step").input_value() == before
     tab.keyboard.press(".")
     first = int(tab.locator("#step").input_value())
     tab.clock.run_for(30_000)

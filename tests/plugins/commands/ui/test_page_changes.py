@@ -52,3 +52,11 @@ def test_run_again_gets_the_same_event(page: Page, job: str) -> None:
     assert again["id"] != first == cancelled["id"]
     assert again["event"] == cancelled["event"]
     assert again["event"]["path"] == "/in/a.pdf"
+
+
+def test_pages_that_refresh_leave_the_answer_of_a_change(page: Page, job: str) -> None:
+    page.change(kind="pause", target=job)
+    said = f"“{job}” is paused".replace("“", "&#34;").replace("”", "&#34;")
+    assert said not in page.ask("/jobs", Sec_Fetch_Dest="empty").text
+    assert said in page.ask("/jobs", Sec_Fetch_Dest="document").text
+    assert said not in page.ask("/jobs").text

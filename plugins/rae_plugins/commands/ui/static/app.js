@@ -181,8 +181,7 @@ for (const form of findAll("form[data-preview]")) {
 
 // ---- the time-lapse: every step of it is on the page already -------------------------------------------------------
 
-// Where motion is unwanted nothing plays: each press goes to the next step at which something happens.
-const wantsRest = matchMedia("(prefers-reduced-motion: reduce)");
+// Where motion is unwanted nothing plays; the next step at which something happens can be asked for everywhere.
 let playing = 0;
 
 function showStep(number) {
@@ -192,27 +191,22 @@ function showStep(number) {
   for (const curtain of findAll(".curtain")) curtain.setAttribute("x", number + 1);
 }
 
-function namePlaying() {
-  const button = find("[data-plays]");
-  if (button) button.textContent = playing ? "stop" : wantsRest.matches ? "next step" : "play";
-}
-
 function showNextStep() {
   const bar = find("#step"), at = +bar.value < bar.max ? +bar.value : -1;
   const next = findAll("[data-step]").findIndex((step, number) => number > at && !step.hidden);
+  if (playing) togglePlaying();
   showStep(next < 0 ? +bar.max : next);
 }
 
 function togglePlaying() {
-  const bar = find("#step");
-  if (bar && wantsRest.matches && !playing) { showNextStep(); return; }
+  const bar = find("#step"), button = find("[data-plays]");
   if (playing) clearInterval(playing);
   playing = playing || !bar ? 0 : setInterval(() => (+find("#step").value < bar.max ? showStep(+find("#step").value + 1) : togglePlaying()), 20000 / (+bar.max + 1));
   if (playing && bar.value === bar.max) showStep(0);
-  namePlaying();
+  if (button) button.textContent = playing ? "stop" : "play";
 }
 
-wantsRest.addEventListener("change", () => { if (playing) togglePlaying(); else namePlaying(); });
+matchMedia("(prefers-reduced-motion: reduce)").addEventListener("change", () => { if (playing) togglePlaying(); });
 document.addEventListener("input", (event) => { if (event.target.id === "step") showStep(+event.target.value); });
 
 // ---- palette -------------------------------------------------------------------------------------------------------
@@ -290,15 +284,12 @@ const keys = {
   j: () => move(1), ArrowDown: () => move(1),
   k: () => move(-1), ArrowUp: () => move(-1),
   "/": () => { const filter = find("[data-filter]"); if (filter && filter.offsetParent) filter.focus(); else openPalette(); },
-  ":": openPalette,
-  "?": () => { const help = find("#help"); if (help) help.showModal(); },
   Escape: () => {
     const row = selected(), menu = find(".menu[open]");
     if (menu) { menu.open = false; find("summary", menu).focus(); }
     else if (row) { row.removeAttribute("aria-current"); if (row.contains(document.activeElement)) document.activeElement.blur(); }
   },
   Enter: () => { const row = selected(), link = row && find("a", row); if (link) link.click(); },
-  " ": togglePause,
 };
 
 document.addEventListener("keydown", (event) => {
@@ -310,17 +301,18 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
   if (event.key === " " && event.target.matches("button, summary, .scroll, pre, .lines")) return;
   if (event.key.startsWith("Arrow") && !selected()) return;
-  const act = keys[event.key];
-  const key = CSS.escape(event.key);
-  const row = selected();
+  const name = event.key === " " ? "Space" : event.key, key = `[data-key="${CSS.escape(name)}"]`;
+  const act = keys[name], row = selected();
   // What a row offers is done to the selected row alone, never to the first one.
-  const isOutside = (found) => !found.closest("[data-row]");
-  const target = act ? null : (row && find(`[data-key="${key}"]`, row)) || findAll(`[data-key="${key}"]`).find(isOutside);
-  if (!act && !target) return;
+  const isOutside = (found) => !found.closest("[data-row]") && found.checkVisibility();
+  const target = act ? null : (row && find(key, row)) || findAll(key).find(isOutside);
+  const kbd = act || target ? null : findAll("#help [data-leads-to]").find((one) => one.textContent === name);
+  const job = kbd && (row?.dataset.job || body.dataset.job);
+  if (!act && !target && !job) return;
   event.preventDefault();
   if (act) act();
-  else if (target.matches("a, button")) target.click();
-  else { target.click(); target.focus(); }
+  else if (job) location.href = kbd.dataset.leadsTo.replace("*", encodeURIComponent(job));
+  else { target.click(); if (!target.matches("a, button")) target.focus(); }
 });
 
 // Who tabs into a row selects it, and so keys act on what has the focus.
@@ -333,12 +325,13 @@ for (const dialog of findAll("dialog")) dialog.addEventListener("close", () => {
 // ---- small things --------------------------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-copy], [data-opens], [data-pauses], [data-plays]");
+  const button = event.target.closest("[data-copy], [data-opens], [data-pauses], [data-plays], [data-steps]");
   if (!button) return;
   if (button.dataset.opens === "palette") openPalette();
   else if (button.dataset.opens) find("#" + button.dataset.opens).showModal();
   else if ("pauses" in button.dataset) togglePause();
   else if ("plays" in button.dataset) togglePlaying();
+  else if ("steps" in button.dataset) showNextStep();
   else {
     const source = document.getElementById(button.dataset.copy);
     navigator.clipboard.writeText(source.value || source.textContent).then(() => {
@@ -348,6 +341,6 @@ document.addEventListener("click", (event) => {
     });
   }
 });
-function showNeeded() { for (const hidden of findAll("[data-needs-script]")) hidden.hidden = false; namePlaying(); }
+function showNeeded() { for (const hidden of findAll("[data-needs-script]")) hidden.hidden = false; }
 showNeeded();
 listen();
