@@ -3,7 +3,7 @@
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any, Protocol, TypeVar
 from attrs import field, frozen
 
 from rae_auto.api.plugin import Plugin
+
+T = TypeVar("T")
 
 Document = Mapping[str, Any]
 """A JSON object."""
@@ -183,6 +185,13 @@ class StoreReader(ABC):
     @abstractmethod
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first by `at` or by their end; among equals the later appended first."""
+
+    def collect(self, log: str, query: LogQuery, make: Callable[[Document], T]) -> list[T]:
+        """Return what a function makes of each entry that a query finds, in its order.
+
+        This one has all entries in memory at once. A store for long histories reads some at a time.
+        """
+        return [make(body) for body in self.query(log, query)]
 
     def session(self) -> AbstractContextManager[None]:
         """Return a context for several reads in one thread, which may share what each of them needs."""

@@ -89,6 +89,9 @@ class DaemonRecords(RecordSourceBase):
         names = None if jobs is None else list(jobs)
         return await self._ask("durations", jobs=names, since=span.since, until=span.until, limit=span.limit)
 
+    async def _read_trends(self, job: str, max_durations: int) -> Any:
+        return await self._ask("trends", job=job, limit=max_durations)
+
     async def _read_digest(self, since: datetime, until: datetime, least: timedelta) -> Any:
         return await self._ask("digest_records", since=since, until=until, least_seconds=least.total_seconds())
 

@@ -1,25 +1,27 @@
 """The answers of control commands as the values that screens are built from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
-from rae_auto.model.run import Run
+from rae_auto.model.run import Run, RunState
 from rae_auto.records.entries import load_entries
-from rae_auto.views.screens.parts.base import UpcomingStart
+from rae_auto.views.screens.parts.base import Extent, UpcomingStart
 from rae_auto.views.screens.parts.record_source import (
     ComparedDurations,
     DigestRecords,
     JobFacts,
     JobsFound,
     JobSpan,
+    JobTrends,
     RecordCount,
     SkipGroup,
     StartsFound,
 )
+from rae_auto.views.screens.parts.trends import TrendPoint, Trends
 
 
 def parse_jobs(answer: Mapping[str, Any]) -> JobsFound:
@@ -50,6 +52,30 @@ def parse_counts(answer: list[dict[str, Any]]) -> list[RecordCount]:
 def parse_durations(answer: Mapping[str, list[float]]) -> dict[str, list[timedelta]]:
     """Return the answer of 'durations'."""
     return {job: [timedelta(seconds=seconds) for seconds in found] for job, found in answer.items()}
+
+
+def parse_trends(answer: Mapping[str, Any]) -> JobTrends:
+    """Return the answer of 'trends'."""
+    counts, runs = parse_counts(answer["counts"]), answer["runs"]
+    over = sum(one.count for one in counts if one.outcome != RunState.SKIPPED)
+    return JobTrends(
+        counts=counts,
+        durations=[timedelta(seconds=seconds) for seconds in answer["durations"]],
+        trends=Trends(
+            step=timedelta(seconds=answer["step"]),
+            duration=_parse_points(answer["duration"]),
+            lateness=_parse_points(answer["lateness"]),
+            cpu_time=_parse_points(answer["cpu_time"]),
+            memory=_parse_points(answer["memory"]),
+            extent=Extent(runs, max(over, runs), answer["since"] and datetime.fromisoformat(answer["since"])),
+        ),
+    )
+
+
+def _parse_points(rows: Sequence[Sequence[Any]]) -> tuple[TrendPoint, ...]:
+    return tuple(
+        TrendPoint(start=datetime.fromisoformat(start), runs=runs, p50=p50, p95=p95) for start, runs, p50, p95 in rows
+    )
 
 
 def parse_digest(answer: Mapping[str, Any]) -> DigestRecords:

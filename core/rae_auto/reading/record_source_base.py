@@ -18,10 +18,9 @@ from rae_auto.model.decision import Decision
 from rae_auto.model.run import Run, RunState
 from rae_auto.paths import output_path
 from rae_auto.reading.expected_starts import ExpectedStarts
-from rae_auto.reading.parsing import parse_counts, parse_digest, parse_durations, parse_span, parse_starts
+from rae_auto.reading.parsing import parse_counts, parse_digest, parse_durations, parse_span, parse_starts, parse_trends
 from rae_auto.records.entries import KnownEntries, load_entries
 from rae_auto.records.presence_log import read_presence
-from rae_auto.records.run_figures import read_figures
 from rae_auto.records.runs import choose_run, query_for_id
 from rae_auto.views.screens.parts.base import Fact
 from rae_auto.views.screens.parts.record_source import (
@@ -29,8 +28,8 @@ from rae_auto.views.screens.parts.record_source import (
     DigestRecords,
     ExpectedCounts,
     JobSpan,
+    JobTrends,
     OutputPlace,
-    RecentRuns,
     RecordCount,
     StartsFound,
     WorldSpan,
@@ -53,7 +52,6 @@ class RecordSourceBase(ABC):
         self._zone = zone_shown
         self._expected = ExpectedStarts(zone_shown.key, self.now, place)
         self._known_runs = KnownEntries(_load_run, KNOWN_RUNS)
-        self._known_figures = KnownEntries(read_figures, KNOWN_RUNS)
 
     def continue_from(self, other: "RecordSourceBase") -> None:
         """Take over the starts to come that another source of the same place has computed, or is computing."""
@@ -85,11 +83,9 @@ class RecordSourceBase(ABC):
         """Return the runs that were queued in a span, open ones included, newest first."""
         return await self._find_runs(LogQuery(job=job, since=since, until=until, states=tuple(states), limit=limit))
 
-    async def recent_runs(self, job: str, *, limit: int, figures: int) -> RecentRuns:
-        """Return the newest runs of a job, and the figures of more of them."""
-        bodies = await self._read_entries(documents.RUNS, LogQuery(job=job, limit=max(limit, figures)))
-        open_count = sum(body.get("finished_at") is None for body in bodies)
-        return RecentRuns(self._known_runs.read(bodies[:limit]), self._known_figures.read(bodies[:figures]), open_count)
+    async def trends(self, job: str, *, max_durations: int) -> JobTrends:
+        """Return the trends of all runs of a job, and the newest durations."""
+        return parse_trends(await self._read_trends(job, max_durations))
 
     async def run(self, run: str) -> Run:
         """Return a run by its id, or the begin of it. Errors: RunNotFound."""
@@ -217,6 +213,10 @@ class RecordSourceBase(ABC):
     @abstractmethod
     async def _read_durations(self, jobs: Sequence[str] | None, span: LogQuery) -> Mapping[str, Any]:
         """Return seconds by job: "durations"."""
+
+    @abstractmethod
+    async def _read_trends(self, job: str, max_durations: int) -> Mapping[str, Any]:
+        """Return the groups of the runs of a job: "trends"."""
 
     @abstractmethod
     async def _read_digest(self, since: datetime, until: datetime, least: timedelta) -> Mapping[str, Any]:

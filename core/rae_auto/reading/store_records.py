@@ -25,6 +25,7 @@ from rae_auto.explain.screen_reads import (
     read_newest,
     read_runs,
 )
+from rae_auto.explain.trend_reads import NO_TRENDS, read_trends
 from rae_auto.model import documents
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.formatting import time_format
@@ -168,6 +169,12 @@ class StoreRecords(RecordSourceBase):
             return read_durations(store, None if jobs is None else self._queries(store, jobs, span), span)
 
         return await self._read(read, {})
+
+    async def _read_trends(self, job: str, max_durations: int) -> Mapping[str, Any]:
+        def read(store: Store, _: Sequence[Run]) -> Mapping[str, Any]:
+            return read_trends(store, queries.ids_of(self._project, store, job), self.zone, max_durations)
+
+        return await self._read(read, NO_TRENDS)
 
     async def _read_digest(self, since: datetime, until: datetime, least: timedelta) -> Mapping[str, Any]:
         def read(store: Store, _: Sequence[Run]) -> Mapping[str, Any]:

@@ -138,6 +138,8 @@ class StoreConformance(StoreFaults, PluginConformance):
         store.commit([entry(1, job="a", state="failed", minute=1), entry(2, job="b", state="failed", minute=2)])
         store.commit([entry(3, job="a", minute=3)])
         assert numbers(store, **query) == expected
+        made = store.collect("runs", LogQuery(**query), lambda body: (body["number"], len(body)))
+        assert made == [(body["number"], len(body)) for body in store.query("runs", LogQuery(**query))]
 
     @pytest.mark.parametrize(
         ("query", "expected"),

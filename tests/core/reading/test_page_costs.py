@@ -1,6 +1,7 @@
 """The cost of each page in counts, which hold on any machine: connections, questions and records read.
 
-The numbers don't grow with the history, and hardly with the jobs; times are a matter of the benchmark `screens`.
+The numbers don't grow with the history, but for the trends of one job, and hardly with the jobs; times are a matter of
+the benchmark `pages`.
 """
 
 import asyncio
@@ -141,7 +142,7 @@ PAGES: Mapping[str, tuple[Callable[[RecordSource], Awaitable[Any]], Sequence[int
     "month": (lambda source: load_month(source, MIDDLE.year, MIDDLE.month), (1, 2, 0)),
     "day": (lambda source: load_day_grid(source, MIDDLE.date()), (2, 7, 40)),
     "jobs": (load_job_list, (2, 4, 1_000)),
-    "job": (lambda source: load_job_page(source, "job-7"), (1, 7, 310)),
+    "job": (lambda source: load_job_page(source, "job-7"), (1, 7, 500)),
     "run": (lambda source: load_run_page(source, f"{1007:026}"), (2, 4, 120)),
     "why": (lambda source: load_why_page(source, "job-7"), (1, 1, 60)),
     "digest": (lambda source: load_digest(source, MIDDLE - DAY, MIDDLE), (1, 2, 1_400)),

@@ -37,6 +37,7 @@ from rae_auto.explain.screen_reads import (
     read_newest,
     read_runs,
 )
+from rae_auto.explain.trend_reads import read_trends
 from rae_auto.model import documents
 from rae_auto.model.primitives.formatting import time_format
 from rae_auto.model.primitives.names import JobId
@@ -71,6 +72,7 @@ class ScreenCommands:
             "newest_runs": (self.newest_runs, ("jobs", "states", "limit")),
             "newest_skips": (self.newest_skips, ("jobs", "limit")),
             "durations": (self.durations, ("jobs", "since", "until", "limit")),
+            "trends": (self.trends, ("job", "limit")),
             "digest_records": (self.digest_records, ("since", "until", "least_seconds")),
             "stored_skips": (self.stored_skips, (*span, "limit")),
             "count": (self.count, (*span, "log", "step")),
@@ -142,6 +144,12 @@ class ScreenCommands:
         span = log_query({**given, "jobs": None}, self._find_zone())
         queries = None if arguments.get("jobs") is None else self._queries_of_jobs(given)
         return await self._find_runtime().read_store(lambda store: read_durations(store, queries, span))
+
+    async def trends(self, arguments: Arguments) -> Any:
+        """Return the figures of all runs of a job, grouped, and the newest durations."""
+        runtime, zone, limit = self._find_runtime(), self._find_zone(), limit_of(arguments)
+        ids = runtime.engine.ids_of(text(arguments, "job"))
+        return await runtime.read_store(lambda store: read_trends(store, ids, zone, limit))
 
     async def digest_records(self, arguments: Arguments) -> Any:
         """Return what a digest says of the records of a span, grouped."""

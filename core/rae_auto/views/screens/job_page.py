@@ -10,7 +10,7 @@ from attrs import frozen
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.reasons.base import TimeFormat
-from rae_auto.model.run import Run, RunState
+from rae_auto.model.run import Run
 from rae_auto.views.screens.parts.base import (
     Action,
     Extent,
@@ -20,16 +20,13 @@ from rae_auto.views.screens.parts.base import (
     UsualDuration,
     local_times,
 )
-from rae_auto.views.screens.parts.durations import usual_duration
+from rae_auto.views.screens.parts.durations import EXAMINED_RUNS, summarize_durations
 from rae_auto.views.screens.parts.policies import describe_policies
-from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, JobFacts, RecentRuns, RecordCount, RecordSource
-from rae_auto.views.screens.parts.trends import Trends, build_trends
+from rae_auto.views.screens.parts.record_source import SKIPS, JobFacts, JobTrends, RecordCount, RecordSource
+from rae_auto.views.screens.parts.trends import Trends
 
 OCCURRENCES_SHOWN = 60
 HISTORY_ROWS = 100
-TREND_RUNS = 250
-"""Number of runs, the newest, that trends are made of."""
-
 NEXT_STARTS = 10
 STARTS_SPAN = timedelta(days=400)
 
@@ -129,19 +126,19 @@ class JobPage(ScreenBase):
 async def load_job_page(source: RecordSource, job: str) -> JobPage:
     """Read what the page of a job shows, and build it. Errors: JobNotFound."""
     now = source.now()
-    facts, (recent, skips), starts, run_counts, skip_counts, why = await gather(
+    facts, (runs, skips), starts, trends, skip_counts, why = await gather(
         source.job(job),
-        gather(source.recent_runs(job, limit=HISTORY_ROWS, figures=TREND_RUNS), source.skips(job, limit=HISTORY_ROWS)),
+        gather(source.runs(job, limit=HISTORY_ROWS), source.skips(job, limit=HISTORY_ROWS)),
         source.starts(job, now, now + STARTS_SPAN, NEXT_STARTS),
-        source.count(RUNS, job),
+        source.trends(job, max_durations=EXAMINED_RUNS),
         source.count(SKIPS, job),
         source.why(job),
     )
     return build_job_page(
         facts,
-        recent,
+        runs,
         skips,
-        run_counts=run_counts,
+        trends=trends,
         skip_counts=skip_counts,
         upcoming=starts.starts,
         why=why["answer"],
@@ -152,23 +149,23 @@ async def load_job_page(source: RecordSource, job: str) -> JobPage:
 
 def build_job_page(
     facts: JobFacts,
-    recent: RecentRuns,
+    runs: Sequence[Run],
     skips: Sequence[Decision],
     *,
-    run_counts: Sequence[RecordCount],
+    trends: JobTrends,
     skip_counts: Sequence[RecordCount],
     upcoming: Sequence[UpcomingStart],
     why: str,
     now: datetime,
     zone: str,
 ) -> JobPage:
-    """Return the page of a job; `recent` and `skips` are the newest, newest first, the counts the numbers of all."""
+    """Return the page of a job; `runs` and `skips` are the newest, newest first, the counts the numbers of all."""
     from rae_auto.config.job_text import format_job  # lazy: start-up
 
     definition, info = facts.definition, facts.info
-    marks = newest_marks(recent.runs, skips, HISTORY_ROWS, local_times(zone, now))
-    total = sum(found.count for found in (*run_counts, *skip_counts)) + recent.open_count
-    over = sum(found.count for found in run_counts if found.outcome != RunState.SKIPPED)
+    marks = newest_marks(runs, skips, HISTORY_ROWS, local_times(zone, now))
+    open_count = sum(not run.state.final for run in runs)
+    total = sum(found.count for found in (*trends.counts, *skip_counts)) + open_count
     since = min((mark.decided_at for mark in marks), default=None)
     return JobPage(
         now=now,
@@ -197,8 +194,8 @@ def build_job_page(
         occurrences=tuple(reversed(marks[:OCCURRENCES_SHOWN])),
         history=tuple(marks),
         history_extent=Extent(len(marks), max(total, len(marks)), since),
-        usual=usual_duration(recent.figures),
-        trends=build_trends(recent.figures, over, now),
+        usual=summarize_durations(trends.durations),
+        trends=trends.trends,
         upcoming=tuple(upcoming),
         actions=find_actions(info),
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
+from typing import TypeVar
 
 from attrs import define, field
 
@@ -19,6 +20,8 @@ from rae_plugins.stores.sqlite.counting import count_entries
 from rae_plugins.stores.sqlite.rows import SELECT_DOCUMENTS, Row, as_text, is_good_document, is_good_entry
 from rae_plugins.stores.sqlite.schema import error_text, is_damage
 from rae_plugins.stores.sqlite.statements import select_entries
+
+T = TypeVar("T")
 
 CHUNK_ROWS = 200
 """Number of entries or documents that are parsed at once, which takes about a millisecond."""
@@ -90,13 +93,17 @@ class SqliteReader(StoreReader):
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""
-        documents: list[Document] = []
+        return self.collect(log, query, lambda body: body)
+
+    def collect(self, log: str, query: LogQuery, make: Callable[[Document], T]) -> list[T]:
+        """Return what a function makes of each entry that a query finds; only some are in memory at once."""
+        values: list[T] = []
         with self._using() as database, closing(read_entries(database, log, query, self._skip)) as chunks:
             for chunk in chunks:
-                documents += chunk
+                values += map(make, chunk)
                 if self._is_interrupted:
                     raise StoreError(f"{self._path} is being closed or rewritten; try again")
-        return documents
+        return values
 
     def count(self, log: str, query: CountQuery) -> list[EntryCount]:
         """Return the numbers of entries, from the indexes."""

@@ -4,11 +4,13 @@ import os
 import xml.etree.ElementTree as ET
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import pytest
 from attrs import evolve
 
+from rae_auto.api.store import Append
 from rae_auto.charts import (
     TimeAxis,
     day_grid_table,
@@ -27,20 +29,21 @@ from rae_auto.charts import (
     timeline_table,
     trend_table,
 )
+from rae_auto.explain.trend_reads import read_trends
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Due, MaxParallel, Overlapping, RetryDelayed
 from rae_auto.model.run import MAY_BE_LEFT, Attempt, Result, Run, RunState, TreeEnd
-from rae_auto.records.run_figures import read_figures
+from rae_auto.reading.parsing import parse_trends
+from rae_auto.testing.memory_store import MemoryStore
 from rae_auto.views.screens.job_page import mark_of_run, mark_of_skip
 from rae_auto.views.screens.month import BusyMinute, build_day_grid
 from rae_auto.views.screens.parts.base import UpcomingStart, local_times
 from rae_auto.views.screens.parts.durations import usual_duration
 from rae_auto.views.screens.parts.record_source import ExpectedCounts, JobsFound, JobSpan, RecordCount, WorldSpan
 from rae_auto.views.screens.parts.strip import build_strip
-from rae_auto.views.screens.parts.trends import build_trends
 from rae_auto.views.screens.run_page import RunPhase, build_run_page, list_phases
 from rae_auto.views.screens.timeline import build_timeline
 
@@ -114,7 +117,18 @@ def a_run_page():
 
 def some_trends():
     runs = [a_run(24 * days, days) for days in range(1, 12)]
-    return build_trends([found for run in runs if (found := read_figures(documents.dump(run))) is not None], 11, NOW)
+    store = MemoryStore()
+    with TemporaryDirectory() as place:
+        store.open(Path(place))
+        store.commit(
+            [
+                Append(documents.RUNS, f"{n}", run.job, run.state, run.queued_at, documents.dump(run))
+                for n, run in enumerate(runs)
+            ]
+        )
+        trends = parse_trends(read_trends(store, [runs[0].job], UTC, 0)).trends
+        store.close()
+    return trends
 
 
 def describe(seconds: float) -> str:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from math import ceil
 
 from rae_auto.model.run import Run, RunState
-from rae_auto.records.run_figures import RunFigures
 from rae_auto.views.screens.parts.base import UsualDuration
 from rae_auto.views.screens.parts.record_source import RecordSource
 
@@ -19,7 +18,7 @@ async def find_usual_durations(source: RecordSource, jobs: Sequence[str]) -> dic
     return {job: summarize_durations(durations) for job, durations in found.items()}
 
 
-def usual_duration(runs: Sequence[Run | RunFigures]) -> UsualDuration | None:
+def usual_duration(runs: Sequence[Run]) -> UsualDuration | None:
     """Return how long these runs took, those that succeeded; None if there are none."""
     succeeded = (run.duration for run in runs if run.state == RunState.SUCCEEDED)
     return summarize_durations([duration for duration in succeeded if duration is not None])

@@ -14,8 +14,8 @@ from attrs import field, frozen
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.run import Run
-from rae_auto.records.run_figures import RunFigures
 from rae_auto.views.screens.parts.base import Fact, UpcomingStart
+from rae_auto.views.screens.parts.trends import Trends
 
 RUNS, SKIPS = "runs", "skips"
 """Kinds of records that are counted: runs that are over by state, and skipped occurrences by reason."""
@@ -112,14 +112,15 @@ class JobSpan:
     """They are complete until then."""
 
 
-@frozen
-class RecentRuns:
-    """The newest runs of a job, newest first; of more of them the figures, and how many of those are open."""
+@frozen(kw_only=True)
+class JobTrends:
+    """The trends of all runs of a job on record, and what belongs to them."""
 
-    runs: Sequence[Run]
-    figures: Sequence[RunFigures]
-    """The figures of those that are over and weren't skipped after a wait."""
-    open_count: int
+    counts: Sequence[RecordCount]
+    """The numbers of its runs that are over, by state."""
+    durations: Sequence[timedelta]
+    """The durations of its newest successful runs, newest first."""
+    trends: Trends
 
 
 @frozen(kw_only=True)
@@ -225,8 +226,8 @@ class RecordSource(Protocol):
         """Return the runs that were queued in a span, those that are open included, newest first."""
         ...
 
-    async def recent_runs(self, job: str, *, limit: int, figures: int) -> RecentRuns:
-        """Return the newest `limit` runs of a job, and the figures of the newest `figures`, in one question."""
+    async def trends(self, job: str, *, max_durations: int) -> JobTrends:
+        """Return the trends of all runs of a job, grouped where the records are, and the newest durations."""
         ...
 
     async def run(self, run: str) -> Run:

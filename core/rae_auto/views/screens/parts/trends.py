@@ -1,16 +1,14 @@
-"""Trends of a job's runs: duration, lateness, processor time and memory, week by week or day by day."""
+"""Trends of a job's runs: duration, lateness, processor time and memory, by the hour, day by day or in weeks."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
-from math import ceil
 
 from attrs import frozen
 
-from rae_auto.records.run_figures import RunFigures
+from rae_auto.model.primitives.formatting import format_count
+from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.views.screens.parts.base import Extent
 
-MAX_POINTS = 48
-"""Number of points of a trend."""
+DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
 
 
 @frozen(kw_only=True)
@@ -28,57 +26,24 @@ class Trends:
     """Trends over the same steps of time. Durations, lateness and processor time in seconds, memory in bytes."""
 
     step: timedelta
+    """An hour, a day, or whole weeks; days begin at midnight by the configured zone, and weeks on Mondays."""
     duration: tuple[TrendPoint, ...]
     lateness: tuple[TrendPoint, ...]
     cpu_time: tuple[TrendPoint, ...]
     memory: tuple[TrendPoint, ...]
     extent: Extent
-    """The part of the job's runs that the trends are made of."""
+    """The part of the job's runs that the trends are made of, and the first of them."""
 
+    def describe(self, time: TimeFormat) -> str:
+        """Return "1,000 runs since 2026-08-01 03:00, by day"; "" without runs."""
+        extent = self.extent
+        if extent.since is None:
+            return ""
+        since = f"{format_count(extent.total, 'run')} since {time(extent.since)}"
+        return f"{since if extent.is_complete else extent.describe('run', time)}, {self._describe_step()}"
 
-def build_trends(figures: Sequence[RunFigures], total: int, now: datetime) -> Trends:
-    """Return the trends of runs, given newest first; `total` is the number of all that are over and weren't skipped."""
-    first = min((one.queued_at for one in figures), default=now)
-    # Some are later than now, after a step of the clock back.
-    step = _step_of(max((one.queued_at for one in figures), default=now) - first)
-    origin = first.replace(hour=0, minute=0, second=0, microsecond=0)
-    numbers = [(one.queued_at - origin) // step for one in figures]
-
-    def points(values: Sequence[float | None]) -> tuple[TrendPoint, ...]:
-        return _points(numbers, values, origin, step)
-
-    return Trends(
-        step=step,
-        duration=points([_seconds(one.duration) for one in figures]),
-        lateness=points([_seconds(one.lateness) for one in figures]),
-        cpu_time=points([_seconds(one.cpu_time) for one in figures]),
-        memory=points([one.memory for one in figures]),
-        extent=Extent(len(figures), max(total, len(figures)), first if figures else None),
-    )
-
-
-def _seconds(value: timedelta | None) -> float | None:
-    return None if value is None else value.total_seconds()
-
-
-def _step_of(span: timedelta) -> timedelta:
-    """Return whole days so that `MAX_POINTS` steps cover the span, or whole hours for a day or two."""
-    if span <= timedelta(hours=MAX_POINTS):
-        return timedelta(hours=1)
-    return timedelta(days=ceil((span + timedelta(days=1)) / timedelta(days=1) / MAX_POINTS))
-
-
-def _points(
-    numbers: Sequence[int], values: Sequence[float | None], origin: datetime, step: timedelta
-) -> tuple[TrendPoint, ...]:
-    """Return a point for each step that has values, given the number of the step of each value."""
-    steps: dict[int, list[float]] = {}
-    for number, value in zip(numbers, values, strict=True):
-        if value is not None:
-            steps.setdefault(number, []).append(value)
-    points = []
-    for number, found in sorted(steps.items()):
-        found.sort()
-        p50, p95 = (found[max(ceil(len(found) * percent / 100) - 1, 0)] for percent in (50, 95))
-        points.append(TrendPoint(start=origin + step * number, runs=len(found), p50=p50, p95=p95))
-    return tuple(points)
+    def _describe_step(self) -> str:
+        if self.step < DAY:
+            return "by hour"
+        weeks = self.step // WEEK
+        return ("by day", "by week")[weeks] if weeks < 2 else f"in {format_count(weeks, 'week')} each"
