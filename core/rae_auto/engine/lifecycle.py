@@ -51,6 +51,8 @@ def restored(turn: Turn, event: Restored) -> None:
         for trigger, schedule in entry.schedules().items():
             state.timetable.join((entry.job.id, trigger), schedule, entry.state.cursors[trigger].at)
         expectations.restore_expectation(turn, entry)
+        # What is first written of a job may be durable before that of the next one.
+        turn.step.keep()
     restore_notices(turn, event.notices)
     restore_downtime(turn, event.downtime, event.last_downtime)
     state.is_restarted = True

@@ -30,7 +30,7 @@ def step_of(parts: list[int]) -> Step:
     return step
 
 
-@given(st.lists(st.lists(st.integers(0, 4000), max_size=6), max_size=4))
+@given(st.lists(st.lists(st.integers(0, MAX_BATCH_CHANGES), max_size=6), max_size=4))
 def test_batches_are_bounded_and_cut_between_parts(sizes):
     steps = [step_of(parts) for parts in sizes]
     batches = list(split_into_batches(steps))
@@ -90,3 +90,17 @@ def test_a_catch_up_of_many_jobs_is_committed_in_pieces(tmp_path, monkeypatch):
     store.sizes.clear()
     assert len(in_time(lambda: work(3))) >= 50 * 100
     assert len(store.sizes) > 50 * 100 // 500
+
+
+def test_a_first_start_with_many_jobs_is_committed_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(commit_batches, "MAX_BATCH_CHANGES", 500)
+    store = SmallCommitStore()
+    jobs = [Job(name=f"j{n}", python="time:time", schedule="0 4 1 1 *") for n in range(1_300)]
+
+    async def start():
+        async with Scheduler(directory=tmp_path, store=store, jobs=jobs):
+            pass
+
+    store.sizes.clear()
+    in_time(start)
+    assert [size for size in store.sizes if size > 100] == [500, 500, 300]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from rae_auto.engine.effects import Change, Discard, Step
 from rae_auto.model.run import Run
 
-MAX_BATCH_CHANGES = 5000
+MAX_BATCH_CHANGES = 2000
 """Number of changes that are committed at once, unless a single part has more."""
 
 MAX_BATCH_BYTES = 8 << 20
