@@ -75,6 +75,19 @@ def test_process_writes_both_outputs_to_one_file_in_order(tmp_path, make_assignm
     assert assignment.output.stat().st_mode & 0o777 == 0o600
 
 
+def test_process_keeps_the_order_of_both_streams_however_fast_they_come(tmp_path, make_assignment):
+    write = "import os\nfor n in range(3000): os.write(1 + n % 2, b'%d\\n' % n)"
+    _, output = run(tmp_path, make_assignment(command=[sys.executable, "-c", write]))
+    assert output.split() == [str(number) for number in range(3000)]
+
+
+def test_process_can_open_its_streams_by_name_and_write_much_at_once(tmp_path, make_assignment):
+    write = "import os; os.write(1, b'x' * 1_000_000)"
+    line = f'echo one > /dev/stderr; echo two > /dev/stdout; {sys.executable} -c "{write}"'
+    result, output = run(tmp_path, make_assignment(line))
+    assert (result.exit_code, output) == (0, "one\ntwo\n" + "x" * 1_000_000)
+
+
 @pytest.mark.parametrize(
     ("line", "stderr"),
     [
