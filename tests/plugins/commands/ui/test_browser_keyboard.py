@@ -148,8 +148,8 @@ def test_time_lapse_goes_by_steps_where_motion_is_unwanted(browser: "Browser", p
     context = open_context(browser, page, reduced_motion="reduce")
     tab = context.new_page()
     open_whole(tab, page, "/what-if")
-    assert tab.locator("[data-steps]").is_visible()
-    assert not tab.locator("[data-plays]").is_visible()
+    assert tab.locator("[data-press=step]").is_visible()
+    assert not tab.locator("[data-press=play]").is_visible()
     tab.locator("h1").click()
     tab.clock.install()
     before = tab.locator("#step").input_value()
@@ -163,4 +163,37 @@ def test_time_lapse_goes_by_steps_where_motion_is_unwanted(browser: "Browser", p
     tab.keyboard.press(".")
     assert int(tab.locator("#step").input_value()) > first
     assert "start" in tab.locator("#lapse output").inner_text()
+    context.close()
+
+
+def test_palette_offers_what_has_the_words(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    open_whole(tab, page, "/jobs/good")
+    tab.keyboard.press(":")
+    results = tab.locator("#palette-results")
+    results.get_by_text("Health").wait_for()
+    assert "good: why" in results.inner_text()
+    tab.keyboard.type("trigger")
+    tab.locator("#palette-results:not(:has-text('Health'))").wait_for()
+    assert results.inner_text() == "good: test its triggers"
+    tab.keyboard.press("ArrowDown")
+    tab.locator("#palette-results a:focus").wait_for()
+    tab.keyboard.press("ArrowDown")
+    tab.locator("#palette-words:focus").wait_for()
+    tab.keyboard.press("ArrowUp")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/jobs/good/test-trigger")
+    context.close()
+
+
+def test_palette_leads_to_what_was_typed_before_any_answer(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    open_whole(tab, page, "/jobs")
+    tab.route("**/palette?*preview=1", lambda route: None)  # it is never answered
+    tab.keyboard.press(":")
+    tab.keyboard.type("chatt")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/jobs/chatty")
     context.close()

@@ -102,7 +102,7 @@ class RowOfJob:
             return
         if keys == ".":
             open_whole(tab, self.page, "/what-if")
-            tab.locator("[data-steps]").wait_for()
+            tab.locator("[data-press=step]").wait_for()
         if keys == "[ ]":
             open_whole(tab, self.page, "/day/2026-11-28")
         if keys != "x":

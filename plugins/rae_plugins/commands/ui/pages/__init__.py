@@ -36,6 +36,7 @@ PAGES = [
     _page("/output", "output.show_merged"),
     _page("/what-if", "what_if.show", methods=("GET", "POST")),
     _page("/health", "health.show"),
+    _page("/palette", "palette.show"),
     _page("/explain", "explain.show_all"),
     _page("/explain/{code}", "explain.show"),
 ]

@@ -3,6 +3,7 @@
 
 const find = (selector, root = document) => root.querySelector(selector);
 const findAll = (selector, root = document) => [...root.querySelectorAll(selector)];
+const make = (name, values) => Object.assign(document.createElement(name), values);
 const body = document.body;
 
 // ---- push: one stream of events, and the page itself fetched again -------------------------------------------------
@@ -17,13 +18,9 @@ function showSignal(state, text) {
 function refresh() {
   // An open dialog gives the focus back to an element, which must still be there then.
   if (isLoading || isPaused || document.hidden || find("dialog[open]")) { isStale = true; return; }
-  isLoading = true;
-  isStale = false;
+  isLoading = true; isStale = false;
   load("GET", location.href, null, () => { isLoading = false; if (isStale) refresh(); }, true);
 }
-
-// What is still being computed is no event, so it is asked for again.
-setInterval(() => { if (find("[data-pending]")) refresh(); }, 1500);
 
 function load(method, url, data, done, isRefresh = false) {
   const request = new XMLHttpRequest();
@@ -57,29 +54,27 @@ function twinOf(element, next) {
 
 function swap(fresh) {
   const signal = find("#signal", fresh);
-  if (signal && !isPaused) showSignal(signal.dataset.state, signal.textContent.trim() || "live");
-  document.title = fresh.title;
-  body.dataset.version = fresh.body.dataset.version;
+  if (signal) {
+    if (!isPaused) showSignal(signal.dataset.state, signal.textContent.trim() || "live");
+    document.title = fresh.title;
+    body.dataset.version = fresh.body.dataset.version;
+  }
   for (const next of findAll("[data-live]", fresh)) {
-    const old = document.getElementById(next.id);
-    const active = document.activeElement;
-    if (!old || old.isEqualNode(next)) continue;
-    const isInside = old.contains(active);
-    if (isInside && active.matches("input, textarea, select")) continue;
+    const old = document.getElementById(next.id), active = document.activeElement, isInside = old?.contains(active);
+    if (!old || old.isEqualNode(next) || (isInside && active.matches("input, textarea, select"))) continue;
     for (const { id } of findAll("details[open][id]", old)) find("#" + CSS.escape(id), next)?.setAttribute("open", "");
-    const again = isInside && twinOf(active, next);
-    const current = find("[aria-current=true]", old);
+    const again = isInside && twinOf(active, next), current = find("[aria-current=true]", old)?.id;
     if (wordsOf(old) !== wordsOf(next)) next.classList.add("changed");
     old.replaceWith(document.adoptNode(next));
-    if (current && current.id) select(document.getElementById(current.id));
+    if (current) select(document.getElementById(current));
     if (again) again.focus({ preventScroll: true });
   }
   showNeeded();
 }
 
 function listen() {
-  find("#signal").hidden = !find("[data-live], [data-follow], [data-preview]");
-  if (!find("[data-live]") || stream || find("[data-follow], [data-preview]")) return;
+  find("#signal").hidden = !find("main :is([data-live], [data-follow], [data-preview])");
+  if (!find("main [data-live]") || stream || find("main :is([data-follow], [data-preview])")) return;
   stream = new EventSource("/events");
   stream.addEventListener("hello", (event) => {
     if (isStale || String(JSON.parse(event.data).version) !== body.dataset.version) refresh();
@@ -101,16 +96,12 @@ function togglePause() {
 
 // ---- clocks: distances from now, kept true between two events ------------------------------------------------------
 
-const skew = Date.now() - Date.parse(body.dataset.now || new Date().toISOString());
+const skew = Date.now() - Date.parse(body.dataset.now);
+const UNITS = [[172800, 86400, "days"], [3600, 3600, "h"], [60, 60, "min"], [-Infinity, 1, "s"]];
 
 function distance(seconds) {
-  for (const [size, unit] of [[172800, "day"], [3600, "h"], [60, "min"]]) {
-    if (seconds >= size) {
-      const count = Math.floor(seconds / (unit === "day" ? 86400 : size));
-      return `${count} ${unit}${unit === "day" && count > 1 ? "s" : ""}`;
-    }
-  }
-  return `${Math.floor(seconds)} s`;
+  const [, size, unit] = UNITS.find(([least]) => seconds >= least);
+  return `${Math.floor(seconds / size)} ${unit}`;
 }
 
 function relativeText(seconds, isStart) {
@@ -123,10 +114,11 @@ function tick() {
   if (document.hidden) return;
   const now = Date.now() - skew;
   for (const time of findAll("time[data-relative]")) {
-    const seconds = (Date.parse(time.dateTime) - now) / 1000;
-    const text = relativeText(seconds, "due" in time.dataset);
+    const text = relativeText((Date.parse(time.dateTime) - now) / 1000, "due" in time.dataset);
     if (time.textContent !== text) time.textContent = text;
   }
+  // What is still being computed is no event, so it is asked for again.
+  if (find("[data-pending]")) refresh();
   for (const time of findAll("time[data-elapsed]")) time.textContent = distance((now - Date.parse(time.dateTime)) / 1000);
 }
 setInterval(tick, 1000);
@@ -135,18 +127,13 @@ setInterval(tick, 1000);
 
 const followed = find("[data-follow]");
 if (followed) {
-  const list = find("#lines");
   stream = new EventSource(followed.dataset.follow);
   stream.addEventListener("lines", (event) => {
     const isAtEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 60;
     for (const { offset, parts } of JSON.parse(event.data)) {
-      const line = document.createElement("li");
-      line.id = `b${offset}`;
-      line.append(...parts.map(([ink, text]) => {
-        const span = document.createElement("span");
-        return Object.assign(span, { className: ink, textContent: text });
-      }));
-      list.append(line);
+      const line = make("li", { id: `b${offset}` });
+      line.append(...parts.map(([className, textContent]) => make("span", { className, textContent })));
+      find("#lines").append(line);
     }
     if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
   });
@@ -162,10 +149,10 @@ for (const form of findAll("form[data-preview]")) {
   const ask = () => {
     if (isAsking) { isNext = true; return; }
     const data = new URLSearchParams(new FormData(form)), isPost = form.method !== "get";
-    if (isPost) data.set("preview", "1");
+    data.set("preview", "1");
     isAsking = true;
     load(isPost ? "POST" : "GET", isPost ? form.action : `${form.action}?${data}`, isPost ? data : null, (status) => {
-      const isAgain = isNext || (status === 200 && find("[data-unfinished]"));
+      const isAgain = isNext || (status === 200 && find("[data-unfinished]", form));
       isAsking = isNext = false;
       if (isAgain) ask();
     });
@@ -174,9 +161,9 @@ for (const form of findAll("form[data-preview]")) {
     const shown = event.target.type === "range" && find("output", event.target.closest("label"));
     if (shown) shown.textContent = event.target.value;
     clearTimeout(timer);
-    timer = setTimeout(ask, 350);
+    timer = setTimeout(ask, form.dataset.preview);
   });
-  if (find("[data-unfinished]")) ask();
+  if (find("[data-unfinished]", form)) ask();
 }
 
 // ---- the time-lapse: every step of it is on the page already -------------------------------------------------------
@@ -199,68 +186,36 @@ function showNextStep() {
 }
 
 function togglePlaying() {
-  const bar = find("#step"), button = find("[data-plays]");
-  if (playing) clearInterval(playing);
-  playing = playing || !bar ? 0 : setInterval(() => (+find("#step").value < bar.max ? showStep(+find("#step").value + 1) : togglePlaying()), 20000 / (+bar.max + 1));
+  const bar = find("#step"), button = find("[data-press=play]");
+  clearInterval(playing);
+  playing = playing || !bar ? 0 : setInterval(playOn, 20000 / (+bar.max + 1));
   if (playing && bar.value === bar.max) showStep(0);
   if (button) button.textContent = playing ? "stop" : "play";
+}
+
+function playOn() {
+  const bar = find("#step");
+  if (bar && +bar.value < bar.max) showStep(+bar.value + 1); else togglePlaying();
 }
 
 matchMedia("(prefers-reduced-motion: reduce)").addEventListener("change", () => { if (playing) togglePlaying(); });
 document.addEventListener("input", (event) => { if (event.target.id === "step") showStep(+event.target.value); });
 
-// ---- palette -------------------------------------------------------------------------------------------------------
-
-const palette = find("#palette"), words = find("#palette-words"), results = find("#palette-results");
-let asked = 0;
-
-async function fill() {
-  const text = words.value.trim().toLowerCase(), mine = ++asked;
-  // Until the answer is there: Enter must never open what doesn't have the words.
-  for (const item of findAll("li", results)) if (!item.textContent.toLowerCase().includes(text)) item.remove();
-  const first = find("li", results);
-  if (first && !find("li[aria-current]", results)) first.setAttribute("aria-current", "true");
-  const pages = findAll("nav a, [data-palette]").map((link) => [link.dataset.palette || link.textContent.trim(), link]);
-  const shown = pages.filter(([name]) => name.toLowerCase().includes(text)).map(([name, link]) => ({ name, link }));
-  const answer = await fetch(`/api/jobs?limit=20&q=${encodeURIComponent(text)}`).then((r) => (r.ok ? r.json() : null));
-  if (mine !== asked) return;
-  for (const job of answer ? answer.jobs : []) shown.push({ name: job.id, href: `/jobs/${encodeURIComponent(job.id)}` });
-  results.replaceChildren(...shown.slice(0, 30).map(({ name, link, href }, number) => {
-    const item = document.createElement("li"), button = document.createElement("button");
-    button.type = "button";
-    button.textContent = name;
-    if (href) button.className = "of-job";
-    if (number === 0) item.setAttribute("aria-current", "true");
-    button.addEventListener("click", () => { palette.close(); if (href) location.href = href; else link.click(); });
-    item.append(button);
-    return item;
-  }));
-}
-
-if (palette) {
-  words.addEventListener("input", fill);
-  palette.addEventListener("keydown", (event) => {
-    const items = findAll("li", results), at = items.findIndex((item) => item.hasAttribute("aria-current"));
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step && items.length) {
-      items[Math.max(at, 0)].removeAttribute("aria-current");
-      const next = items[(at + step + items.length) % items.length];
-      next.setAttribute("aria-current", "true");
-      next.scrollIntoView({ block: "nearest" });
-      event.preventDefault();
-    } else if (event.key === "Enter" && items[at]) {
-      find("button", items[at]).click();
-      event.preventDefault();
-    }
-  });
-}
+// ---- palette: a form, so that what Enter opens has the words, however quickly they were typed ----------------------
+const palette = find("#palette"), words = find("#palette-words");
 
 function openPalette() {
-  if (!palette || palette.open) return;
   words.value = "";
   palette.showModal();
-  fill();
+  words.dispatchEvent(new Event("input", { bubbles: true }));
 }
+
+palette.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key], stops = [words, ...findAll("a", palette)];
+  if (!step) return;
+  stops.at((stops.indexOf(document.activeElement) + step) % stops.length).focus();
+  event.preventDefault();
+});
 
 // ---- keys: those of the terminal view ------------------------------------------------------------------------------
 
@@ -283,7 +238,7 @@ function move(step) {
 const keys = {
   j: () => move(1), ArrowDown: () => move(1),
   k: () => move(-1), ArrowUp: () => move(-1),
-  "/": () => { const filter = find("[data-filter]"); if (filter && filter.offsetParent) filter.focus(); else openPalette(); },
+  "/": () => { const filter = find("[data-filter]"); if (filter?.checkVisibility()) filter.focus(); else openPalette(); },
   Escape: () => {
     const row = selected(), menu = find(".menu[open]");
     if (menu) { menu.open = false; find("summary", menu).focus(); }
@@ -324,23 +279,22 @@ for (const dialog of findAll("dialog")) dialog.addEventListener("close", () => {
 
 // ---- small things --------------------------------------------------------------------------------------------------
 
+function copy(button) {
+  const source = document.getElementById(button.dataset.of), label = button.textContent;
+  navigator.clipboard.writeText(source.value || source.textContent).then(() => {
+    button.textContent = "copied";
+    setTimeout(() => { button.textContent = label; }, 1200);
+  });
+}
+
+const presses = {
+  copy, pause: togglePause, play: togglePlaying, step: showNextStep, palette: openPalette, help: () => find("#help").showModal(),
+};
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-copy], [data-opens], [data-pauses], [data-plays], [data-steps]");
-  if (!button) return;
-  if (button.dataset.opens === "palette") openPalette();
-  else if (button.dataset.opens) find("#" + button.dataset.opens).showModal();
-  else if ("pauses" in button.dataset) togglePause();
-  else if ("plays" in button.dataset) togglePlaying();
-  else if ("steps" in button.dataset) showNextStep();
-  else {
-    const source = document.getElementById(button.dataset.copy);
-    navigator.clipboard.writeText(source.value || source.textContent).then(() => {
-      const label = button.textContent;
-      button.textContent = "copied";
-      setTimeout(() => { button.textContent = label; }, 1200);
-    });
-  }
+  const button = event.target.closest("[data-press]");
+  if (button) presses[button.dataset.press](button);
 });
+
 function showNeeded() { for (const hidden of findAll("[data-needs-script]")) hidden.hidden = false; }
 showNeeded();
 listen();
