@@ -1,4 +1,4 @@
-"""Messages of commands on standard error: an error as one line with its exit code, and notices.
+"""The frame of each command: an error becomes one line with its exit code; before it, what a person has missed.
 
 Imports neither click nor what only some commands need.
 """
@@ -11,6 +11,9 @@ from collections.abc import Callable
 from rae_auto.errors import BadRequest, ConfigError, DaemonUnreachable, InvalidJob, SchedulerError
 from rae_auto.model.primitives.escaping import escape_text
 from rae_auto.views.tables import print_text
+
+COMPLETION_VARIABLE = "_RAE_AUTO_COMPLETE"
+"""The variable of the environment with which a shell asks for completions, whatever the arguments are."""
 
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (ConfigError, 2),
@@ -36,6 +39,10 @@ def run_reporting(arguments: list[str], call: Callable[[], object]) -> int:
     """Call what does the work of a command with these arguments; return the exit code, and print an error if any."""
     _printed.clear()
     try:
+        if is_typed(arguments):
+            from rae_auto.cli.interactive.absence import say_absence  # lazy: start-up
+
+            say_absence(arguments)
         result = call()
     except BrokenPipeError:
         # The reader has closed the pipe; without this Python would report it again when it flushes.
@@ -56,6 +63,27 @@ def run_reporting(arguments: list[str], call: Callable[[], object]) -> int:
         # A command that does the same for several jobs has an error for each that failed.
         return max(_report(arguments, error) for error in group.exceptions)
     return result if isinstance(result, int) else 0
+
+
+QUIET_WORDS = frozenset({"--json", "--help", "-h", "--version", "completion"})
+"""Words with which a command prints that alone which it is asked for."""
+
+QUIET_VARIABLES = frozenset({COMPLETION_VARIABLE, "RAE_RUN_ID"})
+"""Variables of the environment of a shell that asks for completions, and of a job."""
+
+
+def is_typed(arguments: list[str]) -> bool:
+    """Return whether a person has typed a command on a terminal, to read what it prints.
+
+    The daemon in the foreground prints its log, and imports no more than it needs.
+    """
+    words = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return (
+        QUIET_WORDS.isdisjoint(words)
+        and words[:1] != ["run"]
+        and QUIET_VARIABLES.isdisjoint(os.environ)
+        and all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
+    )
 
 
 def _report(arguments: list[str], error: Exception) -> int:

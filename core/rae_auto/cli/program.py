@@ -7,8 +7,7 @@ from importlib import import_module
 import click
 
 from rae_auto.cli.command_index import COMMANDS
-from rae_auto.cli.failures import fail, run_reporting
-from rae_auto.cli.plain.calls import COMPLETION_VARIABLE
+from rae_auto.cli.failures import COMPLETION_VARIABLE, fail, run_reporting
 from rae_auto.cli.plain.help_page import OPTIONS, format_help
 from rae_auto.cli.plugin_commands.index import find_plugin_commands
 from rae_auto.cli.plugin_commands.output import is_plugin_output_kept_apart, separate_plugin_output

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -137,21 +136,6 @@ def test_example_of_the_guide_sends_the_digest(tmp_path: Path, job: str) -> None
 
 def test_unknown_notifier_is_refused(daemons: Daemons) -> None:
     rae_auto(daemons, "digest", "--via", "nobody", code=2)
-
-
-def test_first_status_after_an_absence_says_what_happened(daemons: Daemons) -> None:
-    from rae_auto.cli.interactive.absence import LOOKED_NAME, describe_absence
-    from rae_auto.control.client import Client
-
-    file = daemons.state / LOOKED_NAME
-    with Client(daemons.state) as client:
-        client.timezone = client.call("ping")["timezone"]
-        assert describe_absence(client, daemons.state) is None
-        os.utime(file, (0, time.time() - 9 * 3600))
-        line = describe_absence(client, daemons.state)
-        assert line is not None
-        assert ': 3 runs, 1 failed ("bad"); \'rae-auto digest --since ' in line
-        assert describe_absence(client, daemons.state) is None
 
 
 def test_matters_without_a_job_are_counted_and_long_ones_wrap(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import click
 import pytest
 from tests.core.cli.conftest import Cli
 
-from rae_auto.cli.plain.calls import COMPLETION_VARIABLE, FORMS, find_call, read_arguments
+from rae_auto.cli.failures import COMPLETION_VARIABLE
+from rae_auto.cli.plain.calls import FORMS, find_call, read_arguments
 from rae_auto.cli.program import program
 
 VALUES = ("a", "b-c", "5", "0", "05", "100000", "100001", "²", "", "-", "--", "-5", "x=1", "--limit=5", "-n5", "--help")

@@ -1,9 +1,7 @@
 """The answer to `rae-auto` without a command: one screen of status, where a daemon is running for this folder."""
 
 import shutil
-from pathlib import Path
 
-from rae_auto.cli.interactive.absence import describe_absence
 from rae_auto.cli.plain.help_page import show_help
 from rae_auto.cli.queries import connect_and_read, shown_zone
 from rae_auto.errors import SchedulerError
@@ -14,8 +12,8 @@ from rae_auto.views.tables import print_text, show_table, style
 ANSWER_TIMEOUT_SECONDS = 2.0
 """The time to wait for a daemon; a person who typed one word must not wait for one that hangs."""
 
-_RESERVED_LINES = 4
-"""The lines of the screen for the headers, the last line, and the two lines of the prompt."""
+_RESERVED_LINES = 5
+"""The lines of the screen for what happened in an absence, the headers, the last line, and the two of the prompt."""
 
 
 def show_overview() -> None:
@@ -31,12 +29,11 @@ def _show_status() -> bool:
     """
     try:
         client, status = connect_and_read("status", {"local_times": True}, None, ANSWER_TIMEOUT_SECONDS)
-        with client:
-            absence = describe_absence(client, Path(status["state_directory"]))
+        client.close()
     except (SchedulerError, OSError):
         return False
     zone = shown_zone(client)
-    shown = [*([absence] if absence else []), *status_lines(status, zone)]
+    shown = status_lines(status, zone)
     for line in shown:
         print_text(escape_line(line))
     problems = problem_lines(status)

@@ -13,13 +13,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import import_module
 
+from rae_auto.cli.failures import COMPLETION_VARIABLE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-COMPLETION_VARIABLE = "_RAE_AUTO_COMPLETE"
-"""The variable of the environment with which a shell asks for completions, whatever the arguments are."""
 
 FLAG, TEXT, TEXTS, COUNT = "flag", "text", "texts", "count"
 

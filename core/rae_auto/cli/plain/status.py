@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rae_auto.cli.queries import connect, connect_and_read, shown_zone
 from rae_auto.control.client import Client
 from rae_auto.model.primitives.escaping import escape_line
@@ -31,19 +29,9 @@ def show_status(*, config: str | None = None, json_: bool = False, watch: bool =
     """Print the status of the daemon; `watch` prints it again whenever something happens."""
     client, status = connect_and_read("status", {"local_times": not json_}, config)
     with client:
-        if on_terminal() and not json_:
-            _show_absence(client, status)
         _show(status, shown_zone(client), json_)
         if watch:
             _watch(client, status, config, json_)
-
-
-def _show_absence(client: Client, status: dict[str, Any]) -> None:
-    from rae_auto.cli.interactive.absence import describe_absence  # lazy: start-up
-
-    absence = describe_absence(client, Path(status["state_directory"]))
-    if absence is not None:
-        print_text(escape_line(absence))
 
 
 def _watch(client: Client, status: dict[str, Any], config: str | None, json_: bool) -> None:
