@@ -89,7 +89,9 @@ class Execution(ABC):
     def end(self) -> "Future[Result] | None":
         """Return a future of the event loop with what `wait` returns, or None, as by default.
 
-        For many short attempts at once: with a future the daemon needs no task to wait for each.
+        For many short attempts at once: with a future the daemon needs no task to wait for each. It may then put the
+        end on record together with the start, some milliseconds later, so `find` has to find the attempt without its
+        handle too. Cancelled together with the daemon's interest in it, as when it is given up.
         """
         return None
 
@@ -131,6 +133,10 @@ class Executor(Plugin):
     masks_output: ClassVar[bool] = False
     """It writes no value of `Assignment.secrets` to `Assignment.output`, as `toolkit.attempts.AttemptOutput` does. The
     core masks results and errors in any case; the output of an executor that doesn't say so it masks at the end."""
+
+    makes_output_folder: ClassVar[bool] = False
+    """It makes the folder of `Assignment.output` by itself, if that is missing; otherwise the core does before each
+    start."""
 
     runs_in_daemon: ClassVar[bool] = False
     """Attempts run inside the daemon, without a process. Then `Assignment.environment` is empty, and the executor makes
@@ -189,6 +195,13 @@ class Executor(Plugin):
 
         Called some seconds before a schedule is due, so that no start has to wait for it. `start` works without it, and
         reports what fails here.
+        """
+
+    def expect_starts(self, number: int, folders: Collection[Path]) -> None:
+        """Get ready for this many starts of schedules that are due within seconds; nothing, by default.
+
+        `folders` are some of those for their output that don't exist yet. Called after `warm_up`, and again for the
+        same starts. Quick.
         """
 
     async def check_readiness(self) -> str | None:

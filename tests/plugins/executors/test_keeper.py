@@ -15,6 +15,7 @@ import pytest
 from tests.support.waiting import eventually
 
 from rae_plugins.executors.process.keeper import loop, ownership, procfs, records, spawn, termination
+from rae_plugins.executors.process.keeper.spare_files import SpareFiles
 from rae_plugins.executors.process.keeper_start import KEEPER_SCRIPT
 
 resource = pytest.importorskip("resource", reason="needs the limits of POSIX")
@@ -87,12 +88,12 @@ def request_for(tmp_path: Path):
     return make
 
 
-def run_keeper(talk, its_records: records.AttemptRecords | None = None) -> Daemon:
+def run_keeper(talk, its_records: records.AttemptRecords | None = None, spares: SpareFiles | None = None) -> Daemon:
     """Run a keeper in this thread, until the daemon has disconnected and all jobs have ended."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         daemon = Daemon(ours, talk)
-        keeper = loop.Keeper(theirs, records=its_records)
+        keeper = loop.Keeper(theirs, records=its_records, spares=spares)
         daemon.start()
         keeper.run()
         daemon.join()
@@ -127,6 +128,36 @@ def test_confirmed_ends_leave_no_records(tmp_path, request_for):
 
     run_keeper(talk, records.DeferredRecords())
     assert [path.name for path in tmp_path.iterdir()] == ["loud.log"]
+
+
+def test_output_begins_in_a_file_that_is_ready(tmp_path, request_for):
+    spares = SpareFiles(str(tmp_path / "spares"))
+
+    def talk(daemon):
+        daemon.send(expect=2, folders=[str(tmp_path / "output" / "job")])
+        eventually(lambda: len(list(tmp_path.glob("spares/*/*"))) == 2)
+        inodes = {path.stat().st_ino for path in tmp_path.glob("spares/*/*")}
+        daemon.send(**request_for("a", "echo hello", output=str(tmp_path / "output" / "job" / "a.log")))
+        daemon.receive(), daemon.receive()
+        assert (tmp_path / "output" / "job" / "a.log").stat().st_ino in inodes
+
+    run_keeper(talk, records.DeferredRecords(spares), spares)
+    assert (tmp_path / "output" / "job" / "a.log").read_text() == "hello\n"
+    assert list((tmp_path / "spares").iterdir()) == []
+
+
+def test_many_requests_at_once_are_all_carried_out(request_for):
+    def talk(daemon):
+        lines = [json.dumps(request_for(f"job-{number}", f"exit {number}")) for number in range(40)]
+        daemon.channel.sendall("".join(line + "\n" for line in lines).encode())
+        while sum("ended" in report for report in daemon.reports) < 40:
+            daemon.receive()
+
+    reports = run_keeper(talk).reports
+    started = [report["started"] for report in reports if "started" in report]
+    codes = {report["ended"]: report["exit"]["exit_code"] for report in reports if "ended" in report}
+    assert started == [f"job-{number}" for number in range(40)]
+    assert codes == {f"job-{number}": number for number in range(40)}
 
 
 def test_records_are_written_when_the_daemon_goes(tmp_path, request_for):
@@ -365,7 +396,7 @@ def test_keeper_syncs_exit_records_only_without_a_daemon(tmp_path, request_for, 
 @pytest.mark.parametrize(
     ("prepare", "changes", "expected"),
     [
-        (None, {"output": "missing/a.log"}, 'missing" has been removed'),
+        (None, {"output": "missing/output/job/a.log"}, '/missing/output/job" has been removed'),
         (None, {"output": "script/a.log"}, "the output file cannot be created: Not a directory"),
         (None, {"cwd": "script"}, 'script" cannot be entered: Not a directory'),
         (None, {"cwd": "missing"}, 'missing" does not exist; create it'),

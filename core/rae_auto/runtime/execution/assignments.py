@@ -1,6 +1,7 @@
 """Assignments: an attempt with its environment, its secrets and its output file."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from attrs import evolve
@@ -39,11 +40,12 @@ def build_assignment(
     job = fill_in_path(job, run.event)
     private = secret_directory(directory, run.id, run.attempt) if resolved.files else None
     paths = write_secret_files(private, resolved.files) if private is not None else {}
-    environment = build_environment(run, job, {**resolved.env, **paths}, inherited, event_path(directory, run))
-    assignment = rebuild_assignment(run, job, directory)
-    return evolve(
-        assignment,
-        environment=environment,
+    return Assignment(
+        run=run.id,
+        attempt=run.attempt,
+        job=job,
+        environment=build_environment(run, job, {**resolved.env, **paths}, inherited, partial(event_path, directory)),
+        output=output_path(directory, run.job, run.id, run.attempt),
         secrets=resolved.secrets,
         stdin=resolved.stdin,
         secret_directory=private,

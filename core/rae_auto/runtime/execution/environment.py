@@ -1,7 +1,7 @@
 """The environment variables of an attempt."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,12 +20,16 @@ MAX_EVENT_VARIABLE_BYTES = 32 << 10
 
 
 def build_environment(
-    run: Run, job: Job, env: Mapping[str, str], inherited: Mapping[str, str], event_file: Path
+    run: Run,
+    job: Job,
+    env: Mapping[str, str],
+    inherited: Mapping[str, str],
+    event_file: Callable[[Run], Path],
 ) -> dict[str, str]:
     """Return all variables of the run's current attempt: a few of the daemon's, the job's own, and those about the run.
 
-    `env` are the job's own with their secrets, `inherited` the daemon's. `event_file` is where the event stands if it
-    is too large for a variable.
+    `env` are the job's own with their secrets, `inherited` the daemon's. `event_file` returns where the event stands if
+    it is too large for a variable.
     """
     own = {
         "RAE_RUN_ID": run.id,
@@ -38,8 +42,9 @@ def build_environment(
     if (path := find_path(run.event)) is not None:
         own[PATH_VARIABLE] = path
     if (large := oversized_event(run)) is not None:
-        own["RAE_EVENT"] = json.dumps({"too_large": len(large), "file": str(event_file)})
-        own["RAE_EVENT_FILE"] = str(event_file)
+        file = str(event_file(run))
+        own["RAE_EVENT"] = json.dumps({"too_large": len(large), "file": file})
+        own["RAE_EVENT_FILE"] = file
     trace = {TRACE_VARIABLE: traceparent_of(run.id, run.attempt, run.event)}
     return {**inherited_environment(inherited, job.pass_env), **trace, **env, **own}
 

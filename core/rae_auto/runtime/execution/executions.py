@@ -220,15 +220,23 @@ class Executions:
             self._ended(key, Result(error=self._describe_start_failure(job, error)), ())
             return True
         self._note_start(key, execution, job)
-        output, end = self._follow_output(run), execution.end
-        if end is None or output is not None or execution.queue is not None:
+        output = self._follow_output(run)
+        if not self._note_end_later(key, execution, output, ()):
             self._tasks.start(self._await_end(key, execution, output), owner=_owner(job))
-        else:
-            self._waiting[key] = end
-            end.add_done_callback(partial(self._note_end, key))
         return True
 
-    def _note_end(self, key: Key, end: "asyncio.Future[Result]") -> None:
+    def _note_end_later(
+        self, key: Key, execution: Execution, output: LiveOutput | None, secrets: Sequence[str]
+    ) -> bool:
+        """Have the end of an attempt reported without a task that waits for it; return False if it needs one."""
+        end = execution.end
+        if end is None or output is not None or execution.queue is not None:
+            return False
+        self._waiting[key] = end
+        end.add_done_callback(partial(self._note_end, key, secrets))
+        return True
+
+    def _note_end(self, key: Key, secrets: Sequence[str], end: "asyncio.Future[Result]") -> None:
         """Report the end of an attempt that no task waits for."""
         if key not in self._active:
             return  # It was given up, or the executor is being closed.
@@ -238,7 +246,7 @@ class Executions:
             self._quarantine.succeeded(Kind.EXECUTOR, *self._owners[key])
         except BaseException as error:
             result = Result(error="its " + self._describe_fault(*self._owners[key], error, "wait"), tree=MAY_BE_LEFT)
-        self._ended(key, result, ())
+        self._ended(key, result, secrets)
 
     async def _carry_out(self, run: Run, job: Job) -> None:
         key = (run.id, run.attempt)
@@ -250,11 +258,12 @@ class Executions:
             executor = await self.executors.open(job.executor_ref)
             if (kind := find_untaken_kind(executor, job)) is not None:
                 raise ValueError(f"the executor {quote(executor.type)} takes no job with {kind}; choose another")
-            if not executor.runs_in_daemon:
+            event = None if executor.runs_in_daemon else oversized_event(run)
+            if event is not None or not (executor.runs_in_daemon or executor.makes_output_folder):
                 # Each time, because tidying up may remove it; it costs some microseconds.
                 create_output_directory(self._directory / "output" / run.job)
-                if (event := oversized_event(run)) is not None:
-                    await asyncio.to_thread(write_atomically, event_path(self._directory, run), event)
+            if event is not None:
+                await asyncio.to_thread(write_atomically, event_path(self._directory, run), event)
             private = secret_directory(self._directory, *key) if job.secret_files else None
             assignment = await self._build_assignment(run, job, has_process=not executor.runs_in_daemon)
             secrets = assignment.secrets
@@ -282,13 +291,15 @@ class Executions:
             await _remove(private)
             return
         self._note_start(key, execution, job)
-        await self._await_end(key, execution, self._follow_output(run), private, secrets)
+        output = self._follow_output(run)
+        if private is not None or key in self._unmasked or not self._note_end_later(key, execution, output, secrets):
+            await self._await_end(key, execution, output, private, secrets)
 
     def _note_start(self, key: Key, execution: Execution, job: Job) -> None:
         """Report that an attempt has started, or is in a queue elsewhere, and later that it has left that."""
         self._active[key].set_result(execution)
         started = AttemptStarted(*key, execution.handle, execution.queue)
-        self._start_reports.start(started, is_in_daemon=execution.end is not None)
+        self._start_reports.start(started, can_wait=execution.end is not None)
         self._queues.follow(key, execution, _owner(job))
 
     async def _build_assignment(self, run: Run, job: Job, *, has_process: bool) -> Assignment:

@@ -6,17 +6,28 @@ from rae_auto.api.executor import Execution, NeverStarted
 from rae_auto.model.primitives.formatting import blame
 from rae_auto.model.run import Result
 
+_PLAIN_TYPES = (str, int, float, bool, type(None))
+
 
 def check_execution(execution: Execution, start: object) -> Execution:
     """Return the result of `start` if it keeps the contract. Raises TypeError with the place of the method."""
     if not isinstance(execution, Execution):
         raise blame(TypeError(f"start returned {execution!r:.60}, which is not an Execution"), start)
-    if execution.handle:
+    if (handle := execution.handle) and not _is_plain(handle):
         try:
-            json.dumps(dict(execution.handle))
+            json.dumps(dict(handle))
         except (TypeError, ValueError) as error:
             raise blame(TypeError(f"the handle is not JSON: {error}"), start) from None
     return execution
+
+
+def _is_plain(value: object) -> bool:
+    """Return True for what is JSON for certain: to write it costs several times as much as a look."""
+    kind = type(value)
+    if kind is dict:
+        items: dict[object, object] = value  # type: ignore[assignment]
+        return all(type(key) is str and _is_plain(one) for key, one in items.items())
+    return kind in _PLAIN_TYPES or (kind is list and all(map(_is_plain, value)))  # type: ignore[call-overload]
 
 
 def check_result(result: object, wait: object) -> Result | NeverStarted | None:

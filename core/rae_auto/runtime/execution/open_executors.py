@@ -1,7 +1,7 @@
 """The executors that are in use: each is opened once for its options, when the first attempt needs it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from loguru import logger
@@ -16,6 +16,7 @@ from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.concurrency.limited_calls import report_if_slow
+from rae_auto.runtime.execution.output_files import find_missing_folders
 from rae_auto.toolkit.files import create_private_directory
 
 
@@ -56,16 +57,30 @@ class OpenExecutors:
         """Return all that are open."""
         return [opening.result() for opening in self._opening.values() if _is_open(opening)]
 
-    def warm_up(self, refs: Iterable[PluginRef]) -> None:
-        """Have executors open, and start what attempts need, that haven't been asked yet."""
-        for ref in refs:
-            if (key := _key_of(ref)) not in self._warm:
-                self._warm.add(key)
-                self._warming.start(self._warm_up(ref), owner=f"executor {ref.type}")
+    def warm_up(self, expected: Iterable[tuple[PluginRef, str]]) -> None:
+        """Have executors open, start what attempts need, and get ready for the starts of these jobs.
 
-    async def _warm_up(self, ref: PluginRef) -> None:
+        An executor is told how many starts it gets, and some of the folders for their output that don't exist.
+        """
+        refs: dict[str, PluginRef] = {}
+        jobs: dict[str, list[str]] = {}
+        for ref, job in expected:
+            key = _key_of(ref)
+            refs[key] = ref
+            jobs.setdefault(key, []).append(job)
+        for key, ref in refs.items():
+            self._warming.start(self._warm_up(key, ref, jobs[key]), owner=f"executor {ref.type}")
+
+    async def _warm_up(self, key: str, ref: PluginRef, jobs: Sequence[str]) -> None:
         try:
-            await (await self.open(ref)).warm_up()
+            executor = await self.open(ref)
+            if key not in self._warm:
+                self._warm.add(key)
+                await executor.warm_up()
+            if executor.makes_output_folder:
+                output = self._directory / "output"
+                folders = await asyncio.to_thread(find_missing_folders, output, jobs)
+                executor.expect_starts(len(jobs), folders)
         except BaseException as error:
             if is_foreign(error) or isinstance(error, asyncio.CancelledError):
                 raise

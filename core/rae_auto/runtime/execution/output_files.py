@@ -7,9 +7,13 @@ import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from attrs import field, frozen
+
+MAX_FOLDERS_AHEAD = 1_000
+"""Number of jobs for which folders are made before their schedules are due."""
 
 UNUSED_DIRECTORY_SECONDS = 3600.0
 """Age after which an empty directory of a job is removed: a younger one may be about to get its first file."""
@@ -100,6 +104,12 @@ class OutputFiles:
             os.utime(self._directory)
             if self._directory.stat().st_mtime - path.stat().st_mtime > UNUSED_DIRECTORY_SECONDS:
                 path.rmdir()
+
+
+def find_missing_folders(directory: Path, jobs: Iterable[str]) -> list[Path]:
+    """Return the folders that some of these jobs have yet to get in the output directory."""
+    paths = (f"{directory}/{job}" for job in islice(jobs, MAX_FOLDERS_AHEAD))
+    return [Path(path) for path in paths if not os.path.isdir(path)]  # noqa: PTH112 - as above
 
 
 def create_output_directory(path: Path) -> None:

@@ -1,8 +1,10 @@
-"""Reports of attempts in the daemon itself, whose starts are held back for some milliseconds.
+"""Reports of attempts whose starts are held back for some milliseconds.
 
-A function that takes a millisecond ends before its start is on record. Reported together, both are one turn and one
-commit, in which the record of the running attempt is spared. The ends of attempts that started together wait for each
-other, so that they share a commit, until `HOLD_SECONDS` after the first start. An end never comes before its start.
+An attempt that takes a millisecond ends before its start is on record. Reported together, both are one turn and one
+commit, in which the record of the running attempt is spared. An end never comes before its start.
+
+Functions in the daemon that started together also wait for each other's ends, so that they share a commit, until
+`HOLD_SECONDS` after the first start. Commands don't: the next one waits for the place of each.
 """
 
 import asyncio
@@ -24,14 +26,24 @@ class StartReports:
         self._starts: dict[tuple[str, int], AttemptStarted] = {}
         self._ends: dict[tuple[str, int], AttemptEnded | AttemptFound] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._with_handle: dict[tuple[str, int], tuple[float, AttemptStarted]] = {}
+        """Starts of attempts outside of the daemon, by when they are reported at the latest, the first first."""
+        self._is_due_set = False
+        """`_report_due` will be called."""
 
-    def start(self, started: AttemptStarted, *, is_in_daemon: bool) -> None:
-        """Report a start: in the daemon with the end of its attempt, or after `HOLD_SECONDS`; otherwise now.
+    def start(self, started: AttemptStarted, *, can_wait: bool) -> None:
+        """Report a start: if it can wait, with the end of its attempt, or after `HOLD_SECONDS`; otherwise now.
 
-        A handle is always reported now: on record it finds the attempt after a crash.
+        That of an attempt in a queue never waits.
         """
-        if not is_in_daemon or started.handle or started.queue is not None:
+        if not can_wait or started.queue is not None:
             self._report(started)
+            return
+        if started.handle:
+            due = asyncio.get_running_loop().time() + HOLD_SECONDS
+            if not self._is_due_set:
+                self._set_due(due)
+            self._with_handle[started.run, started.attempt] = due, started
             return
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._report_all)
@@ -40,12 +52,28 @@ class StartReports:
     def end(self, ended: AttemptEnded | AttemptFound) -> None:
         """Report the end of an attempt, after its start."""
         key = ended.run, ended.attempt
+        if (held := self._with_handle.pop(key, None)) is not None:
+            self._report(held[1])
         if key not in self._starts:
             self._report(ended)
             return
         self._ends[key] = ended
         if len(self._ends) == len(self._starts):
             self._report_all()
+
+    def _set_due(self, due: float) -> None:
+        self._is_due_set = True
+        asyncio.get_running_loop().call_at(due, self._report_due)
+
+    def _report_due(self) -> None:
+        self._is_due_set, now = False, asyncio.get_running_loop().time()
+        while self._with_handle:
+            key, (due, started) = next(iter(self._with_handle.items()))
+            if due > now:
+                self._set_due(due)
+                return
+            del self._with_handle[key]
+            self._report(started)
 
     def _report_all(self) -> None:
         if self._timer is not None:

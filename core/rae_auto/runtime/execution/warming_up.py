@@ -17,4 +17,4 @@ WARM_UP_TIME = timedelta(seconds=20)
 def warm_up_executors(engine: Engine, clock: Clock, executors: OpenExecutors) -> None:
     """Have the executors get ready whose jobs are due soon; call it at each check of the clock."""
     soon = engine.jobs_due_until(clock.now().wall + WARM_UP_TIME)
-    executors.warm_up(engine.job(job).job.executor_ref for job in soon)
+    executors.warm_up((engine.job(job).job.executor_ref, job) for job in soon)

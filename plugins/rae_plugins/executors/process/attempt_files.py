@@ -45,7 +45,7 @@ def claim_attempt(output: Path) -> bool:
     it from the file of a keeper, from the moment of its creation.
     """
     try:
-        output.parent.mkdir(mode=0o700, exist_ok=True)
+        output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.name == "nt":
             _claim_by_content(output)
         else:

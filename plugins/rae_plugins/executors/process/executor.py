@@ -65,6 +65,7 @@ class ProcessExecutor(Executor):
     type: ClassVar[str] = "process"
     takes: ClassVar[Collection[str]] = JOB_KINDS
     masks_output: ClassVar[bool] = True
+    makes_output_folder: ClassVar[bool] = True
 
     orphans: Literal["kill", "allow"] = field(
         default="kill",
@@ -76,6 +77,8 @@ class ProcessExecutor(Executor):
     _is_same_boot: bool = field(init=False, default=False)
     """The machine has been up since the last daemon: only then does a missing file mean that it was never written."""
     _directory: Path | None = field(init=False, default=None)
+    _home: str = field(init=False, default="/")
+    """The working directory of jobs without one; looked up until there is a home."""
     _keeper: KeeperClient = field(init=False, factory=KeeperClient)
     _looks: dict[tuple[object, ...], "asyncio.Task[str | None]"] = field(init=False, factory=dict, eq=False)
     """Looks at programs on behalf of root that go on, by all that their answers depend on."""
@@ -122,13 +125,19 @@ class ProcessExecutor(Executor):
         """Start the keeper. Errors: OSError, RuntimeError."""
         await self._keeper.connect()
 
+    def expect_starts(self, number: int, folders: Collection[Path]) -> None:
+        """Have the keeper make folders, and output files for quick starts, while it has nothing else to do."""
+        self._keeper.expect_starts(number, folders)
+
     async def start(self, assignment: Assignment) -> Execution:
         """Have the keeper spawn the command. Errors: ValueError, RuntimeError with the keeper's explanation."""
         job = assignment.job
         argv = _argv(assignment)
         if not argv:
             raise ValueError('the process executor needs "command", "shell", "python" or "script"')
-        directory = _working_directory(job)
+        if self._home == "/":
+            self._home = str(home_or_root())
+        directory = job.cwd or job.directory or self._home
         await self._refuse_programs_of_others(assignment, argv, directory)
         request = {
             "key": _key(assignment.run, assignment.attempt),
@@ -150,7 +159,7 @@ class ProcessExecutor(Executor):
         }
         if os.name == "nt":
             request |= {"shell": job.shell or None, "shell_program": job.shell_program, "python": sys.executable}
-        execution = await self._keeper.spawn(request)
+        execution = await self._keeper.spawn(request, assignment.output)
         return execution if job.python is None else PythonExecution(execution, assignment.output)
 
     async def _refuse_programs_of_others(self, assignment: Assignment, argv: tuple[str, ...], directory: str) -> None:

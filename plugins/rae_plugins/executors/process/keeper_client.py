@@ -43,20 +43,22 @@ class KeeperClient:
     _process: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
     _reading: "asyncio.Task[None] | None" = field(init=False, default=None)
     _attempts: "dict[str, KeeperAttempt]" = field(init=False, factory=dict)
+    _expected: int = field(init=False, default=0)
+    """The most starts that the keeper was told to expect at once."""
     _unconfirmed: set[str] = field(init=False, factory=set)
     """Attempts that have ended, until the daemon has made that durable."""
 
-    async def spawn(self, request: Mapping[str, Any]) -> Execution:
-        """Have a job spawned. Errors: RuntimeError with the keeper's explanation."""
+    async def spawn(self, request: Mapping[str, Any], output: Path) -> Execution:
+        """Have a job spawned that writes to `output`. Errors: RuntimeError with the keeper's explanation."""
         requests = self._requests or await self.connect()
         key = request["key"]
-        attempt = self._attempts[key] = KeeperAttempt(requests, key, request["run"], Path(request["output"]))
+        attempt = self._attempts[key] = KeeperAttempt(requests, key, request["run"], output)
         requests.send(request)
         try:
             await attempt.started
         except asyncio.CancelledError:
             # It was given up, so it must never start, or must end at once: another attempt may follow.
-            if not claim_attempt(Path(request["output"])):
+            if not claim_attempt(output):
                 requests.send({"end": key, "grace": 0})
             raise
         return attempt
@@ -67,6 +69,13 @@ class KeeperClient:
         self._unconfirmed -= ours
         if ours and self._requests is not None:
             self._requests.send({"stored": sorted(ours)})
+
+    def expect_starts(self, number: int, folders: Iterable[Path]) -> None:
+        """Have output files ready for so many starts, and these folders."""
+        new = [str(folder) for folder in folders]
+        if self._requests is not None and (new or number > self._expected):
+            self._expected = max(number, self._expected)
+            self._requests.send({"expect": self._expected, "folders": new})
 
     async def close(self) -> None:
         """Disconnect; the keeper exits once its last job has ended."""
@@ -106,6 +115,7 @@ class KeeperClient:
                     self._handle_report(json.loads(line))
         attempts, self._attempts = self._attempts, {}
         self._unconfirmed.clear()
+        self._expected = 0
         # Forgotten at once: the next start may come at any time, and gets a keeper of its own.
         requests, self._requests = self._requests, None
         process, self._process = self._process, None
@@ -170,6 +180,10 @@ class KeeperAttempt(Execution):
     @property
     def handle(self) -> Mapping[str, Any]:
         return self.started.result()
+
+    @property
+    def end(self) -> "asyncio.Future[Result]":
+        return self.ended
 
     async def wait(self) -> Result:
         return await asyncio.shield(self.ended)

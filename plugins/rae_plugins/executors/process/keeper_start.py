@@ -21,6 +21,9 @@ from rae_plugins.executors.process.keeper.windows.kernel32 import (
 
 KEEPER_SCRIPT = Path(__file__).parent / "keeper" / "__main__.py"
 
+SPARE_FILES = "spare-files"
+"""Folder in the executor's directory with files that are ready for output."""
+
 
 def open_channel() -> tuple[socket.socket, socket.socket]:
     """Return both ends of a channel, that of the daemon first. Errors: OSError, RuntimeError.
@@ -49,7 +52,7 @@ def start_keeper(channel: socket.socket, directory: Path | None) -> "subprocess.
     then. Errors: OSError.
     """
     with _open_error_file(directory) as errors:
-        process = start_on_windows(channel, errors) if os.name == "nt" else _start_on_posix(channel, errors)
+        process = start_on_windows(channel, errors) if os.name == "nt" else _start_on_posix(channel, errors, directory)
     identity = ProcessIdentity.of(process.pid)
     if directory is not None and identity is not None:
         # On a full disk commands still start; only after a crash the next daemon then waits less carefully.
@@ -58,9 +61,10 @@ def start_keeper(channel: socket.socket, directory: Path | None) -> "subprocess.
     return process
 
 
-def _start_on_posix(channel: socket.socket, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
+def _start_on_posix(channel: socket.socket, errors: IO[bytes], directory: Path | None) -> "subprocess.Popen[bytes]":
+    spares = () if directory is None else (str(directory / SPARE_FILES),)
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(KEEPER_SCRIPT)],
+        [sys.executable, "-I", "-S", str(KEEPER_SCRIPT), *spares],
         stdin=channel.fileno(),
         stdout=subprocess.DEVNULL,
         stderr=errors,

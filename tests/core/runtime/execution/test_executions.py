@@ -366,8 +366,8 @@ def test_attempt_that_starts_at_once_ends_by_its_future(tmp_path: Path) -> None:
         attempt = Ending()
         desk = await open_desk(tmp_path, InDaemon(lambda: attempt))
         desk.executions.start(RUN, JOB)
-        assert desk.events.get_nowait() == AttemptStarted(RUN.id, 1, {"pid": 5})
         attempt.end.set_result(Result(exit_code=7))
+        assert await desk.deliver(AttemptStarted) == AttemptStarted(RUN.id, 1, {"pid": 5})
         result: Result = (await desk.deliver(AttemptEnded)).result
         return result
 

@@ -22,16 +22,21 @@ class Noting(Executor):
     """Notes what it is asked to do; starts nothing."""
 
     type = "noting"
+    makes_output_folder = True
 
     def __init__(self, fails: bool = False) -> None:
         self.fails = fails
         self.warmed = 0
         self.confirmed: list[tuple[RunId, int]] = []
+        self.expected: list[tuple[int, set[Path]]] = []
 
     async def warm_up(self) -> None:
         self.warmed += 1
         if self.fails:
             raise RuntimeError("not today")
+
+    def expect_starts(self, number: int, folders: Collection[Path]) -> None:
+        self.expected.append((number, set(folders)))
 
     def confirm_ends(self, attempts: Collection[tuple[RunId, int]]) -> None:
         if self.fails:
@@ -53,14 +58,28 @@ def test_executor_gets_ready_once(tmp_path: Path, fails: bool) -> None:
 
     async def run() -> None:
         executors = executors_of(tmp_path, noting)
-        executors.warm_up([PluginRef("noting"), PluginRef("noting")])
-        executors.warm_up([PluginRef("noting")])
+        executors.warm_up([(PluginRef("noting"), "a"), (PluginRef("noting"), "b")])
+        executors.warm_up([(PluginRef("noting"), "a")])
         await asyncio.to_thread(eventually, lambda: noting.warmed)
         await executors.close(30)
 
     with captured_log():
         asyncio.run(run())
     assert noting.warmed == 1
+
+
+def test_executor_learns_how_many_starts_are_near(tmp_path: Path) -> None:
+    noting = Noting()
+    (tmp_path / "output" / "known").mkdir(parents=True)
+
+    async def run() -> None:
+        executors = executors_of(tmp_path, noting)
+        executors.warm_up([(PluginRef("noting"), job) for job in ("known", "new")])
+        await asyncio.to_thread(eventually, lambda: noting.expected)
+        await executors.close(30)
+
+    asyncio.run(run())
+    assert noting.expected == [(2, {tmp_path / "output" / "new"})]
 
 
 def test_durable_ends_are_confirmed_to_all_executors(tmp_path: Path) -> None:

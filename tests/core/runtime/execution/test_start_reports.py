@@ -35,7 +35,7 @@ def reports_after(act: Callable[[StartReports], None], *, wait_for: int = 0) -> 
 
 def test_start_and_end_of_a_short_attempt_come_together() -> None:
     def act(reports: StartReports) -> None:
-        reports.start(started("a"), is_in_daemon=True)
+        reports.start(started("a"), can_wait=True)
         reports.end(ended("a"))
 
     assert reports_after(act) == [started("a"), ended("a")]
@@ -43,8 +43,8 @@ def test_start_and_end_of_a_short_attempt_come_together() -> None:
 
 def test_ends_of_attempts_that_started_together_come_together() -> None:
     def end_one(reports: StartReports) -> None:
-        reports.start(started("a"), is_in_daemon=True)
-        reports.start(started("b"), is_in_daemon=True)
+        reports.start(started("a"), can_wait=True)
+        reports.start(started("b"), can_wait=True)
         reports.end(ended("b"))
 
     def end_both(reports: StartReports) -> None:
@@ -57,23 +57,35 @@ def test_ends_of_attempts_that_started_together_come_together() -> None:
 
 def test_start_of_an_attempt_that_goes_on_is_reported_soon() -> None:
     def act(reports: StartReports) -> None:
-        reports.start(started("a"), is_in_daemon=True)
-        reports.start(started("b"), is_in_daemon=True)
+        reports.start(started("a"), can_wait=True)
+        reports.start(started("b"), can_wait=True)
         reports.end(ended("a"))
 
     assert reports_after(act, wait_for=3) == [started("a"), ended("a"), started("b")]
 
 
 @pytest.mark.parametrize(
-    ("attempt", "is_in_daemon"),
+    ("attempt", "can_wait"),
     [
         (AttemptStarted(RunId("a"), 1), False),
-        (AttemptStarted(RunId("a"), 1, {"pid": 5}), True),
+        (AttemptStarted(RunId("a"), 1, {"pid": 5}), False),
         (AttemptStarted(RunId("a"), 1, {}, QueuePlace("cluster", "a worker")), True),
     ],
 )
-def test_start_that_others_depend_on_is_reported_at_once(attempt: AttemptStarted, is_in_daemon: bool) -> None:
-    assert reports_after(lambda reports: reports.start(attempt, is_in_daemon=is_in_daemon)) == [attempt]
+def test_start_that_cannot_wait_is_reported_at_once(attempt: AttemptStarted, can_wait: bool) -> None:
+    assert reports_after(lambda reports: reports.start(attempt, can_wait=can_wait)) == [attempt]
+
+
+def test_ends_of_commands_do_not_wait_for_each_other() -> None:
+    first, second = (AttemptStarted(RunId(run), 1, {"pid": 5}) for run in "ab")
+
+    def end_one(reports: StartReports) -> None:
+        reports.start(first, can_wait=True)
+        reports.start(second, can_wait=True)
+        reports.end(ended("b"))
+
+    assert reports_after(end_one) == [second, ended("b")]
+    assert reports_after(end_one, wait_for=3) == [second, ended("b"), first]
 
 
 def test_end_after_its_start_was_reported_comes_at_once() -> None:

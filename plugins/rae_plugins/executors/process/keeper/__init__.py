@@ -24,6 +24,8 @@ writes a byte to its standard output once it has opened it). Requests of the dae
                                                                             and "python", of which it makes its line
     {"end": KEY, "grace": SECONDS}                                         terminate a job; again: shorten the grace
     {"stored": [KEY, …]}                                                   these ends are durable in the store
+    {"expect": N, "folders": [PATH, …]}                                    so many starts are due soon, with output in
+                                                                            these folders, as far as they are new
 
 Reports of the keeper:
 
@@ -46,7 +48,7 @@ the other side has gone; the keeper then sends no more reports and finishes its 
 The files
 =========
 
-    NAME.log     created with O_EXCL by the process that decides; then the job's output, at most `cap` bytes.
+    NAME.log     created, as if by O_EXCL, by the process that decides; then the job's output, at most `cap` bytes.
                  A daemon creates it with mode 0400, a keeper with 0600. A job that prints nothing leaves none:
                  its file is removed once its end is durable in the store, or recorded.
                  On Windows the file of a daemon has a line that says so, instead of a mode.

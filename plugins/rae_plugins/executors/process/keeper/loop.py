@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from rae_plugins.executors.process.keeper.attempt_process import OUTPUT_DRAIN_SECONDS, AttemptProcess
 from rae_plugins.executors.process.keeper.control import ProcessControl
 from rae_plugins.executors.process.keeper.records import AttemptRecords, DeferredRecords, remove_private_files
+from rae_plugins.executors.process.keeper.spare_files import SpareFiles
 from rae_plugins.executors.process.keeper.spawn import READ_BYTES, explain_spawn_error
 from rae_plugins.executors.process.keeper.termination import Termination
 
@@ -26,6 +28,10 @@ Message = dict[str, Any]
 ORPHAN_EXIT_SECONDS = 0.1
 """Time in which processes that a job left behind may end by themselves."""
 
+FEW_REQUESTS, MANY_REQUESTS = 2, 16
+"""Numbers of requests that a turn handles: few, so that the daemon learns soon what has ended and goes on beside us;
+many where more than that wait, because it has more to do then, and what has ended can wait."""
+
 MAX_ERROR_CHARACTERS = 500
 
 
@@ -33,33 +39,44 @@ class Keeper:
     """The keeper of one daemon's jobs; it works until the daemon has gone and the last job has ended."""
 
     def __init__(
-        self, channel: socket.socket, control: ProcessControl | None = None, records: AttemptRecords | None = None
+        self,
+        channel: socket.socket,
+        control: ProcessControl | None = None,
+        records: AttemptRecords | None = None,
+        spares: SpareFiles | None = None,
     ) -> None:
         """Keep the jobs of the daemon at the other end of `channel`; `control` is by default the platform's.
 
-        By default `records` are written at once.
+        By default `records` are written at once, and there are no `spares`.
         """
         self.channel = channel
-        self.control = control or make_control()
+        self.spares = spares or SpareFiles()
+        self.control = control or make_control(self.spares)
         self.jobs = self.control.jobs
         self.control.call_when_readable(channel, self.read_requests)
         self.incoming = b""
+        self.requests: deque[bytes] = deque()
+        """Those that have been read and not handled."""
         self.outgoing: list[bytes] = []
         self.is_connected = True
         self.records = records or AttemptRecords()
 
     def run(self) -> None:
         """Work until the daemon has gone and no job is left."""
-        while self.is_connected or self.jobs:
-            self.control.wait(self.seconds_to_next())
-            self.control.reap()
-            self.update_jobs()
+        while self.is_connected or self.jobs or self.requests:
+            self.control.wait(0.0 if self.requests or self.spares.has_work else self.seconds_to_next())
+            self.handle_requests()
+            if len(self.requests) <= MANY_REQUESTS:
+                self.control.reap()
+                self.update_jobs()
             self.records.write_due(time.monotonic())
             self.send_reports()
+            if self.spares.has_work and not self.requests:
+                self.spares.prepare()
 
     def seconds_to_next(self) -> float | None:
         """Return the time until something is due, if anything is."""
-        deadlines = [at for job in self.jobs.values() if (at := job.next_deadline()) is not None]
+        deadlines = [at for job in self.attended_jobs() if (at := job.next_deadline()) is not None]
         if (due := self.records.next_due()) is not None:
             deadlines.append(due)
         return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
@@ -75,14 +92,22 @@ class Keeper:
             self.disconnect()
             return
         *lines, self.incoming = (self.incoming + data).split(b"\n")
-        for line in lines:
-            request = json.loads(line)
-            if "end" in request:
-                self.end(request["end"], request["grace"])
-                continue
-            if "stored" in request:
-                self.records.confirm(request["stored"])
-                continue
+        self.requests.extend(lines)
+
+    def handle_requests(self) -> None:
+        """Handle some of the requests that have been read."""
+        count = FEW_REQUESTS if len(self.requests) <= MANY_REQUESTS else MANY_REQUESTS
+        for _ in range(min(count, len(self.requests))):
+            self.handle(json.loads(self.requests.popleft()))
+
+    def handle(self, request: Message) -> None:
+        if "end" in request:
+            self.end(request["end"], request["grace"])
+        elif "stored" in request:
+            self.records.confirm(request["stored"])
+        elif "expect" in request:
+            self.spares.expect(request["expect"], request["folders"])
+        else:
             try:
                 self.spawn(request)
             except Exception as error:  # an attempt that can't be started harms no other
@@ -92,6 +117,7 @@ class Keeper:
         self.is_connected = False
         self.control.stop_reading(self.channel)
         self.records.handle_lost_daemon()
+        self.spares.close()
 
     def report_failure(self, request: Message, error: Exception) -> None:
         text = explain_spawn_error(error, request)[:MAX_ERROR_CHARACTERS]
@@ -155,7 +181,7 @@ class Keeper:
         """Do what is due for each job: check limits, end orphans, step terminations, finish."""
         now = time.monotonic()
         orphans: Any = None
-        for job in list(self.jobs.values()):
+        for job in self.attended_jobs():
             if job.termination is None and job.code is not None and job.orphans == "kill":
                 orphans = self.control.find_orphans() if orphans is None else orphans
                 self.check_orphans(job, orphans, now)
@@ -167,6 +193,14 @@ class Keeper:
                 for pipe in list(job.pipes):
                     self.close_pipe(job, pipe)
                 self.finish(job)
+
+    def attended_jobs(self) -> list[AttemptProcess]:
+        """Return the jobs for which time matters: not those that just run, of which there may be hundreds."""
+        return [
+            job
+            for job in self.jobs.values()
+            if job.code is not None or job.termination is not None or job.limit_watch is not None
+        ]
 
     def check_orphans(self, job: AttemptProcess, orphans: Any, now: float) -> None:
         """End what a job has left behind. What is ending by itself, as a part of a pipe, gets a moment for that."""
@@ -246,15 +280,15 @@ def request_death_signal(number: int) -> None:
         ctypes.CDLL(None).prctl(set_death_signal, number, 0, 0, 0)
 
 
-def make_control() -> ProcessControl:
-    """Return the control of this platform. Errors: OSError."""
+def make_control(spares: SpareFiles) -> ProcessControl:
+    """Return the control of this platform, which takes output files from `spares`. Errors: OSError."""
     if os.name == "nt":
         from rae_plugins.executors.process.keeper.windows.control import WindowsControl
 
         return WindowsControl()
     from rae_plugins.executors.process.keeper.posix_control import PosixControl
 
-    return PosixControl()
+    return PosixControl(spares.open_output)
 
 
 def open_channel() -> socket.socket:
@@ -274,5 +308,6 @@ def main() -> None:
         # These stop the daemon, which then stops its jobs. A handler, unlike SIG_IGN, isn't inherited.
         if (number := getattr(signal, name, None)) is not None:
             signal.signal(number, lambda *_: None)
+    spares = SpareFiles(sys.argv[1] if len(sys.argv) > 1 else None)
     with open_channel() as channel:
-        Keeper(channel, records=DeferredRecords()).run()
+        Keeper(channel, records=DeferredRecords(spares), spares=spares).run()

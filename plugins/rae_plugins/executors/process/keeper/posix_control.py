@@ -16,7 +16,8 @@ from rae_plugins.executors.process.keeper.cgroups import Cgroup, CgroupFactory, 
 from rae_plugins.executors.process.keeper.control import OutputCallback
 from rae_plugins.executors.process.keeper.ownership import Ownership
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo
-from rae_plugins.executors.process.keeper.spawn import READ_BYTES, spawn_process
+from rae_plugins.executors.process.keeper.spare_files import create_output
+from rae_plugins.executors.process.keeper.spawn import READ_BYTES, OutputOpener, spawn_process
 from rae_plugins.executors.process.keeper.termination import Termination
 
 MAX_START_SECONDS = 30.0
@@ -26,7 +27,9 @@ MAX_START_SECONDS = 30.0
 class PosixControl:
     """The processes of jobs on a POSIX system."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_output: OutputOpener = create_output) -> None:
+        """`open_output` opens the output files."""
+        self._open_output = open_output
         self.jobs: dict[int, AttemptProcess] = {}
         self.selector = selectors.DefaultSelector()
         self.ownership = Ownership(self.jobs)
@@ -64,7 +67,7 @@ class PosixControl:
         try:
             self.ownership.assign_next_tag()
             spawning_at = time.time()
-            job = spawn_process(request, cgroup.path if cgroup else None)
+            job = spawn_process(request, cgroup.path if cgroup else None, self._open_output)
         except BaseException:
             if cgroup is not None:
                 cgroup.remove()
@@ -72,9 +75,8 @@ class PosixControl:
         job.container, job.tag = cgroup, self.ownership.tag
         if limits:
             job.watch_limits(time.monotonic())
-        process = procfs.read_process(job.pid)
         return job, {
-            "ticks": process.ticks if process else None,
+            "ticks": procfs.read_start_ticks(job.pid),
             "spawned": [spawning_at, time.time()],
             "tag": job.tag,
             "group": cgroup.path if cgroup else None,

@@ -79,6 +79,19 @@ def read_process(pid: int) -> ProcessInfo | None:
         return None
 
 
+def read_start_ticks(pid: int) -> int | None:
+    """Return the start of a process in clock ticks since boot; None where there is none."""
+    try:
+        file = os.open(f"{PROC}/{pid}/stat", os.O_RDONLY)
+        try:
+            line = os.read(file, MAX_STAT_BYTES)
+        finally:
+            os.close(file)
+        return int(line[line.rindex(b")") :].split(None, 21)[20])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
 def is_alive(pid: int) -> bool:
     """Return whether a process with this pid runs; a zombie doesn't."""
     process = read_process(pid)
@@ -114,8 +127,14 @@ def list_child_pids() -> "list[int]":
     """Return the pids of this process's children, from the kernel's own list where it has one."""
     own_pid = os.getpid()
     try:
-        with open(f"{PROC}/self/task/{own_pid}/children", "rb") as file:
-            return [int(pid) for pid in file.read().split()]
+        file = os.open(f"{PROC}/self/task/{own_pid}/children", os.O_RDONLY)
+        try:
+            pids = b""
+            while part := os.read(file, MAX_STAT_BYTES):
+                pids += part
+        finally:
+            os.close(file)
+        return [int(pid) for pid in pids.split()]
     except OSError:
         return [process.pid for process in read_all_processes().values() if process.parent == own_pid]
 

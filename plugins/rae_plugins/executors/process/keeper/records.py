@@ -7,8 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-FILE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-"""Flags of all files: links are not followed, children don't inherit them, and no byte is changed on Windows."""
+from rae_plugins.executors.process.keeper.spare_files import FILE_FLAGS, SpareFiles
 
 DEFERRAL_SECONDS = 1.0
 """Time for which a record waits while a daemon is connected."""
@@ -124,8 +123,10 @@ class DeferredRecords(AttemptRecords):
     removed with the confirmation.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spares: SpareFiles | None = None) -> None:
+        """Hand the output files of quiet attempts over to `spares`."""
         super().__init__()
+        self._spares = spares or SpareFiles()
         self._deferred: dict[str, DeferredRecord] = {}
         """By key, the earliest first."""
 
@@ -154,7 +155,7 @@ class DeferredRecords(AttemptRecords):
             record = self._deferred.pop(key, None)
             if record is not None and record.is_quiet:
                 with suppress(OSError):
-                    os.unlink(record.output)
+                    self._spares.keep(record.output)
 
     def next_due(self) -> float | None:
         """Return the monotonic time at which `write_due` has something to do, if any."""

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -13,7 +13,8 @@ from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.limits import build_preexec
 from rae_plugins.executors.process.keeper.output import CappedOutput
 from rae_plugins.executors.process.keeper.output_index import OutputIndex
-from rae_plugins.executors.process.keeper.records import FILE_FLAGS, record_path
+from rae_plugins.executors.process.keeper.records import record_path
+from rae_plugins.executors.process.keeper.spare_files import create_output
 from rae_plugins.executors.process.keeper.user import build_user_switch
 
 READ_BYTES = 1 << 16
@@ -22,11 +23,16 @@ READ_BYTES = 1 << 16
 MAX_FIRST_LINE_BYTES = 256
 """The part of a script that the kernel reads to find its interpreter."""
 
+OutputOpener = Callable[[str], int]
+"""Opens the output file at a path, which must be a fresh one, and returns its descriptor. Errors: OSError."""
+
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ) if os.name != "nt" else ()
 
 
-def spawn_process(request: Mapping[str, Any], group_path: str | None) -> AttemptProcess:
-    """Spawn the command of a request, in the cgroup at `group_path` if there is one.
+def spawn_process(
+    request: Mapping[str, Any], group_path: str | None, open_output: OutputOpener = create_output
+) -> AttemptProcess:
+    """Spawn the command of a request, in the cgroup at `group_path` if there is one, with a file of `open_output`.
 
     Errors: OSError, ValueError or RuntimeError where the command can't be started; FileExistsError where the attempt
     isn't ours to start, because its output file exists.
@@ -36,7 +42,7 @@ def spawn_process(request: Mapping[str, Any], group_path: str | None) -> Attempt
         raise SpawnError(problem)
     limits = request.get("limits") or {}
     preexec = build_preexec(limits, group_path, build_user_switch(request.get("user")))
-    with open_streams(request) as streams:
+    with open_streams(request, open_output) as streams:
         if preexec is None and (pid := _spawn_plainly(request, program, streams)) is not None:
             return AttemptProcess(request, pid, None, streams.make_output(request), streams.pipes)
         try:
@@ -104,72 +110,47 @@ class Streams(NamedTuple):
 
 
 @contextmanager
-def open_streams(request: Mapping[str, Any]) -> Iterator[Streams]:
+def open_streams(request: Mapping[str, Any], open_output: OutputOpener = create_output) -> Iterator[Streams]:
     """Open the streams of a request. What its process has is closed in any case, the rest after an error only."""
-    with (
-        _open_output(request["output"]) as (file, reading, writing),
-        _open_pipe(request) as (errors, error_writing),
-        _open_input(request.get("stdin")) as given,
-    ):
-        pipes = (reading,) if errors is None else (reading, errors)
-        yield Streams(file, pipes, given, writing, writing if error_writing is None else error_writing)
-
-
-@contextmanager
-def _open_output(path: str) -> Iterator[tuple[int, int, int]]:
-    """Open a fresh output file and a pipe. The writing end is closed in any case, the others only after an error."""
-    # Not the file of another user: the name must be fresh, and links are not followed.
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | FILE_FLAGS
+    ours, given_away = [_open_output(request["output"], open_output)], []
     try:
-        output = os.open(path, flags, 0o600)
+        reading, writing = os.pipe()
+        ours.append(reading)
+        given_away.append(writing)
+        error_writing = writing
+        if request.get("watches_stderr"):
+            error_reading, error_writing = os.pipe()
+            ours.append(error_reading)
+            given_away.append(error_writing)
+        given = _open_input(request.get("stdin"))
+        given_away.append(given)
+        yield Streams(ours[0], tuple(ours[1:]), given, writing, error_writing)
+    except BaseException:
+        for descriptor in ours:
+            os.close(descriptor)
+        raise
+    finally:
+        for descriptor in given_away:
+            os.close(descriptor)
+
+
+def _open_output(path: str, open_output: OutputOpener) -> int:
+    try:
+        return open_output(path)
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.EMFILE, errno.ENFILE):
             raise
         raise SpawnError(_explain_output_error(error, path)) from error
-    descriptors = [output]
-    try:
-        reading, writing = os.pipe()
-        descriptors.append(reading)
-        try:
-            yield output, reading, writing
-        finally:
-            os.close(writing)
-    except BaseException:
-        for descriptor in descriptors:
-            os.close(descriptor)
-        raise
 
 
-@contextmanager
-def _open_pipe(request: Mapping[str, Any]) -> Iterator[tuple[int | None, int | None]]:
-    """Open a pipe for standard error, if the request has it watched. The writing end is closed in any case."""
-    if not request.get("watches_stderr"):
-        yield None, None
-        return
-    reading, writing = os.pipe()
-    try:
-        yield reading, writing
-    except BaseException:
-        os.close(reading)
-        raise
-    finally:
-        os.close(writing)
-
-
-@contextmanager
-def _open_input(text: str | None) -> Iterator[int]:
+def _open_input(text: str | None) -> int:
     """Open a file without a name that has the text, from which a job reads: nothing has to wait until it does."""
     if text is None:
-        given = os.open(os.devnull, os.O_RDONLY)
-        try:
-            yield given
-        finally:
-            os.close(given)
-        return
+        return os.open(os.devnull, os.O_RDONLY)
     with _open_nameless_file() as file:
         file.write(text.encode(errors="surrogateescape"))
         file.seek(0)
-        yield file.fileno()
+        return os.dup(file.fileno())
 
 
 def _open_nameless_file() -> BinaryIO:
@@ -184,7 +165,7 @@ def _open_nameless_file() -> BinaryIO:
 def _explain_output_error(error: OSError, path: str) -> str:
     directory = os.path.dirname(path)
     if error.errno == errno.ENOENT:
-        hint = f"the directory {_quote(directory)} has been removed; the next start creates it again"
+        hint = f"the state directory with {_quote(directory)} has been removed; restart the daemon"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         hint = f"the user of the daemon must be able to write into {_quote(directory)}"
     else:

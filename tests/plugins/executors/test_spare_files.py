@@ -1,0 +1,108 @@
+"""Spare files: empty files that become the output files of attempts."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rae_plugins.executors.process.keeper.spare_files import SpareFiles
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="a keeper on Windows has no spare files")
+
+
+@pytest.fixture
+def spares(tmp_path: Path) -> SpareFiles:
+    return SpareFiles(str(tmp_path / "spares"))
+
+
+def ready_files(place: Path) -> list[Path]:
+    return list(place.glob("spares/*/*"))
+
+
+def prepare_all(spares: SpareFiles) -> None:
+    while spares.has_work:
+        spares.prepare()
+
+
+def open_and_close(spares: SpareFiles, path: Path) -> os.stat_result:
+    file = spares.open_output(str(path))
+    status = os.fstat(file)
+    os.close(file)
+    return status
+
+
+def test_file_of_a_quiet_attempt_is_used_again(tmp_path: Path, spares: SpareFiles) -> None:
+    first = open_and_close(spares, tmp_path / "a.log")
+    os.utime(tmp_path / "a.log", (1, 1))
+    spares.keep(str(tmp_path / "a.log"))
+    second = open_and_close(spares, tmp_path / "b.log")
+    assert second.st_ino == first.st_ino
+    assert second.st_nlink == 1 and second.st_size == 0 and stat.S_IMODE(second.st_mode) == 0o600
+    assert second.st_mtime > 1, "the time of the file is that of the start"
+    assert not (tmp_path / "a.log").exists() and not ready_files(tmp_path)
+
+
+@pytest.mark.parametrize("has_spare", [False, True])
+def test_attempt_that_another_has_claimed_is_refused(tmp_path: Path, spares: SpareFiles, has_spare: bool) -> None:
+    spares.expect(int(has_spare), [])
+    prepare_all(spares)
+    (tmp_path / "a.log").touch(0o400)
+    with pytest.raises(FileExistsError):
+        spares.open_output(str(tmp_path / "a.log"))
+    assert stat.S_IMODE((tmp_path / "a.log").stat().st_mode) == 0o400
+    assert len(ready_files(tmp_path)) == has_spare
+
+
+@pytest.mark.parametrize("has_spare", [False, True])
+def test_missing_folders_are_made(tmp_path: Path, spares: SpareFiles, has_spare: bool) -> None:
+    spares.expect(int(has_spare), [])
+    prepare_all(spares)
+    open_and_close(spares, tmp_path / "output" / "job" / "a.log")
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("output", "output/job")] == [0o700, 0o700]
+
+
+def test_expected_files_and_folders_are_made_before_they_are_needed(tmp_path: Path, spares: SpareFiles) -> None:
+    spares.expect(3, [str(tmp_path / "output" / job) for job in "ab"])
+    prepare_all(spares)
+    inodes = {path.stat().st_ino for path in ready_files(tmp_path)}
+    assert len(inodes) == 3 and sorted(path.name for path in (tmp_path / "output").iterdir()) == ["a", "b"]
+    found = {open_and_close(spares, tmp_path / "output" / "a" / f"{number}.log").st_ino for number in range(3)}
+    assert found == inodes
+
+
+def test_files_are_created_where_there_are_no_links(
+    tmp_path: Path, spares: SpareFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    spares.expect(1, [])
+    prepare_all(spares)
+    assert open_and_close(spares, tmp_path / "a.log").st_size == 0
+
+
+def test_without_a_directory_the_file_of_a_quiet_attempt_is_removed(tmp_path: Path) -> None:
+    spares = SpareFiles()
+    open_and_close(spares, tmp_path / "a.log")
+    spares.expect(5, [])
+    prepare_all(spares)
+    spares.keep(str(tmp_path / "a.log"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_keeper_left_is_removed(tmp_path: Path, spares: SpareFiles) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+    for name in (f"{dead.pid}.1", f"{os.getppid()}.1"):
+        (tmp_path / "spares" / name).mkdir(parents=True)
+        (tmp_path / "spares" / name / "1").touch()
+    spares.expect(1, [])
+    prepare_all(spares)
+    assert not (tmp_path / "spares" / f"{dead.pid}.1").exists()
+    assert (tmp_path / "spares" / f"{os.getppid()}.1" / "1").exists()
+    spares.close()
+    assert [path.name for path in (tmp_path / "spares").iterdir()] == [f"{os.getppid()}.1"]
