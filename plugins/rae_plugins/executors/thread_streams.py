@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, TextIO
 
 from rae_auto.api import Assignment
-from rae_plugins.executors.process.keeper.output import CappedOutput
-from rae_plugins.executors.process.keeper.output_index import OutputIndex
+from rae_plugins.executors.process.keeper.files.output import CappedOutput
+from rae_plugins.executors.process.keeper.files.output_index import OutputIndex
 
 _local = threading.local()
 

@@ -44,11 +44,11 @@ Run = dict[str, Any]
 
 def measure_lateness(size: int, _: str) -> dict[str, float]:
     """Start so many functions that are due now."""
-    with _database() as database, ThreadPoolExecutor(THREADS) as pool:
+    with open_database() as database, ThreadPoolExecutor(THREADS) as pool:
         began, numbers = time.time(), iter(range(size))
         while some := list(itertools.islice(numbers, STARTS_A_COMMIT)):
-            runs = [_new_run(number) for number in some]
-            _commit(database, runs, [])
+            runs = [new_run(number) for number in some]
+            commit(database, runs, [])
             for _run in runs:
                 pool.submit(starts.note)
         wait_for(lambda: len(starts.AT) >= size)
@@ -57,7 +57,7 @@ def measure_lateness(size: int, _: str) -> dict[str, float]:
 
 def measure_runs(size: int, _: str) -> dict[str, float]:
     """Run so many functions, some at once: the next start where others have ended."""
-    with _database() as database, ThreadPoolExecutor(THREADS) as pool:
+    with open_database() as database, ThreadPoolExecutor(THREADS) as pool:
         ended: queue.SimpleQueue[Run] = queue.SimpleQueue()
         began, numbers, open_runs, left = time.perf_counter(), iter(range(size)), 0, size
         while left:
@@ -65,8 +65,8 @@ def measure_runs(size: int, _: str) -> dict[str, float]:
             while not ended.empty():
                 ends.append(ended.get())
             open_runs, left = open_runs - len(ends), left - len(ends)
-            runs = [_new_run(number) for number in itertools.islice(numbers, AT_ONCE - open_runs)]
-            _commit(database, runs, ends)
+            runs = [new_run(number) for number in itertools.islice(numbers, AT_ONCE - open_runs)]
+            commit(database, runs, ends)
             open_runs += len(runs)
             for run in runs:
                 pool.submit(_call, run, ended)
@@ -78,14 +78,14 @@ def _call(run: Run, ended: "queue.SimpleQueue[Run]") -> None:
     ended.put({**run, "state": "succeeded", "finished_at": time.time()})
 
 
-def _new_run(number: int) -> Run:
+def new_run(number: int) -> Run:
     now = datetime.now(UTC).isoformat()
     attempt = {"number": 1, "executor": "thread", "started_at": now}
     cause = {"trigger": "schedule", "key": now, "due_at": now}
     return {"id": f"{number:026}", "job": f"j{number}", "state": "starting", "cause": cause, "attempts": [attempt]}
 
 
-def _commit(database: sqlite3.Connection, runs: Sequence[Run], ends: Sequence[Run]) -> None:
+def commit(database: sqlite3.Connection, runs: Sequence[Run], ends: Sequence[Run]) -> None:
     entries = [_entry(run) for run in ends]
     documents = [_document("run", run["id"], run) for run in runs]
     documents += [_document("state", run["job"], {"run": run["id"], "is_open": run["state"]}) for run in (*runs, *ends)]
@@ -109,7 +109,7 @@ def _entry(run: Run) -> tuple[Any, ...]:
 
 
 @contextmanager
-def _database() -> Iterator[sqlite3.Connection]:
+def open_database() -> Iterator[sqlite3.Connection]:
     with tempfile.TemporaryDirectory() as place:
         database = sqlite3.connect(Path(place) / "records.sqlite", isolation_level=None)
         database.executescript(TABLES)

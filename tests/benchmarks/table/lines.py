@@ -25,6 +25,7 @@ class Subject:
 _OURS = Subject("ours")
 _FLOOR = Subject("floors")
 _RECORDS = {"the same records, in Python": Subject("records_alone")}
+_PROMISES = {"the same promises, in Python": Subject("commands_alone")}
 _APSCHEDULER3 = ("apscheduler<4", "sqlalchemy")
 _APSCHEDULER4 = ("apscheduler>=4", "sqlalchemy", "aiosqlite", "greenlet", "sniffio")
 
@@ -74,6 +75,7 @@ LINES = (
         subjects={
             OURS: Subject("daemons", OURS),
             "cronstable": Subject("daemons", "cronstable", ("cronstable",)),
+            **_PROMISES,
             FLOOR: _FLOOR,
         },
     ),
@@ -92,7 +94,7 @@ LINES = (
         unit="per second",
         sizes=(2_000,),
         small_size=20,
-        subjects={OURS: _OURS, FLOOR: _FLOOR},
+        subjects={OURS: _OURS, **_PROMISES, FLOOR: _FLOOR},
         is_rate=True,
     ),
     Line(

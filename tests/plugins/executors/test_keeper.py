@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from tests.support.waiting import eventually
 
-from rae_plugins.executors.process.keeper import loop, ownership, procfs, records, spawn, termination
-from rae_plugins.executors.process.keeper.spare_files import SpareFiles
+from rae_plugins.executors.process.keeper import loop, ownership, procfs, spawn, termination
+from rae_plugins.executors.process.keeper.files import records
+from rae_plugins.executors.process.keeper.files.spare_files import SpareFiles
 from rae_plugins.executors.process.keeper_start import KEEPER_SCRIPT
 
 resource = pytest.importorskip("resource", reason="needs the limits of POSIX")

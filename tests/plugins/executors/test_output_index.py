@@ -9,8 +9,8 @@ from attrs import define
 
 from rae_auto.views.screens.output_page import split_lines
 from rae_auto.views.screens.parts.output_times import OutputTimes, parse_index
-from rae_plugins.executors.process.keeper.output import CappedOutput
-from rae_plugins.executors.process.keeper.output_index import ENTRIES_PER_INTERVAL, OutputIndex
+from rae_plugins.executors.process.keeper.files.output import CappedOutput
+from rae_plugins.executors.process.keeper.files.output_index import ENTRIES_PER_INTERVAL, OutputIndex
 
 BEGAN = datetime(2026, 11, 28, 12, tzinfo=UTC)
 

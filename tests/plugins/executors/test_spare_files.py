@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rae_plugins.executors.process.keeper.spare_files import SpareFiles
+from rae_plugins.executors.process.keeper.files.spare_files import SpareFiles
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a keeper on Windows has no spare files")
 

@@ -1,19 +1,22 @@
 """Assignments: an attempt with its environment, its secrets and its output file."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from attrs import evolve
 
-from rae_auto.api.executor import Assignment
+from rae_auto.api.executor import Assignment, Executor
 from rae_auto.model.job import Job
 from rae_auto.model.run import Run
 from rae_auto.paths import output_path
-from rae_auto.runtime.execution.environment import build_environment
+from rae_auto.runtime.execution.environment import build_environment, oversized_event
 from rae_auto.runtime.execution.event_path import fill_in_path
+from rae_auto.runtime.execution.output_files import create_output_directory
 from rae_auto.runtime.execution.secret_files import secret_directory, write_secret_files
 from rae_auto.runtime.secrets import resolve_job
+from rae_auto.toolkit.files import write_atomically
 
 MAX_NOTE_BYTES = 256
 """Bytes that an executor may add to an output file, to say how much is missing."""
@@ -22,6 +25,19 @@ MAX_NOTE_BYTES = 256
 def event_path(directory: Path, run: Run) -> Path:
     """Return the path of the event of a run, used when it is too large for a variable."""
     return output_path(directory, run.job, run.id, 1).with_name(f"{run.id}.event.json")
+
+
+async def prepare_output(executor: Executor, run: Run, directory: Path) -> None:
+    """Make the folder for the output of a run, unless its executor does, and write an event that is too large.
+
+    Errors: OSError, RuntimeError.
+    """
+    event = oversized_event(run)
+    if event is not None or not executor.makes_output_folder:
+        # Each time, because tidying up may remove it; it costs some microseconds.
+        create_output_directory(directory / "output" / run.job)
+    if event is not None:
+        await asyncio.to_thread(write_atomically, event_path(directory, run), event)
 
 
 def build_assignment(

@@ -24,13 +24,11 @@ from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import Quarantine, is_environmental
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.concurrency.limited_calls import call_within, report_if_slow
-from rae_auto.runtime.execution.assignments import bound_output, build_assignment, event_path, rebuild_assignment
+from rae_auto.runtime.execution.assignments import bound_output, build_assignment, prepare_output, rebuild_assignment
 from rae_auto.runtime.execution.attempt_queues import AttemptQueues
-from rae_auto.runtime.execution.environment import oversized_event
 from rae_auto.runtime.execution.executor_contract import check_execution, check_result
 from rae_auto.runtime.execution.live_output import LiveOutput
 from rae_auto.runtime.execution.open_executors import OpenExecutors
-from rae_auto.runtime.execution.output_files import create_output_directory
 from rae_auto.runtime.execution.preparations import Preparations
 from rae_auto.runtime.execution.reach import check_readiness, is_out_of_reach
 from rae_auto.runtime.execution.secret_files import (
@@ -42,7 +40,6 @@ from rae_auto.runtime.execution.start_reports import StartReports
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.secrets import has_slow_references, mask_result, resolve_job
 from rae_auto.toolkit.attempts.attempt_output import mask_output_file
-from rae_auto.toolkit.files import write_atomically
 
 Key = tuple[RunId, int]
 
@@ -258,12 +255,8 @@ class Executions:
             executor = await self.executors.open(job.executor_ref)
             if (kind := find_untaken_kind(executor, job)) is not None:
                 raise ValueError(f"the executor {quote(executor.type)} takes no job with {kind}; choose another")
-            event = None if executor.runs_in_daemon else oversized_event(run)
-            if event is not None or not (executor.runs_in_daemon or executor.makes_output_folder):
-                # Each time, because tidying up may remove it; it costs some microseconds.
-                create_output_directory(self._directory / "output" / run.job)
-            if event is not None:
-                await asyncio.to_thread(write_atomically, event_path(self._directory, run), event)
+            if not executor.runs_in_daemon:
+                await prepare_output(executor, run, self._directory)
             private = secret_directory(self._directory, *key) if job.secret_files else None
             assignment = await self._build_assignment(run, job, has_process=not executor.runs_in_daemon)
             secrets = assignment.secrets
@@ -422,7 +415,7 @@ class Executions:
     def _describe_start_failure(self, job: Job, error: BaseException) -> str:
         """Return why an attempt didn't start: its executor says so to the user, or has a mistake, which is named."""
         if isinstance(error, _SAID_ERRORS):
-            return _one_line(error)
+            return (" ".join(str(error).split()) or type(error).__name__)[:500]
         return "its " + self._describe_fault(job.executor_ref.type, job.id, error)
 
     def _describe_fault(self, type_: str, job: str, error: BaseException, method: str = "start") -> str:
@@ -454,8 +447,3 @@ async def _remove(private: Path | None) -> None:
     """Remove the private files of an attempt, if it has any."""
     if private is not None:
         await asyncio.to_thread(remove_secret_files, private)
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text[:500]

@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from rae_plugins.executors.process.keeper.files.output import CappedOutput
 from rae_plugins.executors.process.keeper.limits import LimitWatcher, explain_signal, format_exceeded
-from rae_plugins.executors.process.keeper.output import CappedOutput
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo
 from rae_plugins.executors.process.keeper.termination import Termination, describe_orphans, describe_survivors
 from rae_plugins.executors.process.keeper.windows.exit_status import explain_status

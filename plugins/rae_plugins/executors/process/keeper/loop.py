@@ -18,8 +18,8 @@ from typing import Any
 
 from rae_plugins.executors.process.keeper.attempt_process import OUTPUT_DRAIN_SECONDS, AttemptProcess
 from rae_plugins.executors.process.keeper.control import ProcessControl
-from rae_plugins.executors.process.keeper.records import AttemptRecords, DeferredRecords, remove_private_files
-from rae_plugins.executors.process.keeper.spare_files import SpareFiles
+from rae_plugins.executors.process.keeper.files.records import AttemptRecords, DeferredRecords, remove_private_files
+from rae_plugins.executors.process.keeper.files.spare_files import SpareFiles
 from rae_plugins.executors.process.keeper.spawn import READ_BYTES, explain_spawn_error
 from rae_plugins.executors.process.keeper.termination import Termination
 
@@ -56,7 +56,7 @@ class Keeper:
         self.control.call_when_readable(channel, self.read_requests)
         self.incoming = b""
         self.requests: deque[bytes] = deque()
-        """Those that have been read and not handled."""
+        """Requests that have been read and not handled."""
         self.outgoing: list[bytes] = []
         self.is_connected = True
         self.records = records or AttemptRecords()

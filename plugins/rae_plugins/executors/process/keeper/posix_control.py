@@ -14,9 +14,9 @@ from rae_plugins.executors.process.keeper import procfs
 from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
 from rae_plugins.executors.process.keeper.cgroups import Cgroup, CgroupFactory, find_own_directory
 from rae_plugins.executors.process.keeper.control import OutputCallback
+from rae_plugins.executors.process.keeper.files.spare_files import create_output
 from rae_plugins.executors.process.keeper.ownership import Ownership
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo
-from rae_plugins.executors.process.keeper.spare_files import create_output
 from rae_plugins.executors.process.keeper.spawn import READ_BYTES, OutputOpener, spawn_process
 from rae_plugins.executors.process.keeper.termination import Termination
 

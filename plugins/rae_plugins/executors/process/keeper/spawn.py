@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
+from rae_plugins.executors.process.keeper.files.output import CappedOutput
+from rae_plugins.executors.process.keeper.files.output_index import OutputIndex
+from rae_plugins.executors.process.keeper.files.records import record_path
+from rae_plugins.executors.process.keeper.files.spare_files import create_output
 from rae_plugins.executors.process.keeper.limits import build_preexec
-from rae_plugins.executors.process.keeper.output import CappedOutput
-from rae_plugins.executors.process.keeper.output_index import OutputIndex
-from rae_plugins.executors.process.keeper.records import record_path
-from rae_plugins.executors.process.keeper.spare_files import create_output
 from rae_plugins.executors.process.keeper.user import build_user_switch
 
 READ_BYTES = 1 << 16

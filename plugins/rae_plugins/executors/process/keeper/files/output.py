@@ -8,7 +8,7 @@ crash of the keeper the ring stays rolled up: its bytes are all there, in the wr
 
 import os
 
-from rae_plugins.executors.process.keeper.output_index import OutputIndex
+from rae_plugins.executors.process.keeper.files.output_index import OutputIndex
 
 MASK = b"***"
 

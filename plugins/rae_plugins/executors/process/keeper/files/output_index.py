@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from rae_plugins.executors.process.keeper.spare_files import FILE_FLAGS
+from rae_plugins.executors.process.keeper.files.spare_files import FILE_FLAGS
 
 MIN_INTERVAL_SECONDS = 1.0
 ENTRIES_PER_INTERVAL = 1_000

@@ -7,7 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from rae_plugins.executors.process.keeper.spare_files import FILE_FLAGS, SpareFiles
+from rae_plugins.executors.process.keeper.files.spare_files import FILE_FLAGS, SpareFiles
 
 DEFERRAL_SECONDS = 1.0
 """Time for which a record waits while a daemon is connected."""

@@ -7,7 +7,7 @@ instead of being removed, and spare files are made while nothing else is to be d
 Every file is in a folder of this keeper, and known to it alone. So what another keeper has left there, which was
 killed, is never used, and is removed by the next one.
 
-A spare file gets its name by link(2), which fails where there is such a file, as O_EXCL does: whoever creates the
+A spare file gets its name by link(2), which fails where there is such a file, as O_EXCL does: the one that creates the
 output file decides on the start. Where that isn't possible, the file is created.
 """
 
