@@ -107,37 +107,41 @@ def test_output_shows_the_last_lines(daemons: Daemons, sessions: McpSessions):
     assert _text(answer) == "showing the last 2 of 3 lines\ntwo\nthree"
 
 
-def test_actions_need_to_be_allowed(sessions: McpSessions):
-    result = sessions.ask(lambda client: client.call_tool("run", {"job": "hello"}), mode=MODES[0])
+@pytest.mark.parametrize("mode", MODES)
+def test_actions_need_to_be_allowed(sessions: McpSessions, mode: str):
+    result = sessions.ask(lambda client: client.call_tool("run", {"job": "hello"}), mode=mode)
     assert result.is_error
     assert _text(result) == "no tool \"run\"; start 'rae-auto mcp' with --allow-actions to allow it"
 
 
-def test_actions_act_and_say_who_asked_for_them(sessions: McpSessions):
+@pytest.mark.parametrize("mode", MODES)
+def test_actions_act_and_say_who_asked_for_them(sessions: McpSessions, mode: str):
+    name = f"new-{mode}"
+
     async def questions(client: Any) -> list[Any]:
-        definition = {"id": "new", "command": ["sleep", "600"]}
+        definition = {"id": name, "command": ["sleep", "600"]}
         return [
             await client.call_tool("add", {"definition": definition}),
-            await client.call_tool("show", {"job": "new"}),
-            await client.call_tool("run", {"job": "new", "request": "once"}),
-            await client.call_tool("run", {"job": "new", "request": "once"}),
-            await client.call_tool("cancel", {"job": "new"}),
-            await client.call_tool("history", {"job": "new"}),
-            await client.call_tool("why", {"job": "new"}),
-            await client.call_tool("pause", {"job": "new", "until": "in 2 hours", "note": "too long"}),
-            await client.call_tool("resume", {"job": "new"}),
+            await client.call_tool("show", {"job": name}),
+            await client.call_tool("run", {"job": name, "request": "once"}),
+            await client.call_tool("run", {"job": name, "request": "once"}),
+            await client.call_tool("cancel", {"job": name}),
+            await client.call_tool("history", {"job": name}),
+            await client.call_tool("why", {"job": name}),
+            await client.call_tool("pause", {"job": name, "until": "in 2 hours", "note": "too long"}),
+            await client.call_tool("resume", {"job": name}),
             await client.call_tool("reload", {}),
-            await client.call_tool("remove", {"job": "new"}),
+            await client.call_tool("remove", {"job": name}),
         ]
 
-    results = sessions.ask(questions, "--allow-actions", mode=MODES[0])
+    results = sessions.ask(questions, "--allow-actions", mode=mode)
     assert [_text(result) for result in results if result.is_error] == []
     _, show, run, again, cancel, history, why, pause, *_ = map(_text, results)
     added_by = json.loads(show)["info"]["added_by"]
     assert (added_by["via"], added_by["run_id"]) == ("mcp", None)
     assert added_by["client"].startswith("mcp ")
     assert json.loads(cancel)["cancelled"] == [json.loads(run)["run_id"]] == [json.loads(again)["run_id"]]
-    assert pause.startswith("paused new until ")
+    assert pause.startswith(f"paused {name} until ")
     [recorded] = json.loads(history)
     triggered_by = recorded["triggered_by"]
     assert {name: triggered_by[name] for name in ("via", "client", "run_id")} == {
@@ -165,8 +169,9 @@ def test_actions_act_and_say_who_asked_for_them(sessions: McpSessions):
         ("nothing", {}, "there are status, list"),
     ],
 )
-def test_wrong_calls_are_one_line(sessions: McpSessions, tool: str, given: dict[str, Any], words: str):
-    result = sessions.ask(lambda client: client.call_tool(tool, given), "--allow-actions", mode=MODES[0])
+@pytest.mark.parametrize("mode", MODES)
+def test_wrong_calls_are_one_line(sessions: McpSessions, tool: str, given: dict[str, Any], words: str, mode: str):
+    result = sessions.ask(lambda client: client.call_tool(tool, given), "--allow-actions", mode=mode)
     assert result.is_error
     assert words in _text(result)
     assert "\n" not in _text(result)
