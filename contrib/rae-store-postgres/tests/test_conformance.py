@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from rae_store_postgres.command import PostgresCommand
+from rae_store_postgres.reading import CHUNK_ROWS
 from rae_store_postgres.store import PostgresStore
 
 from rae_auto.api import Put, Store
@@ -55,6 +56,12 @@ class TestPostgresStore(StoreConformance):
         assert [key for key, _ in plugin.load("job")] == ["after", "before"]
         assert numbers(plugin) == [1]
         plugin.close()
+
+    def test_documents_in_several_chunks_are_loaded_once_each(self, store: Store) -> None:
+        keys = ["", "\0", *(f"job{number:04}" for number in range(2 * CHUNK_ROWS)), "job0000\0", "\udfff"]
+        store.commit([Put("job", key, {"key": key}) for key in keys])
+        store.commit([Put("state", "other", {})])
+        assert list(store.load("job")) == [(key, {"key": key}) for key in sorted(keys)]
 
     def test_damaged_rows_are_never_believed(self, store: Store) -> None:
         store.commit([Put("job", "a", {"text": "correct"}), entry(1), entry(2)])

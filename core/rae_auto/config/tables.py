@@ -268,7 +268,8 @@ class JobTable(JobFields):
     def to_job(self, id: JobId, directory: Path) -> Job:
         """Return the job of this table with absolute paths; `directory` is that of the file. Raises InvalidJob."""
         return Job(
-            **{name: getattr(self, name) for name in _SHARED if name != "isolated"},
+            **{name: getattr(self, name) for name in _SHARED if name not in ("command", "isolated")},
+            command=_SHARED_COMMANDS.get(repr(self.command), lambda: self.command),
             isolated=self.isolated and self.python is not None and self.executor is None,
             id=id,
             schedule=_share(with_ids(ref for _, ref in self.trigger_refs())),
@@ -278,6 +279,8 @@ class JobTable(JobFields):
 
 
 _SHARED_TRIGGERS: SharedValues[tuple[TriggerRef, ...]] = SharedValues()
+_SHARED_COMMANDS: SharedValues[tuple[str, ...]] = SharedValues()
+"""Commands that several jobs run, or run as one with `args` of their own."""
 
 
 def _share(triggers: tuple[TriggerRef, ...]) -> tuple[TriggerRef, ...]:

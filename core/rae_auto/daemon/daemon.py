@@ -197,7 +197,9 @@ class Daemon:
         def stand_by(why: Standby) -> None:
             if not is_bound and self._systemd.ping_seconds is not None:
                 self._tasks.start(self._ping_while_opening(self._systemd.ping_seconds))
-            bind()
+            if not is_bound:
+                bind()
+                tune_memory()
             control.refusal = self._early.stand_by(why)
             self._systemd.report_ready(control.refusal)
 

@@ -27,6 +27,11 @@ def test_job_file_gives_the_job_of_a_configuration(text: str, write: Write, plug
     assert read_job_file(write(text), plugins, None, {}) == expected
 
 
+def test_jobs_of_one_command_share_it(write: Write, plugins: PluginSource) -> None:
+    first, second = load(write('[jobs.a]\ncommand = ["x", "1"]\n[jobs.b]\ncommand = ["x", "1"]\n'), plugins).jobs
+    assert first.command is second.command
+
+
 @pytest.mark.parametrize(
     "keys",
     [

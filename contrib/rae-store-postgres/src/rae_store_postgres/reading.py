@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any, TypeVar, cast
@@ -34,17 +34,28 @@ from rae_store_postgres.statements import (
 )
 
 CHUNK_ROWS = 500
-"""Number of rows of a dump that are fetched at once."""
+"""Number of rows of documents, or of a dump, that are fetched at once."""
+
+_CHUNK = f"{DOCUMENTS} WHERE kind = $1 AND key >= $2 ORDER BY key LIMIT {CHUNK_ROWS}"
 
 Skip = Callable[[tuple[str, bytes]], None]
+
+Call = Callable[[Callable[[Connection], Any]], Any]
 
 T = TypeVar("T")
 
 
-async def read_documents(connection: Connection, kind: str) -> list[tuple[str, Document | CorruptDocument]]:
-    """Return the documents of a kind by key."""
-    rows = await connection.fetch(f"{DOCUMENTS} WHERE kind = $1 ORDER BY key", kind)
-    return [(decode_key(row[1]), _parse(row)) for row in rows]
+def read_documents(call: Call, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
+    """Yield the documents of a kind by key; `call` returns the result of a coroutine function with a connection.
+
+    They are fetched in chunks, because ten thousand at once take 7 MB, of which Python never gives back all.
+    """
+    first = b""
+    while rows := call(lambda c: c.fetch(_CHUNK, kind, first)):  # noqa: B023 - called at once
+        for row in rows:
+            yield decode_key(row[1]), _parse(row)
+        # The next possible key.
+        first = rows[-1][1] + b"\0"
 
 
 def _parse(row: Any) -> Document | CorruptDocument:
@@ -71,10 +82,9 @@ class Reader(StoreReader):
     _is_in_session: bool = field(init=False, default=False)
     _is_closed: bool = field(init=False, default=False)
 
-    def load(self, kind: str) -> Sequence[tuple[str, Document | CorruptDocument]]:
+    def load(self, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
         """Return all documents of a kind by key."""
-        found: list[tuple[str, Document | CorruptDocument]] = self._call(lambda c: read_documents(c, kind))
-        return found
+        return read_documents(self._call, kind)
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""

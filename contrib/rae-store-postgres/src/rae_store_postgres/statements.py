@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -88,23 +88,27 @@ class ChangeArrays:
 
     def columns(self) -> tuple[Sequence[Any], ...]:
         """Return the arguments of `commit_changes`, without the first two."""
-        gone = [place for place, body in self._documents.items() if body is None]
-        kept = [(kind, key, body) for (kind, key), body in self._documents.items() if body is not None]
-        entries = [
+        deleted = _transpose((place for place, body in self._documents.items() if body is None), 2)
+        documents = ((kind, key, body) for (kind, key), body in self._documents.items() if body is not None)
+        entries = (
             (log, key, one.job, str(one.state), one.at, one.ended_at, self._bodies[log, key])
             for (log, key), one in self._entries.items()
-        ]
+        )
         return (
-            *_transpose(gone, 2),
-            *_transpose([(*one, checksum_document(*one)) for one in kept], 4),
-            *_transpose([(*one, checksum_entry(*one)) for one in entries], 8),
+            *deleted,
+            *_transpose(((*one, checksum_document(*one)) for one in documents), 4),
+            *_transpose(((*one, checksum_entry(*one)) for one in entries), 8),
             list(self._occurrences),
             list(self._occurrences.values()),
         )
 
 
-def _transpose(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+def _transpose(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
+    columns: list[list[Any]] = [[] for _ in range(width)]
+    for row in rows:
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+    return columns
 
 
 def _identify(body: Document) -> bytes | None:

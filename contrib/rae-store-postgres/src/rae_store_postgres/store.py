@@ -211,10 +211,9 @@ class PostgresStore(SharedStore):
 
     # Documents and logs
 
-    def load(self, kind: str) -> Sequence[tuple[str, Document | CorruptDocument]]:
+    def load(self, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
         """Return all documents of a kind by key; damaged ones as CorruptDocument."""
-        found: list[tuple[str, Document | CorruptDocument]] = self._call(lambda c: read_documents(c, kind))
-        return found
+        return read_documents(self._call, kind)
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""

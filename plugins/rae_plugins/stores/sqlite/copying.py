@@ -16,6 +16,7 @@ from attrs import define, field
 
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.toolkit.threads.malloc_arenas import give_back_memory
 from rae_plugins.stores import backup_copies
 from rae_plugins.stores.sqlite.opening import connect
 from rae_plugins.stores.sqlite.schema import error_text
@@ -57,6 +58,7 @@ class FileCopier:
         try:
             with closing(connect(self.path)) as database:
                 self._make(database, now, backup_copies.MAX_COPIES)
+            give_back_memory()
         except StoreError as error:
             self._error = error
         except sqlite3.Error as error:
