@@ -39,7 +39,7 @@ def test_fixed_time_in_a_dst_gap_runs_once_at_its_end(machine):
     machine.ask("trigger", job="other", request=None)
     assert len(machine.ask("history", job="timed")) == 1
     why = machine.ask("why", job="timed", at="2026-03-29T02:30")
-    assert "02:30 does not exist on 2026-03-29 in Europe/Berlin; ran at 03:00" in why["answer"]
+    assert "02:30 does not exist on 2026-03-29 in Europe/Berlin; due at 03:00" in why["answer"]
 
 
 @pytest.mark.requirement("R15")
@@ -53,7 +53,7 @@ def test_a_fixed_time_in_a_fold_runs_in_its_first_pass_only(machine):
     machine.ask("trigger", job="other", request=None)
     assert len(machine.ask("history", job="timed")) == 1
     why = machine.ask("why", job="timed", at="2026-10-25T02:30")
-    assert "02:30 comes twice on 2026-10-25 in Europe/Berlin; ran the first time" in why["answer"]
+    assert "02:30 comes twice on 2026-10-25 in Europe/Berlin; due the first time" in why["answer"]
 
 
 @pytest.mark.requirement("R15")

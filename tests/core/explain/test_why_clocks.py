@@ -52,7 +52,7 @@ def test_why_a_local_time_that_does_not_exist(asked_for):
     play(w, 3 * HOUR)
     explanation = on_the_wall(w, asked_for)
     everything = "\n".join([explanation.answer, *map(str, explanation.facts)])
-    assert "02:30 does not exist on 2026-03-29 in Europe/Berlin; ran at 03:00" in everything
+    assert "02:30 does not exist on 2026-03-29 in Europe/Berlin; due at 03:00" in everything
     if "+" not in asked_for:
         assert "it ran because it was due; 02:30 does not exist" in explanation.answer
     if asked_for.endswith("T02:30"):
@@ -67,15 +67,15 @@ def test_why_a_local_time_that_occurs_twice(asked_for):
     play(w, 6 * HOUR)
     explanation = on_the_wall(w, asked_for)
     everything = "\n".join([explanation.answer, *map(str, explanation.facts)])
-    assert "02:30 comes twice on 2026-10-25 in Europe/Berlin; ran the first time" in everything
+    assert "02:30 comes twice on 2026-10-25 in Europe/Berlin; due the first time" in everything
     assert ("did not run" in explanation.answer) == asked_for.endswith("+01:00")
 
 
 def test_why_a_wildcard_minute_at_clock_changes():
     w = cron("*/30 * * * *", "2026-10-24T22:00:00+00:00")
     play(w, 6 * HOUR)
-    assert "ran both times, this is the first" in on_the_wall(w, "2026-10-25T02:30+02:00").answer
-    assert "ran both times, this is the second" in on_the_wall(w, "2026-10-25T02:30+01:00").answer
+    assert "due both times, this is the first" in on_the_wall(w, "2026-10-25T02:30+02:00").answer
+    assert "due both times, this is the second" in on_the_wall(w, "2026-10-25T02:30+01:00").answer
     w = cron("*/30 * * * *", "2026-03-29T00:00:00+00:00")
     play(w, 3 * HOUR)
     explanation = on_the_wall(w, "2026-03-29T02:30")

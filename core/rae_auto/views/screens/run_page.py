@@ -169,7 +169,7 @@ def build_run_page(
         duration=run.duration,
         lateness=late,
         exit_code=run.exit_code,
-        phases=tuple(list_phases(run, local_times(zone, now))),
+        phases=tuple(list_phases(run, local_times(zone, now), _waits_of(why))),
         attempts=tuple(_attempt_rows(run)),
         argv=() if definition is None else (*_command_of(definition), *run.inputs.args),
         working_directory=None if definition is None else definition.cwd or definition.directory,
@@ -185,8 +185,16 @@ def build_run_page(
     )
 
 
-def list_phases(run: Run, time: TimeFormat) -> Iterator[RunPhase]:
-    """Yield the phases of a run's life in order of time; together they cover it without gaps."""
+def _waits_of(why: Mapping[str, Any]) -> str:
+    """Return what a run waits for now, which is in its record only once the wait is over."""
+    return next((fact["text"] for fact in why["facts"] if fact["subject"] == "waited"), "")
+
+
+def list_phases(run: Run, time: TimeFormat, waits_for: str = "") -> Iterator[RunPhase]:
+    """Yield the phases of a run's life in order of time; together they cover it without gaps.
+
+    `waits_for` is what it waits for now, if it waits and its record doesn't say for what.
+    """
     due = f"due at {time(run.scheduled_for)}" if isinstance(run.cause, Due) else run.cause.describe(time)
     yield RunPhase(kind="due", since=run.scheduled_for, until=run.scheduled_for, text=due)
     if run.queued_at > run.scheduled_for:
@@ -199,7 +207,9 @@ def list_phases(run: Run, time: TimeFormat) -> Iterator[RunPhase]:
         reasons = dict.fromkeys(
             block.describe(time) if block == run.reason else block.describe_past(time) for block in blocks
         )
-        yield RunPhase(kind="waiting", since=run.queued_at, until=first, text="; ".join(reasons) or "waiting to start")
+        yield RunPhase(
+            kind="waiting", since=run.queued_at, until=first, text="; ".join(reasons) or waits_for or "waiting to start"
+        )
     previous = None
     for attempt in attempts:
         if previous is not None and attempt.started_at > previous:

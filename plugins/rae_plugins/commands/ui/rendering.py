@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -71,6 +72,7 @@ def make_environment() -> Environment:
         "size": lambda value: "" if value is None else format_bytes(int(value)),
         "count": format_count,
         "state": format_state,
+        "argv": shlex.join,
         "path": lambda value: quote_path(str(value), safe=""),
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
         "instant": lambda value: datetime.fromisoformat(value) if isinstance(value, str) else value,

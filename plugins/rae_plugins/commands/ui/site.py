@@ -157,7 +157,10 @@ def session_of(request: Request) -> BrowserSession:
 
 async def read(request: Request, load: Callable[["RecordSource"], Awaitable[T]]) -> T:
     """Return what a page shows."""
-    return await site_of(request).records.read(load)
+    site = site_of(request)
+    # Before it is read: a page that was read before a change must not say that it has it.
+    request.state.live_version = getattr(request.state, "live_version", site.live.version)
+    return await site.records.read(load)
 
 
 async def page(
@@ -186,7 +189,7 @@ async def page(
         "time_text": times.text,
         "zone_text": zone_name(zone, now),
         "now": now,
-        "live_version": site.live.version,
+        "live_version": getattr(request.state, "live_version", site.live.version),
         "read_only": site.door.is_read_only,
         # A page that is fetched again to be kept up to date must not take them from the one that is being opened.
         "messages": session.take_messages() if request.headers.get("sec-fetch-dest", "document") == "document" else (),

@@ -1,4 +1,4 @@
-"""Notes on runs that a DST change has moved, or whose wall time comes twice."""
+"""Notes on starts that a DST change moves, or whose wall time comes twice: true of those to come and of past ones."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,11 +16,11 @@ def describe_clock_change(instant: datetime, next_wall: NextWall, zone: ZoneInfo
     if not is_wildcard and wall - before > _SECOND:
         requested = next_wall(before)
         if requested is not None and requested < wall:
-            return f"{_clock(requested)} does not exist on {requested.date()} in {zone.key}; ran at {_clock(wall)}"
+            return f"{_clock(requested)} does not exist on {requested.date()} in {zone.key}; due at {_clock(wall)}"
     if _instant(wall, zone, 0) < _instant(wall, zone, 1):
         which = "both times, this is the second" if local.fold else "both times, this is the first"
-        ran = which if is_wildcard else "the first time"
-        return f"{_clock(wall)} comes twice on {wall.date()} in {zone.key}; ran {ran}"
+        due = which if is_wildcard else "the first time"
+        return f"{_clock(wall)} comes twice on {wall.date()} in {zone.key}; due {due}"
     return None
 
 

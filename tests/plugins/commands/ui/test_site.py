@@ -3,8 +3,10 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from starlette.requests import Request
 from tests.support.control_service import serving
 from tests.support.platforms import unix_sockets
 
@@ -13,7 +15,7 @@ from rae_auto.screens import RecordSource
 from rae_auto.testing.commands import FakeContext
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 from rae_plugins.commands.ui import site
-from rae_plugins.commands.ui.site import Records
+from rae_plugins.commands.ui.site import Records, page, read
 
 
 @unix_sockets
@@ -90,3 +92,28 @@ def test_starts_to_come_are_computed_once_while_a_daemon_is_looked_for(
 
     found = asyncio.run(asyncio.wait_for(look(), 60))
     assert len(found.counts) >= 3
+
+
+def test_page_read_before_a_change_does_not_say_that_it_has_it() -> None:
+    live = SimpleNamespace(version=1)
+
+    async def read_meanwhile(_: object) -> None:
+        live.version = 2  # something happens, after what is read
+
+    async def fail() -> None:
+        raise OSError
+
+    records = SimpleNamespace(read=read_meanwhile, open=fail)
+    site = SimpleNamespace(live=live, records=records, door=SimpleNamespace(is_read_only=False))
+    session = SimpleNamespace(csrf_token="", take_messages=list)
+    app = SimpleNamespace(state=SimpleNamespace(site=site))
+    request = Request({
+        "type": "http", "app": app, "state": {"session": session}, "path": "/", "query_string": b"", "headers": [],
+    })  # fmt: skip
+
+    async def answer() -> str:
+        await read(request, read_meanwhile)
+        answer = await page(request, "error.html", title="", section="", values={"text": ""})
+        return bytes(answer.body).decode()
+
+    assert 'data-version="1"' in asyncio.run(answer())

@@ -1,0 +1,133 @@
+"""Run: its command and variables, its life from the due instant to its verified end, and what differs from before."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.plugins.commands.ui.conftest import Page
+from tests.plugins.commands.ui.test_browser import browser, open_context, pytestmark
+from tests.support.waiting import eventually
+
+from rae_auto import Job, RetryPolicy
+from rae_auto.model import documents
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+__all__ = ["browser", "pytestmark"]
+
+SECRET = "hunter2"
+OPEN = ["running", "starting", "queued", "retrying"]
+
+
+def read_facts(page: Page, run: str) -> dict[str, str]:
+    """Return the command and the facts beside it as the page has them."""
+    text = page.ask(f"/runs/{run}").text
+    command = re.search(r'id="argv">(.*?)</pre>\s*<dl class="facts">(.*?)</dl>', text, re.DOTALL)
+    assert command is not None
+    facts = re.findall(r"<dt>(.*?)</dt><dd[^>]*>(.*?)</dd>", command[2], re.DOTALL)
+    return {"argv": unescape(command[1])} | {name: unescape(fact).strip() for name, fact in facts}
+
+
+def read_phases(page: Page, run: str) -> dict[str, str]:
+    """Return the phases of the run's life by their kinds, in order of time, each with its words."""
+    table = page.ask(f"/runs/{run}").text.split('aria-label="Table of phases"')[1].split("</table>")[0]
+    return {
+        kind: unescape(re.sub("<[^>]+>", "", words))
+        for kind, words in re.findall(r'<tr><th scope="row">([^<]+)</th>.*?<td>([^<]*)</td></tr>', table)
+    }
+
+
+@pytest.fixture
+def add(page: Page) -> Iterator[Any]:
+    """Return a function that adds a job, which is removed in the end."""
+    added: list[str] = []
+
+    def add(**fields: Any) -> str:
+        job = Job(**fields)
+        page.daemons.ask("add", definition=documents.dump(job), replace=True)
+        added.append(job.id)
+        return job.id
+
+    yield add
+    for job in added:
+        page.daemons.ask("cancel", job=job)
+        eventually(lambda job=job: page.daemons.ask("history", job=job, states=OPEN) == [])
+        page.daemons.ask("remove", job=job)
+
+
+def test_command_is_shown_argument_by_argument(page: Page, add: Any) -> None:
+    job = add(
+        name="quoting", command=["printf", "%s", "a b", "it's", "<i>"], env={"TOKEN": SECRET}, resources={"db": 1}
+    )
+    run = page.daemons.ask("trigger", job=job, args=["by hand"], env={"MORE": SECRET})["run_id"]
+    facts = read_facts(page, run)
+    assert facts["argv"] == """printf %s 'a b' 'it'"'"'s' '<i>' 'by hand'"""
+    assert facts["variables"].split() == ["TOKEN", "MORE"]
+    assert (facts["resources"], facts["trigger"]) == ("db (1)", "manual")
+    assert facts["directory"]
+    for path in (f"/runs/{run}", f"/api/runs/{run}", "/jobs/quoting", f"/jobs/quoting/why?run={run}"):
+        assert page.ask(path).status == 200
+    assert SECRET not in page.ask(f"/runs/{run}").text
+
+
+def test_life_says_what_it_waited_for(page: Page) -> None:
+    phases = read_phases(page, page.runs["waiting"])
+    assert [kind for kind in phases if kind != "late"] == ["due", "waiting"]
+    assert 'resource "db"' in phases["waiting"]
+
+
+def test_life_has_attempts_delays_and_signals_until_it_is_verified_gone(page: Page, add: Any) -> None:
+    job = add(
+        name="lived",
+        shell="[ $RAE_ATTEMPT = 2 ] && exec sleep 600; exit 3",
+        retry_policy=RetryPolicy(attempts=2, delay=0.1),
+    )
+    run = page.daemons.ask("trigger", job=job)["run_id"]
+    eventually(lambda: [one["attempt"] for one in page.daemons.ask("history", run=run, states=["running"])] == [2])
+    page.change(kind="cancel", target=run)
+    eventually(lambda: page.daemons.ask("history", run=run)[0]["state"] == "cancelled")
+    phases = read_phases(page, run)
+    assert {"due", "attempt", "retry delay", "signal", "gone", "ended"} <= set(phases)
+    assert phases["signal"] == "its processes were asked to end"
+    assert phases["gone"].startswith("verified gone")
+    assert phases["ended"].startswith("cancelled")
+    chart = page.ask(f"/runs/{run}").text.split('id="life"')[1].split("</svg>")[0]
+    assert all(
+        f'class="{kind}' in chart or f" {kind}" in chart for kind in ("attempt", "retry-delay", "signal", "gone")
+    )
+
+
+def test_failed_run_says_what_differs_from_the_last_good_one(page: Page, add: Any) -> None:
+    job = add(name="varied", shell="exit ${CODE:-0}")
+    runs = []
+    for env in ({"CODE": "4"}, {}, {"CODE": "3"}):
+        runs.append(page.daemons.ask("trigger", job=job, env=env)["run_id"])
+        eventually(lambda: page.daemons.ask("history", run=runs[-1])[0]["finished_at"] is not None)
+    first, good, bad = runs
+    differences = page.ask(f"/runs/{bad}").text.split('id="differences"')[1].split("</section>")[0]
+    assert f'href="/runs/{good}"' in differences
+    rows = re.findall(r'<th scope="row">([^<]+)</th><td>([^<]+)</td><td>([^<]+)</td>', differences)
+    assert ("end", "succeeded", "failed") in rows
+    assert ("exit code", "0", "3") in rows
+    assert ("given by hand", "nothing", "CODE") in rows
+    assert "No earlier run has succeeded" in page.ask(f"/runs/{first}").text
+
+
+def test_run_is_cancelled_by_its_page(browser: "Browser", page: Page, add: Any) -> None:
+    job = add(name="cancelled", command=["sleep", "600"])
+    for script in (True, False):
+        run = page.daemons.ask("trigger", job=job)["run_id"]
+        eventually(lambda run=run: page.daemons.ask("history", run=run)[0]["state"] == "running")
+        context = open_context(browser, page, java_script_enabled=script)
+        tab = context.new_page()
+        tab.goto(f"{page.origin}/runs/{run}" if script else f"{page.origin}/jobs/{job}")
+        tab.get_by_role("button", name="cancel", exact=True).first.click()
+        tab.get_by_text("1 run cancelled").wait_for()
+        if script:
+            tab.locator("#head h1 .state", has_text="cancelled").wait_for()
+            tab.get_by_role("button", name="cancel", exact=True).wait_for(state="detached")
+        eventually(lambda run=run: page.daemons.ask("history", run=run)[0]["state"] == "cancelled")
+        context.close()
