@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import struct
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,9 @@ def has_our_tables(database: sqlite3.Connection) -> bool:
 
 def has_right_counts(database: sqlite3.Connection) -> bool:
     """Return whether the numbers of entries, which have no checksums, are those of the entries."""
-    return set(database.execute(_TRUE_COUNTS)) == set(database.execute("SELECT * FROM entry_counts"))
+    # Counted here, because SQLite sorts what it groups: with ten million entries in 700 MB of memory.
+    counts = Counter(database.execute("SELECT log, job, state FROM entries INDEXED BY entries_by_job"))
+    return counts == {row[:3]: row[3] for row in database.execute("SELECT * FROM entry_counts")}
 
 
 def read_last_commit(database: sqlite3.Connection) -> CommitLine | None:
