@@ -5,9 +5,11 @@
 
 import os
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.plugins.commands.ui.conftest import start_page, stop
@@ -22,11 +24,16 @@ from rae_auto.model.run import Attempt, Result, Run, RunState
 from rae_auto.runtime.repository import encode
 from rae_plugins.stores.sqlite import SqliteStore
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page as BrowserTab
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
 pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+
+QUALITY, MAX_BYTES = 70, 50_000
 
 GUIDE = Path(__file__).resolve().parents[4] / "docs" / "guides" / "ui.md"
 
@@ -70,22 +77,30 @@ Written = tuple[str, timedelta, timedelta, timedelta, RunState]
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 
 
+DAYS = 30
+"""Days of history, so that a month has something to show."""
+
+
 def list_history(now: datetime) -> Iterator[Written]:
-    """Yield what ran on the day before."""
+    """Yield what ran before: the day in full, and then by its scheduled times."""
     past_quarter = now - now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
-    for number in range(95):
-        state = RunState.FAILED if number in (2, 3, 30) else RunState.SUCCEEDED
+    for number in range(10 * 96 - 1):
+        state = RunState.FAILED if number in (2, 3, 30, 700, 1801, 1802) else RunState.SUCCEEDED
         yield "sync-mail", past_quarter + 15 * MINUTE * number, 0 * SECOND, (70 + 11 * number % 60) * SECOND, state
     past_half = (now - now.replace(minute=30, second=0, microsecond=0)) % HOUR
-    for number in range(23):
-        state = RunState.SKIPPED if number == 4 else RunState.SUCCEEDED
+    for number in range(DAYS * 24 - 1):
+        state = RunState.SKIPPED if number % 137 == 4 else RunState.SUCCEEDED
         wait = 3 * MINUTE if number % 2 == 0 else 0 * SECOND
         yield "thumbnails", past_half + HOUR * number, wait, (4 + number % 3) * MINUTE, state
-    yield "backup", 9 * HOUR, 0 * SECOND, 25 * MINUTE, RunState.SUCCEEDED
+    past_three = (now - now.replace(hour=2, minute=0, second=0, microsecond=0)) % (24 * HOUR)
+    for number in range(2 * DAYS):
+        state = RunState.TIMED_OUT if number == 23 else RunState.SUCCEEDED
+        took = (25 * 60 + 113 * number % 400 - 9 * number) * SECOND
+        yield "backup", past_three + 24 * HOUR * number, (number % 5) * SECOND, took, state
 
 
 def write_history(daemons: Daemons) -> None:
-    """Write runs of the day before into the store."""
+    """Write runs of the days before into the store."""
     now, changes = datetime.now(UTC), []
     for number, (job, ago, waited, took, state) in enumerate(list_history(now)):
         due = now - ago
@@ -105,6 +120,22 @@ def write_history(daemons: Daemons) -> None:
     store.open(daemons.state)
     store.commit(encode(changes))
     store.close()
+
+
+NAME_FOLDER = """([from, to]) => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(from, to);
+}"""
+"""The folder of a test is no folder that a person has."""
+
+
+def take_picture(tab: "BrowserTab", home: Path, path: Path) -> None:
+    """Write what a tab shows; playwright knows PNG and JPEG only, which take twice as much."""
+    tab.evaluate(NAME_FOLDER, [str(home), "/home/me/jobs"])
+    tab.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+    session = tab.context.new_cdp_session(tab)
+    taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
+    path.write_bytes(b64decode(taken["data"]))
 
 
 def test_pictures_of_the_guide_are_taken(tmp_path: Path) -> None:
@@ -130,9 +161,13 @@ def test_pictures_of_the_guide_are_taken(tmp_path: Path) -> None:
         pictures = {
             "now": ("/", "light"),
             "timeline": ("/timeline?span=1h", "dark"),
+            "month": ("/month", "light"),
+            "job": ("/jobs/backup", "dark"),
             "run": (f"/runs/{runs['sync-mail']}", "light"),
-            "output": ("/output?job=sync-mail&runs=2", "light"),
             "why": (f"/jobs/thumbnails/why?run={runs['thumbnails']}", "dark"),
+            "what-if": ("/what-if", "light"),
+            "output": ("/output?job=sync-mail&runs=2", "light"),
+            "health": ("/health", "light"),
         }
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -145,14 +180,20 @@ def test_pictures_of_the_guide_are_taken(tmp_path: Path) -> None:
                 context.add_cookies([cookie])  # type: ignore[list-item]
                 tab = context.new_page()
                 tab.goto(f"{page.origin}{path}", timeout=60_000)
-                tab.locator("[data-pending]").wait_for(state="detached", timeout=60_000)
-                if tab.locator("[data-live]").count():
+                if name == "what-if":
+                    tab.locator("#text").fill(tab.locator("#text").input_value().replace("*/15 ", "*/5 "))
+                    tab.locator("#patch-text").wait_for(timeout=60_000)
+                for what in ("[data-pending]", "[data-unfinished]"):
+                    tab.locator(what).wait_for(state="detached", timeout=60_000)
+                if tab.locator("main [data-live]").count() and name != "what-if":
                     tab.locator("#signal", has_text="live").wait_for(timeout=60_000)
-                tab.screenshot(path=folder / f"ui-{name}.png")
+                take_picture(tab, daemons.home, folder / f"ui-{name}.webp")
                 context.close()
             browser.close()
-        assert {path.name for path in folder.glob("ui-*.png")} == {f"ui-{name}.png" for name in pictures}
-        assert all(f"images/ui-{name}.png" in GUIDE.read_text() for name in pictures)
+        taken = {path.name: path.stat().st_size for path in folder.glob("ui-*")}
+        assert taken.keys() == {f"ui-{name}.webp" for name in pictures}
+        assert max(taken.values()) <= MAX_BYTES
+        assert all(f"images/ui-{name}.webp" in GUIDE.read_text() for name in pictures)
     finally:
         stop(page.process)
         stop_at_once(process)
