@@ -63,9 +63,13 @@ def _modules(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _add(modules: dict[str, str], directory: str, package: Traversable) -> None:
+    """Add the modules of a package and of the packages in it, but for the part for Windows."""
+    modules[f"{directory}/__init__.py"] = ""
     for file in package.iterdir():
         if file.name.endswith(".py") and file.name not in ("__init__.py", "__main__.py"):
             modules[f"{directory}/{file.name}"] = FUTURE + _read(file)
+        elif file.name != "windows" and (file / "__init__.py").is_file():
+            _add(modules, f"{directory}/{file.name}", file)
 
 
 def _read(file: Traversable) -> str:
