@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from tests.support.contrib_plugins import CONTRIB, install_contrib_plugin
-from tests.support.daemons import Daemons
+from tests.support.daemons import Daemons, stop_at_once
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)
@@ -30,6 +31,9 @@ executor = { type = "dask", scheduler = "SCHEDULER", directory = "{home}/remote"
 [jobs.first]
 shell = 'touch {home}/busy; until [ -e {home}/free ]; do sleep 0.05; done'
 executor = { type = "dask", scheduler = "SCHEDULER", directory = "{home}/remote", resources = { box = 1 } }
+[jobs.named]
+command = ["/bin/true"]
+executor = { type = "dask", scheduler = "SCHEDULER", directory = "{home}/remote", labels = ["named"] }
 [jobs.nowhere]
 command = ["/bin/true"]
 executor = { type = "dask", scheduler = "SCHEDULER", directory = "{home}/remote", labels = ["nowhere"] }
@@ -123,6 +127,20 @@ def test_attempt_waits_in_the_queue_until_its_true_start(daemons: Daemons) -> No
     (daemons.home / "last").touch()
     (ended,) = eventually(lambda: [one for one in daemons.ask("history", job="queued") if one["finished_at"]])
     assert (ended["state"], ended["attempt"], ended["started_at"]) == ("succeeded", 1, running["started_at"])
+
+
+def test_log_names_the_worker_that_takes_a_queued_run(daemons: Daemons, cluster: Any) -> None:
+    worker = cluster.add_worker(resources="named=1", name="workshop-7")
+    daemons.serve()
+    run = daemons.ask("trigger", job="named", request=None)["run_id"]
+    eventually(lambda: [one for one in daemons.ask("history", job="named") if one["finished_at"]])
+    cluster.kill(worker)
+    stop_at_once(daemons.started[-1])
+    (line,) = [one for one in daemons.whole_output().splitlines() if " taken " in one]
+    assert f"taken ({run[:12]})" in line
+    found = re.search(r"from the queue of (\S+) after .*, by worker workshop-7 \((\S+)\)", line)
+    assert found is not None, line
+    assert found[1] == cluster.address and found[2].startswith("tcp://127.0.0.1:")
 
 
 def read(path: Path) -> str:

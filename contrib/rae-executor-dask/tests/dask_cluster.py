@@ -84,12 +84,14 @@ class DaskCluster:
         )
         _wait_for(log, "Scheduler at:")
 
-    def add_worker(self, *, threads: int = 4, resources: str = "", **environment: str) -> psutil.Process:
-        """Start a worker without a nanny, and return once it has registered.
+    def add_worker(
+        self, *, threads: int = 4, resources: str = "", name: str = "", **environment: str
+    ) -> psutil.Process:
+        """Start a worker without a nanny, and return once it has registered; without a name it has its address.
 
         With another HOME it has a folder of its own for runs below "~", as on another machine.
         """
-        options = ["--resources", resources] if resources else []
+        options = [*(["--resources", resources] if resources else []), *(["--name", name] if name else [])]
         worker, log = self._start(
             *("worker", self.address, "--no-nanny", "--no-dashboard", "--nthreads", str(threads), *options),
             *("--local-directory", str(self.place / "scratch"), "--death-timeout", "60"),

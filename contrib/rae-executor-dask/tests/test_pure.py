@@ -3,6 +3,8 @@
 import asyncio
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rae_executor_dask import DaskExecutor, cluster_link
@@ -95,6 +97,49 @@ def test_run_has_the_reason_no_worker_within_5_seconds(tmp_path: Path, monkeypat
     assert isinstance(reason, NoWorker) and SCHEDULER in reason.text
     # The engine asks in the turn in which the run is decided.
     assert seconds <= 5.0
+
+
+def test_queued_attempt_is_given_back_within_5_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last worker that could take it leaves; then the run has the reason `no_worker`."""
+    pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
+    from rae_executor_dask.cluster import helper
+    from rae_executor_dask.cluster.settings import ClusterSettings
+
+    left_at = 7.7
+
+    async def play() -> float:
+        loop, given_back = asyncio.get_running_loop(), asyncio.Event()
+
+        async def identity(**_: Any) -> dict[str, Any]:
+            return {"workers": {} if loop.time() >= left_at else {"tcp://10.0.0.6:1": LARGE}}
+
+        def report(message: dict[str, Any]) -> None:
+            assert message == {"token": "run.1", "never": True}
+            given_back.set()
+
+        one = helper.Helper(ClusterSettings(SCHEDULER, str(tmp_path), "~", 60.0), report)
+        scheduler = SimpleNamespace(identity=identity)
+        one._connection.client = SimpleNamespace(scheduler=scheduler, submit=lambda *_, **__: loop.create_future())
+        work = {"name": "a", "labels": ["gpu"], "resources": {}, "priority": 0, "request": {}}
+        one.handle({"do": "spawn", "token": "run.1", "run": "run", "request": work})
+        working = asyncio.create_task(one.run())
+        await given_back.wait()
+        working.cancel()
+        return loop.time() - left_at
+
+    async def call(function: Any, *arguments: Any) -> Any:
+        return function(*arguments)
+
+    async def keep_connected(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    # Threads take no time here, because the clock would skip it.
+    monkeypatch.setattr(helper.asyncio, "to_thread", call)
+    monkeypatch.setattr(helper.ClusterConnection, "keep", keep_connected)
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        monkeypatch.setattr(helper, "time", SimpleNamespace(monotonic=runner.get_loop().time))
+        seconds = runner.run(play())
+    assert 2.0 < seconds <= 5.0
 
 
 @pytest.mark.parametrize(

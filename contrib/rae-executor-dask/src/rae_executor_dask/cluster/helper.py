@@ -24,8 +24,11 @@ TEND_SECONDS = 0.5
 """Interval at which attempts without reports are looked for."""
 
 HELLO_SECONDS = 3.0
-UNFIT_SECONDS = 10.0
-"""Time without a worker that could take a queued attempt after which that is given back to the daemon."""
+UNFIT_SECONDS = 3.0
+"""Time without a worker that could take a queued attempt after which that is given back to the daemon.
+
+With the age of what is known of the workers, and the interval of the looks, less than 5 s: then the run has the reason.
+"""
 
 RESUBMIT_SECONDS = 1.0
 LEASE_MARGIN_SECONDS = 10.0
