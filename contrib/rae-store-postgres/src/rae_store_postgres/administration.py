@@ -4,13 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from rae_auto.errors import BadRequest, ConfigError
 from rae_auto.offline.project import Project
 from rae_auto.toolkit.secrets import SecretText
 from rae_store_postgres import node_messages
-from rae_store_postgres.link import Address
+from rae_store_postgres.link import DRIVER_ERRORS, Address
 from rae_store_postgres.migration import check_version
 from rae_store_postgres.store import PostgresStore
 
@@ -31,7 +29,7 @@ async def list_nodes(address: Address, fence_after: timedelta | None) -> list[st
         await check_version(connection, address)
         leader = await connection.fetchval("SELECT node FROM claim WHERE expires_at > clock_timestamp()")
         found = await node_messages.read_nodes(connection, fence_after)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except DRIVER_ERRORS as error:
         raise address.explain(error) from error
     finally:
         await connection.close()
@@ -57,7 +55,7 @@ async def fence(address: Address, node: str) -> None:
         ):
             raise BadRequest(f'node "{node}" leads now, so it is alive')
         await node_messages.fence(connection, node)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except DRIVER_ERRORS as error:
         raise address.explain(error) from error
     finally:
         await connection.close()

@@ -32,6 +32,14 @@ CALL_SECONDS = 30.0
 
 T = TypeVar("T")
 
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""Errors of the driver and of the network.
+
+InternalClientError is what asyncpg makes of a connection that the server ends while a statement is being prepared
+("cannot switch to state 12; another operation (2) is in progress"). The connection then is of no more use, and doesn't
+count as closed by itself.
+"""
+
 WAITING_CODES = frozenset({"57P01", "57P02", "57P03", "53300", "25006"})
 """SQLSTATEs of a server that is stopping, starting, full or still in recovery: it will serve later."""
 
@@ -49,7 +57,7 @@ def is_temporary(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return state in WAITING_CODES or state.startswith("08") or isinstance(error, asyncpg.PostgresConnectionError)
-    return isinstance(error, OSError | asyncpg.InterfaceError)
+    return isinstance(error, DRIVER_ERRORS) and not isinstance(error, asyncpg.ProtocolError)
 
 
 @frozen
@@ -99,7 +107,7 @@ class Address:
             return kind(f"{self.place} {what}: {text}{_hint(error)}")
         if isinstance(error, TimeoutError):
             return kind(f"{self.place} {what}: it doesn't answer")
-        if isinstance(error, OSError | asyncpg.InterfaceError):
+        if isinstance(error, DRIVER_ERRORS):
             return kind(f"{self.place} {what}: {' '.join(str(error).split()) or type(error).__name__}")
         if isinstance(error, ValueError):
             return kind(f"the dsn of the postgres store can't be used: {error}")

@@ -6,7 +6,7 @@ from importlib.resources import files
 import asyncpg
 
 from rae_auto.errors import StoreError
-from rae_store_postgres.link import Address, Connection, quote_name
+from rae_store_postgres.link import DRIVER_ERRORS, Address, Connection, quote_name
 
 VERSION = 1
 """The version of the tables that this code reads and writes."""
@@ -81,7 +81,7 @@ async def migrate(address: Address, grants: Sequence[str] = (), readers: Sequenc
         raise StoreError(
             f"{address.place} can't be migrated: {error}; name a role that may create tables with --dsn"
         ) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except DRIVER_ERRORS as error:
         raise address.explain(error, "can't be migrated") from error
     finally:
         await connection.close()

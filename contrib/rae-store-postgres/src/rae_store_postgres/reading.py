@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any, TypeVar, cast
 
-import asyncpg
 from attrs import define, field
 
 from rae_auto.api.store import (
@@ -22,7 +21,7 @@ from rae_auto.api.store import (
     StoreReader,
 )
 from rae_auto.errors import StoreError
-from rae_store_postgres.link import Address, Connection, LoopThread
+from rae_store_postgres.link import DRIVER_ERRORS, Address, Connection, LoopThread
 from rae_store_postgres.statements import (
     DOCUMENTS,
     ENTRIES,
@@ -131,7 +130,7 @@ class Reader(StoreReader):
                     raise StoreError(f"{self._address.place}: the connection was lost during a read; try again")
                 self._connection = await self._address.connect()
             return await work(self._connection)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DRIVER_ERRORS as error:
             if self._connection is not None:
                 self._connection.terminate()
                 self._connection = None
@@ -185,7 +184,7 @@ class _Dump:
             await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             # The snapshot is that of the first query.
             await connection.fetchval("SELECT token FROM claim")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DRIVER_ERRORS as error:
             raise self._address.explain(error) from error
         self._changes = self._read_all(connection)
 
@@ -194,7 +193,7 @@ class _Dump:
         assert self._changes is not None
         try:
             return await anext(self._changes, [])
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DRIVER_ERRORS as error:
             raise self._address.explain(error) from error
 
     async def _read_all(self, connection: Connection) -> AsyncIterator[list[Change]]:

@@ -190,7 +190,7 @@ class PostgresStore(SharedStore):
             if error.sqlstate in ("RAE01", "RAE02") and self._claim is not None:
                 raise self._claim.lose(None) from error
             raise self._address.explain(error) from error
-        except TimeoutError as error:
+        except (TimeoutError, asyncpg.InternalClientError) as error:
             # It is unknown whether it was carried out; the same call on another connection finds out.
             if self._main is not None:
                 self._main.terminate()
