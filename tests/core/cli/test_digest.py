@@ -33,7 +33,8 @@ from rae_auto.views.digests.formats import digest_markdown, digest_text
 from rae_auto.views.screens.digest import build_digest
 from rae_auto.views.screens.parts.record_source import RecordCount
 
-GUIDE = Path(__file__).parents[3] / "docs/guides/digest.md"
+DOCS = Path(__file__).parents[3] / "docs"
+GUIDE, EXAMPLES = DOCS / "guides/digest.md", DOCS / "examples"
 
 JOBS = """
 [jobs.good]
@@ -58,9 +59,17 @@ def rae_auto(daemons: Daemons, *words: str, code: int = 0) -> str:
     return done.stdout
 
 
-def run_job(daemons: Daemons, job: str) -> None:
+def run_job(daemons: Daemons, job: str, wanted: str = "") -> None:
+    """Run a job to its end, or to the first attempt that doesn't end as wanted."""
     run = daemons.ask("trigger", job=job)["run_id"]
-    eventually(lambda: daemons.ask("history", run=run)[0]["finished_at"] is not None)
+
+    def is_over() -> bool:
+        [found] = daemons.ask("history", run=run)
+        return found["finished_at"] is not None or (bool(wanted) and found["state"] == "retrying")
+
+    eventually(is_over)
+    if wanted:
+        assert daemons.ask("history", run=run)[0]["state"] == wanted, rae_auto(daemons, "output", job)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +128,30 @@ def test_digest_of_a_store_has_the_same_numbers(tmp_path: Path) -> None:
     stored = json.loads(rae_auto(daemons, "digest", "--json"))
     assert stored["states"] == live["states"] == {"succeeded": 1}
     assert [one["kind"] for one in stored["attention"]] == ["problem"]
+
+
+@pytest.mark.parametrize(("name", "job"), [("daily-digest", "digest"), ("weekly-summary", "summary")])
+def test_complete_example_sends_the_digest_of_its_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, job: str
+) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    example = (EXAMPLES / f"{name}.toml").read_text()
+    with running_mail_server(tmp_path / "mails") as server:
+        given = [f"{name} = {json.dumps(server.options[name])}" for name in ("host", "port", "ca_file")]
+        assert 'host = "smtp.example.org"' in example
+        example = example.replace('host = "smtp.example.org"', "\n".join(given))
+        example += '\n[jobs.bad]\nshell = "exit 3"\n'
+        daemons = Daemons(tmp_path, example, 'state = "{home}/state"\n')
+        try:
+            daemons.serve()
+            run_job(daemons, "bad")
+            run_job(daemons, job, "succeeded")
+        finally:
+            daemons.kill()
+        (mail,) = server.mails
+    assert mail["To"] == "ann@example.org"
+    assert mail["Subject"].startswith('1 matter needs you: "bad" (1 run of ')
+    assert ["failed", "1"] in [line.split() for line in mail.get_body(("plain",)).get_content().splitlines()]
 
 
 @pytest.mark.parametrize("job", ["daily-digest", "weekly-digest"])
