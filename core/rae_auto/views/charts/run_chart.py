@@ -1,5 +1,7 @@
 """The life of a run as a Gantt chart: due, decided, waiting, each attempt, its end; a row for each phase."""
 
+import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -11,6 +13,9 @@ ROW = 26
 
 ROOM_FOR_LABEL = 55
 """The part of the width, in percent, that the longest label may take beside a bar; else it stands on the bar."""
+
+NARROW_LABEL = 24
+"""Letters of a label for which 45 % of 290 pixels have room."""
 
 SOLID = frozenset({"attempt", "stopping"})
 
@@ -67,9 +72,7 @@ def _row(phase: RunPhase, number: int, axis: TimeAxis, now: datetime) -> str:
         x, shift, place = left, -8, " before"
     else:
         x, shift, place = left, 8, " on-solid" if phase.kind in SOLID else ""
-    words = element(
-        "text", text_of(_short(text)), x=f"{x:.3f}%", dx=shift, y=y + 13, class_=f"phase-label{place}"
-    )  # fmt: skip
+    words = element("text", *_words(_short(text)), x=f"{x:.3f}%", dx=shift, y=y + 13, class_=f"phase-label{place}")
     return element("g", title(text), mark, words)
 
 
@@ -78,6 +81,16 @@ def _draw_instant(kind: str, x: str, y: int, css: str) -> str:
     if kind == "signal":
         return element("line", x1=x, x2=x, y1=y - 7, y2=y + 7, class_=f"phase {css}")
     return element("circle", cx=x, cy=y, r=4.5, class_=f"phase {css}")
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield a label as the words that fit into a narrow picture, and the others, which a style can hide there."""
+    head = re.split(r"[:,;] | \(", text, maxsplit=1)[0]
+    if len(head) > NARROW_LABEL:
+        head = head[: NARROW_LABEL + 1].rpartition(" ")[0] or head[:NARROW_LABEL]
+    yield text_of(head)
+    if head != text:
+        yield element("tspan", text_of(text[len(head) :]), class_="more")
 
 
 def _short(text: str) -> str:

@@ -73,6 +73,16 @@ def test_command_is_shown_argument_by_argument(page: Page, add: Any) -> None:
     assert SECRET not in page.ask(f"/runs/{run}").text
 
 
+def test_run_of_a_removed_job_says_that_its_command_is_not_known(page: Page) -> None:
+    page.daemons.ask("add", definition=documents.dump(Job(name="removed", command="true")))
+    run = page.daemons.ask("trigger", job="removed")["run_id"]
+    eventually(lambda: page.daemons.ask("history", run=run)[0]["finished_at"] is not None)
+    page.daemons.ask("remove", job="removed")
+    text = page.ask(f"/runs/{run}").text
+    assert "Its job is no longer defined." in text
+    assert 'id="argv"' not in text
+
+
 def test_life_says_what_it_waited_for(page: Page) -> None:
     phases = read_phases(page, page.runs["waiting"])
     assert [kind for kind in phases if kind != "late"] == ["due", "waiting"]
