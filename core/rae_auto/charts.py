@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from rae_auto.views.charts.run_chart import draw_run, run_table
     from rae_auto.views.charts.strip_chart import draw_strip, strip_table
     from rae_auto.views.charts.svg import ChartTable, TimeAxis, stand_alone
-    from rae_auto.views.charts.timeline_chart import draw_axis, draw_concurrency, draw_row, timeline_table
+    from rae_auto.views.charts.timeline_chart import (
+        axis_heading,
+        draw_axis,
+        draw_concurrency,
+        draw_row,
+        timeline_table,
+    )
     from rae_auto.views.charts.trend_chart import draw_trend, trend_table
 
 _HOMES = {
@@ -24,7 +30,7 @@ _HOMES = {
     "views.charts.run_chart": ("draw_run", "run_table"),
     "views.charts.strip_chart": ("draw_strip", "strip_table"),
     "views.charts.svg": ("ChartTable", "TimeAxis", "stand_alone"),
-    "views.charts.timeline_chart": ("draw_axis", "draw_concurrency", "draw_row", "timeline_table"),
+    "views.charts.timeline_chart": ("axis_heading", "draw_axis", "draw_concurrency", "draw_row", "timeline_table"),
     "views.charts.trend_chart": ("draw_trend", "trend_table"),
 }
 """The names of each module, relative to `rae_auto`."""
@@ -34,6 +40,7 @@ __getattr__, __dir__, _MODULES = lazy_names(__name__, _HOMES)
 __all__ = [
     "ChartTable",
     "TimeAxis",
+    "axis_heading",
     "day_grid_table",
     "draw_axis",
     "draw_concurrency",

@@ -37,7 +37,15 @@ if TYPE_CHECKING:
     from rae_auto.views.screens.parts.strip import Strip, StripCell
     from rae_auto.views.screens.parts.trends import TrendPoint, Trends
     from rae_auto.views.screens.run_page import RunPage, RunPhase, load_run_page
-    from rae_auto.views.screens.timeline import RunBar, SkipMark, Timeline, TimelineCell, TimelineRow, load_timeline
+    from rae_auto.views.screens.timeline import (
+        RunBar,
+        SkipMark,
+        Timeline,
+        TimelineCell,
+        TimelineRow,
+        find_smallest_span,
+        load_timeline,
+    )
     from rae_auto.views.screens.what_if import WhatIf
     from rae_auto.views.screens.why_page import WhyPage, load_why_page
     from rae_auto.views.times import AWAY
@@ -74,6 +82,7 @@ _HOMES = {
         "Timeline",
         "TimelineCell",
         "TimelineRow",
+        "find_smallest_span",
         "load_timeline",
     ),
     "views.screens.what_if": ("WhatIf",),
@@ -137,6 +146,7 @@ __all__ = [
     "WorldSpan",
     "all_codes",
     "find_codes",
+    "find_smallest_span",
     "load_absence",
     "load_day_grid",
     "load_digest",

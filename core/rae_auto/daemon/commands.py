@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -80,8 +80,13 @@ class Commands:
         is_paused: bool = False,
         turns: TimeMeter | None = None,
         edited: EditedConfig | None = None,
+        problem_times: Callable[[], Mapping[str, datetime]] = dict,
     ) -> None:
-        """Answer for a scheduler; `turns` measures those of its event loop."""
+        """Answer for a scheduler; `turns` measures those of its event loop.
+
+        `problem_times` has when problems came up, those of which that is known.
+        """
+        self._problem_times = problem_times
         self._edited = edited
         self._turns = turns or TimeMeter()
         self._scheduler = scheduler
@@ -152,7 +157,8 @@ class Commands:
         runtime, local_times = self._scheduler.runtime, flag(arguments, "local_times")
         unread = None if self._edited is None else await self._edited.find_problem()
         problems = _with_unread(self._problems(), unread)
-        status = read_status(runtime, self._facts, problems, local_times=local_times)
+        times = self._problem_times()
+        status = read_status(runtime, self._facts, problems, times, local_times=local_times)
         return status if runtime.membership is None else {**status, "nodes": await list_nodes(runtime.membership)}
 
     async def health(self, _: Arguments) -> Any:

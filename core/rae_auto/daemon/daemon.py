@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -251,6 +251,7 @@ class Daemon:
             is_paused=self._paused,
             turns=self._stall_detector.turns,
             edited=self._reloader.edited,
+            problem_times=self._problem_times,
         )
         control.complete(commands.table())
         try:
@@ -353,6 +354,11 @@ class Daemon:
         self._shutdown_grace = config.shutdown_grace
         if self._deadline is not None:
             self._deadline.grace_seconds = config.shutdown_grace.total_seconds()
+
+    def _problem_times(self) -> Mapping[str, datetime]:
+        """Return when problems came up, those of which that is known."""
+        stalls = {stall.text(): at for stall, at in self._stall_detector.newest_at.items()}
+        return {**self._reloader.problem_times(), **stalls}
 
     def _problems(self) -> list[str]:
         """Return what is wrong with the daemon itself, the severe ones first: what doesn't work before what is slow."""

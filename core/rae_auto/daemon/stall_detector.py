@@ -19,6 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
@@ -63,6 +64,8 @@ class StallDetector:
     def __init__(self, owner_of: Callable[[str], str | None]) -> None:
         self._owner_of = owner_of
         self.stalls: deque[Stall] = deque(maxlen=MAX_STALLS)
+        self.newest_at: dict[Stall, datetime] = {}
+        """When each of these stalls happened last."""
         self.turns = TimeMeter()
         """Durations of the loop's turns, from the return of `select` to the next call: the delay that others suffer."""
         self._stacks: deque[Sequence[CodeLocation]] = deque(maxlen=MAX_STALLS)
@@ -127,6 +130,8 @@ class StallDetector:
             stall = self._find_culprit(self._stacks.popleft())
             is_known = stall in self.stalls
             self.stalls.append(stall)
+            self.newest_at = {one: at for one, at in self.newest_at.items() if one in self.stalls}
+            self.newest_at[stall] = datetime.now(UTC)
             if not is_known:
                 logger.log("ERROR" if stall.plugin else "WARNING", "{}", stall.text())
         os.close(pipe)

@@ -34,7 +34,10 @@ def set_paused(turn: Turn, command: SetPaused) -> None:
         turn.step.reply(command.ask, turn.state.job_not_found(command.job))
         return
     until, note = (command.until, command.note) if command.paused else (None, "")
-    wanted = evolve(entry.state, paused=command.paused, paused_until=until, pause_note=note)
+    # Another end or note leaves it the same pause.
+    since = entry.state.paused_at if entry.state.paused else turn.now.wall
+    at = since if command.paused else None
+    wanted = evolve(entry.state, paused=command.paused, paused_until=until, pause_note=note, paused_at=at)
     is_changed = wanted != entry.state
     if is_changed:
         _change_pause(turn, entry, wanted)
@@ -52,6 +55,10 @@ def _change_pause(turn: Turn, entry: JobEntry, wanted: JobState) -> None:
     release_resources(turn, entry.job)
 
 
+def _resumed(state: JobState) -> JobState:
+    return evolve(state, paused=False, paused_until=None, pause_note="", paused_at=None)
+
+
 def end_pauses(turn: Turn) -> None:
     """Resume the jobs whose pause is over, once all that fell due in it is decided."""
     if turn.state.backlog is not None:
@@ -59,7 +66,7 @@ def end_pauses(turn: Turn) -> None:
     for job in turn.state.pause_ends.pop_due(turn.now.wall):
         entry = turn.state.jobs.get(job)
         if entry is not None:
-            _change_pause(turn, entry, evolve(entry.state, paused=False, paused_until=None, pause_note=""))
+            _change_pause(turn, entry, _resumed(entry.state))
 
 
 def skip_start(turn: Turn, command: SkipStart) -> None:

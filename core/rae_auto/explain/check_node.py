@@ -1,5 +1,6 @@
 """One check of the engine, and what it found: the pieces of the tree behind an explanation."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -43,6 +44,22 @@ class CheckNode:
     children: tuple["CheckNode", ...] = ()
     facts: tuple[ExplanationFact, ...] = ()
     """Numbers and times that the check went by, as far as they are on record."""
+    is_routine: bool = False
+    """True for a check that passed, or was not reached, and has nothing to say beyond that."""
+
+    @property
+    def telling(self) -> tuple["CheckNode", ...]:
+        """The children that say something, which a reader looks for first."""
+        return tuple(child for child in self.children if not child.is_routine)
+
+    @property
+    def routine(self) -> Mapping[str, tuple["CheckNode", ...]]:
+        """The other children, by words such as "passed": a view shows their names alone, or folds them."""
+        found = {
+            words: tuple(child for child in self.children if child.is_routine and child.result is result)
+            for result, words in _ROUTINE.items()
+        }
+        return {words: children for words, children in found.items() if children}
 
     def record(self) -> dict[str, Any]:
         """Return the JSON of it."""
@@ -51,6 +68,7 @@ class CheckNode:
             "result": self.result.value,
             "text": self.text,
             "reason": self.reason,
+            "is_routine": self.is_routine,
             "facts": [{"subject": fact.subject, "text": fact.text} for fact in self.facts],
             "children": [child.record() for child in self.children],
         }
@@ -60,4 +78,8 @@ def node_of(record: dict[str, Any]) -> CheckNode:
     """Return the check of a record."""
     children = tuple(map(node_of, record["children"]))
     facts = tuple(ExplanationFact(fact["subject"], fact["text"]) for fact in record["facts"])
-    return CheckNode(record["name"], CheckResult(record["result"]), record["text"], record["reason"], children, facts)
+    result, is_routine = CheckResult(record["result"]), record.get("is_routine", False)
+    return CheckNode(record["name"], result, record["text"], record["reason"], children, facts, is_routine)
+
+
+_ROUTINE: Mapping[CheckResult, str] = {CheckResult.YES: "passed", CheckResult.UNKNOWN: "not checked"}

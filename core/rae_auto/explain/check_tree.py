@@ -78,7 +78,7 @@ START_CHECKS: Mapping[str, tuple[type[Reason], ...]] = {
 """The checks of a start in the order of the engine, with the reasons that they give."""
 
 _PASSED = {
-    "catch_up": "the occurrence was decided in time, or is one that runs late",
+    "catch_up": "it had not been given up as missed",
     "usable": "the job can be used",
     "enabled": "the job is enabled",
     "paused": "the job was not paused",
@@ -123,9 +123,9 @@ def check_skip(decision: Decision, view: JobView) -> tuple[CheckNode, ...]:
             children.append(CheckNode(name, NO, text, reason.code, _parts_of_block(reason, text)))
             is_reached = False
         elif is_reached:
-            children.append(CheckNode(name, YES, _describe_passed(name, is_by_hand)))
+            children.append(_routine(name, YES, _describe_passed(name, is_by_hand)))
         else:
-            children.append(CheckNode(name, UNKNOWN, f"not checked, because {decisive} had decided"))
+            children.append(_routine(name, UNKNOWN, f"not checked, because {decisive} had decided"))
     text = f"skipped at {view.time(decision.decided_at)}: {reason.describe_past(view.time)}"
     trigger = _trigger_that_fired(decision.trigger, decision.at, view)
     return (trigger, CheckNode("decision", NO, text, reason.code, tuple(children)))
@@ -175,6 +175,11 @@ def check_now(view: JobView) -> tuple[CheckNode, ...]:
 def find_check(checks: Mapping[str, tuple[type[Reason], ...]], reason: Reason) -> str | None:
     """Return the check that gives a reason; None if none of these does."""
     return next((name for name, reasons in checks.items() if isinstance(reason, reasons)), None)
+
+
+def _routine(name: str, result: CheckResult, text: str) -> CheckNode:
+    """Return a check with nothing to say but that it passed, or was not reached."""
+    return CheckNode(name, result, text, is_routine=True)
 
 
 def _describe_passed(name: str, is_by_hand: bool) -> str:
@@ -227,22 +232,33 @@ def _decision_of_run(run: Run, view: JobView) -> CheckNode:
     is_event = isinstance(run.cause, Fired)
     children = []
     for name in DECISION_CHECKS:
-        text = _describe_passed(name, is_by_hand)
+        text, is_routine = _describe_passed(name, is_by_hand), True
         if is_event and name in _BY_HAND:
             text = "not checked, because an event waits for the job instead"
-        elif name == "catch_up":
-            text = run.cause.text if isinstance(run.cause, CaughtUp) else _PASSED[name]
+        elif name == "catch_up" and not is_by_hand:
+            text, is_routine = _describe_delay(run)
         elif name == "overlap" and run.conditions.other_runs:
             text = f'other open runs: {run.conditions.other_runs} (overlap = "{run.conditions.overlap}")'
+            is_routine = False
         elif name == "needs" and not run.conditions.needs:
             text = "the job needs no other job"
-        children.append(CheckNode(name, YES, text))
+        children.append(CheckNode(name, YES, text, is_routine=is_routine))
     text = f"decided to run at {view.time(run.queued_at)}: {run.cause.text}"
     facts = (
         ExplanationFact("occurrence", f"for {view.time(run.scheduled_for)}"),
         ExplanationFact("other open runs", str(run.conditions.other_runs)),
     )
     return CheckNode("decision", YES, text, run.cause.code, tuple(children), facts)
+
+
+def _describe_delay(run: Run) -> tuple[str, bool]:
+    """Return how long after its instant a run was decided, and whether that is nothing to speak of."""
+    if isinstance(run.cause, CaughtUp):
+        return run.cause.text, False
+    delay = run.queued_at - run.scheduled_for
+    if delay < timedelta(seconds=1):
+        return "it was decided when it was due", True
+    return f"it was decided {format_elapsed(delay)} after it was due", False
 
 
 def _start_of(run: Run, view: JobView) -> CheckNode:
@@ -286,7 +302,7 @@ def _passed_start_check(name: str, run: Run, view: JobView) -> CheckNode:
             for guard, result in run.conditions.guards.items()
         )
         text = "not checked, because the run was started by hand" if run.trigger == MANUAL and not guards else node.text
-        return CheckNode(name, YES, text, node.reason, guards)
+        return CheckNode(name, YES, text, node.reason, guards, is_routine=node.is_routine and not guards)
     if name == "resources" and run.conditions.resources:
         parts = tuple(
             CheckNode(resource, YES, f"takes {units}") for resource, units in run.conditions.resources.items()
@@ -305,7 +321,7 @@ def _waited_check(name: str, run: Run, view: JobView, otherwise: CheckResult) ->
     if waits:
         text = "; ".join(reason.describe_past(view.time) for reason in waits)
         return CheckNode(name, otherwise, f"waited: {text}", waits[0].code)
-    return CheckNode(name, otherwise, _PASSED[name] if otherwise is YES else "not reached yet")
+    return _routine(name, otherwise, _PASSED[name] if otherwise is YES else "not reached yet")
 
 
 def _parts_of_block(reason: Reason, text: str) -> tuple[CheckNode, ...]:
@@ -341,10 +357,10 @@ def _attempt_nodes(run: Run, view: JobView) -> Iterator[CheckNode]:
 
 def _check_at(name: str, at: datetime, view: JobView, *, is_ahead: bool) -> CheckNode:
     """Return the result of a check for an instant without a record, as far as it can be computed, or is known now."""
-    unknown = CheckNode(name, UNKNOWN, "nothing is on record of it" if not is_ahead else "it is checked when it is due")
+    unknown = _routine(name, UNKNOWN, "nothing is on record of it" if not is_ahead else "it is checked when it is due")
     if name == "usable":
         return (
-            CheckNode(name, YES, _PASSED[name])
+            _routine(name, YES, _PASSED[name])
             if view.problem is None
             else CheckNode(name, NO, view.problem, "unusable")
         )
@@ -354,16 +370,16 @@ def _check_at(name: str, at: datetime, view: JobView, *, is_ahead: bool) -> Chec
         return unknown
     if name == "enabled":
         disabled = view.disabled_by
-        return CheckNode(name, NO, disabled, Disabled.code) if disabled else CheckNode(name, YES, _PASSED[name])
+        return CheckNode(name, NO, disabled, Disabled.code) if disabled else _routine(name, YES, _PASSED[name])
     off = view.find_off_by_hand(at)
     if name == "paused":
         if isinstance(off, Paused):
             return CheckNode(name, NO, off.describe(view.time), off.code)
-        return CheckNode(name, YES, "the job is not paused then")
+        return _routine(name, YES, "the job is not paused then")
     if name == "skip":
         if isinstance(off, SkippedByHand):
             return CheckNode(name, NO, off.describe(view.time), off.code)
-        return CheckNode(name, YES, "the start is not skipped by hand")
+        return _routine(name, YES, "the start is not skipped by hand")
     return unknown
 
 
@@ -387,7 +403,7 @@ def _guards_at(at: datetime, view: JobView) -> CheckNode:
             children.append(CheckNode(name, result, answer.reason, code, facts=_guard_facts(name, view)))
     results = [child.result for child in children]
     if not children:
-        return CheckNode("guards", YES, "the job has no guards")
+        return _routine("guards", YES, "the job has no guards")
     if NO in results:
         first = next(child for child in children if child.result is NO)
         return CheckNode("guards", NO, f"guard {quote(first.name)}: {first.text}", GuardBlocked.code, tuple(children))

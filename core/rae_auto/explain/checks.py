@@ -126,9 +126,11 @@ def list_skip_facts(decision: Decision, view: JobView) -> Iterator[ExplanationFa
 
 
 def list_paused_starts(view: JobView) -> Iterator[ExplanationFact]:
-    """Yield how many starts a pause that goes on has cost by now, and which was the first of them."""
+    """Yield since when a pause goes on, how many starts it has cost by now, and which was the first of them."""
     if view.pause is None:
         return
+    if view.paused_at is not None:
+        yield ExplanationFact("paused", f"since {view.time(view.paused_at)}")
     last_start = max((run.queued_at for run in view.runs if not isinstance(run.cause, Manual)), default=None)
     found = [
         one
@@ -138,7 +140,8 @@ def list_paused_starts(view: JobView) -> Iterator[ExplanationFact]:
     if found:
         starts = format_count(sum(one.count for one in found), "start")
         least = "at least " if len(found) >= MAX_RECENT_RECORDS else ""
-        yield ExplanationFact("skipped", f"{least}{starts} since {view.time(found[-1].at)}, because of the pause")
+        first = f", the first at {view.time(found[-1].at)}"
+        yield ExplanationFact("skipped", f"{least}{starts} because of the pause{first}")
 
 
 def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:

@@ -152,6 +152,7 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         problem=plan.problem if plan else None,
         disabled_by=disabled_by,
         pause=state.find_pause(source.now) if plan else None,
+        paused_at=state.paused_at if plan else None,
         expectation=state.expectation if plan else None,
         skips=[skip for skip in state.skips if skip.at > source.now] if plan else (),
         added_by=state.added_by if plan and plan.origin is JobOrigin.STORE else None,

@@ -29,6 +29,9 @@ EXAMINED_RUNS = 500
 MAX_COMPARED_JOBS = 40
 COMPARED_RUNS, MIN_COMPARED_RUNS = 20, 3
 
+NOTHING_COMPARED = timedelta(days=365)
+"""The least duration from which on no run is read to be compared."""
+
 _INSTANT = timedelta(microseconds=1)
 
 NO_DIGEST: Mapping[str, Any] = {
@@ -168,6 +171,8 @@ def _compare_durations(
     store: StoreReader, ids_of: IdsOf, span: LogQuery, since: datetime, least_seconds: float
 ) -> dict[str, Any]:
     """Return the median durations of jobs in the span and before it, of those that had enough runs before it."""
+    if least_seconds >= NOTHING_COMPARED.total_seconds():
+        return {name: NO_DIGEST[name] for name in ("durations", "examined_jobs", "jobs_with_runs")}
     successes = LogQuery(states=(RunState.SUCCEEDED,))
     newest = evolve(successes, since=span.since, until=span.until, limit=EXAMINED_RUNS)
     by_job = read_durations(store, None, newest)

@@ -42,6 +42,8 @@ class JobView:
     disabled_by: str | None
     """The cause that the job starts by hand only, apart from a pause; None if there is none."""
     pause: Paused | None = None
+    paused_at: datetime | None = None
+    """The begin of the pause; None also if it isn't known."""
     expectation: Expectation | None = None
     """The wait for the next success, if one is expected."""
     skips: Sequence[SkippedStart] = ()

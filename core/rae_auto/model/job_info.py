@@ -30,8 +30,9 @@ class JobActivity(StrEnum):
 class JobStatus:
     """Status of a job. `last_*` describe its latest finished run; `failures` counts unsuccessful ones in a row.
 
-    A pause ends by itself at `paused_until`, if that is set. `skips` has the starts that are skipped by hand;
-    `next_at` comes after the pause and is none of them. By `expected_by` a run has to succeed, if that is expected;
+    A pause began at `paused_at`, if that is known, and ends by itself at `paused_until`, if that is set. `skips` has
+    the starts that are skipped by hand; `next_at` comes after the pause and is none of them. By `expected_by` a run has
+    to succeed, if that is expected;
     `overdue_at` is when none had. Runs in `overrunning` have been running for longer than expected. At `delayed_until`
     the delay after an event is over, for which a run waits. `counts_from` has, for each schedule that counts from the
     last run, the instant that it counts from, None while the end of that run is not known.
@@ -55,6 +56,7 @@ class JobStatus:
     overrunning: tuple[RunId, ...] = ()
     delayed_until: datetime | None = None
     counts_from: Mapping[str, datetime | None] = field(factory=dict)
+    paused_at: datetime | None = None
 
 
 @frozen(kw_only=True)

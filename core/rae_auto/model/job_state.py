@@ -84,7 +84,8 @@ class JobState:
     """`cursors` holds the progress of each schedule by trigger id.
 
     A job that is `paused` goes on by itself when the wall clock shows `paused_until`, if that is set; `pause_note` says
-    why it is paused. `skips` has the instants that don't start it, ascending.
+    why it is paused, and `paused_at` since when: None if an earlier version paused it. `skips` has the instants that
+    don't start it, ascending.
 
     `last_state` is the end of the latest finished run (skipped ones don't count), `failures` how many in a row did not
     succeed. `notice_counts` is what the rules for notices remember. `expectation` is the wait for the next success;
@@ -109,6 +110,7 @@ class JobState:
     notice_counts: NoticeCounts = _NO_COUNTS
     former_ids: tuple[JobId, ...] = ()
     added_by: Requester | None = None
+    paused_at: datetime | None = None
 
     def find_pause(self, at: datetime | None = None) -> Paused | None:
         """Return the pause that the job is in, at an instant or at all; None if there is none."""

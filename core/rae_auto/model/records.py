@@ -145,6 +145,7 @@ def job_record(info: JobInfo) -> dict[str, Any]:
         "paused": status.paused,
         "paused_until": _instant(status.paused_until),
         "pause_note": status.pause_note,
+        "paused_at": _instant(status.paused_at),
         "skips": [{"at": _instant(s.at), "requested_at": _instant(s.requested_at)} for s in status.skips],
         "expected_by": _instant(status.expected_by),
         "overdue_at": _instant(status.overdue_at),

@@ -28,6 +28,7 @@ def read_states(project: Project, connect: Callable[[], Client]) -> tuple[JobSta
                     paused=state.paused,
                     paused_until=state.paused_until,
                     pause_note=state.pause_note,
+                    paused_at=state.paused_at,
                     skips=state.skips,
                 )
                 for state in load_values(store, documents.STATE, JobState)

@@ -40,8 +40,9 @@ from rae_auto.records.presence_log import PresenceSpan, find_downtime
 from rae_auto.records.runs import query_for_each_id
 from rae_auto.registry.describe import summarize_plugin
 from rae_auto.runtime.time.clock import SystemClock, find_machine_boot
+from rae_auto.views.jobs import has_text
 from rae_auto.views.screens.parts.record_source import JobFacts, JobsFound, WorldSpan
-from rae_auto.views.status import NOT_RUNNING
+from rae_auto.views.status import NOT_RUNNING, names_in
 
 T = TypeVar("T")
 
@@ -79,13 +80,16 @@ class StoreRecords(RecordSourceBase):
         """Return a status as a daemon would answer it, in the state "not running"."""
         infos = job_queries.list_jobs(self._project)
         pauses = {
-            job["id"]: {"until": job["paused_until"], "note": job["pause_note"]} for job in infos if job["paused"]
+            job["id"]: {"since": job["paused_at"], "until": job["paused_until"], "note": job["pause_note"]}
+            for job in infos
+            if job["paused"]
         }
         due = sorted((job["next_at"], job["id"], job["next_blocked"]) for job in infos if job["next_at"])[
             :MAX_NEXT_JOBS
         ]
         opened = job_queries.list_open_runs(self._project)
-        return {
+        names = {job["id"]: job["name"] for job in infos}
+        status = {
             "pid": 0,
             "version": __version__,
             "started_at": None,
@@ -117,6 +121,7 @@ class StoreRecords(RecordSourceBase):
             "notifiers": self._summarize_notifiers(),
             "problems": list(self._project.notices),
         }
+        return {**status, "names": names_in(status, lambda job: names.get(job, job))}
 
     def _summarize_notifiers(self) -> dict[str, str]:
         """Return a few words for each notifier that can be made, by name."""
@@ -128,7 +133,7 @@ class StoreRecords(RecordSourceBase):
 
     async def jobs(self, text: str = "", *, offset: int = 0, limit: int = 50) -> JobsFound:
         infos = await asyncio.to_thread(job_queries.list_jobs, self._project)
-        matching = [info for info in infos if text in info["id"]]
+        matching = [info for info in infos if has_text(text, info["id"], info["name"])]
         return JobsFound(matching[offset:][:limit], len(matching), len(infos))
 
     async def job(self, job: str) -> JobFacts:

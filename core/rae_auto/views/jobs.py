@@ -18,6 +18,11 @@ DONE_SHOWN_FOR = timedelta(days=1)
 """The time for which a job that is done stays in the list after its last run; `--all` shows it for good."""
 
 
+def has_text(text: str, job: str, name: str) -> bool:
+    """Return whether the id of a job contains a text, or its name for people, in which case doesn't matter."""
+    return text in job or text.casefold() in name.casefold()
+
+
 def split_done(
     jobs: Iterable[Mapping[str, Any]], now: datetime
 ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:

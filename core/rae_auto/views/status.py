@@ -104,6 +104,13 @@ def _facts(status: Mapping[str, Any], when: Callable[[str], str]) -> Iterable[st
         yield f"{job} is due {at}" if status["state"] == NOT_RUNNING else f"next {job} {at}"
 
 
+def names_in(status: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[str, str]:
+    """Return the names for people of the jobs in the lists of a status, those that differ from the id."""
+    lists = ("failed", "overdue", "running", "waiting", "next")
+    jobs = dict.fromkeys(str(entry["job"]) for name in lists for entry in status[name])
+    return {job: name for job in [*jobs, *status["paused"]] if (name := name_of(job)) != job}
+
+
 def status_record(status: Mapping[str, Any], zone: tzinfo | None) -> dict[str, Any]:
     """Return the JSON of a status: whether all is well, the line that says so, and the facts behind it."""
     health = judge_health(status, zone)
@@ -231,7 +238,11 @@ def status_rows(status: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[st
             )
             for job in status["overdue"]
         ),
-        *(("paused", job, "", describe_pause(job, status["pauses"].get(job), zone), "") for job in status["paused"]),
+        *(
+            ("paused", job, _pause_begin(pause, zone), describe_pause(job, pause, zone), "")
+            for job in status["paused"]
+            for pause in [status["pauses"].get(job)]
+        ),
         *(("skip", skip["job"], instant(skip["at"], zone), "skipped by hand", "") for skip in status["skips"]),
         *(("next", job["job"], instant(job["at"], zone), _note_on(job), "") for job in status["next"]),
     ]
@@ -239,6 +250,12 @@ def status_rows(status: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[st
 
 def _note_on(start: Mapping[str, Any]) -> str:
     return f"will be skipped: {start['blocked']}" if start.get("blocked") else ""
+
+
+def _pause_begin(pause: Mapping[str, Any] | None, zone: tzinfo | None) -> str:
+    """Return since when a job is paused; "" for a pause of an earlier version, which didn't note that."""
+    since = pause.get("since") if pause else None
+    return instant(since, zone) if since else ""
 
 
 def describe_pause(job: str, pause: Mapping[str, Any] | None, zone: tzinfo | None) -> str:

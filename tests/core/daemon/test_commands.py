@@ -57,6 +57,8 @@ def test_status_of_an_idle_daemon(tmp_path):
         "jobs": 4,
         **{name: [] for name in ("paused", "disabled", "failed", "overdue", "running", "waiting", "skips", "problems")},
         "pauses": {},
+        "names": {},
+        "problem_times": {},
         "store": "json",
         "loggers": [],
         "notifiers": {},
@@ -181,7 +183,9 @@ def test_pauses_of_several_jobs_have_an_end_and_a_note(tmp_path):
 
     until, paused, status, resumed = run_with_daemon(tmp_path, work)
     assert paused["changed"] == paused["jobs"] == status["paused"]
-    assert status["pauses"]["quick"] == {"until": until, "note": "holiday"}
+    pause = status["pauses"]["quick"]
+    assert (pause["until"], pause["note"]) == (until, "holiday")
+    assert pause["since"] < until
     assert resumed["changed"] == ["quick", "bad"]
 
 

@@ -131,6 +131,7 @@ def test_reload_is_all_or_nothing(home):
     # The file is found broken, and so is the reload.
     problems = eventually(lambda: home.ask("status")["problems"])
     assert all("colour" in problem for problem in problems)
+    assert "colour" in next(iter(eventually(lambda: home.ask("status")["problem_times"])))
     assert [job["id"] for job in home.ask("list")] == ["waiter"]
     home.write('[jobs.new]\ncommand = ["true"]\n')
     daemon.send_signal(signal.SIGHUP)

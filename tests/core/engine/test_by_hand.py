@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from rae_auto.errors import BadRequest, JobNotFound
+from rae_auto.model import documents
 from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.reasons import Due, Paused, SkippedByHand
@@ -82,6 +83,24 @@ class TestPauseWithAnEnd:
         assert w.engine.job("a").state.find_pause() == Paused(UNTIL, "holiday")
         w.advance(HOUR)
         assert not is_paused(w)
+
+    def test_pause_keeps_its_begin_over_a_restart_until_it_ends(self, world, job):
+        w = world(job("a", every=24 * 60))
+        w.advance(MINUTE)
+        w.pause("a")
+        begin = w.now.wall
+        w.advance(MINUTE)
+        w.pause("a", until=UNTIL, note="the same pause")
+        w.crash(down=MINUTE)
+        assert w.engine.job("a").state.paused_at == begin
+        w.advance(2 * HOUR)
+        assert (is_paused(w), w.engine.job("a").state.paused_at) == (False, None)
+
+    def test_state_of_an_earlier_version_has_no_begin_of_its_pause(self):
+        document = documents.dump(JobState("a", paused=True, paused_at=EPOCH))
+        assert documents.load(JobState, document).paused_at == EPOCH
+        del document["paused_at"]
+        assert documents.load(JobState, document) == JobState("a", paused=True)
 
     def test_instants_in_a_pause_do_not_run_after_downtime(self, world, job):
         w = world(job("a", every=20, overlap="allow", catch_up=CatchUp.ALL))

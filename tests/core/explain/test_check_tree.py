@@ -101,3 +101,29 @@ def test_tree_survives_its_json_form():
     w.advance(2 * HOUR)
     checks = answer_at(w, EPOCH + HOUR).checks
     assert tuple(node_of(check.record()) for check in checks) == checks
+
+
+def test_what_decided_is_told_apart_from_checks_with_nothing_to_say():
+    w = world(a_job())
+    w.advance(HOUR)
+    w.advance(HOUR)
+    _, decision = answer_at(w, EPOCH + 2 * HOUR).checks
+    assert [check.name for check in decision.telling] == ["overlap"]
+    routine = {words: [check.name for check in found] for words, found in decision.routine.items()}
+    assert routine == {
+        "passed": ["catch_up", "usable", "enabled", "paused", "skip"],
+        "not checked": ["queue", "needs", "guards", "feedback_loop"],
+    }
+    folded = [check["name"] for check in decision.record()["children"] if check["is_routine"]]
+    assert folded == [name for names in routine.values() for name in names]
+
+
+def test_run_says_whether_it_was_decided_when_it_was_due():
+    w = world(a_job())
+    w.advance(HOUR)
+    _, decision, *_ = explain_now(view_job(w)).checks
+    assert decision.children[0].text == "it was decided when it was due"
+    w.end(next(iter(w.active_starts)), Result(exit_code=0))
+    w.crash(down=HOUR + 5 * MINUTE)
+    _, decision, *_ = explain_now(view_job(w)).checks
+    assert [check.name for check in decision.telling] == ["catch_up"]

@@ -178,7 +178,7 @@ def test_why_a_job_starts_nothing_promises_no_next_run(enabled):
     if enabled:
         w.pause("a")
     explanation = explain_now(view_job(w))
-    assert [fact.subject for fact in explanation.facts] == ["latest run"]
+    assert [fact.subject for fact in explanation.facts] == ["latest run", *(["paused"] if enabled else [])]
     assert "succeeded at 2026-01-01 00:00:00+00:00" in facts_of(explanation)["latest run"]
     later = answer_at(w, EPOCH + HOUR)
     assert later.answer.startswith("a will not run at 2026-01-01 01:00:00+00:00: ")

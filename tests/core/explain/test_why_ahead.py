@@ -72,11 +72,14 @@ def test_why_of_a_paused_job_says_how_many_starts_that_has_cost():
     assert "skipped" not in facts_of(explain_now(view_job(w)))
     w.advance(timedelta(hours=3))
     paused = explain_now(view_job(w))
-    assert facts_of(paused)["skipped"] == "3 starts since 2026-11-28 13:00:00+00:00, because of the pause"
+    assert facts_of(paused)["skipped"] == "3 starts because of the pause, the first at 2026-11-28 13:00:00+00:00"
+    assert facts_of(paused)["paused"] == "since 2026-11-28 12:00:00+00:00"
+    w.pause("a", note="another note")
+    assert facts_of(explain_now(view_job(w)))["paused"] == "since 2026-11-28 12:00:00+00:00"
     w.resume("a")
     w.advance(timedelta(hours=1))
     w.end(next(iter(w.active_starts)))
     w.pause("a")
     w.advance(timedelta(hours=1))
     skipped = facts_of(explain_now(view_job(w)))["skipped"]
-    assert skipped == "1 start since 2026-11-28 17:00:00+00:00, because of the pause"
+    assert skipped == "1 start because of the pause, the first at 2026-11-28 17:00:00+00:00"

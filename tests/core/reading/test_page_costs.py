@@ -140,7 +140,7 @@ PAGES: Mapping[str, tuple[Callable[[RecordSource], Awaitable[Any]], Sequence[int
     "overview": (load_overview, (2, 5, 50)),
     "timeline": (lambda source: load_timeline(source, MIDDLE - HOUR, MIDDLE + HOUR), (2, 5, 650)),
     "month": (lambda source: load_month(source, MIDDLE.year, MIDDLE.month), (1, 2, 0)),
-    "day": (lambda source: load_day_grid(source, MIDDLE.date()), (2, 7, 40)),
+    "day": (lambda source: load_day_grid(source, MIDDLE.date()), (2, 10, 300)),
     "jobs": (load_job_list, (2, 4, 1_000)),
     "job": (lambda source: load_job_page(source, "job-7"), (1, 7, 500)),
     "run": (lambda source: load_run_page(source, f"{1007:026}"), (2, 4, 120)),

@@ -73,3 +73,9 @@ def test_what_stops_all_jobs_comes_first() -> None:
     ]  # fmt: skip
     found = find(state="degraded", problems=["the disk is full", "x"], failed=[FAILED])
     assert [one[2] for one in found] == ["the disk is full", "a timed out", "x"]
+
+
+def test_problems_say_since_when_if_that_is_known() -> None:
+    status = {**EMPTY, "problems": ["x", "y"], "problem_times": {"x": NOW.isoformat()}}
+    found = find_attentions(status, {}, NOW, local_times("UTC", NOW))
+    assert [one.since for one in found] == [NOW, None]

@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from rae_auto.views.charts.day_chart import draw_day
-from rae_auto.views.screens.month import Month, build_day_grid, build_month
+from rae_auto.views.screens.month import DayNumbers, GridHour, Month, build_day_grid, build_month, describe_collisions
+from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -35,6 +36,30 @@ def test_days_and_month_are_numbers_once_all_starts_are_known() -> None:
 
 def test_hours_of_a_day_are_minimums_until_all_starts_are_known() -> None:
     expected = ExpectedCounts({NOON + HOUR: 2}, NOON + 1.5 * HOUR, is_pending=True)
-    grid = build_day_grid(date(2026, 11, 28), {}, expected, busiest=[], now=NOON, zone=ZONE)
+    grid = build_day_grid(
+        date(2026, 11, 28),
+        DayNumbers(),
+        expected,
+        troubles=NO_TROUBLES,
+        busiest=[],
+        max_parallel=4,
+        now=NOON,
+        zone=ZONE,
+    )
     assert [hour.expected_text for hour in grid.hours[11:15]] == ["0", "0", "at least 2", "…"]
     assert "at least 2 expected starts" in draw_day(grid)
+
+
+def hour_of(past: dict[int, int], expected: dict[int, int]) -> GridHour:
+    numbers = [tuple(found.get(minute, 0) for minute in range(60)) for found in (past, expected, {}, {})]
+    return GridHour(
+        start=NOON, label="12", past=numbers[0], expected=numbers[1], bad=numbers[2], skipped=numbers[3],
+        is_complete=True,
+    )  # fmt: skip
+
+
+def test_collisions_are_minutes_with_several_starts() -> None:
+    assert describe_collisions([hour_of({1: 1, 2: 1}, {3: 1})], 4) == (0, "No two runs start in the same minute")
+    assert describe_collisions([hour_of({1: 2}, {})], 4) == (1, "1 minute has several starts")
+    found = describe_collisions([hour_of({1: 2, 2: 5}, {2: 1, 3: 2})], 4)
+    assert found == (3, "3 minutes have several starts, 1 of them more than run at once (max_parallel 4)")

@@ -126,9 +126,11 @@ def test_status_names_the_store_and_the_loggers():
 
 
 def test_pauses_with_an_end_and_skips_have_rows():
-    pauses = {"b": {"until": NOW, "note": "moving"}}
-    rows = status_rows({**STATUS, "paused": ["b"], "pauses": pauses, "skips": [{"job": "c", "at": NOW}]}, None)
+    pauses = {"a": {"since": NOW, "until": None, "note": ""}, "b": {"until": NOW, "note": "moving"}}
+    skips = [{"job": "c", "at": NOW}]
+    rows = status_rows({**STATUS, "paused": ["a", "b"], "pauses": pauses, "skips": skips}, None)
     assert rows == [
+        ("paused", "a", SHOWN, "'rae-auto resume a' resumes it", ""),
         ("paused", "b", "", f"until {SHOWN} (note: moving)", ""),
         ("skip", "c", SHOWN, "skipped by hand", ""),
     ]

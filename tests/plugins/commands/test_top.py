@@ -87,6 +87,21 @@ async def _until(pilot: Any, is_true: Callable[[], bool]) -> None:
         await pilot.pause(0.02)
 
 
+@pytest.mark.parametrize(
+    ("job", "shown"),
+    [
+        ("photos", " · photos  The photos of the whol… 21:57 "),
+        ("photos-of-the-family-2026", " · photos-of-the-family-2026 "),
+    ],
+    ids=["room for it", "long id"],
+)
+def test_row_has_the_name_for_people_as_far_as_there_is_room(job, shown):
+    row = evolve(make_row(2, job), name="The photos of the whole family")
+    text = plain_text(job_line(row, ZONE, NOW, 105))
+    assert text.startswith(shown), text
+    assert len(text) == len(plain_text(job_line(make_row(2, job), ZONE, NOW, 105)))
+
+
 def test_frame_shows_everything_in_lines():
     jobs = JobList(now=NOW, zone=ZONE.key, text="", offset=0, rows=ROWS, extent=Extent(6, 6))
     assert "\n".join(map(plain_text, whole_frame(make_overview(), jobs, ZONE, 105))) == FRAME

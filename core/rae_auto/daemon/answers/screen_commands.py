@@ -45,6 +45,7 @@ from rae_auto.model.records import run_record
 from rae_auto.model.run import RunState
 from rae_auto.records.runs import query_for_each_id, query_for_id
 from rae_auto.runtime.runtime import Runtime
+from rae_auto.views.jobs import has_text
 
 MAX_JOBS_AT_ONCE = 1_000
 MAX_RUNS_AT_ONCE = 1_000
@@ -81,10 +82,11 @@ class ScreenCommands:
         }
 
     async def find_jobs(self, arguments: Arguments) -> Any:
-        """Return the jobs whose ids contain a text, ordered by id: a part of them, and their number."""
+        """Return the jobs whose ids or names contain a text, ordered by id: a part of them, and their number."""
         runtime, wanted = self._find_runtime(), optional_text(arguments, "text") or ""
-        names = list(runtime.engine.job_ids())
-        matching = [name for name in names if wanted in name] if wanted else names
+        engine = runtime.engine
+        names = list(engine.job_ids())
+        matching = [name for name in names if has_text(wanted, name, engine.job(name).job.name)] if wanted else names
         offset = _offset_of(arguments)
         # Only as many as are wanted are put in order, which takes a third of the time of all ten thousand.
         first = nsmallest(offset + min(limit_of(arguments), MAX_JOBS_AT_ONCE), matching)

@@ -1,7 +1,7 @@
 """The facts of `rae-auto status`, read from a running scheduler."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,12 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto._version import __version__
+from rae_auto.engine.engine import Engine
 from rae_auto.engine.state import JobEntry
 from rae_auto.explain.next_start import explain_blocked
 from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.notices.outbox import describe_failing
+from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run, RunState
@@ -21,6 +23,7 @@ from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.reporting.job_status import job_info_of
 from rae_auto.runtime.runtime import Runtime
 from rae_auto.runtime.sharing.membership import Membership
+from rae_auto.views.status import names_in
 
 MAX_NEXT_JOBS = 10
 """The number of jobs in the list "next"."""
@@ -43,7 +46,14 @@ class DaemonFacts:
         return "the daemon was started with --paused" if self.is_paused else "enabled = false in the configuration"
 
 
-def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *, local_times: bool) -> dict[str, Any]:
+def read_status(
+    runtime: Runtime,
+    facts: DaemonFacts,
+    problems: Collection[str],
+    problem_times: Mapping[str, datetime],
+    *,
+    local_times: bool,
+) -> dict[str, Any]:
     """Return the state of the daemon, its open runs, the next starts, and the jobs that need attention.
 
     With `local_times` sentences have instants as people read them now.
@@ -53,7 +63,7 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
     notices = describe_failing(engine.notices())
     runs = [opened.run for opened in engine.runs()]
     jobs = list(filter(_is_notable, engine.jobs()))
-    return {
+    status = {
         "pid": os.getpid(),
         "version": __version__,
         "started_at": facts.started_at.isoformat(),
@@ -82,7 +92,14 @@ def read_status(runtime: Runtime, facts: DaemonFacts, problems: Iterable[str], *
         "loggers": log_setup.summaries(),
         "notifiers": {name: summarize_plugin(notifier) for name, notifier in runtime.notifiers.items()},
         "problems": [*filter(None, [runtime.store_problem]), *runtime.job_problems, *notices, *problems],
+        "problem_times": {problem: at.isoformat() for problem, at in problem_times.items() if problem in problems},
     }
+    return {**status, "names": names_in(status, lambda job: _name_of(engine, job))}
+
+
+def _name_of(engine: Engine, job: str) -> str:
+    # A run of a job that was removed is still open.
+    return engine.job(JobId(job)).job.name if job in engine.job_ids() else job
 
 
 async def list_nodes(membership: Membership) -> list[dict[str, Any]]:
@@ -128,8 +145,12 @@ def _is_notable(entry: JobEntry) -> bool:
 
 
 def _pause(entry: JobEntry) -> dict[str, Any]:
-    until = entry.state.paused_until
-    return {"until": until and until.isoformat(), "note": entry.state.pause_note}
+    since, until = entry.state.paused_at, entry.state.paused_until
+    return {
+        "since": since and since.isoformat(),
+        "until": until and until.isoformat(),
+        "note": entry.state.pause_note,
+    }
 
 
 def _pid(run: Run) -> int | None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,7 @@ class Reloader:
         self._on_applied = on_applied
         self._files, self._include = config.files, config.include
         self._problem: str | None = None
+        self._failed_at: datetime | None = None
         self._watch: ConfigWatcher | None = None
         self._watch_problem: str | None = None
         self._warnings = WarningLog(path, registry)
@@ -83,6 +85,10 @@ class Reloader:
     def problems(self) -> list[str]:
         """Return why the last reload failed, and why the files are not watched."""
         return [problem for problem in (self._problem, self._watch_problem) if problem]
+
+    def problem_times(self) -> Mapping[str, datetime]:
+        """Return when the last reload failed, by its problem."""
+        return {} if self._problem is None or self._failed_at is None else {self._problem: self._failed_at}
 
     def reload_soon(self) -> None:
         """Start a reload, whose outcome is logged."""
@@ -107,6 +113,7 @@ class Reloader:
         except SchedulerError as error:
             self._registry.adopt(before)
             self._problem = f"the configuration was not reloaded: {error}"
+            self._failed_at = runtime.now()
             logger.error("{}", self._problem)
             raise
         self._problem = None

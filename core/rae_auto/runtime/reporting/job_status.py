@@ -42,6 +42,7 @@ class PresentJob:
             failures=state.failures,
             paused_until=state.paused_until,
             pause_note=state.pause_note,
+            paused_at=state.paused_at,
             skips=state.skips,
             expected_by=None if state.expectation is None else state.expectation.expected_by(job.expect),
             overdue_at=None if state.expectation is None else state.expectation.overdue_at,

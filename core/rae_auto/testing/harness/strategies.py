@@ -283,6 +283,7 @@ job_states = st.builds(
     paused=st.booleans(),
     paused_until=st.none() | instants,
     pause_note=texts,
+    paused_at=st.none() | instants,
     skips=st.lists(st.builds(SkippedStart, at=instants, requested_at=instants), max_size=2).map(tuple),
     cursors=st.dictionaries(names, st.builds(Cursor, at=instants, schedule=names, since=instants), max_size=2),
     last_state=st.none() | st.sampled_from(RunState),

@@ -16,7 +16,7 @@ LEVELS = (1, 2, 4, 8)
 
 
 def draw_day(screen: DayGrid) -> str:
-    """Return the grid of a day: runs of the past filled, expected starts outlined."""
+    """Return the grid of a day: runs filled, failed ones in their colour, skips hollow, expected starts paler."""
     rows = [_draw_hour(hour, number) for number, hour in enumerate(screen.hours)]
     width = (100 - LEFT) / 60
     minutes = [
@@ -26,7 +26,8 @@ def draw_day(screen: DayGrid) -> str:
     past = sum(sum(hour.past) for hour in screen.hours)
     count, is_complete = sum(sum(hour.expected) for hour in screen.hours), all(one.is_complete for one in screen.hours)
     expected = expected_text(count, is_complete=is_complete)
-    label = f"{screen.date}: {past} runs, {expected} expected starts, by hour and minute"
+    failed = f", {bad} failed" if (bad := sum(sum(hour.bad) for hour in screen.hours)) else ""
+    label = f"{screen.date}: {past} runs{failed}, {expected} expected starts, by hour and minute"
     return chart(*minutes, *rows, height=16 + ROW * len(screen.hours), label=label, css="day-grid")
 
 
@@ -35,10 +36,14 @@ def _draw_hour(hour: GridHour, number: int) -> str:
     parts = [element("text", text_of(hour.label), x="0%", y=y + 12, class_="tick-label start")]
     parts.append(element("rect", x=f"{LEFT}%", width=f"{100 - LEFT}%", y=y, height=ROW - 2, rx=2, class_="lane-ground"))
     label, row = text_of(hour.label), f'y="{y + 1}" height="{ROW - 4}" rx="1.5"'
-    for minute, (past, expected) in enumerate(zip(hour.past, hour.expected, strict=True)):
-        if past or expected:
+    minutes = zip(hour.past, hour.expected, hour.bad, hour.skipped, strict=True)
+    for minute, (past, expected, bad, skipped) in enumerate(minutes):
+        if past or expected or skipped:
             css = f"{'ran' if past else 'expected'} level-{bisect_right(LEVELS, past + expected)}"
-            words = f"<title>{label}:{minute:02}: {past} ran, {expected} expected</title>"
+            css = "bad" if bad else css if past or expected else "skipped"
+            failed = f" ({bad} failed)" if bad else ""
+            left_out = f", {skipped} skipped" if skipped else ""
+            words = f"<title>{label}:{minute:02}: {past} ran{failed}{left_out}, {expected} expected</title>"
             parts.append(f'<rect {_PLACES[minute]} {row} class="{css}">{words}</rect>')
     return element("g", *parts)
 

@@ -31,6 +31,9 @@ LABELS = {
     "retry_delay": "retry delay",
     "stopping": "stopping",
     "ended": "ended",
+    "down": "no daemon",
+    "suspended": "suspended",
+    "adopted": "taken over",
 }
 
 

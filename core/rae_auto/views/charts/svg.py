@@ -30,6 +30,7 @@ CHART_STYLE = """
 .gantt text.on-solid{fill:#fff}.gantt .retry-delay{fill:none;stroke:#b98a3a}.gantt .stopping{fill:#b3261e}
 .gantt .ended{fill:#1c2024}.gantt .exited{fill:#6b5b7b}.gantt .gone,.gantt .left{fill:none;stroke-width:2.5}
 .gantt .gone{stroke:#1a7f4b}.gantt .left,.gantt .signal{stroke:#b3261e;stroke-width:3}.gantt .left{stroke-dasharray:3 2}
+.gantt .down,.gantt .suspended{fill:#9aa4ae;fill-opacity:.45}.gantt .adopted{fill:#2f6fb7}
 .lane-ground{fill:#eef1f4}.chart .ran{fill:#2f6fb7}.lapse .curtain{fill:none}
 .day-grid .level-1{fill-opacity:.4}
 .day-grid .level-2{fill-opacity:.6}.day-grid .level-3{fill-opacity:.8}

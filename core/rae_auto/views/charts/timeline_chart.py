@@ -23,6 +23,12 @@ def draw_axis(axis: TimeAxis, screen: Timeline) -> str:
     return _svg(AXIS, *labels, *_now(screen, axis, AXIS))
 
 
+def axis_heading(axis: TimeAxis) -> str:
+    """Return the day with which the axis begins: "Sun 29 Nov"; its labels name each day that begins after it."""
+    first = axis.since.astimezone(axis.zone)
+    return f"{first:%a} {first.day} {first:%b}"
+
+
 def draw_row(row: TimelineRow, axis: TimeAxis, screen: Timeline) -> str:
     """Return the marks of a job."""
     expected = [_draw_expected(bar, axis) for bar in row.expected]
@@ -153,7 +159,7 @@ def timeline_table(timeline: Timeline, zone: tzinfo) -> ChartTable:
     """Return the rows of a timeline with their numbers, and what happened last."""
     rows = tuple(
         (
-            row.job,
+            row.job if row.name in ("", row.job) else f"{row.job} ({row.name})",
             f"{row.runs:,}",
             f"{row.skipped:,}",
             f"{len(row.expected):,}",

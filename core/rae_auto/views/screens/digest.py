@@ -11,8 +11,8 @@ from attrs import frozen
 from rae_auto.model.primitives.formatting import format_count, quote_some
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run, RunState
-from rae_auto.views.screens.overview import MAX_ATTENTIONS, Attention, describe_end, find_attentions, list_upcoming
-from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, local_times
+from rae_auto.views.screens.overview import MAX_ATTENTIONS, Attention, find_attentions, list_upcoming
+from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, describe_end, local_times
 from rae_auto.views.screens.parts.record_source import (
     ComparedDurations,
     DigestRecords,

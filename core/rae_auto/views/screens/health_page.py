@@ -51,6 +51,7 @@ class UndeliveredRow:
     kind: str
     job: str | None
     text: str
+    decided_at: datetime
     state: str
     tries: int
     error: str | None
@@ -164,6 +165,7 @@ def _undelivered(notice: Mapping[str, Any]) -> UndeliveredRow:
         kind=notice["kind"],
         job=notice["job"],
         text=notice["text"],
+        decided_at=datetime.fromisoformat(notice["decided_at"]),
         state=notice["state"],
         tries=notice["tries"],
         error=notice["error"],

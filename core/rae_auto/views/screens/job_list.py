@@ -39,6 +39,8 @@ class JobRow:
     """A job in the list."""
 
     job: str
+    name: str = ""
+    """Its name for people; the id if it has no other."""
     activity: str
     """"running", "retrying", "queued", "paused", "disabled", "done" or "idle"."""
     last_state: str | None
@@ -113,6 +115,7 @@ def build_job_row(info: Mapping[str, Any], history: JobHistory) -> JobRow:
     ended = next((mark for mark in reversed(runs) if mark.ended_at is not None), None)
     return JobRow(
         job=info["id"],
+        name=info["name"],
         activity=info["activity"],
         last_state=info["last_state"],
         last_ended_at=_instant(info["last_finished_at"]),

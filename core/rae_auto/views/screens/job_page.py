@@ -94,6 +94,8 @@ class JobPage(ScreenBase):
     activity: str
     enabled: bool
     paused: bool
+    paused_at: datetime | None
+    """None also if an earlier version of rae-auto paused it."""
     paused_until: datetime | None
     pause_note: str
     failures: int
@@ -178,6 +180,7 @@ def build_job_page(
         activity=info["activity"],
         enabled=info["enabled"],
         paused=info["paused"],
+        paused_at=_instant(info.get("paused_at")),
         paused_until=_instant(info["paused_until"]),
         pause_note=info["pause_note"],
         failures=info["failures"],

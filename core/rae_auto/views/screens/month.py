@@ -9,12 +9,14 @@ from datetime import time as clock
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rae_auto.errors import BadRequest
+from rae_auto.explain.digest_reads import NOTHING_COMPARED
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.run import RunState
-from rae_auto.views.screens.parts.base import ScreenBase, expected_text
+from rae_auto.views.screens.parts.base import ScreenBase, expected_text, local_times
+from rae_auto.views.screens.parts.day_troubles import DayTroubles, build_day_troubles
 from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, ExpectedCounts, RecordCount, RecordSource
 from rae_auto.views.screens.parts.strip import BAD, GOOD, SKIPPED, STOPPED, group_of
 
@@ -97,6 +99,10 @@ class GridHour:
     """Runs that were queued in each of the 60 minutes, but for those that were skipped after a wait."""
     expected: tuple[int, ...]
     """Starts that are due in each of the 60 minutes."""
+    bad: tuple[int, ...]
+    """Those of the `past` runs that failed, timed out or were lost."""
+    skipped: tuple[int, ...]
+    """Skips that were decided in each of the 60 minutes, one for starts missed together."""
     is_complete: bool
     """False if more starts are due than the `expected` ones that are known by now, or none is known."""
 
@@ -123,8 +129,13 @@ class DayGrid(ScreenBase):
     now: datetime
     zone: str
     date: date
+    troubles: DayTroubles
+    """What failed and was skipped."""
     hours: tuple[GridHour, ...]
     busiest: tuple[BusyMinute, ...]
+    collisions: int
+    """Minutes in which several runs start."""
+    collisions_text: str
     free_slot: datetime | None
     """A minute with the least to do within half an hour around it."""
     free_slot_text: str
@@ -239,31 +250,56 @@ NOT_SKIPPED = tuple(state for state in RunState if state is not RunState.SKIPPED
 MAX_OPEN_RUNS = 1_000
 
 
+@frozen
+class DayNumbers:
+    """The numbers of runs of a day, of the bad ones among them, and of skips, by minute."""
+
+    runs: Mapping[datetime, int] = field(factory=dict)
+    bad: Mapping[datetime, int] = field(factory=dict)
+    skipped: Mapping[datetime, int] = field(factory=dict)
+
+
 async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
     """Read a day, and build its grid of hours and minutes."""
     begin, end = day_bounds(day, source.zone)
     now = source.now()
     start = max(begin, now.replace(second=0, microsecond=0))
-    past, opened, expected = await gather(
-        _count_minutes(source, begin, min(end, now + MINUTE)),
+    past_end = min(end, now + MINUTE)
+    past, skips, opened, records, expected, max_parallel = await gather(
+        _count_minutes(source, RUNS, begin, past_end),
+        _count_minutes(source, SKIPS, begin, past_end),
         source.runs(since=begin, until=end, states=OPEN_STATES, limit=MAX_OPEN_RUNS),
+        source.digest_records(begin, max(past_end, begin), NOTHING_COMPARED),
         _expected(source, start, end, MINUTE),
+        source.max_parallel(),
     )
-    runs = Counter[datetime]()
-    for found in past:
-        if found.start is not None and group_of(found.outcome) != SKIPPED:
-            runs[found.start] += found.count
+    runs, bad, skipped = Counter[datetime](), Counter[datetime](), Counter[datetime]()
+    for group, found in [*((group_of(one.outcome), one) for one in past), *((SKIPPED, one) for one in skips)]:
+        if found.start is not None:
+            (skipped if group == SKIPPED else runs)[found.start] += found.count
+            bad[found.start] += found.count if group == BAD else 0
     # Those that are open are counted nowhere else.
     for run in opened:
         runs[begin + (run.queued_at - begin) // MINUTE * MINUTE] += 1
     most = (runs + Counter(expected.counts)).most_common(BUSIEST_MINUTES)
     jobs = await gather(*(_jobs_at(source, at, now) for at, _ in most))
     busiest = [BusyMinute(at=at, count=count, jobs=names) for (at, count), names in zip(most, jobs, strict=True)]
-    return build_day_grid(day, runs, expected, busiest=busiest, now=now, zone=source.zone)
+    time = local_times(source.zone.key, now)
+    troubles = build_day_troubles(records, bad.total(), skipped.total(), time, is_future=begin > now)
+    return build_day_grid(
+        day,
+        DayNumbers(runs, bad, skipped),
+        expected,
+        troubles=troubles,
+        busiest=busiest,
+        max_parallel=max_parallel,
+        now=now,
+        zone=source.zone,
+    )
 
 
-async def _count_minutes(source: RecordSource, since: datetime, until: datetime) -> Sequence[RecordCount]:
-    return await source.count(RUNS, since=since, until=until, step=MINUTE) if since < until else []
+async def _count_minutes(source: RecordSource, kind: str, since: datetime, until: datetime) -> Sequence[RecordCount]:
+    return await source.count(kind, since=since, until=until, step=MINUTE) if since < until else []
 
 
 async def _expected(source: RecordSource, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:
@@ -282,10 +318,12 @@ async def _jobs_at(source: RecordSource, at: datetime, now: datetime) -> tuple[s
 
 def build_day_grid(
     day: date,
-    runs: Mapping[datetime, int],
+    numbers: DayNumbers,
     expected: ExpectedCounts,
     *,
+    troubles: DayTroubles,
     busiest: Sequence[BusyMinute],
+    max_parallel: int,
     now: datetime,
     zone: ZoneInfo,
 ) -> DayGrid:
@@ -299,23 +337,40 @@ def build_day_grid(
             GridHour(
                 start=start,
                 label=_label(start, zone),
-                past=tuple(runs.get(minute, 0) for minute in minutes),
+                past=tuple(numbers.runs.get(minute, 0) for minute in minutes),
                 expected=tuple(expected.counts.get(minute, 0) for minute in minutes),
+                bad=tuple(numbers.bad.get(minute, 0) for minute in minutes),
+                skipped=tuple(numbers.skipped.get(minute, 0) for minute in minutes),
                 is_complete=start + timedelta(hours=1) <= max(expected.until, now),
             )
         )
     slot, text = find_free_slot(hours, now, zone)
+    collisions, collisions_text = describe_collisions(hours, max_parallel)
     return DayGrid(
         now=now,
         zone=zone.key,
         date=day,
+        troubles=troubles,
         hours=tuple(hours),
         busiest=tuple(busiest),
+        collisions=collisions,
+        collisions_text=collisions_text,
         free_slot=slot,
         free_slot_text=text,
         expected_until=expected.until,
         is_pending=expected.is_pending,
     )
+
+
+def describe_collisions(hours: Sequence[GridHour], max_parallel: int) -> tuple[int, str]:
+    """Return in how many minutes several runs start, and a sentence that tells how many are too many at once."""
+    counts = [past + expected for hour in hours for past, expected in zip(hour.past, hour.expected, strict=True)]
+    several, crowded = sum(count > 1 for count in counts), sum(count > max_parallel for count in counts)
+    if not several:
+        return 0, "No two runs start in the same minute"
+    verb = "has" if several == 1 else "have"
+    more = f", {crowded:,} of them more than run at once (max_parallel {max_parallel})" if crowded else ""
+    return several, f"{format_count(several, 'minute')} {verb} several starts{more}"
 
 
 def _label(start: datetime, zone: ZoneInfo) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.reasons.base import TimeFormat
@@ -18,6 +18,7 @@ from rae_auto.views.screens.parts.base import (
     ScreenBase,
     UpcomingStart,
     UsualDuration,
+    describe_end,
     local_times,
 )
 from rae_auto.views.screens.parts.durations import find_usual_durations
@@ -138,6 +139,8 @@ class Overview(ScreenBase):
     strip: Strip
     absence: Absence | None = None
     """Events since the person looked last; None if that time is unknown."""
+    names: Mapping[str, str] = field(factory=dict)
+    """The names for people of jobs on this screen, of those that have one beside the id."""
 
 
 async def load_overview(source: RecordSource, absence: Absence | None = None) -> Overview:
@@ -193,6 +196,7 @@ def build_overview(
         upcoming=list_upcoming(status),
         strip=strip,
         absence=absence,
+        names=dict(status.get("names", {})),
     )
 
 
@@ -221,7 +225,8 @@ def find_attentions(
     That no job starts at all comes first, then jobs, and then the problems of rae-auto itself in the order of a status,
     which begins with the severe ones: a person has come for the jobs.
     """
-    problems = list(map(_problem, status["problems"]))
+    times = status.get("problem_times", {})
+    problems = [_problem(text, times.get(text)) for text in status["problems"]]
     if status["state"] == NOT_RUNNING:
         why = "no daemon is running, so nothing starts; 'rae-auto run' starts one"
         yield Attention(kind="problem", job=None, why=why, action=Action("look", "", "start a daemon", "rae-auto run"))
@@ -262,9 +267,10 @@ def find_attentions(
     yield from problems
 
 
-def _problem(text: str) -> Attention:
+def _problem(text: str, at: str | None) -> Attention:
     action = Action("doctor", "", "see what to do", "rae-auto doctor")
-    return Attention(kind="problem", job=None, why=" ".join(text.split()), action=action)
+    since = None if at is None else _instant(at)
+    return Attention(kind="problem", job=None, since=since, why=" ".join(text.split()), action=action)
 
 
 def _failure(failed: Mapping[str, Any], run: Run | None, time: TimeFormat) -> Attention:
@@ -280,13 +286,6 @@ def _failure(failed: Mapping[str, Any], run: Run | None, time: TimeFormat) -> At
         why=f"{job} {verb}{times}{f': {details}' if details else ''}",
         action=_run_action(job, "run again"),
     )
-
-
-def describe_end(run: Run, time: TimeFormat) -> str:
-    """Return how a run ended, as a clause: "exit code 3"."""
-    code = f"exit code {run.exit_code}" if run.exit_code else ""
-    last = run.attempts[-1].result if run.attempts else None
-    return "; ".join(filter(None, (code, run.describe_reason(time)))) or (last.text if last else "")
 
 
 def _run_action(job: str, label: str) -> Action:

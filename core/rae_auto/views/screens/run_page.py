@@ -1,7 +1,7 @@
 """The page of a run: its life from the due instant to its verified end, and how it differs from the last good run."""
 
 from asyncio import gather
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
@@ -18,7 +18,7 @@ from rae_auto.views.explanations import list_further_facts
 from rae_auto.views.screens.output_page import OutputPage, read_output_end
 from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase, UsualDuration, local_times
 from rae_auto.views.screens.parts.durations import EXAMINED_RUNS, usual_duration
-from rae_auto.views.screens.parts.record_source import JobFacts, RecordSource
+from rae_auto.views.screens.parts.record_source import JobFacts, RecordSource, WorldSpan
 
 NOTABLE_CHANGE = 1.5
 """The factor by which a duration or a memory must differ to be among the differences."""
@@ -29,7 +29,8 @@ class RunPhase:
     """A span in the life of a run, or an instant where `until` equals `since`.
 
     `kind` is "due", "late", "waiting", "attempt", "signal", "exited", "gone", "left", "retry_delay", "stopping" or
-    "ended".
+    "ended". Beside these "down" and "suspended" are spans without a daemon, or without a machine that runs, and
+    "adopted" is when a new daemon took the run over.
     """
 
     kind: str
@@ -116,10 +117,12 @@ class RunPage(ScreenBase):
 async def load_run_page(source: RecordSource, run: str) -> RunPage:
     """Read what the page of a run shows, and build it. Errors: RunNotFound."""
     found = await source.run(run)
-    why, good, job = await gather(
+    end = found.finished_at or source.now()
+    why, good, job, world = await gather(
         source.why(found.job, run=found.id),
         source.runs(found.job, states=(RunState.SUCCEEDED,), until=found.queued_at, limit=EXAMINED_RUNS + 1),
         _find_job(source, found.job),
+        source.world(min(found.scheduled_for, found.queued_at), end),
     )
     return build_run_page(
         found,
@@ -127,6 +130,7 @@ async def load_run_page(source: RecordSource, run: str) -> RunPage:
         why=why,
         good=[one for one in good if one.id != found.id],
         output=read_output_end(source, found) if found.attempt else None,
+        world=world,
         now=source.now(),
         zone=source.zone.key,
     )
@@ -148,8 +152,12 @@ def build_run_page(
     output: OutputPage | None,
     now: datetime,
     zone: str,
+    world: Sequence[WorldSpan] = (),
 ) -> RunPage:
-    """Return the page of a run; `job` is None if it was removed, `good` are successful runs before it, newest first."""
+    """Return the page of a run; `job` is None if it was removed, `good` are successful runs before it, newest first.
+
+    `world` has the downtimes in its life.
+    """
     definition = None if job is None else job.definition
     late = None if run.started_at is None else max(run.started_at - run.scheduled_for, timedelta(0))
     return RunPage(
@@ -169,7 +177,7 @@ def build_run_page(
         duration=run.duration,
         lateness=late,
         exit_code=run.exit_code,
-        phases=tuple(list_phases(run, local_times(zone, now), _waits_of(why))),
+        phases=tuple(add_absences(list_phases(run, local_times(zone, now), _waits_of(why)), run, world, now)),
         attempts=tuple(_attempt_rows(run)),
         argv=() if definition is None else (*_command_of(definition), *run.inputs.args),
         working_directory=None if definition is None else definition.cwd or definition.directory,
@@ -236,6 +244,26 @@ def list_phases(run: Run, time: TimeFormat, waits_for: str = "") -> Iterator[Run
         reason = run.describe_reason(time)
         text = f"{run.state.text}: {reason}" if reason else run.state.text
         yield RunPhase(kind="ended", since=run.finished_at, until=run.finished_at, text=text)
+
+
+def add_absences(phases: Iterable[RunPhase], run: Run, world: Iterable[WorldSpan], now: datetime) -> Iterator[RunPhase]:
+    """Yield the phases of a run with the spans in which no daemon watched over it, and when one took it over again."""
+    found = list(phases)
+    begin, end = found[0].since, run.finished_at or now
+    found += [
+        RunPhase(kind=span.kind, since=max(span.since, begin), until=min(span.until, end), text=span.text)
+        for span in world
+        if span.kind in _ABSENCES and span.since < end and span.until > begin
+    ]
+    if run.adopted_at is not None:
+        found.append(
+            RunPhase(kind="adopted", since=run.adopted_at, until=run.adopted_at, text="a new daemon took it over")
+        )
+    # In the order in which they begin; those that are about the run itself before those that are about the world.
+    yield from sorted(found, key=lambda phase: (phase.since, phase.kind in _ABSENCES))
+
+
+_ABSENCES = ("down", "suspended")
 
 
 def _end_phases(attempt: Attempt) -> Iterator[RunPhase]:

@@ -111,6 +111,8 @@ class TimelineRow:
     """A job on the timeline. It has bars and skips, or cells where there are too many of them."""
 
     job: str
+    name: str = ""
+    """Its name for people; the id if it has no other."""
     bars: tuple[RunBar, ...]
     skips: tuple[SkipMark, ...]
     expected: tuple[ExpectedBar, ...]
@@ -191,6 +193,20 @@ async def load_timeline(
     )
 
 
+async def find_smallest_span(source: RecordSource, spans: Iterable[timedelta], future_part: float) -> timedelta:
+    """Return the smallest of these ascending spans that shows all there is on record, or the last of them.
+
+    Each of them ends as far in the future as a part of it, as on a timeline that goes with the time.
+    """
+    shown, now = list(spans), source.now()
+    for span in shown[:-1]:
+        since = now - span * (1 - future_part)
+        older = await gather(source.runs(until=since, limit=1), source.skips(until=since, limit=1))
+        if not any(older):
+            return span
+    return shown[-1]
+
+
 def cell_step_of(span: timedelta) -> timedelta:
     """Return the length of a cell: whole minutes, so that about `CELLS` of them cover the span."""
     return timedelta(minutes=max(round(span / CELLS / timedelta(minutes=1)), 1))
@@ -211,7 +227,7 @@ def build_timeline(
 ) -> Timeline:
     """Return the timeline of these jobs; `counts` and `skips` are the numbers of all jobs in the span."""
     time = local_times(zone, now)
-    rows = tuple(_row(job["id"], spans[job["id"]], now, time) for job in found.jobs)
+    rows = tuple(_row(job["id"], job.get("name", ""), spans[job["id"]], now, time) for job in found.jobs)
     totals = Counter({state.value: 0 for state in RunState if state.final and state is not RunState.SKIPPED})
     for one in counts:
         totals["skipped_runs" if one.outcome == RunState.SKIPPED else one.outcome] += one.count
@@ -255,12 +271,13 @@ def find_idle(
         reached = max(reached, end)
 
 
-def _row(job: str, span: JobSpan, now: datetime, time: TimeFormat) -> TimelineRow:
+def _row(job: str, name: str, span: JobSpan, now: datetime, time: TimeFormat) -> TimelineRow:
     usual = _usual(span)
     waited = sum(run.state is RunState.SKIPPED for run in span.runs)
     waited += sum(one.count for one in span.counts if one.outcome == RunState.SKIPPED)
     return TimelineRow(
         job=job,
+        name=name,
         bars=tuple(bar_of(run, now, time) for run in reversed(span.runs)),
         skips=tuple(_mark(decision, time) for decision in reversed(span.skips)),
         expected=tuple(_expected_bar(start, usual) for start in span.starts),

@@ -29,6 +29,8 @@ MARGIN = 3
 MIN_NAME_WIDTH = 14
 UPCOMING_WIDTH = 13
 MAX_NAME_WIDTH = 32
+MIN_SHOWN_NAME = 6
+"""Columns from which on the name for people is shown beside the id of a job."""
 MIN_SCHEDULE_WIDTH = 12
 
 _ACTION_KEYS = {"run": "r", "cancel": "x", "resume": "p"}
@@ -156,11 +158,19 @@ def job_line(row: "JobRow", zone: ZoneInfo, now: datetime, width: int) -> Line:
         Part(" "),
         activity_mark(row),
         Part(" "),
-        Part(f"{fit(row.job, name_width(width) - 1)} ", "strong" if row.activity == "running" else ""),
+        *_name_parts(row, name_width(width)),
         *(part for name, found in cells.items() if name in shown for part in found),
         Part(f"  {row.schedule}" if _schedule_width(width) else "", "muted"),
     )
     return cut(parts, width)
+
+
+def _name_parts(row: "JobRow", width: int) -> Line:
+    """Return the id of a job and, as far as there is room, its name for people."""
+    role, room = "strong" if row.activity == "running" else "", width - 1 - count_cells(row.job) - 2
+    if row.name in ("", row.job) or room < MIN_SHOWN_NAME:
+        return line(Part(f"{fit(row.job, width - 1)} ", role))
+    return line(Part(f"{row.job}  ", role), Part(f"{fit(row.name, room)} ", "muted"))
 
 
 def whole_frame(overview: "Overview", jobs: "JobList", zone: ZoneInfo, width: int) -> list[Line]:

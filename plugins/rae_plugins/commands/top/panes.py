@@ -82,7 +82,11 @@ async def load_why(source: RecordSource, place: PaneRequest) -> list[Line]:
 def _check_lines(check: CheckNode, depth: int) -> list[Line]:
     mark = CHECK_MARKS.get(check.result, CHECK_MARKS["unknown"])
     own = line("  " * (depth + 1), mark, Part(f" {check.name}: ", "muted"), check.text)
-    return [own, *(found for child in check.children for found in _check_lines(child, depth + 1))]
+    lines = [own, *(found for child in check.telling for found in _check_lines(child, depth + 1))]
+    for words, routine in check.routine.items():
+        names = ", ".join(child.name.replace("_", " ") for child in routine)
+        lines.append(line("  " * (depth + 2), Part(f"{words}: {names}", "muted")))
+    return lines
 
 
 async def load_next(source: RecordSource, place: PaneRequest) -> list[Line]:
@@ -170,7 +174,9 @@ def day_lines(timeline: Timeline, source: RecordSource, width: int) -> list[Line
             place = column(at) + number
             if place < columns:
                 axis[place] = letter
-    lines = [line(" " * (name + 2), Part("".join(axis), "muted"))]
+    heading = f"{timeline.since.astimezone(source.zone):%a %d}"
+    heading = fit(heading if len(heading) <= name else "", name)
+    lines = [line(Part(f"{heading}  ", "muted"), Part("".join(axis), "muted"))]
     middle = column(timeline.now)
     for row in timeline.rows:
         cells = [Part(" ")] * columns

@@ -39,8 +39,9 @@ from rae_auto.model.run import MAY_BE_LEFT, Attempt, Result, Run, RunState, Tree
 from rae_auto.reading.parsing import parse_trends
 from rae_auto.testing.memory_store import MemoryStore
 from rae_auto.views.screens.job_page import mark_of_run, mark_of_skip
-from rae_auto.views.screens.month import BusyMinute, build_day_grid
+from rae_auto.views.screens.month import BusyMinute, DayNumbers, build_day_grid
 from rae_auto.views.screens.parts.base import UpcomingStart, local_times
+from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
 from rae_auto.views.screens.parts.durations import usual_duration
 from rae_auto.views.screens.parts.record_source import ExpectedCounts, JobsFound, JobSpan, RecordCount, WorldSpan
 from rae_auto.views.screens.parts.strip import build_strip
@@ -107,7 +108,16 @@ def a_day():
     midnight = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     busiest = [BusyMinute(at=midnight, count=9, jobs=("backup",))]
     expected = ExpectedCounts({midnight + 9 * HOUR: 3}, NOW)
-    return build_day_grid(date(2026, 10, 25), {midnight: 9}, expected, busiest=busiest, now=NOW, zone=BERLIN)
+    return build_day_grid(
+        date(2026, 10, 25),
+        DayNumbers({midnight: 9}, {midnight: 1}, {midnight + timedelta(minutes=7): 2}),
+        expected,
+        troubles=NO_TROUBLES,
+        busiest=busiest,
+        max_parallel=4,
+        now=NOW,
+        zone=BERLIN,
+    )
 
 
 def a_run_page():
@@ -266,3 +276,22 @@ def test_start_that_a_guard_forbids_is_a_hollow_mark():
     assert [bar.is_blocked for bar in screen.rows[0].expected] == [True, False]
     assert picture.count('class="skipped"') == picture.count('class="expected"') == 1
     assert "will be skipped (its guard" in picture
+
+
+def test_life_of_a_run_has_the_absence_of_the_daemon_and_its_return() -> None:
+    run = evolve(a_run(1), adopted_at=a_run(1).finished_at - timedelta(seconds=2))
+    before, back = run.queued_at - HOUR, run.adopted_at
+    spans = [
+        WorldSpan("down", before, back, "no daemon ran for 1 h"),
+        WorldSpan("clock_back", before, back, "the clock was set back"),
+        WorldSpan("down", before - HOUR, before, "no daemon ran for 1 h"),
+    ]
+    page = build_run_page(
+        run, None, why={"answer": "", "facts": []}, good=[], output=None, now=NOW, zone="UTC", world=spans
+    )
+    absent = [(one.kind, one.since, one.until) for one in page.phases if one.kind in ("down", "clock_back", "adopted")]
+    assert absent == [("down", run.scheduled_for, back), ("adopted", back, back)]
+    assert list(page.phases) == sorted(page.phases, key=lambda phase: phase.since)
+    picture = draw_run(page)
+    assert 'class="phase down"' in picture
+    assert "taken over: a new daemon took it over" in picture

@@ -38,6 +38,7 @@ command = ["true"]
 resources = ["db"]
 
 [jobs.guarded]
+name = "Half past"
 command = ["true"]
 schedule = "30 * * * *"
 guards = [{ type = "time", from = "00:00", to = "00:01" }]

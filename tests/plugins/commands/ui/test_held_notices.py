@@ -84,6 +84,7 @@ def test_health_distinguishes_notices_that_fail_and_that_were_given_up(failing_p
     text = failing_page.ask("/health").text
     assert "3 tries, again " in text
     assert "given up after 9 tries: no such address" in text
+    assert text.count('datetime="2026-11-01T00:00:00+00:00"') == 2 * len([*HELD, FAILING, GIVEN_UP])
     assert text.count("held until ") == len(Hold)
 
 

@@ -9,7 +9,8 @@ from tests.support.waiting import eventually
 
 from rae_auto import Job
 from rae_auto.model import documents
-from rae_auto.views.screens.month import build_day_grid, build_month
+from rae_auto.views.screens.month import DayNumbers, build_day_grid, build_month
+from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 from rae_plugins.calendars.ical_parser import parse_calendar
 
@@ -89,7 +90,16 @@ def test_free_slot_has_nothing_for_half_an_hour_on_both_sides() -> None:
     midnight = datetime(2026, 11, 29, tzinfo=UTC)
     counts = {midnight: 3, midnight + HOUR: 1}
     expected = ExpectedCounts(counts, midnight + DAY)
-    day = build_day_grid(midnight.date(), {}, expected, busiest=[], now=midnight - DAY, zone=ZoneInfo("UTC"))
+    day = build_day_grid(
+        midnight.date(),
+        DayNumbers(),
+        expected,
+        troubles=NO_TROUBLES,
+        busiest=[],
+        max_parallel=4,
+        now=midnight - DAY,
+        zone=ZoneInfo("UTC"),
+    )
     assert day.free_slot == midnight + HOUR + timedelta(minutes=31)
     assert day.free_slot_text.startswith("The free slot is 01:31: no start in it, and 0 starts")
 

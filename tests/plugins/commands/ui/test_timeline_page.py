@@ -1,8 +1,15 @@
 """The timeline as a page: complete, or with a line about what it doesn't show."""
 
+import asyncio
 import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+import pytest
 from tests.plugins.commands.ui.conftest import Page
+
+from rae_auto.charts import TimeAxis, axis_heading
+from rae_auto.screens import find_smallest_span
 
 
 def test_timeline_says_where_expected_starts_end(page: Page) -> None:
@@ -15,3 +22,47 @@ def test_timeline_that_shows_all_starts_says_nothing(page: Page) -> None:
     assert "More starts are expected" not in text
     in_chart = re.findall(r": expected(?: \([^<]*\))?</title>", text)
     assert text.count("expected</span>") == len(in_chart)
+
+
+def test_young_home_is_shown_over_the_hour_that_it_has(page: Page) -> None:
+    assert re.search(r'span=1h[^"]*" aria-current="true">1h</a>', page.ask("/timeline").text)
+    assert re.search(r'span=24h[^"]*" aria-current="true">24h</a>', page.ask("/timeline?span=24h").text)
+
+
+def test_marks_have_a_legend_and_the_axis_its_first_day(page: Page) -> None:
+    text = page.ask("/timeline?span=24h").text
+    for name in ("late", "waiting", "running", "good", "bad", "stopped", "skipped", "expected", "blocked", "now"):
+        assert f'<li class="{name}">' in text
+    assert re.search(r'<div class="lane-row axis"><span class="faint">(Sun|Mon|Tue|Wed|Thu|Fri|Sat) \d+ ', text)
+
+
+def test_heading_of_the_axis_is_the_day_by_the_clock_of_the_zone() -> None:
+    since = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
+    axis = TimeAxis(since, since + timedelta(hours=6), ZoneInfo("Europe/Berlin"))
+    assert axis_heading(axis) == "Mon 30 Nov"
+
+
+class Records:
+    """The newest records of a home, of which the oldest is some hours old."""
+
+    def __init__(self, oldest_hours: float, *, is_skip: bool) -> None:
+        self.oldest = self.now() - timedelta(hours=oldest_hours)
+        self.is_skip = is_skip
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 29, 12, tzinfo=UTC)
+
+    async def runs(self, *, until: datetime, limit: int) -> list[str]:
+        return ["run"] if self.oldest < until and not self.is_skip else []
+
+    async def skips(self, *, until: datetime, limit: int) -> list[str]:
+        return ["skip"] if self.oldest < until and self.is_skip else []
+
+
+@pytest.mark.parametrize("is_skip", [True, False], ids=["skip", "run"])
+@pytest.mark.parametrize(("oldest_hours", "hours"), [(0.5, 1), (0.8, 6), (4.4, 6), (4.6, 24), (1000, 24)])
+def test_smallest_span_that_holds_everything(oldest_hours: float, hours: int, is_skip: bool) -> None:
+    spans = [timedelta(hours=1), timedelta(hours=6), timedelta(hours=24)]
+    records = Records(oldest_hours, is_skip=is_skip)
+    found = asyncio.run(find_smallest_span(records, spans, 0.25))  # type: ignore[arg-type]
+    assert found == timedelta(hours=hours)

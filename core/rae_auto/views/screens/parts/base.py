@@ -12,6 +12,7 @@ from attrs import frozen
 from rae_auto.model.primitives.formatting import format_count, time_format
 from rae_auto.model.primitives.zones import zone as find_zone
 from rae_auto.model.reasons.base import TimeFormat
+from rae_auto.model.run import Run
 
 
 def local_times(zone: str, now: datetime) -> TimeFormat:
@@ -118,3 +119,10 @@ class Fact:
 
     subject: str
     text: str
+
+
+def describe_end(run: Run, time: TimeFormat) -> str:
+    """Return how a run ended, as a clause: "exit code 3"."""
+    code = f"exit code {run.exit_code}" if run.exit_code else ""
+    last = run.attempts[-1].result if run.attempts else None
+    return "; ".join(filter(None, (code, run.describe_reason(time)))) or (last.text if last else "")

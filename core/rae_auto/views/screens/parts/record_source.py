@@ -265,7 +265,7 @@ class RecordSource(Protocol):
     async def digest_records(self, since: datetime, until: datetime, least: timedelta) -> DigestRecords:
         """Return what a digest says of the records from `since` to before `until`, in one question.
 
-        Jobs whose runs take less than `least` are not compared with earlier ones.
+        Jobs whose runs take less than `least` are not compared with earlier ones; from a year on none are.
         """
         ...
 

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rae_auto.charts import TimeAxis, draw_axis, draw_concurrency, draw_row
+from rae_auto.charts import TimeAxis, axis_heading, draw_axis, draw_concurrency, draw_row
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.screens import RecordSource, Timeline, load_timeline
+from rae_auto.screens import RecordSource, Timeline, find_smallest_span, load_timeline
 from rae_plugins.commands.ui.pages.requests import find_previous_offset, is_set, number, optional_text
 from rae_plugins.commands.ui.rendering import inlined
 from rae_plugins.commands.ui.site import page, read
@@ -33,21 +33,25 @@ JOBS_SHOWN = 40
 
 def query(request: Request) -> Callable[[RecordSource], Awaitable[Timeline]]:
     """Return what reads the screen."""
-    span = SPANS[span_of(request)]
-    end = parse_end(optional_text(request, "until", limit=40))
+    asked, end = span_of(request), parse_end(optional_text(request, "until", limit=40))
     text, offset = optional_text(request, "q", limit=64) or "", number(request, "offset", 0)
 
     async def load(source: RecordSource) -> Timeline:
+        span = SPANS[asked or DEFAULT_SPAN]
+        if asked is None and end is None:
+            # A day would be almost empty while there is an hour on record.
+            shorter = [one for one in SPANS.values() if one <= span]
+            span = await find_smallest_span(source, shorter, FUTURE_PART)
         until = end or source.now() + span * FUTURE_PART
         return await load_timeline(source, until - span, until, text=text, offset=offset, limit=JOBS_SHOWN)
 
     return load
 
 
-def span_of(request: Request) -> str:
-    """Return the name of the span that is asked for. Raises BadRequest."""
-    span = optional_text(request, "span", limit=8) or DEFAULT_SPAN
-    if span not in SPANS:
+def span_of(request: Request) -> str | None:
+    """Return the name of the span that is asked for, or None if none is. Raises BadRequest."""
+    span = optional_text(request, "span", limit=8)
+    if span is not None and span not in SPANS:
         raise BadRequest(f"span must be one of {', '.join(SPANS)}, not {quote(span)}")
     return span
 
@@ -74,7 +78,8 @@ async def show(request: Request) -> Response:
     values = {
         "screen": screen,
         "spans": SPANS,
-        "span": span_of(request),
+        "span": next(name for name, span in SPANS.items() if span == screen.until - screen.since),
+        "axis_heading": axis_heading(axis),
         "text": optional_text(request, "q") or "",
         "offset": number(request, "offset", 0),
         "size": JOBS_SHOWN,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rae_auto.errors import BadRequest
 from rae_auto.screens import CheckNode, RecordSource, WhyPage, load_why_page
 from rae_plugins.commands.ui.pages.requests import optional_text
 from rae_plugins.commands.ui.site import page, read
@@ -21,8 +22,12 @@ def query(request: Request) -> Callable[[RecordSource], Awaitable[WhyPage]]:
 
 
 async def show(request: Request) -> Response:
-    """Answer with the page of an answer."""
-    screen = await read(request, query(request))
+    """Answer with the page of an answer, or for a time that isn't one with the box to type it again."""
+    try:
+        screen = await read(request, query(request))
+    except BadRequest as error:
+        again = {"text": str(error), "job": request.path_params["job"], "at": request.query_params.get("at", "")}
+        return await page(request, "error.html", title="Error", section="Jobs", values=again, status=400)
     values = {"screen": screen, "markdown": "\n".join(markdown_of(screen)), "record": screen.to_json()}
     return await page(request, "why.html", title=f"Why {screen.job}", section="Jobs", values=values)
 
