@@ -135,7 +135,8 @@ def list_paused_starts(view: JobView) -> Iterator[ExplanationFact]:
     found = [
         one
         for one in takewhile(lambda one: isinstance(one.reason, Paused), view.decisions)
-        if last_start is None or one.decided_at > last_start
+        if (last_start is None or one.decided_at > last_start)
+        and (view.paused_at is None or one.decided_at >= view.paused_at)
     ]
     if found:
         starts = format_count(sum(one.count for one in found), "start")

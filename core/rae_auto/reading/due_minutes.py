@@ -17,6 +17,7 @@ from rae_auto.explain.upcoming import iterate_instants
 from rae_auto.model import documents
 from rae_auto.model.guard import Computed
 from rae_auto.model.job import Job
+from rae_auto.model.primitives.formatting import quote_some
 from rae_auto.model.primitives.zones import zone
 from rae_auto.reading.due_counts import DueCounts, minute_of
 from rae_auto.registry import Registry
@@ -77,24 +78,27 @@ def _count_until(end: datetime, pending: Iterable[Pending], counts: Counter[int]
 
 
 def find_day_notes(definitions: Sequence[Definition], zone_name: str, now: datetime) -> dict[date, list[str]]:
-    """Return what the guards of jobs forbid for a whole day, for the days around `now`, each reason once.
+    """Return what the guards of jobs forbid for a whole day, for the days around `now`, each guard once with its jobs.
 
     A guard that forbids a day of each week, such as one of weekdays, is no news and is left out.
     """
     factory, where = PluginFactory(Registry(), zone_name), zone(zone_name)
     guards: dict[str, Computed] = {}
+    jobs: dict[str, list[str]] = {}
     for one in definitions:
         if one["definition"].get("guards") and (plan := plan_of(one, factory)) is not None:
             for ref in plan.job.guards:
                 if (guard := plan.guards.get(ref.id)) is not None:
-                    guards.setdefault(f"{ref.type} {ref.options}", guard)
+                    key = f"{ref.type} {ref.options}"
+                    guards.setdefault(key, guard)
+                    jobs.setdefault(key, []).append(plan.job.id)
     notes: dict[date, list[str]] = {}
     today = now.astimezone(where).date()
-    for guard in guards.values():
+    for key, guard in guards.items():
         forbidden = _forbidden_days(guard, today, where)
         if len({day.weekday() for day in forbidden}) * 5 > len(forbidden) or len(forbidden) <= MAX_NOTED_DAYS:
             for day, reason in forbidden.items():
-                notes.setdefault(day, []).append(reason)
+                notes.setdefault(day, []).append(f"{quote_some(jobs[key])} can't start all day; at noon {reason}")
     return notes
 
 

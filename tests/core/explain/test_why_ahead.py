@@ -83,3 +83,7 @@ def test_why_of_a_paused_job_says_how_many_starts_that_has_cost():
     w.advance(timedelta(hours=1))
     skipped = facts_of(explain_now(view_job(w)))["skipped"]
     assert skipped == "1 start because of the pause, the first at 2026-11-28 17:00:00+00:00"
+    w.advance(timedelta(minutes=1))
+    w.resume("a")
+    w.pause("a")
+    assert "skipped" not in facts_of(explain_now(view_job(w))), "those were skipped by another pause"

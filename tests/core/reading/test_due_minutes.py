@@ -94,3 +94,5 @@ def test_starts_of_a_configuration_are_computed_in_a_process_of_their_own(tmp_pa
     six = NOON + 18 * HOUR
     assert counts == {six: 1, six + HOUR: 1, six + DAY: 1, six + DAY + HOUR: 1}
     assert list(notes) == [date(2026, 12, 24)]
+    [note] = notes[date(2026, 12, 24)]
+    assert note.startswith('"b" can\'t start all day; at noon it is Thu 2026-12-24 12:00 ')
