@@ -250,11 +250,12 @@ def add_absences(phases: Iterable[RunPhase], run: Run, world: Iterable[WorldSpan
     """Yield the phases of a run with the spans in which no daemon watched over it, and when one took it over again."""
     found = list(phases)
     begin, end = found[0].since, run.finished_at or now
-    found += [
-        RunPhase(kind=span.kind, since=max(span.since, begin), until=min(span.until, end), text=span.text)
-        for span in world
-        if span.kind in _ABSENCES and span.since < end and span.until > begin
-    ]
+    # A daemon notes its start some moments after it has begun to decide, but one that decides is there.
+    returns = [at for at in (run.queued_at, run.adopted_at) if at is not None]
+    for span in world:
+        until = min([span.until, end, *(at for at in returns if span.since < at)])
+        if span.kind in _ABSENCES and max(span.since, begin) < until:
+            found.append(RunPhase(kind=span.kind, since=max(span.since, begin), until=until, text=span.text))
     if run.adopted_at is not None:
         found.append(
             RunPhase(kind="adopted", since=run.adopted_at, until=run.adopted_at, text="a new daemon took it over")
