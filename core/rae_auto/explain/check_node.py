@@ -48,7 +48,7 @@ class CheckNode:
     """True for a check that passed, or was not reached, and has nothing to say beyond that."""
 
     @property
-    def telling(self) -> tuple["CheckNode", ...]:
+    def notable(self) -> tuple["CheckNode", ...]:
         """The children that say something, which a reader looks for first."""
         return tuple(child for child in self.children if not child.is_routine)
 

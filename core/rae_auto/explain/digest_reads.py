@@ -30,7 +30,7 @@ MAX_COMPARED_JOBS = 40
 COMPARED_RUNS, MIN_COMPARED_RUNS = 20, 3
 
 NOTHING_COMPARED = timedelta(days=365)
-"""The least duration from which on no run is read to be compared."""
+"""The least duration from which on no run is read to be compared; screens have the same value."""
 
 _INSTANT = timedelta(microseconds=1)
 

@@ -103,12 +103,12 @@ def test_tree_survives_its_json_form():
     assert tuple(node_of(check.record()) for check in checks) == checks
 
 
-def test_what_decided_is_told_apart_from_checks_with_nothing_to_say():
+def test_what_decided_comes_before_checks_with_nothing_to_say():
     w = world(a_job())
     w.advance(HOUR)
     w.advance(HOUR)
     _, decision = answer_at(w, EPOCH + 2 * HOUR).checks
-    assert [check.name for check in decision.telling] == ["overlap"]
+    assert [check.name for check in decision.notable] == ["overlap"]
     routine = {words: [check.name for check in found] for words, found in decision.routine.items()}
     assert routine == {
         "passed": ["catch_up", "usable", "enabled", "paused", "skip"],
@@ -126,4 +126,4 @@ def test_run_says_whether_it_was_decided_when_it_was_due():
     w.end(next(iter(w.active_starts)), Result(exit_code=0))
     w.crash(down=HOUR + 5 * MINUTE)
     _, decision, *_ = explain_now(view_job(w)).checks
-    assert [check.name for check in decision.telling] == ["catch_up"]
+    assert [check.name for check in decision.notable] == ["catch_up"]

@@ -12,12 +12,18 @@ from zoneinfo import ZoneInfo
 from attrs import field, frozen
 
 from rae_auto.errors import BadRequest
-from rae_auto.explain.digest_reads import NOTHING_COMPARED
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.run import RunState
 from rae_auto.views.screens.parts.base import ScreenBase, expected_text, local_times
 from rae_auto.views.screens.parts.day_troubles import DayTroubles, build_day_troubles
-from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, ExpectedCounts, RecordCount, RecordSource
+from rae_auto.views.screens.parts.record_source import (
+    NOTHING_COMPARED,
+    RUNS,
+    SKIPS,
+    ExpectedCounts,
+    RecordCount,
+    RecordSource,
+)
 from rae_auto.views.screens.parts.strip import BAD, GOOD, SKIPPED, STOPPED, group_of
 
 MINUTE = timedelta(minutes=1)
@@ -100,7 +106,7 @@ class GridHour:
     expected: tuple[int, ...]
     """Starts that are due in each of the 60 minutes."""
     bad: tuple[int, ...]
-    """Those of the `past` runs that failed, timed out or were lost."""
+    """Numbers of the `past` runs that failed, timed out or were lost."""
     skipped: tuple[int, ...]
     """Skips that were decided in each of the 60 minutes, one for starts missed together."""
     is_complete: bool
@@ -130,7 +136,7 @@ class DayGrid(ScreenBase):
     zone: str
     date: date
     troubles: DayTroubles
-    """What failed and was skipped."""
+    """The runs that failed and the starts that were skipped."""
     hours: tuple[GridHour, ...]
     busiest: tuple[BusyMinute, ...]
     collisions: int

@@ -250,7 +250,7 @@ def add_absences(phases: Iterable[RunPhase], run: Run, world: Iterable[WorldSpan
     """Yield the phases of a run with the spans in which no daemon watched over it, and when one took it over again."""
     found = list(phases)
     begin, end = found[0].since, run.finished_at or now
-    # A daemon notes its start some moments after it has begun to decide, but one that decides is there.
+    # A daemon notes its start some moments after its first decisions, but one that decides is there.
     returns = [at for at in (run.queued_at, run.adopted_at) if at is not None]
     for span in world:
         until = min([span.until, end, *(at for at in returns if span.since < at)])

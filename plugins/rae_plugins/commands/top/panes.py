@@ -82,7 +82,7 @@ async def load_why(source: RecordSource, place: PaneRequest) -> list[Line]:
 def _check_lines(check: CheckNode, depth: int) -> list[Line]:
     mark = CHECK_MARKS.get(check.result, CHECK_MARKS["unknown"])
     own = line("  " * (depth + 1), mark, Part(f" {check.name}: ", "muted"), check.text)
-    lines = [own, *(found for child in check.telling for found in _check_lines(child, depth + 1))]
+    lines = [own, *(found for child in check.notable for found in _check_lines(child, depth + 1))]
     for words, routine in check.routine.items():
         names = ", ".join(child.name.replace("_", " ") for child in routine)
         lines.append(line("  " * (depth + 2), Part(f"{words}: {names}", "muted")))

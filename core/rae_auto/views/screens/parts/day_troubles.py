@@ -56,7 +56,7 @@ class DayTroubles:
 
 
 NO_TROUBLES = DayTroubles(text="", failures=(), failures_extent=Extent(0, 0), skips=(), skips_extent=Extent(0, 0))
-"""Those of a day to come."""
+"""The troubles of a day to come."""
 
 
 def build_day_troubles(

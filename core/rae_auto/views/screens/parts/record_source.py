@@ -20,6 +20,9 @@ from rae_auto.views.screens.parts.trends import Trends
 RUNS, SKIPS = "runs", "skips"
 """Kinds of records that are counted: runs that are over by state, and skipped occurrences by reason."""
 
+NOTHING_COMPARED = timedelta(days=365)
+"""The least duration from which on `digest_records` compares no runs with earlier ones."""
+
 
 @frozen
 class JobsFound:
@@ -265,7 +268,7 @@ class RecordSource(Protocol):
     async def digest_records(self, since: datetime, until: datetime, least: timedelta) -> DigestRecords:
         """Return what a digest says of the records from `since` to before `until`, in one question.
 
-        Jobs whose runs take less than `least` are not compared with earlier ones; from a year on none are.
+        Jobs whose runs take less than `least` are not compared with earlier ones; from `NOTHING_COMPARED` on none are.
         """
         ...
 
