@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.benchmarks.campaigns import two_daemons
+from tests.benchmarks.campaigns import takeovers, two_daemons
 from tests.faults.many import run_campaign
 from tests.support.contrib_plugins import install_contrib_plugin
 from tests.support.postgres_server import start_server
@@ -57,6 +57,11 @@ def test_benchmark_of_two_daemons_runs_in_small(tmp_path: Path) -> None:
     # With one daemon, because the other test here has started two.
     (megabytes,) = two_daemons.measure_memory(tmp_path, tmp_path, 2, None).values()
     assert megabytes > 10
+
+
+def test_measurement_of_take_overs_runs_in_small(tmp_path: Path, empty_server: Any) -> None:
+    (found,) = takeovers.measure(tmp_path, empty_server, 1)
+    assert found.claim > 0 and found.start > 0
 
 
 async def run_once(directory: Path) -> None:

@@ -142,6 +142,41 @@ def test_queued_attempt_is_given_back_within_5_seconds(tmp_path: Path, monkeypat
     assert 2.0 < seconds <= 5.0
 
 
+def test_cancel_is_one_message_that_waits_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
+    from rae_executor_dask.cluster import helper
+    from rae_executor_dask.cluster.settings import ClusterSettings
+    from rae_executor_dask.cluster.tracked_attempt import TrackedAttempt
+
+    async def play() -> list[tuple[float, dict[str, Any]]]:
+        loop, sent = asyncio.get_running_loop(), []
+
+        async def call(address: str, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+            if message["do"] == "poll":
+                await asyncio.Event().wait()
+            sent.append((loop.time(), message))
+            return {"relay": "r", "answers": [None] * len(message["messages"])}
+
+        one = helper.Helper(ClusterSettings(SCHEDULER, str(tmp_path), "~", 60.0), lambda _: None)
+        monkeypatch.setattr(one._connection, "call", call)
+        attempt = one._attempts["run.1"] = TrackedAttempt("run.1", "run", lambda _: None)
+        attempt.claim = {"address": "tcp://10.0.0.6:1", "relay": "r"}
+        one._follow(attempt, "tcp://10.0.0.6:1")
+        await asyncio.sleep(3.21)
+        one.handle({"do": "end", "token": "run.1", "grace": 5.0})
+        await asyncio.sleep(10)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        return sent
+
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        monkeypatch.setattr(helper, "time", SimpleNamespace(monotonic=runner.get_loop().time))
+        ((sent_at, message),) = runner.run(play())
+    assert sent_at == 3.21
+    (end,) = message["messages"]
+    assert (message["do"], end["do"], end["token"], end["grace"]) == ("batch", "end", "run.1", pytest.approx(5.0))
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

@@ -29,6 +29,9 @@ from rae_auto.errors import DaemonUnreachable
 SCHEMA = "rae_measured"
 WAIT_SECONDS = 600.0
 SETTLE_SECONDS = 3.0
+GOAL_MEGABYTES, GOAL_COMMANDS = 60.0, 150.0
+"""Memory with 10,000 jobs and commands a second that two daemons are to reach; otherwise it fails."""
+
 LEAD_SECONDS = 30.0
 """Time in which the daemons must have started, besides a second for each 100 jobs."""
 
@@ -129,7 +132,7 @@ def main() -> int:
     if server is None:
         print("PostgreSQL isn't installed; run 'apt-get install postgresql'")
         return 1
-    home = Path(tempfile.mkdtemp(prefix="rae-two-"))
+    home, misses = Path(tempfile.mkdtemp(prefix="rae-two-")), []
     try:
         site = install_contrib_plugin("rae-store-postgres", home / "plugin")
         prepare(server, site)
@@ -137,13 +140,18 @@ def main() -> int:
             store = "SQLite" if dsn is None else "PostgreSQL"
             if options.jobs:
                 figures = measure_memory(home, site, options.jobs, dsn)
-                print(f"{options.jobs} jobs, {store}: " + ", ".join(f"{n} {mb:.0f} MB" for n, mb in figures.items()))
+                print(f"{options.jobs} jobs, {store}: " + ", ".join(f"{n} {mb:.1f} MB" for n, mb in figures.items()))
+                misses += [mb for mb in figures.values() if mb > GOAL_MEGABYTES and options.jobs <= 10_000]
             if options.commands:
-                print(f"{store}: {measure_rate(home, site, options.commands, dsn):.0f} commands a second", flush=True)
+                rate = measure_rate(home, site, options.commands, dsn)
+                print(f"{store}: {rate:.0f} commands a second; load {os.getloadavg()[0]:.0f}", flush=True)
+                misses += [rate] if rate < GOAL_COMMANDS else []
     finally:
         server.remove()
         shutil.rmtree(home)
-    return 0
+    if misses:
+        print(f"goals: at most {GOAL_MEGABYTES:.0f} MB, at least {GOAL_COMMANDS:.0f} commands a second")
+    return 1 if misses else 0
 
 
 def prepare(server: Any, site: Path) -> None:
