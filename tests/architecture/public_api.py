@@ -11,8 +11,8 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import GenericAlias, ModuleType
+from typing import Any, NewType
 
 import attrs
 
@@ -90,6 +90,9 @@ def _members(cls: type) -> Iterator[str]:
 
 
 def _signature(function: Any) -> str:
+    if isinstance(function, NewType | GenericAlias):
+        # Newer versions of Python tell the parameters of what these are made of.
+        return "(…)"
     try:
         found = inspect.signature(function)
     except (TypeError, ValueError):

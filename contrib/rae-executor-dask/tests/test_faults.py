@@ -381,15 +381,15 @@ def test_attempt_that_ran_while_no_daemon_did_has_its_true_start(open_executor: 
         before = datetime.now(UTC)
         execution = await first.start(attempt)
         await until(lambda: starts(attempt) == 1)
-        started = datetime.now(UTC)
         await first.close()
         (Path(attempt.job.cwd) / "go").touch()
         await until(lambda: list(Path(first.directory).glob(f"*/runs/{attempt.run}*/out.exit")))
+        ended = datetime.now(UTC)
         found = await second.find(attempt, execution.handle)
         result = await found.wait() if isinstance(found, Execution) else found
         assert isinstance(result, Result)
         assert result.exit_code == 7 and result.started_at is not None
-        assert before < result.started_at < started
+        assert before < result.started_at < ended
         await second.close()
 
     run(scene)
