@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def test_damaged_open_run_is_recorded_as_lost(tmp_path: Path, damage: str, is_re
     run = asyncio.run(work())
     for copy in (tmp_path / "state").glob("*.bak"):
         copy.unlink()
-    with sqlite3.connect(tmp_path / "state" / "state.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "state" / "state.sqlite")) as database, database:
         database.execute(f"UPDATE documents SET {damage} WHERE kind = 'run'")
     database.close()
     (tmp_path / "state" / "state.clean").unlink()

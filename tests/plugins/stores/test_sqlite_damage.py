@@ -1,6 +1,7 @@
 """SQLite stores whose file is damaged, missing or foreign, and their copies."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_corrupt_sqlite_file_without_copies_is_refused(tmp_path: Path, content: 
 @pytest.mark.requirement("R19")
 @pytest.mark.parametrize(("pragma", "message"), [("application_id", "another program"), ("user_version", "newer")])
 def test_foreign_or_newer_sqlite_file_is_refused(tmp_path: Path, pragma: str, message: str) -> None:
-    with sqlite3.connect(tmp_path / "state.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as database, database:
         database.execute(f"PRAGMA {pragma} = 99")
     database.close()
     before = (tmp_path / "state.sqlite").read_bytes()
@@ -52,7 +53,7 @@ def test_row_with_a_wrong_checksum_is_reported(tmp_path: Path) -> None:
     store.open(tmp_path)
     store.commit([Put("job", "a", {"n": 1})])
     store.close()
-    with sqlite3.connect(tmp_path / "state.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as database, database:
         database.execute("""UPDATE documents SET body = '{"n":2}'""")
     database.close()
     remove_copies(tmp_path)

@@ -133,7 +133,7 @@ def test_document_with_a_changed_key_is_noticed(tmp_path: Path) -> None:
     fill(tmp_path, 0, 3).close()
     for copy in tmp_path.glob("*.bak"):
         copy.unlink()
-    with sqlite3.connect(tmp_path / "state.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as database, database:
         database.execute("UPDATE documents SET key = 'job-901' WHERE key = 'job-001'")
         database.execute("UPDATE documents SET body = CAST(X'7BFF7D' AS TEXT) WHERE key = 'job-002'")
     database.close()

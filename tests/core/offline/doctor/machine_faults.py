@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -192,7 +193,7 @@ def _damaged_store(world: World) -> None:
 @fault("a damaged row", "store: 1 document of the store can't be read; start the daemon, which repairs what it can…")
 def _damaged_row(world: World) -> None:
     world.make_store(Job(id=JobId("kept"), command="true"))
-    with sqlite3.connect(world.state / "state.sqlite") as database:
+    with closing(sqlite3.connect(world.state / "state.sqlite")) as database, database:
         database.execute("UPDATE documents SET body = replace(body, 'kept', 'lost')")
     database.close()
 
