@@ -25,6 +25,9 @@ READ_BYTES = 1 << 16
 MAX_REQUESTS_AT_ONCE = 16
 """Requests that are written together: few enough that the keeper begins while others are being prepared."""
 
+MIN_EXPECTED = 10
+"""Number of starts at once for which files are made before; a few don't have to wait for each other."""
+
 KEEPER_EXIT_SECONDS = 0.2
 """Time in which a keeper without jobs exits once the daemon has disconnected."""
 
@@ -43,8 +46,6 @@ class KeeperClient:
     _process: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
     _reading: "asyncio.Task[None] | None" = field(init=False, default=None)
     _attempts: "dict[str, KeeperAttempt]" = field(init=False, factory=dict)
-    _expected: int = field(init=False, default=0)
-    """The most starts that the keeper was told to expect at once."""
     _unconfirmed: set[str] = field(init=False, factory=set)
     """Attempts that have ended, until the daemon has made that durable."""
 
@@ -73,9 +74,8 @@ class KeeperClient:
     def expect_starts(self, number: int, folders: Iterable[Path]) -> None:
         """Have output files ready for so many starts, and these folders."""
         new = [str(folder) for folder in folders]
-        if self._requests is not None and (new or number > self._expected):
-            self._expected = max(number, self._expected)
-            self._requests.send({"expect": self._expected, "folders": new})
+        if self._requests is not None and (new or number >= MIN_EXPECTED):
+            self._requests.send({"expect": number, "folders": new})
 
     async def close(self) -> None:
         """Disconnect; the keeper exits once its last job has ended."""
@@ -115,7 +115,6 @@ class KeeperClient:
                     self._handle_report(json.loads(line))
         attempts, self._attempts = self._attempts, {}
         self._unconfirmed.clear()
-        self._expected = 0
         # Forgotten at once: the next start may come at any time, and gets a keeper of its own.
         requests, self._requests = self._requests, None
         process, self._process = self._process, None

@@ -66,7 +66,7 @@ class Keeper:
         while self.is_connected or self.jobs or self.requests:
             self.control.wait(0.0 if self.requests or self.spares.has_work else self.seconds_to_next())
             self.handle_requests()
-            if len(self.requests) <= MANY_REQUESTS:
+            if not (self.requests and self.is_in_burst):
                 self.control.reap()
                 self.update_jobs()
             self.records.write_due(time.monotonic())
@@ -94,9 +94,14 @@ class Keeper:
         *lines, self.incoming = (self.incoming + data).split(b"\n")
         self.requests.extend(lines)
 
+    @property
+    def is_in_burst(self) -> bool:
+        """True while there is much at once to start, so that ends can wait until all has been started."""
+        return len(self.jobs) + len(self.requests) > MANY_REQUESTS
+
     def handle_requests(self) -> None:
         """Handle some of the requests that have been read."""
-        count = FEW_REQUESTS if len(self.requests) <= MANY_REQUESTS else MANY_REQUESTS
+        count = MANY_REQUESTS if self.is_in_burst else FEW_REQUESTS
         for _ in range(min(count, len(self.requests))):
             self.handle(json.loads(self.requests.popleft()))
 

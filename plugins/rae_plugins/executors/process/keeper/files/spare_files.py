@@ -95,26 +95,32 @@ class SpareFiles:
         """Have so many files ready, and these folders of jobs, after some calls of `prepare`."""
         self._wanted = min(number, MAX_SPARE_FILES)
         self._folders.extend(folders)
+        self._note_ready()
 
     @property
     def has_work(self) -> bool:
         """There is something for `prepare` to do."""
-        return bool(self._folders) or len(self._free) < self._wanted
+        return bool(self._folders or self._wanted)
 
     def prepare(self) -> None:
         """Make one folder or file that is expected."""
-        with suppress(OSError):
+        try:
             if self._folders:
                 make_folder(self._folders.popleft())
             elif (spare := self._next_name()) is not None:
                 os.close(os.open(spare, os.O_RDWR | os.O_CREAT | os.O_EXCL | FILE_FLAGS, 0o600))
                 self._free.append(spare)
-                return
+                self._note_ready()
             else:
                 self._wanted = 0
-            return
-        # The disk is full, for instance. The start itself says so.
-        self._wanted = 0
+        except OSError:
+            # The disk is full, for instance. The start itself says so.
+            self._wanted = 0
+
+    def _note_ready(self) -> None:
+        # What is used from now on is not replaced: the starts that it was made for have begun.
+        if len(self._free) >= self._wanted:
+            self._wanted = 0
 
     def close(self) -> None:
         """Remove all files, and the folder."""
