@@ -12,14 +12,13 @@ import os
 import select
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
-from figures import percentiles, report
+from figures import fresh_folder, percentiles, report
 from records_alone import Run, commit, new_run, open_database
 
 AT_ONCE = 8
@@ -29,7 +28,7 @@ READ_BYTES = 1 << 16
 
 def measure_lateness_of_commands(size: int, _: str) -> dict[str, float]:
     """Start so many commands that are due now."""
-    with tempfile.TemporaryDirectory() as place:
+    with fresh_folder() as place:
         file = Path(place) / "starts"
         began = time.time()
         _run_all(Path(place), size, size, ["/bin/sh", "-c", f"date +%s.%N >> {file}"])
@@ -38,7 +37,7 @@ def measure_lateness_of_commands(size: int, _: str) -> dict[str, float]:
 
 def measure_commands(size: int, _: str) -> dict[str, float]:
     """Run commands that do nothing, some at once."""
-    with tempfile.TemporaryDirectory() as place:
+    with fresh_folder() as place:
         began = time.perf_counter()
         _run_all(Path(place), size, AT_ONCE, ["/bin/true"])
         return {"rate": size / (time.perf_counter() - began)}

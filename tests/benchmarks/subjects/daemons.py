@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from figures import due_after, percentiles, report, wait_for
+from figures import due_after, fresh_folder, percentiles, report, wait_for
 from measuring.peers import new_year_schedule, scheduler_daemon
 from measuring.processes import cpu_seconds, resident_mb, wake_ups
 
@@ -23,7 +23,7 @@ SETTLE_SECONDS = 15
 
 def measure_lateness_of_commands(size: int, variant: str) -> dict[str, float]:
     """Start so many commands in one second."""
-    with tempfile.TemporaryDirectory() as place:
+    with fresh_folder() as place:
         at = due_after(size, JOBS_READ_PER_SECOND) + READY_SECONDS
         due, starts = datetime.fromtimestamp(at, UTC), Path(place) / "starts"
         starts.touch()

@@ -1,11 +1,14 @@
 """Parts that the measured scripts share: how they are called, and how samples become figures. Standard library only."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 MAX_WAIT_SECONDS = 600
@@ -17,6 +20,17 @@ def report(measures: Mapping[str, Callable[[int, str], Mapping[str, float]]]) ->
     """Measure the line that the command line names, of that size and variant, and print its figures as JSON."""
     line, size, variant = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     print(json.dumps(dict(measures[line](size, variant))))
+
+
+@contextmanager
+def fresh_folder() -> Iterator[str]:
+    """Make a folder for a measurement; it is removed, but where the table removes all at its end."""
+    place = os.environ.get("RAE_BENCHMARK_PLACE")
+    if place is not None:
+        yield tempfile.mkdtemp(dir=place)
+        return
+    with tempfile.TemporaryDirectory() as own:
+        yield own
 
 
 def percentiles(samples: Sequence[float], scale: float = 1e3) -> dict[str, float]:

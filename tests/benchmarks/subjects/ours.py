@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import starts
-from figures import due_after, milliseconds_of_process, percentiles, report, wait_for
+from figures import due_after, fresh_folder, milliseconds_of_process, percentiles, report, wait_for
 
 from rae_auto import Job, Once, Retention, Scheduler
 
@@ -25,7 +25,7 @@ def measure_lateness(size: int, _: str) -> dict[str, float]:
     jobs = [Job(id=f"j{n}", python="starts:note", schedule=Once(datetime.fromtimestamp(due, UTC))) for n in range(size)]
 
     async def run() -> None:
-        with tempfile.TemporaryDirectory() as place:
+        with fresh_folder() as place:
             async with Scheduler(directory=place, max_parallel=size) as scheduler:
                 await scheduler.add_jobs(jobs)
                 await asyncio.to_thread(wait_for, lambda: len(starts.AT) >= size)
@@ -45,7 +45,7 @@ def measure_commands(size: int, _: str) -> dict[str, float]:
 
 
 async def _rate(jobs: list[Job], max_parallel: int) -> float:
-    with tempfile.TemporaryDirectory() as place:
+    with fresh_folder() as place:
         async with Scheduler(directory=place, max_parallel=max_parallel) as scheduler:
             await scheduler.add_jobs(jobs)
             events, left = scheduler.events(), len(jobs)

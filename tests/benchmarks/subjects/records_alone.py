@@ -10,7 +10,6 @@ import itertools
 import json
 import queue
 import sqlite3
-import tempfile
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import starts
-from figures import percentiles, report, wait_for
+from figures import fresh_folder, percentiles, report, wait_for
 
 STARTS_A_COMMIT = 100
 AT_ONCE = 64
@@ -110,7 +109,7 @@ def _entry(run: Run) -> tuple[Any, ...]:
 
 @contextmanager
 def open_database() -> Iterator[sqlite3.Connection]:
-    with tempfile.TemporaryDirectory() as place:
+    with fresh_folder() as place:
         database = sqlite3.connect(Path(place) / "records.sqlite", isolation_level=None)
         database.executescript(TABLES)
         yield database

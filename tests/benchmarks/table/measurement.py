@@ -36,6 +36,15 @@ def measure_line(line: Line, size: int, repeats: int, pythons: Mapping[str, str]
     measured = Measured()
     if size != line.small_size and line.repeats is None:
         _warm_up(line, pythons)
+    # Removed at the end: what one measurement removed makes new files dearer for the next ones, for minutes on ext4.
+    with tempfile.TemporaryDirectory() as place:
+        _measure_in_turns(line, size, repeats, pythons, measured, place)
+    return measured
+
+
+def _measure_in_turns(
+    line: Line, size: int, repeats: int, pythons: Mapping[str, str], measured: Measured, place: str
+) -> None:
     for _ in range(repeats):
         for name, subject in line.subjects.items():
             if name in measured.missing:
@@ -48,13 +57,12 @@ def measure_line(line: Line, size: int, repeats: int, pythons: Mapping[str, str]
                 measured.missing[name] = problem
                 continue
             try:
-                once = _measure(line, size, subject, python)
+                once = _measure(line, size, subject, python, place)
             except (subprocess.SubprocessError, ValueError) as error:
                 measured.missing[name] = _explain(error)
                 continue
             for figure, value in once.items():
                 measured.figures.setdefault(name, {}).setdefault(figure, []).append(value)
-    return measured
 
 
 def _warm_up(line: Line, pythons: Mapping[str, str]) -> None:
@@ -107,16 +115,17 @@ def find_missing(subject: Subject, python: str) -> str | None:
     return f"not measured, because it needs {' and '.join(lacking)}: pip install {quoted}"
 
 
-def _measure(line: Line, size: int, subject: Subject, python: str) -> dict[str, float]:
+def _measure(line: Line, size: int, subject: Subject, python: str, place: str | None = None) -> dict[str, float]:
     command = [python, str(SUBJECTS / f"{subject.script}.py"), line.name, str(size), subject.variant]
     # What the scripts share lies beside them.
     path = os.pathsep.join([str(SUBJECTS.parent), str(SUBJECTS)])
+    kept = {} if place is None else {"RAE_BENCHMARK_PLACE": place}
     done = subprocess.run(
         command,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECONDS,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, **kept},
         check=True,
     )
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -32,6 +32,9 @@ FEW_REQUESTS, MANY_REQUESTS = 2, 16
 """Numbers of requests that a turn handles: few, so that the daemon learns soon what has ended and goes on beside us;
 many where more than that wait, because it has more to do then, and what has ended can wait."""
 
+MAX_TURNS_WITHOUT_ENDS = 10
+"""Number of turns that only start jobs, while limits are not checked either."""
+
 MAX_ERROR_CHARACTERS = 500
 
 
@@ -57,6 +60,7 @@ class Keeper:
         self.incoming = b""
         self.requests: deque[bytes] = deque()
         """Requests that have been read and not handled."""
+        self.turns_without_ends = 0
         self.outgoing: list[bytes] = []
         self.is_connected = True
         self.records = records or AttemptRecords()
@@ -66,7 +70,9 @@ class Keeper:
         while self.is_connected or self.jobs or self.requests:
             self.control.wait(0.0 if self.requests or self.spares.has_work else self.seconds_to_next())
             self.handle_requests()
-            if not (self.requests and self.is_in_burst):
+            self.turns_without_ends += 1
+            if not (self.requests and self.is_in_burst) or self.turns_without_ends > MAX_TURNS_WITHOUT_ENDS:
+                self.turns_without_ends = 0
                 self.control.reap()
                 self.update_jobs()
             self.records.write_due(time.monotonic())

@@ -118,7 +118,7 @@ class SpareFiles:
             self._wanted = 0
 
     def _note_ready(self) -> None:
-        # What is used from now on is not replaced: the starts that it was made for have begun.
+        # What is used from now on is not replaced: it was made for starts that are under way.
         if len(self._free) >= self._wanted:
             self._wanted = 0
 
