@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from rae_auto.errors import PluginBroken
 from rae_auto.explain.next_start import NextStart
 from rae_auto.model.primitives.formatting import format_count
-from rae_auto.views.times import due_time, local_time
+from rae_auto.views.times import due_time, local_time, relative_time
 
 MAX_FORBIDDEN_INSTANTS = 1000
 """The number of instants without a start after which the search ends: the guards of a job may never let it start."""
@@ -29,8 +29,13 @@ def select_starts(instants: Iterable[NextStart], count: int) -> tuple[list[NextS
     return found, None
 
 
-def next_lines(starts: Sequence[NextStart], zone: ZoneInfo, now: datetime | None = None) -> Iterator[str]:
-    """Yield a line for each start, and one for instants in a row at which the same kind of reason forbids it."""
+def next_lines(
+    starts: Sequence[NextStart], zone: ZoneInfo, now: datetime | None = None, *, is_from_now: bool = True
+) -> Iterator[str]:
+    """Yield a line for each start, and one for instants in a row at which the same kind of reason forbids it.
+
+    Of starts from now on one whose instant has passed is due; those from an earlier time on are simply past.
+    """
     now = now or datetime.now(UTC)
     forbidden: list[NextStart] = []
     for start in starts:
@@ -43,7 +48,8 @@ def next_lines(starts: Sequence[NextStart], zone: ZoneInfo, now: datetime | None
         yield from _forbidden_lines(forbidden, zone, now)
         forbidden = []
         iso = start.starts_at.isoformat()
-        text = f"{local_time(iso, zone, now)} ({due_time(iso, now)})"
+        distance = due_time(iso, now) if is_from_now else relative_time(iso, now)
+        text = f"{local_time(iso, zone, now)} ({distance})"
         due = ""
         if start.blocker is not None:
             due = f"  due at {local_time(start.due_at.isoformat(), zone, now)}, but {start.blocker.text}"

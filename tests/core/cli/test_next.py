@@ -127,6 +127,8 @@ def test_start_in_the_past_is_due(seconds, distance):
     at = now - timedelta(seconds=seconds)
     [line] = next_lines([NextStart(at, at)], ZoneInfo("UTC"), now)
     assert line.endswith(f"({distance})")
+    [line] = next_lines([NextStart(at, at)], ZoneInfo("UTC"), now, is_from_now=False)
+    assert "due" not in line
 
 
 @pytest.mark.usefixtures("config")
