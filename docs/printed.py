@@ -24,7 +24,7 @@ SHOWN_FOLDER = "/home/ann/auto"
 
 _OF_TODAY = re.compile(
     r"^--(?:from|at|downtime): .*\n|(?<=^start times: )\d[\d,]* starts of "
-    r"| \((?:now|(?:in )?\d+ \w+(?: ago)?)\)(?=(  )?)",
+    r"| \((?:due now|now|(?:in |due )?\d+ \w+(?: ago)?)\)(?=(  )?)",
     re.MULTILINE,
 )
 """What differs from day to day: how a time was understood, its distance from now, and how many starts were compared."""
