@@ -137,7 +137,9 @@ def test_page_does_what_every_key_is_said_to_do(browser: "Browser", page: Page) 
     row = RowOfJob(context.new_page(), page)
     try:
         for keys, _ in keys_of_the_page(page):
-            row.press(keys)
+            apart = keys.split()
+            for one in apart if set(apart) <= ADDRESSES.keys() else [keys]:
+                row.press(one)
         eventually(lambda: page.daemons.ask("history", job="keyed")[0]["state"] == "cancelled")
     finally:
         context.close()
