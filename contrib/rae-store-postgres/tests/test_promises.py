@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,14 @@ def test_clock_of_the_machine_may_be_an_hour_off(lead: Any, monkeypatch: pytest.
 def test_leader_that_ends_lets_go_before_its_lease_is_over(lead: Any) -> None:
     lead(lease=LONG_LEASE).close()
     lead(SECOND, lease=LONG_LEASE).commit([Put("job", "a", {})])
+
+
+def test_one_of_two_that_try_at_once_has_the_claim(lead: Any, server: Any) -> None:
+    """Both have seen that it was free; the other one is a moment later."""
+    store = lead(lease=LONG_LEASE)
+    arguments = SECOND.name, SECOND.host, SECOND.pid, timedelta(seconds=1)
+    assert ask(Address(server.dsn(), "rae_auto"), lambda c: c.fetch(claim._TAKE, *arguments)) == []
+    store.commit([Put("job", "a", {})])
 
 
 def test_commit_is_durable_whatever_the_role_is_set_to(lead: Any, server: Any) -> None:
