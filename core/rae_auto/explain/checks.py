@@ -131,18 +131,25 @@ def list_paused_starts(view: JobView) -> Iterator[ExplanationFact]:
         return
     if view.paused_at is not None:
         yield ExplanationFact("paused", f"since {view.time(view.paused_at)}")
-    last_start = max((run.queued_at for run in view.runs if not isinstance(run.cause, Manual)), default=None)
-    found = [
-        one
-        for one in takewhile(lambda one: isinstance(one.reason, Paused), view.decisions)
-        if (last_start is None or one.decided_at > last_start)
-        and (view.paused_at is None or one.decided_at >= view.paused_at)
-    ]
+    found = list(_find_paused_starts(view))
     if found:
         starts = format_count(sum(one.count for one in found), "start")
-        least = "at least " if len(found) >= MAX_RECENT_RECORDS else ""
+        least = "at least " if len(view.decisions) >= MAX_RECENT_RECORDS and found[-1] is view.decisions[-1] else ""
         first = f", the first at {view.time(found[-1].at)}"
         yield ExplanationFact("skipped", f"{least}{starts} because of the pause{first}")
+
+
+def _find_paused_starts(view: JobView) -> Iterator[Decision]:
+    """Yield the decisions of the pause that goes on, the newest first, as far as they were read."""
+    if view.paused_at is not None:
+        # What was missed meanwhile, while no daemon ran, is not what the pause has cost.
+        begin = view.paused_at
+        yield from (one for one in view.decisions if isinstance(one.reason, Paused) and one.decided_at >= begin)
+        return
+    last_start = max((run.queued_at for run in view.runs if not isinstance(run.cause, Manual)), default=None)
+    for one in takewhile(lambda one: isinstance(one.reason, Paused), view.decisions):
+        if last_start is None or one.decided_at > last_start:
+            yield one
 
 
 def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:

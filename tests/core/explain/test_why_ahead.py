@@ -87,3 +87,8 @@ def test_why_of_a_paused_job_says_how_many_starts_that_has_cost():
     w.resume("a")
     w.pause("a")
     assert "skipped" not in facts_of(explain_now(view_job(w))), "those were skipped by another pause"
+    w.advance(timedelta(hours=1))
+    w.crash(down=timedelta(hours=3))
+    w.advance(timedelta(hours=1))
+    skipped = facts_of(explain_now(view_job(w)))["skipped"]
+    assert skipped.endswith("because of the pause, the first at 2026-11-28 18:00:00+00:00")
