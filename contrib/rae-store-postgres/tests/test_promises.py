@@ -108,11 +108,19 @@ def test_silent_node_counts_as_dead_only_where_that_is_set(lead: Any, make_store
     )
     assert {one.node.name: one.fenced_at for one in store.nodes()} == {"away": None, "nas-1": None}
     store.close()
-    patient, impatient = lead(fence_after="2h"), None
+    patient = lead(fence_after="2h")
     assert {one.node.name: one.fenced_at is not None for one in patient.nodes()} == {"away": False, "nas-1": False}
     patient.close()
     impatient = lead(fence_after="30m")
     assert {one.node.name: one.fenced_at is not None for one in impatient.nodes()} == {"away": True, "nas-1": False}
+
+
+def test_leader_is_never_silent_while_its_claim_holds(lead: Any, server: Any) -> None:
+    """It renews its claim alone, and says nothing beside it."""
+    store = lead(lease=LONG_LEASE, fence_after="30m")
+    server.execute("UPDATE rae_auto.nodes SET seen_at = clock_timestamp() - interval '1 hour'", "SELECT 1")
+    (known,) = store.nodes()
+    assert (known.silent_seconds, known.fenced_at) == (0.0, None)
 
 
 def test_node_that_joins_again_is_alive_again(lead: Any) -> None:
