@@ -304,6 +304,7 @@ class ControlServer:
         if command is None:
             name = request.command[:64]
             hint = did_you_mean(name, [*self._commands, "events"])
+            hint = hint or "; if the program that asks is newer than this daemon, restart the daemon"
             return encode_error(request.id, UnknownCommand(f"unknown command {name!r}{hint}"))
         try:
             result = await command(request.arguments)
