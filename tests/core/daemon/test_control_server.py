@@ -74,7 +74,7 @@ OF_OLD_DAEMON = "; if the program that asks is newer than this daemon, restart t
         ("__class__", f"unknown command '__class__'{OF_OLD_DAEMON}"),
         ("_serve", f"unknown command '_serve'{OF_OLD_DAEMON}"),
         ("", f"unknown command ''{OF_OLD_DAEMON}"),
-        ("\x1b]0;x" + "z" * 1000, "unknown command '\\x1b]0;x" + "z" * 59 + "'"),
+        ("\x1b]0;x" + "z" * 1000, "unknown command '\\x1b]0;x" + "z" * 59 + f"'{OF_OLD_DAEMON}"),
     ],
 )
 def test_unknown_command_is_refused_and_the_next_is_served(path, name, expected):
