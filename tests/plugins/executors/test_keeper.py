@@ -142,9 +142,29 @@ def test_output_begins_in_a_file_that_is_ready(tmp_path, request_for):
         daemon.receive(), daemon.receive()
         assert (tmp_path / "output" / "job" / "a.log").stat().st_ino in inodes
 
-    run_keeper(talk, records.DeferredRecords(spares), spares)
+    run_keeper(talk, records.DeferredRecords(), spares)
     assert (tmp_path / "output" / "job" / "a.log").read_text() == "hello\n"
     assert list((tmp_path / "spares").iterdir()) == []
+
+
+def test_viewer_of_a_quiet_attempt_never_sees_the_output_of_another(tmp_path, request_for):
+    spares, seen = SpareFiles(str(tmp_path / "spares")), []
+
+    def talk(daemon):
+        daemon.send(**request_for("quiet", "until [ -e go ]; do sleep 0.01; done"))
+        daemon.receive()
+        with (tmp_path / "quiet.log").open("rb") as viewed:
+            (tmp_path / "go").touch()
+            daemon.receive()
+            daemon.send(stored=["quiet"])
+            eventually(lambda: not (tmp_path / "quiet.log").exists())
+            daemon.send(**request_for("other", "echo secret"))
+            daemon.receive(), daemon.receive()
+            seen.append(viewed.read())
+
+    run_keeper(talk, records.DeferredRecords(), spares)
+    assert seen == [b""]
+    assert (tmp_path / "other.log").read_text() == "secret\n"
 
 
 def test_many_requests_at_once_are_all_carried_out(request_for):

@@ -34,15 +34,17 @@ def open_and_close(spares: SpareFiles, path: Path) -> os.stat_result:
     return status
 
 
-def test_file_of_a_quiet_attempt_is_used_again(tmp_path: Path, spares: SpareFiles) -> None:
-    first = open_and_close(spares, tmp_path / "a.log")
-    os.utime(tmp_path / "a.log", (1, 1))
-    spares.keep(str(tmp_path / "a.log"))
-    second = open_and_close(spares, tmp_path / "b.log")
-    assert second.st_ino == first.st_ino
-    assert second.st_nlink == 1 and second.st_size == 0 and stat.S_IMODE(second.st_mode) == 0o600
-    assert second.st_mtime > 1, "the time of the file is that of the start"
-    assert not (tmp_path / "a.log").exists() and not ready_files(tmp_path)
+def test_spare_file_is_as_a_fresh_one(tmp_path: Path, spares: SpareFiles) -> None:
+    spares.expect(1, [])
+    prepare_all(spares)
+    (ready,) = ready_files(tmp_path)
+    os.utime(ready, (1, 1))
+    made = ready.stat()
+    found = open_and_close(spares, tmp_path / "a.log")
+    assert found.st_ino == made.st_ino
+    assert found.st_nlink == 1 and found.st_size == 0 and stat.S_IMODE(found.st_mode) == 0o600
+    assert found.st_mtime > 1, "the time of the file is that of the start"
+    assert not ready_files(tmp_path)
 
 
 @pytest.mark.parametrize("has_spare", [False, True])
@@ -85,13 +87,12 @@ def test_files_are_created_where_there_are_no_links(
     assert open_and_close(spares, tmp_path / "a.log").st_size == 0
 
 
-def test_without_a_directory_the_file_of_a_quiet_attempt_is_removed(tmp_path: Path) -> None:
+def test_without_a_directory_there_are_no_spare_files(tmp_path: Path) -> None:
     spares = SpareFiles()
-    open_and_close(spares, tmp_path / "a.log")
     spares.expect(5, [])
     prepare_all(spares)
-    spares.keep(str(tmp_path / "a.log"))
-    assert list(tmp_path.iterdir()) == []
+    open_and_close(spares, tmp_path / "a.log")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.log"]
 
 
 def test_what_a_killed_keeper_left_is_removed(tmp_path: Path, spares: SpareFiles) -> None:

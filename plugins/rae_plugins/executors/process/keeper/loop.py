@@ -321,4 +321,4 @@ def main() -> None:
             signal.signal(number, lambda *_: None)
     spares = SpareFiles(sys.argv[1] if len(sys.argv) > 1 else None)
     with open_channel() as channel:
-        Keeper(channel, records=DeferredRecords(spares), spares=spares).run()
+        Keeper(channel, records=DeferredRecords(), spares=spares).run()

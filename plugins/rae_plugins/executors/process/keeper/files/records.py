@@ -7,7 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from rae_plugins.executors.process.keeper.files.spare_files import FILE_FLAGS, SpareFiles
+from rae_plugins.executors.process.keeper.files.spare_files import FILE_FLAGS
 
 DEFERRAL_SECONDS = 1.0
 """Time for which a record waits while a daemon is connected."""
@@ -123,10 +123,8 @@ class DeferredRecords(AttemptRecords):
     removed with the confirmation.
     """
 
-    def __init__(self, spares: SpareFiles | None = None) -> None:
-        """Hand the output files of quiet attempts over to `spares`."""
+    def __init__(self) -> None:
         super().__init__()
-        self._spares = spares or SpareFiles()
         self._deferred: dict[str, DeferredRecord] = {}
         """By key, the earliest first."""
 
@@ -155,7 +153,7 @@ class DeferredRecords(AttemptRecords):
             record = self._deferred.pop(key, None)
             if record is not None and record.is_quiet:
                 with suppress(OSError):
-                    self._spares.keep(record.output)
+                    os.unlink(record.output)
 
     def next_due(self) -> float | None:
         """Return the monotonic time at which `write_due` has something to do, if any."""

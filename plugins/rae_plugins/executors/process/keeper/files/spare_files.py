@@ -1,8 +1,11 @@
 """Empty files that are ready to become the output files of attempts.
 
 To create a file is what costs most of a short job: the file system looks for a free inode, and avoids those that have
-just been removed. To give a file another name costs a tenth of it. So the file of a quiet attempt becomes a spare one
-instead of being removed, and spare files are made while nothing else is to be done, before many starts are due.
+just been removed. To give a file another name costs a tenth of it. So spare files are made while nothing else is to be
+done, before many starts are due.
+
+The file of a quiet attempt is removed, and not used again: whoever still has it open, such as a viewer that follows
+the attempt, would read what another one prints.
 
 Every file is in a folder of this keeper, and known to it alone. So what another keeper has left there, which was
 killed, is never used, and is removed by the next one.
@@ -47,7 +50,7 @@ def make_folder(path: str) -> None:
 
 
 class SpareFiles:
-    """Makes, keeps and gives away spare files; without a directory it has none."""
+    """Makes spare files and gives them away; without a directory it has none."""
 
     def __init__(self, directory: str | None = None) -> None:
         """Keep the files in a folder below `directory`, which is made when it is needed."""
@@ -78,18 +81,6 @@ class SpareFiles:
             os.utime(file)
             return file
         return create_output(path)
-
-    def keep(self, path: str) -> None:
-        """Take the output file of a quiet attempt. Errors: OSError."""
-        if len(self._free) < MAX_SPARE_FILES and (spare := self._next_name()) is not None:
-            try:
-                os.rename(path, spare)
-            except OSError:
-                pass
-            else:
-                self._free.append(spare)
-                return
-        os.unlink(path)
 
     def expect(self, number: int, folders: list[str]) -> None:
         """Have so many files ready, and these folders of jobs, after some calls of `prepare`."""
