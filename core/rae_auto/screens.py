@@ -23,13 +23,8 @@ if TYPE_CHECKING:
     from rae_auto.views.screens.job_page import JobPage, OccurrenceMark, load_job_page
     from rae_auto.views.screens.merged_output import MAX_MERGED_RUNS, MergedLine, MergedOutput, load_merged_output
     from rae_auto.views.screens.month import BusyMinute, DayGrid, GridHour, Month, MonthDay, load_day_grid, load_month
-    from rae_auto.views.screens.output_page import (
-        OutputPage,
-        OutputSearch,
-        load_output_end,
-        load_output_page,
-        search_output,
-    )
+    from rae_auto.views.screens.output_page import OutputPage, load_output_end, load_output_page
+    from rae_auto.views.screens.output_search import OutputSearch, search_output
     from rae_auto.views.screens.overview import Attention, Overview, RunningRow, WaitingRow, load_overview
     from rae_auto.views.screens.parts.absence import Absence, load_absence
     from rae_auto.views.screens.parts.base import Action, Extent, Fact, UpcomingStart, UsualDuration
@@ -62,13 +57,8 @@ _HOMES = {
     "views.screens.job_page": ("JobPage", "OccurrenceMark", "load_job_page"),
     "views.screens.merged_output": ("MAX_MERGED_RUNS", "MergedLine", "MergedOutput", "load_merged_output"),
     "views.screens.month": ("BusyMinute", "DayGrid", "GridHour", "Month", "MonthDay", "load_day_grid", "load_month"),
-    "views.screens.output_page": (
-        "OutputPage",
-        "OutputSearch",
-        "load_output_end",
-        "load_output_page",
-        "search_output",
-    ),
+    "views.screens.output_page": ("OutputPage", "load_output_end", "load_output_page"),
+    "views.screens.output_search": ("OutputSearch", "search_output"),
     "views.screens.overview": ("Attention", "Overview", "RunningRow", "WaitingRow", "load_overview"),
     "views.screens.parts.absence": ("Absence", "load_absence"),
     "views.screens.parts.base": ("Action", "Extent", "Fact", "UpcomingStart", "UsualDuration"),

@@ -1,16 +1,16 @@
 """The output of an attempt, a part at a time: read by offsets of bytes, so that its size doesn't matter."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from attrs import frozen
 
-from rae_auto.errors import BadRequest, RunNotFound
+from rae_auto.errors import RunNotFound
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.run import Run, RunState
 from rae_auto.views.screens.parts.base import Extent, ScreenBase
+from rae_auto.views.screens.parts.line_search import MAX_LINE_BYTES, decode_line
 from rae_auto.views.screens.parts.output_times import OutputTimes, read_output_times
 from rae_auto.views.screens.parts.record_source import OutputPlace, RecordSource
 
@@ -18,11 +18,6 @@ PART_BYTES = 64 << 10
 """Bytes that a part has by default."""
 
 MAX_PART_BYTES = 1 << 20
-MAX_MATCHES = 200
-MAX_PATTERN_CHARACTERS = 256
-_BLOCK_BYTES = 1 << 20
-_MAX_LINE_BYTES = 16 << 10
-"""A longer line is cut into several."""
 
 
 @frozen
@@ -35,14 +30,6 @@ class OutputLine:
     """When it came, to a second or so; None if that isn't known."""
     is_error: bool = False
     """True if it is known to be standard error."""
-
-
-@frozen
-class OutputMatch:
-    """A line that a search found."""
-
-    offset: int
-    text: str
 
 
 @frozen(kw_only=True)
@@ -68,20 +55,6 @@ class OutputPage(ScreenBase):
     """Bytes that are shown, of all."""
 
 
-@frozen(kw_only=True)
-class OutputSearch(ScreenBase):
-    """The lines of an output that a search found."""
-
-    run_id: str
-    attempt: int
-    pattern: str
-    matches: tuple[OutputMatch, ...]
-    searched_from: int
-    searched_to: int
-    """The bytes that were searched: all, or those up to the last match that is listed."""
-    size: int
-
-
 async def load_output_page(
     source: RecordSource, run: str, attempt: int | None = None, *, start: int = 0, limit: int = PART_BYTES
 ) -> OutputPage:
@@ -96,8 +69,8 @@ def read_output_page(
     source: RecordSource, found: Run, attempt: int | None = None, *, start: int = 0, limit: int = PART_BYTES
 ) -> OutputPage:
     """Read a part of an output of a run that is known. Errors: RunNotFound if it has no such attempt."""
-    place = _find_output(source, found, attempt)
-    size = _size_of(place.path)
+    place = find_output(source, found, attempt)
+    size = size_of(place.path)
     begin = max(size + start, 0) if start < 0 else min(start, size)
     content, begin = read_lines(place.path, begin, min(max(limit, 1), MAX_PART_BYTES))
     times = read_output_times(place.path, found, place.attempt)
@@ -106,7 +79,8 @@ def read_output_page(
     )
 
 
-def _find_output(source: RecordSource, found: Run, attempt: int | None) -> OutputPlace:
+def find_output(source: RecordSource, found: Run, attempt: int | None) -> OutputPlace:
+    """Return where the output of an attempt is, by default the latest. Errors: RunNotFound."""
     if attempt is not None and attempt > max(found.attempt, 1):
         attempts = format_count(found.attempt, "attempt")
         raise RunNotFound(f"run {quote(found.id)} has {attempts}, and none with the number {attempt}")
@@ -175,73 +149,19 @@ def read_lines(path: Path, start: int, limit: int) -> tuple[bytes, int]:
     return (content if is_at_end or not whole else content[:whole]), begin
 
 
-async def search_output(
-    source: RecordSource, run: str, pattern: str, attempt: int | None = None, *, start: int = 0
-) -> OutputSearch:
-    """Search an output for a regular expression, line by line. Errors: RunNotFound, BadRequest."""
-    found = await source.run(run)
-    place = _find_output(source, found, attempt)
-    expression = compile_pattern(pattern)
-    matches: list[OutputMatch] = []
-    offset = start
-    for offset, line in _iterate_lines(place.path, start):
-        if expression.search(line):
-            matches.append(OutputMatch(offset, line))
-            if len(matches) == MAX_MATCHES:
-                break
-    else:
-        offset = _size_of(place.path)
-    return OutputSearch(
-        run_id=found.id,
-        attempt=place.attempt,
-        pattern=pattern,
-        matches=tuple(matches),
-        searched_from=start,
-        searched_to=offset,
-        size=_size_of(place.path),
-    )
-
-
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Return the regular expression of a pattern, which ignores the case. Errors: BadRequest."""
-    if len(pattern) > MAX_PATTERN_CHARACTERS:
-        raise BadRequest(f"the pattern is longer than {MAX_PATTERN_CHARACTERS} characters; search for a part of it")
-    try:
-        return re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
-        raise BadRequest(
-            f"the pattern isn't a regular expression ({error}); put a backslash before . * + ? ( ["
-        ) from None
-
-
-def _iterate_lines(path: Path, start: int) -> Iterator[tuple[int, str]]:
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            offset = start
-            while line := file.readline(_MAX_LINE_BYTES):
-                yield offset, _decode(line)
-                offset += len(line)
-    except FileNotFoundError:
-        return
-
-
 def split_lines(content: bytes, start: int, times: OutputTimes) -> Iterator[OutputLine]:
     """Yield the lines of a part of a file that begins at an offset."""
     offset = start
     for line in content.split(b"\n"):
-        for part in range(0, max(len(line), 1), _MAX_LINE_BYTES):
+        for part in range(0, max(len(line), 1), MAX_LINE_BYTES):
             if offset + part < start + len(content):
-                text = _decode(line[part : part + _MAX_LINE_BYTES])
+                text = decode_line(line[part : part + MAX_LINE_BYTES])
                 yield OutputLine(offset + part, text, times.time_of(offset), times.is_error(offset))
         offset += len(line) + 1
 
 
-def _decode(line: bytes) -> str:
-    return line.rstrip(b"\n").removesuffix(b"\r").decode(errors="backslashreplace")
-
-
-def _size_of(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, 0 if it doesn't exist."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

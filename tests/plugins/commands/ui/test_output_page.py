@@ -30,7 +30,35 @@ def test_lines_have_their_colours_and_links_to_themselves(page: Page, output: st
     assert "third &lt;line&gt;" in text
     assert "\x1b" not in text
     assert offsets(text) == [0, 11, 34]
-    assert re.findall(r'href="#b(\d+)"', text) == ["0", "11", "34"]
+    links = re.findall(r'class="at" href="([^"]+)#b(\d+)"', text)
+    assert [int(anchor) for _, anchor in links] == [0, 11, 34]
+
+
+def test_link_to_a_line_holds_when_a_retry_has_more(page: Page) -> None:
+    shell = "[ $RAE_ATTEMPT = 2 ] || { echo first; exit 1; }; echo second"
+    definition = {"id": "retried", "shell": shell, "schedule": [], "retry_policy": {"attempts": 2, "delay": "0s"}}
+    page.daemons.ask("add", definition=definition)
+    try:
+        run = page.daemons.ask("trigger", job="retried")["run_id"]
+        eventually(lambda: page.daemons.ask("history", run=run)[0]["finished_at"] is not None)
+        text = page.ask(f"/runs/{run}/output?attempt=1&long=1").text
+        [address] = re.findall(r'class="at" href="([^"]+)#b0"', text)
+        assert address.replace("&amp;", "&") == f"/runs/{run}/output?attempt=1&start=0&long=1"
+        assert "first" in page.ask(address.replace("&amp;", "&")).text
+    finally:
+        page.daemons.ask("remove", job="retried")
+
+
+def test_search_that_takes_too_long_says_what_was_not_searched(page: Page) -> None:
+    page.daemons.ask("add", definition={"id": "endless", "shell": f"echo {'a' * 60}!", "schedule": []})
+    try:
+        run = page.daemons.ask("trigger", job="endless")["run_id"]
+        eventually(lambda: page.daemons.ask("history", run=run)[0]["finished_at"] is not None)
+        text = page.ask(f"/runs/{run}/output?pattern=(a%2B)%2B$").text
+        assert "The pattern takes too long for the lines after byte 0, which were not searched" in text
+        assert "Search on" not in text
+    finally:
+        page.daemons.ask("remove", job="endless")
 
 
 def test_search_on_the_server_leads_to_the_line(page: Page, output: str) -> None:
