@@ -147,7 +147,7 @@ def test_output_begins_in_a_file_that_is_ready(tmp_path, request_for):
     assert list((tmp_path / "spares").iterdir()) == []
 
 
-def test_viewer_of_a_quiet_attempt_never_sees_the_output_of_another(tmp_path, request_for):
+def test_viewer_of_a_quiet_attempt_gets_no_output_of_other_runs(tmp_path, request_for):
     spares, seen = SpareFiles(str(tmp_path / "spares")), []
 
     def talk(daemon):

@@ -4,7 +4,7 @@ To create a file is what costs most of a short job: the file system looks for a 
 just been removed. To give a file another name costs a tenth of it. So spare files are made while nothing else is to be
 done, before many starts are due.
 
-The file of a quiet attempt is removed, and not used again: whoever still has it open, such as a viewer that follows
+The file of a quiet attempt is removed, and not used again: who still has it open, such as a viewer that follows
 the attempt, would read what another one prints.
 
 Every file is in a folder of this keeper, and known to it alone. So what another keeper has left there, which was
