@@ -121,7 +121,7 @@ def test_keeper_keeps_output_and_exit_code(keeper: KeeperPeer) -> None:
     ended = keeper.receive()
     assert (started["started"], ended["ended"], ended["exit"]["exit_code"]) == ("a", "a", 7)
     assert (ended["exit"]["signal"], ended["exit"]["error"]) == (None, None)
-    assert keeper.files.output("a").split() == ["hello"]
+    assert keeper.output("a").split() == ["hello"]
     # This end is never confirmed, so it is recorded some time later.
     eventually((keeper.directory / "a.exit").exists)
     assert json.loads((keeper.directory / "a.exit").read_text()) == ended["exit"]
@@ -130,28 +130,28 @@ def test_keeper_keeps_output_and_exit_code(keeper: KeeperPeer) -> None:
 def test_keeper_gives_a_job_its_input_and_directory(keeper: KeeperPeer) -> None:
     keeper.start("a", "import os, sys; print(sys.stdin.read(), os.getcwd())", stdin="some text")
     keeper.receive()
-    text, directory = keeper.files.output("a").strip().split("text ")
+    text, directory = keeper.output("a").strip().split("text ")
     assert (text, Path(directory).name) == ("some ", keeper.directory.name)
 
 
 def test_keeper_without_input_gives_an_empty_one(keeper: KeeperPeer) -> None:
     keeper.start("a", "import sys; print(repr(sys.stdin.read()))")
     keeper.receive()
-    assert keeper.files.output("a").split() == ["''"]
+    assert keeper.output("a").split() == ["''"]
 
 
 def test_keeper_reports_the_first_line_of_standard_error(keeper: KeeperPeer) -> None:
     keeper.start("a", "import sys; sys.stdout.write('out\\n'); sys.stderr.write('warning\\n')", watches_stderr=True)
     assert keeper.receive()["exit"]["stderr"] == "warning"
-    assert sorted(keeper.files.output("a").split()) == ["out", "warning"]
+    assert sorted(keeper.output("a").split()) == ["out", "warning"]
 
 
 def test_keeper_masks_secrets_and_caps_output(keeper: KeeperPeer) -> None:
     keeper.start("a", "print('one secret-word'); print('x' * 5000); print('end')", hide=["secret-word"], cap=400)
     keeper.receive()
-    assert keeper.files.output("a").startswith("one ***")
-    assert keeper.files.output("a").strip().endswith("end")
-    assert "bytes omitted" in keeper.files.output("a")
+    assert keeper.output("a").startswith("one ***")
+    assert keeper.output("a").strip().endswith("end")
+    assert "bytes omitted" in keeper.output("a")
 
 
 @pytest.mark.skipif(IS_WINE, reason="Wine's consoles without a window take no Ctrl-Break")
@@ -160,7 +160,7 @@ def test_keeper_asks_a_job_to_end_before_it_kills(keeper: KeeperPeer) -> None:
     keeper.wait_for_output("a")
     keeper.send(end="a", grace=20)
     assert keeper.receive()["exit"]["exit_code"] == 9
-    assert keeper.files.output("a").split() == ["ready", "asked"]
+    assert keeper.output("a").split() == ["ready", "asked"]
 
 
 @pytest.mark.requirement("R28")
@@ -180,13 +180,13 @@ def test_keeper_ends_what_a_job_leaves_behind(keeper: KeeperPeer) -> None:
     record = keeper.receive()["exit"]
     assert record["exit_code"] == 0
     assert record["remark"].startswith("ended 1 process left behind: ")
-    assert is_gone(int(keeper.files.output("a")))
+    assert is_gone(int(keeper.output("a")))
 
 
 def test_keeper_lets_a_service_stay(keeper: KeeperPeer) -> None:
     keeper.start("a", SPAWN_CHILD, orphans="allow")
-    assert (keeper.receive()["exit"]["exit_code"], keeper.files.output("a").strip().isdigit()) == (0, True)
-    service = int(keeper.files.output("a"))
+    assert (keeper.receive()["exit"]["exit_code"], keeper.output("a").strip().isdigit()) == (0, True)
+    service = int(keeper.output("a"))
     assert not is_gone(service)
     os.kill(service, getattr(signal, "SIGKILL", signal.SIGTERM))
 
@@ -212,7 +212,7 @@ def read_exit_code(path: Path) -> int | None:
 def test_keeper_starts_no_attempt_that_another_has_claimed(keeper: KeeperPeer) -> None:
     keeper.path("a").touch()
     assert keeper.start("a", "print('twice')")["failed"] == "a"
-    assert keeper.files.output("a") == ""
+    assert keeper.output("a") == ""
 
 
 def test_keeper_runs_jobs_side_by_side(keeper: KeeperPeer) -> None:
@@ -224,4 +224,4 @@ def test_keeper_runs_jobs_side_by_side(keeper: KeeperPeer) -> None:
         )  # fmt: skip
     for _ in range(2 * len(keys)):
         keeper.receive()
-    assert [keeper.files.output(key).strip() for key in keys] == keys
+    assert [keeper.output(key).strip() for key in keys] == keys
