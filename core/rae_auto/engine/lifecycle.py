@@ -45,6 +45,8 @@ def restored(turn: Turn, event: Restored) -> None:
     # Started runs come first, whatever the clock did meanwhile: of a job's runs the oldest goes on.
     for run in sorted(event.runs, key=lambda run: (not run.attempt, run.queued_at, run.id)):
         _reopen(turn, run)
+    # In the first part: each later one may leave a record that is newer than the downtime.
+    restore_downtime(turn, event.downtime, event.last_downtime)
     for entry in state.jobs.values():
         state.pause_ends.set(entry.job.id, entry.state.paused_until)
         set_cursors(turn, entry)
@@ -54,7 +56,6 @@ def restored(turn: Turn, event: Restored) -> None:
         # What is first written of a job may be durable before that of the next one.
         turn.step.keep()
     restore_notices(turn, event.notices)
-    restore_downtime(turn, event.downtime, event.last_downtime)
     state.is_restarted = True
     state.is_reverted = event.is_reverted
 

@@ -1,5 +1,6 @@
 """Which plugins are installed, read from the entry points without importing any of them."""
 
+import importlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -93,12 +94,16 @@ def rescan_installed() -> tuple[PluginInfo, ...]:
 def _forget_folders() -> None:
     """Have Python look into the folders of modules again, as `importlib.invalidate_caches` does.
 
-    From Python 3.12 on that loads `importlib.metadata`, which takes 3 MB of a daemon.
+    From Python 3.12 on that loads `importlib.metadata`, which takes 3 MB of a daemon. Without it, new parts of a
+    namespace package that has been imported are found after a restart only.
     """
+    if sys.version_info < (3, 12) or "importlib.metadata" in sys.modules:
+        importlib.invalidate_caches()
+        return
     for folder, finder in list(sys.path_importer_cache.items()):
         if finder is None:
             # A folder that was missing may be there now.
-            del sys.path_importer_cache[folder]
+            sys.path_importer_cache.pop(folder, None)
         elif hasattr(finder, "invalidate_caches"):
             finder.invalidate_caches()
 

@@ -121,8 +121,10 @@ async def read_store(
         _share_id(state, known.get(state.job))
     by_job = {state.job: state for state in states}
     for job_id in damaged_jobs:
+        state = by_job.get(job_id, JobState(job_id))
+        begin = state.paused_at if state.paused else now.wall
         by_job[job_id] = evolve(
-            by_job.get(job_id, JobState(job_id)), paused=True, paused_until=None, pause_note="its state is damaged"
+            state, paused=True, paused_at=begin, paused_until=None, pause_note="its state is damaged"
         )
     if setback is not None:
         runs = tuple([_mark_uncertain(run, known.get(run.job), directory) for run in runs])

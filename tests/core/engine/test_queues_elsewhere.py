@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from rae_auto.engine.effects import QueueLeft
-from rae_auto.engine.events import AttemptDequeued
+from rae_auto.engine.events import AttemptDequeued, AttemptFound
 from rae_auto.model.expectations import ExpectPolicy
 from rae_auto.model.policies import NotifyOn, NotifyPolicy
 from rae_auto.model.reasons import InQueue, Unconfirmed
@@ -130,6 +130,18 @@ def test_an_attempt_that_ran_while_the_daemon_was_down_has_its_true_times(world,
     (ended,) = w.history
     assert (ended.started_at, ended.finished_at, ended.duration) == (begin, end, 30 * SECOND)
     assert ended.attempts[0].result == Result(exit_code=0)
+
+
+def test_what_a_queue_gives_back_again_and_again_is_not_lost(world, job):
+    w = world(job("a", on_crash="fail"))
+    run = hand_over(w)
+    for number in range(1, 6):
+        w.advance(MINUTE)
+        w.feed(AttemptFound(run, number, started=False))
+        w.confirm(run, queue=PLACE)
+    entry = w.engine.run(run)
+    assert (entry.run.attempt, entry.run.state) == (6, RunState.STARTING)
+    assert {attempt.result.error for attempt in entry.run.attempts} == {"its queue gave it back before it started"}
 
 
 def test_a_run_cancelled_in_its_queue_never_started(world, job):

@@ -131,6 +131,20 @@ def test_confirmed_ends_leave_no_records(tmp_path, request_for):
     assert [path.name for path in tmp_path.iterdir()] == ["loud.log"]
 
 
+def test_confirmation_waits_behind_no_start(tmp_path, request_for):
+    def talk(daemon):
+        daemon.send(**request_for("a", "exit 3"))
+        daemon.receive(), daemon.receive()
+        starts = [request_for(f"job-{number}", "true") for number in range(30)]
+        lines = [*starts, {"stored": ["a"]}]
+        daemon.channel.sendall("".join(json.dumps(line) + "\n" for line in lines).encode())
+        daemon.receive()
+        assert not (tmp_path / "a.log").exists()
+
+    run_keeper(talk, records.DeferredRecords())
+    assert not (tmp_path / "a.exit").exists()
+
+
 def test_output_begins_in_a_file_that_is_ready(tmp_path, request_for):
     spares = SpareFiles(str(tmp_path / "spares"))
 
@@ -417,7 +431,7 @@ def test_keeper_syncs_exit_records_only_without_a_daemon(tmp_path, request_for, 
 @pytest.mark.parametrize(
     ("prepare", "changes", "expected"),
     [
-        (None, {"output": "missing/output/job/a.log"}, '/missing/output/job" has been removed'),
+        (None, {"output": "missing/output/job/a.log"}, '/missing/output/job" is missing'),
         (None, {"output": "script/a.log"}, "the output file cannot be created: Not a directory"),
         (None, {"cwd": "script"}, 'script" cannot be entered: Not a directory'),
         (None, {"cwd": "missing"}, 'missing" does not exist; create it'),

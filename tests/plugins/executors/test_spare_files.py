@@ -55,7 +55,7 @@ def test_attempt_that_another_has_claimed_is_refused(tmp_path: Path, spares: Spa
     with pytest.raises(FileExistsError):
         spares.open_output(str(tmp_path / "a.log"))
     assert stat.S_IMODE((tmp_path / "a.log").stat().st_mode) == 0o400
-    assert len(ready_files(tmp_path)) == has_spare
+    assert not ready_files(tmp_path), "a file that may have a name already is given away again"
 
 
 @pytest.mark.parametrize("has_spare", [False, True])
@@ -107,3 +107,19 @@ def test_what_a_killed_keeper_left_is_removed(tmp_path: Path, spares: SpareFiles
     assert (tmp_path / "spares" / f"{os.getppid()}.1" / "1").exists()
     spares.close()
     assert [path.name for path in (tmp_path / "spares").iterdir()] == [f"{os.getppid()}.1"]
+
+
+@pytest.mark.parametrize("has_spare", [False, True])
+def test_disk_that_is_not_mounted_is_a_missing_folder(tmp_path: Path, spares: SpareFiles, has_spare: bool) -> None:
+    spares.expect(int(has_spare), [])
+    prepare_all(spares)
+    (tmp_path / "output").symlink_to(tmp_path / "not-mounted")
+    with pytest.raises(FileNotFoundError):
+        spares.open_output(str(tmp_path / "output" / "job" / "a.log"))
+
+
+def test_nothing_is_made_after_the_end(tmp_path: Path, spares: SpareFiles) -> None:
+    spares.expect(5, [str(tmp_path / "output" / "job")])
+    spares.close()
+    prepare_all(spares)
+    assert list(tmp_path.iterdir()) == []

@@ -35,6 +35,7 @@ from rae_auto.model.reasons import (
 from rae_auto.model.run import NO_TERMS, Attempt, AttemptTerms, QueuePlace, Result, Run, RunState
 
 NEVER_STARTED = "the daemon ended before the attempt started"
+GIVEN_BACK = "its queue gave it back before it started"
 
 
 def attempt_started(turn: Turn, event: AttemptStarted) -> None:
@@ -150,7 +151,8 @@ def attempt_found(turn: Turn, event: AttemptFound) -> None:
             request_cancel(turn, entry)
         return
     stopping, is_uncertain = entry.stopping, entry.is_uncertain
-    result = None if event.started else Result(error=NEVER_STARTED)
+    is_given_back = entry.is_in_queue and not event.started
+    result = None if event.started else Result(error=GIVEN_BACK if is_given_back else NEVER_STARTED)
     attempt = _attempt_of(entry.run, RunState.LOST, result, turn.now.wall)
     if stopping is not None:
         finish(turn, entry, stopping.state, reason=stopping.reason or LostInCrash(), attempt=attempt)
@@ -161,9 +163,9 @@ def attempt_found(turn: Turn, event: AttemptFound) -> None:
     policy = entry.job.retry_policy
     # Repeating what never started doubles nothing, whatever the job says about crashes.
     is_safe = not event.started or crash_policy(entry) is OnCrash.RERUN
-    is_repeated = (is_safe and retry.can_recover((*entry.run.attempts, attempt))) or retry.should_retry(
-        policy, entry.run, RunState.LOST, None
-    )
+    # What a queue gives back has met no crash.
+    is_recovered = is_given_back or (is_safe and retry.can_recover((*entry.run.attempts, attempt)))
+    is_repeated = is_recovered or retry.should_retry(policy, entry.run, RunState.LOST, None)
     if is_repeated:
         delay = retry.retry_delay(policy, entry.run) if event.started else timedelta(0)
         _repeat(turn, entry, attempt, delay, RepeatedAfterCrash())

@@ -218,7 +218,7 @@ class TopApp(App[int]):
             self._show_player()
         elif self._source is not None:
             lower, table = self.query_one("#lower", VerticalScroll), self.query_one(JobScroller)
-            is_at_end = self._pane == "output" and lower.scroll_offset.y >= lower.max_scroll_y - 1
+            is_at_end = self._pane == "output" and lower.scroll_offset.y >= lower.max_scroll_y
             place = PaneRequest(table.selected, max(self.size.width - 2, 20), max(lower.size.height, 1))
             lines = await _reading().load_pane(self._pane, self._source, place)
             self._show("pane", lines)

@@ -40,15 +40,15 @@ def note_keeper(directory: Path, keeper: ProcessIdentity) -> None:
     (notes / f"{keeper.pid}.json").write_text(json.dumps(keeper.record()))
 
 
-def is_any_keeper_alive(directory: Path) -> bool:
-    """Return whether a keeper of any daemon is alive; the notes of others are removed."""
-    is_any_alive = False
+def find_live_keepers(directory: Path) -> list[ProcessIdentity]:
+    """Return the keepers of all daemons that are alive; the notes of others are removed."""
+    alive = []
     for path, keeper in list(_read_keepers(directory / KEEPER_DIRECTORY)):
         if keeper is not None and keeper.is_alive():
-            is_any_alive = True
+            alive.append(keeper)
         else:
             path.unlink(missing_ok=True)
-    return is_any_alive
+    return alive
 
 
 def list_keepers(directory: Path) -> list[ProcessIdentity]:

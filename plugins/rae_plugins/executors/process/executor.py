@@ -25,7 +25,7 @@ from rae_plugins.executors.process.attempt_files import (
     to_past_result,
     wait_for_start_record,
 )
-from rae_plugins.executors.process.earlier_daemons import is_any_keeper_alive, list_keepers, note_boot
+from rae_plugins.executors.process.earlier_daemons import find_live_keepers, list_keepers, note_boot
 from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
 from rae_plugins.executors.process.job_checks import find_job_warnings
 from rae_plugins.executors.process.job_user import NEEDS_ROOT, build_user_environment, to_request
@@ -240,10 +240,9 @@ class ProcessExecutor(Executor):
     async def _read_start_record(self, output: Path, handle: Mapping[str, Any] | None) -> Mapping[str, Any]:
         if handle is not None:
             return read_record(output.with_suffix(".start")) or handle
-        directory = self._directory
-        return (
-            await wait_for_start_record(output, lambda: directory is not None and is_any_keeper_alive(directory)) or {}
-        )
+        # One that is started later can't have the attempt.
+        keepers = [] if self._directory is None else find_live_keepers(self._directory)
+        return await wait_for_start_record(output, lambda: any(keeper.is_alive() for keeper in keepers)) or {}
 
     def confirm_ends(self, attempts: Collection[tuple[RunId, int]]) -> None:
         """Have the keeper forget attempts whose ends are durable."""

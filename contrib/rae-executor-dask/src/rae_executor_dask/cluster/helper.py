@@ -278,6 +278,8 @@ class Helper:
 
     def _note_connection(self, problem: str | None) -> None:
         self._futures.clear()
+        # Workers need a moment to come back.
+        self._unfit_since.clear()
         for line in self._lines.values():
             line.close()
         self._lines.clear()

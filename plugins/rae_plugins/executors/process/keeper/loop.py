@@ -32,6 +32,9 @@ FEW_REQUESTS, MANY_REQUESTS = 2, 16
 """Numbers of requests that a turn handles: few, so that the daemon learns soon what has ended and goes on beside us;
 many where more than that wait, because it has more to do then, and what has ended can wait."""
 
+STORED = b'{"stored"'
+"""The begin of a request that says which ends are durable."""
+
 MAX_TURNS_WITHOUT_ENDS = 10
 """Number of turns that only start jobs, while limits are not checked either."""
 
@@ -98,7 +101,12 @@ class Keeper:
             self.disconnect()
             return
         *lines, self.incoming = (self.incoming + data).split(b"\n")
-        self.requests.extend(lines)
+        for line in lines:
+            if line.startswith(STORED):
+                # Waits behind no start: records would be written meanwhile that the daemon has no use for any more.
+                self.handle(json.loads(line))
+            else:
+                self.requests.append(line)
 
     @property
     def is_in_burst(self) -> bool:

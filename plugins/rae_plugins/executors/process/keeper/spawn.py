@@ -165,7 +165,8 @@ def _open_nameless_file() -> BinaryIO:
 def _explain_output_error(error: OSError, path: str) -> str:
     directory = os.path.dirname(path)
     if error.errno == errno.ENOENT:
-        hint = f"the state directory with {_quote(directory)} has been removed; restart the daemon"
+        missing = f"the state directory with {_quote(directory)} is missing"
+        hint = f"{missing}; mount its disk, or if it was removed, restart the daemon"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         hint = f"the user of the daemon must be able to write into {_quote(directory)}"
     else:

@@ -45,8 +45,10 @@ def make_folder(path: str) -> None:
         pass
     except FileNotFoundError:
         # The folder of all jobs is missing too. Where the state directory itself is, this fails.
-        os.mkdir(os.path.dirname(path), 0o700)
-        os.mkdir(path, 0o700)
+        for folder in (os.path.dirname(path), path):
+            # Another program may make it at this very moment.
+            with suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
 
 
 class SpareFiles:
@@ -63,22 +65,7 @@ class SpareFiles:
 
     def open_output(self, path: str) -> int:
         """Return the descriptor of a fresh output file. Errors: OSError; FileExistsError where there is such a file."""
-        while self._free:
-            spare = self._free.pop()
-            try:
-                os.link(spare, path)
-            except FileExistsError:
-                self._free.append(spare)
-                raise
-            except OSError:
-                # Its folder is missing, or the file itself, or the file system has no links.
-                with suppress(OSError):
-                    os.unlink(spare)
-                break
-            os.unlink(spare)
-            file = os.open(path, os.O_RDWR | FILE_FLAGS)
-            # It says when the attempt was started, until something is printed.
-            os.utime(file)
+        if self._free and (file := _give_name(self._free.pop(), path)) is not None:
             return file
         return create_output(path)
 
@@ -117,8 +104,9 @@ class SpareFiles:
         """Remove all files, and the folder."""
         if self._folder is not None:
             _remove(self._folder)
-            self._folder, self._directory = None, None
+        self._folder, self._directory, self._wanted = None, None, 0
         self._free.clear()
+        self._folders.clear()
 
     def _next_name(self) -> str | None:
         if self._folder is None:
@@ -141,6 +129,33 @@ class SpareFiles:
             return folder
         self._directory = None
         return None
+
+
+def _give_name(spare: str, path: str) -> int | None:
+    """Return the descriptor of a spare file that has become an output file; None if it can't be used.
+
+    Errors: FileExistsError. The spare file is then given up too, for a file system may say so of its own success.
+    """
+    try:
+        file = os.open(spare, os.O_RDWR | FILE_FLAGS)
+    except OSError:
+        return None
+    try:
+        os.link(spare, path)
+    except OSError as error:
+        os.close(file)
+        with suppress(OSError):
+            os.unlink(spare)
+        if isinstance(error, FileExistsError):
+            raise
+        # Its folder is missing, or the file system has no links.
+        return None
+    with suppress(OSError):
+        os.unlink(spare)
+    with suppress(OSError):
+        # It says when the attempt was started, until something is printed.
+        os.utime(file)
+    return file
 
 
 def _is_alive(pid: str) -> bool:
