@@ -8,99 +8,20 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from tests.plugins.executors.keeper_peer import Daemon, isolated_process, request_for, run_keeper
 from tests.support.waiting import eventually
 
-from rae_plugins.executors.process.keeper import loop, ownership, procfs, spawn, termination
+from rae_plugins.executors.process.keeper import ownership, procfs, spawn, termination
 from rae_plugins.executors.process.keeper.files import records
-from rae_plugins.executors.process.keeper.files.spare_files import SpareFiles
 from rae_plugins.executors.process.keeper_start import KEEPER_SCRIPT
 
 resource = pytest.importorskip("resource", reason="needs the limits of POSIX")
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX processes")
 
-
-@pytest.fixture(autouse=True)
-def isolated_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hide the children of other tests from the keeper, and restore signals and limits."""
-    kind = getattr(resource, "RLIMIT_MSGQUEUE", resource.RLIMIT_CORE)  # which is Linux's
-    handler, limit = signal.getsignal(signal.SIGCHLD), resource.getrlimit(kind)
-    list_pids, read_table = procfs.list_child_pids, procfs.read_all_processes
-    with subprocess.Popen(["sleep", "600"]) as bystander:
-        others = set(list_pids())
-        monkeypatch.setattr(procfs, "list_child_pids", lambda: [pid for pid in list_pids() if pid not in others])
-        monkeypatch.setattr(
-            procfs,
-            "read_all_processes",
-            lambda: {pid: process for pid, process in read_table().items() if pid not in others},
-        )
-        yield
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, handler)
-        resource.setrlimit(kind, limit)
-        assert bystander.poll() is None, "a keeper has ended a process of no job of its own"
-        bystander.kill()
-
-
-class Daemon(threading.Thread):
-    """The other end of the channel: sends its requests, and reads reports until the keeper disconnects."""
-
-    def __init__(self, channel: socket.socket, talk) -> None:
-        super().__init__(daemon=True)
-        self.channel, self.talk = channel, talk
-        self.lines = channel.makefile("rb")
-        self.reports: list[dict] = []
-
-    def send(self, **request) -> None:
-        self.channel.sendall(json.dumps(request).encode() + b"\n")
-
-    def receive(self) -> dict:
-        self.reports.append(json.loads(self.lines.readline()))
-        return self.reports[-1]
-
-    def hang_up(self) -> None:
-        self.channel.shutdown(socket.SHUT_RDWR)
-
-    def run(self) -> None:
-        try:
-            self.talk(self)
-        finally:
-            self.hang_up()
-
-
-@pytest.fixture
-def request_for(tmp_path: Path):
-    def make(key: str, shell: str, **changes):
-        request = {
-            "key": key,
-            "argv": ["/bin/sh", "-c", shell],
-            "env": {"PATH": "/usr/bin:/bin"},
-            "cwd": str(tmp_path),
-            "output": str(tmp_path / f"{key}.log"),
-            "cap": 1000,
-            "hide": [],
-        }
-        return {**request, **changes}
-
-    return make
-
-
-def run_keeper(talk, its_records: records.AttemptRecords | None = None, spares: SpareFiles | None = None) -> Daemon:
-    """Run a keeper in this thread, until the daemon has disconnected and all jobs have ended."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        daemon = Daemon(ours, talk)
-        keeper = loop.Keeper(theirs, records=its_records, spares=spares)
-        daemon.start()
-        keeper.run()
-        daemon.join()
-        daemon.lines.close()
-        keeper.control.close()
-    return daemon
+__all__ = ["isolated_process", "request_for"]
 
 
 def test_keeper_reports_start_and_end_of_a_job(tmp_path, request_for):
@@ -115,70 +36,6 @@ def test_keeper_reports_start_and_end_of_a_job(tmp_path, request_for):
     assert json.loads((tmp_path / "a.exit").read_text()) == ended["exit"]
     assert json.loads((tmp_path / "a.start").read_text())["pid"] == started["pid"]
     assert (tmp_path / "a.log").read_text() == "hello\n"
-
-
-def test_confirmed_ends_leave_no_records(tmp_path, request_for):
-    def talk(daemon):
-        daemon.send(**request_for("quiet", "exit 3"))
-        daemon.send(**request_for("loud", "echo hello"))
-        while sum("ended" in report for report in daemon.reports) < 2:
-            daemon.receive()
-        assert [path.name for path in sorted(tmp_path.iterdir())] == ["loud.log", "quiet.log"]
-        daemon.send(stored=["quiet", "loud", "unknown"])
-        eventually(lambda: not (tmp_path / "quiet.log").exists())
-
-    run_keeper(talk, records.DeferredRecords())
-    assert [path.name for path in tmp_path.iterdir()] == ["loud.log"]
-
-
-def test_confirmation_waits_behind_no_start(tmp_path, request_for):
-    def talk(daemon):
-        daemon.send(**request_for("a", "exit 3"))
-        daemon.receive(), daemon.receive()
-        starts = [request_for(f"job-{number}", "true") for number in range(30)]
-        lines = [*starts, {"stored": ["a"]}]
-        daemon.channel.sendall("".join(json.dumps(line) + "\n" for line in lines).encode())
-        daemon.receive()
-        assert not (tmp_path / "a.log").exists()
-
-    run_keeper(talk, records.DeferredRecords())
-    assert not (tmp_path / "a.exit").exists()
-
-
-def test_output_begins_in_a_file_that_is_ready(tmp_path, request_for):
-    spares = SpareFiles(str(tmp_path / "spares"))
-
-    def talk(daemon):
-        daemon.send(expect=2, folders=[str(tmp_path / "output" / "job")])
-        eventually(lambda: len(list(tmp_path.glob("spares/*/*"))) == 2)
-        inodes = {path.stat().st_ino for path in tmp_path.glob("spares/*/*")}
-        daemon.send(**request_for("a", "echo hello", output=str(tmp_path / "output" / "job" / "a.log")))
-        daemon.receive(), daemon.receive()
-        assert (tmp_path / "output" / "job" / "a.log").stat().st_ino in inodes
-
-    run_keeper(talk, records.DeferredRecords(), spares)
-    assert (tmp_path / "output" / "job" / "a.log").read_text() == "hello\n"
-    assert list((tmp_path / "spares").iterdir()) == []
-
-
-def test_viewer_of_a_quiet_attempt_gets_no_output_of_other_runs(tmp_path, request_for):
-    spares, seen = SpareFiles(str(tmp_path / "spares")), []
-
-    def talk(daemon):
-        daemon.send(**request_for("quiet", "until [ -e go ]; do sleep 0.01; done"))
-        daemon.receive()
-        with (tmp_path / "quiet.log").open("rb") as viewed:
-            (tmp_path / "go").touch()
-            daemon.receive()
-            daemon.send(stored=["quiet"])
-            eventually(lambda: not (tmp_path / "quiet.log").exists())
-            daemon.send(**request_for("other", "echo secret"))
-            daemon.receive(), daemon.receive()
-            seen.append(viewed.read())
-
-    run_keeper(talk, records.DeferredRecords(), spares)
-    assert seen == [b""]
-    assert (tmp_path / "other.log").read_text() == "secret\n"
 
 
 def test_many_requests_at_once_are_all_carried_out(request_for):
