@@ -63,3 +63,11 @@ def test_collisions_are_minutes_with_several_starts() -> None:
     assert describe_collisions([hour_of({1: 2}, {})], 4) == (1, "1 minute has several starts")
     found = describe_collisions([hour_of({1: 2, 2: 5}, {2: 1, 3: 2})], 4)
     assert found == (3, "3 minutes have several starts, 1 of them more than run at once (max_parallel 4)")
+
+
+def test_notes_that_are_left_out_are_counted() -> None:
+    day, found = NOON.date(), ExpectedCounts({}, NOON)
+    notes = {day: ["a", "b", "c", "d", "e"], day + timedelta(days=1): ["a", "b", "c"]}
+    month = build_month(2026, 11, counts=[], skips=[], expected=found, notes=notes, now=NOON, zone=ZONE)
+    assert month.days[27].notes == ("a", "b", "c", "and 2 more")
+    assert month.days[28].notes == ("a", "b", "c")

@@ -12,12 +12,14 @@ BOTTOM = 58
 TOP = 6
 
 
-def draw_trend(points: Sequence[TrendPoint], step: timedelta, form: Callable[[float], str], name: str) -> str:
-    """Return the trend of these points; `form` writes a value for people."""
+def draw_trend(
+    points: Sequence[TrendPoint], step: timedelta, form: Callable[[float], str], name: str, zone: tzinfo
+) -> str:
+    """Return the trend of these points by the clock of a zone; `form` writes a value for people."""
     most = max(point.p95 for point in points) or 1.0
     span = max((points[-1].start - points[0].start) / step, 1.0)
     places = [4.0 + 92.0 * ((point.start - points[0].start) / step) / span for point in points]
-    inner = [_point(point, x, most, form) for point, x in zip(points, places, strict=True)]
+    inner = [_point(point, x, most, form, zone) for point, x in zip(points, places, strict=True)]
     lines = [
         element(
             "line",
@@ -32,8 +34,8 @@ def draw_trend(points: Sequence[TrendPoint], step: timedelta, form: Callable[[fl
         element("line", x1="0%", x2="100%", y1=BOTTOM, y2=BOTTOM, class_="base"),
         *lines,
         *inner,
-        element("text", text_of(f"{points[0].start:%-d %b}"), x="0%", y=HEIGHT - 2, class_="tick-label start"),
-        element("text", text_of(f"{points[-1].start:%-d %b}"), x="100%", y=HEIGHT - 2, class_="tick-label end"),
+        element("text", _day(points[0], zone), x="0%", y=HEIGHT - 2, class_="tick-label start"),
+        element("text", _day(points[-1], zone), x="100%", y=HEIGHT - 2, class_="tick-label end"),
         height=HEIGHT,
         label=label,
         css="trend",
@@ -44,10 +46,15 @@ def _y(value: float, most: float) -> float:
     return BOTTOM - value / most * (BOTTOM - TOP)
 
 
-def _point(point: TrendPoint, x: float, most: float, form: Callable[[float], str]) -> str:
+def _day(point: TrendPoint, zone: tzinfo) -> str:
+    at = point.start.astimezone(zone)
+    return text_of(f"{at.day} {at:%b}")
+
+
+def _point(point: TrendPoint, x: float, most: float, form: Callable[[float], str], zone: tzinfo) -> str:
     high, low = _y(point.p95, most), _y(point.p50, most)
     spread = f"{form(point.p50)} median, 95 % at most {form(point.p95)}"
-    text = f"from {point.start:%Y-%m-%d %H:%M}: {spread}, {format_count(point.runs, 'run')}"
+    text = f"from {_text(point, zone)}: {spread}, {format_count(point.runs, 'run')}"
     return element(
         "g",
         title(text),
@@ -58,8 +65,9 @@ def _point(point: TrendPoint, x: float, most: float, form: Callable[[float], str
 
 def trend_table(points: Sequence[TrendPoint], caption: str, form: Callable[[float], str], zone: tzinfo) -> ChartTable:
     """Return the points of a trend."""
-    rows = tuple(
-        (f"{point.start.astimezone(zone):%Y-%m-%d %H:%M}", f"{point.runs:,}", form(point.p50), form(point.p95))
-        for point in points
-    )
+    rows = tuple((_text(point, zone), f"{point.runs:,}", form(point.p50), form(point.p95)) for point in points)
     return ChartTable(caption, ("from", "runs", "p50", "p95"), rows)
+
+
+def _text(point: TrendPoint, zone: tzinfo) -> str:
+    return f"{point.start.astimezone(zone):%Y-%m-%d %H:%M}"

@@ -227,6 +227,7 @@ def _day(
     begin, end = day_bounds(day, zone)
     hours = (end - begin) / timedelta(hours=1)
     change = [] if hours == 24 else [f"the clock changes: the day has {hours:g} hours"]
+    more = [f"and {len(notes) - MAX_DAY_NOTES} more"] if len(notes) > MAX_DAY_NOTES else []
     today = now.astimezone(zone).date()
     return MonthDay(
         date=day,
@@ -240,7 +241,7 @@ def _day(
         skipped=numbers.get(SKIPPED, 0),
         expected=numbers.get("expected", 0),
         is_complete=end <= max(known_until, now),
-        notes=(*change, *notes[:MAX_DAY_NOTES]),
+        notes=(*change, *notes[:MAX_DAY_NOTES], *more),
     )
 
 

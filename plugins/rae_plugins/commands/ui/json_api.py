@@ -206,6 +206,7 @@ OPERATIONS = (
             "target": "the job or the run",
             "note": "for pause: why",
             "until": "for pause: its end",
+            "run": "for run: the id of a run, whose event is given again",
         },
     ),
 )

@@ -31,7 +31,7 @@ KEYS = (
     ViewKey("m", "month"),
     ViewKey("H", "health"),
     ViewKey("s", "simulate"),
-    ViewKey("Space", "pause what moves"),
+    ViewKey("Space", "pause updates or playback"),
     ViewKey(".", "next decision"),
     ViewKey("?", "keys"),
 )

@@ -1,6 +1,7 @@
 """Pictures of screens, held against files: RAE_REWRITE=1 writes them again, to be looked at."""
 
 import os
+import re
 import xml.etree.ElementTree as ET
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -45,6 +46,7 @@ from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
 from rae_auto.views.screens.parts.durations import usual_duration
 from rae_auto.views.screens.parts.record_source import ExpectedCounts, JobsFound, JobSpan, RecordCount, WorldSpan
 from rae_auto.views.screens.parts.strip import build_strip
+from rae_auto.views.screens.parts.trends import TrendPoint
 from rae_auto.views.screens.run_page import RunPhase, build_run_page, list_phases
 from rae_auto.views.screens.timeline import build_timeline
 
@@ -171,7 +173,7 @@ PICTURES = {
         some_occurrences(), usual_duration([a_run(2, 9, RunState.SUCCEEDED)]), BERLIN
     ),
     "run": lambda: draw_run(a_run_page()),
-    "trend": lambda: draw_trend(some_trends().duration, some_trends().step, describe, "Duration"),
+    "trend": lambda: draw_trend(some_trends().duration, some_trends().step, describe, "Duration", UTC),
 }
 DECORATION = {"lane", "timeline", "concurrency"}
 """Their numbers are beside them, so that they are hidden from those who can't see them."""
@@ -295,3 +297,13 @@ def test_life_of_a_run_has_the_absence_of_the_daemon_and_its_return() -> None:
     picture = draw_run(page)
     assert 'class="phase down"' in picture
     assert "taken over: a new daemon took it over" in picture
+
+
+def test_trend_is_by_the_clock_of_the_zone() -> None:
+    midnight = datetime(2026, 11, 28, 23, tzinfo=UTC)
+    points = [TrendPoint(start=midnight + n * timedelta(days=1), runs=1, p50=1.0, p95=2.0) for n in range(3)]
+    drawn = draw_trend(points, timedelta(days=1), describe, "Duration", BERLIN)
+    assert re.findall(r"<text[^>]*>([^<]+)</text>", drawn) == ["29 Nov", "1 Dec"]
+    said = re.findall(r"<title>from ([^<]+ [0-9:]{5}): ", drawn)
+    assert said == [row[0] for row in trend_table(points, "Duration", describe, BERLIN).rows]
+    assert said[0] == "2026-11-29 00:00"

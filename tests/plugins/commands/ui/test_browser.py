@@ -256,7 +256,7 @@ def test_triggers_are_tested_live_and_start_nothing(browser: "Browser", page: Pa
     tab = context.new_page()
     (page.daemons.home / "in").mkdir()
     tab.goto(f"{page.origin}/jobs/watching")
-    tab.get_by_text("See live what they see").click()
+    tab.get_by_text("Watch them live").click()
     tab.get_by_text("looked at all files").wait_for()
     tab.get_by_text("closed  says").wait_for()
     (page.daemons.home / "in" / "new.pdf").write_text("x")

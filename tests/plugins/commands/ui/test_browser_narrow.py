@@ -107,3 +107,16 @@ def test_days_of_a_month_are_whole_in_a_narrow_window(browser: "Browser", page: 
     )
     assert tab.evaluate(f"{left} - day.getBoundingClientRect().left).every((room) => room >= 0)")
     context.close()
+
+
+def test_notes_of_days_can_be_read_in_a_narrow_window(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page, viewport=NARROW)
+    tab = context.new_page()
+    open_whole(tab, page, "/month?year=2026&month=10")
+    assert tab.locator(".calendar .note i").is_visible()
+    assert tab.locator(".day-notes").inner_text().split("\n")[-1] == "the clock changes: the day has 25 hours"
+    assert tab.evaluate(CUT, ".calendar .day") == []
+    tab.set_viewport_size({"width": 1100, "height": 700})
+    assert tab.locator(".calendar .note .word").is_visible()
+    assert not tab.locator(".day-notes").is_visible()
+    context.close()

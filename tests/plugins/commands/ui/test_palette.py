@@ -15,7 +15,7 @@ def test_screens_and_jobs_are_offered_by_their_words(page: Page) -> None:
     assert entries(page, "q=Month") == [("/month", "Month")]
     assert entries(page, "q=GOO") == [("/jobs/good", "good")]
     assert [name for _, name in entries(page, "q=")][:2] == ["Now", "Timeline"]
-    assert "Nothing has these words" in page.ask("/palette?preview=1&q=nonsense").text
+    assert "Nothing matches" in page.ask("/palette?preview=1&q=nonsense").text
 
 
 def test_job_of_the_page_comes_with_what_there_is_about_it(page: Page) -> None:

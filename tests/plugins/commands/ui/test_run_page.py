@@ -52,7 +52,7 @@ def add(page: Page) -> Iterator[Any]:
         return job.id
 
     yield add
-    for job in added:
+    for job in dict.fromkeys(added):
         page.daemons.ask("cancel", job=job)
         eventually(lambda job=job: page.daemons.ask("history", job=job, states=OPEN) == [])
         page.daemons.ask("remove", job=job)
@@ -141,3 +141,12 @@ def test_run_is_cancelled_by_its_page(browser: "Browser", page: Page, add: Any) 
             tab.get_by_role("button", name="cancel", exact=True).wait_for(state="detached")
         eventually(lambda run=run: page.daemons.ask("history", run=run)[0]["state"] == "cancelled")
         context.close()
+
+
+def test_command_is_said_to_be_that_of_the_present_definition(page: Page, add: Any) -> None:
+    job = add(name="redefined", command=["echo", "before"])
+    run = page.daemons.ask("trigger", job=job)["run_id"]
+    eventually(lambda: page.daemons.ask("history", run=run)[0]["finished_at"] is not None)
+    add(name="redefined", command=["echo", "after"])
+    assert read_facts(page, run)["argv"] == "echo after"
+    assert '<h2 id="command-title">Command, as the job is defined now</h2>' in page.ask(f"/runs/{run}").text

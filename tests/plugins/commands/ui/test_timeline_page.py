@@ -9,6 +9,7 @@ import pytest
 from tests.plugins.commands.ui.conftest import Page
 
 from rae_auto.charts import TimeAxis, axis_heading
+from rae_auto.records.presence_log import PresenceSpan, note_presence
 from rae_auto.screens import find_smallest_span
 
 
@@ -66,3 +67,17 @@ def test_smallest_span_that_holds_everything(oldest_hours: float, hours: int, is
     records = Records(oldest_hours, is_skip=is_skip)
     found = asyncio.run(find_smallest_span(records, spans, 0.25))  # type: ignore[arg-type]
     assert found == timedelta(hours=hours)
+
+
+def test_limit_of_runs_at_once_is_always_said(page: Page) -> None:
+    assert "at once (at most 4)" in page.ask("/timeline?span=1h&until=2020-03-02T00:00:00Z").text
+
+
+def test_downtime_sleep_and_clock_changes_have_their_kinds(page: Page) -> None:
+    noon, hour = datetime(2020, 3, 1, 12, tzinfo=UTC), timedelta(hours=1)
+    kinds = ("down", "suspended", "clock_back", "clock_forward")
+    note_presence(page.daemons.state, datetime.now(UTC), [PresenceSpan(kind, noon, noon + hour) for kind in kinds])
+    text = page.ask("/timeline?span=24h&until=2020-03-02T00:00:00Z").text
+    assert "Nothing could start" not in text
+    bands = text.split('id="bands-title">Downtime, sleep and clock changes</h2>')[1].split("</section>")[0]
+    assert re.findall(r"<b>([^<]+)</b>", bands) == ["downtime", "sleep", "clock change", "clock change"]

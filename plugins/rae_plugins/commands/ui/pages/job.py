@@ -26,8 +26,9 @@ def query(request: Request) -> Callable[[RecordSource], Awaitable[JobPage]]:
 async def show(request: Request) -> Response:
     """Answer with the page of a job."""
     screen = await read(request, query(request))
+    zone = ZoneInfo(screen.zone)
     trends = [
-        (name, points, inlined(draw_trend(points, screen.trends.step, form, name)), form)
+        (name, points, inlined(draw_trend(points, screen.trends.step, form, name, zone)), form)
         for name, points, form in (
             ("duration", screen.trends.duration, format_elapsed),
             ("lateness", screen.trends.lateness, format_elapsed),
@@ -38,7 +39,7 @@ async def show(request: Request) -> Response:
     ]
     values = {
         "screen": screen,
-        "occurrences": inlined(draw_occurrences(screen.occurrences, screen.usual, ZoneInfo(screen.zone))),
+        "occurrences": inlined(draw_occurrences(screen.occurrences, screen.usual, zone)),
         "trends": trends,
     }
     return await page(request, "job.html", title=screen.name, section="Jobs", values=values)

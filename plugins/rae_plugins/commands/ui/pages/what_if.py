@@ -18,9 +18,9 @@ from rae_plugins.commands.ui.what_if_process import WhatIfAnswer, WhatIfChoices
 
 SLIDERS = (
     ("days", "days to simulate", 1, 31, 1),
-    ("down_after_hours", "machine off in … hours", 0, 167, 1),
-    ("down_for_hours", "and for … hours", 0, 72, 1),
-    ("duration_factor", "runs take … times as long", 0.25, 10, 0.25),
+    ("down_after_hours", "hours until the machine goes off", 0, 167, 1),
+    ("down_for_hours", "hours it stays off", 0, 72, 1),
+    ("duration_factor", "run time multiplied by", 0.25, 10, 0.25),
 )
 """The assumptions that a person can move: name, words, least, most and step."""
 

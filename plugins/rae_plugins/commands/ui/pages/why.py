@@ -35,14 +35,18 @@ async def show(request: Request) -> Response:
 def markdown_of(screen: WhyPage) -> Iterator[str]:
     """Yield the lines of the answer as Markdown, to copy into a ticket."""
     about = f"run {screen.run_id}" if screen.run_id else screen.at or f"{screen.now:%Y-%m-%d %H:%M:%S %Z}"
-    yield f"**{screen.job}**, {about}: {screen.answer}"
+    code = f" (`{screen.reason}`)" if screen.reason else ""
+    yield f"**{screen.job}**, {about}: {screen.answer}{code}"
     yield ""
     yield from _nodes(screen.checks, "")
-    if not screen.checks:
-        yield from (f"- {fact.subject}: {fact.text}" for fact in screen.facts)
+    if screen.checks and screen.facts:
+        yield ""
+    yield from (f"- {fact.subject}: {fact.text}" for fact in screen.facts)
 
 
 def _nodes(nodes: Iterable[CheckNode], indent: str) -> Iterator[str]:
     for node in nodes:
-        yield f"{indent}- **{node.name}** {node.result}: {node.text}"
+        code = f" (`{node.reason}`)" if node.reason else ""
+        yield f"{indent}- **{node.name}** {node.result}: {node.text}{code}"
+        yield from (f"{indent}  - {fact.subject}: {fact.text}" for fact in node.facts)
         yield from _nodes(node.children, f"{indent}  ")
