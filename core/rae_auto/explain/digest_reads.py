@@ -5,8 +5,9 @@ and what travels is a row for each group, with the newest of its records, which 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from statistics import median
 from typing import Any
 
@@ -23,8 +24,13 @@ from rae_auto.model.run import RunState
 BAD_STATES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
 MAX_FAILURES = 50
 MAX_SKIPS = 500
+"""Number of skips that are read, the newest; of more of them the numbers of each job come from the index."""
+
 EXAMINED_RUNS = 500
-"""Number of successful runs of the span, the newest, that are compared with those before it."""
+"""Number of successful runs of the span that are read, the newest of all jobs."""
+
+MAX_ASKED_JOBS = 100
+"""Number of jobs that are asked one by one where others have all of the newest records."""
 
 MAX_COMPARED_JOBS = 40
 COMPARED_RUNS, MIN_COMPARED_RUNS = 20, 3
@@ -35,8 +41,8 @@ NOTHING_COMPARED = timedelta(days=365)
 _INSTANT = timedelta(microseconds=1)
 
 NO_DIGEST: Mapping[str, Any] = {
-    "counts": [], "skip_counts": [], "failures": [], "skips": [], "examined_skips": 0, "skips_since": None,
-    "durations": [], "examined_jobs": 0, "jobs_with_runs": 0,
+    "counts": [], "skip_counts": [], "failures": [], "skips": [], "examined_skips": 0,
+    "durations": [], "examined_jobs": 0, "all_jobs": 0,
 }  # fmt: skip
 """The answer without a store: no runs, no skips."""
 
@@ -44,8 +50,16 @@ IdsOf = Callable[[str], Sequence[str]]
 """Returns all ids that a job has had."""
 
 
+@frozen
+class JobIds:
+    """The ids of all jobs, and all ids that each of them has had."""
+
+    jobs: Collection[str]
+    ids_of: IdsOf
+
+
 def read_digest(
-    store: StoreReader, ids_of: IdsOf, since: datetime, until: datetime, least_seconds: float
+    store: StoreReader, ids: JobIds, since: datetime, until: datetime, least_seconds: float
 ) -> dict[str, Any]:
     """Return what a digest says of the records from `since` to before `until`, as JSON for the control socket.
 
@@ -53,15 +67,17 @@ def read_digest(
     """
     counted, span = CountQuery(since=since, until=until), LogQuery(since=since, until=until - _INSTANT)
     counts = count_entries(store, documents.RUNS, [counted])
+    skip_counts = count_entries(store, documents.DECISIONS, [counted])
     skips = _read_skips(store, span, has_runs=any(one["outcome"] == RunState.SKIPPED for one in counts))
+    is_cut = sum(one["count"] for one in skip_counts) > MAX_SKIPS
+    groups = _count_groups(store, ids.jobs, counted, skips) if is_cut else _group_skips(skips)
     return {
         "counts": counts,
-        "skip_counts": count_entries(store, documents.DECISIONS, [counted]),
-        "failures": _read_failures(store, ids_of, span),
-        "skips": [group.record() for group in _group_skips(skips)],
-        "examined_skips": len(skips),
-        "skips_since": skips[-1].decided_at.isoformat() if skips else None,
-        **_compare_durations(store, ids_of, span, since, least_seconds),
+        "skip_counts": skip_counts,
+        "failures": _read_failures(store, ids.ids_of, span),
+        "skips": [group.record() for group in groups],
+        "examined_skips": sum(group.count for group in groups),
+        **_compare_durations(store, ids, span, since, least_seconds),
     }
 
 
@@ -101,19 +117,22 @@ class _Skip:
 
 @frozen
 class _SkipGroup:
-    """Skips of a job for one reason, the newest first."""
+    """Skips of a job for one reason, and the newest of them, which were read, newest first."""
 
     skips: list[_Skip]
+    count: int
 
     def record(self) -> dict[str, Any]:
         """Return its JSON."""
-        newest = self.skips[0]
+        newest, unread = self.skips[0], self.count - len(self.skips)
         return {
             "job": newest.job,
             "reason": newest.reason,
-            "count": len(self.skips),
-            "starts": sum(skip.starts for skip in self.skips),
-            "has_more_starts": any(skip.has_more for skip in self.skips),
+            "count": self.count,
+            "examined": len(self.skips),
+            # One that wasn't read is about one start at least.
+            "starts": sum(skip.starts for skip in self.skips) + unread,
+            "has_more_starts": unread > 0 or any(skip.has_more for skip in self.skips),
             "last_at": newest.at,
             "kinds": dict(Counter(skip.kind for skip in self.skips if skip.kind)),
             "log": newest.log,
@@ -122,14 +141,17 @@ class _SkipGroup:
 
 
 def _read_skips(store: StoreReader, span: LogQuery, *, has_runs: bool) -> list[_Skip]:
-    """Return the newest skips of a span, the newest first; runs were skipped after a wait only if it `has_runs`."""
+    """Return the newest skips of a span, the newest first; runs were skipped after a wait only if it `has_runs`.
+
+    So many of each of both: decisions, of which there are more, must not hide runs.
+    """
     decisions = store.query(documents.DECISIONS, evolve(span, limit=MAX_SKIPS))
     found = [_skip_of(documents.DECISIONS, body, "decided_at", "at") for body in decisions]
     if has_runs:
         runs = store.query(documents.RUNS, evolve(span, states=(RunState.SKIPPED,), limit=MAX_SKIPS))
         found += [_skip_of(documents.RUNS, body, "queued_at", "scheduled_for") for body in runs]
     known = [skip for skip in found if skip is not None]
-    return sorted(known, key=lambda skip: skip.decided_at, reverse=True)[:MAX_SKIPS]
+    return sorted(known, key=lambda skip: skip.decided_at, reverse=True)
 
 
 def _skip_of(log: str, body: Document, decided_at: str, at: str) -> _Skip | None:
@@ -164,22 +186,60 @@ def _group_skips(skips: Sequence[_Skip]) -> list[_SkipGroup]:
     groups: dict[tuple[str, str], list[_Skip]] = {}
     for skip in skips:
         groups.setdefault((skip.job, skip.reason), []).append(skip)
-    return [_SkipGroup(found) for found in groups.values()]
+    return [_SkipGroup(found, len(found)) for found in groups.values()]
+
+
+def _count_groups(
+    store: StoreReader, jobs: Collection[str], span: CountQuery, skips: Sequence[_Skip]
+) -> list[_SkipGroup]:
+    """Return the skips of each job and reason where there are more than were read: these name jobs and reasons.
+
+    How many there are is in the index, job by job. The newest ones may all be of one job, so that others are asked too.
+    """
+    groups = {(group.skips[0].job, group.skips[0].reason): group for group in _group_skips(skips)}
+    named = Counter(skip.job for skip in skips)
+    others = islice((job for job in jobs if job not in named), MAX_ASKED_JOBS)
+    for job in (*(job for job, _ in named.most_common(MAX_ASKED_JOBS)), *others):
+        for found in store.count(documents.DECISIONS, evolve(span, job=job)):
+            known = groups.get((job, found.state))
+            read = known.skips if known else _read_newest_skip(store, job, found.state, span)
+            if read:
+                runs = sum(skip.log == documents.RUNS for skip in read)
+                groups[job, found.state] = _SkipGroup(read, found.count + runs)
+    return sorted(groups.values(), key=lambda group: group.skips[0].decided_at, reverse=True)
+
+
+def _read_newest_skip(store: StoreReader, job: str, reason: str, span: CountQuery) -> list[_Skip]:
+    assert span.until is not None
+    query = LogQuery(job=job, states=(reason,), since=span.since, until=span.until - _INSTANT, limit=1)
+    found = (
+        _skip_of(documents.DECISIONS, body, "decided_at", "at") for body in store.query(documents.DECISIONS, query)
+    )
+    return [skip for skip in found if skip is not None]
 
 
 def _compare_durations(
-    store: StoreReader, ids_of: IdsOf, span: LogQuery, since: datetime, least_seconds: float
+    store: StoreReader, ids: JobIds, span: LogQuery, since: datetime, least_seconds: float
 ) -> dict[str, Any]:
     """Return the median durations of jobs in the span and before it, of those that had enough runs before it."""
     if least_seconds >= NOTHING_COMPARED.total_seconds():
-        return {name: NO_DIGEST[name] for name in ("durations", "examined_jobs", "jobs_with_runs")}
+        return {name: NO_DIGEST[name] for name in ("durations", "examined_jobs", "all_jobs")}
     successes = LogQuery(states=(RunState.SUCCEEDED,))
     newest = evolve(successes, since=span.since, until=span.until, limit=EXAMINED_RUNS)
     by_job = read_durations(store, None, newest)
-    medians = {job: median(by_job[job]) for job in list(by_job)[:MAX_COMPARED_JOBS] if by_job[job]}
+    unasked = 0
+    if sum(map(len, by_job.values())) >= EXAMINED_RUNS:
+        # One job that runs each minute has all of the newest, so a nightly one is asked by itself.
+        others = [job for job in ids.jobs if job not in by_job]
+        asked = {job: [evolve(newest, job=job, limit=COMPARED_RUNS)] for job in others[:MAX_ASKED_JOBS]}
+        by_job |= {job: found for job, found in read_durations(store, asked, newest).items() if found}
+        unasked = len(others) - len(asked)
+    medians = {job: median(found) for job, found in by_job.items() if found}
     before = evolve(successes, until=since, limit=COMPARED_RUNS)
-    wanted = [job for job, now in medians.items() if now >= least_seconds]
-    earlier = read_durations(store, {job: [evolve(before, job=one) for one in ids_of(job)] for job in wanted}, before)
+    slow = [job for job, now in medians.items() if now >= least_seconds]
+    wanted = slow[:MAX_COMPARED_JOBS]
+    queries = {job: [evolve(before, job=one) for one in ids.ids_of(job)] for job in wanted}
+    earlier = read_durations(store, queries, before)
     compared = [
         {"job": job, "before": median(found), "now": medians[job], "runs": len(by_job[job])}
         for job, found in earlier.items()
@@ -187,8 +247,8 @@ def _compare_durations(
     ]
     return {
         "durations": compared,
-        "examined_jobs": min(len(by_job), MAX_COMPARED_JOBS),
-        "jobs_with_runs": len(by_job),
+        "examined_jobs": len(by_job) - len(slow) + len(wanted),
+        "all_jobs": len(by_job) + unasked,
     }
 
 

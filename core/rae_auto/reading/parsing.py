@@ -87,13 +87,12 @@ def parse_digest(answer: Mapping[str, Any]) -> DigestRecords:
         failures=failures,
         skips=[_parse_skips(one) for one in answer["skips"]],
         examined_skips=answer["examined_skips"],
-        skips_since=answer["skips_since"] and datetime.fromisoformat(answer["skips_since"]),
         durations=[
             ComparedDurations(one["job"], timedelta(seconds=one["before"]), timedelta(seconds=one["now"]), one["runs"])
             for one in answer["durations"]
         ],
         examined_jobs=answer["examined_jobs"],
-        jobs_with_runs=answer["jobs_with_runs"],
+        all_jobs=answer["all_jobs"],
     )
 
 
@@ -103,6 +102,7 @@ def _parse_skips(answer: Mapping[str, Any]) -> SkipGroup:
         job=answer["job"],
         reason=answer["reason"],
         count=answer["count"],
+        examined=answer["examined"],
         starts=answer["starts"],
         has_more_starts=answer["has_more_starts"],
         last_at=datetime.fromisoformat(answer["last_at"]),

@@ -13,7 +13,7 @@ from attrs import evolve
 from rae_auto._version import __version__
 from rae_auto.api.store import CountQuery, LogQuery, Store
 from rae_auto.errors import DaemonUnreachable, PluginError, StoreError
-from rae_auto.explain.digest_reads import NO_DIGEST, read_digest
+from rae_auto.explain.digest_reads import NO_DIGEST, JobIds, read_digest
 from rae_auto.explain.screen_reads import (
     count_entries,
     describe_guards,
@@ -27,6 +27,7 @@ from rae_auto.explain.screen_reads import (
 )
 from rae_auto.explain.trend_reads import NO_TRENDS, read_trends
 from rae_auto.model import documents
+from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.formatting import time_format
 from rae_auto.model.records import run_record
@@ -186,7 +187,9 @@ class StoreRecords(RecordSourceBase):
             def ids_of(job: str) -> Sequence[str]:
                 return queries.ids_of(self._project, store, job)
 
-            return read_digest(store, ids_of, since, until, least.total_seconds())
+            stored = (job.id for job in queries.load_values(store, documents.JOB, Job))
+            ids = JobIds([*self._project.job_names, *stored], ids_of)
+            return read_digest(store, ids, since, until, least.total_seconds())
 
         return await self._read(read, NO_DIGEST)
 

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,15 @@ from tests.support.mail_server import running_mail_server
 from tests.support.waiting import eventually
 
 from rae_auto.api.store import Append
-from rae_auto.explain.digest_reads import read_digest
+from rae_auto.explain.digest_reads import JobIds, read_digest
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.guard import Verdict
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.names import JobId, RunId
-from rae_auto.model.reasons import GuardBlocked, Missed, Overlapping, Paused
+from rae_auto.model.reasons import Due, GuardBlocked, Missed, Overlapping, Paused, Reason
 from rae_auto.model.reasons.base import MissedCause
+from rae_auto.model.run import Run, RunState
 from rae_auto.reading.parsing import parse_digest
 from rae_auto.screens import Action, Attention, Digest, load_digest, open_records
 from rae_auto.testing.memory_store import MemoryStore
@@ -35,6 +36,8 @@ from rae_auto.views.screens.parts.record_source import RecordCount
 
 DOCS = Path(__file__).parents[3] / "docs"
 GUIDE, EXAMPLES = DOCS / "guides/digest.md", DOCS / "examples"
+
+IDS = JobIds(["a", "b", "nightly"], lambda job: [job])
 
 JOBS = """
 [jobs.good]
@@ -212,9 +215,7 @@ def test_starts_that_were_missed_together_are_one_skip_as_in_every_view(tmp_path
             for one in reversed(skips)
         ]
     )
-    records = parse_digest(
-        read_digest(store, lambda job: [job], now - timedelta(days=1), now + timedelta(hours=1), 1.0)
-    )
+    records = parse_digest(read_digest(store, IDS, now - timedelta(days=1), now + timedelta(hours=1), 1.0))
     status = {"problems": [], "failed": [], "overdue": [], "running": [], "waiting": [], "next": [], "jobs": 2}
     digest = build_digest(
         {**status, "state": "running"}, evolve(records, counts=[RecordCount(None, "succeeded", 3)]), world=[],
@@ -235,7 +236,7 @@ def test_skips_for_one_reason_are_one_row_whichever_run_was_open(tmp_path: Path)
         reason = Overlapping(RunId(f"{number}" * 26), now)
         skip = Decision(JobId("a"), "cron", f"k{number}", now, Outcome.SKIP, reason, now)
         store.commit([Append(documents.DECISIONS, f"k{number}", "a", reason.code, now, documents.dump(skip))])
-    answer = read_digest(store, lambda job: [job], now - timedelta(days=1), now + timedelta(hours=1), 1.0)
+    answer = read_digest(store, IDS, now - timedelta(days=1), now + timedelta(hours=1), 1.0)
     assert [(row.job, row.reason, row.count) for row in parse_digest(answer).skips] == [("a", "overlap", 3)]
 
 
@@ -247,7 +248,7 @@ def test_row_of_several_skips_says_how_many_of_which_kinds(tmp_path: Path) -> No
         at = now + timedelta(minutes=number)
         skip = Decision(JobId("a"), "cron", f"k{number}", at, Outcome.SKIP, GuardBlocked(guard, Verdict.NO, "x"), at)
         store.commit([Append(documents.DECISIONS, f"k{number}", "a", skip.reason.code, at, documents.dump(skip))])
-    answer = read_digest(store, lambda job: [job], now - timedelta(days=1), now + timedelta(hours=1), 1.0)
+    answer = read_digest(store, IDS, now - timedelta(days=1), now + timedelta(hours=1), 1.0)
     status = {"problems": [], "failed": [], "overdue": [], "running": [], "waiting": [], "next": [], "jobs": 1}
     digest = build_digest(
         {**status, "state": "running"}, parse_digest(answer), world=[],
@@ -257,3 +258,91 @@ def test_row_of_several_skips_says_how_many_of_which_kinds(tmp_path: Path) -> No
     for text in (digest_text, digest_markdown):
         row = next(line for line in text(digest, ZoneInfo("UTC")).splitlines() if "power" in line)
         assert 'guard "power" 2 times; guard "holidays" 1 time; the newest, of Sat 2026-11-28 12:02: its guard' in row
+
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+STATUS = {"problems": [], "failed": [], "overdue": [], "running": [], "waiting": [], "next": [], "jobs": 3}
+
+
+def digest_of(place: Path, entries: Sequence[Append]) -> Digest:
+    """Return the digest of the day before noon."""
+    store = MemoryStore()
+    store.open(place)
+    store.commit(entries)
+    since = NOON - timedelta(days=1)
+    records = parse_digest(json.loads(json.dumps(read_digest(store, IDS, since, NOON, 1.0))))
+    return build_digest(
+        {**STATUS, "state": "running"}, records, world=[], since=since, until=NOON, now=NOON, zone="UTC"
+    )
+
+
+def run_entry(number: int, job: str, at: datetime, state: RunState, minutes: float = 0) -> Append:
+    run = Run(
+        id=RunId(f"{number:026}"), job=JobId(job), trigger="cron", key=f"{job}{number}", cause=Due(), scheduled_for=at,
+        queued_at=at, state=state, started_at=at, finished_at=at + timedelta(minutes=minutes),
+    )  # fmt: skip
+    return Append(documents.RUNS, run.id, job, state, at, documents.dump(run), run.finished_at)
+
+
+def skip_entry(number: int, job: str, at: datetime, reason: Reason) -> Append:
+    skip = Decision(JobId(job), "cron", f"{job}{number}", at, Outcome.SKIP, reason, at)
+    return Append(documents.DECISIONS, f"{job}{number}", job, reason.code, at, documents.dump(skip))
+
+
+def section_of(digest: Digest, title: str) -> list[str]:
+    text = digest_text(digest, ZoneInfo("UTC"))
+    return text.split(f"\n{title}\n")[1].split("\n\n")[0].splitlines() if f"\n{title}\n" in text else []
+
+
+@pytest.mark.parametrize(
+    ("jobs", "note"),
+    [(15, None), (16, "(showing 15 of 16 jobs)"), (60, "(showing 15 of 50 jobs; examined 50 of 60 failures since")],
+)
+def test_cut_list_of_failures_says_so(tmp_path: Path, jobs: int, note: str | None) -> None:
+    minute = timedelta(minutes=1)
+    entries = [run_entry(n, f"job-{n}", NOON - (jobs - n) * minute, RunState.FAILED) for n in range(jobs)]
+    lines = section_of(digest_of(tmp_path, entries), "Failed")
+    assert len([line for line in lines if line.startswith("  job-")]) == 15
+    notes = [line.strip() for line in lines[15:]]
+    assert [line[: len(note or "")] for line in notes if line] == ([note] if note else [])
+
+
+def test_job_skipped_each_minute_hides_no_other(tmp_path: Path) -> None:
+    minutes = [NOON - timedelta(minutes=n) for n in range(1, 1441)]
+    entries = [skip_entry(n, "a", at, Paused()) for n, at in enumerate(minutes)]
+    entries += [skip_entry(n, "b", minutes[-1] + timedelta(hours=n), Paused()) for n in range(2)]
+    entries.append(skip_entry(0, "nightly", minutes[900], GuardBlocked("power", Verdict.NO, "on battery")))
+    digest = digest_of(tmp_path, sorted(entries, key=lambda one: one.at))
+    assert {(row.job, row.reason): row.count for row in digest.skips} == {
+        ("a", "paused"): 1440, ("b", "paused"): 2, ("nightly", "guard"): 1
+    }  # fmt: skip
+    assert digest.skipped == 1443
+    assert digest.skips_extent.is_complete
+    lines = section_of(digest, "Skipped")
+    assert len(lines) == 3
+    assert "1,440" in lines[0]
+    assert "on battery" in lines[2]
+
+
+def test_digest_says_which_skips_it_has_not_examined(tmp_path: Path) -> None:
+    entries = [skip_entry(n, "a", NOON - timedelta(minutes=n), Paused()) for n in range(600, 0, -1)]
+    unknown = [skip_entry(n, f"gone-{n}", NOON - timedelta(hours=20), Paused()) for n in range(3)]
+    assert section_of(digest_of(tmp_path, [*unknown, *entries]), "Skipped")[1] == "  (examined 600 of 603 skips)"
+
+
+def test_nightly_job_is_compared_beside_one_of_each_minute(tmp_path: Path) -> None:
+    often = [run_entry(n, "a", NOON - timedelta(minutes=n), RunState.SUCCEEDED, 0.5) for n in range(1440, 0, -1)]
+    nights = [NOON - timedelta(days=n, hours=9) for n in range(5, -1, -1)]
+    nightly = [
+        run_entry(5000 + n, "nightly", at, RunState.SUCCEEDED, 10 + 20 * (n == 5)) for n, at in enumerate(nights)
+    ]
+    digest = digest_of(tmp_path, sorted([*often, *nightly], key=lambda one: one.at))
+    assert [(row.job, row.before.seconds, row.now.seconds) for row in digest.slower] == [("nightly", 600, 1800)]
+    assert digest.slower_extent.is_complete
+
+
+def test_digest_says_how_many_jobs_it_has_compared(tmp_path: Path) -> None:
+    entries = [
+        run_entry(n, f"job-{n % 60}", NOON - timedelta(minutes=n), RunState.SUCCEEDED, 1) for n in range(120, 0, -1)
+    ]
+    assert section_of(digest_of(tmp_path, entries), "Slower") == ["  (examined 40 of 60 jobs)"]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rae_auto.api.store import Append, CountQuery, LogQuery, Store
-from rae_auto.explain.digest_reads import read_digest
+from rae_auto.explain.digest_reads import JobIds, read_digest
 from rae_auto.explain.screen_reads import count_entries, read_job_span
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
@@ -42,6 +42,8 @@ SPAN_MINUTES = 3 * 24 * 60
 STATES = ("succeeded", "failed", "timed_out", "lost", "cancelled", "interrupted", "skipped")
 GROUPS = ("good", "bad", "stopped", "skipped")
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia")
+
+IDS = JobIds("ab", lambda job: [job])
 
 Written = tuple[int, float, str, str]
 """The minute in which a run was queued, how long it took in minutes, its state and its job."""
@@ -122,7 +124,7 @@ def test_digest_says_what_the_history_holds(
         store.open(Path(place))
         try:
             runs, decisions = fill(store, history), fill_skips(store, skips)
-            answer = json.loads(json.dumps(read_digest(store, lambda job: [job], since, until, 1.0)))
+            answer = json.loads(json.dumps(read_digest(store, IDS, since, until, 1.0)))
         finally:
             store.close()
     status = {"problems": [], "failed": [], "overdue": [], "running": [], "waiting": [], "next": [], "jobs": 2}

@@ -25,7 +25,7 @@ from rae_auto.control.requests import (
 from rae_auto.daemon.answers.status import job_record_of
 from rae_auto.engine.state import JobEntry
 from rae_auto.errors import BadRequest
-from rae_auto.explain.digest_reads import read_digest
+from rae_auto.explain.digest_reads import JobIds, read_digest
 from rae_auto.explain.screen_reads import (
     count_entries,
     describe_guards,
@@ -159,9 +159,8 @@ class ScreenCommands:
         since, until, least = span.since, span.until, optional_seconds(arguments, "least_seconds")
         if since is None or until is None:
             raise BadRequest('"digest_records" needs "since" and "until"')
-        return await runtime.read_store(
-            lambda store: read_digest(store, runtime.engine.ids_of, since, until, least or 0)
-        )
+        ids = JobIds(list(runtime.engine.job_ids()), runtime.engine.ids_of)
+        return await runtime.read_store(lambda store: read_digest(store, ids, since, until, least or 0))
 
     def _queries_of_jobs(self, arguments: Arguments) -> dict[str, list[LogQuery]]:
         """Return the queries for all ids that each job of a request has had. Errors: BadRequest."""

@@ -99,7 +99,8 @@ def _html_section(section: Section) -> str:
     head = "".join(f'<th scope="col">{_html(name)}</th>' for name in section.headers)
     rows = "".join(f"<tr>{''.join(f'<td>{_html(cell)}</td>' for cell in row)}</tr>\n" for row in section.rows)
     note = f"<p>{_html(section.note)}</p>\n" if section.note else ""
-    return f"<h2>{section.title}</h2>\n<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>\n{note}"
+    table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>\n" if rows else ""
+    return f"<h2>{section.title}</h2>\n{table}{note}"
 
 
 def _html(text: str) -> str:

@@ -49,21 +49,33 @@ def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
     ran += [("skips", f"{digest.skipped:,}")] if digest.skipped else []
     yield from section("Ran", ("outcome", "number"), ran, whole(ran), "outcome")
     failed = _failure_rows(digest.failures, zone)
-    note = Extent(digest.failures_extent.shown, digest.failures_extent.total, digest.failures_extent.since)
-    if failed:
-        headers = ("job", "how often", "last at", "why", "since then")
-        cut = "" if note.is_complete else note.describe("failure", lambda at: describe_day_and_time(at, zone))
-        yield Section("Failed", headers, failed[:MAX_ROWS], cut)
+    headers: Row = ("job", "how often", "last at", "why", "since then")
+    for found in section("Failed", headers, failed, whole(failed), "job"):
+        yield _note_examined(found, digest.failures_extent, "failure", zone)
     skipped = [(row.job, _describe_skips(row), _describe_reason(row, zone)) for row in digest.skips]
-    yield from section("Skipped", ("job", "skips", "why"), skipped, whole(skipped), "group")
+    for found in section("Skipped", ("job", "skips", "why"), skipped, whole(skipped), "group"):
+        yield _note_examined(found, digest.skips_extent, "skip", zone)
     slower = [(row.job, format_elapsed(row.before), format_elapsed(row.now)) for row in digest.slower]
-    yield from section("Slower", ("job", "before", "now"), slower, whole(slower), "job")
+    headers = ("job", "before", "now")
+    for found in list(section("Slower", headers, slower, whole(slower), "job")) or [Section("Slower", headers, ())]:
+        noted = _note_examined(found, digest.slower_extent, "job", zone)
+        if noted.rows or noted.note:
+            yield noted
     world = [(describe_day_and_time(span.since, zone), span.text) for span in digest.world]
     yield from section("Downtime and clock", ("from", "what"), world, whole(world), "span")
     upcoming = [
         (describe_day_and_time(one.starts_at or one.due_at, zone), one.job, one.note) for one in digest.upcoming
     ]
     yield from section("Next", ("at", "job", "note"), upcoming, whole(upcoming), "start")
+
+
+def _note_examined(section: Section, extent: Extent, noun: str, zone: tzinfo) -> Section:
+    """Return a section whose note also says which part of the records was examined for it, if not all of them were."""
+    if extent.is_complete:
+        return section
+    since = "" if extent.since is None else f" since {describe_day_and_time(extent.since, zone)}"
+    examined = f"examined {extent.shown:,} of {format_count(extent.total, noun)}{since}"
+    return evolve(section, note="; ".join(filter(None, (section.note, examined))))
 
 
 def _describe_skips(row: SkippedRow) -> str:
@@ -78,6 +90,8 @@ def _describe_reason(row: SkippedRow, zone: tzinfo) -> str:
     if row.count == 1:
         return row.text
     kinds = [f"{kind} {format_count(count, 'time')}" for kind, count in row.kinds.items()] if len(row.kinds) > 1 else []
+    if kinds and row.examined < row.count:
+        kinds[0] = f"of the newest {row.examined:,}: {kinds[0]}"
     return "; ".join([*kinds, f"the newest, of {describe_day_and_time(row.last_at, zone)}: {row.text}"])
 
 

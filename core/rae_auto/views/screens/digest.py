@@ -53,13 +53,15 @@ class SkippedRow:
     starts: int
     """Number of starts that they are about: those missed together have one decision."""
     has_more_starts: bool
-    """True if there were more starts than were counted."""
+    """True if there may be more starts than were counted."""
     text: str
     """The reason of the newest of them as a clause."""
     last_at: datetime
     """The instant at which the newest of them was due."""
     kinds: Mapping[str, int]
     """Numbers of them by what their reasons name, such as 'guard "holidays"'; empty if they name nothing."""
+    examined: int
+    """Number of them, the newest, that `kinds` is about."""
 
 
 @frozen(kw_only=True)
@@ -100,7 +102,7 @@ class Digest(ScreenBase):
     """The part of the skips that `skips` is about."""
     slower: tuple[SlowerRow, ...]
     slower_extent: Extent
-    """The part of the jobs with successful runs, among the newest of the span, that was examined."""
+    """The part of the jobs that may have had successful runs in the span, which was examined."""
     upcoming: tuple[UpcomingStart, ...]
     """The next ten starts, one of each job."""
     world: tuple[WorldSpan, ...]
@@ -172,9 +174,9 @@ def build_digest(
         failures=tuple(_failure_row(run, is_over, time) for run, is_over in failures),
         failures_extent=Extent(len(failures), bad, failures[-1][0].queued_at if failures else None),
         skips=tuple(sorted((_skipped_row(one, time) for one in records.skips), key=lambda row: -row.count)),
-        skips_extent=Extent(records.examined_skips, skipped, records.skips_since),
+        skips_extent=Extent(records.examined_skips, skipped),
         slower=tuple(_find_slower(records.durations)),
-        slower_extent=Extent(records.examined_jobs, records.jobs_with_runs),
+        slower_extent=Extent(records.examined_jobs, records.all_jobs),
         upcoming=list_upcoming(status),
         world=tuple(world),
         strip=strip,
@@ -237,4 +239,5 @@ def _skipped_row(group: SkipGroup, time: TimeFormat) -> SkippedRow:
         text=text,
         last_at=group.last_at,
         kinds=dict(group.kinds),
+        examined=group.examined,
     )

@@ -134,10 +134,12 @@ class SkipGroup:
     reason: str
     """The code of the reason, or the state of runs without one."""
     count: int
+    examined: int
+    """Number of them that were read, the newest: `kinds` is about these."""
     starts: int
     """Number of starts that they are about."""
     has_more_starts: bool
-    """True if there were more starts than were counted."""
+    """True if there may be more starts than were counted."""
     last_at: datetime
     """The instant at which the newest of them was due."""
     newest: Decision | Run | None
@@ -167,14 +169,13 @@ class DigestRecords:
     failures: Sequence[tuple[Run, bool]]
     """The newest runs that failed, newest first, each with whether a later run of its job has succeeded."""
     skips: Sequence[SkipGroup]
-    """The newest skips in groups; the group with the newest of them comes first."""
+    """The skips in groups; the group with the newest of them comes first."""
     examined_skips: int
-    """The number of skips that `skips` is about, the oldest of which was decided at `skips_since`."""
-    skips_since: datetime | None
+    """The number of skips that `skips` is about."""
     durations: Sequence[ComparedDurations]
-    """The jobs that had enough runs before the span, of the first `examined_jobs` of `jobs_with_runs`."""
+    """The jobs that had enough runs before the span, of the `examined_jobs` of `all_jobs` that may have had runs."""
     examined_jobs: int
-    jobs_with_runs: int
+    all_jobs: int
 
 
 @frozen
