@@ -7,12 +7,13 @@ all jobs, and says until when it is complete.
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import time as clock
 from typing import Any
 
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob
+from rae_auto.explain.next_start import find_start
 from rae_auto.explain.upcoming import iterate_instants
 from rae_auto.model import documents
 from rae_auto.model.guard import Computed
@@ -45,13 +46,13 @@ def count_due_minutes(
 ) -> Iterator[DueCounts]:
     """Count the scheduled starts of jobs from `since` to each horizon, as far as there is time.
 
-    Guards count as saying yes: they delay starts more often than they forbid them, which a sum can't show.
+    Guards that can be computed delay and forbid them; those that read the machine count as saying yes.
     """
     factory = PluginFactory(Registry(), zone)
     limit = time.monotonic() + MAX_COMPUTING_SECONDS
     streams = [stream for one in definitions for stream in _streams_of(one, factory, since)]
     counts: Counter[int] = Counter()
-    pending = [(instant, stream) for stream in streams if (instant := next(stream, None)) is not None]
+    pending = [(*first, stream) for stream in streams if (first := next(stream, None)) is not None]
     end = since
     for horizon in horizons:
         while end < horizon and time.monotonic() < limit:
@@ -62,19 +63,27 @@ def count_due_minutes(
             return
 
 
-Pending = tuple[datetime, Iterator[datetime]]
+Instants = Iterator[tuple[datetime, bool]]
+"""When runs start that are due, ascending; with False when one is due that the guards forbid.
+
+Guards may forbid all of them, for good; so a reader can stop at one that is too late.
+"""
+
+Pending = tuple[datetime, bool, Instants]
 """The next instant of a schedule, and those after it."""
 
 
 def _count_until(end: datetime, pending: Iterable[Pending], counts: Counter[int]) -> Iterator[Pending]:
-    """Count the instants of schedules before an end; yield those that go on."""
-    for first, stream in pending:
-        instant: datetime | None = first
-        while instant is not None and instant < end:
-            counts[minute_of(instant)] += 1
-            instant = next(stream, None)
-        if instant is not None:
-            yield instant, stream
+    """Count the starts of schedules before an end; yield those that go on."""
+    for instant, is_allowed, stream in pending:
+        while instant < end:
+            counts[minute_of(instant)] += is_allowed
+            following = next(stream, None)
+            if following is None:
+                break
+            instant, is_allowed = following
+        else:
+            yield instant, is_allowed, stream
 
 
 def find_day_notes(definitions: Sequence[Definition], zone_name: str, now: datetime) -> dict[date, list[str]]:
@@ -113,7 +122,7 @@ def _forbidden_days(guard: Computed, today: date, where: tzinfo) -> dict[date, s
     return found
 
 
-def _streams_of(one: Definition, factory: PluginFactory, since: datetime) -> list[Iterator[datetime]]:
+def _streams_of(one: Definition, factory: PluginFactory, since: datetime) -> list[Instants]:
     plan = plan_of(one, factory)
     if plan is None or not plan.job.enabled or (one["paused"] and one["paused_until"] is None):
         return []
@@ -121,12 +130,33 @@ def _streams_of(one: Definition, factory: PluginFactory, since: datetime) -> lis
     if one["paused_until"] is not None:
         begin = max(begin, datetime.fromisoformat(one["paused_until"]) - timedelta(microseconds=1))
     skips = {datetime.fromisoformat(at) for at in one["skips"]}
-    return [
+    guards = {name: guard for name, guard in plan.guards.items() if guard is not None}
+    streams = [
         (instant for instant in iterate_instants(schedule, begin) if instant not in skips)
         for trigger, schedule in plan.schedules.items()
         # The instants of those that count from the last run are known to none.
         if trigger not in plan.run_points
     ]
+    return [_starts_of(stream, guards, plan.job.guard_timeout) for stream in streams]
+
+
+def _starts_of(instants: Iterator[datetime], guards: Mapping[str, Computed], guard_timeout: timedelta) -> Instants:
+    """Yield when the runs start that are due at these instants, as far as guards decide it.
+
+    No guard is asked again before its answer can change: a job of each minute is due 43,200 times in a month.
+    """
+    allowed_since = datetime.min.replace(tzinfo=UTC)
+    allowed_until = allowed_since if guards else datetime.max.replace(tzinfo=UTC)
+    for due_at in instants:
+        if allowed_since <= due_at < allowed_until:
+            yield due_at, True
+            continue
+        start = find_start(guards, guard_timeout, due_at).starts_at
+        yield start or due_at, start is not None
+        if start is not None:
+            allowed_since = start
+            changes = [change for guard in guards.values() if (change := guard.changes_after(start)) is not None]
+            allowed_until = min(changes, default=datetime.max.replace(tzinfo=UTC))
 
 
 def plan_of(one: Definition, factory: PluginFactory) -> Plan | None:

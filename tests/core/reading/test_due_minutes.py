@@ -1,14 +1,22 @@
 """Starts to come are counted step by step, as far as they were computed."""
 
 import asyncio
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from rae_auto import Job
+from rae_auto.explain.upcoming import iterate_starts
 from rae_auto.model import documents
 from rae_auto.reading.due_counts import DueCounts
-from rae_auto.reading.due_minutes import count_due_minutes, find_day_notes
+from rae_auto.reading.due_minutes import count_due_minutes, find_day_notes, plan_of
 from rae_auto.reading.expected_starts import ExpectedStarts
+from rae_auto.registry import Registry
+from rae_auto.registry.factory import PluginFactory
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -40,6 +48,57 @@ def test_pauses_and_skips_are_left_out() -> None:
     assert count(a_definition("0 * * * *", paused=True, until=NOON + 90 * MINUTE)) == {NOON + 2 * HOUR: 1}
     assert count(a_definition("0 * * * *", skips=[NOON])) == {NOON + HOUR: 1, NOON + 2 * HOUR: 1}
     assert count(a_definition("0 * * * *", enabled=False)) == {}
+
+
+def test_starts_that_guards_forbid_are_not_expected() -> None:
+    weekend = {"type": "weekday", "days": ["sat", "sun"]}
+    week = [{"type": "weekday", "days": ["mon", "tue", "wed", "thu", "fri"]}]
+    assert count(a_definition("*/20 * * * *", guards=[weekend])) == {NOON + number * HOUR: 3 for number in range(3)}
+    assert count(a_definition("*/20 * * * *", guards=week)) == {}
+    assert count(a_definition("*/20 * * * *", guards=week), step=DAY, span=3 * DAY) == {
+        NOON + DAY: 36,
+        NOON + 2 * DAY: 72,
+    }
+
+
+def test_starts_that_guards_delay_are_expected_when_they_start() -> None:
+    window = [{"type": "time", "from": "13:30", "to": "14:00"}]
+    delayed = a_definition("0,20,40 * * * *", guards=window, guard_timeout="1h")
+    begin, window_begins = NOON, NOON + 90 * MINUTE
+    # Those of 12:40, 13:00 and 13:20 wait for the window; that of 13:40 is inside it, and 12:20 is too early.
+    assert count(delayed, step=10 * MINUTE, span=2 * HOUR) == {window_begins: 3, begin + 100 * MINUTE: 1}
+
+
+def test_counting_ends_where_guards_forbid_all_starts() -> None:
+    never = a_definition("0 * * * *", guards=[{"type": "time", "from": "13:30", "to": "13:45"}], guard_timeout="1m")
+    assert count(never, a_definition("5 * * * *")) == {NOON + number * HOUR: 1 for number in range(3)}
+
+
+def test_guards_that_read_the_machine_count_as_yes() -> None:
+    assert count(a_definition("0 * * * *", guards=["power"])) == {NOON + number * HOUR: 1 for number in range(3)}
+
+
+@given(
+    schedule=st.sampled_from(["* * * * *", "*/7 * * * *", "13 */2 * * *", "0 3 * * *"]),
+    hours=st.tuples(st.integers(0, 23), st.integers(0, 23)).filter(lambda pair: pair[0] != pair[1]),
+    days=st.sets(st.sampled_from(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]), min_size=1),
+    timeout=st.integers(0, 300),
+)
+@settings(max_examples=25, deadline=None)
+def test_expected_starts_are_those_of_the_timeline(schedule, hours, days, timeout) -> None:
+    guards = [
+        {"type": "time", "from": f"{hours[0]:02}:00", "to": f"{hours[1]:02}:30"},
+        {"type": "weekday", "days": sorted(days)},
+    ]
+    definition = a_definition(schedule, guards=guards, guard_timeout=f"{timeout}m")
+    plan = plan_of(definition, PluginFactory(Registry(), "UTC"))
+    until = NOON + 2 * DAY
+    starts = [
+        one.starts_at
+        for one in takewhile(lambda one: one.due_at < until, iterate_starts(plan, None, NOON - MINUTE / 2))
+    ]
+    expected = Counter(at for at in starts if at is not None and at < until)
+    assert count(definition, step=MINUTE, span=2 * DAY) == expected
 
 
 def test_guards_of_each_weekend_are_not_reported() -> None:

@@ -320,7 +320,8 @@ async def _jobs_at(source: RecordSource, at: datetime, now: datetime) -> tuple[s
         runs = await source.runs(since=at, until=until, states=NOT_SKIPPED, limit=MAX_NAMED_JOBS)
         return tuple(dict.fromkeys(run.job for run in runs))
     found = await source.starts(None, max(at, now) - timedelta(microseconds=1), at + MINUTE, MAX_NAMED_JOBS)
-    return tuple(dict.fromkeys(start.job for start in found.starts))
+    starting = (start.job for start in found.starts if start.starts_at is not None and start.starts_at < at + MINUTE)
+    return tuple(dict.fromkeys(starting))
 
 
 def build_day_grid(
