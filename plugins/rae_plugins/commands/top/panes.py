@@ -213,7 +213,7 @@ def calendar_lines(month: Month, width: int) -> list[Line]:
     lines = [
         line(
             Part(first.strftime("  %B %Y"), "strong"),
-            Part("  computing the starts to come …" if month.is_pending else "", "muted"),
+            Part("  computing upcoming starts …" if month.is_pending else "", "muted"),
         ),
         line(
             Part("  " + "".join(fit(day, cell) for day in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")), "title")

@@ -40,6 +40,7 @@ def test_facts_stand_beside_the_tree_and_in_the_copy(page: Page) -> None:
         page.daemons.ask("resume", job="guarded")
     shown, _, copies = text.partition('<details class="copies">')
     facts = shown.partition('id="facts-title"')[2]
+    assert re.search(r"\*\*guarded\*\*, [-0-9]+ [0-9:]+ CES?T: ", copies), "by the clock of the page"
     copy = copies.partition('for="json"')[0]
     assert {"paused", "expected"} & {fact["subject"] for fact in screen["facts"]}
     for fact in screen["facts"]:

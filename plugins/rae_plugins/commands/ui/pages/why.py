@@ -1,6 +1,7 @@
 """Why: one sentence and the tree of all checks, for a job now, for a time, or for a run."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,7 +35,8 @@ async def show(request: Request) -> Response:
 
 def markdown_of(screen: WhyPage) -> Iterator[str]:
     """Yield the lines of the answer as Markdown, to copy into a ticket."""
-    about = f"run {screen.run_id}" if screen.run_id else screen.at or f"{screen.now:%Y-%m-%d %H:%M:%S %Z}"
+    now = screen.now.astimezone(ZoneInfo(screen.zone))
+    about = f"run {screen.run_id}" if screen.run_id else screen.at or f"{now:%Y-%m-%d %H:%M:%S %Z}"
     code = f" (`{screen.reason}`)" if screen.reason else ""
     yield f"**{screen.job}**, {about}: {screen.answer}{code}"
     yield ""
