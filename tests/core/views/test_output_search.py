@@ -1,6 +1,9 @@
 """Search of an output: by a process that is stopped when a pattern takes too long, and goes on where it was."""
 
 import asyncio
+import json
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -77,3 +80,11 @@ def test_output_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="can't be searched"):
         search(tmp_path, "x")
     assert search(tmp_path / "none", "x") == ([], 0, False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of processor time")
+def test_search_ends_even_if_the_page_that_asked_is_gone(output: Path) -> None:
+    question = {"path": str(output), "pattern": ENDLESS, "start": 0, "most": 1, "seconds": 1}
+    command = [sys.executable, "-I", "-S", line_search.__file__]
+    done = subprocess.run(command, input=json.dumps(question).encode() + b"\n", capture_output=True, timeout=120)
+    assert done.returncode < 0
