@@ -166,7 +166,7 @@ class WhatIfEdits:
                 plan = Project(self.config, edited, registry).plan()
             except InvalidJob as error:
                 errors.append(str(error))
-        patch = make_patch(self._read_saved_text(), text)
+        patch = make_patch(self._read_saved_text(), text, self.config.name)
         return CheckedEdit(text, errors, report.warnings, patch, since, plan, self._load_saved)
 
     def compare(self, edit: CheckedEdit, length: timedelta, assumptions: Assumptions) -> WhatIf:
@@ -198,6 +198,7 @@ class WhatIfEdits:
             until=span.until,
             now=datetime.now(UTC),
             zone=saved.project.zone.key,
+            name=self.config.name,
         )
 
     def _read_saved_text(self) -> str:

@@ -90,7 +90,7 @@ def test_digest_begins_with_the_verdict(daemons: Daemons) -> None:
     assert lines[0] == '1 matter needs you: "bad" (3 runs of 3 jobs, 1 failed)'
     assert lines[1].startswith("From ")
     titles = [line for line in lines[2:] if line and not line.startswith(" ")]
-    assert titles == ["Needs you", "Ran", "Failed", "Next"]
+    assert titles == ["Needs you", "Ran", "Failed", "Next start of each job"]
 
 
 @pytest.mark.parametrize(("name", "opening"), [("markdown", "# 1 matter needs you"), ("html", "<!DOCTYPE html>")])

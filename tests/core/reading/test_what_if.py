@@ -82,6 +82,13 @@ def test_assumption_is_compared_with_the_present_as_an_edit_is(config: Path) -> 
     assert (longer.collisions_before, longer.collisions_after) == (0, 2)
 
 
+def test_patch_names_the_file_that_is_edited(config: Path) -> None:
+    jobs = config.rename(config.with_name("jobs.toml"))
+    edited = CONFIG.replace("0 4 * * *", "0 3 * * *")
+    for patch in (what_if(jobs, edited).patch, WhatIfEdits(jobs).check(edited).patch):
+        assert patch.splitlines()[:2] == ["--- a/jobs.toml", "+++ b/jobs.toml"]
+
+
 def test_saved_side_is_simulated_once_for_several_edits(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulated: list[set[str]] = []
 

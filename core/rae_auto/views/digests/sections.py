@@ -66,7 +66,7 @@ def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
     upcoming = [
         (describe_day_and_time(one.starts_at or one.due_at, zone), one.job, one.note) for one in digest.upcoming
     ]
-    yield from section("Next", ("at", "job", "note"), upcoming, whole(upcoming), "start")
+    yield from section("Next start of each job", ("at", "job", "note"), upcoming, whole(upcoming), "start")
 
 
 def _note_examined(section: Section, extent: Extent, noun: str, zone: tzinfo) -> Section:

@@ -104,7 +104,7 @@ class Digest(ScreenBase):
     slower_extent: Extent
     """The part of the jobs that may have had successful runs in the span, which was examined."""
     upcoming: tuple[UpcomingStart, ...]
-    """The next ten starts, one of each job."""
+    """The next start of each of the ten jobs that start first."""
     world: tuple[WorldSpan, ...]
     """Downtimes, suspensions and steps of the clock."""
     strip: Strip | None = None

@@ -135,7 +135,7 @@ class Overview(ScreenBase):
     waiting: tuple[WaitingRow, ...]
     waiting_extent: Extent
     upcoming: tuple[UpcomingStart, ...]
-    """The next ten starts, one of each job."""
+    """The next start of each of the ten jobs that start first."""
     strip: Strip
     absence: Absence | None = None
     """Events since the person looked last; None if that time is unknown."""

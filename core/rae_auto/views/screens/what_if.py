@@ -133,8 +133,9 @@ def build_what_if(
     until: datetime,
     now: datetime,
     zone: str,
+    name: str,
 ) -> WhatIf:
-    """Return what an edit changes; without `after` it has errors, and nothing is compared."""
+    """Return what an edit of the file of a name changes; without `after` it has errors, and nothing is compared."""
     problems = list_problems(errors, warnings)
     starts = list(_changed_starts(before, after)) if before and after else []
     lengths = sorted(durations, key=lambda one: (-one.duration, one.job))
@@ -157,7 +158,7 @@ def build_what_if(
         durations_extent=Extent(min(len(lengths), MAX_DURATIONS), len(lengths)),
         guards=tuple(_assumed_guards(after)) if after else (),
         playback=build_playback(after) if after else None,
-        patch=make_patch(old_text, new_text),
+        patch=make_patch(old_text, new_text, name),
     )
 
 
@@ -166,10 +167,10 @@ def list_problems(errors: Sequence[str], warnings: Sequence[str]) -> list[EditPr
     return [*(_problem(line, True) for line in errors), *(_problem(line, False) for line in warnings)]
 
 
-def make_patch(old_text: str, new_text: str) -> str:
-    """Return an edit as a unified diff; "" if there is none."""
+def make_patch(old_text: str, new_text: str, name: str) -> str:
+    """Return an edit of the file of a name as a unified diff; "" if there is none."""
     lines = difflib.unified_diff(
-        old_text.splitlines(keepends=True), new_text.splitlines(keepends=True), "a/rae.toml", "b/rae.toml"
+        old_text.splitlines(keepends=True), new_text.splitlines(keepends=True), f"a/{name}", f"b/{name}"
     )
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -112,6 +113,16 @@ def test_what_if_without_a_script_has_the_simulation_after_try_it(page: Page) ->
     refused = page.submit("/what-if", text="[jobs.mine]", durations="good=soon")
     assert refused.status == 400
     assert "[jobs.mine]" in refused.text, "the edit is not lost"
+
+
+@pytest.mark.parametrize(("days", "last_step"), [("7", 7), ("31", 31), ("999", 31)])
+def test_what_if_plays_a_week_or_a_month_by_a_button(page: Page, days: str, last_step: int) -> None:
+    assert f'name="for_days" value="{min(int(days), 31)}"' in page.ask("/what-if").text
+    found = page.submit("/what-if", text=page.daemons.config.read_text(), days="1", for_days=days).text
+    assert re.search(rf'name="days" [^>]*value="{last_step}"', found)
+    [until] = re.findall(r'What changes until <time datetime="([^"]+)"', found)
+    ahead = datetime.fromisoformat(until) - datetime.now(UTC)
+    assert timedelta(days=last_step - 1) < ahead <= timedelta(days=last_step)
 
 
 def test_read_only_page_simulates_edits_too(read_only_page: Page) -> None:

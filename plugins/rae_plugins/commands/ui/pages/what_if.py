@@ -64,6 +64,9 @@ GUARD_FIELD = "guard:"
 def choices_of(form: Mapping[str, str]) -> WhatIfChoices:
     """Return the assumptions of a form, each within its limits. Raises BadRequest."""
     given: dict[str, float] = {}
+    if form.get("for_days"):
+        # The button of a week or a month, which comes with the slider as it was.
+        form = {**form, "days": form["for_days"]}
     for name, _, low, high, _ in SLIDERS:
         if not form.get(name):
             continue
