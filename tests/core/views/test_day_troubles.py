@@ -18,7 +18,14 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 def group(job: str, newest: Decision | Run, count: int = 1, reason: str = "paused") -> SkipGroup:
     return SkipGroup(
-        job=job, reason=reason, count=count, starts=count, has_more_starts=False, last_at=NOW, newest=newest
+        job=job,
+        reason=reason,
+        count=count,
+        examined=count,
+        starts=count,
+        has_more_starts=False,
+        last_at=NOW,
+        newest=newest,
     )
 
 
@@ -39,7 +46,7 @@ def build(
 ) -> DayTroubles:  # fmt: skip
     records = DigestRecords(
         counts=[], skip_counts=[], failures=[(one, False) for one in failures], skips=skips, examined_skips=0,
-        skips_since=None, durations=[], examined_jobs=0, jobs_with_runs=0,
+        durations=[], examined_jobs=0, all_jobs=0,
     )  # fmt: skip
     return build_day_troubles(records, failed, skipped, local_times("UTC", NOW), is_future=is_future)
 
