@@ -20,7 +20,8 @@ __all__ = ["browser", "pytestmark"]
 NARROW = {"width": 320, "height": 700}
 
 CUT = """(selector) => [...document.querySelectorAll(selector)]
-  .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"""
+  .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent)"""
+"""The texts of elements that are cut; both widths are rounded, so that one pixel says nothing."""
 
 OUTSIDE = """(selector) => [...document.querySelectorAll(selector)]
   .map((one) => [one.textContent, one.getBoundingClientRect()])
