@@ -85,7 +85,8 @@ def test_run_of_a_removed_job_says_that_its_command_is_not_known(page: Page) -> 
 
 def test_life_says_what_it_waited_for(page: Page) -> None:
     phases = read_phases(page, page.runs["waiting"])
-    assert [kind for kind in phases if kind != "late"] == ["due", "waiting"]
+    # What it waited for may be over by now.
+    assert [kind for kind in phases if kind != "late"][:2] == ["due", "waiting"]
     assert 'resource "db"' in phases["waiting"]
 
 
