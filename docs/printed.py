@@ -15,8 +15,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 from rae_auto.cli.entry import run
+from rae_auto.model.primitives import formatting
 
 COLUMNS = 100
 
@@ -86,7 +88,9 @@ def print_program(program: str) -> str:
 def print_one(arguments: list[str], *, is_aligned: bool = False) -> str:
     """Return what a command prints to both of its streams; `is_aligned` leaves blanks where a column was shortened."""
     terminal = Terminal()
-    with contextlib.redirect_stdout(terminal), contextlib.redirect_stderr(terminal):
+    # An instant of the day on which this runs is printed with its date, as on each other day.
+    never = patch.object(formatting, "_is_same_day", lambda one, other: False)
+    with never, contextlib.redirect_stdout(terminal), contextlib.redirect_stderr(terminal):
         run(arguments)
     terminal.seek(0)
     printed = terminal.read()

@@ -26,10 +26,14 @@ def format_local_time(instant: datetime, zone: tzinfo | None, now: datetime) -> 
 
     It is by the clock of `zone`, which is named where it isn't the machine's; None stands for the machine's.
     """
-    local, today = instant.astimezone(zone), now.astimezone(zone).date()
+    local = instant.astimezone(zone)
     is_marked = local.utcoffset() != instant.astimezone().utcoffset()
-    text = local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
+    text = local.strftime("%H:%M:%S" if _is_same_day(local, now.astimezone(zone)) else "%Y-%m-%d %H:%M:%S")
     return f"{text} {local.tzname()}" if is_marked else text
+
+
+def _is_same_day(one: datetime, other: datetime) -> bool:
+    return one.date() == other.date()
 
 
 def time_format(zone: tzinfo, now: datetime, *, local: bool) -> Callable[[datetime], str]:
