@@ -15,6 +15,7 @@ from rae_executor_dask.cluster.fitting import find_problem
 from rae_auto.model.guard import EXECUTOR_GUARD, GuardResult
 from rae_auto.model.reasons import GuardBlocked, NoWorker
 from rae_auto.runtime.execution.reach import check_readiness
+from rae_auto.testing.harness.skipping_loop import SkippingLoop
 
 SCHEDULER = "tcp://10.0.0.5:8786"
 PLAIN = {"resources": {}, "status": "running"}
@@ -60,20 +61,6 @@ def test_age_of_a_claim_goes_by_a_clock_that_can_not_be_set(tmp_path: Path, monk
     boot, clock, wall = "second", 5.0, 50_200.0
     assert ClaimFiles.find_age(claim) == 200.0, "the machine was started again"
     assert ClaimFiles.find_age({"relay": "a"}) == 0.0, "a claim of an earlier version"
-
-
-class SkippingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock stands still, and skips to the next timer where a real one would wait for it."""
-
-    _skipped_seconds = 0.0
-
-    def time(self) -> float:
-        return self._skipped_seconds
-
-    def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
-            self._skipped_seconds += max(self._scheduled[0].when() - self.time(), 0.0)
-        super()._run_once()
 
 
 def test_run_has_the_reason_no_worker_within_5_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

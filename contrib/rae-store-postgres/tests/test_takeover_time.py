@@ -16,6 +16,7 @@ from rae_store_postgres.store import PostgresStore
 from rae_auto.api.shared_store import Node
 from rae_auto.runtime.recovery import TAKE_OVER_FIND_SECONDS
 from rae_auto.runtime.sharing.standby import RETRY_SECONDS
+from rae_auto.testing.harness.skipping_loop import SkippingLoop
 
 GOAL_SECONDS = 5.0
 MARGIN_SECONDS = 0.4
@@ -23,20 +24,6 @@ MARGIN_SECONDS = 0.4
 
 LEASE = PostgresStore(dsn="postgresql:///").lease.total_seconds()
 LEADER, STANDBY = Node(name="nas-1", host="nas", pid=1), Node(name="laptop-2", host="laptop", pid=2)
-
-
-class SkippingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock stands still, and skips to the next timer where a real one would wait for it."""
-
-    _skipped_seconds = 0.0
-
-    def time(self) -> float:
-        return self._skipped_seconds
-
-    def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
-            self._skipped_seconds += max(self._scheduled[0].when() - self.time(), 0.0)
-        super()._run_once()
 
 
 class Server:

@@ -30,7 +30,7 @@ NO_TRENDS: dict[str, Any] = {
     "counts": [], "runs": 0, "since": None, "step": HOUR.total_seconds(), "durations": [],
     "duration": [], "lateness": [], "cpu_time": [], "memory": [],
 }  # fmt: skip
-"""The answer while there is no store."""
+"""The answer before there is a store."""
 
 
 def read_trends(store: StoreReader, jobs: Sequence[str], zone: tzinfo, max_durations: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ SEARCH_SECONDS = 5.0
 """Time that a search may take; it can be continued where it was stopped."""
 
 _MAX_ANSWER_BYTES = 16 * line_search.MAX_LINE_BYTES
-"""Bytes of an answer: JSON needs up to 6 for a character, and a byte that is no text has 4 of them."""
+"""Bytes of an answer: JSON needs up to 6 for a character, and a byte that is not text has 4 of them."""
 
 
 @frozen

@@ -307,7 +307,7 @@ async def load_help(_: RecordSource, place: PaneRequest) -> list[Line]:
 
 
 def help_lines(width: int) -> list[Line]:
-    """Return the keys in two columns, or in one if there is no room for two."""
+    """Return the keys in two columns, or in one where two don't fit."""
     lines = [line(Part(fit(f"  {one.keys}", 12), "strong"), fit(one.does, 28)) for one in (*KEYS, *OWN_KEYS)]
     middle = (len(lines) + 1) // 2 if width >= 80 else len(lines)
     columns = zip_longest(lines[:middle], lines[middle:], fillvalue=())

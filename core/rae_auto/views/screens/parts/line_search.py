@@ -64,7 +64,7 @@ def _answer(answer: dict[str, object], *, is_urgent: bool) -> None:
 def main() -> int:
     """Answer the question on standard input."""
     question = json.loads(sys.stdin.buffer.readline())
-    # If the process that asks is killed, nothing else ends this one; there is no such limit on Windows.
+    # If the process that asks is killed, nothing else ends this one. Windows has no limits of this kind.
     with suppress(ImportError):
         import resource
 

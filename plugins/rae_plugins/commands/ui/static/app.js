@@ -117,7 +117,7 @@ function tick() {
     const text = relativeText((Date.parse(time.dateTime) - now) / 1000, "due" in time.dataset);
     if (time.textContent !== text) time.textContent = text;
   }
-  // What is still being computed is no event, so it is asked for again.
+  // The end of a computation comes as no message, so it is asked for again.
   if (find("[data-pending]")) refresh();
   for (const time of findAll("time[data-elapsed]")) time.textContent = distance((now - Date.parse(time.dateTime)) / 1000);
 }
