@@ -30,9 +30,13 @@ from rae_auto.model.run import Run, RunState
 from rae_auto.reading.parsing import parse_digest
 from rae_auto.screens import Action, Attention, Digest, load_digest, open_records
 from rae_auto.testing.memory_store import MemoryStore
-from rae_auto.views.digests.formats import digest_markdown, digest_text
+from rae_auto.views.digests.formats import digest_html, digest_markdown, digest_text
 from rae_auto.views.screens.digest import build_digest
+from rae_auto.views.screens.parts.base import Extent
+from rae_auto.views.screens.parts.digest_pictures import DigestPictures
 from rae_auto.views.screens.parts.record_source import RecordCount
+from rae_auto.views.screens.parts.strip import Strip, load_strip
+from rae_auto.views.screens.parts.trends import TrendPoint, Trends
 
 DOCS = Path(__file__).parents[3] / "docs"
 GUIDE, EXAMPLES = DOCS / "guides/digest.md", DOCS / "examples"
@@ -120,6 +124,33 @@ def test_digest_as_a_page_has_the_day_as_a_picture_and_as_numbers(daemons: Daemo
     numbers = page.split("The same as numbers")[1].split("</table>")[0]
     assert "<td>2</td><td>1</td>" in numbers or "<td>1</td><td>0</td>" in numbers
     assert "script" not in page
+
+
+def test_digest_as_a_page_has_the_occurrences_of_jobs_that_failed(daemons: Daemons) -> None:
+    page = rae_auto(daemons, "digest", "--format", "html")
+    assert page.count('aria-label="The last 1 occurrence: 1 failed, 0 skipped."') == 1
+    title, part = page.split("<h2>bad: ")[1].split("</h2>", 1)
+    assert title == "the last 1 occurrence"
+    assert "<td>failed</td>" in part
+    assert "exit code 3" in part.split("<details>")[1]
+
+
+def test_digest_has_trends_of_the_jobs_that_got_slower(tmp_path: Path) -> None:
+    config = str(Daemons(tmp_path, JOBS, 'state = "{home}/state"\n').config)
+
+    async def load() -> tuple[Strip, Digest]:
+        async with open_records(config) as records:
+            now = records.now()
+            return await load_strip(records), await load_digest(records, now - timedelta(days=1), now)
+
+    strip, digest = asyncio.run(load())
+    point = TrendPoint(start=digest.until, runs=3, p50=9.0, p95=12.0)
+    trends = Trends(step=timedelta(days=1), duration=(point,), lateness=(), cpu_time=(), memory=(), extent=Extent(3, 3))
+    pictures = DigestPictures(strip=strip, occurrences={}, trends={"<good>": trends})
+    page = digest_html(evolve(digest, pictures=pictures), ZoneInfo("UTC"))
+    part = page.split("<h2>&lt;good&gt;: how long its runs take</h2>")[1]
+    assert "duration: the median of the latest step is 9 s, 95 % are at most 12 s" in part
+    assert "<td>3</td><td>9 s</td><td>12 s</td>" in part.split("<details>")[1]
 
 
 def test_digest_of_a_store_has_the_same_numbers(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def digest_command(since: str, format_: str, via: str | None, config: str | None
 
     Example: rae-auto digest --since 7d --format markdown
     """
-    digest = asyncio.run(_load(config, since, has_strip=format_ == "html" and not json_))
+    digest = asyncio.run(_load(config, since, has_pictures=format_ == "html" and not json_))
     if json_:
         print_json(digest.to_json())
         return
@@ -43,12 +43,12 @@ def digest_command(since: str, format_: str, via: str | None, config: str | None
         click.echo(_send(config, via, digest, text))
 
 
-async def _load(config: str | None, since: str, *, has_strip: bool) -> "Digest":
+async def _load(config: str | None, since: str, *, has_pictures: bool) -> "Digest":
     from rae_auto.screens import load_digest, open_records  # lazy: start-up
 
     async with open_records(config) as records:
         begin = options.read_time("--since", since, records.zone, is_given=since != DEFAULT_SPAN).instants[0]
-        return await load_digest(records, begin, records.now(), has_strip=has_strip)
+        return await load_digest(records, begin, records.now(), has_pictures=has_pictures)
 
 
 def _send(config: str | None, via: str, digest: "Digest", text: str) -> str:

@@ -1,10 +1,12 @@
 """A day as a grid: a row for each hour, a field for each minute, darker where more starts fall together."""
 
 from bisect import bisect_right
-from datetime import tzinfo
+from datetime import datetime, tzinfo
+from itertools import groupby
+from operator import itemgetter
 
 from rae_auto.views.charts.svg import ChartTable, chart, element, text_of
-from rae_auto.views.screens.month import DayGrid, GridHour
+from rae_auto.views.screens.month import MINUTE, DayGrid, GridHour
 from rae_auto.views.screens.parts.base import expected_text
 
 ROW = 17
@@ -54,8 +56,21 @@ _PLACES = [f'x="{LEFT + minute * _WIDTH + _WIDTH * 0.08:.3f}%" width="{_WIDTH * 
 
 
 def day_grid_table(grid: DayGrid, zone: tzinfo) -> ChartTable:
-    """Return the busiest minutes of a day."""
-    rows = tuple(
-        (f"{minute.at.astimezone(zone):%H:%M}", f"{minute.count:,}", ", ".join(minute.jobs)) for minute in grid.busiest
+    """Return the minutes of a day in which something happens; equal ones that follow each other are one row."""
+    minutes = (
+        (hour.start + number * MINUTE, numbers)
+        for hour in grid.hours
+        for number, numbers in enumerate(zip(hour.past, hour.bad, hour.skipped, hour.expected, strict=True))
     )
-    return ChartTable(f"The busiest minutes of {grid.date}", ("minute", "starts", "jobs"), rows)
+    rows = []
+    for numbers, group in groupby(minutes, key=itemgetter(1)):
+        if any(numbers):
+            spans = [at for at, _ in group]
+            last = "" if len(spans) == 1 else f" to {_clock(spans[-1], zone)}"
+            rows.append((f"{_clock(spans[0], zone)}{last}", *(f"{number:,}" for number in numbers)))
+    headers = ("minute", "ran", "failed", "skipped", "expected")
+    return ChartTable(f"{grid.date}, minute by minute: the numbers of each minute", headers, tuple(rows))
+
+
+def _clock(at: datetime, zone: tzinfo) -> str:
+    return f"{at.astimezone(zone):%H:%M}"

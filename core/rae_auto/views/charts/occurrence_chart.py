@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta, tzinfo
 from math import log10
 
-from rae_auto.model.primitives.formatting import format_elapsed
-from rae_auto.views.charts.svg import STATE_CLASSES, chart, element, rectangle, title
+from rae_auto.model.primitives.formatting import format_count, format_elapsed
+from rae_auto.views.charts.svg import STATE_CLASSES, ChartTable, chart, element, rectangle, title
 from rae_auto.views.screens.job_page import OccurrenceMark
 from rae_auto.views.screens.parts.base import UsualDuration
 
@@ -23,7 +23,7 @@ def draw_occurrences(marks: Sequence[OccurrenceMark], usual: UsualDuration | Non
     columns = [_column(mark, (first + number) * width, width, max_duration, zone) for number, mark in enumerate(marks)]
     bad = sum(STATE_CLASSES.get(mark.state) == "bad" for mark in marks)
     skipped = sum(mark.state == "skipped" for mark in marks)
-    label = f"The last {len(marks)} occurrences: {bad} failed, {skipped} skipped."
+    label = f"The last {format_count(len(marks), 'occurrence')}: {bad} failed, {skipped} skipped."
     return chart(
         _band(usual, max_duration),
         element("line", x1="0%", x2="100%", y1=HEIGHT - 10, y2=HEIGHT - 10, class_="base"),
@@ -57,7 +57,24 @@ def _column(mark: OccurrenceMark, x: float, width: float, max_duration: timedelt
     height = 10.0 if is_hollow or mark.duration is None else _height(mark.duration, max_duration)
     took = "" if mark.duration is None else f", {format_elapsed(mark.duration)}"
     reason = f" ({mark.text})" if mark.text else ""
-    text = f"{mark.due_at.astimezone(zone):%a %Y-%m-%d %H:%M:%S}: {mark.state.replace('_', ' ')}{took}{reason}"
+    text = f"{_when(mark, zone)}: {_state(mark)}{took}{reason}"
     css = f"{group} hollow" if is_hollow else group
     bar = rectangle(x + width * 0.14, width * 0.72, HEIGHT - 10 - height, height, css)
     return f"<g>{title(text)}{bar}</g>"
+
+
+def _when(mark: OccurrenceMark, zone: tzinfo) -> str:
+    return f"{mark.due_at.astimezone(zone):%a %Y-%m-%d %H:%M:%S}"
+
+
+def _state(mark: OccurrenceMark) -> str:
+    return mark.state.replace("_", " ")
+
+
+def occurrences_table(marks: Sequence[OccurrenceMark], zone: tzinfo) -> ChartTable:
+    """Return the marks, oldest first."""
+    rows = tuple(
+        (_when(mark, zone), _state(mark), "-" if mark.duration is None else format_elapsed(mark.duration), mark.text)
+        for mark in marks
+    )
+    return ChartTable("The last occurrences", ("due", "state", "took", "why"), rows)

@@ -108,10 +108,11 @@ def run_table(page: RunPage, zone: tzinfo) -> ChartTable:
 
     rows = tuple(
         (
+            phase.kind.replace("_", " "),
             when(phase.since),
             "goes on" if phase.until is None else format_elapsed(max(phase.until - phase.since, timedelta(0))),
             phase.text,
         )
         for phase in page.phases
     )
-    return ChartTable(f"The life of run {page.run_id}", ("from", "for", "what"), rows)
+    return ChartTable(f"The life of run {page.run_id}", ("phase", "from", "for", "what"), rows)

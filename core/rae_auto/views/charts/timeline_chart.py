@@ -6,7 +6,15 @@ from datetime import datetime, tzinfo
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
 from rae_auto.model.reasons import Missed
 from rae_auto.views.charts.svg import STATE_CLASSES, ChartTable, TimeAxis, element, rectangle, text_of, title
-from rae_auto.views.screens.timeline import ExpectedBar, RunBar, SkipMark, Timeline, TimelineCell, TimelineRow
+from rae_auto.views.screens.timeline import (
+    ConcurrencyStep,
+    ExpectedBar,
+    RunBar,
+    SkipMark,
+    Timeline,
+    TimelineCell,
+    TimelineRow,
+)
 
 ROW = 24
 AXIS = 22
@@ -51,13 +59,10 @@ def draw_concurrency(screen: Timeline, axis: TimeAxis) -> str:
     most = max([step.active for step in screen.concurrency] + [1])
     top = max(most, min(screen.max_parallel, most * 2))
     steps = []
-    for number, step in enumerate(screen.concurrency):
-        after = screen.concurrency[number + 1 :]
-        end = after[0].at if after else min(screen.now, screen.until)
-        if step.active and end > step.at:
-            height = step.active / top * (CONCURRENCY - 8)
-            text = f"{step.active} active from {step.at.astimezone(axis.zone):%a %H:%M:%S}"
-            steps.append(element("g", title(text), _rect(axis, step.at, end, CONCURRENCY - height, height, "running")))
+    for step, end in _active_steps(screen):
+        height = step.active / top * (CONCURRENCY - 8)
+        text = f"{step.active} active from {step.at.astimezone(axis.zone):%a %H:%M:%S}"
+        steps.append(element("g", title(text), _rect(axis, step.at, end, CONCURRENCY - height, height, "running")))
     limit: list[str] = []
     if screen.max_parallel <= top:
         y = CONCURRENCY - screen.max_parallel / top * (CONCURRENCY - 8)
@@ -66,6 +71,20 @@ def draw_concurrency(screen: Timeline, axis: TimeAxis) -> str:
             element("text", text_of(f"max_parallel {screen.max_parallel}"), x="0%", y=y - 3, class_="tick-label start"),
         ]
     return _svg(CONCURRENCY, *_bands(screen, axis, CONCURRENCY), *steps, *limit, *_now(screen, axis, CONCURRENCY))
+
+
+def _active_steps(screen: Timeline) -> Iterator[tuple[ConcurrencyStep, datetime]]:
+    """Yield the steps in which runs were active, each with its end."""
+    ends = [step.at for step in screen.concurrency[1:]]
+    for step, end in zip(screen.concurrency, [*ends, min(screen.now, screen.until)], strict=False):
+        if step.active and end > step.at:
+            yield step, end
+
+
+def concurrency_table(screen: Timeline, zone: tzinfo) -> ChartTable:
+    """Return the times in which runs were active, and how many at once."""
+    rows = tuple((_when(step.at, zone), _when(end, zone), f"{step.active:,}") for step, end in _active_steps(screen))
+    return ChartTable(f"Runs at once, at most {screen.max_parallel}", ("from", "to", "at once"), rows)
 
 
 def _svg(height: int, *children: str) -> str:

@@ -66,7 +66,7 @@ def _point(point: TrendPoint, x: float, most: float, form: Callable[[float], str
 def trend_table(points: Sequence[TrendPoint], caption: str, form: Callable[[float], str], zone: tzinfo) -> ChartTable:
     """Return the points of a trend."""
     rows = tuple((_text(point, zone), f"{point.runs:,}", form(point.p50), form(point.p95)) for point in points)
-    return ChartTable(caption, ("from", "runs", "p50", "p95"), rows)
+    return ChartTable(caption, ("from", "runs", "median", "95 % at most"), rows)
 
 
 def _text(point: TrendPoint, zone: tzinfo) -> str:

@@ -1,16 +1,20 @@
 """A digest as text for a terminal or a mail, as Markdown, and as a whole HTML page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
 from html import escape
 from textwrap import wrap
 
 from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.model.primitives.formatting import format_count, format_elapsed
 from rae_auto.toolkit.text_cells import count_cells
+from rae_auto.views.charts.occurrence_chart import draw_occurrences, occurrences_table
 from rae_auto.views.charts.strip_chart import draw_strip, strip_table
-from rae_auto.views.charts.svg import CHART_STYLE
+from rae_auto.views.charts.svg import CHART_STYLE, ChartTable
+from rae_auto.views.charts.trend_chart import draw_trend, trend_table
 from rae_auto.views.digests.sections import Section, describe_span, list_sections
 from rae_auto.views.screens.digest import Digest
+from rae_auto.views.screens.parts.digest_pictures import DigestPictures
 from rae_auto.views.screens.parts.strip import Strip
 from rae_auto.views.table_layout import align_rows
 
@@ -76,8 +80,9 @@ def digest_html(digest: Digest, zone: tzinfo) -> str:
     body = [
         f'<h1 class="{verdict}">{_html(digest.verdict)}</h1>',
         f"<p>{_html(describe_span(digest, zone))}</p>",
-        *([] if digest.strip is None else [_html_strip(digest.strip, digest.zone, zone)]),
+        *([] if digest.pictures is None else [_html_strip(digest.pictures.strip, digest.zone, zone)]),
         *(_html_section(section) for section in list_sections(digest, zone)),
+        *([] if digest.pictures is None else _html_job_pictures(digest.pictures, zone)),
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
@@ -90,9 +95,25 @@ def digest_html(digest: Digest, zone: tzinfo) -> str:
 
 def _html_strip(strip: Strip, zone_name: str, zone: tzinfo) -> str:
     """Return a day back and a day ahead as a picture, and the same numbers as a table."""
-    table = strip_table(strip, zone)
+    return _html_picture(draw_strip(strip, zone_name), strip_table(strip, zone))
+
+
+def _html_job_pictures(pictures: DigestPictures, zone: tzinfo) -> Iterator[str]:
+    """Yield the last occurrences of jobs that failed, and how long runs took of those that got slower."""
+    for job, marks in pictures.occurrences.items():
+        yield f"<h2>{_html(job)}: the last {format_count(len(marks), 'occurrence')}</h2>"
+        yield _html_picture(draw_occurrences(marks, None, zone), occurrences_table(marks, zone))
+    for job, trends in pictures.trends.items():
+        points, name = trends.duration, "duration"
+        yield f"<h2>{_html(job)}: how long its runs take</h2>"
+        picture = draw_trend(points, trends.step, format_elapsed, name, zone)
+        yield _html_picture(picture, trend_table(points, name, format_elapsed, zone))
+
+
+def _html_picture(picture: str, table: ChartTable) -> str:
+    """Return a picture with its numbers as a table."""
     numbers = _html_section(Section(table.caption, table.headers, table.rows))
-    return f"{draw_strip(strip, zone_name)}\n<details><summary>The same as numbers</summary>{numbers}</details>"
+    return f"{picture}\n<details><summary>The same as numbers</summary>{numbers}</details>"
 
 
 def _html_section(section: Section) -> str:
@@ -100,7 +121,7 @@ def _html_section(section: Section) -> str:
     rows = "".join(f"<tr>{''.join(f'<td>{_html(cell)}</td>' for cell in row)}</tr>\n" for row in section.rows)
     note = f"<p>{_html(section.note)}</p>\n" if section.note else ""
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>\n" if rows else ""
-    return f"<h2>{section.title}</h2>\n{table}{note}"
+    return f"<h2>{_html(section.title)}</h2>\n{table}{note}"
 
 
 def _html(text: str) -> str:

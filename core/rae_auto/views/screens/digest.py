@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rae_auto.model.primitives.formatting import format_count, quote_some
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run, RunState
 from rae_auto.views.screens.overview import MAX_ATTENTIONS, Attention, find_attentions, list_upcoming
 from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, describe_end, local_times
+from rae_auto.views.screens.parts.digest_pictures import DigestPictures, load_digest_pictures
 from rae_auto.views.screens.parts.record_source import (
     ComparedDurations,
     DigestRecords,
@@ -20,13 +21,9 @@ from rae_auto.views.screens.parts.record_source import (
     SkipGroup,
     WorldSpan,
 )
-from rae_auto.views.screens.parts.strip import Strip, load_strip
 
 BAD_STATES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
 SLOWER_FACTOR, MIN_DIFFERENCE = 1.5, timedelta(seconds=1)
-
-STRIP_WAIT, MAX_STRIP_WAIT = timedelta(seconds=0.1), timedelta(seconds=30)
-"""The polling interval for the future starts, and the time after which the digest goes on without them."""
 
 
 @frozen(kw_only=True)
@@ -107,36 +104,22 @@ class Digest(ScreenBase):
     """The next start of each of the ten jobs that start first."""
     world: tuple[WorldSpan, ...]
     """Downtimes, suspensions and steps of the clock."""
-    strip: Strip | None = None
-    """A day back and a day ahead, for a picture; None where it wasn't asked for."""
+    pictures: DigestPictures | None = None
+    """The values of its pictures; None where they weren't asked for."""
 
 
-async def load_digest(source: RecordSource, since: datetime, until: datetime, *, has_strip: bool = False) -> Digest:
-    """Read what happened from `since` to before `until`, and build the digest, if asked for with its strip."""
+async def load_digest(source: RecordSource, since: datetime, until: datetime, *, has_pictures: bool = False) -> Digest:
+    """Read what happened from `since` to before `until`, and build the digest, if asked for with its pictures."""
     status, records, world = await asyncio.gather(
         source.status(), source.digest_records(since, until, MIN_DIFFERENCE), source.world(since, until)
     )
-    return build_digest(
-        status,
-        records,
-        world=world,
-        since=since,
-        until=until,
-        now=source.now(),
-        zone=source.zone.key,
-        strip=await _load_whole_strip(source) if has_strip else None,
+    digest = build_digest(
+        status, records, world=world, since=since, until=until, now=source.now(), zone=source.zone.key
     )
-
-
-async def _load_whole_strip(source: RecordSource) -> Strip:
-    """Return the strip with the starts to come, which are computed in the background, if that ends soon."""
-    strip = await load_strip(source)
-    for _ in range(int(MAX_STRIP_WAIT / STRIP_WAIT)):
-        if not strip.is_pending:
-            break
-        await asyncio.sleep(STRIP_WAIT.total_seconds())
-        strip = await load_strip(source)
-    return strip
+    if not has_pictures:
+        return digest
+    failed, slower = [row.job for row in digest.failures], [row.job for row in digest.slower]
+    return evolve(digest, pictures=await load_digest_pictures(source, failed, slower))
 
 
 def build_digest(
@@ -148,7 +131,6 @@ def build_digest(
     until: datetime,
     now: datetime,
     zone: str,
-    strip: Strip | None = None,
 ) -> Digest:
     """Return the digest of a status and the records of a span."""
     states = Counter[str]()
@@ -179,7 +161,6 @@ def build_digest(
         slower_extent=Extent(records.examined_jobs, records.all_jobs),
         upcoming=list_upcoming(status),
         world=tuple(world),
-        strip=strip,
     )
 
 

@@ -78,7 +78,7 @@ def make_environment() -> Environment:
         "instant": lambda value: datetime.fromisoformat(value) if isinstance(value, str) else value,
         "brief": lambda text: _RUN_ID.sub("", text),
         "linked": link_runs,
-        "number_cells": format_number_cells,
+        "table_rows": format_table_rows,
         "words": lambda value: str(value).replace("_", " "),
     }
     environment.globals |= {
@@ -216,9 +216,14 @@ def format_state(state: str, label: str | None = None) -> Markup:
     return Markup('<span class="state {}"><i aria-hidden="true">{}</i>{}</span>').format(group, glyph, escape(text))
 
 
-def format_number_cells(numbers: Sequence[int]) -> Markup:
-    """Return numbers as cells of a table; together, because a page can have a thousand of them."""
-    return Markup("".join([f"<td>{int(number)}</td>" for number in numbers]))  # noqa: S704
+def format_table_rows(rows: Sequence[Sequence[str]]) -> Markup:
+    """Return the rows of a table, each with a heading as its first cell; together, as a page can have hundreds."""
+    return Markup("".join([_table_row(row) for row in rows]))  # noqa: S704
+
+
+def _table_row(row: Sequence[str]) -> str:
+    cells = "".join([f"<td>{escape(cell)}</td>" for cell in row[1:]])
+    return f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>'
 
 
 def zone_name(zone: tzinfo, now: datetime) -> str:

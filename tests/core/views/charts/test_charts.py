@@ -4,16 +4,20 @@ import os
 import re
 import xml.etree.ElementTree as ET
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import pytest
 from attrs import evolve
 
+from rae_auto import charts as published
 from rae_auto.api.store import Append
 from rae_auto.charts import (
     TimeAxis,
+    concurrency_table,
     day_grid_table,
     draw_axis,
     draw_concurrency,
@@ -24,6 +28,8 @@ from rae_auto.charts import (
     draw_run,
     draw_strip,
     draw_trend,
+    lanes_table,
+    occurrences_table,
     run_table,
     stand_alone,
     strip_table,
@@ -39,6 +45,7 @@ from rae_auto.model.reasons import Due, MaxParallel, Overlapping, RetryDelayed
 from rae_auto.model.run import MAY_BE_LEFT, Attempt, Result, Run, RunState, TreeEnd
 from rae_auto.reading.parsing import parse_trends
 from rae_auto.testing.memory_store import MemoryStore
+from rae_auto.views import charts
 from rae_auto.views.screens.job_page import mark_of_run, mark_of_skip
 from rae_auto.views.screens.month import BusyMinute, DayNumbers, build_day_grid
 from rae_auto.views.screens.parts.base import UpcomingStart, local_times
@@ -175,8 +182,38 @@ PICTURES = {
     "run": lambda: draw_run(a_run_page()),
     "trend": lambda: draw_trend(some_trends().duration, some_trends().step, describe, "Duration", UTC),
 }
+CHARTS = {
+    "draw_strip": ("strip", "strip_table"),
+    "draw_row": ("timeline", "timeline_table"),
+    "draw_concurrency": ("concurrency", "concurrency_table"),
+    "draw_day": ("day", "day_grid_table"),
+    "draw_lanes": ("lane", "lanes_table"),
+    "draw_occurrences": ("occurrences", "occurrences_table"),
+    "draw_run": ("run", "run_table"),
+    "draw_trend": ("trend", "trend_table"),
+}
+"""The picture of each chart in the documentation, and its twin."""
+
+AXES = {"draw_axis"}
+"""They have no numbers of their own."""
+
 DECORATION = {"lane", "timeline", "concurrency"}
 """Their numbers are beside them, so that they are hidden from those who can't see them."""
+
+
+def public_names(begin: str, end: str) -> set[str]:
+    """Return the names of functions of all modules of charts."""
+    modules = [import_module(f"{charts.__name__}.{found.name}") for found in iter_modules(charts.__path__)]
+    return {name for module in modules for name in vars(module) if name.startswith(begin) and name.endswith(end)}
+
+
+def test_every_chart_has_a_twin_and_a_picture_in_the_documentation() -> None:
+    assert public_names("draw_", "") - AXES == set(CHARTS)
+    assert {twin for _, twin in CHARTS.values()} == public_names("", "_table")
+    assert {picture for picture, _ in CHARTS.values()} == set(PICTURES) == {file.stem for file in FILES.iterdir()}
+    guides = "".join(page.read_text() for page in FILES.parents[1].glob("*.md"))
+    assert [name for name in PICTURES if f"(images/charts/{name}.svg)" not in guides] == []
+    assert [name for row in CHARTS.items() for name in (row[0], row[1][1]) if name not in published.__all__] == []
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -211,7 +248,7 @@ def test_life_of_a_run_shows_signals_and_when_all_was_gone() -> None:
         ("gone", "verified gone, 21 s after its main process"),
     ]
     assert phases[second + 1 :] == [("gone", "verified gone, with its end"), ("ended", "failed")]
-    spoken = [row[2] for row in run_table(a_run_page(), BERLIN).rows]
+    spoken = [row[3] for row in run_table(a_run_page(), BERLIN).rows]
     assert [text for _, text in phases] == spoken
     assert all(text in draw_run(a_run_page()) for text in spoken)
 
@@ -243,9 +280,49 @@ def test_tables_have_the_numbers_of_the_pictures() -> None:
         ("back<up>", "2", "2"),
         ("many", "50", "2"),
     ]
-    assert day_grid_table(a_day(), BERLIN).rows == (("02:30", "9", "backup"),)
-    assert [row[2] for row in run_table(a_run_page(), BERLIN).rows][-1] == "failed"
+    assert [row[3] for row in run_table(a_run_page(), BERLIN).rows][-1] == "failed"
     assert len(trend_table(some_trends().duration, "Duration", describe, BERLIN).rows) == 11
+
+
+def test_minutes_of_a_day_are_rows_equal_ones_together() -> None:
+    first = datetime(2026, 11, 27, 23, 0, tzinfo=UTC)
+    runs = {first + n * MINUTE: 1 for n in range(90)} | {first + 5 * MINUTE: 3}
+    numbers = DayNumbers(runs, {first + 6 * MINUTE: 1}, {first + 100 * MINUTE: 2})
+    expected = ExpectedCounts({NOW + HOUR: 4}, NOW + 24 * HOUR)
+    grid = build_day_grid(
+        date(2026, 11, 28), numbers, expected, troubles=NO_TROUBLES, busiest=[], max_parallel=4, now=NOW, zone=BERLIN
+    )
+    assert day_grid_table(grid, BERLIN).rows == (
+        ("00:00 to 00:04", "1", "0", "0", "0"),
+        ("00:05", "3", "0", "0", "0"),
+        ("00:06", "1", "1", "0", "0"),
+        ("00:07 to 01:29", "1", "0", "0", "0"),
+        ("01:40", "0", "0", "2", "0"),
+        ("19:07", "0", "0", "0", "4"),
+    )
+
+
+def test_table_of_concurrency_has_a_row_for_each_step_of_the_picture() -> None:
+    table = concurrency_table(a_timeline(), BERLIN)
+    texts = re.findall("<title>([0-9]+) active from ([^<]+)</title>", timeline_parts()[3])
+    assert [active for active, _ in texts] == [row[2] for row in table.rows]
+    assert len(texts) >= 3
+
+
+def test_table_of_occurrences_has_the_words_of_the_picture() -> None:
+    marks = some_occurrences()
+    spoken = [": ".join(row[:2]) for row in occurrences_table(marks, BERLIN).rows]
+    drawn = re.findall("<g><title>([^<]+)</title>", draw_occurrences(marks, None, BERLIN))
+    assert [text[: len(row)] for text, row in zip(drawn, spoken, strict=True)] == spoken
+
+
+def test_table_of_lanes_adds_up_what_each_job_does() -> None:
+    steps = [{"at": f"2026-11-28T0{hour}:00:00+00:00"} for hour in range(3)]
+    lanes = [{"job": "a", "starts": [0, 1, 5], "skips": [0, 0, 2]}, {"job": "b", "starts": [0] * 3, "skips": [1] * 3}]
+    assert lanes_table({"steps": steps, "lanes": lanes}, BERLIN).rows == (
+        ("a", "6", "2", "Sat 2026-11-28 02:00", "Sat 2026-11-28 03:00"),
+        ("b", "0", "3", "-", "-"),
+    )
 
 
 def test_day_with_a_change_of_the_clock_has_25_hours() -> None:

@@ -33,7 +33,7 @@ def read_facts(page: Page, run: str) -> dict[str, str]:
 
 def read_phases(page: Page, run: str) -> dict[str, str]:
     """Return the phases of the run's life by their kinds, in order of time, each with its words."""
-    table = page.ask(f"/runs/{run}").text.split('aria-label="Table of phases"')[1].split("</table>")[0]
+    table = page.ask(f"/runs/{run}").text.split('id="life-numbers"')[1].split("</table>")[0]
     return {
         kind: unescape(re.sub("<[^>]+>", "", words))
         for kind, words in re.findall(r'<tr><th scope="row">([^<]+)</th>.*?<td>([^<]*)</td></tr>', table)

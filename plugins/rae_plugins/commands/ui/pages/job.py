@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rae_auto.charts import draw_occurrences, draw_trend
+from rae_auto.charts import draw_occurrences, draw_trend, occurrences_table, trend_table
 from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
 from rae_auto.screens import JobPage, RecordSource, load_job_page
 from rae_plugins.commands.ui.rendering import inlined
@@ -28,7 +28,13 @@ async def show(request: Request) -> Response:
     screen = await read(request, query(request))
     zone = ZoneInfo(screen.zone)
     trends = [
-        (name, points, inlined(draw_trend(points, screen.trends.step, form, name, zone)), form)
+        (
+            name,
+            points,
+            inlined(draw_trend(points, screen.trends.step, form, name, zone)),
+            form,
+            trend_table(points, name, form, zone),
+        )
         for name, points, form in (
             ("duration", screen.trends.duration, format_elapsed),
             ("lateness", screen.trends.lateness, format_elapsed),
@@ -40,6 +46,7 @@ async def show(request: Request) -> Response:
     values = {
         "screen": screen,
         "occurrences": inlined(draw_occurrences(screen.occurrences, screen.usual, zone)),
+        "occurrences_numbers": occurrences_table(screen.occurrences, zone),
         "trends": trends,
     }
     return await page(request, "job.html", title=screen.name, section="Jobs", values=values)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rae_auto.charts import draw_day
+from rae_auto.charts import day_grid_table, draw_day
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.screens import (
@@ -87,6 +87,7 @@ async def show_day(request: Request) -> Response:
     values = {
         "screen": screen,
         "chart": inlined(draw_day(screen)),
+        "minutes": day_grid_table(screen, ZoneInfo(screen.zone)),
         "before": screen.date - timedelta(days=1),
         "after": screen.date + timedelta(days=1),
     }

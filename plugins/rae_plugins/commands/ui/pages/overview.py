@@ -1,11 +1,12 @@
 """Now: one sentence, what needs you, what runs and waits, and what comes next."""
 
 from collections.abc import Awaitable, Callable
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rae_auto.charts import draw_strip
+from rae_auto.charts import draw_strip, strip_table
 from rae_auto.screens import Overview, RecordSource, load_absence, load_overview
 from rae_plugins.commands.ui.looks import find_last_look, note_look
 from rae_plugins.commands.ui.rendering import inlined
@@ -27,7 +28,11 @@ async def show(request: Request) -> Response:
     screen = await read(request, query(request))
     needs = screen.attention_extent.total
     title = "All is well" if screen.ok else f"{needs or 1} need{'s' if needs == 1 else ''} you"
-    values = {"screen": screen, "strip": inlined(draw_strip(screen.strip, screen.zone))}
+    values = {
+        "screen": screen,
+        "strip": inlined(draw_strip(screen.strip, screen.zone)),
+        "strip_numbers": strip_table(screen.strip, ZoneInfo(screen.zone)),
+    }
     response = await page(request, "overview.html", title=title, section="Now", values=values)
     note_look(request, response, screen.now)
     return response

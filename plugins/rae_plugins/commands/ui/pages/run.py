@@ -1,11 +1,12 @@
 """Run: its life as a chart, its attempts, its output, and how it differs from the last good one."""
 
 from collections.abc import Awaitable, Callable
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rae_auto.charts import draw_run
+from rae_auto.charts import draw_run, run_table
 from rae_auto.screens import RecordSource, RunPage, load_run_page
 from rae_plugins.commands.ui.inks import ink_line
 from rae_plugins.commands.ui.rendering import inlined
@@ -32,6 +33,7 @@ async def show(request: Request) -> Response:
     values = {
         "screen": screen,
         "chart": inlined(draw_run(screen)),
+        "life_numbers": run_table(screen, ZoneInfo(screen.zone)),
         "lines": [(one.offset, ink_line(one.text)) for one in lines],
     }
     return await page(request, "run.html", title=f"{screen.job} {screen.state}", section="Jobs", values=values)

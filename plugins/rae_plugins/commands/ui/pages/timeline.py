@@ -7,7 +7,15 @@ from zoneinfo import ZoneInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rae_auto.charts import TimeAxis, axis_heading, draw_axis, draw_concurrency, draw_row
+from rae_auto.charts import (
+    TimeAxis,
+    axis_heading,
+    concurrency_table,
+    draw_axis,
+    draw_concurrency,
+    draw_row,
+    timeline_table,
+)
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.screens import RecordSource, Timeline, find_smallest_span, load_timeline
@@ -86,7 +94,9 @@ async def show(request: Request) -> Response:
         "previous": find_previous_offset(number(request, "offset", 0), JOBS_SHOWN, screen.jobs_extent.total),
         "axis": inlined(draw_axis(axis, screen)),
         "rows": [(row, inlined(draw_row(row, axis, screen))) for row in screen.rows],
+        "row_numbers": timeline_table(screen, ZoneInfo(screen.zone)),
         "concurrency": inlined(draw_concurrency(screen, axis)),
+        "concurrency_numbers": concurrency_table(screen, ZoneInfo(screen.zone)),
         "earlier": (screen.until - (screen.until - screen.since) / 2).isoformat(),
         "later": (screen.until + (screen.until - screen.since) / 2).isoformat(),
         "is_collapsed": is_collapsed,

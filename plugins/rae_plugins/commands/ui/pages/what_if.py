@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rae_auto.charts import draw_lanes
+from rae_auto.charts import draw_lanes, lanes_table
 from rae_auto.errors import BadRequest
 from rae_auto.screens import Extent
 from rae_plugins.commands.ui.changes import read_form
@@ -113,6 +114,7 @@ async def show(request: Request) -> Response:
         values |= {name: Extent(**screen[name]) for name in ("starts_extent", "durations_extent")}
         if playback := screen["playback"]:
             values["lanes"] = [(job, inlined(lane)) for job, lane in draw_lanes(playback)]
+            values["lane_numbers"] = lanes_table(playback, ZoneInfo(screen["zone"]))
             values["lanes_extent"] = Extent(**playback["lanes_extent"])
     title = "What if"
     return await page(request, "what_if.html", title=title, section=title, values=values, status=400 if error else 200)
