@@ -30,8 +30,10 @@ from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result
 
+sys.path.insert(0, str(Path(__file__).parents[3]))
 sys.path.insert(0, str(Path(__file__).parent))
 from dask_cluster import DaskCluster
+from tests.support.remote_figures import judge_attempts, judge_viewer, make_assignment
 
 FAULTS = (
     *("kill worker", "stop worker", "kill keeper", "stop keeper", "kill guard", "kill both"),
@@ -222,10 +224,6 @@ class Campaign:
         return wrong
 
 
-GOALS = {"line → file": 0.5, "cancel → empty": 1.0}
-"""Seconds within which 95 of 100 are to be, by the names of the figures; `--figures` fails otherwise."""
-
-
 async def measure(cluster: DaskCluster, place: Path, rounds: int) -> bool:
     """Print the figures of the README; return whether they are as good as they are to be."""
     (place / "state").mkdir(mode=0o700)
@@ -235,32 +233,7 @@ async def measure(cluster: DaskCluster, place: Path, rounds: int) -> bool:
     while (problem := await executor.check_readiness()) is not None:
         print(problem)
     print(f"helper started and connected: {time.monotonic() - began:.2f} s")
-    starts, lines, cancels = [], [], []
-    for number in range(rounds):
-        line = "while :; do date +%s.%N; sleep 0.2; done & sleep 60"
-        made = make_assignment(f"figures-{number}", line, place)
-        began = time.monotonic()
-        execution = await executor.start(made)
-        while not made.output.exists() or not made.output.stat().st_size:  # noqa: ASYNC110 - files of other processes
-            await asyncio.sleep(0.002)
-        starts.append(time.monotonic() - began)
-        size = made.output.stat().st_size
-        for _ in range(4):
-            while made.output.stat().st_size == size:  # noqa: ASYNC110 - files of other processes
-                await asyncio.sleep(0.002)
-            lines.append(time.time() - float(made.output.read_text().split()[-1]))
-            size = made.output.stat().st_size
-        began = time.monotonic()
-        await execution.cancel(timedelta(seconds=5))
-        await execution.wait()
-        cancels.append(time.monotonic() - began)
-    are_good = True
-    for name, values in (("start → first output", starts), ("line → file", lines), ("cancel → empty", cancels)):
-        values.sort()
-        half, high, goal = values[len(values) // 2], values[int(len(values) * 0.95)], GOALS.get(name)
-        wanted = "" if goal is None else f", goal {goal * 1000:.0f} ms"
-        print(f"{name}: p50 {half * 1000:.0f} ms, p95 {high * 1000:.0f} ms ({len(values)}){wanted}")
-        are_good &= goal is None or high <= goal
+    are_good = await judge_attempts(executor, place, rounds)
     await measure_rate(executor, place, 25 * rounds)
     link = executor._link
     assert link is not None and link.process is not None
@@ -275,17 +248,11 @@ async def measure(cluster: DaskCluster, place: Path, rounds: int) -> bool:
 
 async def measure_rate(executor: DaskExecutor, place: Path, count: int) -> None:
     began = time.monotonic()
-    made = [make_assignment(f"rate-{number}", "", place, command=("/bin/true",)) for number in range(count)]
+    made = [make_assignment(f"rate-{number}", "exec true", place) for number in range(count)]
     executions = [await executor.start(one) for one in made]
     results = await asyncio.gather(*(execution.wait() for execution in executions))
     assert [getattr(result, "exit_code", None) for result in results] == [0] * count
     print(f"commands per second: {count / (time.monotonic() - began):.0f} ({count})")
-
-
-def make_assignment(run: str, shell: str, place: Path, **keys: Any) -> Assignment:
-    job = Job(id="figures", cwd=str(place), **(keys or {"shell": shell}))
-    environment = {"RAE_RUN_ID": run}
-    return Assignment(run=RunId(run), attempt=1, job=job, environment=environment, output=place / f"{run}.1.log")
 
 
 def main() -> None:
@@ -302,8 +269,12 @@ def main() -> None:
     for _ in range(WORKERS):
         cluster.add_worker(threads=2)
     try:
-        if options.figures and not asyncio.run(measure(cluster, place, options.figures)):
-            sys.exit("a figure is beyond its goal")
+        if options.figures:
+            are_good = asyncio.run(measure(cluster, place, options.figures))
+            table = f'{{ type = "dask", scheduler = "{cluster.address}", directory = "{place}/fresh" }}'
+            are_good &= judge_viewer(place, table)
+            if not are_good:
+                sys.exit("a figure is beyond its goal")
         if options.faults:
             campaign = Campaign(cluster, place, options.seed)
             wrong = asyncio.run(campaign.run(options.faults))

@@ -164,6 +164,43 @@ def test_cancel_is_one_message_that_waits_for_nothing(tmp_path: Path, monkeypatc
     assert (message["do"], end["do"], end["token"], end["grace"]) == ("batch", "end", "run.1", pytest.approx(5.0))
 
 
+def test_line_of_output_is_passed_on_when_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is always a question under way to the worker, and its answer is reported without a wait."""
+    pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
+    from rae_executor_dask.cluster import helper
+    from rae_executor_dask.cluster.settings import ClusterSettings
+    from rae_executor_dask.cluster.tracked_attempt import TrackedAttempt
+
+    printed_at = [1.23, 1.24, 3.0, 31.7]
+
+    async def play() -> list[float]:
+        loop, reported_at = asyncio.get_running_loop(), []
+        waiting = list(printed_at)
+
+        async def call(address: str, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+            # A worker holds the question until there is a line, or for as long as it was asked to.
+            pause = min(waiting[0] - loop.time() if waiting else seconds, message["seconds"])
+            await asyncio.sleep(pause)
+            reports = []
+            if waiting and loop.time() >= waiting[0]:
+                waiting.pop(0)
+                reports = [{"token": "run.1", "at": 0, "data": "bGluZQo="}]
+            return {"relay": "r", "reports": reports}
+
+        one = helper.Helper(ClusterSettings(SCHEDULER, str(tmp_path), "~", 60.0), lambda _: None)
+        monkeypatch.setattr(one._connection, "call", call)
+        attempt = one._attempts["run.1"] = TrackedAttempt("run.1", "run", lambda _: reported_at.append(loop.time()))
+        attempt.claim = {"address": "tcp://10.0.0.6:1", "relay": "r"}
+        one._follow(attempt, "tcp://10.0.0.6:1")
+        await asyncio.sleep(60)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        return reported_at
+
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        assert runner.run(play()) == pytest.approx(printed_at, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

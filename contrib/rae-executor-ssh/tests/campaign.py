@@ -13,12 +13,10 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,10 @@ from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result
 
+sys.path.insert(0, str(Path(__file__).parents[3]))
 sys.path.insert(0, str(Path(__file__).parent))
+from tests.support.remote_figures import judge_attempts, judge_viewer, make_assignment
+
 from conftest import SshServer, find_sshd
 
 FAULTS = ("cut", "cut", "cut", "server", "keeper", "daemon", "daemon")
@@ -42,9 +43,6 @@ MIN_ATTEMPTS = 30
 """Number of attempts from which on the share is judged; of fewer, one must end so."""
 
 MAX_START_SECONDS = 5.0
-
-GOALS = {"line → file": 0.5, "line → viewer": 0.5, "cancel → no process of the tree": 1.0}
-"""Seconds within which 95 of 100 are to be, by the names of the figures; `--figures` fails otherwise."""
 
 
 class Campaign:
@@ -199,112 +197,15 @@ async def measure(server: SshServer, place: Path, rounds: int) -> bool:
     began = time.monotonic()
     assert await executor.check_readiness() is None
     print(f"first connection, agent shipped: {time.monotonic() - began:.2f} s")
-    starts, lines, cancels, ends = [], [], [], []
-    for number in range(rounds):
-        line = "while :; do date +%s.%N; sleep 0.2; done & setsid sleep 60 & sleep 60"
-        job = Job(id="figures", shell=line, cwd=str(place))
-        run = RunId(f"figures-{number}")
-        output = place / f"{run}.log"
-        assignment = Assignment(run=run, attempt=1, job=job, environment={"RAE_RUN_ID": run}, output=output)
-        began = time.monotonic()
-        execution = await executor.start(assignment)
-        while not output.exists() or not output.stat().st_size:  # noqa: ASYNC110 - files of other processes
-            await asyncio.sleep(0.002)
-        starts.append(time.monotonic() - began)
-        size = output.stat().st_size
-        for _ in range(4):
-            while output.stat().st_size == size:  # noqa: ASYNC110 - files of other processes
-                await asyncio.sleep(0.002)
-            lines.append(time.time() - float(output.read_text().split()[-1]))
-            size = output.stat().st_size
-        tree = find_tree(run)
-        assert len(tree) >= 4, tree
-        began = time.monotonic()
-        await execution.cancel(timedelta(seconds=5))
-        while tree:
-            tree = [process for process in tree if is_alive(process)]
-            await asyncio.sleep(0.002)
-            # Those that it began meanwhile, too.
-            tree = tree or find_tree(run)
-        cancels.append(time.monotonic() - began)
-        await execution.wait()
-        ends.append(time.monotonic() - began)
+    are_good = await judge_attempts(executor, place, rounds)
     keeper = _rss_of_keeper(await _start_sleeper(executor, place))
-    figures = {
-        "start → first output": starts,
-        "line → file": lines,
-        "cancel → no process of the tree": cancels,
-        "cancel → end known": ends,
-    }
-    are_good = [judge(name, values) for name, values in figures.items()]
     print(f"keeper: {keeper[0] >> 20} MB resident, {keeper[1] >> 20} MB of its own")
     await executor.close()
-    return all(are_good)
-
-
-def judge(name: str, values: list[float]) -> bool:
-    """Print a figure; return whether it is within its goal."""
-    values.sort()
-    half, high = values[len(values) // 2], values[int(len(values) * 0.95)]
-    goal = GOALS.get(name)
-    wanted = "" if goal is None else f", goal {goal * 1000:.0f} ms"
-    print(f"{name}: p50 {half * 1000:.0f} ms, p95 {high * 1000:.0f} ms ({len(values)}){wanted}")
-    return goal is None or high <= goal
-
-
-def find_tree(run: str) -> list[psutil.Process]:
-    """Return the living processes of a run on this machine, which is the host."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("RAE_RUN_ID") == run and is_alive(process):
-                found.append(process)
-    return found
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Return whether a process runs, and isn't just waiting to be reaped."""
-    with suppress(psutil.Error):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-def measure_viewer(server: SshServer, place: Path) -> bool:
-    """Judge the time from a line of output to `rae-auto output --follow`, through a daemon of its own."""
-    config, site = place / "rae.toml", place / "site"
-    options = f'python = "{sys.executable}", directory = "{place}/fresh", config = "{server.config}"'
-    config.write_text(
-        "[jobs.lines]\nshell = 'while :; do date +%s.%N; sleep 0.25; done'\n"
-        f'executor = {{ type = "ssh", host = "box", {options} }}\n'
-    )
-    config.chmod(0o600)
-    environment = {**os.environ, "RAE_STATE_DIR": str(site)}
-    program = [sys.executable, "-m", "rae_auto"]
-
-    def call(*words: str) -> int:
-        command = [*program, *words, "--config", str(config)]
-        return subprocess.run(command, env=environment, capture_output=True).returncode
-
-    daemon = subprocess.Popen([*program, "run", "--config", str(config)], env=environment, stderr=subprocess.DEVNULL)
-    try:
-        while call("trigger", "lines"):
-            time.sleep(0.2)
-        command = [*program, "output", "lines", "--follow", "--config", str(config)]
-        time.sleep(3)
-        viewer = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        assert viewer.stdout is not None
-        delays = [-float(viewer.stdout.readline()) + time.time() for _ in range(80)][20:]
-        viewer.kill()
-        call("cancel", "lines")
-        call("stop")
-        return judge("line → viewer", delays)
-    finally:
-        daemon.kill()
+    return are_good
 
 
 async def _start_sleeper(executor: SshExecutor, place: Path) -> dict[str, Any]:
-    job = Job(id="figures", shell="echo on; sleep 2", cwd=str(place))
-    assignment = Assignment(run=RunId("sleeper"), attempt=1, job=job, environment={}, output=place / "sleeper.log")
+    assignment = make_assignment("sleeper", "echo on; sleep 2", place)
     await executor.start(assignment)
     while not assignment.output.exists():  # noqa: ASYNC110 - files of other processes
         await asyncio.sleep(0.05)
@@ -333,7 +234,8 @@ def main() -> None:
     try:
         if options.figures:
             are_good = asyncio.run(measure(server, place, options.figures))
-            are_good &= measure_viewer(server, place)
+            table = f'python = "{sys.executable}", directory = "{place}/fresh", config = "{server.config}"'
+            are_good &= judge_viewer(place, f'{{ type = "ssh", host = "box", {table} }}')
             print(f"load: {os.getloadavg()[0]:.1f}")
             if not are_good:
                 sys.exit("a figure is beyond its goal")
