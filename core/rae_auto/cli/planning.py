@@ -133,7 +133,7 @@ def next_command(what: str, tz: str | None, start: str | None, count: int, confi
     if json_:
         print_json(starts)
     elif on_terminal():
-        for line in next_lines(found, where, is_from_now=start is None):
+        for line in next_lines(found, where, datetime.now(UTC), is_from_now=start is None):
             click.echo(escape_line(line))
     else:
         for text in starts:

@@ -155,10 +155,11 @@ def schedules_of_job(
     cause = _cause_of_disabling(name, info["enabled"], found["enabled"])
     state, delayed_until = state_of(info), info["delayed_until"]
     where = zone(timezone or configured)
-    pause = None if cause else state.find_pause(datetime.now(UTC))
+    now = datetime.now(UTC)
+    pause = None if cause else state.find_pause(now)
     if pause is not None:
         note(
-            f"job {quote(name)} {pause.describe_state(lambda at: local_time(at.isoformat(), zone=where))}; "
+            f"job {quote(name)} {pause.describe_state(lambda at: local_time(at.isoformat(), where, now))}; "
             f"'rae-auto resume {name}' lets it go on"
         )
     if cause:

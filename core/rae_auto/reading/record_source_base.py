@@ -17,23 +17,28 @@ from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.run import Run, RunState
 from rae_auto.paths import output_path
+from rae_auto.platforms.process_presence import is_process_there
 from rae_auto.reading.expected_starts import ExpectedStarts
+from rae_auto.reading.outputs.output_files import read_part
 from rae_auto.reading.parsing import parse_counts, parse_digest, parse_durations, parse_span, parse_starts, parse_trends
 from rae_auto.records.entries import KnownEntries, load_entries
 from rae_auto.records.presence_log import read_presence
 from rae_auto.records.runs import choose_run, query_for_id
 from rae_auto.views.screens.parts.base import Fact
+from rae_auto.views.screens.parts.output_part import OutputMatches, OutputPart
 from rae_auto.views.screens.parts.record_source import (
     SKIPS,
     DigestRecords,
     ExpectedCounts,
     JobSpan,
     JobTrends,
-    OutputPlace,
     RecordCount,
     StartsFound,
     WorldSpan,
 )
+
+EXPECTED_POLLING = timedelta(seconds=0.1)
+"""The interval at which a question that waits for starts to come looks for them."""
 
 KNOWN_RUNS = 300
 """Number of runs whose values are retained: more than any page shows."""
@@ -170,18 +175,36 @@ class RecordSourceBase(ABC):
         """Return the scheduled starts to come, of a job or of all."""
         return parse_starts(await self._read_starts(job, since, until, limit), until, limit)
 
-    async def expected(self, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:
+    async def expected(
+        self, since: datetime, until: datetime, step: timedelta, *, max_wait: timedelta = timedelta(0)
+    ) -> ExpectedCounts:
         """Return how many scheduled starts of all jobs are due in each step of a span to come."""
-        return await self._expected.count(since, until, step)
+        found = await self._expected.count(since, until, step)
+        for _ in range(int(max_wait / EXPECTED_POLLING)):
+            if not found.is_pending:
+                break
+            await asyncio.sleep(EXPECTED_POLLING.total_seconds())
+            found = await self._expected.count(since, until, step)
+        return found
 
     async def day_notes(self, since: datetime, until: datetime) -> Mapping[date, Sequence[str]]:
         """Return what guards that depend on the date alone forbid on the days of a span."""
         return self._expected.day_notes(since, until)
 
-    def output(self, run: Run, attempt: int | None = None) -> OutputPlace:
-        """Return where the output of an attempt is, by default of the latest."""
-        number = attempt or run.attempt
-        return OutputPlace(output_path(self.directory, run.job, run.id, number), run.state.value, number)
+    async def output(self, run: Run, attempt: int, *, start: int, limit: int) -> OutputPart:
+        """Return whole lines of the output of an attempt, about `limit` bytes, from the byte `start` on."""
+        path = output_path(self.directory, run.job, run.id, attempt)
+        return await asyncio.to_thread(read_part, path, run, attempt, start, limit)
+
+    async def search_output(self, run: Run, attempt: int, pattern: str, *, start: int = 0) -> OutputMatches:
+        """Return the lines of an output that match a regular expression, for some seconds."""
+        from rae_auto.reading.outputs.output_search import search_output_file  # lazy: start-up
+
+        return await search_output_file(output_path(self.directory, run.job, run.id, attempt), pattern, start)
+
+    def present_processes(self, pids: Sequence[int]) -> frozenset[int]:
+        """Return those of these processes of this machine that exist."""
+        return frozenset(filter(is_process_there, pids))
 
     async def world(self, since: datetime, until: datetime) -> Sequence[WorldSpan]:
         """Return the downtimes, suspensions and steps of the clock in a span, ascending."""

@@ -1,7 +1,7 @@
 """The next starts of a job, as `rae-auto next` shows them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rae_auto.errors import PluginBroken
@@ -30,13 +30,12 @@ def select_starts(instants: Iterable[NextStart], count: int) -> tuple[list[NextS
 
 
 def next_lines(
-    starts: Sequence[NextStart], zone: ZoneInfo, now: datetime | None = None, *, is_from_now: bool = True
+    starts: Sequence[NextStart], zone: ZoneInfo, now: datetime, *, is_from_now: bool = True
 ) -> Iterator[str]:
     """Yield a line for each start, and one for instants in a row at which the same kind of reason forbids it.
 
     Of starts from now on one whose instant has passed is due; those from an earlier time on are simply past.
     """
-    now = now or datetime.now(UTC)
     forbidden: list[NextStart] = []
     for start in starts:
         if start.starts_at is None:

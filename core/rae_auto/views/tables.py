@@ -80,11 +80,14 @@ def instant(iso: str | None, zone: tzinfo | None) -> str:
 
     None as the zone stands for the machine's.
     """
+    from datetime import UTC, datetime  # lazy: start-up
+
     from rae_auto.views.times import dated_time, local_and_relative_time, local_time  # lazy: start-up
 
     if not on_terminal():
         return dated_time(iso, zone)
-    return local_time(iso, zone) if terminal_width() < NARROW_WIDTH else local_and_relative_time(iso, zone)
+    now = datetime.now(UTC)
+    return local_time(iso, zone, now) if terminal_width() < NARROW_WIDTH else local_and_relative_time(iso, zone, now)
 
 
 def show_table(

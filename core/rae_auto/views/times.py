@@ -1,6 +1,6 @@
 """Instants for people: in one time zone, marked where it isn't the machine's, with the distance from now."""
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from rae_auto.model.primitives.formatting import format_elapsed, format_local_time
 
@@ -12,12 +12,12 @@ DUE_NOW = timedelta(minutes=1)
 """Time for which a start is due now; after it, it is late."""
 
 
-def local_time(iso: str | None, zone: tzinfo | None, now: datetime | None = None) -> str:
+def local_time(iso: str | None, zone: tzinfo | None, now: datetime) -> str:
     """Return `18:00:05`, with the date unless it is today, and the zone where it isn't the machine's; `-` for None.
 
     None as the zone stands for the machine's.
     """
-    return "-" if iso is None else format_local_time(datetime.fromisoformat(iso), zone, now or datetime.now(UTC))
+    return "-" if iso is None else format_local_time(datetime.fromisoformat(iso), zone, now)
 
 
 def dated_time(iso: str | None, zone: tzinfo | None) -> str:
@@ -31,11 +31,11 @@ def dated_time(iso: str | None, zone: tzinfo | None) -> str:
     return format_local_time(at, zone, at + timedelta(days=2))
 
 
-def relative_time(iso: str | None, now: datetime | None = None) -> str:
+def relative_time(iso: str | None, now: datetime) -> str:
     """Return `in 4 min` or `3 h ago`; an empty text for None."""
     if iso is None:
         return ""
-    seconds = (datetime.fromisoformat(iso) - (now or datetime.now(UTC))).total_seconds()
+    seconds = (datetime.fromisoformat(iso) - now).total_seconds()
     if abs(seconds) < 1:
         return "now"
     distance = format_elapsed(int(abs(seconds)), parts=1)
@@ -50,7 +50,7 @@ def due_time(iso: str, now: datetime) -> str:
     return "due now" if seconds > -DUE_NOW.total_seconds() else f"due {relative_time(iso, now)}"
 
 
-def local_and_relative_time(iso: str | None, zone: tzinfo | None, now: datetime | None = None) -> str:
+def local_and_relative_time(iso: str | None, zone: tzinfo | None, now: datetime) -> str:
     """Return `18:00:05 (in 4 min)`; `-` for None."""
     return "-" if iso is None else f"{local_time(iso, zone, now)} ({relative_time(iso, now)})"
 

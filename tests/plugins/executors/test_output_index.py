@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from attrs import define
 
-from rae_auto.views.screens.output_page import split_lines
-from rae_auto.views.screens.parts.output_times import OutputTimes, parse_index
+from rae_auto.reading.outputs.output_files import split_lines
+from rae_auto.reading.outputs.output_times import OutputTimes, parse_index
 from rae_plugins.executors.process.keeper.files.output import CappedOutput
 from rae_plugins.executors.process.keeper.files.output_index import ENTRIES_PER_INTERVAL, OutputIndex
 

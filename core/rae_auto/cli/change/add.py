@@ -1,6 +1,7 @@
 """The command add: a job from options, a file, or both."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -135,7 +136,7 @@ def print_warnings(added: dict[str, Any]) -> None:
 
 def _describe_start(added: dict[str, Any], zone: ZoneInfo) -> str:
     if added["next_at"] is not None:
-        return f"next at {local_and_relative_time(added['next_at'], zone)}"
+        return f"next at {local_and_relative_time(added['next_at'], zone, datetime.now(UTC))}"
     if added["is_triggered"]:
         return "it runs when its trigger fires"
     return f"start it with 'rae-auto trigger {escape_line(added['job'])}'"

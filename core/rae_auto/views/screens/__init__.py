@@ -15,6 +15,7 @@
 | `Digest` | `load_digest` | what happened in a span of time |
 
 A screen is made in two steps: `load_…` reads what it needs from a `RecordSource`, and `build_…`, a pure function, makes
-the value. The command line, the terminal view, the web page, the digest and `to_json` show this value and compute
-nothing, so that their numbers agree. A list in a screen is complete, or its `Extent` says how much is missing.
+the value. The source alone reads files, clocks and processes. The command line, the terminal view, the web page, the
+digest and `to_json` show this value and compute nothing, so that their numbers agree. A list in a screen is complete,
+or its `Extent` says how much is missing.
 """

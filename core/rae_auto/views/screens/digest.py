@@ -1,6 +1,6 @@
 """The digest: what happened in a span of time, what needs a person, and what comes next."""
 
-import asyncio
+from asyncio import gather
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -110,7 +110,7 @@ class Digest(ScreenBase):
 
 async def load_digest(source: RecordSource, since: datetime, until: datetime, *, has_pictures: bool = False) -> Digest:
     """Read what happened from `since` to before `until`, and build the digest, if asked for with its pictures."""
-    status, records, world = await asyncio.gather(
+    status, records, world = await gather(
         source.status(), source.digest_records(since, until, MIN_DIFFERENCE), source.world(since, until)
     )
     digest = build_digest(

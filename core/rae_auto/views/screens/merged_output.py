@@ -1,15 +1,16 @@
 """The output of several runs, or of all attempts of one, merged in the order of time."""
 
-import asyncio
+from asyncio import gather
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from attrs import frozen
 
 from rae_auto.model.run import Run
-from rae_auto.views.screens.output_page import PART_BYTES, read_lines, split_lines
+from rae_auto.views.screens.output_page import PART_BYTES
 from rae_auto.views.screens.parts.base import Extent, ScreenBase
-from rae_auto.views.screens.parts.output_times import find_attempt_start, read_output_times
-from rae_auto.views.screens.parts.record_source import OutputPlace, RecordSource
+from rae_auto.views.screens.parts.output_part import OutputPart, find_attempt_start
+from rae_auto.views.screens.parts.record_source import RecordSource
 
 MAX_MERGED_RUNS = 20
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -54,43 +55,42 @@ async def load_merged_output(
     """
     if run is not None:
         found = [await source.run(run)]
+        job = found[0].job
     else:
         if job is not None:
             await source.job(job)
         found = list(await source.runs(job, limit=min(max(runs, 1), MAX_MERGED_RUNS)))
-    places = [(one, source.output(one, attempt)) for one in found for attempt in range(1, one.attempt + 1)]
-    limit = PART_BYTES // max(len(places), 1)
-    parts = [await asyncio.to_thread(_read_end, one, place, limit) for one, place in places]
+    attempts = [(one, attempt) for one in found for attempt in range(1, one.attempt + 1)]
+    limit = PART_BYTES // max(len(attempts), 1)
+    parts = await gather(*(source.output(one, attempt, start=-limit, limit=limit) for one, attempt in attempts))
+    ends = [(one, attempt, part) for (one, attempt), part in zip(attempts, parts, strict=True)]
+    return build_merged_output(ends, job=job, run=None if run is None else found[0].id, runs=len(found))
+
+
+def build_merged_output(
+    ends: Sequence[tuple[Run, int, OutputPart]], *, job: str | None, run: str | None, runs: int
+) -> MergedOutput:
+    """Return the ends of the outputs of attempts as one."""
     # Lines without a time of their own stay behind those before them, because sorting is stable.
-    lines = sorted((line for part, _, _ in parts for line in part), key=lambda line: line.at or _LONG_AGO)
+    lines = sorted((line for end in ends for line in _lines_of(*end)), key=lambda line: line.at or _LONG_AGO)
     return MergedOutput(
-        job=found[0].job if run is not None else job,
-        run_id=None if run is None else found[0].id,
-        runs=len(found),
+        job=job,
+        run_id=run,
+        runs=runs,
         lines=tuple(lines),
-        extent=Extent(sum(shown for _, shown, _ in parts), sum(size for _, _, size in parts)),
+        extent=Extent(sum(part.end - part.start for *_, part in ends), sum(part.size for *_, part in ends)),
     )
 
 
-def _read_end(run: Run, place: OutputPlace, limit: int) -> tuple[list[MergedLine], int, int]:
-    """Return the last lines of an output, their bytes, and the size of the file."""
-    try:
-        size = place.path.stat().st_size
-    except FileNotFoundError:
-        return [], 0, 0
-    content, start = read_lines(place.path, max(size - limit, 0), limit)
-    times = read_output_times(place.path, run, place.attempt)
-    began_at = find_attempt_start(run, place.attempt)
-    lines = [
-        MergedLine(
+def _lines_of(run: Run, attempt: int, part: OutputPart) -> Iterator[MergedLine]:
+    began_at = find_attempt_start(run, attempt)
+    for line in part.lines:
+        yield MergedLine(
             job=run.job,
             run_id=run.id,
-            attempt=place.attempt,
+            attempt=attempt,
             offset=line.offset,
             text=line.text,
             at=line.at or began_at,
             is_error=line.is_error,
         )
-        for line in split_lines(content, start, times)
-    ]
-    return lines, len(content), size

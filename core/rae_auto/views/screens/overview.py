@@ -10,7 +10,6 @@ from attrs import field, frozen
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
-from rae_auto.platforms.process_presence import is_process_there
 from rae_auto.views.screens.parts.absence import Absence
 from rae_auto.views.screens.parts.base import (
     Action,
@@ -158,7 +157,7 @@ async def load_overview(source: RecordSource, absence: Absence | None = None) ->
         usual=usual,
         strip=strip,
         absence=absence,
-        pids=frozenset(filter(is_process_there, pids)),
+        pids=source.present_processes(pids),
     )
 
 

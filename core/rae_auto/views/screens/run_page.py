@@ -15,7 +15,7 @@ from rae_auto.model.reasons import Due, RetryDelayed
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Attempt, Result, Run, RunState
 from rae_auto.views.explanations import list_further_facts
-from rae_auto.views.screens.output_page import OutputPage, read_output_end
+from rae_auto.views.screens.output_page import PART_BYTES, OutputPage, build_output_page
 from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase, UsualDuration, local_times
 from rae_auto.views.screens.parts.durations import EXAMINED_RUNS, usual_duration
 from rae_auto.views.screens.parts.record_source import JobFacts, RecordSource, WorldSpan
@@ -118,21 +118,30 @@ async def load_run_page(source: RecordSource, run: str) -> RunPage:
     """Read what the page of a run shows, and build it. Errors: RunNotFound."""
     found = await source.run(run)
     end = found.finished_at or source.now()
-    why, good, job, world = await gather(
+    why, good, job, world, output = await gather(
         source.why(found.job, run=found.id),
         source.runs(found.job, states=(RunState.SUCCEEDED,), until=found.queued_at, limit=EXAMINED_RUNS + 1),
         _find_job(source, found.job),
         source.world(min(found.scheduled_for, found.queued_at), end),
+        _load_output(source, found),
     )
     return build_run_page(
         found,
         job,
         why=why,
         good=[one for one in good if one.id != found.id],
-        output=read_output_end(source, found) if found.attempt else None,
+        output=output,
         world=world,
         now=source.now(),
         zone=source.zone.key,
+    )
+
+
+async def _load_output(source: RecordSource, run: Run) -> OutputPage | None:
+    if not run.attempt:
+        return None
+    return build_output_page(
+        run, run.attempt, await source.output(run, run.attempt, start=-PART_BYTES, limit=PART_BYTES)
     )
 
 

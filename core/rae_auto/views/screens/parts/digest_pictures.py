@@ -1,6 +1,6 @@
 """The values behind the pictures of a digest: a day back and ahead, jobs that failed, and jobs that got slower."""
 
-import asyncio
+from asyncio import gather
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from itertools import islice
@@ -16,8 +16,8 @@ from rae_auto.views.screens.parts.trends import Trends
 MAX_FAILED_JOBS, MAX_SLOWER_JOBS = 5, 3
 """Numbers of jobs that have pictures of their own."""
 
-STRIP_WAIT, MAX_STRIP_WAIT = timedelta(seconds=0.1), timedelta(seconds=30)
-"""The polling interval for the future starts, and the time after which the digest goes on without them."""
+MAX_STRIP_WAIT = timedelta(seconds=30)
+"""Time after which the digest goes on without the starts to come."""
 
 
 @frozen(kw_only=True)
@@ -35,11 +35,11 @@ async def load_digest_pictures(source: RecordSource, failed: Iterable[str], slow
     """Read what pictures show of the first of these jobs."""
     bad = list(islice(dict.fromkeys(failed), MAX_FAILED_JOBS))
     slow = list(islice(slower, MAX_SLOWER_JOBS))
-    strip, runs, skips, trends = await asyncio.gather(
-        _load_whole_strip(source),
+    strip, runs, skips, trends = await gather(
+        load_strip(source, max_wait=MAX_STRIP_WAIT),
         source.newest_runs(bad, limit=OCCURRENCES_SHOWN),
         source.newest_skips(bad, limit=OCCURRENCES_SHOWN),
-        asyncio.gather(*(source.trends(job, max_durations=1) for job in slow)),
+        gather(*(source.trends(job, max_durations=1) for job in slow)),
     )
     time = local_times(source.zone.key, source.now())
     marks = {job: newest_marks(runs.get(job, ()), skips.get(job, ()), OCCURRENCES_SHOWN, time) for job in bad}
@@ -48,14 +48,3 @@ async def load_digest_pictures(source: RecordSource, failed: Iterable[str], slow
         occurrences={job: tuple(reversed(found)) for job, found in marks.items() if found},
         trends={job: found.trends for job, found in zip(slow, trends, strict=True) if found.trends.duration},
     )
-
-
-async def _load_whole_strip(source: RecordSource) -> Strip:
-    """Return the strip with the starts to come, which are computed in the background, if that ends soon."""
-    strip = await load_strip(source)
-    for _ in range(int(MAX_STRIP_WAIT / STRIP_WAIT)):
-        if not strip.is_pending:
-            break
-        await asyncio.sleep(STRIP_WAIT.total_seconds())
-        strip = await load_strip(source)
-    return strip

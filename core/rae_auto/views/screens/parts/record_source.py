@@ -5,7 +5,6 @@ All methods are safe to call at the same time. Errors: those of `rae_auto.errors
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -15,6 +14,7 @@ from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.run import Run
 from rae_auto.views.screens.parts.base import Fact, UpcomingStart
+from rae_auto.views.screens.parts.output_part import OutputMatches, OutputPart
 from rae_auto.views.screens.parts.trends import Trends
 
 RUNS, SKIPS = "runs", "skips"
@@ -62,15 +62,6 @@ class RecordCount:
     start: datetime | None
     outcome: str
     count: int
-
-
-@frozen
-class OutputPlace:
-    """Where the output of an attempt is."""
-
-    path: Path
-    state: str
-    attempt: int
 
 
 @frozen
@@ -310,8 +301,13 @@ class RecordSource(Protocol):
         """Return the scheduled starts to come, of a job or of all."""
         ...
 
-    async def expected(self, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:
-        """Return how many scheduled starts of all jobs are due in each step of a span to come."""
+    async def expected(
+        self, since: datetime, until: datetime, step: timedelta, *, max_wait: timedelta = timedelta(0)
+    ) -> ExpectedCounts:
+        """Return how many scheduled starts of all jobs are due in each step of a span to come.
+
+        They are computed in the background. The answer waits for that only up to `max_wait`, and may be incomplete.
+        """
         ...
 
     async def day_notes(self, since: datetime, until: datetime) -> Mapping[date, Sequence[str]]:
@@ -322,8 +318,19 @@ class RecordSource(Protocol):
         """Return the record of `rae-auto why --json`. Errors: JobNotFound, RunNotFound, BadRequest."""
         ...
 
-    def output(self, run: Run, attempt: int | None = None) -> OutputPlace:
-        """Return where the output of an attempt is, by default of the latest."""
+    async def output(self, run: Run, attempt: int, *, start: int, limit: int) -> OutputPart:
+        """Return whole lines of the output of an attempt, about `limit` bytes.
+
+        They begin at the byte `start`, counted from the end if negative, or with the next line.
+        """
+        ...
+
+    async def search_output(self, run: Run, attempt: int, pattern: str, *, start: int = 0) -> OutputMatches:
+        """Return the lines of an output that match a regular expression, for some seconds. Errors: BadRequest."""
+        ...
+
+    def present_processes(self, pids: Sequence[int]) -> frozenset[int]:
+        """Return those of these processes of this machine that exist."""
         ...
 
     async def health(self) -> Mapping[str, Any]:

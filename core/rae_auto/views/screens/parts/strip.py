@@ -68,14 +68,14 @@ class Strip:
     """True while expectations are still being computed."""
 
 
-async def load_strip(source: RecordSource) -> Strip:
-    """Read what the strip shows, and build it."""
+async def load_strip(source: RecordSource, max_wait: timedelta = timedelta(0)) -> Strip:
+    """Read what the strip shows, and build it; wait up to `max_wait` for all starts to come."""
     now = source.now()
     first, middle, last = strip_bounds(now)
     runs, skips, expected = await gather(
         source.count(RUNS, since=first, until=middle + STRIP_STEP, step=STRIP_STEP),
         source.count(SKIPS, since=first, until=middle + STRIP_STEP, step=STRIP_STEP),
-        source.expected(middle, last, STRIP_STEP),
+        source.expected(middle, last, STRIP_STEP, max_wait=max_wait),
     )
     return build_strip(now, runs, skips, expected)
 

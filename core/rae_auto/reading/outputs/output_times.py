@@ -13,6 +13,7 @@ from pathlib import Path
 from attrs import frozen
 
 from rae_auto.model.run import Run
+from rae_auto.views.screens.parts.output_part import find_attempt_start
 
 MAX_DISTANCE = timedelta(seconds=2)
 """Time from the start of an attempt to the last write to its output, where all lines have the start as their time."""
@@ -51,12 +52,6 @@ def read_output_times(path: Path, run: Run, attempt: int) -> OutputTimes:
     except OSError:
         started_at = find_attempt_start(run, attempt)
         return OutputTimes((0,), (started_at,), (False,)) if started_at and _ends_near(path, started_at) else _UNKNOWN
-
-
-def find_attempt_start(run: Run, attempt: int) -> datetime | None:
-    """Return when an attempt of a run started, as far as it has."""
-    ended = next((one.started_at for one in run.attempts if one.number == attempt), None)
-    return ended or (run.attempt_started_at if run.attempt == attempt else None)
 
 
 def _ends_near(path: Path, instant: datetime) -> bool:

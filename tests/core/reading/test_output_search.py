@@ -11,18 +11,18 @@ import psutil
 import pytest
 
 from rae_auto.errors import BadRequest
-from rae_auto.views.screens import output_search
-from rae_auto.views.screens.output_search import MAX_MATCHES, OutputMatch, search_lines
-from rae_auto.views.screens.parts import line_search
+from rae_auto.reading.outputs import line_search, output_search
+from rae_auto.reading.outputs.output_search import MAX_MATCHES, search_output_file
+from rae_auto.views.screens.parts.output_part import OutputMatch
 
 ENDLESS = "(a+)+$"
 """A pattern that takes ages for a line of many a, unless it ends with one."""
 
 
 def search(path: Path, pattern: str, start: int = 0) -> tuple[list[OutputMatch], int, bool]:
-    found = asyncio.run(search_lines(path, pattern, start))
+    found = asyncio.run(search_output_file(path, pattern, start))
     assert searchers() == [], "the process is ended"
-    return found
+    return list(found.matches), found.searched_to, found.is_cut
 
 
 def searchers() -> list[psutil.Process]:
@@ -50,9 +50,9 @@ def test_page_is_answered_while_a_pattern_never_ends(output: Path, monkeypatch: 
     monkeypatch.setattr(output_search, "SEARCH_SECONDS", 600.0)
 
     async def check() -> None:
-        searching = asyncio.create_task(search_lines(output, ENDLESS))
+        searching = asyncio.create_task(search_output_file(output, ENDLESS))
         await asyncio.sleep(0)
-        assert (await search_lines(output, "FIRST"))[0] == [OutputMatch(0, "first")]
+        assert (await search_output_file(output, "FIRST")).matches == (OutputMatch(0, "first"),)
         assert not searching.done()
         searching.cancel()
         with pytest.raises(asyncio.CancelledError):
