@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rae_auto.explain.check_node import CheckNode, CheckResult
     from rae_auto.explain.codes.catalog import all_codes, find_codes
     from rae_auto.explain.codes.entry import CodeEntry
+    from rae_auto.model.figures.durations import UsualDuration
     from rae_auto.reading.opening import open_records
     from rae_auto.reading.what_if import Assumptions, WhatIfEdits, load_what_if
     from rae_auto.views.screens.digest import Digest, load_digest
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rae_auto.views.screens.output_search import OutputSearch, search_output
     from rae_auto.views.screens.overview import Attention, Overview, RunningRow, WaitingRow, load_overview
     from rae_auto.views.screens.parts.absence import Absence, load_absence
-    from rae_auto.views.screens.parts.base import Action, Extent, Fact, UpcomingStart, UsualDuration
+    from rae_auto.views.screens.parts.base import Action, Extent, Fact, UpcomingStart
     from rae_auto.views.screens.parts.record_source import JobsFound, RecordSource, StartsFound, WorldSpan
     from rae_auto.views.screens.parts.strip import Strip, StripCell
     from rae_auto.views.screens.parts.trends import TrendPoint, Trends
@@ -49,6 +50,7 @@ _HOMES = {
     "explain.check_node": ("CheckNode", "CheckResult"),
     "explain.codes.catalog": ("all_codes", "find_codes"),
     "explain.codes.entry": ("CodeEntry",),
+    "model.figures.durations": ("UsualDuration",),
     "reading.opening": ("open_records",),
     "reading.what_if": ("Assumptions", "WhatIfEdits", "load_what_if"),
     "views.screens.digest": ("Digest", "load_digest"),
@@ -61,7 +63,7 @@ _HOMES = {
     "views.screens.output_search": ("OutputSearch", "search_output"),
     "views.screens.overview": ("Attention", "Overview", "RunningRow", "WaitingRow", "load_overview"),
     "views.screens.parts.absence": ("Absence", "load_absence"),
-    "views.screens.parts.base": ("Action", "Extent", "Fact", "UpcomingStart", "UsualDuration"),
+    "views.screens.parts.base": ("Action", "Extent", "Fact", "UpcomingStart"),
     "views.screens.parts.record_source": ("JobsFound", "RecordSource", "StartsFound", "WorldSpan"),
     "views.screens.parts.strip": ("Strip", "StripCell"),
     "views.screens.parts.trends": ("TrendPoint", "Trends"),

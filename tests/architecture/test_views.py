@@ -11,7 +11,7 @@ import rae_auto.views
 ROOM = Path(rae_auto.views.__path__[0])
 
 FOR_TERMINALS = {"tables.py", "forecasts.py"}
-"""What prints on a terminal, and asks how wide it is."""
+"""Modules that print on a terminal, and ask how wide it is."""
 
 PURE_MODULES = frozenset(
     {

@@ -15,6 +15,7 @@ from typing import Any
 from rae_auto.api.store import CountQuery, LogQuery, StoreReader
 from rae_auto.explain.screen_reads import count_entries
 from rae_auto.model import documents
+from rae_auto.model.figures.durations import percentile
 from rae_auto.model.run import RunState
 from rae_auto.records.run_figures import MEASURED_STATES, RunFigures, read_figures
 
@@ -112,5 +113,4 @@ def _points(groups: Iterable[tuple[str, list[float | None]]]) -> Iterator[tuple[
     for start, values in groups:
         known = sorted([value for value in values if value is not None])
         if known:
-            p50, p95 = (known[ceil(len(known) * percent / 100) - 1] for percent in (50, 95))
-            yield start, len(known), p50, p95
+            yield start, len(known), percentile(known, 50), percentile(known, 95)

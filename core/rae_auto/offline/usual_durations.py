@@ -10,13 +10,13 @@ from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.explain.screen_reads import read_durations
 from rae_auto.model import documents
+from rae_auto.model.figures.durations import EXAMINED_RUNS, summarize_durations
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import RunState
 from rae_auto.offline.project import Project
 from rae_auto.offline.queries import load_values
-from rae_auto.views.screens.parts.durations import EXAMINED_RUNS, summarize_durations
 
 MAX_READ_RUNS = 12_000
 """Number of runs that are read for all jobs together: where there are more jobs, fewer of the latest runs of each."""

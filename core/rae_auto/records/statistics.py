@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from math import ceil
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from statistics import fmean, median
 from typing import Any
 
 import attrs
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rae_auto.api.store import CountQuery, Document, LogQuery, StoreReader
 from rae_auto.model import documents
+from rae_auto.model.figures.durations import EXAMINED_RUNS, percentile, summarize_durations
 from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.run import RunState
 
@@ -20,6 +21,8 @@ MAX_EXAMINED_RUNS = 5_000
 
 _RUN_FIELDS = frozenset({"state", "cause", "scheduled_for"})
 """Fields without which an entry isn't counted, because it is not of rae-auto; `load_entries` skips it too."""
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 TREND_PARTS = 24
 """Number of parts of equal size into which the runs are cut for a trend."""
@@ -32,6 +35,15 @@ class Percentiles:
     p50: float
     p90: float
     p99: float
+
+
+@frozen(kw_only=True)
+class Usual:
+    """The duration of the newest successful runs of a job, in seconds: `UsualDuration`, as the pages show it."""
+
+    p50: float
+    p95: float
+    runs: int
 
 
 @frozen(kw_only=True)
@@ -60,6 +72,8 @@ class Statistics:
     retries: int
     skipped: Mapping[str, int]
     trend: Trend
+    usual: Usual | None = None
+    """The usual duration; None for all jobs together, and for a job of which no run has succeeded."""
 
     def record(self) -> dict[str, Any]:
         """Return its JSON for users."""
@@ -80,7 +94,19 @@ def statistics_of(store: StoreReader, jobs: Sequence[str] | None, since: datetim
         begin = _queued_at(found[-1], since) if len(found) >= MAX_EXAMINED_RUNS else since
         for one in store.count(documents.DECISIONS, CountQuery(job=job, since=begin)):
             skips[one.state] += one.count
-    return statistics(runs, skips, total)
+    if jobs and len(jobs) > 1:
+        runs.sort(key=lambda run: _queued_at(run, None) or _LONG_AGO, reverse=True)
+    return evolve(statistics(runs, skips, total), usual=_usual(runs) if jobs else None)
+
+
+def _usual(runs: Sequence[Document]) -> Usual | None:
+    """Return how long the newest successful ones of these runs took, newest first."""
+    durations = (documents.duration_of(run) for run in runs if run["state"] == RunState.SUCCEEDED)
+    known = (timedelta(seconds=seconds) for seconds in durations if seconds is not None)
+    found = summarize_durations(list(islice(known, EXAMINED_RUNS)))
+    return (
+        None if found is None else Usual(p50=found.p50.total_seconds(), p95=found.p95.total_seconds(), runs=found.runs)
+    )
 
 
 def _queued_at(run: Document, otherwise: datetime | None) -> datetime | None:
@@ -118,7 +144,7 @@ def percentiles(values: Iterable[float]) -> Percentiles | None:
     ordered = sorted(values)
     if not ordered:
         return None
-    p50, p90, p99 = (ordered[ceil(len(ordered) * percent / 100) - 1] for percent in (50, 90, 99))
+    p50, p90, p99 = (percentile(ordered, percent) for percent in (50, 90, 99))
     return Percentiles(p50=p50, p90=p90, p99=p99)
 
 

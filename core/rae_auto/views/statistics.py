@@ -1,9 +1,9 @@
 """Statistics of runs, as `rae-auto stats` shows them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.model.primitives.formatting import format_count, format_elapsed
 
 BARS = "▁▂▃▄▅▆▇█"
 STATISTICS_HEADERS = ("figure", "value")
@@ -19,12 +19,19 @@ def statistics_rows(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("runs", f"{runs}{f': {states}' if states else ''}"),
         ("success", "" if rate is None else f"{rate:.1%}"),
         ("duration", _percentiles(statistics["duration"])),
+        *_usual_row(statistics.get("usual")),
         ("lateness", _percentiles(statistics["lateness"])),
         ("retries", str(statistics["retries"])),
         ("skipped", _counts(statistics["skipped"])),
         ("trend of success", sparkline(trend["success"], 1.0)),
         ("trend of duration", sparkline(trend["duration"], max(trend["duration"], default=0.0))),
     ]
+
+
+def _usual_row(usual: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    if usual is not None:
+        p50, p95 = format_elapsed(usual["p50"]), format_elapsed(usual["p95"])
+        yield "usually takes", f"{p50}, 95 % at most {p95} ({format_count(usual['runs'], 'successful run')})"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

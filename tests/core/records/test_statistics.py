@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -157,6 +158,39 @@ def test_only_the_newest_runs_of_the_job_since_then_are_looked_at(tmp_path: Path
     store.commit([Append("runs", str(n), "c", "x", NOON, bodies[0]) for n in range(MAX_EXAMINED_RUNS + 5)])
     assert statistics_of(store, ["c"], None).runs == MAX_EXAMINED_RUNS
     store.close()
+
+
+def test_runs_of_all_ids_of_a_job_are_in_the_order_of_time(tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.open(tmp_path)
+    for number, (job, took) in enumerate([("now", 9), ("old", 1), ("old", 2), ("now", 8)]):
+        at = NOON + seconds([3, 0, 1, 2][number])
+        body = run(took, job=job) | {"queued_at": format_instant(at)}
+        store.commit([Append(documents.RUNS, str(number), job, "succeeded", at, body)])
+    assert statistics_of(store, ["now", "old"], None).trend.duration == (1, 2, 8, 9)
+    store.close()
+
+
+@given(took=st.lists(st.tuples(st.floats(0, 1e6), st.booleans()), max_size=70))
+def test_usual_duration_is_that_of_the_newest_successful_runs(took: list[tuple[float, bool]]) -> None:
+    store = MemoryStore()
+    with TemporaryDirectory() as place:
+        store.open(Path(place))
+        for number, (duration, is_good) in enumerate(took):
+            body = run(duration, state=RunState.SUCCEEDED if is_good else RunState.FAILED)
+            store.commit([Append("runs", str(number), "a", "x", NOON + seconds(number), body)])
+        found, all_jobs = statistics_of(store, ["a"], None).usual, statistics_of(store, None, None).usual
+        store.close()
+    good = sorted([duration for duration, is_good in reversed(took) if is_good][:60])
+    assert all_jobs is None
+    if not good:
+        assert found is None
+        return
+    assert found is not None
+    assert found.runs == len(good)
+    assert (found.p50, found.p95) == pytest.approx(
+        (good[(len(good) + 1) // 2 - 1], good[-(-len(good) * 95 // 100) - 1])
+    )
 
 
 def test_its_record_is_plain_json() -> None:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta, tzinfo
 from math import log10
 
+from rae_auto.model.figures.durations import UsualDuration
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
 from rae_auto.views.charts.svg import STATE_CLASSES, ChartTable, chart, element, rectangle, title
 from rae_auto.views.screens.job_page import OccurrenceMark
-from rae_auto.views.screens.parts.base import UsualDuration
 
 HEIGHT = 84
 TOP = 64

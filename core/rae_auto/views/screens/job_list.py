@@ -7,9 +7,10 @@ from typing import Any
 
 from attrs import field, frozen
 
+from rae_auto.model.figures.durations import UsualDuration
 from rae_auto.model.primitives.formatting import time_format
 from rae_auto.views.screens.job_page import OccurrenceMark, newest_marks
-from rae_auto.views.screens.parts.base import Extent, ScreenBase, UsualDuration
+from rae_auto.views.screens.parts.base import Extent, ScreenBase
 from rae_auto.views.screens.parts.durations import find_usual_durations
 from rae_auto.views.screens.parts.record_source import RecordSource
 

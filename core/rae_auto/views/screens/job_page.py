@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto.model.decision import Decision
+from rae_auto.model.figures.durations import EXAMINED_RUNS, UsualDuration, summarize_durations
 from rae_auto.model.job import Job
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
@@ -17,10 +18,8 @@ from rae_auto.views.screens.parts.base import (
     Fact,
     ScreenBase,
     UpcomingStart,
-    UsualDuration,
     local_times,
 )
-from rae_auto.views.screens.parts.durations import EXAMINED_RUNS, summarize_durations
 from rae_auto.views.screens.parts.policies import describe_policies
 from rae_auto.views.screens.parts.record_source import SKIPS, JobFacts, JobTrends, RecordCount, RecordSource
 from rae_auto.views.screens.parts.trends import Trends

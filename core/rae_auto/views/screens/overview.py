@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from rae_auto.model.figures.durations import UsualDuration
 from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
@@ -16,7 +17,6 @@ from rae_auto.views.screens.parts.base import (
     Extent,
     ScreenBase,
     UpcomingStart,
-    UsualDuration,
     describe_end,
     local_times,
 )

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from rae_auto.errors import JobNotFound
+from rae_auto.model.figures.durations import EXAMINED_RUNS, UsualDuration
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
 from rae_auto.model.reasons import Due, RetryDelayed
@@ -16,8 +17,8 @@ from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Attempt, Result, Run, RunState
 from rae_auto.views.explanations import list_further_facts
 from rae_auto.views.screens.output_page import PART_BYTES, OutputPage, build_output_page
-from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase, UsualDuration, local_times
-from rae_auto.views.screens.parts.durations import EXAMINED_RUNS, usual_duration
+from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase, local_times
+from rae_auto.views.screens.parts.durations import usual_duration
 from rae_auto.views.screens.parts.record_source import JobFacts, RecordSource, WorldSpan
 
 NOTABLE_CHANGE = 1.5

@@ -85,16 +85,6 @@ class Action:
 
 
 @frozen
-class UsualDuration:
-    """The usual duration of a job's runs: half of the examined ones take at most `p50`, all but a twentieth `p95`."""
-
-    p50: timedelta
-    p95: timedelta
-    runs: int
-    """The number of successful runs that were examined: the newest."""
-
-
-@frozen
 class UpcomingStart:
     """A start to come."""
 

@@ -1,0 +1,1 @@
+"""Figures that sum up runs, computed in one way everywhere."""
