@@ -37,7 +37,8 @@ def restored(turn: Turn, event: Restored) -> None:
     state.settings = event.settings
     states = {job_state.job: job_state for job_state in event.states}
     for plan in event.plans:
-        state.jobs[plan.job.id] = JobEntry(plan, states.pop(plan.job.id, JobState(plan.job.id)), state.undo_log)
+        known = states.pop(plan.job.id, None)
+        state.jobs[plan.job.id] = JobEntry(plan, known or JobState(plan.job.id), state.undo_log)
     for orphan in states.values():
         turn.step.discard(orphan)
     for seen in sorted(event.seen, key=lambda seen: seen.at):

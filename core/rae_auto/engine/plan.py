@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from rae_auto.model.guard import Computed
 from rae_auto.model.job import Job
+from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.schedule import RunPoint, Schedule
 
@@ -19,6 +20,7 @@ class JobOrigin(StrEnum):
     STORE = "store"
 
 
+@quick_init
 @frozen(weakref_slot=False)
 class Plan:
     """A job with its schedules by trigger id, its origin, its guards, and the jobs whose ends start it."""

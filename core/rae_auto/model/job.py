@@ -392,15 +392,8 @@ class Job(JobFields):
             yield Problem((given[1],), f"both {given[0]} and {given[1]} are set; keep one")
         if not given and self.executor is None:
             yield Problem((), 'nothing to run; set command = ["program", "argument"], shell, python or script')
-        words = (*self.command, *self.args) if self.command or self.script else self.command
-        if any(not isinstance(word, str) or "\0" in word for word in words) or "\0" in f"{self.shell}{self.script}":
-            yield Problem(("command",), "command must be a list of texts without NUL characters; remove them")
-        elif self.command and not self.command[0].strip():
-            yield Problem(("command", 0), "the first word of command is empty; it must name a program")
-        yield from find_argument_problems(
-            {"command": self.command, "args": self.args, "kwargs": self.kwargs.values(), "script": [self.script]},
-            self.shell,
-        )
+        if self.command or self.args or self.kwargs or self.shell or self.script:
+            yield from self._find_problems_of_arguments()
         if self.python is not None and not is_function_name(self.python):
             yield Problem(
                 ("python",), f'invalid function {quote(self.python)} in python; use "package.module:function"'
@@ -420,6 +413,17 @@ class Job(JobFields):
                 ("args" if self.args else "kwargs",),
                 "args needs command, python or script, and kwargs needs python; remove what does not apply",
             )
+
+    def _find_problems_of_arguments(self) -> Iterator[Problem]:
+        words = (*self.command, *self.args) if self.command or self.script else self.command
+        if any(not isinstance(word, str) or "\0" in word for word in words) or "\0" in f"{self.shell}{self.script}":
+            yield Problem(("command",), "command must be a list of texts without NUL characters; remove them")
+        elif self.command and not self.command[0].strip():
+            yield Problem(("command", 0), "the first word of command is empty; it must name a program")
+        yield from find_argument_problems(
+            {"command": self.command, "args": self.args, "kwargs": self.kwargs.values(), "script": [self.script]},
+            self.shell,
+        )
 
     @property
     def argv(self) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ asyncio would end the daemon for the first two, and the third would pass for a c
 import asyncio
 import inspect
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, ParamSpec, TypeVar, cast
 
 from rae_auto.api.store import Store, StoreReader
@@ -25,6 +27,8 @@ T = TypeVar("T")
 
 MAX_SHOWN_CHARACTERS = 120
 """Characters of a plugin with its options in messages."""
+
+_ANSWERS_TAKEN_AT_ONCE = 50
 
 _TAKEN = [False]
 
@@ -148,13 +152,15 @@ class _SafeIterator(Iterator[T]):
     def __init__(self, answers: Iterator[T], call: Callable[[Callable[[], Any]], Any]) -> None:
         self._answers = answers
         self._call = call
+        self._taken: deque[T] = deque()
 
     def __next__(self) -> T:
-        end = object()
-        answer = self._call(lambda: next(self._answers, end))
-        if answer is end:
-            raise StopIteration
-        return cast("T", answer)
+        if not self._taken:
+            # Some at a time: a contained call takes longer than most answers.
+            self._call(lambda: self._taken.extend(islice(self._answers, _ANSWERS_TAKEN_AT_ONCE)))
+            if not self._taken:
+                raise StopIteration
+        return self._taken.popleft()
 
     def close(self) -> None:
         """End the reading, wherever it is."""

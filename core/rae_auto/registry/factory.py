@@ -23,6 +23,7 @@ from rae_auto.model.guard import EXECUTOR_GUARD
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Shift
+from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Invalid, describe_problem
@@ -46,7 +47,8 @@ _NOW = timedelta(0)
 T = TypeVar("T")
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class Planned:
     """A job as the engine gets it, and its sources by id, which the runtime runs."""
 

@@ -196,7 +196,7 @@ class Runtime:
             recovery.forget_restore(self.directory)
         await recovery.discard_replaced_jobs(self._repository, recovered.replaced_jobs)
         kept = {*self._damaged_jobs, *recovered.unusable_jobs}
-        former = {one.plan.job.id: self.engine.ids_of(one.plan.job.id)[1:] for one in recovered.planned}
+        former = {one.job.id: self.engine.ids_of(one.job.id)[1:] for one in self.engine.jobs() if one.state.former_ids}
         await self.inputs.start(recovered.planned, kept, former)
         self.executions.preparations.start(one.plan.job for one in recovered.planned)
         self._tasks = (turning, asyncio.create_task(self._bounds.run()))

@@ -37,12 +37,16 @@ OTHER_SPAN_MAX_AGE = timedelta(days=1)
 def cursors_for(plan: Plan, known: Mapping[str, Cursor], now: datetime) -> Mapping[str, Cursor]:
     """Return a cursor for each schedule of a job; one that is new, or has changed, starts at `now`."""
     cursors: dict[str, Cursor] = {}
+    is_known = len(plan.schedules) == len(known)
     for trigger, schedule in plan.schedules.items():
-        cursor, digest = known.get(trigger), digest_of(schedule)
-        if cursor is None or cursor.schedule != digest:
+        old, digest = known.get(trigger), digest_of(schedule)
+        if old is None or old.schedule != digest:
             cursor = Cursor(now, digest, now, counts_from=now if trigger in plan.run_points else None)
-        cursors[trigger] = set_back(cursor, now)
-    return known if cursors == known else _share(tuple(cursors.items()))
+        else:
+            cursor = set_back(old, now)
+        cursors[trigger] = cursor
+        is_known = is_known and cursor is old
+    return known if is_known else _share(tuple(cursors.items()))
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,7 @@
 """Names of Python functions, "package.module:function", by which a job finds its function again after a restart."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from rae_auto.model.primitives.formatting import quote
@@ -28,6 +29,8 @@ def function_name(function: str | Callable[..., Any]) -> str:
     return f"{module}:{path}"
 
 
+# Cached because many jobs call one function.
+@lru_cache(maxsize=256)
 def is_function_name(text: str) -> bool:
     """Return whether the text has the form "package.module:function"."""
     module, colon, function = text.partition(":")

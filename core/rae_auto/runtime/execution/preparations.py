@@ -76,7 +76,7 @@ class Preparations:
 
     def _find_executor(self, ref: PluginRef) -> Executor | None:
         """Return the executor for preparations; None if it can't be made, which the first start reports."""
-        key = repr(ref)
+        key = f"{ref.type} {ref.options!r}"
         if key not in self._executors:
             try:
                 self._executors[key] = self._executor_for(ref)

@@ -38,7 +38,7 @@ class BadRow:
 
 def document_checksum(kind: bytes, key: bytes, body: bytes) -> int:
     """Return the checksum of a document."""
-    return zlib.crc32(body, zlib.crc32(b"%s\0%s\0" % (kind, key)))
+    return zlib.crc32(b"%s\0%s\0%s" % (kind, key, body))
 
 
 def entry_checksum(names: Sequence[bytes], at: float, ended: float | None, body: bytes) -> int:

@@ -35,6 +35,8 @@ def _depends_on_others(field: "Attribute[Any]") -> bool:
 class _FieldReader(NamedTuple):
     """Functions that make a field of a value from a document, and check it."""
 
+    plain: type | None
+    """The class of which a document has values as they are; None if each is made into another one."""
     structure: Callable[[Any, Any], Any] | None
     type: Any
     convert: Callable[[Any], Any] | None
@@ -62,22 +64,21 @@ def make_load(
     def load(document: Mapping[str, Any]) -> Any:
         value = copy(template)
         validated = []
-        for name in document:
+        for name, content in document.items():
             if (reader := readers.get(name)) is None:
                 continue
-            content = document[name]
-            if reader.structure is not None:
-                content = reader.structure(content, reader.type)
-            if reader.convert is not None:
-                content = reader.convert(content)
-            reader.set(value, content)
-            if reader.validate is not None:
-                validated.append((reader, content))
+            plain, structure, kind, convert, set_, validate, attribute = reader
+            if structure is not None and type(content) is not plain:
+                content = structure(content, kind)
+            if convert is not None:
+                content = convert(content)
+            set_(value, content)
+            if validate is not None:
+                validated.append((validate, attribute, content))
         if not required <= document.keys():
             raise ValueError("a field is missing")
-        for reader, content in validated:
-            assert reader.validate is not None
-            reader.validate(value, reader.attribute, content)
+        for validate, attribute, content in validated:
+            validate(value, attribute, content)
         if finish is not None:
             finish(value)
         return value
@@ -146,4 +147,7 @@ def _make_reader(field: "Attribute[Any]", set_: Callable[[Any, Any], None], conv
         structure = None
     convert = field.converter
     assert not isinstance(convert, Converter)
-    return _FieldReader(structure, field.type, convert, set_, field.validator, field)
+    kind = _without_none(field.type)
+    # Of a new type of texts, such as the ids of jobs, a document has texts.
+    plain = str if getattr(kind, "__supertype__", kind) is str else None
+    return _FieldReader(plain, structure, field.type, convert, set_, field.validator, field)
