@@ -4,8 +4,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from threading import RLock
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from attrs import define, field
 
@@ -35,26 +36,44 @@ from rae_store_postgres.statements import (
 CHUNK_ROWS = 500
 """Number of rows of documents, or of a dump, that are fetched at once."""
 
-_CHUNK = f"{DOCUMENTS} WHERE kind = $1 AND key >= $2 ORDER BY key LIMIT {CHUNK_ROWS}"
+_FIRST = f"{DOCUMENTS} WHERE kind = $1 ORDER BY key LIMIT {CHUNK_ROWS + 1}"
+
+_NEXT = f"{DOCUMENTS} WHERE kind = $1 AND key >= $2 ORDER BY key LIMIT {CHUNK_ROWS}"
+
+READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 Skip = Callable[[tuple[str, bytes]], None]
 
 Call = Callable[[Callable[[Connection], Any]], Any]
 
+LoadedDocument = tuple[str, Document | CorruptDocument]
+
 T = TypeVar("T")
 
 
-def read_documents(call: Call, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
-    """Yield the documents of a kind by key; `call` returns the result of a coroutine function with a connection.
+def read_documents(call: Call, address: Address, link: LoopThread, kind: str) -> Iterator[LoadedDocument]:
+    """Yield the documents of a kind by key, as of one instant.
 
-    They are fetched in chunks, because ten thousand at once take 7 MB, of which Python never gives back all.
+    `call` returns the result of a coroutine function with a connection. What one statement returns is of one instant.
+    More documents than a chunk has are read by a transaction of their own, so that commits can come in between.
     """
-    first = b""
-    while rows := call(lambda c: c.fetch(_CHUNK, kind, first)):  # noqa: B023 - called at once
-        for row in rows:
-            yield decode_key(row[1]), _parse(row)
-        # The next possible key.
-        first = rows[-1][1] + b"\0"
+    rows = call(lambda c: c.fetch(_FIRST, kind))
+    if len(rows) <= CHUNK_ROWS:
+        yield from map(_load, rows)
+    else:
+        del rows
+        yield from map(_load, _read_snapshot(address, link, partial(_read_kind, kind)))
+
+
+async def _read_kind(kind: str, connection: Connection) -> AsyncIterator[list[Any]]:
+    """Yield rows in chunks, because ten thousand at once take 7 MB, of which Python never gives back all."""
+    documents = await connection.cursor(f"{DOCUMENTS} WHERE kind = $1 ORDER BY key", kind)
+    while rows := await documents.fetch(CHUNK_ROWS):
+        yield rows
+
+
+def _load(row: Any) -> LoadedDocument:
+    return decode_key(row[1]), _parse(row)
 
 
 def _parse(row: Any) -> Document | CorruptDocument:
@@ -83,7 +102,16 @@ class Reader(StoreReader):
 
     def load(self, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
         """Return all documents of a kind by key."""
-        return read_documents(self._call, kind)
+        if self._is_in_session:
+            return self._load_in_session(kind)
+        return read_documents(self._call, self._address, self._link, kind)
+
+    def _load_in_session(self, kind: str) -> Iterator[LoadedDocument]:
+        first = b""
+        while rows := self._call(lambda c: c.fetch(_NEXT, kind, first)):  # noqa: B023 - called at once
+            yield from map(_load, rows)
+            # The next possible key.
+            first = rows[-1][1] + b"\0"
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""
@@ -108,7 +136,7 @@ class Reader(StoreReader):
     def session(self) -> Iterator[None]:
         """Let the reads in a `with` block see one state."""
         with self._lock:
-            self._call(lambda c: c.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            self._call(lambda c: c.execute(READ_ONLY))
             self._is_in_session = True
             try:
                 yield
@@ -151,63 +179,73 @@ def _start(step: int | None, query: CountQuery) -> Any:
 
 def read_dump(address: Address, link: LoopThread) -> Iterator[Change]:
     """Return everything as of now: the snapshot is taken here, and read as one iterates, in any thread."""
-    source = _Dump(address)
-    link.call(source.open())
-    changes = _iterate(source, link)
+    return _read_snapshot(address, link, _read_all)
+
+
+async def _read_all(connection: Connection) -> AsyncIterator[list[Change]]:
+    documents = await connection.cursor(f"{DOCUMENTS} ORDER BY kind, key")
+    while rows := await documents.fetch(CHUNK_ROWS):
+        found = [(row[0], *_load(row)) for row in rows]
+        yield [Put(kind, key, body) for kind, key, body in found if not isinstance(body, CorruptDocument)]
+    entries = await connection.cursor(f"{ENTRIES} ORDER BY seq")
+    while rows := await entries.fetch(CHUNK_ROWS):
+        yield [
+            Append(row[0], decode_key(row[1]), row[2], row[3], row[4], json.loads(row[6]), row[5])
+            for row in rows
+            if _is_good(row)
+        ]
+
+
+ReadChunks = Callable[[Connection], AsyncIterator[list[T]]]
+
+
+def _read_snapshot(address: Address, link: LoopThread, read: ReadChunks[T]) -> Iterator[T]:
+    """Return what `read` yields from a snapshot, which is taken here; it ends with the iterator."""
+    snapshot = _Snapshot(address, read)
+    link.call(snapshot.open())
+    found = _iterate(snapshot, link)
     # Started here, because closing a generator that was not started closes nothing else.
-    next(changes)
-    return cast("Iterator[Change]", changes)
+    next(found)
+    return cast("Iterator[T]", found)
 
 
-def _iterate(source: "_Dump", link: LoopThread) -> Iterator[Change | None]:
+def _iterate(snapshot: "_Snapshot[T]", link: LoopThread) -> Iterator[T | None]:
     try:
         yield None
-        while chunk := link.call(source.read()):
+        while chunk := link.call(snapshot.read()):
             yield from chunk
     finally:
         with suppress(StoreError):
-            link.submit(source.close())
+            link.submit(snapshot.close())
 
 
-class _Dump:
-    """A read-only transaction with two cursors, one after the other."""
+class _Snapshot(Generic[T]):
+    """A read-only transaction with a connection of its own, which is read in chunks."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, address: Address, read: ReadChunks[T]) -> None:
+        self._address, self._read = address, read
         self._connection: Connection | None = None
-        self._changes: AsyncIterator[list[Change]] | None = None
+        self._chunks: AsyncIterator[list[T]] | None = None
 
     async def open(self) -> None:
         """Take the snapshot. Errors: StoreError."""
+        connection = self._connection = await self._address.connect()
         try:
-            connection = self._connection = await self._address.connect()
-            await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            await connection.execute(READ_ONLY)
             # The snapshot is that of the first query.
             await connection.fetchval("SELECT token FROM claim")
         except DRIVER_ERRORS as error:
+            connection.terminate()
             raise self._address.explain(error) from error
-        self._changes = self._read_all(connection)
+        self._chunks = self._read(connection)
 
-    async def read(self) -> list[Change]:
-        """Return the next changes; none at the end. Errors: StoreError."""
-        assert self._changes is not None
+    async def read(self) -> list[T]:
+        """Return the next chunk; an empty one at the end. Errors: StoreError."""
+        assert self._chunks is not None
         try:
-            return await anext(self._changes, [])
+            return await anext(self._chunks, [])
         except DRIVER_ERRORS as error:
             raise self._address.explain(error) from error
-
-    async def _read_all(self, connection: Connection) -> AsyncIterator[list[Change]]:
-        documents = await connection.cursor(f"{DOCUMENTS} ORDER BY kind, key")
-        while rows := await documents.fetch(CHUNK_ROWS):
-            found = [(row[0], decode_key(row[1]), _parse(row)) for row in rows]
-            yield [Put(kind, key, body) for kind, key, body in found if not isinstance(body, CorruptDocument)]
-        entries = await connection.cursor(f"{ENTRIES} ORDER BY seq")
-        while rows := await entries.fetch(CHUNK_ROWS):
-            yield [
-                Append(row[0], decode_key(row[1]), row[2], row[3], row[4], json.loads(row[6]), row[5])
-                for row in rows
-                if _is_good(row)
-            ]
 
     async def close(self) -> None:
         """End the transaction."""

@@ -212,8 +212,10 @@ class PostgresStore(SharedStore):
     # Documents and logs
 
     def load(self, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
-        """Return all documents of a kind by key; damaged ones as CorruptDocument."""
-        return read_documents(self._call, kind)
+        """Return all documents of a kind by key, as of one instant; damaged ones as CorruptDocument."""
+        if self._link is None:
+            raise StoreError("the store is not open")
+        return read_documents(self._call, self._address, self._link, kind)
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""
