@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rae_auto.reading.what_if import Assumptions, WhatIfEdits, load_what_if
     from rae_auto.views.screens.digest import Digest, load_digest
     from rae_auto.views.screens.health_page import HealthPage, load_health_page
-    from rae_auto.views.screens.job_list import JobHistory, JobList, JobRow, load_job_list
+    from rae_auto.views.screens.job_list import JobHistory, JobList, JobRow, describe_skips, load_job_list
     from rae_auto.views.screens.job_page import JobPage, OccurrenceMark, load_job_page
     from rae_auto.views.screens.merged_output import MAX_MERGED_RUNS, MergedLine, MergedOutput, load_merged_output
     from rae_auto.views.screens.month import BusyMinute, DayGrid, GridHour, Month, MonthDay, load_day_grid, load_month
@@ -55,7 +55,7 @@ _HOMES = {
     "reading.what_if": ("Assumptions", "WhatIfEdits", "load_what_if"),
     "views.screens.digest": ("Digest", "load_digest"),
     "views.screens.health_page": ("HealthPage", "load_health_page"),
-    "views.screens.job_list": ("JobHistory", "JobList", "JobRow", "load_job_list"),
+    "views.screens.job_list": ("JobHistory", "JobList", "JobRow", "describe_skips", "load_job_list"),
     "views.screens.job_page": ("JobPage", "OccurrenceMark", "load_job_page"),
     "views.screens.merged_output": ("MAX_MERGED_RUNS", "MergedLine", "MergedOutput", "load_merged_output"),
     "views.screens.month": ("BusyMinute", "DayGrid", "GridHour", "Month", "MonthDay", "load_day_grid", "load_month"),
@@ -137,6 +137,7 @@ __all__ = [
     "WhyPage",
     "WorldSpan",
     "all_codes",
+    "describe_skips",
     "find_codes",
     "find_smallest_span",
     "load_absence",

@@ -6,7 +6,7 @@ plays so many worlds; a sample is played by the tests.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,15 +15,20 @@ from unittest.mock import patch
 from tests.fuzz.fuzz_run import FuzzRun
 from tests.support.why import view_job
 
-from rae_auto.engine.runs import admission, dependencies, guards, loop_detection
+from rae_auto.engine.runs import admission, dependencies, dispatch, guards, loop_detection
 from rae_auto.explain.answer import explain_at
+from rae_auto.explain.check_lists import DECISION_CHECKS, START_CHECKS
 from rae_auto.explain.check_node import CheckNode, CheckResult
 from rae_auto.explain.check_tree import check_run, check_skip
+from rae_auto.explain.instant_checks import check_instant
 from rae_auto.explain.job_view import JobView
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
+from rae_auto.model.job import Job
 from rae_auto.model.primitives.local_times import RequestedTime
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run, RunState
+from rae_auto.simulation.virtual_engine import VirtualWorld
 
 STEPS = 50
 FAR = timedelta(minutes=2)
@@ -36,8 +41,14 @@ class Trace:
     """The checks of the occurrences of a world, by job, trigger and key."""
 
     def __init__(self) -> None:
+        self.asked: list[tuple[Job, datetime, Calls, Set[RunId]]] = []
+        """The jobs of occurrences that stand alone, the instants of their decisions, and the runs that were open."""
+        self.is_doubtful = False
+        """True once the clock was set back, or the store went back: records don't say all of an instant then."""
         self.calls: dict[tuple[str, str, str], list[Calls]] = {}
         """Several where a crash, or a store that went back, undid a decision that was then made again."""
+        self.starts: dict[tuple[str, str, str], list[str | None]] = {}
+        """The reasons that kept a run from starting, one for each look of the engine, by the run's occurrence."""
         self._current: Calls = {}
 
     def record(self, stack: ExitStack) -> None:
@@ -47,6 +58,9 @@ class Trace:
         def begin(turn: Any, entry: Any, candidate: Any) -> Any:
             self._current = {}
             self.calls.setdefault(candidate.occurrence.identity, []).append(self._current)
+            if not candidate.batch:
+                opened = frozenset(other.run.id for other in turn.state.open_runs(entry.job.id))
+                self.asked.append((entry.job, turn.now.wall, self._current, opened))
             try:
                 return find_refusal(turn, entry, candidate)
             finally:
@@ -54,6 +68,28 @@ class Trace:
                 self._current = {}
 
         stack.enter_context(patch.object(admission, "find_refusal", begin))
+        set_clock, crash = VirtualWorld.set_clock, VirtualWorld.crash
+
+        def step(world: VirtualWorld, by: timedelta) -> None:
+            self.is_doubtful |= by < timedelta(0)
+            set_clock(world, by)
+
+        def restart(world: VirtualWorld, **options: Any) -> None:
+            self.is_doubtful |= bool(options.get("reverts"))
+            crash(world, **options)
+
+        stack.enter_context(patch.object(VirtualWorld, "set_clock", step))
+        stack.enter_context(patch.object(VirtualWorld, "crash", restart))
+        find_obstacle = dispatch.find_obstacle
+
+        def look(state: Any, entry: Any) -> Any:
+            obstacle = find_obstacle(state, entry)
+            run = entry.run
+            found = self.starts.setdefault((run.job, run.trigger, run.key), [])
+            found.append(None if obstacle is None else obstacle[0].code)
+            return obstacle
+
+        stack.enter_context(patch.object(dispatch, "find_obstacle", look))
         for name, module, function in (
             ("overlap", admission, "_find_overlap"),
             ("needs", dependencies, "find_unmet_need"),
@@ -90,6 +126,7 @@ def find_differences(seed: int, steps: int = STEPS) -> Iterator[str]:
         ):
             yield from (f"seed {seed}, {job}: {text}" for text in _compare_answer(at, view))
         yield from (f"seed {seed}, {job}: {text}" for text in _compare_quiet_minutes(view))
+        yield from (f"seed {seed}, {job}: {text}" for text in _compare_overlaps(view, trace))
 
 
 def _compare(record: Decision | Run, view: JobView, trace: Trace) -> Iterator[str]:
@@ -107,8 +144,43 @@ def _compare(record: Decision | Run, view: JobView, trace: Trace) -> Iterator[st
     refusals = [node.name for node in decision.children if node.result is CheckResult.NO]
     if len(refusals) != (not is_run):
         yield f"the tree has {len(refusals)} refusals"
+    yield from _find_gaps(tree)
+    looks = trace.starts.get((record.job, record.trigger, record.key), [])
     if isinstance(stored, Run):
         yield from _compare_start(stored, tree, view)
+        if not trace.is_doubtful:
+            yield from _compare_looks(stored, tree, looks)
+    elif not looks:
+        yield from _find_claims(tree)
+
+
+def _find_gaps(tree: tuple[CheckNode, ...]) -> Iterator[str]:
+    """Yield what a tree lacks: every one has every check, in the order of the engine."""
+    parts = {node.name: [child.name for child in node.children] for node in tree}
+    if list(parts) != ["trigger", "decision", "start", "attempts"]:
+        yield f"the tree has {list(parts)}"
+    elif (parts["decision"], parts["start"]) != (list(DECISION_CHECKS), list(START_CHECKS)):
+        yield f"the tree lacks checks: {parts}"
+    elif "retry" not in parts["attempts"]:
+        yield "the tree says nothing of a retry"
+
+
+def _find_claims(tree: tuple[CheckNode, ...]) -> Iterator[str]:
+    """Yield what a tree claims of a start, or of an attempt, of what the engine never tried to start."""
+    for node in tree[2:]:
+        claims = [one.name for one in (node, *node.children) if one.result is not CheckResult.UNKNOWN]
+        if claims:
+            yield f"nothing was to start, but the tree answers {claims}"
+
+
+def _compare_looks(run: Run, tree: tuple[CheckNode, ...], looks: list[str | None]) -> Iterator[str]:
+    """Yield claims on a run that the engine never looked at, or found no free way for."""
+    start = next(node for node in tree if node.name == "start")
+    passed = {node.name for node in start.children if node.result is CheckResult.YES} - {"delay", "parallel"}
+    if not looks and not run.attempt and passed:
+        yield f"the engine never looked at it, but the tree says yes to {sorted(passed)}"
+    if run.attempt and looks and None not in looks:
+        yield f"it started, but each time that the engine looked {looks[-1]} was in the way"
 
 
 def _compare_checks(calls: Calls, results: dict[str, CheckNode]) -> Iterator[str]:
@@ -155,8 +227,31 @@ def _compare_quiet_minutes(view: JobView) -> Iterator[str]:
         if is_near or any(first <= at <= last for first, last in spans):
             continue
         answer = explain_at(RequestedTime((at,)), view)
-        if answer.run is None and answer.reason is None and any(node.name == "attempts" for node in answer.checks):
-            yield f"an attempt at {at}, where nothing was due"
+        if answer.run is not None or answer.reason is not None:
+            continue
+        yield from (f"{text}, at {at}" for text in (*_find_gaps(answer.checks), *_find_claims(answer.checks)))
+        decision = next(node for node in answer.checks if node.name == "decision")
+        if decision.result is not CheckResult.UNKNOWN:
+            yield f"a decision at {at}, where nothing was due"
+
+
+def _compare_overlaps(view: JobView, trace: Trace) -> Iterator[str]:
+    """Yield where an instant of the past is not answered as the engine decided it, of a job that is still the same.
+
+    Ends of runs can be on record with an instant at which the engine did not know of them yet; those are left out.
+    """
+    for job, at, calls, opened in trace.asked:
+        now = view.definition
+        is_same = now is not None and (now.overlap, now.overlap_max) == (job.overlap, job.overlap_max)
+        is_edge = any(run.started_at == at for run in view.runs)
+        if job.id != view.job or not is_same or "overlap" not in calls or at > view.now or is_edge:
+            continue
+        on_record = {run.id for run in view.runs if run.queued_at <= at and (run.finished_at or at + FAR) > at}
+        decision = next(node for node in check_instant(at, view) if node.name == "decision")
+        check = next(node for node in decision.children if node.name == "overlap")
+        is_known = check.result is not CheckResult.UNKNOWN and not check.text.startswith("of the starts from")
+        if on_record == opened and is_known and check.reason != calls["overlap"]:
+            yield f"the engine found {calls['overlap']} at {at}, but the tree says {check}"
 
 
 def main(arguments: list[str]) -> int:

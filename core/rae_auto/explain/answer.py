@@ -12,8 +12,9 @@ from attrs import evolve, frozen
 
 from rae_auto.engine.time.catch_up import find_neighbours
 from rae_auto.explain.check_node import CheckNode, ExplanationFact
-from rae_auto.explain.check_tree import check_instant, check_now, check_repeat, check_run, check_skip
+from rae_auto.explain.check_tree import check_repeat, check_run, check_skip
 from rae_auto.explain.checks import list_outlook_facts, list_paused_starts, list_run_facts, list_skip_facts
+from rae_auto.explain.instant_checks import check_instant, check_now
 from rae_auto.explain.job_view import JobView, describe_occurrence, distance_to, nearest_instant
 from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import SeenOccurrence

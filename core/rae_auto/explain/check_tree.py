@@ -3,97 +3,35 @@
 The engine decides an occurrence by the checks of `DECISION_CHECKS`: the first that refuses gives the reason, and those
 behind it are not reached. A run that was decided then passes `START_CHECKS`, as often as something changes, and waits
 for the first that blocks it. So the tree follows from the records: what a record names said no, what comes before it
-said yes, and what comes after it is unknown.
+said yes, and what comes after it is unknown. Every tree has all checks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from rae_auto.engine.time.catch_up import find_neighbours
+from rae_auto.explain.check_lists import (
+    DECISION_CHECKS,
+    NO,
+    PASSED,
+    START_CHECKS,
+    UNKNOWN,
+    YES,
+    attempts_not_reached,
+    find_check,
+    guard_facts,
+    not_reached,
+    retry_facts,
+    routine,
+    start_not_reached,
+)
 from rae_auto.explain.check_node import CheckNode, CheckResult, ExplanationFact
+from rae_auto.explain.instant_checks import check_trigger
 from rae_auto.explain.job_view import JobView, describe_occurrence
 from rae_auto.model.decision import MANUAL, Decision
-from rae_auto.model.guard import EXECUTOR_GUARD
 from rae_auto.model.job_state import SeenOccurrence
-from rae_auto.model.primitives.formatting import format_elapsed, quote
-from rae_auto.model.reasons import (
-    CaughtUp,
-    Disabled,
-    FeedbackLoop,
-    Fired,
-    GuardBlocked,
-    GuardsPending,
-    InternalFault,
-    Manual,
-    MaxOverlap,
-    MaxParallel,
-    Missed,
-    NeedFailed,
-    NeedNeverRan,
-    NeedRunning,
-    NoWorker,
-    Overlapping,
-    Paused,
-    QueueFull,
-    QueueLimit,
-    Reason,
-    ResourceBusy,
-    ResourceReserved,
-    ResourceTooSmall,
-    RetryDelayed,
-    SkippedByHand,
-    StartDelayed,
-    UnusableJob,
-)
+from rae_auto.model.primitives.formatting import format_count, format_elapsed, quote
+from rae_auto.model.reasons import CaughtUp, Fired, GuardBlocked, Manual, NeedFailed, NeedNeverRan, NeedRunning, Reason
 from rae_auto.model.run import Run, RunState
-
-YES, NO, UNKNOWN = CheckResult.YES, CheckResult.NO, CheckResult.UNKNOWN
-
-DECISION_CHECKS: Mapping[str, tuple[type[Reason], ...]] = {
-    "catch_up": (Missed,),
-    "usable": (UnusableJob,),
-    "enabled": (Disabled,),
-    "paused": (Paused,),
-    "skip": (SkippedByHand,),
-    "overlap": (Overlapping, QueueFull, MaxOverlap),
-    "queue": (QueueLimit,),
-    "needs": (NeedFailed, NeedNeverRan),
-    "guards": (GuardBlocked,),
-    "feedback_loop": (FeedbackLoop,),
-}
-"""The checks of a decision in the order of the engine, with the reasons that they give."""
-
-START_CHECKS: Mapping[str, tuple[type[Reason], ...]] = {
-    "delay": (StartDelayed, RetryDelayed),
-    "parallel": (MaxParallel,),
-    "usable": (UnusableJob, InternalFault),
-    "paused": (Paused,),
-    "enabled": (Disabled,),
-    "overlap": (Overlapping, MaxOverlap),
-    "needs_running": (NeedRunning,),
-    "resources": (ResourceTooSmall, ResourceBusy, ResourceReserved),
-    "needs": (NeedFailed, NeedNeverRan),
-    "guards": (GuardBlocked, NoWorker, GuardsPending),
-}
-"""The checks of a start in the order of the engine, with the reasons that they give."""
-
-_PASSED = {
-    "catch_up": "it had not been given up as missed",
-    "usable": "the job can be used",
-    "enabled": "the job is enabled",
-    "paused": "the job was not paused",
-    "skip": "the start was not skipped by hand",
-    "overlap": "no other run was in the way",
-    "queue": "the queue had room",
-    "needs": "met",
-    "needs_running": "no needed job was running",
-    "guards": "no guard forbade it",
-    "feedback_loop": "none detected",
-    "delay": "its time had come",
-    "parallel": "a slot was free (max_parallel)",
-    "resources": "the resources were free",
-}
-"""The texts of checks that let a job run."""
 
 _BY_HAND = ("enabled", "paused", "skip", "catch_up")
 """Checks that are not made for runs by hand, or for events, which wait instead."""
@@ -101,14 +39,12 @@ _BY_HAND = ("enabled", "paused", "skip", "catch_up")
 
 def check_run(run: Run, view: JobView) -> tuple[CheckNode, ...]:
     """Return the checks of a run."""
-    nodes = [
+    return (
         _trigger_that_fired(run.trigger, run.scheduled_for, view),
         _decision_of_run(run, view),
         _start_of(run, view),
-    ]
-    if run.attempt:
-        nodes.append(_attempts_of(run, view))
-    return tuple(nodes)
+        _attempts_of(run, view) if run.attempt else attempts_not_reached("no attempt was made", view),
+    )
 
 
 def check_skip(decision: Decision, view: JobView) -> tuple[CheckNode, ...]:
@@ -120,111 +56,53 @@ def check_skip(decision: Decision, view: JobView) -> tuple[CheckNode, ...]:
     for name in DECISION_CHECKS:
         if name == decisive:
             text = reason.describe_past(view.time)
-            children.append(CheckNode(name, NO, text, reason.code, _parts_of_block(reason, text)))
+            children.append(_blocking_check(name, reason, text))
             is_reached = False
         elif is_reached:
-            children.append(_routine(name, YES, _describe_passed(name, is_by_hand)))
+            children.append(routine(name, YES, _describe_passed(name, is_by_hand)))
         else:
-            children.append(_routine(name, UNKNOWN, f"not checked, because {decisive} had decided"))
-    text = f"skipped at {view.time(decision.decided_at)}: {reason.describe_past(view.time)}"
+            children.append(not_reached(name, f"not checked, because {decisive} had decided", view))
+    # The reason itself is at the check that gave it, once.
+    text = f"skipped at {view.time(decision.decided_at)} by the check {quote(decisive or reason.code)}"
     trigger = _trigger_that_fired(decision.trigger, decision.at, view)
-    return (trigger, CheckNode("decision", NO, text, reason.code, tuple(children)))
+    decided = CheckNode("decision", NO, text, reason.code, tuple(children), _facts_of_skip(decision, view))
+    return (trigger, decided, *start_not_reached("not reached, because it was skipped when it was decided", view))
 
 
 def check_repeat(seen: SeenOccurrence, view: JobView) -> tuple[CheckNode, ...]:
     """Return the checks of an occurrence that was reported again after its decision."""
     outcome = f"run {seen.run}" if seen.run else "no run"
     text = f"{describe_occurrence(seen)} had been decided before, at {view.time(seen.at)}: {outcome}"
-    return (_trigger_that_fired(seen.trigger, seen.at, view), CheckNode("decision", NO, text, "repeated"))
+    checks = tuple(not_reached(name, "not checked again", view) for name in DECISION_CHECKS)
+    decided = CheckNode("decision", NO, text, "repeated", checks)
+    start = start_not_reached("not reached, because it had been decided before", view)
+    return (_trigger_that_fired(seen.trigger, seen.at, view), decided, *start)
 
 
-def check_instant(at: datetime, view: JobView) -> tuple[CheckNode, ...]:
-    """Return the checks of an instant of which nothing is on record: because nothing was due, or it is to come."""
-    due = [trigger for trigger, schedule in view.schedules.items() if _is_due(schedule, at)]
-    children = tuple(_trigger_at(trigger, at, view) for trigger in view.summaries or view.schedules)
-    is_ahead = at > view.now
-    if due:
-        verb = "will be due" if is_ahead else "was due"
-        trigger = CheckNode("trigger", YES, f"{verb} at {view.time(at)}", None, children)
-    else:
-        sources = [child for child in children if child.result is UNKNOWN]
-        result = UNKNOWN if sources and not is_ahead and not view.has_daemon else NO
-        trigger = CheckNode("trigger", result, "nothing is due then" if is_ahead else "nothing was due", None, children)
-    checks = tuple(_check_at(name, at, view, is_ahead=is_ahead) for name in DECISION_CHECKS)
-    no = next((check for check in checks if check.result is NO), None)
-    if is_ahead and due and no is not None:
-        return (trigger, CheckNode("decision", NO, f"it will be skipped or wait: {no.text}", no.reason, checks))
-    text = "it is decided when it is due" if is_ahead else "there is no decision on record"
-    return (trigger, CheckNode("decision", UNKNOWN, text, None, checks))
-
-
-def check_now(view: JobView) -> tuple[CheckNode, ...]:
-    """Return the checks of a job that is paused, disabled or unusable, or has never run."""
-    children = tuple(_trigger_at(trigger, view.now, view) for trigger in view.summaries or view.schedules)
-    has_next = view.next_at is not None
-    text = f"next due at {view.time(view.next_at)}" if has_next else "nothing is due"
-    checks = tuple(_check_at(name, view.now, view, is_ahead=True) for name in DECISION_CHECKS)
-    no = next((check for check in checks if check.result is NO), None)
-    decision = CheckNode("decision", NO, no.text, no.reason, checks) if no else None
-    return (
-        CheckNode("trigger", YES if has_next else NO, text, None, children),
-        decision or CheckNode("decision", UNKNOWN, "it is decided when it is due", None, checks),
-    )
-
-
-def find_check(checks: Mapping[str, tuple[type[Reason], ...]], reason: Reason) -> str | None:
-    """Return the check that gives a reason; None if none of these does."""
-    return next((name for name, reasons in checks.items() if isinstance(reason, reasons)), None)
-
-
-def _routine(name: str, result: CheckResult, text: str) -> CheckNode:
-    """Return a check with nothing to say but that it passed, or was not reached."""
-    return CheckNode(name, result, text, is_routine=True)
+def _facts_of_skip(decision: Decision, view: JobView) -> tuple[ExplanationFact, ...]:
+    """Return the occurrence, and how many starts the decision is about, if these are several."""
+    facts = [ExplanationFact("occurrence", f"for {view.time(decision.at)}")]
+    if decision.since is not None:
+        count = format_count(decision.count, "start")
+        facts.append(ExplanationFact("together", f"{count} since {view.time(decision.since)}"))
+    return tuple(facts)
 
 
 def _describe_passed(name: str, is_by_hand: bool) -> str:
     if is_by_hand and name in _BY_HAND:
         return "not checked, because the run was started by hand"
-    return _PASSED[name]
+    return PASSED[name]
 
 
 def _trigger_that_fired(trigger: str, at: datetime, view: JobView) -> CheckNode:
     if trigger == MANUAL:
         return CheckNode("trigger", YES, f"started by hand at {view.time(at)}", Manual.code)
     others = [other for other in view.summaries or view.schedules if other != trigger]
-    fired = CheckNode(trigger, YES, _join(view.summaries.get(trigger), f"for {view.time(at)}"))
-    children = (fired, *(_trigger_at(other, at, view) for other in others))
+    summary = view.summaries.get(trigger)
+    fired = CheckNode(trigger, YES, f"{f'{summary}: ' if summary else ''}for {view.time(at)}")
+    children = (fired, *(check_trigger(other, at, view) for other in others))
     verb = "was due" if trigger in view.schedules else "fired"
     return CheckNode("trigger", YES, f"{quote(trigger)} {verb} at {view.time(at)}", None, children)
-
-
-def _trigger_at(trigger: str, at: datetime, view: JobView) -> CheckNode:
-    """Return whether a trigger fires at an instant."""
-    summary = view.summaries.get(trigger)
-    schedule, problem = view.schedules.get(trigger), view.trigger_problems.get(trigger)
-    if problem is not None and (schedule is None or not _is_due(schedule, at)):
-        # A source that has failed starts again by itself, and may have reported what happened.
-        is_unused = schedule is not None or problem.startswith("is quarantined")
-        return CheckNode(trigger, NO if is_unused else UNKNOWN, _join(summary, problem))
-    if schedule is None:
-        text = (
-            "it watches something, and nothing of this time is on record" if at <= view.now else "it can't be foretold"
-        )
-        return CheckNode(trigger, UNKNOWN, _join(summary, text))
-    if _is_due(schedule, at):
-        return CheckNode(trigger, YES, _join(summary, f"due at {view.time(at)}"))
-    before, after = find_neighbours([schedule], at)
-    around = [f"due {when} at {view.time(due)}" for when, due in (("before", before), ("after", after)) if due]
-    return CheckNode(trigger, NO, _join(summary, f"not due ({', '.join(around) or 'no instant around it'})"))
-
-
-def _is_due(schedule: object, at: datetime) -> bool:
-    next_after = getattr(schedule, "next_after", None)
-    return next_after is not None and next_after(at - timedelta(microseconds=1)) == at
-
-
-def _join(*parts: str | None) -> str:
-    return ": ".join(part for part in parts if part)
 
 
 def _decision_of_run(run: Run, view: JobView) -> CheckNode:
@@ -282,12 +160,12 @@ def _start_of(run: Run, view: JobView) -> CheckNode:
     nodes, is_reached = [], True
     for name in START_CHECKS:
         if name == decisive:
-            nodes.append(CheckNode(name, NO, text, block.code, _parts_of_block(block, text)))
+            nodes.append(_blocking_check(name, block, text))
             is_reached = False
         else:
             nodes.append(_waited_check(name, run, view, YES if is_reached else UNKNOWN))
     verb = "skipped" if run.state is RunState.SKIPPED else "waiting"
-    return CheckNode("start", NO, f"{verb}: {text}", block.code, tuple(nodes))
+    return CheckNode("start", NO, f"{verb}, by the check {quote(decisive)}", block.code, tuple(nodes))
 
 
 def _describe_wait(wait: timedelta) -> str:
@@ -298,7 +176,7 @@ def _passed_start_check(name: str, run: Run, view: JobView) -> CheckNode:
     node = _waited_check(name, run, view, YES)
     if name == "guards":
         guards = tuple(
-            CheckNode(guard, YES if result.allows else NO, result.reason, facts=_guard_facts(guard, view))
+            CheckNode(guard, YES if result.allows else NO, result.reason, facts=guard_facts(guard, view))
             for guard, result in run.conditions.guards.items()
         )
         text = "not checked, because the run was started by hand" if run.trigger == MANUAL and not guards else node.text
@@ -321,20 +199,23 @@ def _waited_check(name: str, run: Run, view: JobView, otherwise: CheckResult) ->
     if waits:
         text = "; ".join(reason.describe_past(view.time) for reason in waits)
         return CheckNode(name, otherwise, f"waited: {text}", waits[0].code)
-    return _routine(name, otherwise, _PASSED[name] if otherwise is YES else "not reached yet")
+    return routine(name, otherwise, PASSED[name] if otherwise is YES else "not reached yet")
 
 
-def _parts_of_block(reason: Reason, text: str) -> tuple[CheckNode, ...]:
+def _blocking_check(name: str, reason: Reason, text: str) -> CheckNode:
+    """Return the check that gave a reason; where a guard or a needed job said no, that has the words, and only that."""
     match reason:
         case GuardBlocked():
-            return (CheckNode(reason.guard, NO, text, reason.code),)
+            part = CheckNode(reason.guard, NO, text, reason.code)
         case NeedFailed() | NeedNeverRan() | NeedRunning():
-            return (CheckNode(reason.job, NO, text, reason.code),)
-    return ()
+            part = CheckNode(reason.job, NO, text, reason.code)
+        case _:
+            return CheckNode(name, NO, text, reason.code)
+    return CheckNode(name, NO, f"{quote(part.name)} forbade it", reason.code, (part,))
 
 
 def _attempts_of(run: Run, view: JobView) -> CheckNode:
-    children = tuple(_attempt_nodes(run, view))
+    children = (*_attempt_nodes(run, view), _retry_of(run, view))
     if run.state is RunState.SUCCEEDED:
         return CheckNode("attempts", YES, "succeeded", None, children)
     if run.state.final:
@@ -342,6 +223,19 @@ def _attempts_of(run: Run, view: JobView) -> CheckNode:
         text = f"{run.state.text}: {reason}" if reason else run.state.text
         return CheckNode("attempts", NO, text, None if run.reason is None else run.reason.code, children)
     return CheckNode("attempts", UNKNOWN, f"{run.state.text}, attempt {run.attempt}", None, children)
+
+
+def _retry_of(run: Run, view: JobView) -> CheckNode:
+    """Return whether another attempt follows the latest one, by the policy of the job as it is defined now."""
+    facts = retry_facts(view)
+    if run.state is RunState.SUCCEEDED:
+        return CheckNode("retry", YES, "not needed, because it succeeded", None, (), facts, is_routine=True)
+    if run.state.active:
+        return CheckNode("retry", UNKNOWN, "decided when the attempt ends", None, (), facts, is_routine=True)
+    if not run.state.final:
+        return CheckNode("retry", YES, f"attempt {run.attempt + 1} is to follow", None, (), facts)
+    text = f"no attempt followed attempt {run.attempt}, which was {run.state.text}"
+    return CheckNode("retry", NO, text.replace("was failed", "failed"), None, (), facts)
 
 
 def _attempt_nodes(run: Run, view: JobView) -> Iterator[CheckNode]:
@@ -353,59 +247,3 @@ def _attempt_nodes(run: Run, view: JobView) -> Iterator[CheckNode]:
         yield CheckNode(f"attempt {run.attempt}", UNKNOWN, f"{run.state.text}{silence}")
     if run.adopted_at is not None:
         yield CheckNode("taken over", YES, f"by a new daemon at {view.time(run.adopted_at)}")
-
-
-def _check_at(name: str, at: datetime, view: JobView, *, is_ahead: bool) -> CheckNode:
-    """Return the result of a check for an instant without a record, as far as it can be computed, or is known now."""
-    unknown = _routine(name, UNKNOWN, "nothing is on record of it" if not is_ahead else "it is checked when it is due")
-    if name == "usable":
-        return (
-            _routine(name, YES, _PASSED[name])
-            if view.problem is None
-            else CheckNode(name, NO, view.problem, "unusable")
-        )
-    if name == "guards":
-        return _guards_at(at, view)
-    if not is_ahead:
-        return unknown
-    if name == "enabled":
-        disabled = view.disabled_by
-        return CheckNode(name, NO, disabled, Disabled.code) if disabled else _routine(name, YES, _PASSED[name])
-    off = view.find_off_by_hand(at)
-    if name == "paused":
-        if isinstance(off, Paused):
-            return CheckNode(name, NO, off.describe(view.time), off.code)
-        return _routine(name, YES, "the job is not paused then")
-    if name == "skip":
-        if isinstance(off, SkippedByHand):
-            return CheckNode(name, NO, off.describe(view.time), off.code)
-        return _routine(name, YES, "the start is not skipped by hand")
-    return unknown
-
-
-def _guard_facts(name: str, view: JobView) -> tuple[ExplanationFact, ...]:
-    """Return what a guard looks at, in its own words, where these say more than its name."""
-    summary = view.guard_summaries.get(name, name)
-    return () if summary == name else (ExplanationFact("guard", summary),)
-
-
-def _guards_at(at: datetime, view: JobView) -> CheckNode:
-    children = []
-    for name, guard in view.guards.items():
-        if guard is None:
-            what = "it is asked" if name == EXECUTOR_GUARD else "it reads the machine"
-            facts = _guard_facts(name, view)
-            children.append(CheckNode(name, UNKNOWN, f"{what} when a run is to start", facts=facts))
-        else:
-            answer = guard.evaluate(at)
-            code = None if answer.allows else GuardBlocked.code
-            result = YES if answer.allows else NO
-            children.append(CheckNode(name, result, answer.reason, code, facts=_guard_facts(name, view)))
-    results = [child.result for child in children]
-    if not children:
-        return _routine("guards", YES, "the job has no guards")
-    if NO in results:
-        first = next(child for child in children if child.result is NO)
-        return CheckNode("guards", NO, f"guard {quote(first.name)}: {first.text}", GuardBlocked.code, tuple(children))
-    result = UNKNOWN if UNKNOWN in results else YES
-    return CheckNode("guards", result, "all that can be computed say yes", None, tuple(children))

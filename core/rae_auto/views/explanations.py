@@ -16,10 +16,17 @@ def explanation_lines(explanation: Mapping[str, Any]) -> list[str]:
 
 
 def list_further_facts(explanation: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return subject and text of the facts behind an answer; not of a long one that the answer has word for word."""
+    """Return subject and text of the facts behind an answer; not of one that the answer has word for word.
+
+    A short one may be there by chance, unless it is the reason that the answer ends with.
+    """
     facts = [(fact["subject"], fact["text"]) for fact in explanation["facts"]]
     answer = explanation["answer"]
-    return [(subject, text) for subject, text in facts if len(text) < MIN_REPETITION or text not in answer]
+    return [
+        (subject, text)
+        for subject, text in facts
+        if not answer.endswith(f": {text}") and (len(text) < MIN_REPETITION or text not in answer)
+    ]
 
 
 def check_lines(explanation: Mapping[str, Any]) -> list[str]:

@@ -2,12 +2,16 @@
 
 from datetime import timedelta
 
-from tests.support.why import HOUR, MINUTE, a_job, answer_at, view_job, world
+import pytest
+from attrs import evolve
+from tests.support.why import HOUR, MINUTE, a_job, answer_at, first_active_run, view_job, world
 
 from rae_auto.explain.answer import explain_now
 from rae_auto.explain.check_node import node_of
+from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.run import Result
 from rae_auto.simulation.virtual_engine import EPOCH
+from rae_auto.views.explanations import explanation_lines
 
 
 def results_of(explanation, *path):
@@ -23,7 +27,7 @@ def test_skip_says_yes_up_to_the_check_that_decided():
     w.advance(HOUR)
     w.advance(HOUR)
     explanation = answer_at(w, EPOCH + 2 * HOUR)
-    assert results_of(explanation) == {"trigger": "yes", "decision": "no"}
+    assert results_of(explanation) == {"trigger": "yes", "decision": "no", "start": "unknown", "attempts": "unknown"}
     checks = results_of(explanation, "decision")
     assert list(checks.items()) == [
         ("catch_up", "yes"),
@@ -45,7 +49,7 @@ def test_finished_run_has_its_attempts():
     w.end(next(iter(w.active_starts)), Result(exit_code=3))
     explanation = answer_at(w, EPOCH + HOUR)
     assert results_of(explanation) == {"trigger": "yes", "decision": "yes", "start": "yes", "attempts": "no"}
-    assert results_of(explanation, "attempts") == {"attempt 1": "no"}
+    assert results_of(explanation, "attempts") == {"attempt 1": "no", "retry": "no"}
 
 
 def test_run_that_a_new_daemon_took_over_says_so():
@@ -57,7 +61,7 @@ def test_run_that_a_new_daemon_took_over_says_so():
     w.end(run, Result(exit_code=0))
     explanation = explain_now(view_job(w))
     assert "; a new daemon took it over at 2026-01-01 00:01:00" in explanation.answer
-    assert results_of(explanation, "attempts") == {"attempt 1": "yes", "taken over": "yes"}
+    assert results_of(explanation, "attempts") == {"attempt 1": "yes", "taken over": "yes", "retry": "yes"}
 
 
 def test_waiting_run_names_the_check_that_blocks_it():
@@ -73,17 +77,19 @@ def test_minute_at_which_nothing_was_due_has_a_tree_too():
     w = world(a_job())
     w.advance(3 * HOUR)
     explanation = answer_at(w, EPOCH + HOUR + 20 * MINUTE)
-    trigger, decision = explanation.checks
+    trigger, decision, start, attempts = explanation.checks
     assert (trigger.result, decision.result) == ("no", "unknown")
     assert trigger.children[0].text.startswith("not due (due before at 2026-01-01 01:00:00")
     assert results_of(explanation, "decision")["paused"] == "unknown"
+    assert (start.result, attempts.result) == ("unknown", "unknown")
+    assert {check.text for check in start.children} == {"nothing was due, so no run was to start"}
 
 
 def test_instant_to_come_in_a_pause_is_refused():
     w = world(a_job())
     w.pause("a")
     explanation = answer_at(w, EPOCH + 5 * HOUR)
-    assert results_of(explanation) == {"trigger": "yes", "decision": "no"}
+    assert results_of(explanation) == {"trigger": "yes", "decision": "no", "start": "unknown", "attempts": "unknown"}
     assert results_of(explanation, "decision")["paused"] == "no"
 
 
@@ -107,7 +113,7 @@ def test_what_decided_comes_before_checks_with_nothing_to_say():
     w = world(a_job())
     w.advance(HOUR)
     w.advance(HOUR)
-    _, decision = answer_at(w, EPOCH + 2 * HOUR).checks
+    _, decision, *_ = answer_at(w, EPOCH + 2 * HOUR).checks
     assert [check.name for check in decision.notable] == ["overlap"]
     routine = {words: [check.name for check in found] for words, found in decision.routine.items()}
     assert routine == {
@@ -127,3 +133,82 @@ def test_run_says_whether_it_was_decided_when_it_was_due():
     w.crash(down=HOUR + 5 * MINUTE)
     _, decision, *_ = explain_now(view_job(w)).checks
     assert [check.name for check in decision.notable] == ["catch_up"]
+
+
+def all_texts(explanation):
+    """Return the texts of all checks of a tree."""
+    nodes, texts = list(explanation.checks), []
+    while nodes:
+        node = nodes.pop()
+        texts.append(node.text)
+        nodes += node.children
+    return texts
+
+
+class Never:
+    """A guard of the time that never lets a job start."""
+
+    def evaluate(self, instant):
+        return GuardResult(Verdict.NO, "it is a holiday")
+
+    def changes_after(self, instant):
+        return None
+
+
+def test_words_of_a_guard_stand_once_in_the_tree():
+    w = world(evolve(a_job(guard_timeout="0s"), guards={"holidays": Never()}))
+    w.advance(HOUR)
+    explanation = answer_at(w, EPOCH + HOUR)
+    assert explanation.reason.code == "guard"
+    assert sum("it is a holiday" in text for text in all_texts(explanation)) == 1
+    lines = explanation_lines(explanation.record())
+    assert [line for line in lines if "said no: it is a holiday" in line] == lines[:1]
+    assert results_of(explanation, "decision", "guards") == {"holidays": "no"}
+
+
+def test_skip_names_what_it_would_have_looked_at():
+    job = a_job(needs=["b"], resources={"db": 2}, retry_policy=3)
+    w = world(a_job("b", hourly=False), job, resources={"db": 2})
+    w.pause("a")
+    w.advance(HOUR)
+    explanation = answer_at(w, EPOCH + HOUR)
+    assert results_of(explanation, "decision", "needs") == results_of(explanation, "start", "needs") == {"b": "unknown"}
+    assert results_of(explanation, "start", "resources") == {"db": "unknown"}
+    retry = explanation.checks[-1].children[-1]
+    assert [str(fact) for fact in retry.facts] == ["retry: 3 attempts at most, as the job is defined now"]
+
+
+@pytest.mark.parametrize(
+    ("overlap", "result", "code"),
+    [("skip", "no", "overlap"), ("queue", "yes", None), ("allow", "yes", None), ("replace", "yes", None)],
+)
+def test_minute_says_which_run_a_start_would_have_met(overlap, result, code):
+    w = world(a_job(overlap=overlap))
+    w.advance(HOUR)
+    w.advance(40 * MINUTE)
+    w.end(first_active_run(w), Result(exit_code=0))
+    w.advance(10 * MINUTE)
+    during, after = (answer_at(w, EPOCH + HOUR + minutes * MINUTE).checks[1] for minutes in (30, 45))
+    checks = [next(check for check in one.children if check.name == "overlap") for one in (during, after)]
+    assert [(one.result, one.reason) for one in checks] == [(result, code), ("yes", None)]
+    assert checks[1].text == "no run of the day before was open"
+
+
+def test_minute_in_a_pause_knows_it():
+    w = world(a_job())
+    w.advance(10 * MINUTE)
+    w.pause("a")
+    w.advance(10 * MINUTE)
+    checks = [answer_at(w, EPOCH + minutes * MINUTE).checks[1].children[3] for minutes in (5, 15)]
+    assert [(check.name, check.result) for check in checks] == [("paused", "unknown"), ("paused", "no")]
+    assert checks[0].text.startswith("the present pause began at")
+
+
+def test_minute_among_starts_that_were_missed_knows_why():
+    w = world(a_job())
+    w.advance(HOUR)
+    w.end(first_active_run(w), Result(exit_code=0))
+    w.crash(down=5 * HOUR)
+    check = answer_at(w, EPOCH + 3 * HOUR + 20 * MINUTE).checks[1].children[0]
+    assert (check.name, check.result, check.reason) == ("catch_up", "no", "missed")
+    assert "of the starts from" in check.text

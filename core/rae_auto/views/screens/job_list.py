@@ -8,11 +8,11 @@ from typing import Any
 from attrs import field, frozen
 
 from rae_auto.model.figures.durations import UsualDuration
-from rae_auto.model.primitives.formatting import time_format
+from rae_auto.model.primitives.formatting import format_count, time_format
 from rae_auto.views.screens.job_page import OccurrenceMark, newest_marks
-from rae_auto.views.screens.parts.base import Extent, ScreenBase
+from rae_auto.views.screens.parts.base import Extent, ScreenBase, local_times
 from rae_auto.views.screens.parts.durations import find_usual_durations
-from rae_auto.views.screens.parts.record_source import RecordSource
+from rae_auto.views.screens.parts.record_source import SKIPS, RecordSource
 
 MARKS_SHOWN = 10
 """The number of the latest occurrences of a job in its row."""
@@ -95,6 +95,19 @@ async def load_job_list(
         rows=tuple(build_job_row(info, histories[info["id"]]) for info in found.jobs),
         extent=Extent(len(found.jobs), found.matched),
     )
+
+
+async def describe_skips(source: RecordSource, jobs: Sequence[str]) -> dict[str, str]:
+    """Return what became of jobs that have no run, if they were skipped: how often, when last, and why then."""
+    newest = await source.newest_skips(jobs)
+    skipped = {job: found[0] for job, found in newest.items() if found}
+    counts = await gather(*(source.count(SKIPS, job) for job in skipped))
+    time = local_times(source.zone.key, source.now())
+    return {
+        job: f"skipped {format_count(sum(one.count for one in numbers), 'time')}, the last at {time(skip.at)}: "
+        f"{skip.reason.describe_past(time)}"
+        for (job, skip), numbers in zip(skipped.items(), counts, strict=True)
+    }
 
 
 async def load_histories(source: RecordSource, jobs: Sequence[str]) -> dict[str, JobHistory]:

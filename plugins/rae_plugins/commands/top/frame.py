@@ -137,6 +137,11 @@ def _schedule_width(width: int) -> int:
     return left if left >= MIN_SCHEDULE_WIDTH else 0
 
 
+def _describe_none(row: "JobRow") -> str:
+    """Return what became of a job without a run that is over: it was skipped, or never due."""
+    return "skipped" if row.history.marks and not row.open_runs else "never"
+
+
 def job_line(row: "JobRow", zone: ZoneInfo, now: datetime, width: int) -> Line:
     """Return the row of a job; in a narrow view without the columns that tell least."""
     last = clock_text(row.last_ended_at, zone, now)
@@ -147,7 +152,7 @@ def job_line(row: "JobRow", zone: ZoneInfo, now: datetime, width: int) -> Line:
         "next": line(fit(due, COLUMN_WIDTHS["next"])),
         "last": line(
             state_mark(row.last_state) if row.last_state else " ",
-            Part(fit(f" {last}" if row.last_state else " never", COLUMN_WIDTHS["last"] - 1), "muted"),
+            Part(fit(f" {last if row.last_state else _describe_none(row)}", COLUMN_WIDTHS["last"] - 1), "muted"),
         ),
         "took": line(Part(fit(took.text, COLUMN_WIDTHS["took"]), took.role)),
         "usual": line(Part(fit(usual_text(row), COLUMN_WIDTHS["usual"]), "muted")),

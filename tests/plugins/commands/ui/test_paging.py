@@ -5,7 +5,10 @@ import re
 
 import pytest
 from tests.plugins.commands.ui.conftest import Page
+from tests.support.waiting import eventually
 
+from rae_auto import Interval, Job
+from rae_auto.model import documents
 from rae_plugins.commands.ui.pages.requests import find_previous_offset
 
 
@@ -66,3 +69,17 @@ def test_offset_within_its_bounds_is_answered(page: Page, offset: str) -> None:
 )
 def test_previous_part_is_never_empty(offset: int, total: int, previous: int) -> None:
     assert find_previous_offset(offset, 50, total) == previous
+
+
+def test_job_that_was_only_skipped_says_how_often_and_why(page: Page) -> None:
+    page.daemons.ask("add", definition=documents.dump(Job(id="napping", command=["true"], schedule=Interval("1s"))))
+    try:
+        page.daemons.ask("pause", job="napping", note="on holiday")
+
+        def row() -> str:
+            return page.ask("/jobs").text.split('id="job-napping"')[1].split("</tr>")[0]
+
+        eventually(lambda: "never ran" in row() and re.search("skipped [0-9]+ times?, the last at [^<]+", row()))
+        assert "the job was paused (note: on holiday)" in row()
+    finally:
+        page.daemons.ask("remove", job="napping")

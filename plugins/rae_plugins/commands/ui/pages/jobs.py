@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from rae_auto.screens import JobsFound, RecordSource
+from rae_auto.screens import JobsFound, RecordSource, describe_skips
 from rae_plugins.commands.ui.pages.requests import find_previous_offset, number, optional_text
 from rae_plugins.commands.ui.site import page, read
 
@@ -33,8 +33,10 @@ async def show(request: Request) -> Response:
     text, offset, size = optional_text(request, "q") or "", number(request, "offset", 0), _limit_of(request)
     if text and [job["id"] for job in found.jobs] == [text]:
         return RedirectResponse(request.app.url_path_for("job", job=text), 303)
+    new = [job["id"] for job in found.jobs if job["last_state"] is None and not job["open"]]
     values = {
         "found": found,
+        "skips": await read(request, lambda source: describe_skips(source, new)),
         "text": text,
         "offset": offset,
         "size": size,
