@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from tests.benchmarks.campaigns import takeovers, two_daemons
+from tests.benchmarks.test_counts import COUNTED_COMMAND, IDLE_CONFIG, UNUSED_BY_DAEMON
 from tests.faults.many import run_campaign
 from tests.support.contrib_plugins import install_contrib_plugin
+from tests.support.daemons import Daemons
 from tests.support.postgres_server import start_server
 
 from rae_auto import Job, Scheduler
@@ -62,6 +64,34 @@ def test_benchmark_of_two_daemons_runs_in_small(tmp_path: Path) -> None:
 def test_measurement_of_take_overs_runs_in_small(tmp_path: Path, empty_server: Any) -> None:
     (found,) = takeovers.measure(tmp_path, empty_server, 1)
     assert found.claim > 0 and found.start > 0
+
+
+UNUSED_WITH_POSTGRES = {*UNUSED_BY_DAEMON, "sqlite3"} - {"ssl", "_ssl", "hashlib", "_hashlib", "hmac"}
+"""Modules that neither the daemon nor the driver needs."""
+
+
+def test_idle_daemon_with_postgres_imports_few_modules(
+    tmp_path: Path, empty_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERAGE_PROCESS_START", "")
+    site = install_contrib_plugin("rae-store-postgres", tmp_path / "plugin")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    store = f'[store]\ntype = "postgres"\ndsn = "{empty_server.dsn()}"\n'
+    (tmp_path / "home").mkdir()
+    daemons = Daemons(tmp_path / "home", store + IDLE_CONFIG)
+    subprocess.run(
+        [sys.executable, "-m", "rae_auto", "postgres", "migrate", "--config", str(daemons.config)], check=True
+    )
+    daemons.command = [sys.executable, "-c", COUNTED_COMMAND]
+    try:
+        daemons.serve()
+        daemons.stop()
+        modules = daemons.whole_output().splitlines()[-1].split()
+    finally:
+        daemons.end()
+    assert {"rae_auto.daemon.daemon", "asyncpg"} <= {*modules}
+    assert not UNUSED_WITH_POSTGRES & {*modules}
+    assert len(modules) <= 720, modules
 
 
 async def run_once(directory: Path) -> None:

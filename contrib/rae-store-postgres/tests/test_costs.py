@@ -1,0 +1,173 @@
+"""Costs that are counts, not times: each bound is what there is today and a little more."""
+
+import asyncio
+import gc
+import tempfile
+import tracemalloc
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rae_store_postgres.reading import CHUNK_ROWS
+from rae_store_postgres.store import PostgresStore
+
+from rae_auto import Job, Scheduler
+from rae_auto.api import Put
+
+LONG_LEASE = "5m"
+"""With which the claim isn't renewed while a test runs."""
+
+ROUND_TRIP_TYPES = b"SQ"
+"""Types of messages that a client waits for the answer of: Sync, and a query as text."""
+
+OTHERS = 2
+"""Round trips that a claim or the rest of a daemon may need meanwhile."""
+
+LIMIT_SECONDS = 120.0
+
+
+class Counter:
+    """A socket beside the server's, which passes everything on, and counts what is asked."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self.round_trips = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on what one connection says."""
+        onward_reader, onward_writer = await asyncio.open_unix_connection(self._target)
+        answers = asyncio.create_task(_pass_on(onward_reader, writer))
+        try:
+            # The first message has no type.
+            length = await reader.readexactly(4)
+            onward_writer.write(length + await reader.readexactly(int.from_bytes(length) - 4))
+            while True:
+                head = await reader.readexactly(5)
+                self.round_trips += head[:1] in ROUND_TRIP_TYPES
+                onward_writer.write(head + await reader.readexactly(int.from_bytes(head[1:]) - 4))
+        except asyncio.IncompleteReadError:
+            onward_writer.close()
+            await answers
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+    writer.close()
+
+
+def count_while(
+    make_store: Any, server: Any, directory: Path, work: Callable[[Scheduler], Awaitable[None]]
+) -> tuple[int, int]:
+    """Return the round trips to the server and the commits of what a scheduler does."""
+    name = f".s.PGSQL.{server.port}"
+
+    async def run() -> tuple[int, int]:
+        counter = Counter(server.place / name)
+        listening = await asyncio.start_unix_server(counter.serve, directory / name)
+        dsn = server.dsn().replace(str(server.place), str(directory))
+        store = PostgresStore(dsn=dsn, schema="rae_auto", lease=LONG_LEASE)
+        async with listening, Scheduler(directory=directory / "state", store=store, max_parallel=8) as scheduler:
+            await scheduler.add_job(Job(id="command", command="true", overlap="allow", overlap_max=1000))
+            await work(scheduler)
+            before = await asyncio.to_thread(count_commits), counter.round_trips
+            await work(scheduler)
+            after = await asyncio.to_thread(count_commits), counter.round_trips
+        return after[1] - before[1], after[0] - before[0]
+
+    def count_commits() -> int:
+        ((count,),) = server.execute("SELECT commits FROM rae_auto.claim")
+        return int(count)
+
+    make_store()
+    with asyncio.Runner() as runner:
+        return runner.run(asyncio.wait_for(run(), LIMIT_SECONDS))
+
+
+@pytest.fixture
+def place(server: Any) -> Iterator[Path]:
+    """Return a folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="rae-count-") as name:
+        yield Path(name)
+
+
+async def wait_for_ends(scheduler: Scheduler, count: int, begin: Callable[[], Awaitable[object]]) -> None:
+    """Return when so many runs have ended after `begin`, by the events: other ways of waiting read the store."""
+    events = scheduler.events()
+    found = asyncio.ensure_future(anext(events))
+    # It listens from now on.
+    await asyncio.sleep(0)
+    await begin()
+    while count:
+        event = await found
+        count -= event["kind"] == "run" and event["run"]["state"] == "succeeded"
+        found = asyncio.ensure_future(anext(events))
+    found.cancel()
+
+
+def test_command_alone_takes_one_round_trip_for_each_of_its_commits(make_store: Any, server: Any, place: Path) -> None:
+    count = 10
+
+    async def work(scheduler: Scheduler) -> None:
+        for _ in range(count):
+            await wait_for_ends(scheduler, 1, lambda: scheduler.trigger("command"))
+
+    round_trips, commits = count_while(make_store, server, place, work)
+    # The decision, the start with its handle, and the end; the last two may come together.
+    assert 2 * count <= commits <= 3 * count
+    assert round_trips <= commits + OTHERS
+
+
+def test_commands_that_are_due_together_share_commits(make_store: Any, server: Any, place: Path) -> None:
+    count = 200
+
+    async def work(scheduler: Scheduler) -> None:
+        async def begin() -> None:
+            await asyncio.gather(*(scheduler.trigger("command") for _ in range(count)))
+
+        await wait_for_ends(scheduler, count, begin)
+
+    round_trips, commits = count_while(make_store, server, place, work)
+    # Eight run at a time, and their ends share commits. Each end alone, and each start, would be 2 for a command.
+    assert commits <= 1.5 * count
+    assert round_trips <= commits + OTHERS
+
+
+BODY = {"text": "x" * 300}
+
+
+@pytest.fixture
+def store(make_store: Any, tmp_path: Path) -> Iterator[PostgresStore]:
+    """Return a store that is open."""
+    store: PostgresStore = make_store(lease=LONG_LEASE)
+    store.open(tmp_path)
+    yield store
+    store.close()
+
+
+def trace_peak(work: Callable[[], object]) -> int:
+    """Return the bytes that are in use at most."""
+    # What is made once, such as a connection, is made before.
+    work()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_documents_are_in_memory_a_chunk_at_a_time(store: PostgresStore) -> None:
+    chunks = 10
+    store.commit([Put("job", f"job{number:05}", BODY) for number in range(chunks * CHUNK_ROWS)])
+    peak = trace_peak(lambda: sum(1 for _ in store.load("job")))
+    # Some 800 bytes each. All at once they would be ten times as many.
+    assert peak <= 5 * CHUNK_ROWS * 800, f"{peak / CHUNK_ROWS:.0f} bytes for each of a chunk"
+
+
+def test_change_of_a_commit_takes_few_bytes(store: PostgresStore) -> None:
+    changes = [Put("job", f"job{number:05}", BODY) for number in range(2_000)]
+    peak = trace_peak(lambda: store.commit(changes))
+    assert peak / len(changes) <= 1_700, f"{peak / len(changes):.0f} bytes"
