@@ -274,6 +274,15 @@ class Store(Plugin, StoreReader):
         """
         return None
 
+    def make_check(self) -> Callable[[], Callable[[], Sequence[str]] | None] | None:
+        """Return a check of what `open` has left unchecked, because it would hold up the start; None if nothing is.
+
+        The check is called once, in a thread of its own beside all other calls. It must not hold them up, and ends
+        soon after `close` or a repair. It returns None if all is well. Otherwise it returns a function that repairs
+        what it has found: called in the store's thread, that returns messages, or raises StoreDamaged as other calls.
+        """
+        return None
+
     @abstractmethod
     def commit(self, changes: Sequence[Change]) -> None:
         """Make all changes durable, or none (StoreError). When it returns they survive a power cut."""

@@ -161,6 +161,8 @@ class Repository:
         self._reader: StoreReader | None = None
         self._reading: Worker | None = None
         self._last_write: asyncio.Future[Any] | None = None
+        self.is_checking = False
+        """The store is in use while a part of it is still being checked, because it was not closed cleanly."""
         self.store_summary = summarize_plugin(store)
 
     async def stand_by(self, node: Node, report: Callable[[Standby], None]) -> None:
@@ -200,6 +202,26 @@ class Repository:
         except BaseException:
             self._worker.end()
             raise
+
+    async def check_rest(self) -> None:
+        """Check what the store has left unchecked when it was opened, beside its use, and have damage repaired."""
+        check = await self._call(self._store.make_check)
+        if check is None:
+            return
+        self.is_checking, checker = True, Worker("store check")
+        logger.info("the store was not closed cleanly; its history is checked while it is in use")
+        try:
+            repair = await self._result(checker.call(check))
+            for message in () if repair is None else await self._call(repair):
+                logger.warning("{}", message)
+            logger.info("the check of the store's history has ended")
+        except StoreDamaged as error:
+            logger.warning("{}", error)
+        except StoreError as error:
+            logger.warning("the history could not be checked, which the next start does: {}", error)
+        finally:
+            self.is_checking = False
+            checker.end()
 
     def commit(self, changes: Sequence[Change]) -> Awaitable[None]:
         """Make all durable, or raise StoreError. Reads that are requested after this call see the changes."""

@@ -199,7 +199,7 @@ class Runtime:
         former = {one.job.id: self.engine.ids_of(one.job.id)[1:] for one in self.engine.jobs() if one.state.former_ids}
         await self.inputs.start(recovered.planned, kept, former)
         self.executions.preparations.start(one.plan.job for one in recovered.planned)
-        self._tasks = (turning, asyncio.create_task(self._bounds.run()))
+        self._tasks = (turning, *map(asyncio.create_task, (self._bounds.run(), self._repository.check_rest())))
         warm_up = partial(warm_up_executors, self.engine, self.clock, self.executions.executors)
         self.engine_loop.on_clock_check.append(warm_up)
         warm_up()
@@ -382,9 +382,9 @@ class Runtime:
         """Remove history beyond its bounds, and what is older than `keep`; return the number of removed records."""
         return await self._bounds.apply(for_orphans=True, retention=shorten(self.retention, keep))
 
-    async def newest_copy_at(self) -> datetime | None:
-        """Return when the newest verified copy of the store was made; None if there is none."""
-        return await self._repository.newest_copy_at()
+    async def read_store_condition(self) -> tuple[datetime | None, bool]:
+        """Return when the newest verified copy of the store was made, and whether it is still being checked."""
+        return await self._repository.newest_copy_at(), self._repository.is_checking
 
     async def dump_store(self) -> Any:
         """Return everything that is durable now, as changes that make an equal store."""

@@ -48,6 +48,14 @@ def test_all_is_well_in_one_line():
     assert {check["level"] for check in record["checks"] if check["name"] != "notices"} == {"ok"}
 
 
+def test_check_of_the_store_that_is_under_way_is_said():
+    [store] = [check for check in check_facts(with_facts(store={"is_checking": True})) if check.name == "store"]
+    assert (store.level, store.text) == (
+        HealthLevel.OK,
+        "longest commit 4 ms; its history is being checked after an unclean stop",
+    )
+
+
 QUARANTINED = {"kind": "notifier", "name": "ops", "place": "ops", "error": "x"}
 
 

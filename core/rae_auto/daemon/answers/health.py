@@ -27,7 +27,7 @@ async def read_health(
     now, engine, commits = time.monotonic(), runtime.engine, runtime.engine_loop.commits
     notices = engine.notices()
     given_up = [notice for notice in notices if notice.given_up_at is not None]
-    newest_copy_at = await runtime.newest_copy_at()
+    newest_copy_at, is_checking = await runtime.read_store_condition()
     disk = await asyncio.to_thread(shutil.disk_usage, runtime.directory)
     jobs, quarantined = list(engine.jobs()), runtime.quarantine.problems()
     ends = [entry.state.last_finished_at for entry in jobs if entry.state.last_finished_at is not None]
@@ -47,6 +47,7 @@ async def read_health(
             "commit_seconds": commits.total_seconds,
             "longest_seconds": commits.peak(now),
             "newest_copy_at": newest_copy_at and newest_copy_at.isoformat(),
+            "is_checking": is_checking,
         },
         "disk": {"path": str(runtime.directory), "free": disk.free, "total": disk.total},
         "clock": {

@@ -120,7 +120,8 @@ def _check_store(store: Mapping[str, Any]) -> HealthCheck:
         return HealthCheck("store", HealthLevel.CRITICAL, f"the store can't be written: {store['problem']}")
     seconds = store["longest_seconds"]
     level = _level_above(seconds, SLOW_COMMIT_SECONDS, VERY_SLOW_COMMIT_SECONDS)
-    return HealthCheck("store", level, f"longest commit {_seconds(seconds)}")
+    checking = "; its history is being checked after an unclean stop" if store.get("is_checking") else ""
+    return HealthCheck("store", level, f"longest commit {_seconds(seconds)}{checking}")
 
 
 def _check_loop(loop: Mapping[str, Any]) -> HealthCheck:

@@ -30,6 +30,8 @@ Opening the store (in `opening`):
 3. The files are surveyed as bytes, before SQLite sees them (in `recovery`): the header, the log (in `wal_check`), and
    the numbers of the last commit in the database, the log and the mark.
 4. Without the proof of a clean stop, SQLite checks all pages and indexes, and every row is held against its checksum.
+   Of a large file, that is done with the documents alone, and with the rest while the store is in use (in
+   `later_check`), unless a proof that doesn't fit says that something is damaged.
 5. If 3 or 4 finds a problem, the newest good state that the files and the copies yield replaces them (in `recovery`).
    The damaged files are kept. The message says what was lost and since when.
 6. Without any good state, or if another program or a newer rae-auto wrote the files, the store refuses to open and

@@ -36,6 +36,8 @@ class FileCopier:
     path: Path
     is_suspect: bool = field(init=False, default=False)
     """A copy was damaged, so the file is."""
+    has_verified: bool = field(init=False, default=False)
+    """A copy was found to be good, so the file was, and what was written to it since is."""
     _thread: Thread | None = field(init=False, default=None)
     _error: StoreError | None = field(init=False, default=None)
     _ends_at: float = field(init=False, default=float("inf"))
@@ -94,6 +96,7 @@ class FileCopier:
     def _make(self, database: sqlite3.Connection, now: datetime, max_copies: int) -> None:
         try:
             backup_copies.make_copy(database, self.path, now, max_copies, self._verify, self._is_over)
+            self.has_verified = True
         except backup_copies.CopyAbandoned as error:
             raise CopyGivenUp(f"{self.path}: copying it took too long, so the next start makes the copy") from error
         except StoreError:

@@ -31,7 +31,10 @@ from rae_plugins.stores.sqlite.recovery import (
 )
 from rae_plugins.stores.sqlite.rows import BadRow, guess_kind
 from rae_plugins.stores.sqlite.schema import COUNT_REPLACED, fill, finish_new_file
-from rae_plugins.stores.sqlite.verification import connect_immutable, has_proof, verify
+from rae_plugins.stores.sqlite.verification import connect_immutable, has_proof, verify, verify_documents
+
+MAX_BYTES_CHECKED_FIRST = 32 << 20
+"""Size of a file up to which a start without the proof of a clean stop checks all of it: in some 0.3 s."""
 
 _WAL_SETTINGS = (
     "journal_mode = WAL",
@@ -107,13 +110,16 @@ class FileOpener:
     floor: int = field(init=False, default=0)
     is_checked: bool = field(init=False, default=False)
     """The file had no proof of a clean stop, or was repaired."""
+    is_history_unchecked: bool = field(init=False, default=False)
+    """Only the documents were checked, and the entries have to be."""
     bad_entries: list[int] = field(init=False, factory=list)
     """The places of damaged entries, which have been set aside and can be deleted."""
     bad_documents: list[tuple[Any, ...]] = field(init=False, factory=list)
     """The kinds and keys of damaged documents that can be deleted, once `changed_kinds` are corrected."""
     changed_kinds: list[tuple[Any, ...]] = field(init=False, factory=list)
     """The kind that a document had before damage, the kind that it has now, and its key."""
-    _messages: list[str] = field(init=False, factory=list)
+    messages: list[str] = field(init=False, factory=list)
+    """What was repaired and set aside so far, a line each."""
     _mark: CommitLine | None = field(init=False, default=None)
 
     @property
@@ -128,38 +134,45 @@ class FileOpener:
         """
         if repaired_path(self.path).exists():
             aside = finish_move(self.path)
-            self._messages.append(
-                f"{self.path}: a repair was interrupted and is finished now, {_describe_aside(aside)}"
-            )
+            self.messages.append(f"{self.path}: a repair was interrupted and is finished now, {_describe_aside(aside)}")
         found = survey(self.path, mark_path(self.path))
         self._mark = found.mark
         self.floor = 0 if found.mark is None else found.mark.number
         if found.is_new:
             create(self.path, CommitLine.first())
-            return self._messages
+            return self.messages
         problem = found.find_problem() or (f"is damaged ({damage})" if damage else None)
         if problem is None and not self._is_proven(found):
-            self.is_checked = True
+            self.is_history_unchecked = self._may_check_later(found)
+            self.is_checked = not self.is_history_unchecked
             problem = self._check(found)
         if problem is not None:
-            self.is_checked = True
+            self.is_checked, self.is_history_unchecked = True, False
             self._repair(problem, found)
         self.proof.unlink(missing_ok=True)
-        return self._messages
+        return self.messages
 
     def _is_proven(self, found: Survey) -> bool:
         return not found.wal_content and has_proof(self.proof, self.path)
+
+    def _may_check_later(self, found: Survey) -> bool:
+        """Return whether the entries can be checked while the store is in use: many, and with no sign of damage.
+
+        A proof that doesn't fit is such a sign. A copy of the newest state is the one moment at which it can replace
+        a damaged file at no loss.
+        """
+        return found.size > MAX_BYTES_CHECKED_FIRST and not self.proof.exists() and not has_copy_of_newest(found)
 
     def _check(self, found: Survey) -> str | None:
         """Check the file with its log by SQLite and row by row; return the problem, if there is one."""
         # Only a connection that can't write leaves log and file as they are.
         with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as database:
-            checked = verify(database)
+            checked = (verify_documents if self.is_history_unchecked else verify)(database)
         if checked.problem is not None:
             return f"is damaged ({checked.problem})"
         if checked.bad_rows and has_copy_of_newest(found):
             return "has rows with wrong checksums"
-        self._set_aside(checked.bad_rows)
+        self.set_aside(checked.bad_rows)
         return None
 
     def _repair(self, problem: str, found: Survey) -> None:
@@ -170,8 +183,8 @@ class FileOpener:
             if not found.size:
                 hint = f"restore it, or remove {mark_path(self.path)} to start with an empty store"
             raise StoreDamaged(f"{self.path} {problem}; {hint}")
-        self._messages.append(f"{self.path} {problem}: {self._describe(made)}")
-        self._set_aside(made.candidate.checked.bad_rows)
+        self.messages.append(f"{self.path} {problem}: {self._describe(made)}")
+        self.set_aside(made.candidate.checked.bad_rows)
 
     def _describe(self, made: Repair) -> str:
         last = made.candidate.expected
@@ -194,7 +207,7 @@ class FileOpener:
             loss = f"everything written after {since} is lost, {format_count(lost, 'commit')}"
         return f"{made.candidate.name} replaces it; {loss}; {_describe_aside(made.aside)}"
 
-    def _set_aside(self, bad_rows: Sequence[BadRow]) -> None:
+    def set_aside(self, bad_rows: Sequence[BadRow]) -> None:
         """Keep damaged rows in a file, each once; damaged documents stay in the store too, for the next load.
 
         One whose very kind is damaged would never be loaded, and keep copies from being made: its kind is corrected,
@@ -212,7 +225,7 @@ class FileOpener:
         aside = self.path.with_name(f"rows.corrupt-{datetime.now(UTC):{TIME_FORMAT}}.json")
         write_atomically(aside, json.dumps([row.describe() for row in bad_rows], indent=1).encode())
         count = format_count(len(bad_rows), "row")
-        self._messages.append(f"{self.path}: the checksums of {count} are wrong; they are kept in {aside}")
+        self.messages.append(f"{self.path}: the checksums of {count} are wrong; they are kept in {aside}")
 
     def _read_kept_rows(self) -> set[str]:
         found: set[str] = set()

@@ -85,14 +85,25 @@ def is_good_entry(row: Row) -> bool:
     )
 
 
-def find_bad_rows(database: sqlite3.Connection) -> Iterator[BadRow]:
-    """Yield every row whose checksum is wrong. The connection must read text as bytes."""
+def find_bad_documents(database: sqlite3.Connection) -> Iterator[BadRow]:
+    """Yield every document whose checksum is wrong. The connection must read text as bytes."""
     for row in database.execute(SELECT_DOCUMENTS):
         if not is_good_document(row):
             yield BadRow("documents", row[:2], row)
+
+
+def find_bad_rows(database: sqlite3.Connection) -> Iterator[BadRow]:
+    """Yield every row whose checksum is wrong. The connection must read text as bytes."""
+    yield from find_bad_documents(database)
     for row in database.execute(f"{SELECT_ENTRIES} NOT INDEXED"):
         if not is_good_entry(row):
             yield BadRow("entries", row[:1], row)
+
+
+def find_bad_entry(database: sqlite3.Connection, place: tuple[Any, ...]) -> list[BadRow]:
+    """Return the entry at a place if its checksum is wrong; there may be none, or another one by now."""
+    rows = database.execute(f"{SELECT_ENTRIES} NOT INDEXED WHERE seq = ?", place).fetchall()
+    return [BadRow("entries", row[:1], row) for row in rows if not is_good_entry(row)]
 
 
 def as_text(value: Any) -> str:

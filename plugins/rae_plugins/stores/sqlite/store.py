@@ -34,6 +34,7 @@ from rae_plugins.stores.commit_line import CommitLine, CommitMark
 from rae_plugins.stores.sqlite.checkpointing import Checkpointer
 from rae_plugins.stores.sqlite.copying import FileCopier, find_copy_problems
 from rae_plugins.stores.sqlite.counting import count_entries
+from rae_plugins.stores.sqlite.later_check import Findings, LaterCheck
 from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading
 from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries
 from rae_plugins.stores.sqlite.row_statements import RowStatement, once
@@ -42,6 +43,7 @@ from rae_plugins.stores.sqlite.rows import (
     SELECT_ENTRIES,
     Row,
     as_text,
+    find_bad_entry,
     is_good_document,
     is_good_entry,
 )
@@ -97,6 +99,8 @@ class SqliteStore(Store):
     _checkpointer: Checkpointer = field(
         init=False, default=Factory(lambda self: Checkpointer(lambda: connect(self._path)), takes_self=True)
     )
+    _later_check: LaterCheck | None = field(init=False, default=None)
+    """The check of what the start has left unchecked, until it has ended."""
     _is_suspect: bool = field(init=False, default=False)
     """Damage was met that the next start has to look for."""
 
@@ -166,6 +170,7 @@ class SqliteStore(Store):
         if repairs:
             self._write(repairs)
         self._mark = self._of_disk(lambda: opener.open_mark(self._last))
+        self._later_check = LaterCheck(self._path) if opener.is_history_unchecked else None
 
     def _of_disk(self, function: Callable[[], T]) -> T:
         """Call a function, and turn errors of the disk into StoreError."""
@@ -200,6 +205,7 @@ class SqliteStore(Store):
         if self._mark is None:
             raise StoreDamaged(f"{self._path} is damaged ({error}); the next start of the daemon repairs it") from error
         self._copier.wait()
+        self._end_later_check()
         with self._reads_paused():
             self._mark.close()
             self._mark = None
@@ -219,6 +225,43 @@ class SqliteStore(Store):
         _ = self._database
         self._reader = SqliteReader(self._path, self._skip)
         return self._reader
+
+    def make_check(self) -> Callable[[], Callable[[], Sequence[str]] | None] | None:
+        """Return the check of the entries, if the start has left them unchecked."""
+        check = self._later_check
+
+        def run(check: LaterCheck) -> Callable[[], Sequence[str]] | None:
+            findings = check.run()
+            is_well = findings is None or findings.is_perfect
+            return None if findings is None or is_well else lambda: self._heal(check, findings)
+
+        return None if check is None else lambda: run(check)
+
+    def _heal(self, check: LaterCheck, findings: Findings) -> Sequence[str]:
+        """Repair what a check has found, as a start does; return messages. Errors: as `commit`."""
+        if self._later_check is not check or self._mark is None:
+            # The store was closed, or repaired as a whole.
+            return []
+        if findings.problem is not None:
+            self._repair_in_use(sqlite3.DatabaseError(findings.problem))
+        with self._using() as database:
+            rows = [row for place in findings.bad_rows for row in find_bad_entry(database, place.place)]
+            are_counts_right = has_right_counts(database)
+        opener = FileOpener(self._path)
+        self._of_disk(lambda: opener.set_aside(rows))
+        self._write(
+            [
+                *([delete_entries(opener.bad_entries)] if opener.bad_entries else []),
+                *([] if are_counts_right else map(once, COUNT_AGAIN)),
+            ]
+        )
+        self._later_check = None
+        return opener.messages
+
+    def _end_later_check(self) -> None:
+        if self._later_check is not None:
+            self._later_check.end()
+            self._later_check = None
 
     def commit(self, changes: Sequence[Change]) -> None:
         """Write all changes in one synced transaction. Errors: StoreError."""
@@ -308,7 +351,7 @@ class SqliteStore(Store):
         self._copier.wait()
         self._checkpointer.wait()
         try:
-            with self._reads_paused():
+            with self._reads_paused(), self._later_check_paused():
                 database.execute("VACUUM")
                 # Its number distinguishes the file from the one before, which still has the deleted entries.
                 self._write([])
@@ -357,13 +400,14 @@ class SqliteStore(Store):
 
     def close(self) -> None:
         """Copy the file if it was written to, close it, prove it, and release the lock."""
+        is_history_checked = self._later_check is None or self._later_check.has_passed
+        self._end_later_check()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
         if self._connection is not None and self._mark is not None:
-            is_checked = not self._connection.total_changes or self._copier.make_within(
-                self._connection, CLOSE_COPY_SECONDS
-            )
+            is_unchanged = is_history_checked and not self._connection.total_changes
+            is_checked = is_unchanged or self._copier.make_within(self._connection, CLOSE_COPY_SECONDS)
             if not is_checked:
                 logger.info(
                     "{} is too large to be copied within {:g} s, so the next start checks and copies it",
@@ -371,6 +415,7 @@ class SqliteStore(Store):
                     CLOSE_COPY_SECONDS,
                 )
             self._disconnect()
+            is_checked &= is_history_checked or self._copier.has_verified
             is_proven = is_checked and not self._is_suspect and not self._copier.is_suspect
             if is_proven and not self._path.with_name(f"{self._path.name}-wal").exists():
                 with suppress(OSError):
@@ -385,6 +430,9 @@ class SqliteStore(Store):
 
     def _reads_paused(self) -> AbstractContextManager[None]:
         return nullcontext() if self._reader is None else self._reader.paused()
+
+    def _later_check_paused(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._later_check is None else self._later_check.paused()
 
     def _disconnect(self) -> None:
         self._checkpointer.close()
