@@ -22,6 +22,7 @@ CHOICES = {
     "core/rae_auto/runtime/time/synchronization.py": 1,
     "core/rae_auto/toolkit/commands/__init__.py": 1,
     "core/rae_auto/toolkit/programs.py": 1,
+    "core/rae_auto/toolkit/threads/low_priority.py": 1,
     "core/rae_auto/toolkit/threads/malloc_arenas.py": 1,
     "core/rae_auto/toolkit/wake_alarm.py": 2,
     # Services: the choice of the manager, and what it has that others haven't.

@@ -12,18 +12,18 @@ while the store is in use, so that it holds up no start: all entries, the number
   own thread: an entry may have been replaced or removed meanwhile.
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from threading import RLock, get_native_id
+from threading import RLock
 from typing import TypeVar
 
 from attrs import define, field, frozen
 
 from rae_auto.errors import StoreError
+from rae_auto.toolkit.threads.low_priority import give_way
 from rae_plugins.stores.sqlite.rows import SELECT_ENTRIES, BadRow, Row, is_good_entry
 from rae_plugins.stores.sqlite.schema import error_text, has_right_counts, is_damage
 from rae_plugins.stores.sqlite.verification import PROGRESS_INSTRUCTIONS, check_pages
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @frozen
 class Findings:
-    """What a check has found: a structural problem, damaged entries, and whether the numbers of entries are right."""
+    """The result of a check: a structural problem, damaged entries, and whether the numbers of entries are right."""
 
     problem: str | None
     bad_rows: list[BadRow]
@@ -74,7 +74,8 @@ class LaterCheck:
         try:
             bad_rows = list(self._check_entries())
             are_right = self._read(has_right_counts)
-            _give_way()
+            # From now on the thread does nothing more that others wait for.
+            give_way()
             findings = Findings(self._read(check_pages), bad_rows, are_right)
             self.has_passed = findings.is_perfect
             return findings
@@ -149,11 +150,3 @@ def _read_rows(database: sqlite3.Connection, last: int) -> list[Row]:
     rows = f"{SELECT_ENTRIES} NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT {ROWS_AT_ONCE}"
     with closing(database.execute(rows, (last,))) as cursor:
         return cursor.fetchall()
-
-
-def _give_way() -> None:
-    """Let all other work on the machine go before this thread, which does nothing more that others wait for."""
-    if hasattr(os, "setpriority") and os.uname().sysname == "Linux":
-        # Elsewhere this would be the priority of the whole process.
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), 19)

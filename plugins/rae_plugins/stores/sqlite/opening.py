@@ -119,7 +119,7 @@ class FileOpener:
     changed_kinds: list[tuple[Any, ...]] = field(init=False, factory=list)
     """The kind that a document had before damage, the kind that it has now, and its key."""
     messages: list[str] = field(init=False, factory=list)
-    """What was repaired and set aside so far, a line each."""
+    """Repairs so far, and what was set aside, a line each."""
     _mark: CommitLine | None = field(init=False, default=None)
 
     @property
