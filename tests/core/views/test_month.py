@@ -1,10 +1,20 @@
 """A month and a day while the starts to come are still being computed: what isn't known yet is marked as such."""
 
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from rae_auto.views.charts.day_chart import draw_day
-from rae_auto.views.screens.month import DayNumbers, GridHour, Month, build_day_grid, build_month, describe_collisions
+from rae_auto.views.screens.month import (
+    MINUTE,
+    DayGrid,
+    DayNumbers,
+    GridHour,
+    Month,
+    build_day_grid,
+    build_month,
+    day_bounds,
+    describe_collisions,
+)
 from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 
@@ -48,6 +58,39 @@ def test_hours_of_a_day_are_minimums_until_all_starts_are_known() -> None:
     )
     assert [hour.expected_text for hour in grid.hours[11:15]] == ["0", "0", "at least 2", "…"]
     assert "at least 2 expected starts" in draw_day(grid)
+
+
+def grid_of(day: date, zone: ZoneInfo) -> DayGrid:
+    begin, end = day_bounds(day, zone)
+    numbers = DayNumbers(runs={begin + MINUTE * number: 1 for number in range((end - begin) // MINUTE)})
+    return build_day_grid(
+        day, numbers, ExpectedCounts({}, end), troubles=NO_TROUBLES, busiest=[], max_parallel=4, now=NOON, zone=zone
+    )
+
+
+def test_hours_cover_each_day_on_which_clocks_change() -> None:
+    days = {
+        bounds: (date(2026, 1, 1) + timedelta(days=number), zone)
+        for zone in map(ZoneInfo, sorted(available_timezones()))
+        for number in range(365)
+        if (bounds := day_bounds(date(2026, 1, 1) + timedelta(days=number), zone))[1] - bounds[0] != 24 * HOUR
+    }
+    assert len(days) > 20
+    for (begin, end), (day, zone) in days.items():
+        hours = grid_of(day, zone).hours
+        assert sum(sum(hour.past) for hour in hours) == (end - begin) // MINUTE, (zone, day)
+        for hour in hours:
+            clock = [(hour.start + MINUTE * number).astimezone(zone) for number in range(len(hour.past))]
+            assert {f"{at:%H}" for at in clock} == {hour.label[:2]}, (zone, day)
+            assert [at.minute for at in clock] == list(range(hour.first_minute, hour.first_minute + len(clock)))
+        assert len({hour.label for hour in hours}) == len(hours)
+
+
+def test_hour_of_half_an_hour_has_its_minutes_where_the_clock_has_them() -> None:
+    grid = grid_of(date(2026, 10, 4), ZoneInfo("Australia/Lord_Howe"))
+    assert [(hour.label, hour.first_minute) for hour in grid.hours[:4]] == [("00", 0), ("01", 0), ("02", 30), ("03", 0)]
+    assert "<title>02:30: 1 ran, 0 expected</title>" in draw_day(grid)
+    assert "<title>02:29" not in draw_day(grid)
 
 
 def hour_of(past: dict[int, int], expected: dict[int, int]) -> GridHour:

@@ -39,7 +39,7 @@ def _draw_hour(hour: GridHour, number: int) -> str:
     parts.append(element("rect", x=f"{LEFT}%", width=f"{100 - LEFT}%", y=y, height=ROW - 2, rx=2, class_="lane-ground"))
     label, row = text_of(hour.label), f'y="{y + 1}" height="{ROW - 4}" rx="1.5"'
     minutes = zip(hour.past, hour.expected, hour.bad, hour.skipped, strict=True)
-    for minute, (past, expected, bad, skipped) in enumerate(minutes):
+    for minute, (past, expected, bad, skipped) in enumerate(minutes, hour.first_minute):
         if past or expected or skipped:
             css = f"{'ran' if past else 'expected'} level-{bisect_right(LEVELS, past + expected)}"
             css = "bad" if bad else css if past or expected else "skipped"

@@ -3,10 +3,10 @@
 from asyncio import gather
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as clock
-from itertools import groupby
+from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
@@ -96,19 +96,21 @@ class Month(ScreenBase):
 
 @frozen(kw_only=True)
 class GridHour:
-    """An hour of a day; a day with a change of the clock has 23 or 25."""
+    """An hour of a day; a day with a change of the clock has others than 24, also shorter ones."""
 
     start: datetime
     label: str
     """"02" by the clock of the zone, "02 CEST" and "02 CET" where it comes twice."""
+    first_minute: int = 0
+    """The first minute that it has on the clock: not 0 after a change by half an hour, or within an hour."""
     past: tuple[int, ...]
-    """Runs that were queued in each of the 60 minutes, but for those that were skipped after a wait."""
+    """Runs that were queued in each of its minutes, but for those that were skipped after a wait."""
     expected: tuple[int, ...]
-    """Starts that are due in each of the 60 minutes."""
+    """Starts that are due in each of its minutes."""
     bad: tuple[int, ...]
     """Numbers of the `past` runs that failed, timed out or were lost."""
     skipped: tuple[int, ...]
-    """Skips that were decided in each of the 60 minutes, one for starts missed together."""
+    """Skips that were decided in each of its minutes, one for starts missed together."""
     is_complete: bool
     """False if more starts are due than the `expected` ones that are known by now, or none is known."""
 
@@ -338,18 +340,19 @@ def build_day_grid(
     """Return the grid of a day from the numbers of its minutes."""
     begin, end = day_bounds(day, zone)
     hours = []
-    for number in range(int((end - begin) / timedelta(hours=1))):
-        start = begin + timedelta(hours=number)
-        minutes = [start + MINUTE * minute for minute in range(60)]
+    starts = list(_clock_hours(begin, end, zone))
+    for label, (start, until) in zip(_labels(starts[:-1], zone), pairwise(starts), strict=True):
+        minutes = [start + MINUTE * minute for minute in range(int((until - start) / MINUTE))]
         hours.append(
             GridHour(
                 start=start,
-                label=_label(start, zone),
+                label=label,
+                first_minute=start.astimezone(zone).minute,
                 past=tuple(numbers.runs.get(minute, 0) for minute in minutes),
                 expected=tuple(expected.counts.get(minute, 0) for minute in minutes),
                 bad=tuple(numbers.bad.get(minute, 0) for minute in minutes),
                 skipped=tuple(numbers.skipped.get(minute, 0) for minute in minutes),
-                is_complete=start + timedelta(hours=1) <= max(expected.until, now),
+                is_complete=until <= max(expected.until, now),
             )
         )
     slot, text = find_free_slot(hours, now, zone)
@@ -381,11 +384,30 @@ def describe_collisions(hours: Sequence[GridHour], max_parallel: int) -> tuple[i
     return several, f"{format_count(several, 'minute')} {verb} several starts{more}"
 
 
-def _label(start: datetime, zone: ZoneInfo) -> str:
-    local = start.astimezone(zone)
-    neighbours = [(start + timedelta(hours=step)).astimezone(zone) for step in (-1, 1)]
-    is_double = any((one.hour, one.date()) == (local.hour, local.date()) for one in neighbours)
-    return f"{local:%H} {local.tzname()}" if is_double else f"{local:%H}"
+def _clock_hours(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """Yield the begins of a day's hours on the clock of a zone, and the end of the day.
+
+    A change of the clock ends an hour: at 3:45 on the Chatham Islands, and on Lord Howe Island by half an hour.
+    """
+    at = begin
+    while at < end:
+        yield at
+        rest = [at + MINUTE * number for number in range(1, 60 - at.astimezone(zone).minute)]
+        offset = _offset(at, zone)
+        changed = bool(rest) and _offset(rest[-1], zone) != offset
+        at = next(one for one in rest if _offset(one, zone) != offset) if changed else [at, *rest][-1] + MINUTE
+    yield end
+
+
+def _offset(at: datetime, zone: ZoneInfo) -> timedelta | None:
+    return at.astimezone(zone).utcoffset()
+
+
+def _labels(starts: Sequence[datetime], zone: ZoneInfo) -> list[str]:
+    """Return the hours of a day on the clock, with the name of the time where one comes twice."""
+    local = [start.astimezone(zone) for start in starts]
+    times = Counter(one.hour for one in local)
+    return [f"{one:%H} {one.tzname()}" if times[one.hour] > 1 else f"{one:%H}" for one in local]
 
 
 def find_free_slot(hours: Sequence[GridHour], now: datetime, zone: ZoneInfo) -> tuple[datetime | None, str]:
