@@ -1,7 +1,5 @@
 """Two real daemons with one PostgreSQL server: a seeded sample of `python -m tests.faults.many`."""
 
-import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -16,8 +14,7 @@ from tests.faults.many import run_campaign
 from tests.support.contrib_plugins import install_contrib_plugin
 from tests.support.daemons import Daemons
 from tests.support.postgres_server import start_server
-
-from rae_auto import Job, Scheduler
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -94,30 +91,63 @@ def test_idle_daemon_with_postgres_imports_few_modules(
     assert len(modules) <= 720, modules
 
 
-async def run_once(directory: Path) -> None:
-    """Leave a store with one run."""
-    async with Scheduler(directory=directory, jobs=[Job(id="hello", command="true")]) as scheduler:
-        await scheduler.wait(await scheduler.trigger("hello"))
+MOVED_JOBS = """
+[jobs.hello]
+command = ["true"]
+schedule = "0 3 * * *"
+[jobs.paused]
+command = ["true"]
+schedule = "* * * * * *"
+"""
 
 
-def test_backup_of_sqlite_is_restored_into_postgres(tmp_path: Path, server: Any) -> None:
-    site = install_contrib_plugin("rae-store-postgres", tmp_path / "plugin")
+def test_installation_moves_to_postgres_and_back(
+    tmp_path: Path, empty_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the guide says: nothing is missing after either way, and what was decided stays so."""
+    monkeypatch.setenv("PYTHONPATH", str(install_contrib_plugin("rae-store-postgres", tmp_path / "plugin")))
+    home = tmp_path / "home"
+    home.mkdir()
+    daemons = Daemons(home, MOVED_JOBS)
 
-    def run(state: str, *arguments: str) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(site), "RAE_STATE_DIR": str(tmp_path / state)}
-        command = [sys.executable, "-m", "rae_auto", *arguments]
-        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    def call(*arguments: str) -> None:
+        environment = {**os.environ, "RAE_STATE_DIR": str(daemons.state)}
+        command = [sys.executable, "-m", "rae_auto", *arguments, "--config", str(daemons.config)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
-    config = tmp_path / "rae.toml"
-    job = '[jobs.hello]\ncommand = ["true"]\n'
-    config.write_text(job)
-    config.chmod(0o600)
-    asyncio.run(run_once(tmp_path / "old"))
-    before = run("old", "history", "--json")
-    run("old", "backup", "moved.backup")
-    config.write_text(f'store = {{ type = "postgres", dsn = "{server.dsn()}", schema = "moved" }}\n{job}')
-    run("new", "postgres", "migrate")
-    run("new", "restore", "moved.backup")
-    assert json.loads(run("new", "history", "--json")) == json.loads(before) != []
+    def run_hello() -> None:
+        run = daemons.ask("trigger", job="hello", request=None)["run_id"]
+        eventually(lambda: daemons.ask("history", run=run)[0]["finished_at"])
+
+    def look() -> tuple[Any, ...]:
+        """Return the kind of store, the runs, and what is known of each job."""
+        jobs = [[job[key] for key in ("id", "paused_at", "next_at", "last_run")] for job in daemons.ask("list")]
+        return daemons.ask("status")["store"], jobs, daemons.ask("history", job="hello", limit=100)
+
+    def move(backup: str, text: str, *between: str) -> None:
+        call("stop")
+        daemons.started[-1].wait(60)
+        call("backup", str(home / backup))
+        daemons.write(text)
+        if between:
+            call(*between)
+        call("restore", "--replace", str(home / backup))
+        daemons.serve()
+
+    try:
+        daemons.serve()
+        daemons.ask("pause", job="paused")
+        run_hello()
+        kind, *before = look()
+        assert kind == "sqlite"
+        postgres = f'[store]\ntype = "postgres"\ndsn = "{empty_server.dsn()}"\n'
+        move("there.rae", postgres + MOVED_JOBS, "postgres", "migrate")
+        assert look() == ("postgres", *before)
+        run_hello()
+        _, *after = look()
+        assert len(after[1]) == len(before[1]) + 1
+        move("back.rae", MOVED_JOBS)
+        assert look() == ("sqlite", *after)
+    finally:
+        daemons.end()

@@ -74,6 +74,19 @@ class Server:
             settings.write(f"port={self.port}\n")
         self.restart("fast")
 
+    def accept_tls(self, certificate: Path, key: Path) -> None:
+        """Accept encrypted connections alone besides those on its socket, on a free port of "localhost"."""
+        data = self.place / "data"
+        owner = data.stat()
+        for source, name in ((certificate, "db.pem"), (key, "db.key")):
+            shutil.copy(source, data / name)
+            shutil.chown(data / name, owner.st_uid, owner.st_gid)
+            (data / name).chmod(0o600)
+        with (data / "postgresql.conf").open("a") as settings:
+            settings.write("listen_addresses='localhost'\nssl=on\nssl_cert_file='db.pem'\nssl_key_file='db.key'\n")
+        (data / "pg_hba.conf").write_text("local all all trust\nhostssl all all samehost trust\n")
+        self.move_to_free_port()
+
     def dsn(self, user: str = "postgres") -> str:
         port = "" if self.port == DEFAULT_PORT else f"&port={self.port}"
         return f"postgresql:///postgres?host={self.place}&user={user}{port}"

@@ -57,18 +57,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tls_server(server: Any, place: Path) -> Iterator[Any]:
-    """Start a server of its own, which accepts encrypted connections alone besides those on its socket."""
+    """Start a server of its own, which accepts encrypted connections."""
     own = type(server).make(server.programs)
-    data = own.place / "data"
-    owner = data.stat()
-    for name in ("db.pem", "db.key"):
-        shutil.copy(place / name, data / name)
-        shutil.chown(data / name, owner.st_uid, owner.st_gid)
-        (data / name).chmod(0o600)
-    with (data / "postgresql.conf").open("a") as settings:
-        settings.write("listen_addresses='localhost'\nssl=on\nssl_cert_file='db.pem'\nssl_key_file='db.key'\n")
-    (data / "pg_hba.conf").write_text("local all all trust\nhostssl all all samehost trust\n")
-    own.move_to_free_port()
+    own.accept_tls(place / "db.pem", place / "db.key")
     asyncio.run(migrate(Address(own.dsn(), SCHEMA)))
     yield own
     own.remove()
