@@ -90,6 +90,10 @@ class Keeper:
         """Ask for the end of the attempt."""
         self._send({"do": "end", "token": self._token, "grace": HOUR})
 
+    def kill_guard(self) -> None:
+        """Kill the process that stands between the worker and the keeper."""
+        self._process.kill()
+
     def close(self) -> None:
         """End it, and what it keeps."""
         self._lines.close()
@@ -98,7 +102,8 @@ class Keeper:
         for pid in find_tree(self._run):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
 
@@ -127,6 +132,15 @@ def test_cancel_reaches_each_process_at_once(keeper: Keeper, assign: Callable[..
     keeper.start(attempt)
     until(lambda: len(find_tree(attempt.run)) == 4)
     keeper.cancel()
+    until(lambda: not find_tree(attempt.run))
+
+
+def test_jobs_end_at_once_with_the_guard_of_their_keeper(keeper: Keeper, assign: Callable[..., Assignment]) -> None:
+    """The kernel tells the keeper, whose connection to the worker stays: as when the worker itself is killed."""
+    attempt = assign("setsid sleep 1000 & sleep 1000")
+    keeper.start(attempt)
+    until(lambda: len(find_tree(attempt.run)) == 3)
+    keeper.kill_guard()
     until(lambda: not find_tree(attempt.run))
 
 

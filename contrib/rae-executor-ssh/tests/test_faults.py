@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -18,11 +20,13 @@ from campaign import Campaign
 from cuts import Cuts
 from rae_executor_ssh import SshExecutor, host_link
 from rae_executor_ssh.probe import find_problems
+from rae_executor_ssh.ssh_command import REMOTE_PACKAGE
 
 from rae_auto.api import Assignment, Execution, NeverStarted
 from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
 from rae_plugins.executors.remote import request
+from rae_plugins.executors.remote.bundle import build_bundle
 
 LIMIT_SECONDS = 50.0
 CAMPAIGN_SECONDS = 240.0
@@ -283,6 +287,42 @@ def test_doctor_says_what_is_wrong_with_a_host(make_executor: Any, server: Any) 
         assert "its host key is unknown or has changed" in line
     finally:
         server.write_known_hosts("host")
+
+
+def test_agent_is_shipped_once(make_executor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, sent = build_bundle(REMOTE_PACKAGE).content, []
+    write = asyncio.StreamWriter.write
+
+    def note(writer: asyncio.StreamWriter, data: bytes) -> None:
+        sent.append(bytes(data))
+        write(writer, data)
+
+    monkeypatch.setattr(asyncio.StreamWriter, "write", note)
+
+    async def scene() -> None:
+        for _ in range(2):
+            executor = make_executor(directory=str(tmp_path / "fresh"))
+            assert await executor.check_readiness() is None
+            await executor.close()
+
+    run(scene)
+    assert sent.count(content) == 1
+
+
+def test_person_is_never_asked_for_a_passphrase(
+    make_executor: Any, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking, key, config = tmp_path / "asking", tmp_path / "locked", tmp_path / "config"
+    asking.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\necho secret\n")
+    asking.chmod(0o700)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(key)], check=True)
+    config.write_text(re.sub("IdentityFile .*", f"IdentityFile {key}", server.config.read_text()))
+    server.accept_key(key.with_suffix(".pub"))
+    monkeypatch.setenv("SSH_ASKPASS", str(asking))
+    monkeypatch.setenv("SSH_ASKPASS_REQUIRE", "force")
+    (line,) = make_executor(config=str(config)).problems(Path())
+    assert "the login is refused; make 'ssh -o BatchMode=yes box true' work without a password" in line
+    assert not (tmp_path / "asked").exists()
 
 
 def test_dead_line_is_cut_and_opened_again(
