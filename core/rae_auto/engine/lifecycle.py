@@ -27,6 +27,9 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import Cancelled, Removed, StoreReverted
 from rae_auto.model.run import Run, RunState
 
+START_SECONDS = 2.0
+"""Time that starts which are under way get to become runs that a stop can leave to the next daemon."""
+
 
 def restored(turn: Turn, event: Restored) -> None:
     """Take in the contents of configuration and store.
@@ -154,9 +157,13 @@ def stop(turn: Turn, command: Stop) -> None:
     """Start nothing more, and interrupt active runs after the grace."""
     turn.state.is_stopping = True
     turn.state.leaves_running |= command.leave_running
-    turn.state.timers.set(turn.now.mono + command.grace.total_seconds(), Alarm.GRACE_OVER)
+    grace = command.grace.total_seconds()
+    if turn.state.leaves_running:
+        # What is being started can't be adopted yet, and is to be left running too.
+        grace = max(grace, START_SECONDS)
+    turn.state.timers.set(turn.now.mono + grace, Alarm.GRACE_OVER)
     if not command.grace:
-        interrupt_runs(turn)
+        interrupt_runs(turn, but_starting=turn.state.leaves_running)
     turn.step.reply(command.ask, {})
 
 

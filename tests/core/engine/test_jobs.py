@@ -7,6 +7,7 @@ import pytest
 from rae_auto.engine.commands import Reconfigure
 from rae_auto.engine.effects import Reply
 from rae_auto.engine.events import AttemptFound, AttemptStarted
+from rae_auto.engine.lifecycle import START_SECONDS
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.errors import DuplicateJob, JobInUse, JobNotFound, NotStarted, RunNotFound, SchedulerClosed
 from rae_auto.model.job_state import JobState, SeenOccurrence
@@ -258,6 +259,20 @@ class TestStopping:
         assert [c.run for c in w.cancelled] == [call]
         w.end(call, Result(signal=15))
         assert w.stopped
+
+    def test_stop_without_a_grace_leaves_what_is_being_started(self, world, job):
+        w = world(job("a"), job("b"))
+        kept, hanging = w.trigger("a"), w.trigger("b")
+        w.stop(timedelta(0), leave_running=True)
+        assert not w.cancelled
+        w.confirm(kept)
+        w.advance(timedelta(seconds=START_SECONDS))
+        assert [c.run for c in w.cancelled] == [hanging]
+        w.end(hanging, Result(error="its executor did not start it in time"))
+        assert w.stopped
+        w.crash(alive=[kept])
+        w.end(kept)
+        assert w.run(kept).state is RunState.SUCCEEDED
 
     def test_stop_ends_an_idle_engine_at_once(self, world, job):
         w = world(job("a"))

@@ -92,10 +92,10 @@ def must_wait_for(turn: Turn, entry: RunEntry) -> bool:
     return entry.is_active and not (turn.state.leaves_running and entry.run.handle)
 
 
-def interrupt_runs(turn: Turn) -> None:
-    """End what is still active, because the grace of a shutdown is over."""
+def interrupt_runs(turn: Turn, *, but_starting: bool = False) -> None:
+    """End what is still active, because a grace is over; `but_starting` spares what is being started."""
     for entry in list(turn.state.runs.values()):
-        if must_wait_for(turn, entry):
+        if must_wait_for(turn, entry) and not (but_starting and entry.run.state is RunState.STARTING):
             stop_run(turn, entry, RunState.INTERRUPTED, None)
     turn.state.timers.set(turn.now.mono + SAVE_INTERRUPTIONS_SECONDS, Alarm.SAVE_INTERRUPTIONS)
 
