@@ -145,6 +145,15 @@ def test_planted_plugin_gets_its_grade(tmp_path, what, file, change, grade, rule
     assert all(";" in one["text"] for one in missed if one["name"] in rule), "the verdict has no remedy"
 
 
+def test_module_that_may_not_be_imported_costs_no_grade(tmp_path):
+    forbid = (
+        "    def next_after",
+        "    @classmethod\n    def available(cls) -> str | None:\n        import sys\n"
+        '        sys.modules["readline"] = None\n        return None\n\n    def next_after',
+    )
+    assert "raised" not in run("grade", lay_out(tmp_path, MODULE, forbid))
+
+
 def test_grade_prints_each_rule_and_the_next_grade_in_words(tmp_path):
     project = lay_out(tmp_path, MODULE, OTHER_OPTION)
     lines = run("grade", project).splitlines()

@@ -211,10 +211,11 @@ def _ask_on_systems(cls: type[Plugin]) -> dict[str, str]:
 def _named_platform(platform: str) -> Iterator[None]:
     """Tell plugins another platform, but not the standard library: its functions would miss parts of that system."""
     real = SimpleNamespace(**vars(sys))
-    own = (module for name, module in list(sys.modules.items()) if name.partition(".")[0] in sys.stdlib_module_names)
+    own = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] in sys.stdlib_module_names]
     with ExitStack() as patches:
         for module in own:
-            if vars(module).get("sys") is sys:
+            # A program may have set a name to None, so that its import fails, or to any other object.
+            if getattr(module, "__dict__", {}).get("sys") is sys:
                 patches.enter_context(patch.object(module, "sys", real))
         patches.enter_context(patch.object(sys, "platform", platform))
         yield
