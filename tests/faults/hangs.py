@@ -161,9 +161,7 @@ def _of_executors_and_notifiers() -> Iterator[Case]:
     for phase in ("run", "stop"):
         executor = {"kind": "executor", "phase": phase, "jobs": _EXECUTOR, "trigger": "job"}
         is_run = phase == "run"
-        yield Case(
-            place="executor open", said='executor "hanging-executor" has not opened' if is_run else None, **executor
-        )
+        yield Case(place="executor open", said="open has not returned" if is_run else None, **executor)
         late = 'executor "hanging-executor" does not answer' if is_run else None
         yield Case(place="executor start", said=late, **executor)
         yield Case(place="executor start in a thread", said=late, **executor)

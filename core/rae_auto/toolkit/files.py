@@ -100,6 +100,18 @@ def create_private_directory(path: Path) -> Path:
     return path
 
 
+def make_private_folder(path: Path) -> None:
+    """Create a folder for the owner alone (0700) and the one above it, if they are missing. Errors: OSError.
+
+    `Path.mkdir` gives folders above the rights of the umask, and would make a state directory that is missing.
+    """
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        for folder in (path.parent, path):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def remove_set_aside(directory: Path) -> None:
     """Remove damaged files that were kept as they were found: they may hold what a person wants deleted."""
     for path in directory.glob("*.corrupt-*"):

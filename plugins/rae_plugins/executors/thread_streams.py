@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, TextIO
 
 from rae_auto.api import Assignment
+from rae_auto.toolkit.files import make_private_folder
 from rae_plugins.executors.process.keeper.files.output import CappedOutput
 from rae_plugins.executors.process.keeper.files.output_index import OutputIndex
 
@@ -30,7 +31,7 @@ class _JobOutput:
         """Write text; a full disk must not stop the job."""
         with suppress(OSError):
             if text and self._file is None:
-                self._assignment.output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private_folder(self._assignment.output.parent)
                 flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
                 descriptor = os.open(self._assignment.output, flags, 0o600)
                 secrets = [*self._assignment.secrets]

@@ -11,7 +11,7 @@ from tests.plugins.executors.test_process import an_executor, is_alive
 from tests.support.waiting import eventually
 
 from rae_auto.model.policies import Limits
-from rae_plugins.executors.process.keeper import cgroups
+from rae_plugins.executors.process.keeper import cgroups, procfs
 from rae_plugins.executors.process.keeper.cgroups import (
     Cgroup,
     CgroupFactory,
@@ -112,6 +112,16 @@ def test_cgroup_reports_usage(directory):
 
 def test_cgroup_factory_removes_groups_of_dead_keepers(directory):
     gone, ours = directory / f"{cgroups.JOB_PREFIX}{2**22 + 1}-a", directory / f"{cgroups.JOB_PREFIX}{os.getpid()}-b"
+    gone.mkdir(), ours.mkdir()
+    CgroupFactory(str(directory))
+    assert (gone.exists(), ours.exists()) == (False, True)
+
+
+@pytest.mark.skipif(not procfs.has_procfs(), reason="the start of a process is known by /proc")
+def test_cgroup_of_a_dead_keeper_goes_though_its_pid_is_used_again(directory):
+    mine = procfs.own_token()
+    pid, _, ticks = mine.partition("_")
+    gone, ours = (directory / f"{cgroups.JOB_PREFIX}{token}-a" for token in (f"{pid}_{int(ticks) - 1}", mine))
     gone.mkdir(), ours.mkdir()
     CgroupFactory(str(directory))
     assert (gone.exists(), ours.exists()) == (False, True)

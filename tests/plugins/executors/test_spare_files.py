@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rae_plugins.executors.process.keeper import procfs
 from rae_plugins.executors.process.keeper.files.spare_files import SpareFiles
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a keeper on Windows has no spare files")
@@ -107,6 +108,19 @@ def test_what_a_killed_keeper_left_is_removed(tmp_path: Path, spares: SpareFiles
     assert (tmp_path / "spares" / f"{os.getppid()}.1" / "1").exists()
     spares.close()
     assert [path.name for path in (tmp_path / "spares").iterdir()] == [f"{os.getppid()}.1"]
+
+
+@pytest.mark.skipif(not procfs.has_procfs(), reason="the start of a process is known by /proc")
+def test_what_a_killed_keeper_left_goes_though_its_pid_is_used_again(tmp_path: Path, spares: SpareFiles) -> None:
+    ticks = procfs.read_start_ticks(os.getppid())
+    assert ticks is not None
+    ours, other = f"{os.getppid()}_{ticks}.1", f"{os.getppid()}_{ticks - 1}.1"
+    for name in (ours, other):
+        (tmp_path / "spares" / name).mkdir(parents=True)
+    spares.expect(1, [])
+    prepare_all(spares)
+    spares.close()
+    assert [path.name for path in (tmp_path / "spares").iterdir()] == [ours]
 
 
 @pytest.mark.parametrize("has_spare", [False, True])

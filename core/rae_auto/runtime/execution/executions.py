@@ -26,7 +26,7 @@ from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS,
 from rae_auto.runtime.concurrency.limited_calls import call_within, report_if_slow
 from rae_auto.runtime.execution.assignments import bound_output, build_assignment, prepare_output, rebuild_assignment
 from rae_auto.runtime.execution.attempt_queues import AttemptQueues
-from rae_auto.runtime.execution.executor_contract import check_execution, check_result
+from rae_auto.runtime.execution.executor_contract import check_execution, check_found, check_result
 from rae_auto.runtime.execution.live_output import LiveOutput
 from rae_auto.runtime.execution.open_executors import OpenExecutors
 from rae_auto.runtime.execution.preparations import Preparations
@@ -127,7 +127,8 @@ class Executions:
         self._owners[key] = job.executor_ref.type, job.id
         try:
             executor = await self.executors.open(job.executor_ref)
-            found = await executor.find(rebuild_assignment(run, job, self._directory), run.handle)
+            assignment = rebuild_assignment(run, job, self._directory)
+            found = check_found(await executor.find(assignment, run.handle), executor.find)
         except PluginError as error:
             logger.bind(job=run.job, run=run.id).error(
                 "its executor can't be used any more ({}), so it may still be running unseen; its handle is {}",

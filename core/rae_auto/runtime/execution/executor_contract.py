@@ -1,10 +1,14 @@
 """Return values of executors: what `start` and `wait` return is checked, and a mistake names the line of the method."""
 
 import json
+from collections.abc import Mapping
+from typing import TypeVar
 
 from rae_auto.api.executor import Execution, NeverStarted
 from rae_auto.model.primitives.formatting import blame
 from rae_auto.model.run import Result
+
+F = TypeVar("F")
 
 _PLAIN_TYPES = (str, int, float, bool, type(None))
 
@@ -13,12 +17,30 @@ def check_execution(execution: Execution, start: object) -> Execution:
     """Return the result of `start` if it keeps the contract. Raises TypeError with the place of the method."""
     if not isinstance(execution, Execution):
         raise blame(TypeError(f"start returned {execution!r:.60}, which is not an Execution"), start)
-    if (handle := execution.handle) and not _is_plain(handle):
-        try:
-            json.dumps(dict(handle))
-        except (TypeError, ValueError) as error:
-            raise blame(TypeError(f"the handle is not JSON: {error}"), start) from None
+    if handle := execution.handle:
+        _check_json("handle", handle, start)
     return execution
+
+
+def check_found(found: F, find: object) -> F:
+    """Return what `find` found, if it keeps the contract. Raises TypeError with the place of the method."""
+    if isinstance(found, Execution):
+        check_execution(found, find)
+    return found
+
+
+def _check_json(name: str, value: object, method: object) -> None:
+    """Raise TypeError with the place of the method if a value can't be stored."""
+    try:
+        if not _is_plain(value):
+            json.dumps(dict(value) if isinstance(value, Mapping) else value)
+    except (TypeError, ValueError) as error:
+        problem = f"the {name} is not JSON: {error}"
+    except RecursionError:
+        problem = f"the {name} contains itself, or is nested too deeply"
+    else:
+        return
+    raise blame(TypeError(problem), method)
 
 
 def _is_plain(value: object) -> bool:
@@ -34,4 +56,6 @@ def check_result(result: object, wait: object) -> Result | NeverStarted | None:
     """Return the result of `wait` if it keeps the contract. Raises TypeError with the place of the method."""
     if not isinstance(result, Result | NeverStarted | None):
         raise blame(TypeError(f"wait returned {result!r:.60}, which is not a Result"), wait)
+    if isinstance(result, Result) and result.value is not None:
+        _check_json("value of the result", result.value, wait)
     return result

@@ -10,14 +10,16 @@ from rae_auto.api.executor import Executor
 from rae_auto.api.plugin import Kind
 from rae_auto.errors import PluginBroken
 from rae_auto.model.plugin_ref import PluginRef
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import with_place
 from rae_auto.model.primitives.names import RunId
 from rae_auto.registry.containment import is_foreign
-from rae_auto.registry.quarantine import Quarantine
+from rae_auto.registry.quarantine import HEALTHY_SECONDS, Quarantine
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
-from rae_auto.runtime.concurrency.limited_calls import report_if_slow
 from rae_auto.runtime.execution.output_files import find_missing_folders
 from rae_auto.toolkit.files import create_private_directory
+
+SLOW_OPEN_SECONDS = 10.0
+"""Time after which an executor that has not opened is reported."""
 
 
 class OpenExecutors:
@@ -42,7 +44,7 @@ class OpenExecutors:
         try:
             if opening.done():
                 return opening.result()
-            return await report_if_slow(asyncio.shield(opening), f"executor {quote(ref.type)} has not opened yet")
+            return await asyncio.shield(opening)
         except Exception:
             # The next attempt may find what was missing for this one.
             self._opening.pop(key, None)
@@ -69,6 +71,9 @@ class OpenExecutors:
             refs[key] = ref
             jobs.setdefault(key, []).append(job)
         for key, ref in refs.items():
+            if (opening := self._opening.get(key)) is not None and not opening.done():
+                # It is being opened for an earlier call. One that hangs must not get a task at each check.
+                continue
             self._warming.start(self._warm_up(key, ref, jobs[key]), owner=f"executor {ref.type}")
 
     async def _warm_up(self, key: str, ref: PluginRef, jobs: Sequence[str]) -> None:
@@ -108,13 +113,25 @@ class OpenExecutors:
     async def _open(self, ref: PluginRef) -> Executor:
         executor = self._executor_for(ref)
         directory = create_private_directory(self._directory / "executors" / ref.type)
+        reports = asyncio.get_running_loop().create_task(self._report_slow_open(executor, ref))
         try:
             await executor.open(directory)
+            self._quarantine.succeeded(Kind.EXECUTOR, ref.type, "open")
         except (Exception, asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException as error:  # as the end of a task, SystemExit would end the daemon
             raise PluginBroken(self._quarantine.describe_failure(Kind.EXECUTOR, ref.type, error)) from error
+        finally:
+            reports.cancel()
         return executor
+
+    async def _report_slow_open(self, executor: Executor, ref: PluginRef) -> None:
+        """Record that an executor hangs, which is logged once and stays a problem for as long as it does."""
+        while True:
+            await asyncio.sleep(SLOW_OPEN_SECONDS)
+            what = f"open has not returned within {SLOW_OPEN_SECONDS:g} s; the runs of its jobs wait for it"
+            self._quarantine.failed(Kind.EXECUTOR, ref.type, "open", with_place(what, executor.open))
+            await asyncio.sleep(HEALTHY_SECONDS / 2)
 
 
 def _key_of(ref: PluginRef) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from rae_auto.toolkit.files import make_private_folder
+
 MAX_FOLDERS_AHEAD = 1_000
 """Number of jobs for which folders are made before their schedules are due."""
 
@@ -115,7 +117,7 @@ def find_missing_folders(directory: Path, jobs: Iterable[str]) -> list[Path]:
 def create_output_directory(path: Path) -> None:
     """Create the directory of a job. Raises RuntimeError with what the system refuses."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(path)
     except OSError as error:
         raise RuntimeError(f"the output directory {path} can't be created ({error.strerror})") from error
 

@@ -15,6 +15,7 @@ from typing import Any
 from attrs import evolve
 
 from rae_auto.model.run import Result, TreeEnd
+from rae_auto.toolkit.files import make_private_folder
 
 RECORD_INTERVAL_SECONDS = 0.1
 """Time between looks for a record of another daemon's keeper."""
@@ -45,7 +46,7 @@ def claim_attempt(output: Path) -> bool:
     it from the file of a keeper, from the moment of its creation.
     """
     try:
-        output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(output.parent)
         if os.name == "nt":
             _claim_by_content(output)
         else:

@@ -134,6 +134,18 @@ class Unreadable(Attempt):
     handle = {"path": Path("a")}  # noqa: RUF012
 
 
+def make_cyclic() -> dict[str, Any]:
+    handle: dict[str, Any] = {"pid": 5}
+    handle["self"] = [handle]
+    return handle
+
+
+class Cyclic(Attempt):
+    """Its handle contains itself."""
+
+    handle = make_cyclic()
+
+
 async def refuse() -> Any:
     raise OSError("boom")
 
@@ -143,6 +155,9 @@ async def refuse() -> Any:
     [
         (gives(5), "start returned 5, which is not an Execution"),
         (gives(Unreadable(for_ever)), "the handle is not JSON: Object of type PosixPath is not JSON serializable"),
+        (gives(Cyclic(for_ever)), "the handle contains itself, or is nested too deeply"),
+        (gives(Attempt(gives(Result(value={1})))), "the value of the result is not JSON: Object of type set is not"),
+        (gives(Attempt(gives(Result(value=make_cyclic())))), "the value of the result contains itself"),
         (gives(Attempt(gives("done"))), "wait returned 'done', which is not a Result"),
         (gives(Attempt(refuse)), "wait raised OSError('boom')"),
         (for_ever, "start has not returned in the time of the job"),

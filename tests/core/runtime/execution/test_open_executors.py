@@ -15,6 +15,7 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.names import RunId
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.execution.open_executors import OpenExecutors
+from rae_auto.testing.harness.skipping_loop import SkippingLoop
 from rae_plugins.executors.process.earlier_daemons import list_keepers
 
 
@@ -97,6 +98,44 @@ def test_durable_ends_are_confirmed_to_all_executors(tmp_path: Path) -> None:
         asyncio.run(run())
     assert sound.confirmed == [("r", 1)]
     assert any("not today" in line for line in quarantine.problems())
+
+
+class Hanging(Noting):
+    """Never opens, until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_open = asyncio.Event()
+
+    async def open(self, directory: Path) -> None:
+        await self.may_open.wait()
+
+
+def test_executor_that_hangs_has_one_task_and_one_line(tmp_path: Path) -> None:
+    quarantine = Quarantine(lambda *_: "test")
+    ref = PluginRef("noting")
+
+    async def run(directory: Path) -> tuple[int, list[str], list[str]]:
+        hanging = Hanging()
+        executors = OpenExecutors(directory, lambda _: hanging, quarantine)
+        executors.warm_up([(ref, "a")])
+        await asyncio.sleep(0)
+        before = len(asyncio.all_tasks())
+        for _ in range(200):
+            await asyncio.sleep(10)
+            executors.warm_up([(ref, "a")])
+        tasks, while_hanging = len(asyncio.all_tasks()) - before, quarantine.problems()
+        hanging.may_open.set()
+        await executors.open(ref)
+        await executors.close(30)
+        return tasks, while_hanging, quarantine.problems()
+
+    with captured_log() as log, asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        tasks, problems, afterwards = runner.run(run(tmp_path))
+    assert tasks <= 1, "the report and no more"
+    assert len([line for line in log if "open has not returned" in line]) == 1
+    assert len(problems) == 1 and "open has not returned" in problems[0]
+    assert afterwards == []
 
 
 @pytest.mark.parametrize(("due_in", "is_ahead"), [(timedelta(seconds=15), True), (timedelta(days=30), False)])

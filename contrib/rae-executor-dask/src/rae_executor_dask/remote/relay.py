@@ -72,7 +72,9 @@ class Relay:
         base = os.path.expanduser(settings["directory"])
         # Homes may be shared by machines.
         self.base = os.path.join(base, socket.gethostname() or "localhost")
-        os.makedirs(self.base, mode=0o700, exist_ok=True)
+        for folder in (base, self.base):
+            # One at a time, because the mode counts for the last folder alone.
+            os.makedirs(folder, mode=0o700, exist_ok=True)
         self.place = self._read_place()
         self.boot = _read("/proc/sys/kernel/random/boot_id")
         self.pids = _read_link("/proc/self/ns/pid")

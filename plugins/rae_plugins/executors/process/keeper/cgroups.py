@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from rae_plugins.executors.process.keeper.procfs import may_token_live, own_token
+
 LEAF_NAME = "rae-auto"
 JOB_PREFIX = "rae-job-"
 CONTROLLERS = {"memory": "memory", "processes": "pids"}
@@ -110,7 +112,7 @@ class CgroupFactory:
         if self.own_directory is None or not any(limits.get(key) is not None for key in tree_limits):
             return None
         try:
-            return Cgroup(f"{self.own_directory}/{JOB_PREFIX}{os.getpid()}-{name}", limits, self.controllers)
+            return Cgroup(f"{self.own_directory}/{JOB_PREFIX}{own_token()}-{name}", limits, self.controllers)
         except OSError:
             return None
 
@@ -170,7 +172,7 @@ def _remove_stale_groups(own_directory: str) -> None:
     with suppress(OSError):
         for name in os.listdir(own_directory):
             keeper = name.removeprefix(JOB_PREFIX).partition("-")[0]
-            if name.startswith(JOB_PREFIX) and not os.path.exists(f"/proc/{keeper}"):
+            if name.startswith(JOB_PREFIX) and not may_token_live(keeper):
                 with suppress(OSError):
                     os.rmdir(f"{own_directory}/{name}")
 

@@ -139,6 +139,31 @@ def list_child_pids() -> "list[int]":
         return [process.pid for process in read_all_processes().values() if process.parent == own_pid]
 
 
+def own_token() -> str:
+    """Return a word for this process in the names of files: its pid, and its start in clock ticks, where that is known.
+
+    The pid alone may be that of another process later.
+    """
+    ticks = read_start_ticks(os.getpid()) if has_procfs() else None
+    return f"{os.getpid()}" if ticks is None else f"{os.getpid()}_{ticks}"
+
+
+def may_token_live(token: str) -> bool:
+    """Return whether the process of a token runs; without its start, or a /proc, whether any process has its pid."""
+    word, _, ticks = token.partition("_")
+    try:
+        pid = int(word)
+        if has_procfs():
+            process = read_process(pid)
+            return process is not None and not process.is_dead and ticks in ("", str(process.ticks))
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, OverflowError):
+        return True
+    return True
+
+
 def has_procfs() -> bool:
     """Return whether there is a /proc; otherwise only process groups can be looked at."""
     # Under Wine there is one, which is about other processes than those of Windows.

@@ -19,6 +19,8 @@ import time
 from collections import deque
 from contextlib import suppress
 
+from rae_plugins.executors.process.keeper.procfs import may_token_live, own_token
+
 FILE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 """Flags of all files: links are not followed, children don't inherit them, and no byte is changed on Windows."""
 
@@ -38,7 +40,7 @@ def create_output(path: str) -> int:
 
 
 def make_folder(path: str) -> None:
-    """Create the folder for the output of a job, if it is missing. Errors: OSError."""
+    """Create a folder such as that for the output of a job, and the one above it, if missing. Errors: OSError."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -119,11 +121,11 @@ class SpareFiles:
     def _make_own_folder(self) -> str | None:
         if self._directory is None:
             return None
-        folder = f"{self._directory}/{os.getpid()}.{time.monotonic_ns()}"
+        folder = f"{self._directory}/{own_token()}.{time.monotonic_ns()}"
         with suppress(OSError):
-            os.makedirs(self._directory, 0o700, exist_ok=True)
+            make_folder(self._directory)
             for name in os.listdir(self._directory):
-                if not _is_alive(name.partition(".")[0]):
+                if _is_left(name.partition(".")[0]):
                     _remove(f"{self._directory}/{name}")
             os.mkdir(folder, 0o700)
             return folder
@@ -158,14 +160,9 @@ def _give_name(spare: str, path: str) -> int | None:
     return file
 
 
-def _is_alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, ValueError, OverflowError):
-        return True
-    return int(pid) != os.getpid()
+def _is_left(token: str) -> bool:
+    """Return whether a folder is that of a keeper that is gone; one of ours is made after all others were looked at."""
+    return token in (str(os.getpid()), own_token()) or not may_token_live(token)
 
 
 def _remove(folder: str) -> None:
