@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rae_auto.views.screens.overview import Attention, Overview, RunningRow, WaitingRow, load_overview
     from rae_auto.views.screens.parts.absence import Absence, load_absence
     from rae_auto.views.screens.parts.base import Action, Extent, Fact, UpcomingStart
+    from rae_auto.views.screens.parts.doctor_report import DoctorReport, build_doctor_report
     from rae_auto.views.screens.parts.record_source import JobsFound, RecordSource, StartsFound, WorldSpan
     from rae_auto.views.screens.parts.strip import Strip, StripCell
     from rae_auto.views.screens.parts.trends import TrendPoint, Trends
@@ -64,6 +65,7 @@ _HOMES = {
     "views.screens.overview": ("Attention", "Overview", "RunningRow", "WaitingRow", "load_overview"),
     "views.screens.parts.absence": ("Absence", "load_absence"),
     "views.screens.parts.base": ("Action", "Extent", "Fact", "UpcomingStart"),
+    "views.screens.parts.doctor_report": ("DoctorReport", "build_doctor_report"),
     "views.screens.parts.record_source": ("JobsFound", "RecordSource", "StartsFound", "WorldSpan"),
     "views.screens.parts.strip": ("Strip", "StripCell"),
     "views.screens.parts.trends": ("TrendPoint", "Trends"),
@@ -98,6 +100,7 @@ __all__ = [
     "CodeEntry",
     "DayGrid",
     "Digest",
+    "DoctorReport",
     "Extent",
     "Fact",
     "GridHour",
@@ -137,6 +140,7 @@ __all__ = [
     "WhyPage",
     "WorldSpan",
     "all_codes",
+    "build_doctor_report",
     "describe_skips",
     "find_codes",
     "find_smallest_span",

@@ -26,6 +26,7 @@ from rae_auto.control.requests import (
     optional_text,
     text,
 )
+from rae_auto.daemon.answers.problem_times import ProblemTimes
 from rae_auto.daemon.answers.screen_commands import ScreenCommands
 from rae_auto.daemon.answers.status import DaemonFacts, add_blocked, list_nodes, read_status
 from rae_auto.daemon.reloading.edited_config import EditedConfig
@@ -87,6 +88,7 @@ class Commands:
         `problem_times` has when problems came up, those of which that is known.
         """
         self._problem_times = problem_times
+        self._noted_problems = ProblemTimes()
         self._edited = edited
         self._turns = turns or TimeMeter()
         self._scheduler = scheduler
@@ -157,8 +159,10 @@ class Commands:
         runtime, local_times = self._scheduler.runtime, flag(arguments, "local_times")
         unread = None if self._edited is None else await self._edited.find_problem()
         problems = _with_unread(self._problems(), unread)
-        times = self._problem_times()
-        status = read_status(runtime, self._facts, problems, times, local_times=local_times)
+        status = read_status(runtime, self._facts, problems, local_times=local_times)
+        times = {problem: datetime.fromisoformat(at) for problem, at in status["problem_times"].items()}
+        times = self._noted_problems.note(status["problems"], {**self._problem_times(), **times}, runtime.now())
+        status["problem_times"] = {problem: at.isoformat() for problem, at in times.items()}
         return status if runtime.membership is None else {**status, "nodes": await list_nodes(runtime.membership)}
 
     async def health(self, _: Arguments) -> Any:

@@ -358,7 +358,10 @@ class Daemon:
     def _problem_times(self) -> Mapping[str, datetime]:
         """Return when problems came up, those of which that is known."""
         stalls = {stall.text(): at for stall, at in self._stall_detector.newest_at.items()}
-        return {**self._reloader.problem_times(), **stalls}
+        runtime = self._scheduler.runtime
+        now, ages = runtime.now(), runtime.quarantine.problem_ages()
+        plugins = {problem: now - timedelta(seconds=age) for problem, age in ages.items()}
+        return {**self._reloader.problem_times(), **plugins, **stalls}
 
     def _problems(self) -> list[str]:
         """Return what is wrong with the daemon itself, the severe ones first: what doesn't work before what is slow."""

@@ -121,8 +121,17 @@ class StoreRecords(RecordSourceBase):
             "next": [{"job": job, "at": at, "blocked": blocked} for at, job, blocked in due[:MAX_NEXT_JOBS]],
             "notifiers": self._summarize_notifiers(),
             "problems": list(self._project.notices),
+            # They were found while the configuration was read, for this status.
+            "problem_times": dict.fromkeys(self._project.notices, SystemClock().now().wall.isoformat()),
+            "down_since": self._find_down_since(),
         }
         return {**status, "names": names_in(status, lambda job: names.get(job, job))}
+
+    def _find_down_since(self) -> str | None:
+        """Return since when no daemon runs; None if none ever has, or that isn't known."""
+        now = SystemClock().now()
+        gone = find_downtime(self.directory, now.wall, find_machine_boot(now), None)
+        return None if gone is None else gone.since.isoformat()
 
     def _summarize_notifiers(self) -> dict[str, str]:
         """Return a few words for each notifier that can be made, by name."""

@@ -69,6 +69,8 @@ class _Record:
     failures: int = 0
     in_a_row: int = 0
     last_failure_at: float = 0.0
+    failing_since: float = 0.0
+    """The first failure of the row."""
     errors: set[str] = field(factory=set)
     last: str = ""
     is_for_good: bool = False
@@ -143,6 +145,8 @@ class Quarantine:
         now = self._clock()
         if now - record.last_failure_at > HEALTHY_SECONDS + record.interval:
             record.in_a_row, record.interval = 0, 0.0
+        if not record.in_a_row:
+            record.failing_since = now
         record.in_a_row += 1
         record.last_failure_at = now
 
@@ -202,18 +206,30 @@ class Quarantine:
 
         `besides` are kinds, names and places of use that the caller reports otherwise.
         """
-        lines = []
+        return [line for line, _ in self._list_problems(besides)]
+
+    def problem_ages(self) -> dict[str, float]:
+        """Return for how many seconds the plugins of these lines have been failing."""
+        now = self._clock()
+        return {line: now - failing.failing_since for line, failing in self._list_problems() if failing is not None}
+
+    def quarantined_problems(self) -> list[str]:
+        """Return the lines of plugins that are quarantined."""
+        found = self._list_problems()
+        return [line for line, failing in found if failing and (failing.is_for_good or failing.interval)]
+
+    def _list_problems(self, besides: Collection[tuple[Kind, str, str]] = ()) -> Iterator[tuple[str, _Record | None]]:
+        """Yield a line for each problem, with the record of a plugin that fails; None with harm to others."""
         for (kind, plugin, place), record in list(self._records.items()):
             if (kind, plugin, place) in besides:
                 continue
             called = f'{kind} "{plugin}" of {record.distribution}'
             if record.remark is not None:
-                lines.append(f"{called} ({place}): {record.remark}")
+                yield f"{called} ({place}): {record.remark}", None
             # A delivery fails because of its receiver, as a rule, and is a problem of the outbox.
             is_failing = kind is not Kind.NOTIFIER and record.in_a_row and not self._has_recovered(record)
             if record.is_for_good or record.interval or is_failing:
-                lines.append(_problem(kind, called, place, record))
-        return lines
+                yield _problem(kind, called, place, record), record
 
     def _has_recovered(self, record: _Record) -> bool:
         """Return whether the last failure is so long ago that it doesn't count any more."""

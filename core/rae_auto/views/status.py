@@ -40,12 +40,21 @@ class Health:
         self.ok, self.text = ok, text
 
 
-def judge_health(status: Mapping[str, Any], zone: tzinfo | None, when: Callable[[str], str] | None = None) -> Health:
+def judge_health(
+    status: Mapping[str, Any],
+    zone: tzinfo | None,
+    when: Callable[[str], str] | None = None,
+    *,
+    doctor_problems: int = 0,
+) -> Health:
     """Return whether all is well with the daemon, and what it will do next.
 
-    `when` formats the time of a start, as in "in 4 min"; by default it is as in tables, "at 18:00".
+    `when` formats the time of a start, as in "in 4 min"; by default it is as in tables, "at 18:00". `doctor_problems`
+    are those that doctor found beside the ones of the status, where it was asked.
     """
     troubles = list(_troubles(status))
+    if doctor_problems:
+        troubles.append(f"doctor found {format_count(doctor_problems, 'problem')}")
     facts = ", ".join(_facts(status, when or (lambda iso: f"at {instant(iso, zone)}")))
     if status["state"] == "standby":
         return Health(not troubles, "; ".join([_describe_standby(status, zone), *troubles]))

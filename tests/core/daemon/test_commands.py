@@ -59,6 +59,7 @@ def test_status_of_an_idle_daemon(tmp_path):
         "pauses": {},
         "names": {},
         "problem_times": {},
+        "quarantined": [],
         "store": "json",
         "loggers": [],
         "notifiers": {},
@@ -77,6 +78,7 @@ def test_status_lists_running_and_waiting_runs_and_problems(tmp_path):
     assert (list(waiting), waiting["run_id"]) == ([*RUN_KEYS, "waiting_for"], second)
     assert first in waiting["waiting_for"]
     assert status["problems"] == ["the configuration is bad"]
+    assert list(status["problem_times"]) == status["problems"]
 
 
 def test_list_returns_all_jobs_and_show_one_in_full(tmp_path):

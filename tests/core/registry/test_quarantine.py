@@ -137,6 +137,17 @@ def test_problems_say_when_it_is_tried_again(ward):
     ]
 
 
+def test_quarantined_plugins_are_known_with_the_age_of_their_first_failure(ward):
+    ward.quarantine.failed(Kind.TRIGGER, "file", "a.t", ValueError("once"))
+    ward.fail(MAX_FAILURES_IN_A_ROW, gap=2.0)
+    once, quarantined = ward.quarantine.problems()
+    assert ward.quarantine.quarantined_problems() == [quarantined]
+    assert ward.quarantine.problem_ages() == {
+        once: 2.0 * MAX_FAILURES_IN_A_ROW,
+        quarantined: 2.0 * (MAX_FAILURES_IN_A_ROW - 1),
+    }
+
+
 def test_slow_commits_in_a_row_are_a_problem_until_one_is_quick():
     class Slow:
         type = "slow"

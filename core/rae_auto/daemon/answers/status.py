@@ -1,7 +1,7 @@
 """The facts of `rae-auto status`, read from a running scheduler."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from rae_auto.engine.engine import Engine
 from rae_auto.engine.state import JobEntry
 from rae_auto.explain.next_start import explain_blocked
 from rae_auto.model.expectations import describe_overdue
-from rae_auto.model.notices.outbox import describe_failing
+from rae_auto.model.notices.outbox import find_failing
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import job_record, run_record
@@ -50,7 +50,6 @@ def read_status(
     runtime: Runtime,
     facts: DaemonFacts,
     problems: Collection[str],
-    problem_times: Mapping[str, datetime],
     *,
     local_times: bool,
 ) -> dict[str, Any]:
@@ -60,7 +59,7 @@ def read_status(
     """
     time = runtime.time_format(local=local_times)
     engine = runtime.engine
-    notices = describe_failing(engine.notices())
+    notices = find_failing(engine.notices())
     runs = [opened.run for opened in engine.runs()]
     jobs = list(filter(_is_notable, engine.jobs()))
     status = {
@@ -92,7 +91,8 @@ def read_status(
         "loggers": log_setup.summaries(),
         "notifiers": {name: summarize_plugin(notifier) for name, notifier in runtime.notifiers.items()},
         "problems": [*filter(None, [runtime.store_problem]), *runtime.job_problems, *notices, *problems],
-        "problem_times": {problem: at.isoformat() for problem, at in problem_times.items() if problem in problems},
+        "problem_times": {problem: at.isoformat() for problem, at in notices.items()},
+        "quarantined": runtime.quarantine.quarantined_problems(),
     }
     return {**status, "names": names_in(status, lambda job: _name_of(engine, job))}
 

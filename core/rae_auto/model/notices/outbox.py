@@ -80,11 +80,19 @@ class OutboxNotice:
 
 def describe_failing(notices: Iterable[OutboxNotice]) -> list[str]:
     """Return a line for each notifier that can't deliver its notices, and for each that has given some up."""
+    return list(find_failing(notices))
+
+
+def find_failing(notices: Iterable[OutboxNotice]) -> dict[str, datetime]:
+    """Return these lines, each with the instant at which the oldest of its notices was decided."""
     found: dict[tuple[str, Progress], list[OutboxNotice]] = {}
     for notice in notices:
         if notice.progress in (Progress.FAILING, Progress.GIVEN_UP):
             found.setdefault((notice.notifier, notice.progress), []).append(notice)
-    return [_describe_failing(notifier, progress, of_them) for (notifier, progress), of_them in found.items()]
+    return {
+        _describe_failing(notifier, progress, of_them): min(notice.decided_at for notice in of_them)
+        for (notifier, progress), of_them in found.items()
+    }
 
 
 def _describe_failing(notifier: str, progress: Progress, notices: Sequence[OutboxNotice]) -> str:

@@ -10,6 +10,7 @@ from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.formatting import format_bytes, format_count, format_elapsed
 from rae_auto.views.monitoring.health import HealthCheck, HealthLevel, check_facts, health_line, worst_level
 from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase
+from rae_auto.views.screens.parts.doctor_report import FindingRow
 from rae_auto.views.screens.parts.record_source import RecordSource, WorldSpan
 
 WORLD_SPAN = timedelta(days=30)
@@ -26,20 +27,6 @@ class HealthRow:
     level: str
     """"ok", "warning", "critical"; "unknown" or "waiting" for what is neither well nor a trouble."""
     text: str
-
-
-@frozen(kw_only=True)
-class FindingRow:
-    """The result of one check of `rae-auto doctor`."""
-
-    subject: str
-    ok: bool
-    """False if it is a problem."""
-    level: str
-    """"ok", "warning" or "problem"."""
-    observation: str
-    hint: str | None
-    """The remedy."""
 
 
 @frozen(kw_only=True)

@@ -1,7 +1,7 @@
 """The overview: is all well, what needs you, what runs, what waits and for what, and what comes next."""
 
 from asyncio import gather
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from rae_auto.views.screens.parts.base import (
     describe_end,
     local_times,
 )
+from rae_auto.views.screens.parts.doctor_report import DoctorReport
 from rae_auto.views.screens.parts.durations import find_usual_durations
 from rae_auto.views.screens.parts.record_source import RecordSource
 from rae_auto.views.screens.parts.strip import Strip, load_strip
@@ -44,10 +45,11 @@ class Attention:
     """One thing that needs a person."""
 
     kind: str
-    """"problem", "lost", "failed", "timed_out", "overdue", "too_long", "waiting" or "undelivered"."""
+    """"problem", "quarantined", "doctor", "lost", "failed", "timed_out", "overdue", "too_long" or "waiting"."""
     job: str | None
     run_id: str | None = None
     since: datetime | None = None
+    """Since when, or when it happened; None only where nothing is on record of that."""
     why: str
     """One sentence: what is wrong and why."""
     action: Action
@@ -138,12 +140,16 @@ class Overview(ScreenBase):
     strip: Strip
     absence: Absence | None = None
     """Events since the person looked last; None if that time is unknown."""
+    doctor_at: datetime | None = None
+    """When doctor looked for problems, which are among `attention`; None if it wasn't asked, or hasn't answered yet."""
     names: Mapping[str, str] = field(factory=dict)
     """The names for people of jobs on this screen, of those that have one beside the id."""
 
 
-async def load_overview(source: RecordSource, absence: Absence | None = None) -> Overview:
-    """Read what the overview shows, and build it."""
+async def load_overview(
+    source: RecordSource, absence: Absence | None = None, doctor: DoctorReport | None = None
+) -> Overview:
+    """Read what the overview shows, and build it; doctor is asked elsewhere, because it takes a second."""
     status, strip = await gather(source.status(), load_strip(source))
     failed = [job["run_id"] for job in status["failed"][:MAX_ATTENTIONS] if job["run_id"]]
     running = list(dict.fromkeys(run["job"] for run in status["running"][:MAX_ROWS]))
@@ -157,6 +163,7 @@ async def load_overview(source: RecordSource, absence: Absence | None = None) ->
         usual=usual,
         strip=strip,
         absence=absence,
+        doctor=doctor,
         pids=source.present_processes(pids),
     )
 
@@ -170,11 +177,13 @@ def build_overview(
     usual: Mapping[str, UsualDuration | None],
     strip: Strip,
     absence: Absence | None = None,
+    doctor: DoctorReport | None = None,
     pids: Container[int] = (),
 ) -> Overview:
     """Return the overview of a status; `ends` are the runs that failed last, by id, `pids` those that are there."""
-    verdict = judge_health(status, None, lambda at: due_time(at, now))
-    attention = list(find_attentions(status, ends, now, local_times(zone, now)))
+    found = [] if doctor is None else list(_find_doctor_matters(doctor, status["problems"]))
+    verdict = judge_health(status, None, lambda at: due_time(at, now), doctor_problems=len(found))
+    attention = [*find_attentions(status, ends, now, local_times(zone, now)), *found]
     running, waiting = status["running"], status["waiting"]
     return Overview(
         now=now,
@@ -195,6 +204,7 @@ def build_overview(
         upcoming=list_upcoming(status),
         strip=strip,
         absence=absence,
+        doctor_at=None if doctor is None else doctor.at,
         names=dict(status.get("names", {})),
     )
 
@@ -225,10 +235,12 @@ def find_attentions(
     which begins with the severe ones: a person has come for the jobs.
     """
     times = status.get("problem_times", {})
-    problems = [_problem(text, times.get(text)) for text in status["problems"]]
+    quarantined = status.get("quarantined", ())
+    problems = [_problem(text, times.get(text), is_quarantined=text in quarantined) for text in status["problems"]]
     if status["state"] == NOT_RUNNING:
         why = "no daemon is running, so nothing starts; 'rae-auto run' starts one"
-        yield Attention(kind="problem", job=None, why=why, action=Action("look", "", "start a daemon", "rae-auto run"))
+        since, action = status.get("down_since"), Action("look", "", "start a daemon", "rae-auto run")
+        yield Attention(kind="problem", job=None, since=since and _instant(since), why=why, action=action)
     if status["state"] == DEGRADED:
         yield from problems[:1]
         del problems[:1]
@@ -266,10 +278,23 @@ def find_attentions(
     yield from problems
 
 
-def _problem(text: str, at: str | None) -> Attention:
-    action = Action("doctor", "", "see what to do", "rae-auto doctor")
-    since = None if at is None else _instant(at)
-    return Attention(kind="problem", job=None, since=since, why=" ".join(text.split()), action=action)
+def _problem(text: str, at: str | None, *, is_quarantined: bool) -> Attention:
+    since, why = None if at is None else _instant(at), " ".join(text.split())
+    if is_quarantined:
+        action = Action("reload", "", "try it again", "rae-auto reload")
+        return Attention(kind="quarantined", job=None, since=since, why=why, action=action)
+    return Attention(kind="problem", job=None, since=since, why=why, action=_SEE_DOCTOR)
+
+
+_SEE_DOCTOR = Action("doctor", "", "see what to do", "rae-auto doctor")
+
+
+def _find_doctor_matters(report: DoctorReport, problems: Sequence[str]) -> Iterator[Attention]:
+    """Yield the problems that doctor found, but for those of the daemon's status, which it has, too."""
+    for row in report.problems:
+        if not any(row.observation in problem for problem in problems):
+            why = f"{row.subject}: {' '.join(row.observation.split())}"
+            yield Attention(kind="doctor", job=None, since=report.at, why=why, action=_SEE_DOCTOR)
 
 
 def _failure(failed: Mapping[str, Any], run: Run | None, time: TimeFormat) -> Attention:

@@ -33,6 +33,8 @@ def build_application(context: CommandContext, door: Door, sessions: BrowserSess
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         await site.what_if.close()
+        if site.doctor is not None:
+            await site.doctor.close()
         await site.records.close()
 
     app = Starlette(

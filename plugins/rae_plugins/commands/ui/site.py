@@ -18,11 +18,12 @@ from rae_auto.errors import DaemonUnreachable
 from rae_plugins.commands.ui.gate import Door
 from rae_plugins.commands.ui.keys import KEYS, ViewKey
 from rae_plugins.commands.ui.live_events import LiveEvents
+from rae_plugins.commands.ui.processes.what_if import WhatIfProcess
 from rae_plugins.commands.ui.sessions import BrowserSession, BrowserSessions
-from rae_plugins.commands.ui.what_if_process import WhatIfProcess
 
 if TYPE_CHECKING:
     from rae_auto.screens import RecordSource
+    from rae_plugins.commands.ui.processes.doctor import DoctorRuns
 
 T = TypeVar("T")
 
@@ -131,6 +132,8 @@ class Site:
     records: Records
     live: LiveEvents
     what_if: WhatIfProcess = field(factory=WhatIfProcess)
+    doctor: "DoctorRuns | None" = None
+    """The runs of doctor; None until a page asks for its report."""
     started_at: datetime = field(factory=lambda: datetime.now(UTC))
 
 

@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from rae_auto.errors import BadRequest
-from rae_plugins.commands.ui import what_if_process
-from rae_plugins.commands.ui.what_if_process import WhatIfChoices, WhatIfProcess
+from rae_plugins.commands.ui.processes import what_if as what_if_process
+from rae_plugins.commands.ui.processes.what_if import WhatIfChoices, WhatIfProcess
 
 TEXT = """timezone = "UTC"
 [jobs.sync]

@@ -9,18 +9,27 @@ from starlette.responses import Response
 from rae_auto.charts import draw_strip, strip_table
 from rae_auto.screens import Overview, RecordSource, load_absence, load_overview
 from rae_plugins.commands.ui.looks import find_last_look, note_look
+from rae_plugins.commands.ui.processes.doctor import DoctorRuns
 from rae_plugins.commands.ui.rendering import inlined
-from rae_plugins.commands.ui.site import page, read
+from rae_plugins.commands.ui.site import Site, page, read, site_of
 
 
 def query(request: Request) -> Callable[[RecordSource], Awaitable[Overview]]:
     """Return what reads the screen."""
 
     async def load(source: RecordSource) -> Overview:
-        away_since = find_last_look(request, source.now())
-        return await load_overview(source, None if away_since is None else await load_absence(source, away_since))
+        away_since, site = find_last_look(request, source.now()), site_of(request)
+        absence = None if away_since is None else await load_absence(source, away_since)
+        return await load_overview(source, absence, doctor_of(site).latest(site.context.config, source.now()))
 
     return load
+
+
+def doctor_of(site: Site) -> DoctorRuns:
+    """Return what asks doctor, the same for all pages."""
+    if site.doctor is None:
+        site.doctor = DoctorRuns()
+    return site.doctor
 
 
 async def show(request: Request) -> Response:
@@ -31,6 +40,7 @@ async def show(request: Request) -> Response:
     values = {
         "screen": screen,
         "strip": inlined(draw_strip(screen.strip, screen.zone)),
+        "is_doctor_looking": doctor_of(site_of(request)).is_looking,
         "strip_numbers": strip_table(screen.strip, ZoneInfo(screen.zone)),
     }
     response = await page(request, "overview.html", title=title, section="Now", values=values)

@@ -13,9 +13,9 @@ from rae_auto.charts import draw_lanes, lanes_table
 from rae_auto.errors import BadRequest
 from rae_auto.screens import Extent
 from rae_plugins.commands.ui.changes import read_form
+from rae_plugins.commands.ui.processes.what_if import WhatIfAnswer, WhatIfChoices
 from rae_plugins.commands.ui.rendering import inlined
 from rae_plugins.commands.ui.site import page, site_of
-from rae_plugins.commands.ui.what_if_process import WhatIfAnswer, WhatIfChoices
 
 SLIDERS = (
     ("days", "days to simulate", 1, 31, 1),

@@ -1,0 +1,1 @@
+"""Work that takes long or much memory, in processes of their own."""
