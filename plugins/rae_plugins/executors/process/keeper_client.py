@@ -1,4 +1,15 @@
-"""The daemon's side of the keeper's protocol, and the attempts that its own keeper holds."""
+"""The daemon's side of the keeper's protocol, and the attempts that its own keeper holds.
+
+A keeper that is killed has requests that it has yet to carry out. Each goes to the next keeper, as if it were sent only
+now, if two facts prove that the attempt was not spawned and never will be:
+
+- The daemon has reaped the killed keeper, so it reads no request any more.
+- The daemon has created the output file, which is the first act of a keeper and can be done by one alone; and there is
+  no record, which a quiet attempt leaves whose file was removed.
+
+Then the daemon removes the file again, which is its own. If it dies in between, the next daemon finds its claim, or
+nothing and claims the attempt itself. Anything else may have been spawned: it is ended, and fails.
+"""
 
 import asyncio
 import json
@@ -15,7 +26,13 @@ from attrs import define, field
 from rae_auto.api import Execution
 from rae_auto.model.run import Result
 from rae_plugins.executors.process.adopted_attempt import AdoptedAttempt, end_tree
-from rae_plugins.executors.process.attempt_files import claim_attempt, read_record, to_result, to_tree_end
+from rae_plugins.executors.process.attempt_files import (
+    claim_attempt,
+    has_record,
+    read_record,
+    to_result,
+    to_tree_end,
+)
 from rae_plugins.executors.process.identity import ProcessTree
 from rae_plugins.executors.process.keeper.termination import KILL_TIMEOUT_SECONDS, describe_survivors
 from rae_plugins.executors.process.keeper_start import open_channel, start_keeper
@@ -30,6 +47,9 @@ MIN_EXPECTED = 10
 
 KEEPER_EXIT_SECONDS = 0.2
 """Time in which a keeper without jobs exits once the daemon has disconnected."""
+
+MAX_KEEPERS = 3
+"""Number of keepers that get a request, because it may be what ends them."""
 
 KEEPER_ANSWER_SECONDS = 2.0
 """Time that a keeper may take to report an end, on top of what ending it may take."""
@@ -51,6 +71,12 @@ class KeeperClient:
 
     async def spawn(self, request: Mapping[str, Any], output: Path) -> Execution:
         """Have a job spawned that writes to `output`. Errors: RuntimeError with the keeper's explanation."""
+        for _ in range(MAX_KEEPERS - 1):
+            with suppress(NotSpawned):
+                return await self._spawn_once(request, output)
+        return await self._spawn_once(request, output)
+
+    async def _spawn_once(self, request: Mapping[str, Any], output: Path) -> Execution:
         requests = self._requests or await self.connect()
         key = request["key"]
         attempt = self._attempts[key] = KeeperAttempt(requests, key, request["run"], output)
@@ -120,9 +146,8 @@ class KeeperClient:
         process, self._process = self._process, None
         if requests is not None:
             requests.close()
-        if process is not None:
-            await asyncio.to_thread(_reap, process, KEEPER_ANSWER_SECONDS)
-        await asyncio.gather(*(attempt.handle_lost_keeper() for attempt in attempts.values()))
+        is_dead = process is not None and await asyncio.to_thread(_reap, process, KEEPER_ANSWER_SECONDS)
+        await asyncio.gather(*(attempt.handle_lost_keeper(is_dead=is_dead) for attempt in attempts.values()))
 
     def _handle_report(self, report: Mapping[str, Any]) -> None:
         # Attempts that the daemon has ended by itself are no longer known.
@@ -164,6 +189,10 @@ class RequestWriter:
             self._outgoing.clear()
 
 
+class NotSpawned(RuntimeError):
+    """A keeper was killed before it had spawned a job, and no other one has the request."""
+
+
 class KeeperAttempt(Execution):
     """An attempt that our own keeper holds, and ends on request."""
 
@@ -197,15 +226,10 @@ class KeeperAttempt(Execution):
         if not self.ended.done():
             await self._end_tree("its keeper process does not answer, so its exit status is unknown")
 
-    async def handle_lost_keeper(self) -> None:
-        """Find out how the attempt ended: its keeper was killed, or has lost us and carries on."""
-        if not self.started.done():
-            if not claim_attempt(self._output):
-                # It may have been spawned.
-                record = read_record(self._output.with_suffix(".start")) or {}
-                tree = ProcessTree.from_record(record, self._run)
-                await end_tree(tree)
-            _set_error(self.started, "the keeper process was killed")
+    async def handle_lost_keeper(self, *, is_dead: bool) -> None:
+        """Find out how the attempt ended: its keeper was killed (`is_dead`), or has lost us and carries on."""
+        if not self.started.done() or self.started.cancelled():
+            await self._handle_lost_request(is_dead)
             return
         exit_path = self._output.with_suffix(".exit")
         tree = ProcessTree.from_record(self.handle, self._run)
@@ -216,6 +240,18 @@ class KeeperAttempt(Execution):
         else:
             await self._end_tree("its keeper process was killed, so its exit status is unknown")
 
+    async def _handle_lost_request(self, is_dead: bool) -> None:
+        """Fail an attempt that was requested, or give the request back if the attempt never started and never will."""
+        if not await asyncio.to_thread(claim_attempt, self._output) or has_record(self._output):
+            # It may have been spawned.
+            record = read_record(self._output.with_suffix(".start")) or {}
+            await end_tree(ProcessTree.from_record(record, self._run))
+        elif is_dead and not self.started.done():
+            self._output.unlink(missing_ok=True)
+            self.started.set_exception(NotSpawned("the keeper process was killed"))
+            return
+        _set_error(self.started, "the keeper process was killed")
+
     async def _end_tree(self, error: str) -> None:
         """End what is left of the attempt, because nothing else does."""
         tree = ProcessTree.from_record(self.handle, self._run)
@@ -225,12 +261,14 @@ class KeeperAttempt(Execution):
         _set_result(self.ended, Result(error=error, tree=to_tree_end(termination.describe(time.monotonic()))))
 
 
-def _reap(process: "subprocess.Popen[bytes]", limit_seconds: float) -> None:
-    """Reap a keeper, if it ends within this time."""
+def _reap(process: "subprocess.Popen[bytes]", limit_seconds: float) -> bool:
+    """Reap a keeper, if it ends within this time, and return whether it has."""
     with suppress(subprocess.TimeoutExpired):
         process.wait(limit_seconds)
+    has_ended = process.returncode is not None
     # One that carries on outlives us, of which Popen would warn.
     process.returncode = process.returncode or 0
+    return has_ended
 
 
 async def _wait_until_ready(process: "subprocess.Popen[bytes]") -> None:

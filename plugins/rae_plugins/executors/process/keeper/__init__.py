@@ -103,6 +103,10 @@ keeps it from claiming the attempt, and it waits for a record for as long as the
 daemon. If that looks before the keeper has written what it deferred, it finds an output file alone, and may count the
 attempt as ended while it is alive. Not closed: it takes a damaged store and a kill in the same second.
 
+*The keeper is killed with requests that it has yet to carry out.* The daemon reaps it, then creates each log file
+itself. Where it can, and there is no record, nothing was spawned: it removes its file, and the next keeper gets the
+request (see `keeper_client`). Otherwise the attempt fails, and what there is of it is ended.
+
 *A quiet job ends just as the next daemon looks.* Its log file is removed, so the daemon could claim an attempt that is
 over. The exit record is written first, so the daemon looks for records before its claim and after it.
 
