@@ -13,13 +13,21 @@ from rae_auto.engine.state import EngineState, JobEntry
 from rae_auto.engine.time import cursors
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, SchedulerError
-from rae_auto.model.job_state import JobState
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import FormerInvocation, JobState
 from rae_auto.model.primitives.evolving.slots import evolve_slots
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.graphs import find_cycle, reachable
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.reasons import Removed
 from rae_auto.model.run import RunState
+from rae_auto.model.run_inputs import Invocation, invocation_of
+
+MAX_FORMER_INVOCATIONS = 5
+"""Number of former commands that are kept of a job, the latest."""
+
+MAX_KEPT_WORDS, MAX_KEPT_CHARACTERS = 20, 400
+"""Number of arguments that are kept of a former command, and of characters of each."""
 
 
 def add_job(turn: Turn, command: AddJob) -> None:
@@ -191,6 +199,7 @@ def put_job(turn: Turn, plan: Plan) -> str | None:
     old = known.plan.schedules if known else {}
     if known is not None:
         release_resources(turn, known.job)
+        _note_former_invocation(turn, known, job)
     entry = known or JobEntry(plan, JobState(job.id), state.undo_log)
     entry.plan = plan
     state.jobs[job.id] = entry
@@ -207,6 +216,24 @@ def put_job(turn: Turn, plan: Plan) -> str | None:
     release(turn, job.id)
     guards.recheck_guards(turn, state.open_runs(job.id))
     return change
+
+
+def _note_former_invocation(turn: Turn, known: JobEntry, job: Job) -> None:
+    """Keep what the job starts until now, for people who look at a run of it that has another command."""
+    former, state = invocation_of(known.job), known.state
+    if former == invocation_of(job) or (state.last_run is None and not any(turn.state.open_runs(job.id))):
+        return
+    kept = state.former_invocations[1 - MAX_FORMER_INVOCATIONS :]
+    noted = FormerInvocation(turn.now.wall, _without_long_words(former))
+    known.state = evolve_slots(state, former_invocations=(*kept, noted))
+    turn.step.save(known.state)
+
+
+def _without_long_words(invocation: Invocation) -> Invocation:
+    """Return it with arguments that fit into the state of a job, which is written with each of its runs."""
+    cut = [word if len(word) <= MAX_KEPT_CHARACTERS else f"{word[:MAX_KEPT_CHARACTERS]}…" for word in invocation.argv]
+    kept = [*cut[:MAX_KEPT_WORDS], *(["…"] if len(cut) > MAX_KEPT_WORDS else [])]
+    return evolve_slots(invocation, argv=tuple(kept))
 
 
 def set_cursors(turn: Turn, entry: JobEntry) -> None:

@@ -14,6 +14,7 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import FeedbackLoop, Paused, SkippedByHand
 from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import Run, RunState
+from rae_auto.model.run_inputs import Invocation
 
 MAX_NOTE_CHARACTERS = 256
 """Length of the note of a pause."""
@@ -78,6 +79,14 @@ class RunTotal:
         return RunTotal(self.count + 1, self.seconds + seconds, self.attempts + run.attempt, run.finished_at)
 
 
+@frozen
+class FormerInvocation:
+    """The command, directory and variables of a job until its definition was changed."""
+
+    until: datetime
+    invocation: Invocation
+
+
 @quick_init
 @frozen(weakref_slot=False)
 class JobState:
@@ -92,7 +101,8 @@ class JobState:
     None while none is expected: by the job's definition, because the job is disabled, or while it is paused. `totals`
     counts finished runs by their state, also those that are no longer on record.
     `former_ids` are those that the job had before it was renamed, the latest last. `added_by` is where an added job
-    comes from; None for one of the configuration.
+    comes from; None for one of the configuration. `former_invocations` has what it started before its definition was
+    changed, the latest last, as far as a daemon saw the change and runs may be about it.
     """
 
     job: JobId
@@ -111,6 +121,7 @@ class JobState:
     former_ids: tuple[JobId, ...] = ()
     added_by: Requester | None = None
     paused_at: datetime | None = None
+    former_invocations: tuple[FormerInvocation, ...] = ()
 
     def find_pause(self, at: datetime | None = None) -> Paused | None:
         """Return the pause that the job is in, at an instant or at all; None if there is none."""

@@ -1,4 +1,4 @@
-"""Values that a person or program gives to one run."""
+"""Values that a person or program gives to one run, and what a job starts with them."""
 
 import json
 from collections.abc import Mapping
@@ -62,6 +62,28 @@ class RunInputs:
 
 
 NO_INPUTS = RunInputs()
+
+
+@frozen
+class Invocation:
+    """What the attempts of a job start: its command, the directory, and the names of its variables."""
+
+    argv: tuple[str, ...] = ()
+    directory: str | None = None
+    variables: tuple[str, ...] = ()
+
+
+def invocation_of(job: Job) -> Invocation:
+    """Return what a job starts as it is defined."""
+    return Invocation(_command_of(job), job.cwd or job.directory, (*job.env, *job.secret_files, *job.pass_env))
+
+
+def _command_of(job: Job) -> tuple[str, ...]:
+    if job.command:
+        return tuple(job.argv)
+    if job.shell is not None:
+        return (job.shell_program or "/bin/sh", "-c", job.shell)
+    return (str(job.script or job.python or job.executor_ref.type), *map(str, job.args))
 
 
 def inputs_of(env: Any, args: Any) -> RunInputs:

@@ -69,7 +69,8 @@ class DaemonRecords(RecordSourceBase):
         answer, place = await asyncio.gather(
             self._ask("job_facts", job=job), asyncio.to_thread(find_place, self.config, job)
         )
-        return evolve(parse_facts(answer), defined_at=place)
+        facts = parse_facts(answer)
+        return facts if place is None else evolve(facts, defined_at=place.text, edited_at=place.edited_at)
 
     async def _read_entries(self, log: str, query: LogQuery) -> Any:
         span = {"job": query.job, "since": query.since, "until": query.until, "limit": query.limit}

@@ -7,6 +7,7 @@ from typing import Any
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
+from rae_auto.model.job_state import FormerInvocation
 from rae_auto.model.run import Run, RunState
 from rae_auto.records.entries import load_entries
 from rae_auto.views.screens.parts.base import Extent, UpcomingStart
@@ -38,6 +39,7 @@ def parse_facts(answer: Mapping[str, Any]) -> JobFacts:
         triggers=answer["triggers"],
         trigger_problems=answer["trigger_problems"],
         guards=answer["guards"],
+        former_invocations=tuple(documents.load(FormerInvocation, one) for one in answer.get("former_invocations", ())),
     )
 
 

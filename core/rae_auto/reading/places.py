@@ -5,8 +5,11 @@ What was found in a file is kept until the file changes: one of ten thousand job
 
 import glob
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+
+from attrs import frozen
 
 from rae_auto.config.toml.positions import JobLines, job_lines_of
 from rae_auto.config.toml.reading import read_text
@@ -15,14 +18,32 @@ from rae_auto.errors import ConfigError
 MAX_KEPT_FILES = 128
 
 
-def find_place(config: Path | None, job: str) -> str | None:
-    """Return "rae.toml:12", the file with its folder if it is an included one; None if that can't be found out."""
+@frozen
+class DefinitionPlace:
+    """Where a job is defined."""
+
+    text: str
+    """"rae.toml:12", the file with its folder if it is an included one."""
+    edited_at: datetime
+    """When that file was saved, or the main one, which has the defaults."""
+
+
+def find_place(config: Path | None, job: str) -> DefinitionPlace | None:
+    """Return where a job is defined; None if that can't be found out."""
     if config is None:
         return None
     for path, found in _read_files(config):
         if (line := found.lines.get(job)) is not None:
-            return f"{path.name if path == config else path}:{line}"
+            text = f"{path.name if path == config else path}:{line}"
+            try:
+                return DefinitionPlace(text, max(_saved_at(config), _saved_at(path)))
+            except OSError:
+                return None
     return None
+
+
+def _saved_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _read_files(config: Path) -> Iterator[tuple[Path, JobLines]]:

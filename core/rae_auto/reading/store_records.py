@@ -150,8 +150,8 @@ class StoreRecords(RecordSourceBase):
         return await asyncio.to_thread(self._facts, job)
 
     def _facts(self, name: str) -> JobFacts:
-        plan, _ = job_queries.plan_job(self._project, name)
-        shown = job_queries.show_job(self._project, name)
+        plan, state = job_queries.plan_job(self._project, name)
+        shown, place = job_queries.show_job(self._project, name), find_place(self._project.path, name)
         return JobFacts(
             definition=plan.job,
             info=shown["info"],
@@ -159,7 +159,9 @@ class StoreRecords(RecordSourceBase):
             triggers=describe_triggers(plan),
             trigger_problems=dict(self._project.plugins.trigger_problems(plan)),
             guards=describe_guards(plan, self.now()),
-            defined_at=find_place(self._project.path, name),
+            defined_at=None if place is None else place.text,
+            edited_at=None if place is None else place.edited_at,
+            former_invocations=state.former_invocations,
         )
 
     async def _read_entries(self, log: str, query: LogQuery) -> list[Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rae_auto.config.toml.positions import job_lines_of, lines_of
-from rae_auto.reading.places import find_place
+from rae_auto.reading import places
 
 TEXTS = (
     '[jobs.a]\ncommand = ["true"]\n[ jobs . b ] # a note\nshell = """\n[jobs.none]\n"""\n',
@@ -15,6 +15,11 @@ TEXTS = (
     "jobs = { a = { shell = 'true' }, b = { shell = 'true' } }\nmax_parallel = 3\n",
     "[jobs.a]\nargs = [\n  [1],\n]\n\n[jobs.b]\n",
 )
+
+
+def find_place(config: Path, job: str) -> str | None:
+    found = places.find_place(config, job)
+    return None if found is None else found.text
 
 
 @pytest.mark.parametrize("text", TEXTS)

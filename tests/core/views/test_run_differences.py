@@ -5,9 +5,14 @@ from typing import Any
 
 from attrs import evolve
 
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import FormerInvocation
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Due
 from rae_auto.model.run import Attempt, Result, Run, RunState
+from rae_auto.model.run_inputs import Invocation
+from rae_auto.views.screens.parts.record_source import JobFacts, WorldSpan
+from rae_auto.views.screens.parts.run_command import RunCommand, find_command_differences, find_run_command
 from rae_auto.views.screens.run_page import find_differences
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -41,3 +46,43 @@ def test_end_duration_memory_and_trigger_are_compared() -> None:
         "memory": ("1 MB", "1 GB"),
         "trigger": ("cron", "manual"),
     }
+
+
+OLD, NEW = Invocation(("old",), "/srv", ("TOKEN",)), Job(id="a", command=["new"])
+
+
+def facts(*former: FormerInvocation, edited_at: datetime | None = None) -> JobFacts:
+    return JobFacts(definition=NEW, info={}, former_invocations=former, edited_at=edited_at)
+
+
+def test_command_is_that_of_the_time_at_which_the_run_was_decided() -> None:
+    job = facts(FormerInvocation(NOON + MINUTE, OLD), FormerInvocation(NOON + 2 * MINUTE, Invocation(("middle",))))
+    found = [
+        find_run_command(evolve(a_run(), queued_at=NOON + MINUTE * minutes), job, []) for minutes in (0, 1, 1.5, 2, 3)
+    ]
+    assert [one.argv for one in found] == [("old",), ("middle",), ("middle",), ("new",), ("new",)]
+    assert [one.defined_until is None for one in found] == [False, False, False, True, True]
+    assert {one.subject: (one.then, one.now) for one in find_command_differences(found[0], found[3])} == {
+        "command": ("old", "new"),
+        "directory": ("/srv", "-"),
+        "variables": ("TOKEN", "-"),
+    }
+    assert find_run_command(a_run(), None, []).argv == ()
+
+
+def test_command_is_doubted_if_a_later_daemon_found_the_file_changed() -> None:
+    downtime = WorldSpan("down", NOON + 3 * MINUTE, NOON + 5 * MINUTE, "")
+    for edited, spans, is_doubted in (
+        (None, [downtime], False),  # added by hand: the daemon sees each change
+        (NOON - MINUTE, [downtime], False),
+        (NOON + 4 * MINUTE, [downtime], True),
+        (NOON + 2 * MINUTE, [downtime], True),  # saved, but not read before the next daemon
+        (NOON + 6 * MINUTE, [downtime], False),
+        (NOON + 4 * MINUTE, [], False),
+    ):
+        found = find_run_command(a_run(), facts(edited_at=edited), spans)
+        assert (found.doubted_since is not None) == is_doubted, edited
+        if is_doubted:
+            assert list(find_command_differences(found, RunCommand(argv=("x",)))) == []
+    noted = facts(FormerInvocation(NOON + 9 * MINUTE, OLD), edited_at=NOON + 4 * MINUTE)
+    assert find_run_command(a_run(), noted, [downtime]).doubted_since is None

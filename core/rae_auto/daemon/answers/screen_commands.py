@@ -109,6 +109,7 @@ class ScreenCommands:
             "triggers": describe_triggers(entry.plan),
             "trigger_problems": dict(runtime.factory.trigger_problems(entry.plan)),
             "guards": describe_guards(entry.plan, runtime.now()),
+            "former_invocations": [documents.dump(one) for one in entry.state.former_invocations],
         }
 
     async def definitions(self, arguments: Arguments) -> Any:

@@ -12,7 +12,7 @@ from rae_auto.model.decision import Decision, Occurrence, Outcome, run_id_of
 from rae_auto.model.expectations import Expectation, ExpectPolicy
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import Cursor, JobState, RunTotal, SeenOccurrence, SkippedStart
+from rae_auto.model.job_state import Cursor, FormerInvocation, JobState, RunTotal, SeenOccurrence, SkippedStart
 from rae_auto.model.notices.downtime import Downtime, DowntimeCause
 from rae_auto.model.notices.outbox import Hold, NoticeCounts, OutboxNotice
 from rae_auto.model.plugin_ref import PluginRef, TriggerRef
@@ -46,6 +46,7 @@ from rae_auto.model.run import (
     Stopping,
     TreeEnd,
 )
+from rae_auto.model.run_inputs import Invocation
 
 _NAME_LETTERS = string.ascii_letters + string.digits + "-_"
 _JSON_INTEGERS = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -284,6 +285,19 @@ job_states = st.builds(
     paused_until=st.none() | instants,
     pause_note=texts,
     paused_at=st.none() | instants,
+    former_invocations=st.lists(
+        st.builds(
+            FormerInvocation,
+            until=instants,
+            invocation=st.builds(
+                Invocation,
+                argv=st.lists(texts, max_size=2).map(tuple),
+                directory=st.none() | texts,
+                variables=st.lists(names, max_size=2).map(tuple),
+            ),
+        ),
+        max_size=2,
+    ).map(tuple),
     skips=st.lists(st.builds(SkippedStart, at=instants, requested_at=instants), max_size=2).map(tuple),
     cursors=st.dictionaries(names, st.builds(Cursor, at=instants, schedule=names, since=instants), max_size=2),
     last_state=st.none() | st.sampled_from(RunState),

@@ -10,7 +10,6 @@ from attrs import frozen
 
 from rae_auto.errors import JobNotFound
 from rae_auto.model.figures.durations import EXAMINED_RUNS, UsualDuration
-from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
 from rae_auto.model.reasons import Due, RetryDelayed
 from rae_auto.model.reasons.base import TimeFormat
@@ -20,6 +19,13 @@ from rae_auto.views.screens.output_page import PART_BYTES, OutputPage, build_out
 from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase, local_times
 from rae_auto.views.screens.parts.durations import usual_duration
 from rae_auto.views.screens.parts.record_source import JobFacts, RecordSource, WorldSpan
+from rae_auto.views.screens.parts.run_command import (
+    NO_COMMAND,
+    RunCommand,
+    RunDifference,
+    find_command_differences,
+    find_run_command,
+)
 
 NOTABLE_CHANGE = 1.5
 """The factor by which a duration or a memory must differ to be among the differences."""
@@ -64,15 +70,6 @@ class AttemptRow:
 
 
 @frozen(kw_only=True)
-class RunDifference:
-    """One way in which a run differs from the last good one."""
-
-    subject: str
-    then: str
-    now: str
-
-
-@frozen(kw_only=True)
 class RunPage(ScreenBase):
     """The page of a run."""
 
@@ -98,10 +95,14 @@ class RunPage(ScreenBase):
     phases: tuple[RunPhase, ...]
     attempts: tuple[AttemptRow, ...]
     argv: tuple[str, ...]
-    """The command as it is defined now; arguments given by hand included."""
+    """The command as it was defined when the run was decided; arguments given by hand included."""
     working_directory: str | None
     variables: tuple[str, ...]
     """Names of the variables that the definition sets or passes on, and of those given by hand."""
+    defined_until: datetime | None
+    """When the job got another command, directory or variables; None while this is its definition."""
+    doubted_since: datetime | None
+    """When the configuration was saved, if the command may have been another: a later daemon found it changed."""
     resources: Mapping[str, int]
     event: Mapping[str, Any] | None
     facts: tuple[Fact, ...]
@@ -118,12 +119,11 @@ class RunPage(ScreenBase):
 async def load_run_page(source: RecordSource, run: str) -> RunPage:
     """Read what the page of a run shows, and build it. Errors: RunNotFound."""
     found = await source.run(run)
-    end = found.finished_at or source.now()
     why, good, job, world, output = await gather(
         source.why(found.job, run=found.id),
         source.runs(found.job, states=(RunState.SUCCEEDED,), until=found.queued_at, limit=EXAMINED_RUNS + 1),
         _find_job(source, found.job),
-        source.world(min(found.scheduled_for, found.queued_at), end),
+        source.world(min(found.scheduled_for, found.queued_at), source.now()),
         _load_output(source, found),
     )
     return build_run_page(
@@ -166,9 +166,9 @@ def build_run_page(
 ) -> RunPage:
     """Return the page of a run; `job` is None if it was removed, `good` are successful runs before it, newest first.
 
-    `world` has the downtimes in its life.
+    `world` has the downtimes in its life and since.
     """
-    definition = None if job is None else job.definition
+    command = find_run_command(run, job, world)
     late = None if run.started_at is None else max(run.started_at - run.scheduled_for, timedelta(0))
     return RunPage(
         now=now,
@@ -189,15 +189,19 @@ def build_run_page(
         exit_code=run.exit_code,
         phases=tuple(add_absences(list_phases(run, local_times(zone, now), _waits_of(why)), run, world, now)),
         attempts=tuple(_attempt_rows(run)),
-        argv=() if definition is None else (*_command_of(definition), *run.inputs.args),
-        working_directory=None if definition is None else definition.cwd or definition.directory,
-        variables=_variables(run, definition),
+        argv=(*command.argv, *run.inputs.args) if command.argv else (),
+        working_directory=command.directory,
+        variables=tuple(dict.fromkeys((*command.variables, *run.inputs.env))),
+        defined_until=command.defined_until,
+        doubted_since=command.doubted_since,
         resources=dict(run.conditions.resources),
         event=run.event,
         facts=tuple(Fact(subject, text) for subject, text in list_further_facts(why)),
         usual=usual_duration(good[:EXAMINED_RUNS]),
         last_good=good[0].id if good else None,
-        differences=tuple(find_differences(run, good[0])) if good else (),
+        differences=tuple(find_differences(run, good[0], command, find_run_command(good[0], job, world)))
+        if good
+        else (),
         output=output,
         actions=tuple(_actions(run)),
     )
@@ -306,7 +310,9 @@ def _delay(since: datetime, until: datetime, attempt: int) -> RunPhase:
     return RunPhase(kind="retry_delay", since=since, until=until, text=f"until attempt {attempt}")
 
 
-def find_differences(run: Run, good: Run) -> Iterator[RunDifference]:
+def find_differences(
+    run: Run, good: Run, command: RunCommand = NO_COMMAND, good_command: RunCommand = NO_COMMAND
+) -> Iterator[RunDifference]:
     """Yield the differences from an earlier run that succeeded."""
     if run.state is not good.state and run.state.final:
         yield RunDifference(subject="end", then=good.state.text, now=run.state.text)
@@ -320,6 +326,7 @@ def find_differences(run: Run, good: Run) -> Iterator[RunDifference]:
     for subject in ("trigger", "attempt"):
         if getattr(run, subject) != getattr(good, subject):
             yield RunDifference(subject=subject, then=_text(getattr(good, subject)), now=_text(getattr(run, subject)))
+    yield from find_command_differences(good_command, command)
     if run.inputs != good.inputs:
         names = (", ".join((*one.inputs.env, *one.inputs.args)) or "nothing" for one in (good, run))
         yield RunDifference(subject="given by hand", then=next(names), now=next(names))
@@ -366,19 +373,6 @@ def _attempt_row(run: Run, attempt: Attempt) -> AttemptRow:
         max_memory=result.max_memory,
         gone_at=attempt.gone_at,
     )
-
-
-def _command_of(job: Job) -> tuple[str, ...]:
-    if job.command:
-        return tuple(job.argv)
-    if job.shell is not None:
-        return (job.shell_program or "/bin/sh", "-c", job.shell)
-    return (str(job.script or job.python or job.executor_ref.type), *map(str, job.args))
-
-
-def _variables(run: Run, job: Job | None) -> tuple[str, ...]:
-    defined = () if job is None else (*job.env, *job.secret_files, *job.pass_env)
-    return tuple(dict.fromkeys((*defined, *run.inputs.env)))
 
 
 def _actions(run: Run) -> Iterator[Action]:

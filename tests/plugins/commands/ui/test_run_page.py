@@ -144,10 +144,18 @@ def test_run_is_cancelled_by_its_page(browser: "Browser", page: Page, add: Any) 
         context.close()
 
 
-def test_command_is_said_to_be_that_of_the_present_definition(page: Page, add: Any) -> None:
+def test_command_is_that_of_the_time_of_the_run(page: Page, add: Any) -> None:
     job = add(name="redefined", command=["echo", "before"])
     run = page.daemons.ask("trigger", job=job)["run_id"]
     eventually(lambda: page.daemons.ask("history", run=run)[0]["finished_at"] is not None)
     add(name="redefined", command=["echo", "after"])
-    assert read_facts(page, run)["argv"] == "echo after"
-    assert '<h2 id="command-title">Command, as the job is defined now</h2>' in page.ask(f"/runs/{run}").text
+    later = page.daemons.ask("trigger", job=job)["run_id"]
+    eventually(lambda: page.daemons.ask("history", run=later)[0]["finished_at"] is not None)
+    assert [read_facts(page, one)["argv"] for one in (run, later)] == ["echo before", "echo after"]
+    assert "it is another one now" in page.ask(f"/runs/{run}").text
+    text = page.ask(f"/runs/{later}").text
+    assert "As the job is defined now, unchanged since this run." in text
+    differences = text.split('id="differences"')[1].split("</section>")[0]
+    assert re.findall(r'<th scope="row">command</th><td>([^<]+)</td><td>([^<]+)</td>', differences) == [
+        ("echo before", "echo after")
+    ]

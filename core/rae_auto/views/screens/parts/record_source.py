@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
+from rae_auto.model.job_state import FormerInvocation
 from rae_auto.model.run import Run
 from rae_auto.views.screens.parts.base import Fact, UpcomingStart
 from rae_auto.views.screens.parts.output_part import OutputMatches, OutputPart
@@ -48,6 +49,10 @@ class JobFacts:
     """Why triggers don't work at present, by id."""
     defined_at: str | None = None
     """File and line of the definition; None for an added job."""
+    edited_at: datetime | None = None
+    """When the file of the definition, or of the defaults, was saved; None for an added job."""
+    former_invocations: Sequence[FormerInvocation] = ()
+    """What the job started before its definition was changed, the latest last."""
     guards: Mapping[str, str] = field(factory=dict)
     """The answers of guards that can be computed now, "yes: …" or "no: …", by id; "unknown: …" for the others."""
 
