@@ -66,7 +66,7 @@ NO_INPUTS = RunInputs()
 
 @frozen
 class Invocation:
-    """What the attempts of a job start: its command, the directory, and the names of its variables."""
+    """The start of a job's attempts: its command, the directory, and the names of its variables."""
 
     argv: tuple[str, ...] = ()
     directory: str | None = None

@@ -1,6 +1,8 @@
 """Records from a running daemon, through its control socket."""
 
 import asyncio
+import math
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +20,9 @@ from rae_auto.reading.parsing import parse_facts, parse_jobs
 from rae_auto.reading.places import find_place
 from rae_auto.reading.record_source_base import RecordSourceBase
 from rae_auto.views.screens.parts.record_source import JobFacts, JobsFound
+
+GUARD_ANSWER_SECONDS = 10.0
+"""Time for which answers of guards that read the machine serve all who ask for them."""
 
 DEFINITIONS_AT_ONCE = 200
 """Number of definitions in one answer: the daemon's memory grows by the longest of its answers."""
@@ -43,6 +48,7 @@ class DaemonRecords(RecordSourceBase):
         super().__init__(directory, zone_shown, {"directory": str(directory)})
         self.config = config
         self._questions = QuestionBatch(directory)
+        self._asked_guards: dict[str, tuple[float, Mapping[str, str]]] = {}
 
     @classmethod
     async def connect(cls, directory: Path) -> "DaemonRecords":
@@ -65,10 +71,22 @@ class DaemonRecords(RecordSourceBase):
     async def jobs(self, text: str = "", *, offset: int = 0, limit: int = 50) -> JobsFound:
         return parse_jobs(await self._ask("find_jobs", text=text or None, offset=offset, limit=limit))
 
-    async def job(self, job: str) -> JobFacts:
+    async def job(self, job: str, *, asks_guards: bool = False) -> JobFacts:
+        """Return a job and what is known of it. A page that follows changes asks guards once in a while only."""
+        asked_at, known = self._asked_guards.get(job, (-math.inf, {}))
+        is_new = asks_guards and time.monotonic() - asked_at > GUARD_ANSWER_SECONDS
+        # Only if it is wished: daemons of earlier versions don't know the word.
+        wish = {"asks_guards": True} if is_new else {}
         answer, place = await asyncio.gather(
-            self._ask("job_facts", job=job), asyncio.to_thread(find_place, self.config, job)
+            self._ask("job_facts", job=job, **wish), asyncio.to_thread(find_place, self.config, job)
         )
+        if is_new:
+            known = {name: answer["guards"][name] for name in answer["asked_guards"]}
+            self._asked_guards[job] = (time.monotonic(), known)
+        elif asks_guards:
+            # Of those that it still has.
+            known = {name: text for name, text in known.items() if name in answer["guards"]}
+            answer = {**answer, "guards": answer["guards"] | known, "asked_guards": list(known)}
         facts = parse_facts(answer)
         return facts if place is None else evolve(facts, defined_at=place.text, edited_at=place.edited_at)
 

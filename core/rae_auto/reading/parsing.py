@@ -39,6 +39,7 @@ def parse_facts(answer: Mapping[str, Any]) -> JobFacts:
         triggers=answer["triggers"],
         trigger_problems=answer["trigger_problems"],
         guards=answer["guards"],
+        asked_guards=answer.get("asked_guards", ()),
         former_invocations=tuple(documents.load(FormerInvocation, one) for one in answer.get("former_invocations", ())),
     )
 

@@ -146,7 +146,8 @@ class StoreRecords(RecordSourceBase):
         matching = [info for info in infos if has_text(text, info["id"], info["name"])]
         return JobsFound(matching[offset:][:limit], len(matching), len(infos))
 
-    async def job(self, job: str) -> JobFacts:
+    async def job(self, job: str, *, asks_guards: bool = False) -> JobFacts:
+        """Return a job and what is known of it. Only a daemon can ask guards, with the answers that runs get."""
         return await asyncio.to_thread(self._facts, job)
 
     def _facts(self, name: str) -> JobFacts:

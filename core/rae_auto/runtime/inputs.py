@@ -5,13 +5,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Container, Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rae_auto.api.events import Event as RecordedEvent
+from rae_auto.api.guard import ReadGuard
 from rae_auto.api.trigger import EmitResult
 from rae_auto.engine.commands import Ask
 from rae_auto.engine.effects import ClockJumped, Effect, ReadGuards
 from rae_auto.engine.events import Event, OccurrenceWithdrawn, TriggerFired
+from rae_auto.engine.plan import Plan
 from rae_auto.errors import BadRequest, StoreError
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.guard import GuardResult
@@ -31,6 +33,9 @@ from rae_auto.runtime.repository import Repository
 from rae_auto.runtime.source_supervisor import SourceSupervisor
 from rae_auto.runtime.time.clock import Clock
 from rae_auto.runtime.time.timer import RuntimeTimer
+
+ASKED_GUARD_SECONDS = 2.0
+"""Time that guards have for an answer to a person, who waits for it."""
 
 RETRY_OCCURRENCE_SECONDS = 1.0
 """Time after which an occurrence that could not be made durable is submitted again."""
@@ -103,6 +108,11 @@ class Inputs:
         self._sources.rename(job, planned.plan.job.id, planned.sources)
         self._files.remove(job)
         self._files.set(planned)
+
+    async def ask_guards(self, plan: Plan) -> dict[str, GuardResult]:
+        """Return what the guards of a job that read the machine, or its executor, say now."""
+        readers = cast("Mapping[str, ReadGuard]", plan.readers)
+        return await self._guards.ask(readers, ASKED_GUARD_SECONDS)
 
     def reset_quarantine(self) -> None:
         """Start quarantined sources again."""

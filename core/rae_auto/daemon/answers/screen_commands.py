@@ -14,6 +14,7 @@ from attrs import evolve
 
 from rae_auto.api.store import CountQuery, LogQuery
 from rae_auto.control.requests import (
+    flag,
     job_names,
     limit_of,
     log_query,
@@ -66,7 +67,7 @@ class ScreenCommands:
         span = ("job", "since", "until")
         return {
             "find_jobs": (self.find_jobs, ("text", "offset", "limit")),
-            "job_facts": (self.job_facts, ("job",)),
+            "job_facts": (self.job_facts, ("job", "asks_guards")),
             "definitions": (self.definitions, ("offset", "limit")),
             "stored_runs": (self.stored_runs, (*span, "run", "states", "limit")),
             "runs_by_id": (self.runs_by_id, ("runs",)),
@@ -98,9 +99,15 @@ class ScreenCommands:
         }
 
     async def job_facts(self, arguments: Arguments) -> Any:
-        """Return a job, its state, and the present summaries of its triggers and guards. Raises JobNotFound."""
+        """Return a job, its state, and the present summaries of its triggers and guards. Raises JobNotFound.
+
+        Guards that read the machine are asked only if that is wished: one may start a program or ask another host.
+        """
         runtime = self._find_runtime()
         entry = runtime.engine.job(JobId(text(arguments, "job")))
+        guards = describe_guards(entry.plan, runtime.now())
+        asked = await runtime.inputs.ask_guards(entry.plan) if flag(arguments, "asks_guards") else {}
+        guards |= {id_: f"{result.verdict}: {result.reason}" for id_, result in asked.items()}
         last = entry.state.last_run and await runtime.runs(query_for_id(entry.state.last_run))
         return {
             "definition": documents.dump(entry.job),
@@ -108,7 +115,8 @@ class ScreenCommands:
             "last": run_record(last[0]) if last else None,
             "triggers": describe_triggers(entry.plan),
             "trigger_problems": dict(runtime.factory.trigger_problems(entry.plan)),
-            "guards": describe_guards(entry.plan, runtime.now()),
+            "guards": guards,
+            "asked_guards": list(asked),
             "former_invocations": [documents.dump(one) for one in entry.state.former_invocations],
         }
 

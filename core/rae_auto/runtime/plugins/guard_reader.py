@@ -1,7 +1,7 @@
 """Reads guards for the engine, which gets an answer even if a guard fails or hangs."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, cast
 
 from rae_auto.api.guard import GuardResult, ReadGuard, Verdict
@@ -15,6 +15,8 @@ from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS,
 
 CANCEL_SECONDS = 1.0
 """Time that a guard has to end when it has taken too long."""
+
+_CANCELLED = GuardResult(Verdict.UNKNOWN, "it was cancelled")
 
 
 class GuardReader:
@@ -36,6 +38,17 @@ class GuardReader:
     def read(self, wanted: ReadGuards) -> None:
         """Start reading the guards that the engine asks for; it gets all results at once."""
         self._tasks.start(self._answer(wanted))
+
+    async def ask(self, guards: Mapping[str, ReadGuard], limit_seconds: float) -> dict[str, GuardResult]:
+        """Return the results that guards have now, for a person; UNKNOWN for one that doesn't answer in time.
+
+        It goes on then, so that the next question, or a run that is to start, may find the answer on its way.
+        """
+        tasks = {id_: self._tasks.start(self._read(guard)) for id_, guard in guards.items()}
+        if tasks:
+            await asyncio.wait(tasks.values(), timeout=limit_seconds)
+        late = GuardResult(Verdict.UNKNOWN, f"it has not answered within {limit_seconds:g} s; ask again")
+        return {id_: _result_of(task) if task.done() else late for id_, task in tasks.items()}
 
     async def close(self, limit_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
         """Stop reading; wait at most this many seconds."""
@@ -68,4 +81,11 @@ class GuardReader:
             if isinstance(guard, ExecutorReadiness):
                 return GuardResult(Verdict.UNKNOWN, f"it has not answered within {GUARD_TIMEOUT_SECONDS:g} s")
             return give_up(self._quarantine, guard)
-        return GuardResult(Verdict.UNKNOWN, "it was cancelled") if reading.cancelled() else reading.result()
+        return _CANCELLED if reading.cancelled() else reading.result()
+
+
+def _result_of(task: "asyncio.Task[GuardResult]") -> GuardResult:
+    if task.cancelled():
+        return _CANCELLED
+    error = task.exception()
+    return task.result() if error is None else failure(error)

@@ -61,6 +61,8 @@ class TriggerRow:
     summary: str
     problem: str | None = None
     """Why it doesn't work at present."""
+    action: Action | None = None
+    """One thing that a person can do about the problem."""
 
 
 @frozen(kw_only=True)
@@ -73,6 +75,8 @@ class GuardRow:
     text: str
     summary: str
     """A few words for the guard."""
+    is_asked: bool = False
+    """True if it has just read the machine."""
 
 
 @frozen(kw_only=True)
@@ -124,11 +128,14 @@ class JobPage(ScreenBase):
     actions: tuple[Action, ...]
 
 
-async def load_job_page(source: RecordSource, job: str) -> JobPage:
-    """Read what the page of a job shows, and build it. Errors: JobNotFound."""
+async def load_job_page(source: RecordSource, job: str, *, asks_guards: bool = False) -> JobPage:
+    """Read what the page of a job shows, and build it; guards read the machine if `asks_guards`.
+
+    Errors: JobNotFound.
+    """
     now = source.now()
     facts, (runs, skips), starts, trends, skip_counts, why = await gather(
-        source.job(job),
+        source.job(job, asks_guards=asks_guards),
         gather(source.runs(job, limit=HISTORY_ROWS), source.skips(job, limit=HISTORY_ROWS)),
         source.starts(job, now, now + STARTS_SPAN, NEXT_STARTS),
         source.trends(job, max_durations=EXAMINED_RUNS),
@@ -264,9 +271,18 @@ def _triggers(definition: Job, facts: JobFacts) -> tuple[TriggerRow, ...]:
         zip((ref.id for ref in definition.schedule), facts.info["schedule"], strict=False)
     )
     return tuple(
-        TriggerRow(id=ref.id, summary=summaries.get(ref.id, ref.type), problem=facts.trigger_problems.get(ref.id))
+        TriggerRow(
+            id=ref.id,
+            summary=summaries.get(ref.id, ref.type),
+            problem=(problem := facts.trigger_problems.get(ref.id)),
+            action=None if problem is None else _TRY_AGAIN,
+        )
         for ref in definition.schedule
     )
+
+
+_TRY_AGAIN = Action("reload", "", "reload, and try it again", "rae-auto reload")
+"""The end of a quarantine, which holds a plugin that failed too often."""
 
 
 def _guards(definition: Job, facts: JobFacts) -> tuple[GuardRow, ...]:
@@ -274,7 +290,15 @@ def _guards(definition: Job, facts: JobFacts) -> tuple[GuardRow, ...]:
     rows = []
     for name, answer in facts.guards.items():
         verdict, _, text = answer.partition(": ")
-        rows.append(GuardRow(id=name, answer=verdict, text=text, summary=summaries.get(name, name)))
+        rows.append(
+            GuardRow(
+                id=name,
+                answer=verdict,
+                text=text,
+                summary=summaries.get(name, name),
+                is_asked=name in facts.asked_guards,
+            )
+        )
     return tuple(rows)
 
 

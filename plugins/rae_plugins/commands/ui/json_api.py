@@ -121,7 +121,11 @@ OPERATIONS = (
         ),
     ),
     Operation(
-        "/api/jobs/{job}", "A job: schedule, occurrences, trends, guards, policies", _of(job.query), value="JobPage"
+        "/api/jobs/{job}",
+        "A job: schedule, occurrences, trends, guards, policies",
+        _of(job.query),
+        (Parameter("guards", "have guards read the machine, for two seconds at most", "boolean"),),
+        value="JobPage",
     ),
     Operation(
         "/api/jobs/{job}/why",

@@ -1,5 +1,6 @@
 """Job: what comes next, also where clocks are set, and times that go on while the page is open."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ from tests.plugins.commands.ui.test_browser import browser, open_context, pytest
 
 from rae_auto import Job
 from rae_auto.model import documents
+from rae_auto.views.screens import job_page
+from rae_auto.views.screens.parts.record_source import JobFacts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -50,6 +53,38 @@ def test_next_ten_say_where_a_clock_is_set(page: Page, job: str) -> None:
     for at, note in changed:
         assert at.weekday() == 6
         assert note == NOTES[at.month, f"{at:%H:%M}"].format(date=at.date())
+
+
+def read_guards(page: Page, address: str) -> str:
+    """Return the part of a page about triggers and guards."""
+    return unescape(page.ask(address).text.split('id="triggers"')[1].split("</section>")[0])
+
+
+def test_guards_that_read_the_machine_are_asked_by_one_request(page: Page) -> None:
+    before = read_guards(page, "/jobs/powered")
+    assert "it reads the machine when a run is to start" in before
+    assert 'href="/jobs/powered?guards=1#triggers-title"' in before
+    asked = read_guards(page, "/jobs/powered?guards=1")
+    assert "it reads the machine" not in asked
+    assert "asked now" in asked
+    [guard] = json.loads(page.ask("/api/jobs/powered?guards=1").text)["guards"]
+    assert (guard["id"], guard["is_asked"]) == ("mains", True)
+    assert guard["text"] in asked
+    assert "it reads the machine" in read_guards(page, "/jobs/powered"), "nothing is asked unless a person wants it"
+    assert "guards=1" not in read_guards(page, "/jobs/guarded"), "one that can be computed needs no question"
+
+
+def test_trigger_with_a_problem_has_the_action_that_ends_it() -> None:
+    job = Job(name="a", command="true", schedule="0 3 * * *")
+    facts = JobFacts(
+        definition=job,
+        info={"id": "a", "schedule": ["cron 0 3 * * *"], "guards": []},
+        trigger_problems={job.schedule[0].id: "is quarantined after 10 failures"},
+    )
+    [row] = job_page._triggers(job, facts)
+    assert row.problem == "is quarantined after 10 failures"
+    assert row.action is not None
+    assert (row.action.kind, row.action.command) == ("reload", "rae-auto reload")
 
 
 def test_start_is_due_now_once_its_time_is_there(browser: "Browser", page: Page) -> None:

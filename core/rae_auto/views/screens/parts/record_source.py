@@ -52,9 +52,11 @@ class JobFacts:
     edited_at: datetime | None = None
     """When the file of the definition, or of the defaults, was saved; None for an added job."""
     former_invocations: Sequence[FormerInvocation] = ()
-    """What the job started before its definition was changed, the latest last."""
+    """The commands of the job before its definition was changed, the latest last."""
     guards: Mapping[str, str] = field(factory=dict)
-    """The answers of guards that can be computed now, "yes: …" or "no: …", by id; "unknown: …" for the others."""
+    """The answers of guards now, "yes: …" or "no: …", by id; "unknown: …" for those that were not asked."""
+    asked_guards: Sequence[str] = ()
+    """The ids of guards that have read the machine for this."""
 
 
 @frozen
@@ -210,8 +212,8 @@ class RecordSource(Protocol):
         """Return jobs whose names contain a text, from the `offset`-th on."""
         ...
 
-    async def job(self, job: str) -> JobFacts:
-        """Return a job and what is known of it. Errors: JobNotFound."""
+    async def job(self, job: str, *, asks_guards: bool = False) -> JobFacts:
+        """Return a job and what is known of it; `asks_guards` has guards read the machine. Errors: JobNotFound."""
         ...
 
     async def runs(

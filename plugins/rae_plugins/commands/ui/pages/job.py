@@ -9,16 +9,17 @@ from starlette.responses import Response
 from rae_auto.charts import draw_occurrences, draw_trend, occurrences_table, trend_table
 from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
 from rae_auto.screens import JobPage, RecordSource, load_job_page
+from rae_plugins.commands.ui.pages.requests import is_set
 from rae_plugins.commands.ui.rendering import inlined
 from rae_plugins.commands.ui.site import page, read
 
 
 def query(request: Request) -> Callable[[RecordSource], Awaitable[JobPage]]:
     """Return what reads the screen."""
-    job = request.path_params["job"]
+    job, asks_guards = request.path_params["job"], is_set(request, "guards")
 
     async def load(source: RecordSource) -> JobPage:
-        return await load_job_page(source, job)
+        return await load_job_page(source, job, asks_guards=asks_guards)
 
     return load
 
