@@ -20,7 +20,7 @@ KEYS = (
     ViewKey("/", "find a job"),
     ViewKey(":", "type a command"),
     ViewKey("r", "run"),
-    ViewKey("x", "cancel"),
+    ViewKey("x", "cancel, if pressed twice"),
     ViewKey("p", "pause, resume"),
     ViewKey("w", "why"),
     ViewKey("o", "output"),

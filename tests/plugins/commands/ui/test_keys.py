@@ -125,7 +125,12 @@ class RowOfJob:
         if keys == "r":
             tab.get_by_text('"keyed" was started').wait_for()
         if keys == "x":
-            tab.locator("#job-keyed [data-key=x]").wait_for()
+            tab.locator("#job-keyed summary[data-key=x]").wait_for()
+            tab.keyboard.press("x")
+            tab.locator("#job-keyed .menu[open] button:visible").wait_for()
+            tab.keyboard.press("Escape")
+            tab.locator("#job-keyed .menu:not([open])").wait_for(state="attached")
+            tab.keyboard.press("x")
             tab.keyboard.press("x")
             tab.get_by_text("1 run cancelled").wait_for()
 

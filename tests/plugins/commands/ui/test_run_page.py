@@ -135,11 +135,13 @@ def test_run_is_cancelled_by_its_page(browser: "Browser", page: Page, add: Any) 
         context = open_context(browser, page, java_script_enabled=script)
         tab = context.new_page()
         tab.goto(f"{page.origin}/runs/{run}" if script else f"{page.origin}/jobs/{job}")
-        tab.get_by_role("button", name="cancel", exact=True).first.click()
+        tab.get_by_text("cancel …", exact=True).first.click()
+        assert page.daemons.ask("history", run=run)[0]["state"] == "running", "it is asked whether that is meant"
+        tab.get_by_role("button", name="Cancel now").click()
         tab.get_by_text("1 run cancelled").wait_for()
         if script:
             tab.locator("#head h1 .state", has_text="cancelled").wait_for()
-            tab.get_by_role("button", name="cancel", exact=True).wait_for(state="detached")
+            tab.get_by_text("cancel …", exact=True).wait_for(state="detached")
         eventually(lambda run=run: page.daemons.ask("history", run=run)[0]["state"] == "cancelled")
         context.close()
 

@@ -56,8 +56,7 @@ function swap(fresh) {
   const signal = find("#signal", fresh);
   if (signal) {
     if (!isPaused) showSignal(signal.dataset.state, signal.textContent.trim() || "live");
-    document.title = fresh.title;
-    body.dataset.version = fresh.body.dataset.version;
+    [document.title, body.dataset.version] = [fresh.title, fresh.body.dataset.version];
   }
   for (const next of findAll("[data-live]", fresh)) {
     const old = document.getElementById(next.id), active = document.activeElement, isInside = old?.contains(active);
@@ -260,7 +259,8 @@ document.addEventListener("keydown", (event) => {
   const act = keys[name], row = selected();
   // What a row offers is done to the selected row alone, never to the first one.
   const isOutside = (found) => !found.closest("[data-row]") && found.checkVisibility();
-  const target = act ? null : (row && find(key, row)) || findAll(key).find(isOutside);
+  const first = act ? null : (row && find(key, row)) || findAll(key).find(isOutside), menu = first?.closest(".menu[open]");
+  const target = (menu && find(`form ${key}`, menu)) || first;
   const kbd = act || target ? null : findAll("#help [data-leads-to]").find((one) => one.textContent === name);
   const job = kbd && (row?.dataset.job || body.dataset.job);
   if (!act && !target && !job) return;
