@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
-from statistics import median
 from typing import Any
 
 from attrs import evolve, frozen
@@ -222,6 +221,8 @@ def _compare_durations(
     store: StoreReader, ids: JobIds, span: LogQuery, since: datetime, least_seconds: float
 ) -> dict[str, Any]:
     """Return the median durations of jobs in the span and before it, of those that had enough runs before it."""
+    from statistics import median  # lazy: memory, asked for rarely
+
     if least_seconds >= NOTHING_COMPARED.total_seconds():
         return {name: NO_DIGEST[name] for name in ("durations", "examined_jobs", "all_jobs")}
     successes = LogQuery(states=(RunState.SUCCEEDED,))

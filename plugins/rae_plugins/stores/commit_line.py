@@ -66,7 +66,8 @@ def find_commit_line(content: bytes) -> CommitLine | None:
     found = []
     for text, store, number, previous, at, crc in _LINE.findall(content):
         if checksum(text) == int(crc, 16):
-            instant = datetime.strptime(at.decode(), _TIME_FORMAT).replace(tzinfo=UTC)
+            # `strptime` would do too, but its module and its patterns stay in memory.
+            instant = datetime.fromisoformat(at.decode())
             found.append(CommitLine(store.decode(), int(number), int(previous), instant))
     return max(found, key=lambda line: line.number, default=None)
 
