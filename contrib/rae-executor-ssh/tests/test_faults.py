@@ -25,11 +25,13 @@ from rae_executor_ssh.ssh_command import REMOTE_PACKAGE
 from rae_auto.api import Assignment, Execution, NeverStarted
 from rae_auto.model.policies import Limits
 from rae_auto.model.run import Result
+from rae_plugins.executors.process.keeper.files.output_index import MAX_STREAM_CHANGES, OutputIndex
 from rae_plugins.executors.remote import request
 from rae_plugins.executors.remote.bundle import build_bundle
 
 LIMIT_SECONDS = 50.0
 CAMPAIGN_SECONDS = 240.0
+YEAR_SECONDS = 365 * 86_400.0
 
 
 @pytest.fixture(autouse=True)
@@ -239,6 +241,39 @@ def test_more_output_than_the_limit_keeps_both_ends(make_executor: Any, assign: 
         assert "omitted" in output(attempt)
         await executor.close()
 
+    run(scene)
+
+
+def test_end_with_the_largest_index_arrives(make_executor: Any, assign: Any) -> None:
+    """That of a job of years, which changes between its streams: the keeper has a bound for it."""
+    parts: list[str] = []
+    now, size = 1.8e9, 0
+
+    class Index(OutputIndex):
+        def _append(self, text: str) -> None:
+            parts.append(text)
+
+    made = Index("", is_separate=True, clock=lambda: now)
+    while now < 1.8e9 + 10 * YEAR_SECONDS:
+        now, size = now + made.interval, size + (1 << 30)
+        made.note(size, is_error=False)
+    for number in range(2 * MAX_STREAM_CHANGES):
+        made.note(size, is_error=number % 2 == 0)
+    index = "".join(parts)
+
+    async def scene() -> None:
+        executor = make_executor()
+        attempt = assign("until [ -e go ]; do sleep 0.02; done; exit 5")
+        execution = await executor.start(attempt)
+        await until(lambda: starts(attempt) == 1)
+        (run_directory(executor, attempt) / "out.index").write_text(index)
+        (Path(attempt.job.cwd) / "go").touch()
+        result = await execution.wait()
+        assert isinstance(result, Result) and result.exit_code == 5
+        assert attempt.output.with_suffix(".index").read_text() == index
+        await executor.close()
+
+    assert len(index) > 1 << 20
     run(scene)
 
 

@@ -20,8 +20,6 @@ HELPER_COMMAND = (sys.executable, "-m", "rae_executor_dask.cluster")
 FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.1, 10.0
 """Bounds of the time between two starts of a helper that ends at once."""
 
-MAX_LINE_BYTES = 64 << 20
-
 
 class ClusterLink(ProcessLine):
     """The line to one cluster, through the helper."""
@@ -104,7 +102,7 @@ class ClusterLink(ProcessLine):
     async def _serve_helper(self) -> str:
         """Run a helper until it ends or nothing needs it; return how it ended."""
         try:
-            process = await start_process([*HELPER_COMMAND, self._settings.to_text()], MAX_LINE_BYTES)
+            process = await start_process([*HELPER_COMMAND, self._settings.to_text()])
         except OSError as error:
             return f"it can't be started: {error.strerror}"
         self.process = process

@@ -34,8 +34,6 @@ PING_SECONDS, SILENCE_SECONDS = 10.0, 30.0
 FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.25, 20.0
 """Bounds of the time between two tries to connect, which doubles."""
 
-MAX_LINE_BYTES = 1 << 20
-
 
 class LineBroken(Exception):
     """A connection that could not be made, or has ended; its text says why."""
@@ -113,7 +111,7 @@ class HostLink(ProcessLine):
     async def _serve_connection(self) -> None:
         """Connect, and pass messages on until the line breaks or isn't needed. Raises LineBroken."""
         try:
-            self.process = process = await start_process(self._command, MAX_LINE_BYTES)
+            self.process = process = await start_process(self._command)
         except OSError as error:
             raise LineBroken(f"ssh can't be started: {error.strerror}") from None
         errors = asyncio.create_task(read_end(process.stderr))

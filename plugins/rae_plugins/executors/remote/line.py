@@ -15,6 +15,12 @@ END_SECONDS = 2.0
 
 MAX_ERROR_BYTES = 4096
 
+MAX_REPORT_BYTES = 4 << 20
+"""Size of a report beyond which the line is broken: an end has the index of its output, of up to 1.3 MB.
+
+Twice as much is read ahead at most, when output comes faster than it can be written.
+"""
+
 Message = Mapping[str, Any]
 
 
@@ -111,11 +117,11 @@ class ProcessLine(ABC):
             self._task = None
 
 
-async def start_process(command: Sequence[str], max_line_bytes: int) -> asyncio.subprocess.Process:
+async def start_process(command: Sequence[str]) -> asyncio.subprocess.Process:
     """Start the process of a line, in a session of its own. Errors: OSError."""
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(
-        *command, stdin=pipe, stdout=pipe, stderr=pipe, limit=max_line_bytes, start_new_session=True
+        *command, stdin=pipe, stdout=pipe, stderr=pipe, limit=MAX_REPORT_BYTES, start_new_session=True
     )
 
 
