@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 import psutil
@@ -27,8 +28,8 @@ GOALS = {
 }
 """Seconds within which 95 of 100 are to be, by the names of the figures."""
 
-LINES, FIRST_LINES = 60, 20
-"""Number of lines that are measured, and of those before, while the viewer starts."""
+LINES = 60
+"""Number of lines that are measured."""
 
 LINE_SECONDS = 0.25
 
@@ -123,8 +124,8 @@ def is_alive(process: psutil.Process) -> bool:
     return False
 
 
-def judge_viewer(place: Path, executor: str) -> bool:
-    """Judge the time from a line of output to `rae-auto output --follow`, through a daemon of its own.
+def judge_viewer(place: Path, executor: str, count: int = LINES) -> bool:
+    """Judge the time from so many lines of output to `rae-auto output --follow`, through a daemon of its own.
 
     `executor` is the value of the job's key, as TOML; its command runs on this machine, whose clock counts.
     """
@@ -147,11 +148,16 @@ def judge_viewer(place: Path, executor: str) -> bool:
         command = [*program, "output", "lines", "--follow", "--config", str(config)]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as viewer:
             assert viewer.stdout is not None
-            delays = [-float(viewer.stdout.readline()) + time.time() for _ in range(FIRST_LINES + LINES)]
+            viewer.stdout.readline()
+            began = time.time()
+            printed_and_shown = ((float(line), time.time()) for line in viewer.stdout)
+            # Those from before it shows at once.
+            new = ((printed, shown) for printed, shown in printed_and_shown if printed > began)
+            delays = [shown - printed for printed, shown in islice(new, count)]
             viewer.kill()
         call("cancel", "lines")
         call("stop")
-        return judge("line → viewer", delays[FIRST_LINES:])
+        return judge("line → viewer", delays)
     finally:
         daemon.kill()
         daemon.wait()

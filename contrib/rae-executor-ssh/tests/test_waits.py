@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from attempts import until
+from campaign import judge_attempts, judge_viewer
 from rae_executor_ssh.remote import agent
 from rae_executor_ssh.ssh_attempt import SshAttempt
 
@@ -127,6 +128,23 @@ def test_cancel_reaches_each_process_at_once(tmp_path: Path, assign: Callable[..
                 # The keeper would end by itself, in an hour.
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+def test_figures_are_measured_in_small(
+    server: Any, make_executor: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The figures themselves belong to the machine."""
+
+    async def measure() -> None:
+        executor = make_executor()
+        await judge_attempts(executor, tmp_path, 1)
+        await executor.close()
+
+    asyncio.run(measure())
+    options = f'python = "{sys.executable}", directory = "{tmp_path}/remote", config = "{server.config}"'
+    judge_viewer(tmp_path, f'{{ type = "ssh", host = "box", {options} }}', 1)
+    figures = [line.split(":")[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"line → file", "line → viewer", "cancel → no process of the tree"} < {*figures}
 
 
 def find_tree(run: str) -> list[int]:
