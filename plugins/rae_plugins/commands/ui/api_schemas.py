@@ -33,6 +33,8 @@ class SchemaCollector:
         """Return the schema of a type; classes are collected, and referred to by name."""
         if kind in PLAIN:
             return dict(PLAIN[kind])
+        if kind in (object, Any):
+            return {}
         if attrs.has(kind):
             self._collect(kind)
             return {"$ref": f"#/components/schemas/{kind.__name__}"}

@@ -12,9 +12,10 @@ from starlette.routing import Route
 
 from rae_auto import __version__, screens
 from rae_auto.errors import BadRequest
-from rae_plugins.commands.ui import changes
+from rae_plugins.commands.ui import api_answers, changes
 from rae_plugins.commands.ui.api_schemas import SchemaCollector
 from rae_plugins.commands.ui.pages import (
+    digest,
     explain,
     health,
     job,
@@ -53,7 +54,9 @@ class Operation:
     body: Mapping[str, str] = {}
     """The fields of the body with their meaning."""
     value: str = ""
-    """The name of the class in `rae_auto.screens` whose JSON is answered; "" for another object."""
+    """The name of the class in `rae_auto.screens` whose JSON is answered; "" for one of `form`."""
+    form: type | None = None
+    """The class that has the fields of an answer that is no screen."""
 
     def path_parameters(self) -> list[str]:
         """Return the names of the parameters in the path."""
@@ -119,6 +122,7 @@ OPERATIONS = (
             Parameter("offset", "number of jobs to leave out", "integer"),
             Parameter("limit", "number of jobs at most", "integer"),
         ),
+        form=api_answers.JobsAnswer,
     ),
     Operation(
         "/api/jobs/{job}",
@@ -186,12 +190,25 @@ OPERATIONS = (
         (Parameter("doctor", "look for problems too, which takes a second", "boolean"),),
         value="HealthPage",
     ),
-    Operation("/api/explain/{code}", "The meaning of a code, and what to do", explain.answer),
+    Operation(
+        "/api/digest",
+        "What ran, failed, was skipped and got slower, what needs a person, and what comes next",
+        _of(digest.query),
+        (Parameter("since", "begin of the span, as people write it; by default 24h"),),
+        value="Digest",
+    ),
+    Operation(
+        "/api/explain/{code}",
+        "The meaning of a code, and what to do",
+        explain.answer,
+        form=api_answers.CodesAnswer,
+    ),
     Operation(
         "/api/what-if",
         "What an edited configuration would change; needs the header X-CSRF-Token of a page",
         _what_if,
         method="POST",
+        form=api_answers.EditedAnswer,
         body={
             "text": "the edited configuration; by default as it is saved",
             **{name: f"{words}, from {low:g} to {high:g}" for name, words, low, high, _ in what_if.SLIDERS},
@@ -205,6 +222,7 @@ OPERATIONS = (
         "Start, cancel, pause or resume; needs the header X-CSRF-Token of a page",
         _do,
         method="POST",
+        form=api_answers.DoneAnswer,
         body={
             "kind": f"one of {', '.join(changes.CHANGES)}",
             "target": "the job or the run",
@@ -223,7 +241,8 @@ def describe_api() -> dict[str, Any]:
     collector = SchemaCollector()
     for one in OPERATIONS:
         paths.setdefault(one.path, {})[one.method.lower()] = _describe(one, collector)
-    paths["/api/openapi.json"] = {"get": {"summary": "This description", "responses": _responses({"type": "object"})}}
+    own = _responses(collector.describe(api_answers.DescriptionAnswer))
+    paths["/api/openapi.json"] = {"get": {"summary": "This description", "responses": own}}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -244,7 +263,7 @@ def describe_api() -> dict[str, Any]:
 
 
 def _describe(one: Operation, collector: SchemaCollector) -> dict[str, Any]:
-    schema = collector.describe(getattr(screens, one.value)) if one.value else {"type": "object"}
+    schema = collector.describe(one.form or getattr(screens, one.value))
     in_path = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in one.path_parameters()
     ]

@@ -1,0 +1,27 @@
+"""The digest of a span, as JSON; as a page it is what Now, Timeline and Month show."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+
+from rae_auto.errors import BadRequest
+from rae_auto.model.primitives.local_times import parse_local_time
+from rae_auto.screens import Digest, RecordSource, load_digest
+from rae_plugins.commands.ui.pages.requests import optional_text
+
+DEFAULT_SPAN = "24h"
+
+
+def query(request: Request) -> Callable[[RecordSource], Awaitable[Digest]]:
+    """Return what reads the digest, by default of the last day."""
+    text = optional_text(request, "since", limit=64) or DEFAULT_SPAN
+
+    async def load(source: RecordSource) -> Digest:
+        now = source.now()
+        try:
+            since = parse_local_time(text, source.zone, now).instants[0]
+        except ValueError as error:
+            raise BadRequest(f"since: {error}") from None
+        return await load_digest(source, min(since, now), now)
+
+    return load
