@@ -7,8 +7,7 @@ all jobs, and says until when it is complete.
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from datetime import time as clock
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rae_auto.engine.plan import JobOrigin, Plan
@@ -18,19 +17,11 @@ from rae_auto.explain.upcoming import iterate_instants
 from rae_auto.model import documents
 from rae_auto.model.guard import Computed
 from rae_auto.model.job import Job
-from rae_auto.model.primitives.formatting import quote_some
-from rae_auto.model.primitives.zones import zone
 from rae_auto.reading.due_counts import DueCounts, minute_of
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 
 DAY = timedelta(days=1)
-
-PAST_DAYS, COMING_DAYS = 400, 42
-"""Days back and ahead for which the answers of guards are noted."""
-
-MAX_NOTED_DAYS = 12
-"""A guard that forbids more days, and always the same ones of the week, isn't noted."""
 
 MAX_COMPUTING_SECONDS = 20.0
 STEP = timedelta(hours=1)
@@ -84,42 +75,6 @@ def _count_until(end: datetime, pending: Iterable[Pending], counts: Counter[int]
             instant, is_allowed = following
         else:
             yield instant, is_allowed, stream
-
-
-def find_day_notes(definitions: Sequence[Definition], zone_name: str, now: datetime) -> dict[date, list[str]]:
-    """Return what the guards of jobs forbid for a whole day, for the days around `now`, each guard once with its jobs.
-
-    A guard that forbids a day of each week, such as one of weekdays, is no news and is left out.
-    """
-    factory, where = PluginFactory(Registry(), zone_name), zone(zone_name)
-    guards: dict[str, Computed] = {}
-    jobs: dict[str, list[str]] = {}
-    for one in definitions:
-        if one["definition"].get("guards") and (plan := plan_of(one, factory)) is not None:
-            for ref in plan.job.guards:
-                if (guard := plan.guards.get(ref.id)) is not None:
-                    key = f"{ref.type} {ref.options}"
-                    guards.setdefault(key, guard)
-                    jobs.setdefault(key, []).append(plan.job.id)
-    notes: dict[date, list[str]] = {}
-    today = now.astimezone(where).date()
-    for key, guard in guards.items():
-        forbidden = _forbidden_days(guard, today, where)
-        if len({day.weekday() for day in forbidden}) * 5 > len(forbidden) or len(forbidden) <= MAX_NOTED_DAYS:
-            for day, reason in forbidden.items():
-                notes.setdefault(day, []).append(f"{quote_some(jobs[key])} can't start all day; at noon {reason}")
-    return notes
-
-
-def _forbidden_days(guard: Computed, today: date, where: tzinfo) -> dict[date, str]:
-    """Return the days around today on which a guard forbids each of five times of day, with its reason at noon."""
-    found = {}
-    for number in range(-PAST_DAYS, COMING_DAYS):
-        day = today + DAY * number
-        answers = [guard.evaluate(datetime.combine(day, clock(hour), where)) for hour in (0, 6, 12, 18, 23)]
-        if not any(answer.allows for answer in answers):
-            found[day] = answers[2].reason
-    return found
 
 
 def _streams_of(one: Definition, factory: PluginFactory, since: datetime) -> list[Instants]:

@@ -28,7 +28,8 @@ def main() -> int:
     question = json.load(sys.stdin)
     since, zone = datetime.fromisoformat(question["since"]), question["zone"]
     from rae_auto.errors import SchedulerError  # lazy: the page itself needs none of it
-    from rae_auto.reading.due_minutes import count_due_minutes, find_day_notes
+    from rae_auto.reading.day_notes import find_day_notes
+    from rae_auto.reading.due_minutes import count_due_minutes
 
     try:
         definitions = _read_definitions(question)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from rae_auto import Job
 from rae_auto.explain.upcoming import iterate_starts
 from rae_auto.model import documents
+from rae_auto.model.guard import GuardResult, Verdict
+from rae_auto.reading.day_notes import find_day_notes, find_forbidden_spans
 from rae_auto.reading.due_counts import DueCounts
-from rae_auto.reading.due_minutes import count_due_minutes, find_day_notes, plan_of
+from rae_auto.reading.due_minutes import count_due_minutes, plan_of
 from rae_auto.reading.expected_starts import ExpectedStarts
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
@@ -104,6 +106,59 @@ def test_expected_starts_are_those_of_the_timeline(schedule, hours, days, timeou
 def test_guards_of_each_weekend_are_not_reported() -> None:
     weekday = a_definition("0 * * * *", guards=[{"type": "weekday", "days": ["mon", "tue", "wed", "thu", "fri"]}])
     assert find_day_notes([weekday], "UTC", NOON) == {}
+
+
+def test_times_of_each_day_are_not_reported() -> None:
+    daytime = a_definition("0 * * * *", guards=[{"type": "time", "from": "09:00", "to": "17:00"}])
+    assert find_day_notes([daytime], "UTC", NOON) == {}
+
+
+BLACKOUT = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//x//x//EN
+BEGIN:VEVENT
+UID:1
+DTSTAMP:20261101T000000Z
+DTSTART:20261203T140000Z
+DTEND:20261204T060000Z
+SUMMARY:Release
+END:VEVENT
+BEGIN:VEVENT
+UID:2
+DTSTAMP:20261101T000000Z
+DTSTART:20261210T090000Z
+DTEND:20261210T103000Z
+SUMMARY:Fire drill
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def test_blackout_over_a_part_of_a_day_says_which(tmp_path: Path) -> None:
+    calendar = tmp_path / "blackouts.ics"
+    calendar.write_text(BLACKOUT.replace("\n", "\r\n"))
+    job = a_definition("0 * * * *", guards=[{"type": "calendar", "file": str(calendar)}])
+    notes = find_day_notes([job], "Europe/Berlin", NOON)
+    assert {day.day: [note.partition(";")[0] for note in found] for day, found in notes.items()} == {
+        3: ['"a" can\'t start from 15:00 on'],
+        4: ['"a" can\'t start until 07:00'],
+        10: ['"a" can\'t start from 10:00 to 11:30'],
+    }
+    assert "Fire drill" in notes[date(2026, 12, 10)][0]
+
+
+class EachMinute:
+    """A guard whose answer changes each minute."""
+
+    def evaluate(self, instant: datetime) -> GuardResult:
+        return GuardResult(Verdict.YES if instant.minute % 2 else Verdict.NO, "it is an even minute")
+
+    def changes_after(self, instant: datetime) -> datetime:
+        return instant.replace(second=0, microsecond=0) + MINUTE
+
+
+def test_guard_that_changes_too_often_to_follow_is_left_out() -> None:
+    assert list(find_forbidden_spans(EachMinute(), NOON.date(), UTC)) == []
 
 
 def test_numbers_are_the_same_after_their_way_between_processes() -> None:

@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
+import pytest
+
 from rae_auto.views.charts.day_chart import draw_day
 from rae_auto.views.screens.month import (
     MINUTE,
@@ -16,7 +18,7 @@ from rae_auto.views.screens.month import (
     describe_collisions,
 )
 from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
-from rae_auto.views.screens.parts.record_source import ExpectedCounts
+from rae_auto.views.screens.parts.record_source import ExpectedCounts, RecordCount
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -58,6 +60,31 @@ def test_hours_of_a_day_are_minimums_until_all_starts_are_known() -> None:
     )
     assert [hour.expected_text for hour in grid.hours[11:15]] == ["0", "0", "at least 2", "…"]
     assert "at least 2 expected starts" in draw_day(grid)
+
+
+def month_of(outcomes: dict[str, int], skips: int = 0) -> Month:
+    counts = [RecordCount(NOON, outcome, count) for outcome, count in outcomes.items()]
+    decided = [RecordCount(NOON, "overlap", skips)] if skips else []
+    found = ExpectedCounts({}, NOON)
+    return build_month(2026, 11, counts=counts, skips=decided, expected=found, notes={}, now=NOON, zone=ZONE)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "skips", "worst"),
+    [
+        ({}, 0, None),
+        ({"succeeded": 3}, 0, "good"),
+        ({"succeeded": 3}, 1, "skipped"),
+        ({"succeeded": 3, "skipped": 1}, 0, "skipped"),
+        ({"succeeded": 3, "cancelled": 1}, 1, "stopped"),
+        ({"succeeded": 900, "interrupted": 9, "failed": 1}, 5, "bad"),
+        ({"timed_out": 1}, 0, "bad"),
+        ({"lost": 1, "cancelled": 4}, 0, "bad"),
+    ],
+)
+def test_day_has_the_color_of_its_worst_outcome(outcomes: dict[str, int], skips: int, worst: str | None) -> None:
+    days = month_of(outcomes, skips).days
+    assert [day.worst for day in days] == [None] * 27 + [worst] + [None] * 2
 
 
 def grid_of(day: date, zone: ZoneInfo) -> DayGrid:

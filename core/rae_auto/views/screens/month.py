@@ -149,6 +149,8 @@ class DayGrid(ScreenBase):
     free_slot_text: str
     expected_until: datetime
     is_pending: bool
+    notes: tuple[str, ...] = ()
+    """Remarks on the day: what guards that can be computed forbid on it, or on a part of it."""
 
 
 async def load_month(source: RecordSource, year: int, month: int) -> Month:
@@ -274,13 +276,13 @@ async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
     now = source.now()
     start = max(begin, now.replace(second=0, microsecond=0))
     past_end = min(end, now + MINUTE)
-    past, skips, opened, records, expected, max_parallel = await gather(
+    past, skips, opened, records, expected, (max_parallel, notes) = await gather(
         _count_minutes(source, RUNS, begin, past_end),
         _count_minutes(source, SKIPS, begin, past_end),
         source.runs(since=begin, until=end, states=OPEN_STATES, limit=MAX_OPEN_RUNS),
         source.digest_records(begin, max(past_end, begin), NOTHING_COMPARED),
         _expected(source, start, end, MINUTE),
-        source.max_parallel(),
+        gather(source.max_parallel(), source.day_notes(begin, end)),
     )
     runs, bad, skipped = Counter[datetime](), Counter[datetime](), Counter[datetime]()
     for group, found in [*((group_of(one.outcome), one) for one in past), *((SKIPPED, one) for one in skips)]:
@@ -302,6 +304,7 @@ async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
         troubles=troubles,
         busiest=busiest,
         max_parallel=max_parallel,
+        notes=notes.get(day, ()),
         now=now,
         zone=source.zone,
     )
@@ -336,6 +339,7 @@ def build_day_grid(
     max_parallel: int,
     now: datetime,
     zone: ZoneInfo,
+    notes: Sequence[str] = (),
 ) -> DayGrid:
     """Return the grid of a day from the numbers of its minutes."""
     begin, end = day_bounds(day, zone)
@@ -370,6 +374,7 @@ def build_day_grid(
         free_slot_text=text,
         expected_until=expected.until,
         is_pending=expected.is_pending,
+        notes=tuple(notes),
     )
 
 

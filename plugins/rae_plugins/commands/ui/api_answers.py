@@ -18,7 +18,7 @@ class SkippedStartRecord:
 
 @frozen
 class RequesterRecord:
-    """Where a job that was added comes from."""
+    """The origin of a job that was added."""
 
     at: datetime
     via: str
@@ -75,7 +75,7 @@ class JobsAnswer:
 
 @frozen(kw_only=True)
 class EditedAnswer(WhatIf):
-    """What an edit would change, and the text that was checked."""
+    """The changes that an edit would make, and the text that was checked."""
 
     text: str
 
@@ -100,7 +100,7 @@ class CodesAnswer:
 
 @frozen
 class DoneAnswer:
-    """What was done, in one sentence."""
+    """The change that was made, in one sentence."""
 
     done: str
 

@@ -87,7 +87,7 @@ def find_vague(schema: Any, place: str) -> list[str]:
 
 
 FREE = {"DescriptionAnswer.paths.additionalProperties", "DescriptionAnswer.components.additionalProperties"}
-"""What has no schema of ours: OpenAPI itself, and below what jobs were given, and returned."""
+"""Parts of OpenAPI itself, which has no schema of ours."""
 
 GIVEN = ("event",)
 """Names of fields that have what a person or a program gave, as it is."""

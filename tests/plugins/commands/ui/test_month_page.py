@@ -13,6 +13,7 @@ from rae_auto.views.screens.month import DayNumbers, build_day_grid, build_month
 from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 from rae_plugins.calendars.ical_parser import parse_calendar
+from rae_plugins.commands.ui.pages.month import SHOWN_ROWS
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -112,3 +113,34 @@ def test_day_page_has_busiest_minutes_and_a_free_slot(page: Page) -> None:
     busiest = text.split('id="busiest"')[1].split("</ol>")[0]
     assert re.findall(r'href="/jobs/(\w+)"', busiest) == ["good", "powered"]
     assert "guarded" not in busiest, "its window forbids all of its 24 starts"
+
+
+def test_day_folds_failures_that_would_push_the_grid_down(page: Page) -> None:
+    page.daemons.ask("add", definition=documents.dump(Job(id="flaky", command=["false"])))
+    try:
+        runs: list[str] = []
+        for number in range(SHOWN_ROWS + 2):
+            runs.append(page.daemons.ask("trigger", job="flaky", request=f"again-{number}")["run_id"])
+            eventually(lambda: page.daemons.ask("history", run=runs[-1])[0]["state"] == "failed")
+        ended = page.daemons.ask("history", run=runs[-1])[0]["finished_at"]
+        day = datetime.fromisoformat(ended).astimezone(BERLIN).date()
+        text = page.ask(f"/day/{day}").text
+    finally:
+        page.daemons.ask("remove", job="flaky")
+    shown, _, rest = text.partition('id="troubles"')[2].partition('id="more-troubles"')
+    assert len(re.findall(r'href="/runs/', shown)) >= SHOWN_ROWS
+    assert shown.count("<li data-row") <= 2 * SHOWN_ROWS
+    folded = rest.partition("</details>")[0]
+    assert "more row" in folded
+    listed = set(re.findall(r'href="/runs/([^"]+)"', shown + folded))
+    assert set(runs[-SHOWN_ROWS:]) <= listed
+
+
+def test_day_says_what_a_calendar_forbids_on_a_part_of_it() -> None:
+    note = "a can't start from 10:00 to 11:30; it is a fire drill"
+    found = ExpectedCounts({}, datetime(2026, 12, 11, tzinfo=UTC))
+    grid = build_day_grid(
+        date(2026, 12, 10), DayNumbers(), found, troubles=NO_TROUBLES, busiest=[], max_parallel=4,
+        now=datetime(2026, 12, 10, 12, tzinfo=UTC), zone=BERLIN, notes=[note],
+    )  # fmt: skip
+    assert grid.to_json()["notes"] == [note]

@@ -27,6 +27,9 @@ from rae_plugins.commands.ui.site import page, read
 MAX_CALENDAR_ENTRIES = 1_000
 MIN_YEAR, MAX_YEAR = 1971, 9000
 
+SHOWN_ROWS = 5
+"""Rows of failures, and of skips, above the grid of a day; others are folded."""
+
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -87,6 +90,7 @@ async def show_day(request: Request) -> Response:
     values = {
         "screen": screen,
         "chart": inlined(draw_day(screen)),
+        "shown_rows": SHOWN_ROWS,
         "minutes": day_grid_table(screen, ZoneInfo(screen.zone)),
         "before": screen.date - timedelta(days=1),
         "after": screen.date + timedelta(days=1),
