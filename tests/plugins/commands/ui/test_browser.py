@@ -71,8 +71,11 @@ def open_whole(tab: "BrowserTab", page: Page, path: str) -> None:
 
 def wait_until_whole(tab: "BrowserTab") -> None:
     """Wait for the parts of a page that are still being computed, after which it is not fetched again."""
+    from playwright.sync_api import expect
+
+    # Several of them may be waited for at once.
     for what in ("[data-unfinished]", "[data-pending]"):
-        tab.locator(what).wait_for(state="detached")
+        expect(tab.locator(what)).to_have_count(0, timeout=30_000)
 
 
 SCREENS = {

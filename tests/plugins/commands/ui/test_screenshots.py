@@ -139,7 +139,7 @@ def take_picture(tab: "BrowserTab", home: Path, path: Path) -> None:
 
 
 def test_pictures_of_the_guide_are_taken(tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     folder = Path(os.environ.get("RAE_SCREENSHOTS") or tmp_path / "images").absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def test_pictures_of_the_guide_are_taken(tmp_path: Path) -> None:
                     tab.locator("#text").fill(tab.locator("#text").input_value().replace("*/15 ", "*/5 "))
                     tab.locator("#patch-text").wait_for(timeout=60_000)
                 for what in ("[data-pending]", "[data-unfinished]"):
-                    tab.locator(what).wait_for(state="detached", timeout=60_000)
+                    expect(tab.locator(what)).to_have_count(0, timeout=60_000)
                 if tab.locator("main [data-live]").count() and name != "what-if":
                     tab.locator("#signal", has_text="live").wait_for(timeout=60_000)
                 take_picture(tab, daemons.home, folder / f"ui-{name}.webp")
