@@ -96,5 +96,5 @@ def test_scheduler_sleeps_while_nothing_is_due(tmp_path: Path) -> None:
             timers = loop._scheduled  # type: ignore[attr-defined]
             return [timer.when() - loop.time() for timer in timers if not timer.cancelled()]
 
-    # An idle minute is a minute of sleep, but for a look at the clock, which may have been set.
-    assert len([seconds for seconds in asyncio.run(run()) if seconds < 60]) <= 3
+    # An idle minute is a minute of sleep, once the checks after a request are over. `test_clock_watch` counts these.
+    assert len([seconds for seconds in asyncio.run(run()) if seconds < 60]) <= 2

@@ -19,8 +19,10 @@ dies in step 3, the steps never happened; if it dies in step 4, recovery finds t
 A fault of the engine costs the input that it happened in: it is logged, the requester gets an InternalError, a fact
 that could not be handled is handed to the engine again after `FAULT_RETRY_SECONDS`, and the loop goes on.
 
-Between turns the loop sleeps until the engine's next instant, or until an event arrives, but never longer than
-`CLOCK_CHECK_SECONDS`: nothing announces that the wall clock was set or that the machine has slept.
+Between turns the loop sleeps until the engine's next instant, or until an event arrives. Where the kernel announces
+that the wall clock was set or that the machine has slept (see `clock_watch`), it sleeps for `IDLE_CHECK_SECONDS` at
+most, elsewhere for `CLOCK_CHECK_SECONDS`. It also does so after a turn in which something happened, which may concern
+a check, and it wakes `CHECK_AHEAD_SECONDS` before an instant, so that what it needs is ready.
 """
 
 import asyncio
@@ -39,12 +41,19 @@ from rae_auto.engine.events import Fact, TimePassed
 from rae_auto.errors import ClaimLost, SchedulerClosed, SchedulerError, StoreError
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.concurrency.commit_batches import split_into_batches
-from rae_auto.runtime.time.clock import Clock
+from rae_auto.runtime.time.clock import Clock, SystemClock
+from rae_auto.runtime.time.clock_watch import ClockWatch, watch_clocks
 from rae_auto.runtime.time.time_meter import TimeMeter
 from rae_auto.toolkit.threads.garbage import fewer_collections
 
 CLOCK_CHECK_SECONDS = 10.0
-"""Longest sleep of the loop, after which it compares the clocks."""
+"""Longest sleep of the loop, after which it compares the clocks, unless the kernel reports their changes."""
+
+IDLE_CHECK_SECONDS = 60.0
+"""Longest sleep where the kernel does: the wall clock is slewed meanwhile, at most by 30 ms."""
+
+CHECK_AHEAD_SECONDS = 15.0
+"""Time before an instant at which checks are made, too."""
 
 COMMIT_RETRY_SECONDS = (0.2, 1.0, 1.5)
 """Pauses before a failed commit is tried again; the last one is repeated. A request ends a pause at once."""
@@ -109,10 +118,15 @@ class EngineLoop:
         self._next_try: asyncio.Future[None] | None = None
         """Done when that try has ended; None outside of a pause."""
         self.on_clock_check: list[Callable[[], None]] = []
-        """Called at a turn once `CLOCK_CHECK_SECONDS` have passed, for periodic checks."""
+        """Called at a turn once `CLOCK_CHECK_SECONDS` have passed, or soon before an instant, for periodic checks."""
         self._on_progress: Callable[[], None] = lambda: None
-        self._progress_seconds = CLOCK_CHECK_SECONDS
+        self._progress_seconds = IDLE_CHECK_SECONDS
         self._checked_at = float("-inf")
+        self._check_at = float("inf")
+        """The monotonic seconds of the check before the next instant."""
+        self._is_active = True
+        """Something has happened since the last check."""
+        self._watch: ClockWatch | None = None
         self._turns_without_inputs = 0
         self._burst = contextlib.ExitStack()
         """Open while due runs are left to start: garbage is looked for rarely then, because it holds all of them up."""
@@ -201,12 +215,16 @@ class EngineLoop:
 
     async def run(self) -> None:
         """Take turns until `close`. Raises ClaimLost once another daemon leads; the last decisions never happened."""
+        # A clock that isn't the machine's is set without the kernel.
+        self._watch = watch_clocks(self._woken.set) if type(self._clock) is SystemClock else None
         try:
             while not self._closed:
                 await self._sleep()
                 self._check_failure()
                 await self._turn()
         finally:
+            if self._watch is not None:
+                self._watch.close()
             self.close()
 
     def close(self) -> None:
@@ -228,18 +246,26 @@ class EngineLoop:
             # Others get their turn even under load.
             await asyncio.sleep(0)
         else:
-            limit = min(CLOCK_CHECK_SECONDS, self._progress_seconds)
-            timeout = limit if wake is None else min(wake, limit)
-            timer = asyncio.get_running_loop().call_later(timeout, self._woken.set)
+            timer = asyncio.get_running_loop().call_later(self._longest_sleep(wake, now), self._woken.set)
             await self._woken.wait()
             timer.cancel()
         self._woken.clear()
 
+    def _longest_sleep(self, wake: float | None, now: Moment) -> float:
+        """Return after how many seconds the loop wakes if nothing happens; the engine wants to be called in `wake`."""
+        limits = [self._progress_seconds] if wake is None else [self._progress_seconds, wake]
+        if self._watch is None or not self._watch.is_open or self._is_active:
+            return min(*limits, CLOCK_CHECK_SECONDS)
+        if wake is not None and wake > CHECK_AHEAD_SECONDS:
+            self._check_at = now.mono + wake - CHECK_AHEAD_SECONDS
+            limits.append(wake - CHECK_AHEAD_SECONDS)
+        return min(*limits, IDLE_CHECK_SECONDS)
+
     async def _turn(self) -> None:
         now = self._clock.now()
         self._on_progress()
-        if now.mono - self._checked_at >= CLOCK_CHECK_SECONDS:
-            self._checked_at = now.mono
+        if now.mono - self._checked_at >= CLOCK_CHECK_SECONDS or now.mono >= self._check_at:
+            self._checked_at, self._check_at, self._is_active = now.mono, float("inf"), False
             for check in self.on_clock_check:
                 check()
         steps = [self._handle(event, now) for event in self._take_inputs()]
@@ -251,6 +277,7 @@ class EngineLoop:
             steps.append(self._handle(TimePassed(), now))
             if self.engine.is_catching_up and not was_catching_up:
                 self._burst.enter_context(fewer_collections())
+        self._is_active |= bool(steps)
         for changes in split_into_batches(steps):
             await self._make_durable(partial(self._commit, changes))
         while self._must_rewrite:

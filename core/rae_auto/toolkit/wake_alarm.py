@@ -12,7 +12,6 @@ Only sleep ends by it: a machine that is off stays off. An alarm ends with its p
 import contextlib
 import ctypes
 import errno
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,11 +20,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from rae_auto.platforms.user_ids import is_root
+from rae_auto.toolkit.timerfd import ABSOLUTE, Timerfd
 
 CLOCKS = Path("/sys/class/rtc")
 """The clocks of a Linux machine that go on while it sleeps."""
 
-_CLOCK_REALTIME_ALARM, _TFD_TIMER_ABSTIME = 8, 1
+_CLOCK_REALTIME_ALARM = 8
 _PMSET_SECONDS = 10.0
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WINDOWS_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
@@ -73,42 +73,28 @@ def _find_platform() -> _Platform | None:
 # Linux
 
 
-class _Timerspec(ctypes.Structure):
-    """struct itimerspec: an interval, which stays zero, and a time."""
-
-    _fields_ = tuple((name, ctypes.c_long) for name in ("_seconds", "_nanoseconds", "seconds", "nanoseconds"))
-
-
 class TimerfdAlarm:
     """An alarm of the Linux kernel."""
 
     def __init__(self) -> None:
         """Create the timer. Errors: OSError, as without CAP_WAKE_ALARM."""
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self.descriptor = self._create()
+        self._timer = Timerfd(_CLOCK_REALTIME_ALARM)
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor of the timer."""
+        return self._timer.descriptor
 
     def set(self, at: datetime | None) -> None:
         if at is None:
             # A timer of this clock goes on showing its time after it has been disarmed; a new one has none.
             self.close()
-            self.descriptor = self._create()
+            self._timer = Timerfd(_CLOCK_REALTIME_ALARM)
             return
-        microseconds = max(_microseconds_since(at, _UNIX_EPOCH), 1)
-        spec = _Timerspec(seconds=microseconds // 10**6, nanoseconds=microseconds % 10**6 * 1000)
-        self._call("timerfd_settime", self.descriptor, _TFD_TIMER_ABSTIME, ctypes.byref(spec), None)
+        self._timer.set(max(_microseconds_since(at, _UNIX_EPOCH), 1), ABSOLUTE)
 
     def close(self) -> None:
-        os.close(self.descriptor)
-
-    def _create(self) -> int:
-        return self._call("timerfd_create", _CLOCK_REALTIME_ALARM, os.O_CLOEXEC | os.O_NONBLOCK)
-
-    def _call(self, name: str, *arguments: Any) -> int:
-        result = int(getattr(self._libc, name)(*arguments))
-        if result < 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
-        return result
+        self._timer.close()
 
 
 def _find_linux_obstacle(clocks: Path) -> str | None:
