@@ -246,12 +246,12 @@ class EngineLoop:
             # Others get their turn even under load.
             await asyncio.sleep(0)
         else:
-            timer = asyncio.get_running_loop().call_later(self._longest_sleep(wake, now), self._woken.set)
+            timer = asyncio.get_running_loop().call_later(self._sleep_limit(wake, now), self._woken.set)
             await self._woken.wait()
             timer.cancel()
         self._woken.clear()
 
-    def _longest_sleep(self, wake: float | None, now: Moment) -> float:
+    def _sleep_limit(self, wake: float | None, now: Moment) -> float:
         """Return after how many seconds the loop wakes if nothing happens; the engine wants to be called in `wake`."""
         limits = [self._progress_seconds] if wake is None else [self._progress_seconds, wake]
         if self._watch is None or not self._watch.is_open or self._is_active:

@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from rae_auto.platforms.timerfd import ABSOLUTE, Timerfd
 from rae_auto.platforms.user_ids import is_root
-from rae_auto.toolkit.timerfd import ABSOLUTE, Timerfd
 
 CLOCKS = Path("/sys/class/rtc")
 """The clocks of a Linux machine that go on while it sleeps."""

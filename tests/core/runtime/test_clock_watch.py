@@ -16,13 +16,13 @@ from rae_auto.engine.events import Restored
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.schedule import Schedule
+from rae_auto.platforms.timerfd import Timerfd
 from rae_auto.runtime import engine_loop
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.warming_up import WARM_UP_TIME
 from rae_auto.runtime.time import clock_watch
 from rae_auto.runtime.time.clock import SystemClock
 from rae_auto.testing.harness.skipping_loop import SkippingLoop
-from rae_auto.toolkit.timerfd import Timerfd
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ONE = NOON + timedelta(hours=1)

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from rae_auto.toolkit.timerfd import ABSOLUTE, CANCEL_ON_SET, Timerfd
+from rae_auto.platforms.timerfd import ABSOLUTE, CANCEL_ON_SET, Timerfd
 
 NEVER_MICROSECONDS = (2**31 - 1) * 10**6
 """An instant for which a timer is set that is not about an instant: the last one that each Linux can express."""
