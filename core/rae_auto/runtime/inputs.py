@@ -30,7 +30,7 @@ from rae_auto.runtime.event_recorder import EventRecorder
 from rae_auto.runtime.plugins.guard_reader import GuardReader
 from rae_auto.runtime.plugins.plugin_files import PluginFiles
 from rae_auto.runtime.repository import Repository
-from rae_auto.runtime.source_supervisor import SourceSupervisor
+from rae_auto.runtime.source_supervisor import SourceStatus, SourceSupervisor
 from rae_auto.runtime.time.clock import Clock
 from rae_auto.runtime.time.timer import RuntimeTimer
 
@@ -102,6 +102,10 @@ class Inputs:
     def failed_sources(self) -> Mapping[str, str]:
         """Return the sources that have failed and wait to be started again: errors by JOB.TRIGGER."""
         return self._sources.failed
+
+    def list_sources(self) -> list[SourceStatus]:
+        """Return the sources of all jobs, those that have failed first."""
+        return sorted(self._sources.list_sources(), key=lambda source: source.state != "failed")
 
     def rename_job(self, job: JobId, planned: Planned) -> None:
         """Continue the sources of a renamed job under its new id."""

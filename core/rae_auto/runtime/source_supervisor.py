@@ -6,12 +6,13 @@ with the job or the trigger: one that is added under the same name later starts 
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
 from loguru import logger
 
 from rae_auto.api.events import Events
@@ -61,6 +62,19 @@ class EmitPace:
         return is_new
 
 
+@frozen
+class SourceStatus:
+    """The state of a source: "watching", "failed" while it waits to be started again, "ended" for good."""
+
+    place: str
+    """JOB.TRIGGER."""
+    type: str
+    state: str
+    error: str
+    reported_at: datetime | None
+    """When it reported something last; None if it has not since the daemon started."""
+
+
 class SourceSupervisor:
     """The sources of all jobs."""
 
@@ -85,6 +99,8 @@ class SourceSupervisor:
         self._tasks = BackgroundTasks("a source")
         self.failed: dict[str, str] = {}
         """The errors of sources that wait to be started again, by JOB.TRIGGER."""
+        self._reported_at: dict[str, datetime] = {}
+        """When sources reported something last, since the start, by JOB.TRIGGER."""
 
     def set(self, job: JobId, sources: Mapping[str, SourceTrigger]) -> None:
         """Run exactly these sources for the job; those that stay the same are not restarted."""
@@ -137,6 +153,15 @@ class SourceSupervisor:
         finally:
             if self._ending.get((job, trigger)) is asyncio.current_task():
                 del self._ending[job, trigger]
+
+    def list_sources(self) -> Iterator[SourceStatus]:
+        """Yield the sources of all jobs, each with what it does now."""
+        for job, watching in self._watching.items():
+            for trigger, (source, task) in watching.items():
+                place = place_of_source(job, trigger)
+                error = self.failed.get(place)
+                state = "failed" if error is not None else "ended" if task.done() else "watching"
+                yield SourceStatus(place, source.type, state, error or "", self._reported_at.get(place))
 
     def restart_quarantined(self) -> None:
         """Try all plugins again at once; the next `set` starts sources that are quarantined."""
@@ -222,6 +247,7 @@ class SourceSupervisor:
                 await asyncio.sleep(seconds)
             result = await self._fire(job, trigger, key, event, at, feedback_key)
             self._quarantine.succeeded(Kind.TRIGGER, source.type, place)
+            self._reported_at[place] = self._timer.now().wall
             return result
 
         return TriggerContext(

@@ -128,4 +128,6 @@ def test_quarantined_plugin_is_shown_with_its_failures_and_the_last_error():
     found = {"kind": "notifier", "name": "ops", "place": "deliver", "failures": 3, "error": "refused"}
     facts = with_facts(quarantined=[found])
     page = build_health_page(facts, findings=None, outbox=[], world=[], now=NOW, zone="UTC")
-    assert [(fact.subject, fact.text) for fact in page.plugins] == [("notifier ops", "3 failures (deliver): refused")]
+    assert [(fact.subject, fact.text) for fact in page.quarantined] == [
+        ("notifier ops", "3 failures (deliver): refused")
+    ]

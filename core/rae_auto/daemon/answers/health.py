@@ -19,6 +19,9 @@ from rae_auto.runtime.runtime import Runtime
 from rae_auto.runtime.time.synchronization import is_clock_synchronized
 from rae_auto.runtime.time.time_meter import TimeMeter
 
+MAX_SOURCES = 200
+"""Number of sources that are listed; the others are counted."""
+
 
 async def read_health(
     runtime: Runtime, turns: TimeMeter, started_at: datetime, problems: Iterable[str]
@@ -56,6 +59,8 @@ async def read_health(
             "newest_record_at": max(ends).isoformat() if ends else None,
         },
         "failed_sources": dict(runtime.inputs.failed_sources()),
+        "sources": _list_sources(runtime),
+        "plugins": _list_plugins(runtime),
         "quarantined": [one for one in runtime.quarantine.report() if one["quarantined"]],
         "notices": {"waiting": len(notices) - len(given_up), "given_up": len(given_up)},
         "overdue": [entry.job.id for entry in jobs if describe_overdue(entry.job.expect, entry.state.expectation)],
@@ -66,6 +71,42 @@ async def read_health(
             *(problem for problem in problems if problem not in quarantined),
         ],
     }
+
+
+def _list_sources(runtime: Runtime) -> dict[str, Any]:
+    """Return the sources, those that have failed first, and how many there are."""
+    found = runtime.inputs.list_sources()
+    return {
+        "total": len(found),
+        "shown": [
+            {
+                "source": one.place,
+                "type": one.type,
+                "state": one.state,
+                "error": one.error,
+                "reported_at": one.reported_at and one.reported_at.isoformat(),
+            }
+            for one in found[:MAX_SOURCES]
+        ],
+    }
+
+
+def _list_plugins(runtime: Runtime) -> list[dict[str, Any]]:
+    """Return the plugins in use, each with the number of jobs that use it, and of its failures in a row."""
+    uses = Counter({("store", runtime.store_summary): 0})
+    uses.update({("notifier", notifier.type): 0 for notifier in runtime.notifiers.values()})
+    for entry in runtime.engine.jobs():
+        job = entry.job
+        uses.update({("trigger", ref.type) for ref in job.schedule} | {("guard", ref.type) for ref in job.guards})
+        if job.executor is not None:
+            uses["executor", job.executor.type] += 1
+    failing: Counter[tuple[str, str]] = Counter()
+    for one in runtime.quarantine.report():
+        failing[one["kind"], one["name"]] += one["in_a_row"]
+    return [
+        {"kind": kind, "name": name, "jobs": jobs, "failures_in_a_row": failing[kind, name]}
+        for (kind, name), jobs in sorted(uses.items())
+    ]
 
 
 def read_measurements(runtime: Runtime) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from attrs import frozen
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.formatting import format_bytes, format_count, format_elapsed
 from rae_auto.views.monitoring.health import HealthCheck, HealthLevel, check_facts, health_line, worst_level
-from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase
+from rae_auto.views.screens.parts.base import Action, Extent, Fact, ScreenBase
 from rae_auto.views.screens.parts.doctor_report import FindingRow
 from rae_auto.views.screens.parts.record_source import RecordSource, WorldSpan
 
@@ -27,6 +27,31 @@ class HealthRow:
     level: str
     """"ok", "warning", "critical"; "unknown" or "waiting" for what is neither well nor a trouble."""
     text: str
+
+
+@frozen(kw_only=True)
+class SourceRow:
+    """A source, and what it does now."""
+
+    source: str
+    """JOB.TRIGGER."""
+    type: str
+    state: str
+    """"watching", "failed", which waits to be started again, or "ended" for good."""
+    error: str
+    reported_at: datetime | None
+    """When it reported something last; None if it has not since the daemon started."""
+
+
+@frozen(kw_only=True)
+class PluginRow:
+    """A plugin in use."""
+
+    kind: str
+    name: str
+    jobs: int
+    """Number of jobs that use it; 0 for one that serves them all."""
+    failures_in_a_row: int
 
 
 @frozen(kw_only=True)
@@ -63,10 +88,13 @@ class HealthPage(ScreenBase):
     has_findings: bool
     sizes: tuple[Fact, ...]
     """Sizes; those of store, output and log only where findings were asked for."""
-    sources: tuple[Fact, ...]
-    """Sources that don't work at present, and why."""
-    plugins: tuple[Fact, ...]
+    sources: tuple[SourceRow, ...]
+    """All sources, those that don't work at present first."""
+    sources_extent: Extent
+    quarantined: tuple[Fact, ...]
     """Plugins that are disabled for a time because they failed."""
+    plugins: tuple[PluginRow, ...]
+    """All plugins in use."""
     outbox: tuple[UndeliveredRow, ...]
     world: tuple[WorldSpan, ...]
     """Downtimes, suspensions and steps of the clock of the last 30 days, newest first."""
@@ -111,6 +139,7 @@ def build_health_page(
     """Return the page of the facts that `rae-auto health --json` shows; None if no daemon runs."""
     checks = [NO_DAEMON] if facts is None else check_facts(facts)
     facts = facts or {}
+    found = facts.get("sources", {})
     return HealthPage(
         now=now,
         zone=zone,
@@ -120,8 +149,10 @@ def build_health_page(
         findings=tuple(FindingRow(**finding) for finding in findings or ()),
         has_findings=findings is not None,
         sizes=(*_sizes(facts), *disk_sizes),
-        sources=tuple(Fact(str(source), str(problem)) for source, problem in facts.get("failed_sources", {}).items()),
-        plugins=tuple(
+        sources=(sources := tuple(map(_source, found.get("shown", ())))),
+        sources_extent=Extent(len(sources), found.get("total", 0)),
+        plugins=tuple(PluginRow(**plugin) for plugin in facts.get("plugins", ())),
+        quarantined=tuple(
             Fact(
                 f"{one['kind']} {one['name']}",
                 f"{format_count(one['failures'], 'failure')} ({one['place']}): {one['error']}",
@@ -135,6 +166,11 @@ def build_health_page(
             *([Action("retry_notices", "", "deliver again", "rae-auto notify retry")] if outbox else []),
         ),
     )
+
+
+def _source(source: Mapping[str, Any]) -> SourceRow:
+    reported_at = source["reported_at"]
+    return SourceRow(**{**source, "reported_at": reported_at and datetime.fromisoformat(reported_at)})
 
 
 def _sizes(facts: Mapping[str, Any]) -> Iterator[Fact]:

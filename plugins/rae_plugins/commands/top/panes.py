@@ -289,7 +289,9 @@ async def load_health(source: RecordSource, _: PaneRequest) -> list[Line]:
         line("  ", Part(fit(check.level, 10), roles.get(check.level, "muted")), Part(fit(check.name, 18)), check.text)
         for check in page.checks
     ]
-    lines += [line("  ", Part(fit(fact.subject, 28), "bad"), fact.text) for fact in (*page.sources, *page.plugins)]
+    failing = [(one.source, one.error) for one in page.sources if one.state == "failed"]
+    failing += [(fact.subject, fact.text) for fact in page.quarantined]
+    lines += [line("  ", Part(fit(subject, 28), "bad"), text) for subject, text in failing]
     for one in page.outbox:
         role = "muted" if one.state in ("held", "waiting") else "waiting"
         until = "" if one.held_until is None else f" until {clock_text(one.held_until, source.zone, page.now)}"

@@ -8,7 +8,7 @@ from html import unescape
 from pathlib import Path
 
 from tests.plugins.commands.ui.conftest import start_page, stop
-from tests.support.daemons import Daemons
+from tests.support.daemons import Daemons, stop_at_once
 
 JOBS = """
 [jobs.absent]
@@ -34,3 +34,37 @@ def test_health_has_findings_of_doctor_with_remedies(tmp_path: Path) -> None:
     found = json.loads(subprocess.run(command, env=environment, capture_output=True, check=False).stdout)["findings"]
     hints = [unescape(hint) for hint in re.findall(r'class="block hint">([^<]+)<', "".join(rows))]
     assert hints == [one["hint"] for one in found if one["hint"]]
+
+
+def test_health_lists_all_sources_and_plugins_in_use(tmp_path: Path) -> None:
+    jobs = """
+[notifiers.ops]
+type = "command"
+command = ["cat"]
+[jobs.watching]
+command = ["true"]
+triggers = [{ type = "file", paths = ["{home}/in/*.pdf"] }]
+[jobs.hourly]
+command = ["true"]
+schedule = "0 * * * *"
+guards = [{ type = "time", from = "09:00", to = "17:00" }]
+"""
+    daemons = Daemons(tmp_path, jobs)
+    process = daemons.serve()
+    page = start_page(daemons)
+    try:
+        shown = json.loads(page.ask("/api/health").text)
+        part = page.ask("/health").text.split('id="sources"')[1].split("</section>")[0]
+    finally:
+        stop(page.process)
+        stop_at_once(process)
+    [source] = shown["sources"]
+    assert (source["type"], source["state"], source["reported_at"]) == ("file", "watching", None)
+    assert shown["sources_extent"] == {"shown": 1, "total": 1, "since": None}
+    used = {(one["kind"], one["name"]): one["jobs"] for one in shown["plugins"]}
+    for use in (("trigger", "file"), ("trigger", "cron"), ("guard", "time")):
+        assert used[use] == 1
+    assert {kind for kind, _ in used} >= {"store", "notifier"}
+    assert "All work." in part
+    assert f"{source['source']}</dt><dd>file, watching, has reported nothing since the daemon started" in part
+    assert f"{len(shown['plugins'])} plugins in use" in part
