@@ -191,10 +191,10 @@ class RecordSourceBase(ABC):
         """Return what guards that depend on the date alone forbid on the days of a span."""
         return self._expected.day_notes(since, until)
 
-    async def output(self, run: Run, attempt: int, *, start: int, limit: int) -> OutputPart:
+    async def output(self, run: Run, attempt: int, *, start: int, limit: int, is_exact: bool = False) -> OutputPart:
         """Return whole lines of the output of an attempt, about `limit` bytes, from the byte `start` on."""
         path = output_path(self.directory, run.job, run.id, attempt)
-        return await asyncio.to_thread(read_part, path, run, attempt, start, limit)
+        return await asyncio.to_thread(read_part, path, run, attempt, start, limit, is_exact=is_exact)
 
     async def search_output(self, run: Run, attempt: int, pattern: str, *, start: int = 0) -> OutputMatches:
         """Return the lines of an output that match a regular expression, for some seconds."""

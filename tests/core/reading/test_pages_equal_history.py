@@ -374,16 +374,9 @@ def test_output_pages_have_each_line_once(texts: list[list[str]], start: int, li
             size = len(content.encode())
             lines = content.split("\n") if content and not content.endswith("\n") else content.split("\n")[:-1]
             offsets = [len("\n".join(lines[:at]).encode()) + (at > 0) for at in range(len(lines))]
-            found, end = [], 0
-            while True:
-                page = lived.read(
-                    lambda s, n=number, e=end: load_output_page(s, run.id, n, start=e, limit=max(limit, 200))
-                )
-                assert page.size == page.extent.total == size
-                found += [(line.offset, line.text) for line in page.lines]
-                if page.end == end:
-                    break
-                end = page.end
+            shown: dict[int, str] = {}
+            assert read_on(lived, run, number, shown, 0, 0, max(limit, 200))[0] == size
+            found = list(shown.items())
             assert found == list(zip(offsets, lines, strict=True))
             part = lived.read(lambda s, n=number: load_output_page(s, run.id, n, start=start, limit=limit))
             known = dict(found)
@@ -394,3 +387,38 @@ def test_output_pages_have_each_line_once(texts: list[list[str]], start: int, li
         assert merged.extent.total == sum(len(content.encode()) for content in contents)
         for number, content in enumerate(contents, 1):
             assert "\n".join(line.text for line in merged.lines if line.attempt == number) == content.removesuffix("\n")
+
+
+def read_on(
+    lived: Lived, run: Run, attempt: int, shown: dict[int, str], end: int, start: int, limit: int
+) -> tuple[int, int]:
+    """Read on as one who follows an output does, until nothing more comes; return its end, and where to read on."""
+    while True:
+        page = lived.read(
+            lambda source, at=start: load_output_page(source, run.id, attempt, start=at, limit=limit, is_exact=True)
+        )
+        if page.end <= end:
+            return end, start
+        shown |= {line.offset: line.text for line in page.lines}
+        end, start = page.end, page.next_start
+
+
+@given(chunks=st.lists(st.text("ab \n", max_size=30), max_size=6), limit=st.integers(10, 60))
+@settings(max_examples=15, deadline=None)
+def test_output_that_grows_is_followed_without_a_loss(chunks: list[str], limit: int) -> None:
+    """Lines come in pieces, and parts may be shorter than lines: what is shown is the output all the same."""
+    with live([Happened(10, 0, "a", "running", (1.0,))], "UTC", 0) as lived:
+        [run] = lived.runs
+        path = output_path(lived.home / "state", "a", run.id, 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shown: dict[int, str] = {}
+        end = start = 0
+        content = ""
+        for chunk in chunks:
+            content += chunk
+            path.write_text(content)
+            end, start = read_on(lived, run, 1, shown, end, start, limit)
+        rebuilt = bytearray(b"\n" * len(content))
+        for offset, text in shown.items():
+            rebuilt[offset : offset + len(text)] = text.encode()
+        assert rebuilt.decode() == content

@@ -9,31 +9,37 @@ from rae_auto.reading.outputs.output_times import OutputTimes, read_output_times
 from rae_auto.views.screens.parts.output_part import OutputLine, OutputPart
 
 
-def read_part(path: Path, run: Run, attempt: int, start: int, limit: int) -> OutputPart:
-    """Return whole lines of the output of an attempt from a byte on, counted from the end if it is negative."""
+def read_part(path: Path, run: Run, attempt: int, start: int, limit: int, *, is_exact: bool = False) -> OutputPart:
+    """Return lines of the output of an attempt from a byte on, counted from the end if it is negative.
+
+    They begin with a whole line, or if `is_exact` with that byte, so that parts in a row have everything.
+    """
     size = size_of(path)
     begin = max(size + start, 0) if start < 0 else min(start, size)
-    content, begin = read_lines(path, begin, limit)
+    content, begin = read_lines(path, begin, limit, is_exact=is_exact)
     end = begin + len(content)
+    lines = tuple(split_lines(content, begin, read_output_times(path, run, attempt)))
+    is_open = end >= size and bool(lines) and not content.endswith(b"\n")
     return OutputPart(
         path=str(path),
         size=max(size, end),
         start=begin,
         end=end,
-        lines=tuple(split_lines(content, begin, read_output_times(path, run, attempt))),
+        next_start=lines[-1].offset if is_open else end,
+        lines=lines,
     )
 
 
-def read_lines(path: Path, start: int, limit: int) -> tuple[bytes, int]:
+def read_lines(path: Path, start: int, limit: int, *, is_exact: bool = False) -> tuple[bytes, int]:
     """Return whole lines of a file, about `limit` bytes, and the offset of the first: that after the next line end.
 
-    A line that begins at `start` is part of it; what is left of a line that began before isn't. Nothing if there is
-    no such file. A line longer than `limit` is cut.
+    A line that begins at `start` is part of it; what is left of a line that began before is only if `is_exact`. Nothing
+    if there is no such file. A line longer than `limit` is cut.
     """
     try:
         with path.open("rb") as file:
             begin = start
-            if start > 0:
+            if start > 0 and not is_exact:
                 file.seek(start - 1)
                 skipped = file.readline(limit)
                 begin = start - 1 + len(skipped) if skipped.endswith(b"\n") else start

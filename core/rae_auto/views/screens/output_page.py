@@ -24,28 +24,37 @@ class OutputPage(ScreenBase):
     """The number of the run's attempts, each of which has output of its own."""
     state: str
     is_growing: bool
-    """True while the attempt may write more: read on from `end` to follow it."""
+    """True while the attempt may write more: read on from `next_start`, exactly, to follow it."""
     path: str
     size: int
     """Bytes of the file."""
     start: int
     end: int
     """The part has the bytes from `start` to before `end`."""
+    next_start: int
+    """Where to read on: `end`, or the last line again if it is at the end of the output and may go on."""
     lines: tuple[OutputLine, ...]
     extent: Extent
     """Bytes that are shown, of all."""
 
 
 async def load_output_page(
-    source: RecordSource, run: str, attempt: int | None = None, *, start: int = 0, limit: int = PART_BYTES
+    source: RecordSource,
+    run: str,
+    attempt: int | None = None,
+    *,
+    start: int = 0,
+    limit: int = PART_BYTES,
+    is_exact: bool = False,
 ) -> OutputPage:
     """Read a part of an output: whole lines from the byte `start` on, counted from the end if negative.
 
-    Errors: RunNotFound.
+    What is left of a line that began before `start` is only part of it if `is_exact`. Errors: RunNotFound.
     """
     found = await source.run(run)
     number = choose_attempt(found, attempt)
-    part = await source.output(found, number, start=start, limit=min(max(limit, 1), MAX_PART_BYTES))
+    size = min(max(limit, 1), MAX_PART_BYTES)
+    part = await source.output(found, number, start=start, limit=size, is_exact=is_exact)
     return build_output_page(found, number, part)
 
 
@@ -67,6 +76,7 @@ def build_output_page(run: Run, attempt: int, part: OutputPart) -> OutputPage:
         size=part.size,
         start=part.start,
         end=part.end,
+        next_start=part.next_start,
         lines=part.lines,
         extent=Extent(part.end - part.start, part.size),
     )

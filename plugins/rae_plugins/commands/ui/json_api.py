@@ -102,6 +102,7 @@ def _of(load: Callable[[Request], Any]) -> Answer:
 
 _RANGE = (
     Parameter("start", "first byte; negative counts from the end", "integer"),
+    Parameter("after", "byte to read on from: the next_start of the part before", "integer"),
     Parameter("limit", "number of bytes at most", "integer"),
     Parameter("attempt", "number of the attempt; by default the latest", "integer"),
 )

@@ -2,10 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.plugins.commands.ui.conftest import Page
+from tests.plugins.commands.ui.test_browser import browser, open_context, pytestmark
 from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+__all__ = ["browser", "pytestmark"]
 
 SHELL = r"""printf 'first line\n\033[1;31msecond\033[0m line\nthird <line>\n'"""
 
@@ -43,7 +51,7 @@ def test_link_to_a_line_holds_when_a_retry_has_more(page: Page) -> None:
         eventually(lambda: page.daemons.ask("history", run=run)[0]["finished_at"] is not None)
         text = page.ask(f"/runs/{run}/output?attempt=1&long=1").text
         [address] = re.findall(r'class="at" href="([^"]+)#b0"', text)
-        assert address.replace("&amp;", "&") == f"/runs/{run}/output?attempt=1&start=0&long=1"
+        assert address.replace("&amp;", "&") == f"/runs/{run}/output?attempt=1&after=0&long=1"
         assert "first" in page.ask(address.replace("&amp;", "&")).text
     finally:
         page.daemons.ask("remove", job="retried")
@@ -77,6 +85,41 @@ def test_part_of_an_output_leads_to_the_rest(page: Page, output: str) -> None:
     assert offsets(page.ask(later.replace("&amp;", "&")).text) == [34]
     [earlier] = re.findall(r'rel="prev" href="([^"]+)"', text)
     assert offsets(page.ask(earlier.replace("&amp;", "&")).text) == [0, 11, 34]
+
+
+def test_parts_in_a_row_have_all_of_a_line_that_is_longer_than_they_are(page: Page, output: str) -> None:
+    shown, address = "", f"{output}?start=0&limit=20&long=1"
+    for _ in range(9):
+        text = page.ask(address.replace("&amp;", "&")).text
+        shown += re.sub(r"<[^>]+>", "", text.split('id="lines"')[1].split("</ol>")[0].split(">", 1)[1])
+        following = re.findall(r'rel="next" href="([^"]+)"', text)
+        if not following:
+            break
+        assert "long=1" in following[0]
+        address = f"{following[0]}&limit=20"
+    assert re.sub(r"\d\d:\d\d:\d\d +", "", unescape(shown)) == "first linesecond linethird <line>"
+
+
+def test_half_a_line_is_followed_by_the_whole_one(browser: "Browser", page: Page) -> None:
+    gate = page.daemons.home / "gate"
+    shell = f"printf 'half'; until [ -e {gate} ]; do sleep 0.05; done; echo ' and whole'; echo next; sleep 600"
+    page.daemons.ask("add", definition={"id": "slow", "shell": shell, "schedule": []})
+    context = open_context(browser, page)
+    try:
+        run = page.daemons.ask("trigger", job="slow")["run_id"]
+        tab = context.new_page()
+        eventually(lambda: "half" in page.ask(f"/runs/{run}/output").text)
+        tab.goto(f"{page.origin}/runs/{run}/output")
+        tab.locator("#lines li", has_text="half").wait_for()
+        gate.touch()
+        tab.locator("#lines li", has_text="next").wait_for()
+        lines = [text.split("  ")[-1] for text in tab.locator("#lines li").all_inner_texts()]
+        assert lines == ["half and whole", "next"]
+    finally:
+        context.close()
+        page.daemons.ask("cancel", job="slow")
+        eventually(lambda: page.daemons.ask("history", job="slow")[0]["finished_at"] is not None)
+        page.daemons.ask("remove", job="slow")
 
 
 def test_long_lines_are_wrapped_or_not(page: Page, output: str) -> None:

@@ -30,6 +30,8 @@ class OutputPart:
     """Bytes of the file, 0 if it doesn't exist."""
     start: int
     end: int
+    next_start: int
+    """Where to read on: `end`, or the last line again if it is at the end of the file and may go on."""
     lines: tuple[OutputLine, ...]
 
 

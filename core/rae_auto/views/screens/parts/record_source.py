@@ -325,10 +325,10 @@ class RecordSource(Protocol):
         """Return the record of `rae-auto why --json`. Errors: JobNotFound, RunNotFound, BadRequest."""
         ...
 
-    async def output(self, run: Run, attempt: int, *, start: int, limit: int) -> OutputPart:
+    async def output(self, run: Run, attempt: int, *, start: int, limit: int, is_exact: bool = False) -> OutputPart:
         """Return whole lines of the output of an attempt, about `limit` bytes.
 
-        They begin at the byte `start`, counted from the end if negative, or with the next line.
+        They begin at the byte `start`, counted from the end if negative, or, unless `is_exact`, with the next line.
         """
         ...
 

@@ -30,13 +30,15 @@ DEFAULT_MERGED_RUNS = 5
 
 
 def query(request: Request) -> Callable[[RecordSource], Awaitable[OutputPage]]:
-    """Return what reads a part of an output: by default its end."""
+    """Return what reads a part of an output: by default its end; "after" reads on exactly where another part ended."""
     run, attempt = request.path_params["run"], optional_number(request, "attempt", low=1, high=10_000)
     start = optional_number(request, "start", low=-MAX_OFFSET, high=MAX_OFFSET)
     limit = optional_number(request, "limit", low=1, high=1 << 20) or PART_BYTES
+    after = optional_number(request, "after", high=MAX_OFFSET)
+    first = after if after is not None else -limit if start is None else start
 
     async def load(source: RecordSource) -> OutputPage:
-        return await load_output_page(source, run, attempt, start=-limit if start is None else start, limit=limit)
+        return await load_output_page(source, run, attempt, start=first, limit=limit, is_exact=after is not None)
 
     return load
 
@@ -110,17 +112,20 @@ async def follow(request: Request) -> Response:
 
 async def _lines(request: Request, screen: OutputPage) -> AsyncIterator[str]:
     yield format_message("hello", {})
-    end, is_growing = screen.start, True
+    end = next_start = screen.start
+    is_growing = True
     while True:
 
-        async def load(source: RecordSource, start: int = end) -> OutputPage:
-            return await load_output_page(source, screen.run_id, screen.attempt, start=start, limit=1 << 20)
+        async def load(source: RecordSource, start: int = next_start) -> OutputPage:
+            run, attempt = screen.run_id, screen.attempt
+            return await load_output_page(source, run, attempt, start=start, limit=1 << 20, is_exact=True)
 
         part = await read(request, load)
         if part.lines and part.end > end:
+            # A line that had no end yet comes again, whole, in the place of what was shown of it.
             lines = await _show_lines(request, part)
             yield format_message("lines", [{"offset": offset, "parts": parts} for offset, parts in lines])
-            end = part.end
+            end, next_start = part.end, part.next_start
             continue
         if not is_growing:
             yield format_message("end", {})

@@ -130,9 +130,9 @@ if (followed) {
   stream.addEventListener("lines", (event) => {
     const isAtEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 60;
     for (const { offset, parts } of JSON.parse(event.data)) {
-      const line = make("li", { id: `b${offset}` });
+      const line = make("li", { id: `b${offset}` }), known = document.getElementById(line.id);
       line.append(...parts.map(([className, textContent]) => make("span", { className, textContent })));
-      find("#lines").append(line);
+      if (known) known.replaceWith(line); else find("#lines").append(line);
     }
     if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
   });
