@@ -261,9 +261,10 @@ class Keeper:
         self.control.release(job)
         if job.private is not None:
             remove_private_files(job.private)
-        # The daemon gets the report in any case.
+        # The daemon gets the report in any case, and the record is written also if the rest of the output isn't.
         with suppress(OSError):
             job.output.close()
+        with suppress(OSError):
             self.records.write_exit(job.key, job.path, record, is_quiet=not job.output.written_bytes)
         self.report({"ended": job.key, "exit": record})
 

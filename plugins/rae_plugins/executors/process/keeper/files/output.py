@@ -18,11 +18,14 @@ MAX_ERROR_BYTES = 500
 
 def write_at(file: int, data: bytes, offset: int) -> None:
     """Write all bytes at an offset, as pwrite(2) does, which Windows lacks."""
-    if hasattr(os, "pwrite"):
-        os.pwrite(file, data, offset)
-        return
-    os.lseek(file, offset, os.SEEK_SET)
-    os.write(file, data)
+    while data:
+        # Where only some fit, the disk says so of the rest alone.
+        if hasattr(os, "pwrite"):
+            written = os.pwrite(file, data, offset)
+        else:
+            os.lseek(file, offset, os.SEEK_SET)
+            written = os.write(file, data)
+        data, offset = data[written:], offset + written
 
 
 def read_at(file: int, size: int, offset: int) -> bytes:

@@ -21,6 +21,12 @@ def record_path(output: str, kind: str) -> str:
     return output[: -len("log")] + kind
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes. Errors: OSError; where only some fit, write(2) says so of the rest alone."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
 def write_atomically(path: str, record: dict[str, Any], *, is_durable: bool = False) -> None:
     """Write a record that readers see whole or not at all, also after a power failure if it is durable.
 
@@ -30,7 +36,7 @@ def write_atomically(path: str, record: dict[str, Any], *, is_durable: bool = Fa
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | FILE_FLAGS, 0o600)
     try:
         try:
-            os.write(descriptor, json.dumps(record).encode())
+            write_all(descriptor, json.dumps(record).encode())
             if is_durable:
                 os.fsync(descriptor)
         finally:
