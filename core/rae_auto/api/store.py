@@ -3,7 +3,7 @@
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,6 +192,13 @@ class StoreReader(ABC):
         This one has all entries in memory at once. A store for long histories reads some at a time.
         """
         return [make(body) for body in self.query(log, query)]
+
+    def find_keys(self, log: str, keys: Collection[str]) -> set[str]:
+        """Return those of some keys that entries of a log have.
+
+        This one asks for each. A store that reads whole files for a query looks for all of them at once.
+        """
+        return {key for key in keys if self.query(log, LogQuery(key=key, limit=1))}
 
     def session(self) -> AbstractContextManager[None]:
         """Return a context for several reads in one thread, which may share what each of them needs."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 from loguru import logger
 
-from rae_auto.api.store import Append, Change, Put
+from rae_auto.api.store import StoreReader
 from rae_auto.engine.effects import Change as EngineChange
 from rae_auto.engine.effects import Record, Save
 from rae_auto.model import documents
@@ -242,15 +242,17 @@ class HistoryBounds:
                     await asyncio.to_thread(_remove_everywhere, files.values(), keys)
         self._added.clear()
         if files and for_orphans:
-            known = await self._archive.dump()
-            await asyncio.to_thread(self._remove_orphans, files, known)
+            runs = {run for of_job in files.values() for run in of_job}
+            closed, opened = await self._archive.read(lambda reader: _find_known(reader, runs))
+            await asyncio.to_thread(self._remove_orphans, files, closed, opened)
         open_runs = {job: self._open_runs(job) for job in files}
         await asyncio.to_thread(self._bound_all, files, open_runs, retention.output)
         return removed
 
-    def _remove_orphans(self, files: Mapping[str, dict[str, RunFiles]], known: Iterable[Change]) -> None:
+    def _remove_orphans(
+        self, files: Mapping[str, dict[str, RunFiles]], closed: Collection[str], opened: Collection[str]
+    ) -> None:
         """Remove the files of unknown runs, and what is left of the work of runs that are over."""
-        closed, opened = _runs_in(known, {run for of_job in files.values() for run in of_job})
         for job, of_job in files.items():
             remove_runs(of_job, [run for run in of_job if run not in closed and run not in opened])
             self._files.remove_leftovers(found for run, found in of_job.items() if run not in opened)
@@ -270,13 +272,8 @@ def _remove_everywhere(files: Iterable[dict[str, RunFiles]], runs: Iterable[str]
         remove_runs(of_job, [run for run in of_job if run in wanted])
 
 
-def _runs_in(known: Iterable[Change], wanted: Collection[str]) -> tuple[set[str], set[str]]:
-    """Return which of these runs are over, and which are open."""
-    closed, opened = set(), set()
-    for change in known:
-        match change:
-            case Put(documents.RUN, key, _) if key in wanted:
-                opened.add(key)
-            case Append(documents.RUNS, key) if key in wanted:
-                closed.add(key)
-    return closed, opened
+def _find_known(reader: StoreReader, runs: Collection[str]) -> tuple[set[str], set[str]]:
+    """Return which of these runs are over, and which are open, by their keys: a history may be long."""
+    # First, because a run that ends meanwhile is then in both, and nothing of it is removed.
+    opened = {key for key, _ in reader.load(documents.RUN) if key in runs}
+    return reader.find_keys(documents.RUNS, runs), opened

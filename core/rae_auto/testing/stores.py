@@ -272,6 +272,13 @@ class StoreConformance(StoreFaults, PluginConformance):
             with pytest.raises(StoreError):
                 thread.submit(reader.query, "runs", LogQuery()).result(60)
 
+    def test_keys_of_a_log_are_found(self, store: Store) -> None:
+        store.commit([entry(1, key="a"), entry(2, key="b"), Put("job", "c", {})])
+        store.commit([entry(3, key="a"), entry(4, key="d")])
+        readers = [reader for reader in (store, store.make_reader()) if reader is not None]
+        assert [reader.find_keys("runs", ["a", "c", "d", "'; --"]) for reader in readers] == [{"a", "d"}] * len(readers)
+        assert [reader.find_keys("other", ["a"]) for reader in readers] == [set()] * len(readers)
+
     def test_committed_dump_makes_an_equal_store(self, store: Store, tmp_path: Path) -> None:
         store.commit([Put("job", "a", {"text": "\ud800 ☂"}), Put("job", "b", {}), entry(1, key="x"), entry(2, key="y")])
         store.commit([Delete("job", "b"), entry(3, key="x", state="failed"), entry(4, minute=-1)])

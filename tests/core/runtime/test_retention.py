@@ -165,6 +165,19 @@ def test_retention_removes_orphaned_output_in_the_first_round(world) -> None:
     assert (w.outputs / "notes.txt").exists()
 
 
+def test_first_round_reads_no_history_for_a_few_files(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history of a million runs took ten seconds of processor time after each start."""
+    w = world(map(finished, range(1, 100)))
+    w.prints(1, 200)
+
+    def refuse(_: Store) -> None:
+        raise AssertionError("the whole store is read")
+
+    monkeypatch.setattr(type(w.store), "dump", refuse)
+    w.tidy(Retention(), for_orphans=True)
+    assert w.printed() == [1]
+
+
 def test_without_any_output_there_is_nothing_to_do(world) -> None:
     w = world([finished(1)])
     w.outputs.rmdir()

@@ -1,7 +1,8 @@
 """The JSON store: contents in memory, files behind them. Its format is in the package's docstring."""
 
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -320,6 +321,10 @@ class JsonStore(Store):
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Errors: StoreDamaged."""
         return [entry.body for entry in self._find(log, query)]
+
+    def find_keys(self, log: str, keys: Collection[str]) -> set[str]:
+        """Return those of some keys that entries of a log have, for which all are read once. Errors: StoreDamaged."""
+        return {entry.key for entry in self._find(log, LogQuery(limit=sys.maxsize))}.intersection(keys)
 
     def count(self, log: str, query: CountQuery) -> list[EntryCount]:
         """Return the numbers of entries. Errors: StoreDamaged."""

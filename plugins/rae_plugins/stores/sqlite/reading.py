@@ -6,7 +6,7 @@ time, and a commit must not wait for the whole of a long read.
 
 import json
 import sqlite3
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
@@ -74,6 +74,12 @@ def read_entries(
             yield json.loads(b"[%s]" % b",".join(bodies))
 
 
+def find_keys(database: sqlite3.Connection, log: str, keys: Iterable[str]) -> set[str]:
+    """Return those of some keys that entries of a log have, by the index alone. Errors: sqlite3.Error."""
+    sql = "SELECT 1 FROM entries INDEXED BY entries_by_key WHERE log = ? AND key = ?"
+    return {key for key in keys if database.execute(sql, (log, key)).fetchone() is not None}
+
+
 @define(eq=False)
 class SqliteReader(StoreReader):
     """Reads a file beside the connection of its store. Each read has a connection of its own, which sees one state."""
@@ -104,6 +110,11 @@ class SqliteReader(StoreReader):
                 if self._is_interrupted:
                     raise StoreError(f"{self._path} is being closed or rewritten; try again")
         return values
+
+    def find_keys(self, log: str, keys: Collection[str]) -> set[str]:
+        """Return those of some keys that entries of a log have, damaged ones too."""
+        with self._using() as database:
+            return find_keys(database, log, keys)
 
     def count(self, log: str, query: CountQuery) -> list[EntryCount]:
         """Return the numbers of entries, from the indexes."""
