@@ -211,6 +211,7 @@ class Elsewhere:
                 try:
                     await self._parts.call(self._parts.store.discard, [message.id for message in messages])
                 except StoreError:
+                    await asyncio.sleep(CHECK_SECONDS)
                     continue
             await self._woken.wait()
             self._woken.clear()

@@ -12,11 +12,13 @@ from tests.support.runs import make_run
 
 from rae_auto.api.shared_store import KnownNode, Node, NodeMessage
 from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, Event
+from rae_auto.errors import StoreError
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import QueuePlace, Result, RunState
 from rae_auto.runtime.sharing.elsewhere import Elsewhere, LeaderParts
 from rae_auto.runtime.sharing.messages import decode_event, encode_event
+from rae_auto.testing.harness.skipping_loop import SkippingLoop
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 OTHER, OWN = Node(name="nas-1", host="nas", boot="x", directory="/nowhere"), Node(name="here-2", host="here", boot="y")
@@ -69,6 +71,32 @@ async def play(store: FakeStore, act: Callable[[Elsewhere], None], until: Callab
             await asyncio.sleep(0.01)
     await elsewhere.close()
     return events
+
+
+class FullStore(FakeStore):
+    """A store that deletes nothing, such as one on a full disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inbox = [NodeMessage(1, "nas-1", {})]
+        self.looks = 0
+
+    def receive(self, recipient: str) -> Sequence[NodeMessage]:
+        self.looks += 1
+        if self.looks > 1_000:
+            raise AssertionError("it doesn't wait between its looks")
+        return super().receive(recipient)
+
+    def discard(self, ids: Sequence[int]) -> None:
+        raise StoreError("no space left")
+
+
+def test_messages_that_can_not_be_discarded_are_looked_at_once_a_second() -> None:
+    store = FullStore()
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        loop = runner.get_loop()
+        runner.run(play(store, lambda _: None, lambda _: loop.time() > 10))
+    assert 5 <= store.looks <= 15
 
 
 def test_run_of_a_silent_node_waits_and_says_so() -> None:
