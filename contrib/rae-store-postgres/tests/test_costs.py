@@ -129,8 +129,9 @@ def test_commands_that_are_due_together_share_commits(make_store: Any, server: A
         await wait_for_ends(scheduler, count, begin)
 
     round_trips, commits = count_while(make_store, server, place, work)
-    # Eight run at a time, and their ends share commits. Each end alone, and each start, would be 2 for a command.
-    assert commits <= 1.5 * count
+    # All decisions share some. Then eight run at a time: an end with the start of the next, and that it has started,
+    # are two where the server is faster than the commands, and fewer where it is slower.
+    assert commits <= 2 * count
     assert round_trips <= commits + OTHERS
 
 
