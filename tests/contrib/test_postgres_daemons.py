@@ -1,6 +1,8 @@
 """Two real daemons with one PostgreSQL server: a seeded sample of `python -m tests.faults.many`."""
 
+import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,6 +58,24 @@ def test_benchmark_of_two_daemons_runs_in_small(tmp_path: Path) -> None:
     # With one daemon, because the other test here has started two.
     (megabytes,) = two_daemons.measure_memory(tmp_path, tmp_path, 2, None).values()
     assert megabytes > 10
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no 'openssl'; run 'apt-get install openssl'")
+def test_encrypted_connection_of_the_benchmark_is_accepted(tmp_path: Path, server: Any) -> None:
+    own = type(server).make(server.programs)
+    try:
+        dsn = two_daemons.encrypt(own, tmp_path)
+
+        async def ask() -> Any:
+            connection = await asyncpg.connect(dsn)
+            found = await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+            await connection.close()
+            return found
+
+        asyncpg = pytest.importorskip("asyncpg")
+        assert asyncio.run(ask()) is True
+    finally:
+        own.remove()
 
 
 def test_measurement_of_take_overs_runs_in_small(tmp_path: Path, empty_server: Any) -> None:
