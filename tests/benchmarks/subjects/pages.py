@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -284,18 +284,47 @@ def measure_page_times(runs: int, _: str) -> dict[str, float]:
         _wait_for_rest(server)
         digest = asyncio.run(_digest(directory, end, loads))
         variables = {**environment(Path(place)), "RAE_STATE_DIR": str(directory)}
+        # What if shows the configuration.
+        tables = [JOB.format(number=number, minute=number % 60, hour=number % 24) for number in range(jobs)]
+        (Path(place) / "rae.toml").write_text("".join(tables))
+        (Path(place) / "rae.toml").chmod(0o600)
         with serving_pages(variables, Path(place), end) as pages:
             wait_for(lambda: "data-pending" not in _unpacked(pages.ask("/month")))
+            # Doctor is asked once, in a process of its own.
+            wait_for(lambda: "data-pending" not in _unpacked(pages.ask("/")))
             _wait_for_rest(pages.pid)
-            for name, path in _addresses(end, _run_of(pages)).items():
-                pages.ask(path)
-                began = sum(map(processor_seconds, (server, pages.pid)))
-                figures |= _late(name, [pages.measure(path) for _ in range(loads)])
-                used = sum(map(processor_seconds, (server, pages.pid))) - began
-                # Of both processes; a busy machine changes it less than the time by the clock.
-                figures[f"{name}, processor ms"] = used * 1e3 / loads
+            run = _run_of(pages)
+            with _output_of(directory, run):
+                figures |= _ask_all(pages, server, _addresses(end, run), loads)
             figures["resident, MB"] = resident_mb(pages.pid)
+            # At last, because it simulates in a process of its own for a while.
+            figures |= _ask_all(pages, server, {"what if": "/what-if"}, loads)
     return {**figures, **digest}
+
+
+def _ask_all(pages: WebPages, server: int, addresses: Mapping[str, str], loads: int) -> dict[str, float]:
+    """Return how long these pages take, by the clock and of a processor."""
+    figures: dict[str, float] = {}
+    for name, path in addresses.items():
+        pages.ask(path)
+        began = sum(map(processor_seconds, (server, pages.pid)))
+        figures |= _late(name, [pages.measure(path) for _ in range(loads)])
+        used = sum(map(processor_seconds, (server, pages.pid))) - began
+        # Of both processes; a busy machine changes it less than the time by the clock.
+        figures[f"{name}, processor ms"] = used * 1e3 / loads
+    return figures
+
+
+@contextmanager
+def _output_of(directory: Path, run: str) -> Iterator[None]:
+    """Keep an output of a run on disk, of ten megabytes; a store has only records."""
+    path = directory / "output" / "job-7" / f"{run}.1.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"a line of an output that is much too long to be read\n" * (OUTPUT_BYTES // 100 // 53))
+    try:
+        yield
+    finally:
+        path.unlink()
 
 
 def _addresses(now: datetime, run: str) -> dict[str, str]:
@@ -311,6 +340,8 @@ def _addresses(now: datetime, run: str) -> dict[str, str]:
         "run": f"/runs/{run}",
         "why now": "/jobs/job-7/why",
         "why then": f"/jobs/job-7/why?at={then}",
+        "output": f"/runs/{run}/output",
+        "test-trigger": "/jobs/job-7/test-trigger",
         "health": "/health",
     }
 

@@ -203,7 +203,10 @@ LINES = (
             **dict.fromkeys(
                 (
                     f"{page}, p95 ms"
-                    for page in ("now", "day", "jobs", "job", "run", "why now", "why then", "health", "digest")
+                    for page in (
+                        *("now", "day", "jobs", "job", "run", "why now", "why then", "output", "test-trigger"),
+                        *("what if", "health", "digest"),
+                    )
                 ),
                 50,
             ),

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from attrs import evolve
 from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
@@ -47,6 +48,30 @@ def test_panes_show_a_failed_run_its_life_and_the_health(tmp_path: Path) -> None
     assert "store" in panes["health"]
     assert "failed" in panes["history"]
     assert all(panes.values())
+
+
+def test_panes_of_next_and_history_read_no_trends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemons = Daemons(tmp_path, JOBS, 'timezone = "UTC"\nstate = "{home}/state"\n')
+    daemons.serve()
+    for number in range(2):
+        run = daemons.ask("trigger", job="bad", request=str(number))["run_id"]
+        eventually(lambda run=run: daemons.ask("history", run=run)[0]["finished_at"] is not None)
+
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("trends are asked for, which nothing shows")
+
+    async def read() -> dict[str, str]:
+        async with open_records(str(daemons.config)) as source:
+            (row,) = (await load_job_list(source)).rows
+            monkeypatch.setattr(type(source), "trends", refuse)
+            place = PaneRequest(row, 100, 30)
+            panes = {name: await load_pane(name, source, place) for name in ("next", "history")}
+            return {name: "\n".join(map(plain_text, lines)) for name, lines in panes.items()}
+
+    panes = asyncio.run(read())
+    daemons.stop()
+    assert panes["history"].startswith("2 occurrences")
+    assert "overlap" in panes["next"]
 
 
 def test_start_that_a_guard_forbids_has_the_mark_of_a_skip() -> None:

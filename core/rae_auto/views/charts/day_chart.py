@@ -1,12 +1,11 @@
 """A day as a grid: a row for each hour, a field for each minute, darker where more starts fall together."""
 
 from bisect import bisect_right
-from datetime import datetime, tzinfo
 from itertools import groupby
 from operator import itemgetter
 
 from rae_auto.views.charts.svg import ChartTable, chart, element, text_of
-from rae_auto.views.screens.month import MINUTE, DayGrid, GridHour
+from rae_auto.views.screens.month import DayGrid, GridHour
 from rae_auto.views.screens.parts.base import expected_text
 
 ROW = 17
@@ -55,22 +54,24 @@ _PLACES = [f'x="{LEFT + minute * _WIDTH + _WIDTH * 0.08:.3f}%" width="{_WIDTH * 
 """The attributes of each minute's place in its hour: a day has 1,440 fields."""
 
 
-def day_grid_table(grid: DayGrid, zone: tzinfo) -> ChartTable:
+def day_grid_table(grid: DayGrid) -> ChartTable:
     """Return the minutes of a day in which something happens; equal ones that follow each other are one row."""
-    minutes = (
-        (hour.start + number * MINUTE, numbers)
+    minutes = [
+        (hour.label, number, numbers)
         for hour in grid.hours
         for number, numbers in enumerate(zip(hour.past, hour.bad, hour.skipped, hour.expected, strict=True))
-    )
+    ]
     rows = []
-    for numbers, group in groupby(minutes, key=itemgetter(1)):
+    for numbers, group in groupby(minutes, key=itemgetter(2)):
         if any(numbers):
-            spans = [at for at, _ in group]
-            last = "" if len(spans) == 1 else f" to {_clock(spans[-1], zone)}"
-            rows.append((f"{_clock(spans[0], zone)}{last}", *(f"{number:,}" for number in numbers)))
+            spans = list(group)
+            last = "" if len(spans) == 1 else f" to {_clock(*spans[-1][:2])}"
+            rows.append((f"{_clock(*spans[0][:2])}{last}", *[f"{number:,}" for number in numbers]))
     headers = ("minute", "ran", "failed", "skipped", "expected")
     return ChartTable(f"{grid.date}, minute by minute: the numbers of each minute", headers, tuple(rows))
 
 
-def _clock(at: datetime, zone: tzinfo) -> str:
-    return f"{at.astimezone(zone):%H:%M}"
+def _clock(hour: str, minute: int) -> str:
+    """Return a minute of an hour: "02:30", or "02:30 CEST" where the hour comes twice."""
+    digits, _, zone = hour.partition(" ")
+    return f"{digits}:{minute:02}{f' {zone}' if zone else ''}"

@@ -21,7 +21,7 @@ from rae_auto.views.screens.parts.base import (
     local_times,
 )
 from rae_auto.views.screens.parts.policies import describe_policies
-from rae_auto.views.screens.parts.record_source import SKIPS, JobFacts, JobTrends, RecordCount, RecordSource
+from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, JobFacts, JobTrends, RecordCount, RecordSource
 from rae_auto.views.screens.parts.trends import Trends
 
 OCCURRENCES_SHOWN = 60
@@ -128,8 +128,12 @@ class JobPage(ScreenBase):
     actions: tuple[Action, ...]
 
 
-async def load_job_page(source: RecordSource, job: str, *, asks_guards: bool = False) -> JobPage:
+async def load_job_page(
+    source: RecordSource, job: str, *, asks_guards: bool = False, has_trends: bool = True
+) -> JobPage:
     """Read what the page of a job shows, and build it; guards read the machine if `asks_guards`.
+
+    Without `has_trends` neither trends nor usual durations are read, which takes most of the time.
 
     Errors: JobNotFound.
     """
@@ -138,7 +142,7 @@ async def load_job_page(source: RecordSource, job: str, *, asks_guards: bool = F
         source.job(job, asks_guards=asks_guards),
         gather(source.runs(job, limit=HISTORY_ROWS), source.skips(job, limit=HISTORY_ROWS)),
         source.starts(job, now, now + STARTS_SPAN, NEXT_STARTS),
-        source.trends(job, max_durations=EXAMINED_RUNS),
+        source.trends(job, max_durations=EXAMINED_RUNS) if has_trends else _count_runs(source, job),
         source.count(SKIPS, job),
         source.why(job),
     )
@@ -153,6 +157,13 @@ async def load_job_page(source: RecordSource, job: str, *, asks_guards: bool = F
         now=now,
         zone=source.zone.key,
     )
+
+
+async def _count_runs(source: RecordSource, job: str) -> JobTrends:
+    """Return the numbers of runs that come with trends, without these."""
+    counts = await source.count(RUNS, job)
+    nothing = Trends(step=timedelta(days=1), duration=(), lateness=(), cpu_time=(), memory=(), extent=Extent(0, 0))
+    return JobTrends(counts=counts, durations=(), trends=nothing)
 
 
 def build_job_page(

@@ -93,7 +93,7 @@ async def load_next(source: RecordSource, place: PaneRequest) -> list[Line]:
     """Return the schedule, the next starts with remarks, and who defined the job."""
     if place.row is None:
         return []
-    page = await load_job_page(source, place.row.job)
+    page = await load_job_page(source, place.row.job, has_trends=False)
     lines = [line(Part(page.schedule, "strong"))]
     for start in page.upcoming:
         at = clock_text(start.starts_at or start.due_at, source.zone, page.now)
@@ -108,7 +108,7 @@ async def load_history(source: RecordSource, place: PaneRequest) -> list[Line]:
     """Return the occurrences of the job, newest first: runs, and what did not run with its reason."""
     if place.row is None:
         return []
-    page = await load_job_page(source, place.row.job)
+    page = await load_job_page(source, place.row.job, has_trends=False)
     head = page.history_extent.describe("occurrence", lambda at: clock_text(at, source.zone, page.now))
     return [
         line(Part(head, "muted")),

@@ -292,7 +292,7 @@ def test_minutes_of_a_day_are_rows_equal_ones_together() -> None:
     grid = build_day_grid(
         date(2026, 11, 28), numbers, expected, troubles=NO_TROUBLES, busiest=[], max_parallel=4, now=NOW, zone=BERLIN
     )
-    assert day_grid_table(grid, BERLIN).rows == (
+    assert day_grid_table(grid).rows == (
         ("00:00 to 00:04", "1", "0", "0", "0"),
         ("00:05", "3", "0", "0", "0"),
         ("00:06", "1", "1", "0", "0"),
@@ -300,6 +300,10 @@ def test_minutes_of_a_day_are_rows_equal_ones_together() -> None:
         ("01:40", "0", "0", "2", "0"),
         ("19:07", "0", "0", "0", "4"),
     )
+
+
+def test_minutes_of_an_hour_that_comes_twice_say_which() -> None:
+    assert [row[0] for row in day_grid_table(a_day()).rows][:2] == ["02:30 CEST", "02:37 CEST"]
 
 
 def test_table_of_concurrency_has_a_row_for_each_step_of_the_picture() -> None:

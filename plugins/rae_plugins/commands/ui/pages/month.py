@@ -91,7 +91,7 @@ async def show_day(request: Request) -> Response:
         "screen": screen,
         "chart": inlined(draw_day(screen)),
         "shown_rows": SHOWN_ROWS,
-        "minutes": day_grid_table(screen, ZoneInfo(screen.zone)),
+        "minutes": day_grid_table(screen),
         "before": screen.date - timedelta(days=1),
         "after": screen.date + timedelta(days=1),
     }
