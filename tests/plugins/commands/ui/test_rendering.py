@@ -1,6 +1,8 @@
 """Words on pages: runs as links, and limits as they are written in addresses."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 from starlette.requests import Request
@@ -8,7 +10,7 @@ from starlette.requests import Request
 from rae_auto.errors import BadRequest
 from rae_auto.views.times import due_time
 from rae_plugins.commands.ui.pages.requests import number
-from rae_plugins.commands.ui.rendering import due_text, link_runs
+from rae_plugins.commands.ui.rendering import due_text, format_table_rows, link_runs
 
 RUN = "01M8K3XN49A36DJ4GH0Z1NQS07"
 
@@ -43,3 +45,11 @@ def test_start_is_due_now_for_a_minute(seconds: float, words: str) -> None:
     now = datetime(2026, 11, 28, 12, tzinfo=UTC)
     at = now + timedelta(seconds=seconds)
     assert due_text(at, now) == due_time(at.isoformat(), now) == words
+
+
+@pytest.mark.parametrize("cell", ["plain", "<b>&'\"", "a\x1fb", "\x1f", ""])
+def test_cells_of_a_table_are_escaped_and_stay_apart(cell: str) -> None:
+    rows = str(format_table_rows([("first", cell, "last"), (cell, "x", cell)]))
+    found = re.findall('<tr><th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td></tr>', rows)
+    assert [tuple(map(unescape, row)) for row in found] == [("first", cell, "last"), (cell, "x", cell)]
+    assert "<b>" not in rows

@@ -14,12 +14,12 @@ from rae_plugins.commands.ui.rendering import inlined
 from rae_plugins.commands.ui.site import page, read
 
 
-def query(request: Request) -> Callable[[RecordSource], Awaitable[JobPage]]:
-    """Return what reads the screen."""
+def query(request: Request, *, has_trends: bool = True) -> Callable[[RecordSource], Awaitable[JobPage]]:
+    """Return what reads the screen, with trends or without."""
     job, asks_guards = request.path_params["job"], is_set(request, "guards")
 
     async def load(source: RecordSource) -> JobPage:
-        return await load_job_page(source, job, asks_guards=asks_guards)
+        return await load_job_page(source, job, asks_guards=asks_guards, has_trends=has_trends)
 
     return load
 

@@ -46,7 +46,7 @@ INKS = {"fires": "ink-green ink-bold", "fails": "ink-red", "starts": "ink-faint"
 
 async def show(request: Request) -> Response:
     """Answer with what triggers see: as a stream for the script, or of some seconds where they are asked for."""
-    screen = await read(request, job.query(request))
+    screen = await read(request, job.query(request, has_trends=False))
     seconds = optional_number(request, "seconds", low=1, high=MAX_SHOWN_SECONDS)
     lines = []
     if seconds is not None:
@@ -58,7 +58,7 @@ async def show(request: Request) -> Response:
 
 async def follow(request: Request) -> Response:
     """Answer with a stream of what the triggers of a job see."""
-    screen = await read(request, job.query(request))
+    screen = await read(request, job.query(request, has_trends=False))
     if _trials.locked():
         raise BadRequest(f"{MAX_TRIALS} trials are going on already; close one of their pages")
     return StreamingResponse(_stream(request, screen.job), media_type="text/event-stream", headers=STREAM_HEADERS)
