@@ -67,7 +67,10 @@ def _build_store(project: Project, directory: Path, source: Path, backup: Backup
     with project.open_store(create_private_directory(directory)) as store:
         if next(store.dump(), None) is not None:
             # A store that isn't in the directory, for instance on a server.
-            raise StoreError(f"the {store.type} store is outside the state directory and not empty; empty it first")
+            raise StoreError(
+                f"the {store.type} store is outside the state directory and not empty; empty it first, or name another "
+                "one in the configuration"
+            )
         changes = changes_of(source)
         while batch := list(islice(changes, BATCH_SIZE)):
             store.commit(batch)
