@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar, cast
 
 from attrs import Factory, define, field
 from loguru import logger
@@ -34,7 +34,6 @@ from rae_plugins.stores.commit_line import CommitLine, CommitMark
 from rae_plugins.stores.sqlite.checkpointing import Checkpointer
 from rae_plugins.stores.sqlite.copying import FileCopier, find_copy_problems
 from rae_plugins.stores.sqlite.counting import count_entries
-from rae_plugins.stores.sqlite.later_check import Findings, LaterCheck
 from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading
 from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries
 from rae_plugins.stores.sqlite.row_statements import RowStatement, once
@@ -63,6 +62,9 @@ from rae_plugins.stores.sqlite.statements import (
     group_changes,
 )
 from rae_plugins.stores.sqlite.verification import write_proof
+
+if TYPE_CHECKING:
+    from rae_plugins.stores.sqlite.later_check import Findings, LaterCheck
 
 PRUNE_STEP_SECONDS = 0.005
 """Time that a step of pruning is to take, because commits wait for it."""
@@ -99,7 +101,7 @@ class SqliteStore(Store):
     _checkpointer: Checkpointer = field(
         init=False, default=Factory(lambda self: Checkpointer(lambda: connect(self._path)), takes_self=True)
     )
-    _later_check: LaterCheck | None = field(init=False, default=None)
+    _later_check: "LaterCheck | None" = field(init=False, default=None)
     """The check of what the start has left unchecked, until it has ended."""
     _is_suspect: bool = field(init=False, default=False)
     """Damage was met that the next start has to look for."""
@@ -170,7 +172,10 @@ class SqliteStore(Store):
         if repairs:
             self._write(repairs)
         self._mark = self._of_disk(lambda: opener.open_mark(self._last))
-        self._later_check = LaterCheck(self._path) if opener.is_history_unchecked else None
+        if opener.is_history_unchecked:
+            from rae_plugins.stores.sqlite.later_check import LaterCheck  # lazy: memory, after an unclean stop alone
+
+            self._later_check = LaterCheck(self._path)
 
     def _of_disk(self, function: Callable[[], T]) -> T:
         """Call a function, and turn errors of the disk into StoreError."""
@@ -230,14 +235,13 @@ class SqliteStore(Store):
         """Return the check of the entries, if the start has left them unchecked."""
         check = self._later_check
 
-        def run(check: LaterCheck) -> Callable[[], Sequence[str]] | None:
+        def run(check: "LaterCheck") -> Callable[[], Sequence[str]] | None:
             findings = check.run()
-            is_well = findings is None or findings.is_perfect
-            return None if findings is None or is_well else lambda: self._heal(check, findings)
+            return None if findings is None or findings.is_perfect else lambda: self._heal(check, findings)
 
         return None if check is None else lambda: run(check)
 
-    def _heal(self, check: LaterCheck, findings: Findings) -> Sequence[str]:
+    def _heal(self, check: "LaterCheck", findings: "Findings") -> Sequence[str]:
         """Repair what a check has found, as a start does; return messages. Errors: as `commit`."""
         if self._later_check is not check or self._mark is None:
             # The store was closed, or repaired as a whole.
@@ -249,12 +253,8 @@ class SqliteStore(Store):
             are_counts_right = has_right_counts(database)
         opener = FileOpener(self._path)
         self._of_disk(lambda: opener.set_aside(rows))
-        self._write(
-            [
-                *([delete_entries(opener.bad_entries)] if opener.bad_entries else []),
-                *([] if are_counts_right else map(once, COUNT_AGAIN)),
-            ]
-        )
+        repairs = [delete_entries(opener.bad_entries)] if opener.bad_entries else []
+        self._write([*repairs, *([] if are_counts_right else map(once, COUNT_AGAIN))])
         self._later_check = None
         return opener.messages
 
