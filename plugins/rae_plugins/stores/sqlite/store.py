@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, cast
 
 from attrs import Factory, define, field
 from loguru import logger
@@ -101,8 +101,8 @@ class SqliteStore(Store):
     _checkpointer: Checkpointer = field(
         init=False, default=Factory(lambda self: Checkpointer(lambda: connect(self._path)), takes_self=True)
     )
-    _later_check: "LaterCheck | None" = field(init=False, default=None)
-    """The check of what the start has left unchecked, until it has ended."""
+    _later_check: Any = field(init=False, default=None)
+    """The `LaterCheck` of what the start has left unchecked, until it has ended; None if it checked everything."""
     _is_suspect: bool = field(init=False, default=False)
     """Damage was met that the next start has to look for."""
 
