@@ -12,7 +12,8 @@ from attrs import evolve
 
 from rae_auto._version import __version__
 from rae_auto.api.store import CountQuery, LogQuery, Store
-from rae_auto.errors import DaemonUnreachable, PluginError, StoreError
+from rae_auto.engine.plan import Plan
+from rae_auto.errors import DaemonUnreachable, JobNotFound, PluginError, StoreError
 from rae_auto.explain.digest_reads import NO_DIGEST, JobIds, read_digest
 from rae_auto.explain.screen_reads import (
     count_entries,
@@ -151,7 +152,8 @@ class StoreRecords(RecordSourceBase):
         return await asyncio.to_thread(self._facts, job)
 
     def _facts(self, name: str) -> JobFacts:
-        plan, state = job_queries.plan_job(self._project, name)
+        plan, state = self._find_plan(name)
+        name = plan.job.id
         shown, place = job_queries.show_job(self._project, name), find_place(self._project.path, name)
         return JobFacts(
             definition=plan.job,
@@ -164,6 +166,17 @@ class StoreRecords(RecordSourceBase):
             edited_at=None if place is None else place.edited_at,
             former_invocations=state.former_invocations,
         )
+
+    def _find_plan(self, name: str) -> tuple[Plan, JobState]:
+        """Return a job by its id, or by one that it had before it was renamed. Errors: JobNotFound."""
+        try:
+            return job_queries.plan_job(self._project, name)
+        except JobNotFound:
+            planned = job_queries.plan_jobs(self._project)
+            found = next(((plan, state) for plan, state in planned if name in state.former_ids), None)
+            if found is None:
+                raise
+            return found
 
     async def _read_entries(self, log: str, query: LogQuery) -> list[Any]:
         def read(store: Store, opened: Sequence[Run]) -> list[Any]:

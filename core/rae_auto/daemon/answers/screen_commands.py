@@ -25,7 +25,7 @@ from rae_auto.control.requests import (
 )
 from rae_auto.daemon.answers.status import job_record_of
 from rae_auto.engine.state import JobEntry
-from rae_auto.errors import BadRequest
+from rae_auto.errors import BadRequest, JobNotFound
 from rae_auto.explain.digest_reads import JobIds, read_digest
 from rae_auto.explain.screen_reads import (
     count_entries,
@@ -104,7 +104,7 @@ class ScreenCommands:
         Guards that read the machine are asked only if that is wished: one may start a program or ask another host.
         """
         runtime = self._find_runtime()
-        entry = runtime.engine.job(JobId(text(arguments, "job")))
+        entry = _find_entry(runtime, JobId(text(arguments, "job")))
         guards = describe_guards(entry.plan, runtime.now())
         asked = await runtime.inputs.ask_guards(entry.plan) if flag(arguments, "asks_guards") else {}
         guards |= {id_: f"{result.verdict}: {result.reason}" for id_, result in asked.items()}
@@ -261,3 +261,14 @@ def _offset_of(arguments: Arguments) -> int:
     if type(offset) is not int or offset < 0:
         raise BadRequest('"offset" must be a number, 0 or more')
     return offset
+
+
+def _find_entry(runtime: Runtime, job: JobId) -> JobEntry:
+    """Return a job by its id, or by one that it had before it was renamed. Raises JobNotFound."""
+    try:
+        return runtime.engine.job(job)
+    except JobNotFound:
+        found = next((entry for entry in runtime.engine.jobs() if job in entry.state.former_ids), None)
+        if found is None:
+            raise
+        return found

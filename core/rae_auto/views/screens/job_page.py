@@ -7,9 +7,11 @@ from typing import Any
 
 from attrs import frozen
 
+from rae_auto.errors import JobNotFound
 from rae_auto.model.decision import Decision
 from rae_auto.model.figures.durations import EXAMINED_RUNS, UsualDuration, summarize_durations
 from rae_auto.model.job import Job
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
 from rae_auto.views.screens.parts.base import (
@@ -146,6 +148,8 @@ async def load_job_page(
         source.count(SKIPS, job),
         source.why(job),
     )
+    if facts.definition.id != job:
+        raise JobNotFound(f"job {quote(job)} was renamed; it is {quote(facts.definition.id)} now")
     return build_job_page(
         facts,
         runs,

@@ -77,6 +77,9 @@ class RunPage(ScreenBase):
     zone: str
     run_id: str
     job: str
+    """The id that the job had then."""
+    job_now: str
+    """The id that it has now; the same, unless it was renamed."""
     state: str
     trigger: str
     cause: str
@@ -175,6 +178,7 @@ def build_run_page(
         zone=zone,
         run_id=run.id,
         job=run.job,
+        job_now=run.job if job is None else job.definition.id,
         state=run.state.value,
         trigger=run.trigger,
         cause=run.cause.text,
@@ -203,7 +207,7 @@ def build_run_page(
         if good
         else (),
         output=output,
-        actions=tuple(_actions(run)),
+        actions=tuple(_actions(run, run.job if job is None else job.definition.id)),
     )
 
 
@@ -375,8 +379,8 @@ def _attempt_row(run: Run, attempt: Attempt) -> AttemptRow:
     )
 
 
-def _actions(run: Run) -> Iterator[Action]:
+def _actions(run: Run, job: str) -> Iterator[Action]:
     if not run.state.final:
         yield Action("cancel", run.id, "cancel", f"rae-auto cancel {run.id}")
     else:
-        yield Action("run", run.job, "run again", f"rae-auto trigger {run.job}")
+        yield Action("run", job, "run again", f"rae-auto trigger {job}")

@@ -83,6 +83,24 @@ def test_run_of_a_removed_job_says_that_its_command_is_not_known(page: Page) -> 
     assert 'id="argv"' not in text
 
 
+def test_run_of_a_renamed_job_leads_to_the_job_as_it_is_called_now(page: Page) -> None:
+    page.daemons.ask("add", definition=documents.dump(Job(name="formerly", command=["echo", "hi"])))
+    run = page.daemons.ask("trigger", job="formerly")["run_id"]
+    eventually(lambda: page.daemons.ask("history", run=run)[0]["finished_at"] is not None)
+    page.daemons.ask("rename", job="formerly", new="nowadays")
+    try:
+        text = page.ask(f"/runs/{run}").text
+        assert read_facts(page, run)["argv"] == "echo hi"
+        assert '<a href="/jobs/nowadays">formerly</a>' in text
+        assert page.ask("/jobs/formerly").status == 404
+        page.change(kind="run", target="nowadays")
+        assert '<input type="hidden" name="target" value="nowadays">' in text
+    finally:
+        page.daemons.ask("cancel", job="nowadays")
+        eventually(lambda: page.daemons.ask("history", job="nowadays", states=OPEN) == [])
+        page.daemons.ask("remove", job="nowadays")
+
+
 def test_life_says_what_it_waited_for(page: Page) -> None:
     phases = read_phases(page, page.runs["waiting"])
     # What it waited for may be over by now.

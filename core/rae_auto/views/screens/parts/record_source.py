@@ -213,7 +213,10 @@ class RecordSource(Protocol):
         ...
 
     async def job(self, job: str, *, asks_guards: bool = False) -> JobFacts:
-        """Return a job and what is known of it; `asks_guards` has guards read the machine. Errors: JobNotFound."""
+        """Return a job, by its id or one that it had before, and what is known of it. Errors: JobNotFound.
+
+        `asks_guards` has guards read the machine.
+        """
         ...
 
     async def runs(
