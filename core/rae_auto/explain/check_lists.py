@@ -103,13 +103,17 @@ def not_reached(name: str, text: str, view: JobView) -> CheckNode:
 
 def start_not_reached(text: str, view: JobView) -> tuple[CheckNode, CheckNode]:
     """Return the checks of a start and of attempts where there was no run to start."""
-    start = CheckNode("start", UNKNOWN, text, None, tuple(not_reached(name, text, view) for name in START_CHECKS))
-    return start, attempts_not_reached("there was no run, so nothing was attempted", view)
+    # Why stands once, at the start itself.
+    start = CheckNode("start", UNKNOWN, text, None, tuple(not_reached(name, _OPEN, view) for name in START_CHECKS))
+    return start, attempts_not_reached(text, view)
+
+
+_OPEN = "not reached"
 
 
 def attempts_not_reached(text: str, view: JobView) -> CheckNode:
     """Return the checks of attempts where none was made."""
-    retry = CheckNode("retry", UNKNOWN, text, None, (), retry_facts(view), is_routine=True)
+    retry = CheckNode("retry", UNKNOWN, _OPEN, None, (), retry_facts(view), is_routine=True)
     return CheckNode("attempts", UNKNOWN, text, None, (retry,))
 
 

@@ -53,6 +53,11 @@ def test_problem_that_the_daemon_has_itself_is_listed_once() -> None:
     assert [(one.kind, one.since) for one in screen.attention] == [("problem", NOW)]
 
 
+def test_problems_of_the_daemon_are_those_of_its_status_now() -> None:
+    healed = {**DISK, "subject": "daemon", "observation": "the configuration has an error"}
+    assert overview(build_doctor_report([healed], NOW - HOUR)).attention == ()
+
+
 def test_doctor_that_found_nothing_leaves_all_well() -> None:
     screen = overview(build_doctor_report([SLEEP], NOW))
     assert (screen.ok, screen.attention, screen.doctor_at) == (True, (), NOW)

@@ -290,9 +290,9 @@ _SEE_DOCTOR = Action("doctor", "", "see what to do", "rae-auto doctor")
 
 
 def _find_doctor_matters(report: DoctorReport, problems: Sequence[str]) -> Iterator[Attention]:
-    """Yield the problems that doctor found, but for those of the daemon's status, which it has, too."""
+    """Yield the problems that doctor found, but for those of the daemon: its status has them as they are now."""
     for row in report.problems:
-        if not any(row.observation in problem for problem in problems):
+        if row.subject != "daemon" and not any(row.observation in problem for problem in problems):
             why = f"{row.subject}: {' '.join(row.observation.split())}"
             yield Attention(kind="doctor", job=None, since=report.at, why=why, action=_SEE_DOCTOR)
 

@@ -10,6 +10,7 @@ import pytest
 from tests.plugins.commands.ui.conftest import Page
 from tests.support.waiting import eventually
 
+from rae_auto.screens import DoctorReport
 from rae_plugins.commands.ui.processes.doctor import MAX_AGE, DoctorRuns
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -70,6 +71,18 @@ def test_doctor_is_asked_again_once_its_answer_is_old() -> None:
         return counts
 
     assert play(asked, script) == [1, 1, 2, 2]
+
+
+def test_report_that_a_person_asked_for_takes_the_place_of_the_last() -> None:
+    asked = Asked()
+
+    async def script(doctor: DoctorRuns) -> Any:
+        doctor.latest(None, NOON)
+        await settle()
+        doctor.note(DoctorReport(at=NOON + MAX_AGE, problems=()))
+        return doctor.latest(None, NOON + MAX_AGE * 1.5), asked.count
+
+    assert play(asked, script) == (DoctorReport(at=NOON + MAX_AGE, problems=()), 1)
 
 
 def fail() -> Any:

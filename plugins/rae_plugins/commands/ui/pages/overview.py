@@ -9,9 +9,9 @@ from starlette.responses import Response
 from rae_auto.charts import draw_strip, strip_table
 from rae_auto.screens import Overview, RecordSource, load_absence, load_overview
 from rae_plugins.commands.ui.looks import find_last_look, note_look
-from rae_plugins.commands.ui.processes.doctor import DoctorRuns
+from rae_plugins.commands.ui.processes.doctor import doctor_of
 from rae_plugins.commands.ui.rendering import inlined
-from rae_plugins.commands.ui.site import Site, page, read, site_of
+from rae_plugins.commands.ui.site import page, read, site_of
 
 
 def query(request: Request) -> Callable[[RecordSource], Awaitable[Overview]]:
@@ -23,13 +23,6 @@ def query(request: Request) -> Callable[[RecordSource], Awaitable[Overview]]:
         return await load_overview(source, absence, doctor_of(site).latest(site.context.config, source.now()))
 
     return load
-
-
-def doctor_of(site: Site) -> DoctorRuns:
-    """Return what asks doctor, the same for all pages."""
-    if site.doctor is None:
-        site.doctor = DoctorRuns()
-    return site.doctor
 
 
 async def show(request: Request) -> Response:

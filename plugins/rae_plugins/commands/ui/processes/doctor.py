@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rae_auto.screens import DoctorReport
+    from rae_plugins.commands.ui.site import Site
 
 MAX_AGE = timedelta(minutes=15)
 """The age from which doctor is asked again."""
@@ -46,6 +47,10 @@ class DoctorRuns:
             self._task = asyncio.create_task(self._look(config))
         return self._latest
 
+    def note(self, report: "DoctorReport") -> None:
+        """Take a report that a person has asked for, which is newer."""
+        self._latest, self._tried_at = report, report.at
+
     async def _look(self, config: Path | None) -> None:
         from rae_auto.screens import build_doctor_report  # lazy: start-up
 
@@ -59,6 +64,13 @@ class DoctorRuns:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+
+def doctor_of(site: "Site") -> DoctorRuns:
+    """Return what asks doctor, the same for all pages."""
+    if site.doctor is None:
+        site.doctor = DoctorRuns()
+    return site.doctor
 
 
 async def run_doctor(config: Path | None) -> list[dict[str, Any]]:
