@@ -138,8 +138,9 @@ def _schedule_width(width: int) -> int:
 
 
 def _describe_none(row: "JobRow") -> str:
-    """Return what became of a job without a run that is over: it was skipped, or never due."""
-    return "skipped" if row.history.marks and not row.open_runs else "never"
+    """Return what became of a job without a run that is over: all its starts were skipped, or it was never due."""
+    marks = row.history.marks
+    return "skipped" if marks and all(mark.run_id is None for mark in marks) else "never"
 
 
 def job_line(row: "JobRow", zone: ZoneInfo, now: datetime, width: int) -> Line:
