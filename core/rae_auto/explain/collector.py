@@ -4,7 +4,7 @@
 the time in question) are passed in, because a running scheduler reads them asynchronously and a store does not:
 
     question = parse_question(source, "backup", at="03:00")
-    runs, decisions = …read question.query()…
+    runs, decisions = …read question.query(), and while there is one question.narrow(…)…
     explanation = explain(source, question, runs, decisions)
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rae_auto.api.store import LogQuery
 from rae_auto.engine.plan import JobOrigin, Plan
@@ -34,11 +34,14 @@ from rae_auto.model.run import Run
 SEARCH_SPAN = timedelta(days=1)
 """The distance from the time in question within which records are read: catch-up looks back one day by default."""
 
+MIN_SEARCH_SPAN = timedelta(seconds=1)
+"""The time after the one in question within which records are read at least, of a job with very many."""
+
 DISABLED_BY_CONFIGURATION = "enabled = false in the configuration"
 """The cause that all jobs start by hand only, unless it is an option of the daemon."""
 
 MAX_RECORDS = 1000
-"""The number of runs, and of decisions, that are read about a time: the newest."""
+"""The number of runs, and of decisions, that are read about a time: the newest before the end of a query."""
 
 
 class JobSource(Protocol):
@@ -107,6 +110,20 @@ class Question:
             return LogQuery(job=self.job, limit=MAX_RECENT_RECORDS)
         first, last = self.time.instants[0], self.time.instants[-1]
         return LogQuery(job=self.job, since=first - SEARCH_SPAN, until=last + SEARCH_SPAN, limit=MAX_RECORDS)
+
+    def narrow(self, query: LogQuery, found: Sequence[Run] | Sequence[Decision]) -> LogQuery | None:
+        """Return the query to ask instead, because its newest records may have hidden those of the time; else None.
+
+        It ends as long after the time as makes half of the records come before it.
+        """
+        if self.time is None or query.until is None or len(found) < query.limit:
+            return None
+        first, last = self.time.instants[0], self.time.instants[-1]
+        oldest = min(one.queued_at if isinstance(one, Run) else one.decided_at for one in found)
+        after = query.until - last
+        if oldest <= first or after <= MIN_SEARCH_SPAN:
+            return None
+        return evolve(query, until=last + max(min(query.until - oldest, after) / 2, MIN_SEARCH_SPAN))
 
 
 def parse_question(source: JobSource, job: str, at: str | datetime | None = None, run: str | None = None) -> Question:

@@ -1,15 +1,18 @@
 """Explanations from a running engine."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from rae_auto.api.store import LogQuery
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.plan import Plan
 from rae_auto.errors import JobNotFound
 from rae_auto.explain.answer import Explanation
-from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, explain, parse_question
+from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, Question, explain, parse_question
 from rae_auto.explain.job_view import Wait
+from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.primitives.formatting import time_format
 from rae_auto.model.primitives.instants import Moment
@@ -17,6 +20,8 @@ from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.zones import zone
 from rae_auto.model.run import Run
 from rae_auto.runtime.scheduler import Scheduler
+
+T = TypeVar("T", Run, Decision)
 
 ProblemFinder = Callable[[Plan], Mapping[str, str]]
 """Returns why triggers of a job don't work at present, by their ids."""
@@ -103,8 +108,7 @@ async def explain_job(
     runtime = scheduler.runtime
     zone_shown = zone(runtime.factory.timezone)
     question = parse_question(EngineSource(runtime.engine, runtime.clock.now(), zone_shown), job, at, run)
-    query = question.query()
-    runs, decisions = await runtime.runs(query), await runtime.decisions(query)
+    runs, decisions = await _read_about(question, runtime.runs), await _read_about(question, runtime.decisions)
     requested_run = None if run is None else await scheduler.get_run(run)
     # Read after the records: a run that ended meanwhile is no longer open.
     source = EngineSource(
@@ -118,3 +122,11 @@ async def explain_job(
         local_times=local_times,
     )
     return explain(source, question, runs, decisions, requested_run)
+
+
+async def _read_about(question: Question, read: Callable[[LogQuery], Awaitable[list[T]]]) -> list[T]:
+    query = question.query()
+    found = await read(query)
+    while (narrower := question.narrow(query, found)) is not None:
+        query, found = narrower, await read(narrower)
+    return found

@@ -1,8 +1,9 @@
 """Answers from the store while no daemon runs, in the form of the control commands of the same name."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from rae_auto.engine.next_starts import find_delayed_start, find_start_of
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.engine.time.cursors import current_schedules
 from rae_auto.errors import JobNotFound
-from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, explain, parse_question
+from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, Question, explain, parse_question
 from rae_auto.explain.job_view import Wait
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
@@ -50,6 +51,7 @@ from rae_auto.runtime.reporting.sample_notice import deliver_sample
 from rae_auto.runtime.time.clock import SystemClock
 
 T = TypeVar("T")
+R = TypeVar("R", Run, Decision)
 
 
 def history(project: Project, query: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -143,11 +145,18 @@ def why(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     with project.read_store() as store:
         source = StoreSource(project, store, _time_format(project, query))
         question = parse_question(source, name, optional_text(query, "at"), run)
-        records = question.query()
-        runs = _find_runs_of_job(project, store, source.open_runs, records)
-        decisions = _find_decisions(project, store, records)
+        runs = _read_about(question, partial(_find_runs_of_job, project, store, source.open_runs))
+        decisions = _read_about(question, partial(_find_decisions, project, store))
         requested_run = None if run is None else _find_run(store, source.open_runs, run)
         return explain(source, question, runs, decisions, requested_run).record()
+
+
+def _read_about(question: Question, read: Callable[[LogQuery], list[R]]) -> list[R]:
+    query = question.query()
+    found = read(query)
+    while (narrower := question.narrow(query, found)) is not None:
+        query, found = narrower, read(narrower)
+    return found
 
 
 class StoreSource:
