@@ -42,7 +42,7 @@ def entry_of(number: int) -> Append:
     if number % 3 == 0:
         skip = Decision(job, "cron", at.isoformat(), at, Outcome.SKIP, Overlapping(id_, at), at)
         return Append(documents.DECISIONS, id_, job, skip.reason.code, at, documents.dump(skip))
-    times = {name: at for name in ("scheduled_for", "queued_at", "started_at", "finished_at")}
+    times = dict.fromkeys(("scheduled_for", "queued_at", "started_at", "finished_at"), at)
     run = Run(
         id=id_, job=job, trigger="cron", key=at.isoformat(), cause=Due(), state=RunState.SUCCEEDED, attempt=1, **times
     )
