@@ -11,6 +11,7 @@ from rae_executor_dask import DaskExecutor, cluster_link
 from rae_executor_dask.cluster import claims
 from rae_executor_dask.cluster.claims import NEVER, ClaimFiles, is_never
 from rae_executor_dask.cluster.fitting import find_problem
+from rae_executor_dask.cluster.worker_line import Callbacks, Unreachable, WorkerLine
 
 from rae_auto.model.guard import EXECUTOR_GUARD, GuardResult
 from rae_auto.model.reasons import GuardBlocked, NoWorker
@@ -199,6 +200,79 @@ def test_line_of_output_is_passed_on_when_it_comes(tmp_path: Path, monkeypatch: 
 
     with asyncio.Runner(loop_factory=SkippingLoop) as runner:
         assert runner.run(play()) == pytest.approx(printed_at, abs=1e-6)
+
+
+@pytest.mark.parametrize("what_happens", ["it is closed", "the reply makes no sense", "too few answers"])
+def test_request_under_way_has_an_end_whatever_becomes_of_its_line(what_happens: str) -> None:
+    async def play() -> list[Any]:
+        asked, replied = asyncio.Event(), asyncio.Event()
+
+        async def call(*_: Any) -> dict[str, Any]:
+            asked.set()
+            await replied.wait()
+            return {"relay": "r", "answers": []} if what_happens == "too few answers" else {}
+
+        line = WorkerLine("tcp://10.0.0.6:1", "helper", Callbacks(call, lambda _: None, lambda _: None))
+        under_way = asyncio.create_task(line.send({"do": "spawn"}))
+        await asked.wait()
+        queued = asyncio.create_task(line.send({"do": "end"}))
+        await asyncio.sleep(1)
+        if what_happens == "it is closed":
+            line.close()
+        else:
+            replied.set()
+        async with asyncio.timeout(3600):
+            return await asyncio.gather(under_way, queued, return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        ends = runner.run(play())
+    assert [type(end) for end in ends] == [Unreachable, Unreachable]
+
+
+def test_scheduler_silent_during_a_start_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The permission never arrives, the connection is made again, and the task asks again."""
+    pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
+    from rae_executor_dask.cluster import helper
+    from rae_executor_dask.cluster.settings import ClusterSettings
+
+    address, permitted = "tcp://10.0.0.6:1", 0
+    claim = {"token": "run.1", "relay": "r", "address": address, "place": "p", "boot": "b", "pids": "q"}
+
+    async def play() -> None:
+        nonlocal permitted
+        is_silent, asked = True, asyncio.Event()
+
+        async def call(_: str, message: dict[str, Any], __: float) -> dict[str, Any]:
+            nonlocal permitted
+            asked.set()
+            if is_silent or message["do"] == "poll":
+                await asyncio.Event().wait()
+            permitted += message["messages"][0]["do"] == "spawn"
+            return {"relay": "r", "answers": [None]}
+
+        one = helper.Helper(ClusterSettings(SCHEDULER, str(tmp_path), "~", 60.0), lambda _: None)
+        monkeypatch.setattr(one._connection, "call", call)
+        work = {"name": "a", "labels": [], "resources": {}, "priority": 0, "request": {}}
+        one.handle({"do": "spawn", "token": "run.1", "run": "run", "request": work})
+        one._handle_event(claim)
+        await asked.wait()
+        is_silent = False
+        for problem in ("the connection has ended", None):
+            one._note_connection(problem)
+        for _ in range(100):
+            # As the task does.
+            await asyncio.sleep(0.5)
+            one._handle_event(claim)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    async def to_thread(function: Any, *arguments: Any) -> Any:
+        return function(*arguments)
+
+    monkeypatch.setattr(helper.asyncio, "to_thread", to_thread)
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        runner.run(play())
+    assert permitted > 0
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ PAUSE_SECONDS = 0.5
 """Time before a worker that didn't answer is asked again."""
 
 Message = dict[str, Any]
+Batch = list[tuple[Message, asyncio.Future[Any]]]
+"""Requests, and the answers that are waited for."""
 
 
 class Unreachable(Exception):
@@ -46,7 +48,9 @@ class WorkerLine:
         self._session = session
         self._call, self._handle_reply, self._report_failure = callbacks
         self.users: dict[str, LineUser] = {}
-        self._messages: list[tuple[Message, asyncio.Future[Any]]] = []
+        self._messages: Batch = []
+        self._under_way: Batch = []
+        self._is_closed = False
         self._sending: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -68,13 +72,16 @@ class WorkerLine:
         for task in (self._polling, self._sending):
             if task is not None:
                 task.cancel()
-        for _, future in self._messages:
-            if not future.done():
-                future.set_exception(Unreachable(self.address))
+        self._is_closed = True
+        # Those under way, too: what is cancelled may take its time.
+        for _, future in [*self._under_way, *self._messages]:
+            _fail(future, Unreachable(self.address))
         self._messages.clear()
 
     async def send(self, message: Message) -> Any:
         """Send a request together with others; return the answer. Raises Unreachable."""
+        if self._is_closed:
+            raise Unreachable(self.address)
         future = asyncio.get_running_loop().create_future()
         self._messages.append((message, future))
         if self._sending is None or self._sending.done():
@@ -82,20 +89,28 @@ class WorkerLine:
         return await future
 
     async def _send_all(self) -> None:
-        while self._messages:
-            batch, self._messages = self._messages, []
-            try:
-                messages = [message for message, _ in batch]
-                reply = await self._call(self.address, {"do": "batch", "messages": messages}, MESSAGE_SECONDS)
-                answers = reply["answers"]
-            except Unreachable as error:
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():
-                    future.set_result((reply["relay"], answer))
+        try:
+            while self._messages:
+                self._under_way, self._messages = self._messages, []
+                await self._send_batch(self._under_way)
+        except BaseException as error:
+            # Whatever ends this task: who waits for an answer must not wait for ever.
+            for _, future in [*self._under_way, *self._messages]:
+                _fail(future, Unreachable(f"{self.address}: {error!r}"))
+            self._messages.clear()
+            raise
+
+    async def _send_batch(self, batch: Batch) -> None:
+        messages = [message for message, _ in batch]
+        try:
+            reply = await self._call(self.address, {"do": "batch", "messages": messages}, MESSAGE_SECONDS)
+        except Unreachable as error:
+            for _, future in batch:
+                _fail(future, error)
+            return
+        for (_, future), answer in zip(batch, reply["answers"], strict=True):
+            if not future.done():
+                future.set_result((reply["relay"], answer))
 
     async def _poll(self) -> None:
         while self.users:
@@ -108,7 +123,6 @@ class WorkerLine:
                 await asyncio.wait({call, changed}, return_when=asyncio.FIRST_COMPLETED)
                 if not call.done():
                     # Ask again, which has the keeper answer this one.
-                    call.cancel()
                     continue
                 reply = call.result()
             except Unreachable:
@@ -117,4 +131,10 @@ class WorkerLine:
                 continue
             finally:
                 changed.cancel()
+                call.cancel()
             self._handle_reply(reply)
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
