@@ -154,6 +154,14 @@ def test_messages_arrive_until_they_are_discarded(leader):
     assert [one.body for one in leader.receive(LEADER)] == [{"n": 2}]
 
 
+def test_lost_connection_is_followed_by_a_look_at_messages(leader, server):
+    """What was sent while there was none, no notice will bring."""
+    woken = threading.Event()
+    leader.watch(lambda _: None, woken.set)
+    server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rae-auto'")
+    assert woken.wait(PATIENCE_SECONDS)
+
+
 def test_nodes_are_known_and_can_be_declared_dead(leader):
     (known,) = leader.nodes()
     assert (known.node, known.fenced_at) == (FIRST, None)

@@ -197,12 +197,13 @@ class EngineLoop:
             answers.append(answer)
         return answers
 
-    async def drain(self, limit_seconds: float) -> None:
-        """Return once all that was submitted so far is durable, or after this many seconds."""
+    async def drain(self, limit_seconds: float) -> bool:
+        """Return True once all that was submitted so far is durable, or False after this many seconds."""
         drained = asyncio.get_running_loop().create_future()
         self._drains.append(drained)
         self._woken.set()
-        await asyncio.wait({drained}, timeout=limit_seconds)
+        done, _ = await asyncio.wait({drained}, timeout=limit_seconds)
+        return bool(done)
 
     def pending_commit(self) -> str | None:
         """Return a line on the commit that the store has not answered yet; None if there is none."""

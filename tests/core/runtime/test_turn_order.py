@@ -24,6 +24,7 @@ from rae_auto.runtime.engine_loop import (
     MAX_TURNS_WITHOUT_INPUTS,
     EngineLoop,
 )
+from rae_auto.testing.harness.skipping_loop import SkippingLoop
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -70,6 +71,28 @@ async def decided_triggers(
     loop.close()
     await running
     return [(trigger, len(list(found))) for trigger, found in groupby(decided)]
+
+
+def test_drain_says_whether_all_is_durable():
+    async def play() -> tuple[bool, bool]:
+        store_answers = asyncio.Event()
+
+        async def commit(_: object) -> None:
+            await store_answers.wait()
+
+        loop = EngineLoop(Engine(), StoppedClock(), commit, lambda _: None)
+        plan = Plan(Job(id="a", python="a:b"), {"noon": AtNoon()}, JobOrigin.CONFIG)
+        loop.submit(Restored(Settings(1), (plan,)))
+        running = asyncio.ensure_future(loop.run())
+        in_vain = await loop.drain(1)
+        store_answers.set()
+        answered = await loop.drain(1)
+        loop.close()
+        await running
+        return in_vain, answered
+
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        assert runner.run(play()) == (False, True)
 
 
 def test_due_runs_come_first_but_inputs_get_their_turn():

@@ -157,6 +157,8 @@ class Claim:
             raise
         self.connection = connection
         connection.add_termination_listener(lambda _: self._woken.set())
+        # What was sent while there was no connection brought no notice.
+        self.on_message()
 
     async def _disconnect(self) -> None:
         if self.connection is not None:

@@ -13,7 +13,7 @@ Until then the run stays as it is, nothing is started in its place, and `describ
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +33,7 @@ from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.execution.executions import Executions
+from rae_auto.runtime.sharing.duties import keep_going, wait_for_notice
 from rae_auto.runtime.sharing.messages import CancelRequest, decode_event, encode_cancel
 from rae_auto.runtime.sharing.nodes import is_gone
 
@@ -58,8 +59,8 @@ class LeaderParts:
     executor_for: Callable[[PluginRef], Executor]
     environment: Mapping[str, str]
     submit: Callable[[Event], None]
-    drain: Callable[[], Any]
-    """Returns an awaitable: all that was submitted is durable."""
+    drain: Callable[[], Awaitable[bool]]
+    """Returns an awaitable of whether all that was submitted is durable; it waits for that, but not for ever."""
     find_run: Callable[[RunId], Run | None]
     call: Callable[..., Any]
     """Calls a function in the store's thread; returns an awaitable."""
@@ -89,8 +90,8 @@ class Elsewhere:
         """Begin with these attempts of other nodes, and listen to what nodes send."""
         for run, job in active:
             self._waiting[run.node].append((run, job))
-        self._tasks.start(self._settle(), name="nodes")
-        self._tasks.start(self._receive(), name="messages")
+        self._tasks.start(keep_going("look at other nodes", self._settle), name="nodes")
+        self._tasks.start(keep_going("receive messages", self._receive), name="messages")
 
     def wake(self) -> None:
         """Look at messages now."""
@@ -206,15 +207,15 @@ class Elsewhere:
             if messages:
                 for message in messages:
                     self._take(message)
-                # They are discarded only when what follows from them is durable.
-                await self._parts.drain()
+                # They are discarded only when what follows from them is durable; until then they are read again.
+                if not await self._parts.drain():
+                    continue
                 try:
                     await self._parts.call(self._parts.store.discard, [message.id for message in messages])
                 except StoreError:
                     await asyncio.sleep(CHECK_SECONDS)
                     continue
-            await self._woken.wait()
-            self._woken.clear()
+            await wait_for_notice(self._woken)
 
     def _take(self, message: NodeMessage) -> None:
         event = decode_event(message.body)

@@ -15,7 +15,7 @@ from loguru import logger
 
 from rae_auto.api.executor import Executor
 from rae_auto.api.shared_store import LEADER, Node, SharedStore, Standby
-from rae_auto.api.store import CorruptDocument
+from rae_auto.api.store import CorruptDocument, Document
 from rae_auto.engine.events import Event
 from rae_auto.engine.lifecycle import job_of_terms
 from rae_auto.errors import StoreError
@@ -27,6 +27,7 @@ from rae_auto.model.run import Run
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.concurrency.worker import Worker
 from rae_auto.runtime.execution.executions import Executions
+from rae_auto.runtime.sharing.duties import keep_going, wait_for_notice
 from rae_auto.runtime.sharing.messages import decode_cancel, encode_event
 
 RETRY_SECONDS = 1.0
@@ -59,9 +60,9 @@ class StandbyDuty:
         if not self._is_at_work and standby.leader is not None:
             self._is_at_work = True
             self._store.watch(lambda _: None, lambda: self._call_soon(self._wake_receiver.set))
-            self._tasks.start(self._look_after_attempts(), name="attempts")
-            self._tasks.start(self._send(), name="sending")
-            self._tasks.start(self._receive(), name="receiving")
+            self._tasks.start(keep_going("look after attempts", self._look_after_attempts), name="attempts")
+            self._tasks.start(keep_going("send reports", self._send), name="sending")
+            self._tasks.start(keep_going("receive requests", self._receive), name="receiving")
 
     async def close(self) -> None:
         """Release the attempts, which run on."""
@@ -73,8 +74,8 @@ class StandbyDuty:
         self._loop.call_soon_threadsafe(function)
 
     async def _look_after_attempts(self) -> None:
-        documents_ = await self._retry(lambda: list(self._store.load(documents.RUN)))
-        runs = [documents.load(Run, body) for _, body in documents_ if not isinstance(body, CorruptDocument)]
+        found = await self._retry(lambda: list(self._store.load(documents.RUN)))
+        runs = [run for key, body in found if (run := _load_run(key, body)) is not None]
         own = [run for run in runs if run.state.active and run.node == self._node.name]
         if own:
             count = format_count(len(own), "attempt")
@@ -106,8 +107,7 @@ class StandbyDuty:
                 if (request := decode_cancel(message.body)) is not None:
                     self._executions.cancel(request.run, request.attempt, request.grace)
                 await self._retry(partial(self._store.discard, [message.id]))
-            await self._wake_receiver.wait()
-            self._wake_receiver.clear()
+            await wait_for_notice(self._wake_receiver)
 
     async def _retry(self, call: Callable[[], Any]) -> Any:
         """Return what a call to the store returns; repeat it while the store can't be reached."""
@@ -116,3 +116,16 @@ class StandbyDuty:
                 return await self._worker.call(call)
             except StoreError:
                 await asyncio.sleep(RETRY_SECONDS)
+
+
+def _load_run(key: str, body: Document | CorruptDocument) -> Run | None:
+    """Return a run; None, with a line in the log, for one that can't be read, which the leader deals with."""
+    if isinstance(body, CorruptDocument):
+        problem = body.problem
+    else:
+        try:
+            return documents.load(Run, body)
+        except Exception as error:  # whatever a daemon of another version has written
+            problem = " ".join(str(error).split()) or type(error).__name__
+    logger.error("run {} in the store can't be read, so this node can't look after it: {}", key, problem)
+    return None

@@ -46,9 +46,17 @@ class FakeStore:
         self.sent += [(recipient, body) for body in bodies]
 
 
-async def play(store: FakeStore, act: Callable[[Elsewhere], None], until: Callable[[list[Event]], bool]) -> list[Event]:
-    """Let the leader look at a run of another node; return the events that it hands the engine."""
-    events: list[Event] = []
+async def play(
+    store: FakeStore,
+    act: Callable[[Elsewhere], None],
+    until: Callable[[list[Event]], bool],
+    drains: Sequence[bool] = (),
+) -> list[Event]:
+    """Let the leader look at a run of another node; return the events that it hands the engine.
+
+    `drains` are the first answers to whether all is durable.
+    """
+    events, drains = list[Event](), list(reversed(drains))
 
     async def call(function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
@@ -59,7 +67,7 @@ async def play(store: FakeStore, act: Callable[[Elsewhere], None], until: Callab
         executor_for=lambda _: None,  # type: ignore[arg-type, return-value]
         environment={},
         submit=events.append,
-        drain=lambda: asyncio.sleep(0),
+        drain=lambda: asyncio.sleep(0, drains.pop() if drains else True),
         find_run=lambda run: RUN if run == RUN.id else None,
         call=call,
     )
@@ -71,6 +79,26 @@ async def play(store: FakeStore, act: Callable[[Elsewhere], None], until: Callab
             await asyncio.sleep(0.01)
     await elsewhere.close()
     return events
+
+
+def test_report_is_read_without_its_notice() -> None:
+    store, ended = FakeStore(), AttemptEnded(RUN.id, 1, Result(exit_code=3))
+    store.known = evolve(store.known, silent_seconds=0.0)
+    message = NodeMessage(1, "nas-1", encode_event(ended) or {})
+
+    def send_without_notice(_: Elsewhere) -> None:
+        asyncio.get_running_loop().call_later(7, store.inbox.append, message)
+
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        assert runner.run(play(store, send_without_notice, bool)) == [ended]
+
+
+def test_message_stays_until_what_follows_from_it_is_durable() -> None:
+    store, ended = FakeStore(), AttemptEnded(RUN.id, 1, Result(exit_code=3))
+    store.inbox = [NodeMessage(1, "nas-1", encode_event(ended) or {})]
+    drains = [False, True]
+    events = asyncio.run(play(store, lambda _: None, lambda _: not store.inbox, drains))
+    assert events == [ended, ended]
 
 
 class FullStore(FakeStore):
