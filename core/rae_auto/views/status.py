@@ -6,7 +6,7 @@ The first line answers "is all well?"; the second says which daemon that is, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.views.runs import short_ids
@@ -32,6 +32,9 @@ MAX_ROWS = 20
 MAX_NAMED_JOBS = 3
 """The number of jobs that the first line names; it counts the others."""
 
+LONG_WAIT = timedelta(minutes=15)
+"""The wait after which a run is among what needs a person."""
+
 
 class Health:
     """The answer to "is all well?", as one line."""
@@ -43,6 +46,7 @@ class Health:
 def judge_health(
     status: Mapping[str, Any],
     zone: tzinfo | None,
+    now: datetime,
     when: Callable[[str], str] | None = None,
     *,
     doctor_problems: int = 0,
@@ -52,7 +56,7 @@ def judge_health(
     `when` formats the time of a start, as in "in 4 min"; by default it is as in tables, "at 18:00". `doctor_problems`
     are those that doctor found beside the ones of the status, where it was asked.
     """
-    troubles = list(_troubles(status))
+    troubles = list(_troubles(status, now))
     if doctor_problems:
         troubles.append(f"doctor found {format_count(doctor_problems, 'problem')}")
     facts = ", ".join(_facts(status, when or (lambda iso: f"at {instant(iso, zone)}")))
@@ -81,7 +85,13 @@ def _describe_standby(status: Mapping[str, Any], zone: tzinfo | None) -> str:
     return f"Stands by: process {leader['pid']} on {leader['host']} has been leading since {since}"
 
 
-def _troubles(status: Mapping[str, Any]) -> Iterable[str]:
+def find_long_waits(status: Mapping[str, Any], now: datetime) -> list[Mapping[str, Any]]:
+    """Return the waiting runs of a status that need a person."""
+    latest = now - LONG_WAIT
+    return [run for run in status["waiting"] if datetime.fromisoformat(run["queued_at"]) <= latest]
+
+
+def _troubles(status: Mapping[str, Any], now: datetime) -> Iterable[str]:
     if status["state"] == NOT_RUNNING:
         yield "No daemon is running"
     if status["failed"]:
@@ -92,6 +102,8 @@ def _troubles(status: Mapping[str, Any]) -> Iterable[str]:
         yield f"{format_count(len(overdue), 'job')} overdue: {_name_some(overdue)}"
     if overrunning := [run["job"] for run in status["running"] if run.get("overran_at")]:
         yield f"{format_count(len(overrunning), 'run')} too long: {_name_some(overrunning)}"
+    if waiting := [run["job"] for run in find_long_waits(status, now)]:
+        yield f"{format_count(len(waiting), 'run')} waiting for too long: {_name_some(waiting)}"
     if status["problems"]:
         yield format_count(len(status["problems"]), "problem")
 
@@ -120,17 +132,17 @@ def names_in(status: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[s
     return {job: name for job in [*jobs, *status["paused"]] if (name := name_of(job)) != job}
 
 
-def status_record(status: Mapping[str, Any], zone: tzinfo | None) -> dict[str, Any]:
+def status_record(status: Mapping[str, Any], zone: tzinfo | None, now: datetime) -> dict[str, Any]:
     """Return the JSON of a status: whether all is well, the line that says so, and the facts behind it."""
-    health = judge_health(status, zone)
+    health = judge_health(status, zone, now)
     return {"ok": health.ok, "summary": health.text, **status}
 
 
-def status_lines(status: Mapping[str, Any], zone: tzinfo | None) -> list[str]:
+def status_lines(status: Mapping[str, Any], zone: tzinfo | None, now: datetime) -> list[str]:
     """Return the lines above the table: the health, and the daemon and configuration that it is about."""
     file = f" from {status['config']}" if status["config"] else ""
     return [
-        judge_health(status, zone).text,
+        judge_health(status, zone, now).text,
         f"rae-auto {status['version']} (pid {status['pid']}) {status['state']}{_describe_role(status)}{file} "
         f"since {instant(status['started_at'], zone)}; state in {status['state_directory']}{_describe_plugins(status)}",
         *_describe_nodes(status.get("nodes", ())),

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rae_auto.views.screens.overview import LONG_WAIT, find_attentions
+from rae_auto.views.screens.overview import find_attentions
 from rae_auto.views.screens.parts.base import local_times
+from rae_auto.views.status import LONG_WAIT
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -28,7 +28,7 @@ def test_daemon_that_stands_by_says_who_leads() -> None:
     assert refusal == "this daemon stands by; process 4711 on nas leads, so ask there"
     status = asyncio.run(early.status({}))
     assert (status["state"], status["problems"]) == ("standby", [])
-    health = judge_health(status, UTC)
+    health = judge_health(status, UTC, SINCE)
     assert health.ok
     assert health.text == "Stands by: process 4711 on nas has been leading since 2026-01-31 12:00:00"
     (check,) = check_facts(asyncio.run(early.health({})))
@@ -45,7 +45,7 @@ def test_daemon_that_waits_for_its_store_says_why() -> None:
     assert early.stand_by(Standby(problem="the server is away")).endswith("waits for its store: the server is away")
     status = asyncio.run(early.status({}))
     assert status["problems"] == ["the server is away"]
-    assert not judge_health(status, UTC).ok
+    assert not judge_health(status, UTC, SINCE).ok
 
 
 def test_leader_lists_who_stands_by_and_who_is_silent() -> None:
@@ -55,13 +55,13 @@ def test_leader_lists_who_stands_by_and_who_is_silent() -> None:
         for name, (role, silent) in roles.items()
     ]
     status = {**asyncio.run(commands().status({})), "state": "running", "node": "nas-1", "nodes": nodes}
-    assert status_lines(status, UTC)[2] == (
+    assert status_lines(status, UTC, SINCE)[2] == (
         '3 other nodes: "pi-2" stands by (process 7 on home); nothing heard of "nuc-3" for 93 s (process 7 on home); '
         '"old-4" was declared dead (process 7 on home)'
     )
-    assert len(status_lines({**status, "nodes": nodes[:1]}, UTC)) == 2
+    assert len(status_lines({**status, "nodes": nodes[:1]}, UTC, SINCE)) == 2
 
 
 def test_leader_names_its_node() -> None:
     status = {**asyncio.run(commands().status({})), "state": "running", "node": "nas-1"}
-    assert 'running, leads as node "nas-1",' in status_lines(status, UTC)[1]
+    assert 'running, leads as node "nas-1",' in status_lines(status, UTC, SINCE)[1]

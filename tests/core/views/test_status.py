@@ -1,5 +1,7 @@
 """The status as people and programs read it: "is all well?" first, and no promise of a run that won't happen."""
 
+from datetime import datetime
+
 import pytest
 
 from rae_auto.model.run import RunState
@@ -17,6 +19,7 @@ from rae_auto.views.status import (
 from rae_auto.views.times import dated_time
 
 NOW = "2026-11-28T11:06:00+00:00"
+AT = datetime.fromisoformat(NOW)
 SHOWN = dated_time(NOW, None)
 STATUS = {
     "pid": 7,
@@ -61,7 +64,7 @@ def test_long_lists_show_their_beginning_and_say_of_how_many():
         f"showing {MAX_ROWS} of 21 paused jobs; 'rae-auto status --json' has all",
     ]
     assert omission_lines(STATUS) == []
-    assert len(status_record(status, None)["waiting"]) == 3412
+    assert len(status_record(status, None, AT)["waiting"]) == 3412
 
 
 @pytest.mark.parametrize(
@@ -93,11 +96,11 @@ def test_long_lists_show_their_beginning_and_say_of_how_many():
 )
 def test_first_line_says_whether_all_is_well(facts, text):
     status = {**STATUS, **facts}
-    assert status_lines(status, None)[0] == judge_health(status, None).text == text
+    assert status_lines(status, None, AT)[0] == judge_health(status, None, AT).text == text
     is_down = status["state"] == NOT_RUNNING
     troubles = status["failed"] or status["problems"] or status["overdue"] or is_down
-    assert status_record(status, None)["ok"] is not bool(troubles)
-    assert status_record(status, None)["summary"] == text
+    assert status_record(status, None, AT)["ok"] is not bool(troubles)
+    assert status_record(status, None, AT)["summary"] == text
 
 
 @pytest.mark.parametrize(
@@ -115,13 +118,13 @@ def test_reload_is_one_line(changes, text):
 
 
 def test_second_line_says_which_configuration_and_state():
-    assert status_lines(STATUS, None)[1] == (
+    assert status_lines(STATUS, None, AT)[1] == (
         f"rae-auto 1.0 (pid 7) running from /home/me/rae.toml since {SHOWN}; state in /home/me/state"
     )
 
 
 def test_status_names_the_store_and_the_loggers():
-    line = status_lines({**STATUS, "store": "json", "loggers": ["console", "file big.log"]}, None)[1]
+    line = status_lines({**STATUS, "store": "json", "loggers": ["console", "file big.log"]}, None, AT)[1]
     assert line.endswith("; state in /home/me/state; store: json; log: console, file big.log")
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,7 +25,11 @@ from tests.plugins.commands.one_history import (
 from rae_auto.model.run import RunState
 from rae_auto.screens import StripCell
 from rae_auto.views.charts.svg import STATE_CLASSES
-from rae_auto.views.screens.parts.strip import group_of
+from rae_auto.views.screens.digest import build_digest
+from rae_auto.views.screens.overview import build_overview
+from rae_auto.views.screens.parts.record_source import DigestRecords, ExpectedCounts
+from rae_auto.views.screens.parts.strip import build_strip, group_of
+from rae_auto.views.status import judge_health
 from rae_plugins.commands.top.cells import clock_text, state_mark, strip_of_day
 from rae_plugins.commands.ui.rendering import GLYPHS
 
@@ -137,6 +142,46 @@ def test_usual_duration_is_the_same(screens: Shown) -> None:
     assert screens.statistics["good"]["duration"]["p50"] == 6
     assert json.dumps(screens.jobs["good"]["usual"]["p50"]) in ("6", "6.0")
     assert find_number(r"^</span><b>(\d+) s</b>", page) == find_number(r"~(\d+) s", row) == 6
+
+
+RUN: dict[str, Any] = {
+    "run_id": "R", "job": "a", "attempt": 1, "state": "running", "started_at": "2026-11-28T11:00:00+00:00",
+    "queued_at": "2026-11-28T11:00:00+00:00", "overran_at": None, "pid": None, "waiting_for": "db is in use",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"failed": [{"job": "a", "run_id": "R", "state": "failed", "at": None, "failures": 1}]},
+        {"overdue": [{"job": "a", "expected_by": RUN["queued_at"], "since": RUN["queued_at"]}]},
+        {"running": [RUN | {"overran_at": RUN["started_at"]}]},
+        {"waiting": [RUN | {"state": "queued"}]},
+        {"waiting": [RUN | {"state": "retrying"}]},
+        {"waiting": [RUN | {"queued_at": "2026-11-28T11:46:00+00:00"}]},
+        {"problems": ["the disk is full"]},
+        {"state": "degraded", "problems": ["the disk is full"]},
+        {"state": "not running"},
+        {"paused": ["a"]},
+        {},
+    ],
+)
+def test_what_needs_a_person_is_never_under_all_is_well(trouble: dict[str, Any]) -> None:
+    lists = ("problems", "failed", "overdue", "running", "waiting", "paused", "disabled", "next")
+    status = {
+        "state": "running", "jobs": 2, "pid": 1, "version": "1", "started_at": NOON.isoformat(), "config": None,
+        "state_directory": "/s", "enabled": True, "disabled_by": None, **{name: [] for name in lists}, **trouble,
+    }  # fmt: skip
+    strip = build_strip(NOON, [], [], ExpectedCounts({}, NOON))
+    overview = build_overview(status, NOON, "UTC", ends={}, usual={}, strip=strip)
+    none = dict.fromkeys(("counts", "skip_counts", "failures", "skips", "durations"), ())
+    records = DigestRecords(**none, examined_skips=0, examined_jobs=0, all_jobs=2)
+    span = {"since": NOON - timedelta(days=1), "until": NOON}
+    digest = build_digest(status, records, world=[], now=NOON, zone="UTC", **span)
+    health = judge_health(status, None, NOON)
+    assert overview.ok is digest.ok is health.ok is (not overview.attention_extent.total)
+    for verdict in (overview.verdict, digest.verdict, health.text):
+        assert verdict.startswith("All is well") is health.ok
 
 
 def test_next_start_is_the_same(screens: Shown) -> None:

@@ -1,6 +1,7 @@
 """The answer to `rae-auto` without a command: one screen of status, where a daemon is running for this folder."""
 
 import shutil
+from datetime import UTC, datetime
 
 from rae_auto.cli.plain.help_page import show_help
 from rae_auto.cli.queries import connect_and_read, shown_zone
@@ -33,7 +34,7 @@ def _show_status() -> bool:
     except (SchedulerError, OSError):
         return False
     zone = shown_zone(client)
-    shown = status_lines(status, zone)
+    shown = status_lines(status, zone, datetime.now(UTC))
     for line in shown:
         print_text(escape_line(line))
     problems = problem_lines(status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from rae_auto.cli.queries import connect, connect_and_read, shown_zone
 from rae_auto.control.client import Client
 from rae_auto.model.primitives.escaping import escape_line
@@ -54,9 +56,9 @@ def _watch(client: Client, status: dict[str, Any], config: str | None, json_: bo
 
 def _show(status: dict[str, Any], zone: tzinfo | None, json_: bool) -> None:
     if json_:
-        print_json(status_record(status, zone))
+        print_json(status_record(status, zone, datetime.now(UTC)))
         return
-    for line in status_lines(status, zone):
+    for line in status_lines(status, zone, datetime.now(UTC)):
         print_text(escape_line(line))
     rows = status_rows(status, zone)
     if rows:

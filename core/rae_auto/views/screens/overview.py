@@ -24,7 +24,7 @@ from rae_auto.views.screens.parts.doctor_report import DoctorReport
 from rae_auto.views.screens.parts.durations import find_usual_durations
 from rae_auto.views.screens.parts.record_source import RecordSource
 from rae_auto.views.screens.parts.strip import Strip, load_strip
-from rae_auto.views.status import DEGRADED, NOT_RUNNING, judge_health
+from rae_auto.views.status import DEGRADED, NOT_RUNNING, find_long_waits, judge_health
 from rae_auto.views.times import due_time
 
 MAX_ATTENTIONS = 50
@@ -35,9 +35,6 @@ MAX_ROWS = 200
 
 NEEDS_DAEMON = "if a daemon runs by then"
 """The remark on starts to come while none does."""
-
-LONG_WAIT = timedelta(minutes=15)
-"""The wait after which a run is among what needs a person."""
 
 
 @frozen(kw_only=True)
@@ -182,7 +179,7 @@ def build_overview(
 ) -> Overview:
     """Return the overview of a status; `ends` are the runs that failed last, by id, `pids` those that are there."""
     found = [] if doctor is None else list(_find_doctor_matters(doctor, status["problems"]))
-    verdict = judge_health(status, None, lambda at: due_time(at, now), doctor_problems=len(found))
+    verdict = judge_health(status, None, now, lambda at: due_time(at, now), doctor_problems=len(found))
     attention = [*find_attentions(status, ends, now, local_times(zone, now)), *found]
     running, waiting = status["running"], status["waiting"]
     return Overview(
@@ -264,17 +261,16 @@ def find_attentions(
                 why=f"{run['job']} has been running for longer than expected",
                 action=Action("cancel", run["run_id"], "cancel", f"rae-auto cancel {run['run_id']}"),
             )
-    for run in status["waiting"]:
+    for run in find_long_waits(status, now):
         waited = now - _instant(run["queued_at"])
-        if waited >= LONG_WAIT:
-            yield Attention(
-                kind="waiting",
-                job=run["job"],
-                run_id=run["run_id"],
-                since=_instant(run["queued_at"]),
-                why=f"{run['job']} has been waiting for {format_elapsed(waited)}: {run['waiting_for']}",
-                action=Action("cancel", run["run_id"], "cancel", f"rae-auto cancel {run['run_id']}"),
-            )
+        yield Attention(
+            kind="waiting",
+            job=run["job"],
+            run_id=run["run_id"],
+            since=_instant(run["queued_at"]),
+            why=f"{run['job']} has been waiting for {format_elapsed(waited)}: {run['waiting_for']}",
+            action=Action("cancel", run["run_id"], "cancel", f"rae-auto cancel {run['run_id']}"),
+        )
     yield from problems
 
 

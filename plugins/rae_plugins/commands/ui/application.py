@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,7 +19,7 @@ from rae_plugins.commands.ui.gate import SIGN_IN_PATH, Door, Gate
 from rae_plugins.commands.ui.live_events import LiveEvents, serve_events
 from rae_plugins.commands.ui.pages import PAGES
 from rae_plugins.commands.ui.sessions import BrowserSessions
-from rae_plugins.commands.ui.site import Records, Site, page, site_of
+from rae_plugins.commands.ui.site import AsciiJson, Records, Site, page, site_of
 
 MIN_COMPRESSED_BYTES = 600
 
@@ -99,7 +99,7 @@ async def show_failure(request: Request, error: Exception) -> Response:
 
 async def _show(request: Request, text: str, status: int) -> Response:
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": text}, status)
+        return AsciiJson({"error": text}, status)
     if not hasattr(request.state, "session"):
         return PlainTextResponse(f"{text}\n", status)
     return await page(request, "error.html", title="Error", section="", values={"text": text}, status=status)

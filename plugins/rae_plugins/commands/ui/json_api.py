@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from rae_auto import __version__, screens
@@ -28,7 +28,7 @@ from rae_plugins.commands.ui.pages import (
     what_if,
     why,
 )
-from rae_plugins.commands.ui.site import read
+from rae_plugins.commands.ui.site import AsciiJson, read
 
 Answer = Callable[[Request], Awaitable[Any]]
 
@@ -298,7 +298,7 @@ def _responses(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _endpoint(one: Operation) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        return JSONResponse(_plain(await one.answer(request)))
+        return AsciiJson(_plain(await one.answer(request)))
 
     return endpoint
 
@@ -314,7 +314,7 @@ def _plain(value: Any) -> Any:
 
 
 async def _serve_description(_: Request) -> Response:
-    return JSONResponse(describe_api())
+    return AsciiJson(describe_api())
 
 
 ROUTES = [

@@ -73,7 +73,7 @@ def make_environment() -> Environment:
         "count": format_count,
         "state": format_state,
         "argv": shlex.join,
-        "path": lambda value: quote_path(str(value), safe=""),
+        "path": lambda value: quote_path(str(value), safe="", errors="replace"),
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
         "instant": lambda value: datetime.fromisoformat(value) if isinstance(value, str) else value,
         "brief": lambda text: _RUN_ID.sub("", text),
@@ -89,8 +89,9 @@ def make_environment() -> Environment:
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
-    """Return a page."""
-    return make_environment().get_template(template).render(values)
+    """Return a page; bytes in names of files that are no UTF-8 are escaped as in Python, `\\udce9`."""
+    text = make_environment().get_template(template).render(values)
+    return text.encode(errors="backslashreplace").decode()
 
 
 def inlined(svg: str) -> Markup:

@@ -1,6 +1,7 @@
 """All that pages share: where they read, how they look, and whom they answer."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from attrs import define, field
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from rae_auto import __version__
 from rae_auto.api import CommandContext
@@ -144,6 +145,14 @@ class PageRequest:
     csrf: str
     read_only: bool
     address: str
+
+
+class AsciiJson(JSONResponse):
+    """JSON with all else than ASCII escaped: names of files can have bytes that UTF-8 has no form for."""
+
+    def render(self, content: Any) -> bytes:
+        """Return a value as JSON."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def site_of(request: Request) -> Site:

@@ -1,5 +1,6 @@
 """Run: its command and variables, its life from the due instant to its verified end, and what differs from before."""
 
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -179,3 +180,24 @@ def test_command_is_that_of_the_time_of_the_run(page: Page, add: Any) -> None:
     assert re.findall(r'<th scope="row">command</th><td>([^<]+)</td><td>([^<]+)</td>', differences) == [
         ("echo before", "echo after")
     ]
+
+
+def test_file_name_that_is_no_utf_8_is_shown_with_its_bytes_escaped(page: Page) -> None:
+    event = {"path": "/in/caf\udce9", "k\udce9y": ["\udcff"]}
+    run = page.daemons.ask("trigger", job="good", event=event)["run_id"]
+    eventually(lambda: page.daemons.ask("history", run=run)[0]["finished_at"] is not None)
+    shown = page.ask(f"/runs/{run}")
+    assert (shown.status, r"/in/caf\udce9" in shown.text, r"k\udce9y" in shown.text) == (200, True, True)
+    answer = page.ask(f"/api/runs/{run}")
+    assert (answer.status, json.loads(answer.text)["event"]) == (200, event)
+    for path in (
+        "/",
+        "/jobs/good",
+        f"/jobs/good/why?run={run}",
+        f"/runs/{run}/output",
+        "/output?job=good",
+        "/timeline",
+    ):
+        assert page.ask(path).status == 200
+    for path in (f"/api/jobs/good/why?run={run}", "/api/jobs/good", "/api/digest", "/api/timeline", "/api/output"):
+        assert page.ask(path).status == 200
