@@ -38,6 +38,7 @@ from typing import Any, cast
 
 from rae_executor_dask.remote.lost import LEASE_OVER, NO_LEASE, WORKER_ENDED
 from rae_plugins.executors.process.keeper.attempt_process import AttemptProcess
+from rae_plugins.executors.process.keeper.files.records import remove_private_files
 from rae_plugins.executors.process.keeper.loop import Keeper, become_subreaper, request_death_signal
 from rae_plugins.executors.process.keeper.spawn import READ_BYTES
 from rae_plugins.executors.remote.host.followed_attempt import Followed, Message
@@ -192,6 +193,7 @@ class WorkerKeeper(Keeper):
             self.spawn(made)
         except Exception as error:  # whatever it is, it is the end of the attempt
             self.report_failure(made or {**request, "key": directory.token, "output": directory.output}, error)
+            remove_private_files(directory.private)
             return None
         if (limit := request.get("timeout")) is not None:
             self.timeouts[directory.token] = time.monotonic() + limit

@@ -16,11 +16,12 @@ Reports:
     {"token": T, "at": OFFSET, "data": BASE64}               output; "end": true cuts off what stands behind it
     {"token": T, "ended": {exit record}, "index": TEXT, "age": SECONDS}      after the last of its output
     {"token": T, "never": true} or {"token": T, "lost": true}
-    {"token": T, "failed": TEXT}                             its directory can't be made: it was not started
+    {"token": T, "failed": TEXT}                             it was not started: its files or its keeper can't be made
 
 "age" is the time since the start, so that clocks which differ do no harm.
 """
 
+import errno
 import json
 import os
 import platform
@@ -31,12 +32,17 @@ from contextlib import suppress
 
 from rae_executor_ssh.remote.attempt_keeper import detach_keeper
 from rae_plugins.executors.process.keeper import procfs
+from rae_plugins.executors.process.keeper.files.records import remove_private_files
 from rae_plugins.executors.remote.host.followed_attempt import FIRST_LOOK_SECONDS, Followed, Message
 from rae_plugins.executors.remote.host.run_directory import RunDirectory
 from rae_plugins.executors.remote.host.run_requests import check_token, complete_request, remove_old
 
 PROTOCOL = 1
 READ_BYTES = 1 << 16
+HINTS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there"),
+    **dict.fromkeys((errno.EAGAIN, errno.ENOMEM), "the account has too many processes there, or too little memory"),
+}
 SILENCE_SECONDS = 90.0
 """Time without a word from the daemon after which its line counts as dead."""
 
@@ -103,12 +109,14 @@ class Agent:
         """Start an attempt unless it has a directory, and follow it."""
         request = message["request"]
         try:
-            is_ours = directory.create({"run": message["run"], "cap": request["cap"]})
-        except OSError as error:
-            self.report({"token": directory.token, "failed": f"{directory.path}: {error.strerror}"})
+            if directory.create({"run": message["run"], "cap": request["cap"]}):
+                detach_keeper(directory, complete_request(directory, request))
+        except Exception as error:  # whatever it is, it is the end of this attempt, and of no other on the line
+            # Should the report be lost, the next one is that it never starts.
+            directory.claim()
+            remove_private_files(directory.private)
+            self.report({"token": directory.token, "failed": explain_failure(directory, error)})
             return
-        if is_ours:
-            detach_keeper(directory, complete_request(directory, request))
         self.follow(directory, message["run"], 0)
 
     def follow(self, directory: RunDirectory, run: str, offset: int) -> None:
@@ -120,6 +128,15 @@ class Agent:
         data = json.dumps(message).encode() + b"\n"
         while data:
             data = data[os.write(1, data) :]
+
+
+def explain_failure(directory: RunDirectory, error: Exception) -> str:
+    """Return one line on why an attempt could not be started, with the remedy."""
+    if not isinstance(error, OSError):
+        return f"{directory.path}: {error!r}"
+    hint = HINTS.get(error.errno or 0)
+    problem = f"{error.filename or directory.path}: {error.strerror or error}"
+    return f"{problem}; {hint}" if hint else problem
 
 
 def main(base: str) -> None:

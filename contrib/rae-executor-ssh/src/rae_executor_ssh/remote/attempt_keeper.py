@@ -8,10 +8,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
 
+from rae_plugins.executors.process.keeper.files.records import remove_private_files
 from rae_plugins.executors.process.keeper.loop import Keeper, become_subreaper
 from rae_plugins.executors.remote.host.run_directory import RunDirectory
 
 MAX_CONTROL_BYTES = 1 << 16
+
+ANSWER = 3
+"""Descriptor by which a keeper answers the agent that has forked it."""
+
+HELD = b"."
+"""Answer of a keeper that holds the directory; any other is the number of an error, and its text."""
 
 
 class AttemptKeeper(Keeper):
@@ -34,6 +41,8 @@ class AttemptKeeper(Keeper):
             self.spawn(request)
         except Exception as error:  # whatever it is, it is the end of the attempt
             self.report_failure(request, error)
+            if request.get("private"):
+                remove_private_files(request["private"])
         if limit is not None:
             self.deadline = time.monotonic() + limit
         while self.jobs:
@@ -80,41 +89,62 @@ def detach_keeper(directory: RunDirectory, request: dict[str, Any]) -> None:
     Errors: OSError.
     """
     reading, writing = os.pipe()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
     if child:
         os.close(writing)
         os.waitpid(child, 0)
-        try:
-            os.read(reading, 1)
-        finally:
-            os.close(reading)
+        with open(reading, "rb") as answers:
+            answer = answers.read()
+        if answer != HELD:
+            raise _to_error(answer)
         return
     try:
+        if writing != ANSWER:
+            writing = os.dup2(writing, ANSWER, inheritable=False)
         os.setsid()
         if os.fork():
             os._exit(0)
-        _become_keeper(directory, request, writing)
+        keeper = _become_keeper(directory)
+    except BaseException as error:
+        with suppress(OSError):
+            os.write(writing, f"{getattr(error, 'errno', None) or 0} {error}".encode())
+        os._exit(0)
+    try:
+        keeper.keep(request)
     except BaseException as error:
         with suppress(OSError), open(os.path.join(directory.path, "keeper-error.txt"), "w") as file:
             file.write(repr(error))
     os._exit(0)
 
 
-def _become_keeper(directory: RunDirectory, request: dict[str, Any], writing: int) -> None:
+def _to_error(answer: bytes) -> OSError:
+    """Return the error that a keeper has met before it held the directory."""
+    number, _, text = answer.decode(errors="replace").partition(" ")
+    return (
+        OSError(int(number), os.strerror(int(number))) if number not in ("", "0") else OSError(text or "it has ended")
+    )
+
+
+def _become_keeper(directory: RunDirectory) -> AttemptKeeper:
+    """Leave the connection behind, hold the directory, and tell the agent so. Errors: OSError."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"):
         # A handler, unlike SIG_IGN, isn't inherited.
         signal.signal(getattr(signal, name), lambda *_: None)
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-    writing_copy = os.dup2(writing, 3) if writing != 3 else writing
-    os.closerange(4, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 65536 else 65536)
-    os.set_inheritable(writing_copy, False)
+    os.closerange(ANSWER + 1, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 65536 else 65536)
     os.chdir("/")
     directory.hold()
     # Open for writing too, so that it never ends.
     channel = os.open(directory.control, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    os.write(writing_copy, b".")
-    os.close(writing_copy)
     become_subreaper()
-    AttemptKeeper(channel).keep(request)
+    keeper = AttemptKeeper(channel)
+    os.write(ANSWER, HELD)
+    os.close(ANSWER)
+    return keeper

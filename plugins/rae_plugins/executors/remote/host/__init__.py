@@ -15,6 +15,7 @@ The run directory
     out.log      created with O_EXCL by the process that decides about the attempt: with mode 0600 by a keeper, which
                  then spawns the job; with 0400 by an agent that finds nothing started: then it never starts
     out.start, out.exit, out.index   records of the process executor's keeper (see its package)
+    private/     secret files and large events; removed by the keeper at the end, or by who finds that it has gone
     done         the daemon has the result; the output is removed at once, the rest after some days
 
 

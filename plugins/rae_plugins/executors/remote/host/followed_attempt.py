@@ -21,6 +21,10 @@ FIRST_LOOK_SECONDS, MAX_LOOK_SECONDS = 0.01, 0.1
 """Bounds of the interval between looks at an attempt, which doubles while nothing happens."""
 
 
+UNCLAIMED_SECONDS = 1.0
+"""Interval between looks at an attempt whose state can't be found out."""
+
+
 class Followed:
     """An attempt whose output and end are reported."""
 
@@ -38,7 +42,12 @@ class Followed:
         """Report what is new; return whether that was the last of it."""
         token = self.directory.token
         # First, so that all output that came before the end is there.
-        state = self.directory.find_state(self.run)
+        try:
+            state = self.directory.find_state(self.run)
+        except OSError:
+            # On a full disk nothing can be claimed. What reports on all other attempts must not end with that.
+            self.next_look = now + UNCLAIMED_SECONDS
+            return False
         if not self.is_reported and state == "alive" and (record := self.directory.start_record()) is not None:
             self.is_reported = True
             report({"token": token, "alive": record, "age": self._read_age()})

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from rae_plugins.executors.process.keeper import procfs
+from rae_plugins.executors.process.keeper.files.records import remove_private_files
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo
 from rae_plugins.executors.process.keeper.termination import Termination
 
@@ -31,6 +32,7 @@ class RunDirectory:
         self.index_path = os.path.join(self.path, "out.index")
         self.control = os.path.join(self.path, "control")
         self.alive = os.path.join(self.path, "alive")
+        self.private = os.path.join(self.path, "private")
 
     def create(self, about: Mapping[str, Any], *, is_durable: bool = True) -> bool:
         """Create it. Return False if it exists: then the attempt has an owner already. Errors: OSError.
@@ -100,6 +102,13 @@ class RunDirectory:
 
     def find_state(self, run: str) -> str:
         """Return "alive", "ended", "never" or "lost"; ends what is left of a lost attempt. Errors: OSError."""
+        state = self._judge(run)
+        if state != "alive":
+            # Its keeper does that, unless it was killed.
+            remove_private_files(self.private)
+        return state
+
+    def _judge(self, run: str) -> str:
         if not os.path.isdir(self.path):
             if any(_list_processes_of(run)):
                 _end_tree(lambda: list(_list_processes_of(run)))
@@ -146,7 +155,7 @@ class RunDirectory:
                 os.close(file)
 
     def mark_done(self) -> None:
-        """Note that the daemon has the result, and remove the output."""
+        """Note that the daemon has the result, and remove the output and private files."""
         with suppress(OSError):
             os.close(os.open(os.path.join(self.path, "done"), os.O_WRONLY | os.O_CREAT, 0o600))
         for path in (self.output, self.index_path, self.control):
@@ -154,6 +163,7 @@ class RunDirectory:
             with suppress(OSError):
                 if path != self.output or stat.S_IMODE(os.lstat(path).st_mode) != CLAIM_MODE:
                     os.unlink(path)
+        remove_private_files(self.private)
 
 
 def _read(path: str) -> dict[str, Any] | None:

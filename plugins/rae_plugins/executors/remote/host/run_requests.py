@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from rae_plugins.executors.process.keeper.files.records import remove_private_files
 from rae_plugins.executors.remote.host.run_directory import RunDirectory
 
 DONE_DAYS, UNDELIVERED_DAYS = 7, 60
 """Days for which the directory of an attempt is kept: once the daemon has its result, and without that."""
+
+UNKEPT_PRIVATE_SECONDS = 600.0
+"""Age after which private files have no use where no keeper is alive, which takes a moment at the start."""
 
 
 def complete_request(directory: RunDirectory, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,12 +26,11 @@ def complete_request(directory: RunDirectory, request: Mapping[str, Any]) -> dic
     environment = {name: os.environ[name] for name in own if name in os.environ}
     environment.update((name, os.environ[name]) for name in os.environ if name.startswith("LC_"))
     environment.update(made["env"])
-    private = os.path.join(directory.path, "private")
     if made["files"]:
-        os.mkdir(private, 0o700)
-        made["private"] = private
+        os.mkdir(directory.private, 0o700)
+        made["private"] = directory.private
     for number, (name, text) in enumerate(sorted(made.pop("files").items())):
-        path = os.path.join(private, str(number))
+        path = os.path.join(directory.private, str(number))
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(base64.b64decode(text))
         environment[name] = path
@@ -44,7 +47,7 @@ def check_token(token: str) -> str:
 
 
 def remove_old(runs: str) -> None:
-    """Remove directories of attempts that are long over, and agents of earlier versions."""
+    """Remove directories of attempts that are long over, secrets without a keeper, and agents of earlier versions."""
     now = time.time()
     for name in os.listdir(runs):
         directory = RunDirectory(runs, name)
@@ -53,6 +56,10 @@ def remove_old(runs: str) -> None:
             age_days = (now - os.stat(directory.path).st_mtime) / 86_400
             if age_days > (DONE_DAYS if is_done else UNDELIVERED_DAYS) and not directory.is_kept():
                 shutil.rmtree(directory.path)
+        with suppress(OSError):
+            age_seconds = now - os.stat(directory.private).st_mtime
+            if age_seconds > UNKEPT_PRIVATE_SECONDS and not directory.is_kept():
+                remove_private_files(directory.private)
     base = os.path.dirname(runs)
     for name in os.listdir(base):
         path = os.path.join(base, name)
