@@ -142,6 +142,12 @@ class Executor(Plugin):
     """Attempts run inside the daemon, without a process. Then `Assignment.environment` is empty, and the executor makes
     the folder of `Assignment.output` itself when there is something to write."""
 
+    finds_from_anywhere: ClassVar[bool] = False
+    """`find` needs the assignment and the handle alone, and nothing of the machine whose daemon started the attempt.
+
+    Then it is asked about the attempts of a machine that was declared dead, because they may go on elsewhere. An
+    executor without it has no say, and its attempts count as lost."""
+
     @classmethod
     def backends(cls) -> Mapping[str, str | None]:
         """By what each limit of a job is enforced on this machine, in words; None, or no entry, where it can't be."""

@@ -96,9 +96,9 @@ class ExecutorConformance(PluginConformance):
         )
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[Executor]:
+    async def _open(self, folder: Path | None = None) -> AsyncIterator[Executor]:
         executor = self._make_fresh()
-        await executor.open(self._state)
+        await executor.open(folder or self._state)
         try:
             yield executor
         finally:
@@ -299,9 +299,11 @@ class ExecutorConformance(PluginConformance):
         self._needs_processes()
         assignment = self._assign("slow")
         handle = run_until_killed(lambda: self._start_and_return_handle(assignment))
+        folder = self._state.with_name("another") if self._make_fresh().finds_from_anywhere else self._state
+        folder.mkdir(mode=0o700, exist_ok=True)
 
         async def find() -> tuple[Any, bool]:
-            async with self._open() as executor:
+            async with self._open(folder) as executor:
                 found = await executor.find(assignment, handle)
                 is_alive = is_running(int(_read(assignment).split()[0]))
                 return (await found.wait() if isinstance(found, Execution) else found), is_alive

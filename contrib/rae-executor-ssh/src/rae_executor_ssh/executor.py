@@ -47,6 +47,7 @@ class SshExecutor(RemoteExecutor):
     """
 
     type: ClassVar[str] = "ssh"
+    finds_from_anywhere: ClassVar[bool] = True
     example: ClassVar[Mapping[str, Any]] = {"host": "nas"}
 
     host: str = field(

@@ -31,11 +31,7 @@ from rae_auto.runtime.execution.live_output import LiveOutput
 from rae_auto.runtime.execution.open_executors import OpenExecutors
 from rae_auto.runtime.execution.preparations import Preparations
 from rae_auto.runtime.execution.reach import check_readiness, is_out_of_reach
-from rae_auto.runtime.execution.secret_files import (
-    remove_other_secret_files,
-    remove_secret_files,
-    secret_directory,
-)
+from rae_auto.runtime.execution.secret_files import remove_other_secret_files, remove_secret_files, secret_directory
 from rae_auto.runtime.execution.start_reports import StartReports
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.secrets import has_slow_references, mask_result, resolve_job
@@ -104,14 +100,18 @@ class Executions:
             self._tasks.start(self._cancel((run, attempt), grace))
 
     async def find(self, runs: Iterable[tuple[Run, Job]], seconds: float = FIND_TIMEOUT_SECONDS) -> None:
-        """Adopt the attempts that are alive after a restart, and report the result of each.
-
-        Returns when that is done, or after this many seconds; what is found later is reported later.
-        """
+        """Adopt the attempts of this directory that are alive after a restart, as `adopt` does."""
         active = list(runs)
         # Before anything is started, so that it can only be what a crash has left.
         kept = {(run.id, run.attempt) for run, _ in active}
         await asyncio.to_thread(remove_other_secret_files, self._directory, kept)
+        await self.adopt(active, seconds)
+
+    async def adopt(self, active: Sequence[tuple[Run, Job]], seconds: float = FIND_TIMEOUT_SECONDS) -> None:
+        """Adopt the attempts that are alive, and report the result of each.
+
+        Returns when that is done, or after this many seconds; what is found later is reported later.
+        """
         looking = {self._tasks.start(self._find(run, job), owner=_owner(job)): run for run, job in active}
         if not looking:
             return

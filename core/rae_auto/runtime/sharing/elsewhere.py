@@ -5,8 +5,9 @@ Each run has the node that started its current attempt. Three things end the unc
 1. *Its own report.* The daemon of that node stands by, and reports the progress of the attempt.
 2. *Proof on this machine.* The node's directory is here, and its lock says that no daemon has it (see `nodes`). Then
    its executors' records are read in that directory, and the attempt is adopted, with its true exit status.
-3. *A declaration.* A person, or a time limit that was configured, has declared the node dead. The attempt counts as
-   lost, and `on_crash` decides.
+3. *A declaration.* A person, or a time limit that was configured, has declared the node dead. That says nothing of
+   an attempt that runs on a third machine: an executor that finds attempts from anywhere is asked here, and the
+   attempt is adopted. Any other counts as lost, and `on_crash` decides.
 
 Until then the run stays as it is, nothing is started in its place, and `describe` says what it waits for.
 """
@@ -25,7 +26,7 @@ from loguru import logger
 from rae_auto.api.executor import Executor
 from rae_auto.api.shared_store import LEADER, KnownNode, Node, NodeMessage, SharedStore
 from rae_auto.engine.events import AttemptEnded, AttemptFound, Event
-from rae_auto.errors import StoreError
+from rae_auto.errors import PluginError, StoreError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.formatting import format_count
@@ -50,6 +51,10 @@ CHECK_SECONDS = 1.0
 """Time between two looks for proof, while there are attempts without."""
 
 
+Adopt = Callable[[Sequence[tuple[Run, Job]]], Awaitable[None]]
+"""Has this daemon's own executors look for attempts, and adopts those that are alive."""
+
+
 @frozen(kw_only=True)
 class LeaderParts:
     """Parts of the runtime that settling the attempts of other nodes needs."""
@@ -58,6 +63,7 @@ class LeaderParts:
     node: Node
     executor_for: Callable[[PluginRef], Executor]
     environment: Mapping[str, str]
+    adopt: Adopt
     submit: Callable[[Event], None]
     drain: Callable[[], Awaitable[bool]]
     """Returns an awaitable of whether all that was submitted is durable; it waits for that, but not for ever."""
@@ -83,6 +89,8 @@ class Elsewhere:
         self._waiting: dict[str, list[tuple[Run, Job]]] = defaultdict(list)
         self._known: dict[str, KnownNode] = {}
         self._adopted: dict[str, Executions] = {}
+        self._taken_over: set[tuple[RunId, int]] = set()
+        """Attempts of nodes that were declared dead, which this daemon's own executors have."""
         self._tasks = BackgroundTasks("a look at other nodes")
         self._woken = asyncio.Event()
 
@@ -97,14 +105,17 @@ class Elsewhere:
         """Look at messages now."""
         self._woken.set()
 
-    def cancel(self, run: Run, grace: timedelta) -> None:
-        """Have the node that has the attempt end it; `AttemptEnded` follows."""
+    def cancel(self, run: Run, grace: timedelta) -> bool:
+        """Have the node that has the attempt end it; `AttemptEnded` follows. False: this daemon's executors have it."""
+        if (run.id, run.attempt) in self._taken_over:
+            return False
         adopted = self._adopted.get(run.node)
         if adopted is not None:
             adopted.cancel(run.id, run.attempt, grace)
         else:
             request = encode_cancel(CancelRequest(run.id, run.attempt, grace))
             self._tasks.start(self._send(run.node, request), name="cancel")
+        return True
 
     def describe(self, run: Run) -> str | None:
         """Return why the state of an active run is unknown, as a clause; None if a daemon looks after it."""
@@ -169,7 +180,7 @@ class Elsewhere:
                 if await asyncio.to_thread(is_gone, one.node, self._parts.node):
                     await self._adopt(one.node)
                 elif one.fenced_at is not None:
-                    self._give_up(name)
+                    await self._give_up(name)
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _look(self) -> None:
@@ -192,10 +203,25 @@ class Elsewhere:
             )
         await executions.find(runs)
 
-    def _give_up(self, name: str) -> None:
-        for run, _ in self._waiting.pop(name):
-            logger.bind(job=run.job, run=run.id).warning('its node "{}" was declared dead', name)
-            self._parts.submit(AttemptFound(run.id, run.attempt))
+    async def _give_up(self, name: str) -> None:
+        """Take over the attempts of a node that was declared dead where an executor can, and give up the others."""
+        asked = list[tuple[Run, Job]]()
+        for run, job in self._waiting.pop(name):
+            log = logger.bind(job=run.job, run=run.id)
+            if self._can_find(job):
+                log.warning('its node "{}" was declared dead; its executor is asked whether it goes on elsewhere', name)
+                asked.append((run, job))
+            else:
+                log.warning('its node "{}" was declared dead, so it counts as lost', name)
+                self._parts.submit(AttemptFound(run.id, run.attempt))
+        self._taken_over |= {(run.id, run.attempt) for run, _ in asked}
+        await self._parts.adopt(asked)
+
+    def _can_find(self, job: Job) -> bool:
+        try:
+            return self._parts.executor_for(job.executor_ref).finds_from_anywhere
+        except PluginError:  # as where its package isn't installed here
+            return False
 
     async def _receive(self) -> None:
         while True:

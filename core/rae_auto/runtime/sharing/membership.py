@@ -20,7 +20,7 @@ from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.repository import Repository
-from rae_auto.runtime.sharing.elsewhere import Elsewhere, LeaderParts, NodeState
+from rae_auto.runtime.sharing.elsewhere import Adopt, Elsewhere, LeaderParts, NodeState
 from rae_auto.runtime.sharing.nodes import identify_node
 from rae_auto.runtime.sharing.server_clock import ServerClock
 from rae_auto.runtime.sharing.standby import StandbyDuty
@@ -47,6 +47,7 @@ class Membership:
         repository: Repository,
         executor_for: Callable[[PluginRef], Executor],
         environment: Mapping[str, str],
+        adopt: Adopt,
         attempts: Sequence[tuple[Run, Job]],
     ) -> None:
         """Begin to settle the attempts of other nodes, and have the loop end when the claim is lost."""
@@ -57,6 +58,7 @@ class Membership:
             node=self.node,
             executor_for=executor_for,
             environment=environment,
+            adopt=adopt,
             submit=loop.submit,
             drain=lambda: loop.drain(DRAIN_SECONDS),
             find_run=self._find_run,
@@ -82,8 +84,7 @@ class Membership:
         run = self._find_run(run_id)
         if self._elsewhere is None or run is None or run.attempt != attempt or run.node in ("", self.node.name):
             return False
-        self._elsewhere.cancel(run, grace)
-        return True
+        return self._elsewhere.cancel(run, grace)
 
     def problems(self) -> list[str]:
         """Return a line for each problem that needs a person."""

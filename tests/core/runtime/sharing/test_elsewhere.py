@@ -12,10 +12,10 @@ from tests.support.runs import make_run
 
 from rae_auto.api.shared_store import KnownNode, Node, NodeMessage
 from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, Event
-from rae_auto.errors import StoreError
+from rae_auto.errors import PluginError, StoreError
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.run import QueuePlace, Result, RunState
+from rae_auto.model.run import QueuePlace, Result, Run, RunState
 from rae_auto.runtime.sharing.elsewhere import Elsewhere, LeaderParts
 from rae_auto.runtime.sharing.messages import decode_event, encode_event
 from rae_auto.testing.harness.skipping_loop import SkippingLoop
@@ -46,11 +46,29 @@ class FakeStore:
         self.sent += [(recipient, body) for body in bodies]
 
 
+class Local:
+    """An executor whose attempts are on the machine of the daemon."""
+
+    finds_from_anywhere = False
+
+
+class Remote:
+    """An executor whose attempts are on a third machine, where it finds them from each daemon."""
+
+    finds_from_anywhere = True
+
+
+def refuse(_: object) -> Any:
+    """Have no executor, as where its package isn't installed."""
+    raise PluginError("no such plugin here")
+
+
 async def play(
     store: FakeStore,
     act: Callable[[Elsewhere], None],
     until: Callable[[list[Event]], bool],
     drains: Sequence[bool] = (),
+    executor_for: Callable[[Any], Any] = lambda _: Local(),
 ) -> list[Event]:
     """Let the leader look at a run of another node; return the events that it hands the engine.
 
@@ -58,14 +76,18 @@ async def play(
     """
     events, drains = list[Event](), list(reversed(drains))
 
+    async def adopt(attempts: Sequence[tuple[Run, Job]]) -> None:
+        events.extend(AttemptFound(run.id, run.attempt, {"host": "nas"}) for run, _ in attempts)
+
     async def call(function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
 
     parts: Any = LeaderParts(
         store=store,  # type: ignore[arg-type]
         node=OWN,
-        executor_for=lambda _: None,  # type: ignore[arg-type, return-value]
+        executor_for=executor_for,
         environment={},
+        adopt=adopt,
         submit=events.append,
         drain=lambda: asyncio.sleep(0, drains.pop() if drains else True),
         find_run=lambda run: RUN if run == RUN.id else None,
@@ -165,11 +187,22 @@ def test_nodes_are_listed_with_what_they_do(node: Node, facts: Any, role: str | 
     assert listed == ([] if role is None else [(node.name, role)])
 
 
-def test_run_of_a_node_that_was_declared_dead_is_lost() -> None:
+@pytest.mark.parametrize("executor_for", [lambda _: Local(), refuse])
+def test_run_of_a_node_that_was_declared_dead_is_lost(executor_for: Callable[[Any], Any]) -> None:
     store = FakeStore()
     store.known = evolve(store.known, fenced_at=NOON)
-    events = asyncio.run(play(store, lambda _: None, bool))
+    events = asyncio.run(play(store, lambda _: None, bool, executor_for=executor_for))
     assert events == [AttemptFound(RUN.id, 1)]
+
+
+def test_attempt_on_a_third_machine_outlives_a_node_declared_dead() -> None:
+    """That the node is off proves nothing of it: it is adopted, and a cancel goes to this daemon's executor."""
+    store, parties = FakeStore(), list[Elsewhere]()
+    store.known = evolve(store.known, fenced_at=NOON)
+    events = asyncio.run(play(store, parties.append, bool, executor_for=lambda _: Remote()))
+    assert events == [AttemptFound(RUN.id, 1, {"host": "nas"})]
+    assert not parties[0].cancel(RUN, timedelta(seconds=5))
+    assert store.sent == []
 
 
 def test_word_of_its_own_node_ends_a_run_and_that_of_another_does_not() -> None:
