@@ -167,6 +167,11 @@ def session_of(request: Request) -> BrowserSession:
     return found
 
 
+def is_fetched_again(request: Request) -> bool:
+    """Return whether the script of a page asks for it, to keep it up to date."""
+    return request.headers.get("sec-fetch-dest", "document") != "document"
+
+
 async def read(request: Request, load: Callable[["RecordSource"], Awaitable[T]]) -> T:
     """Return what a page shows."""
     site = site_of(request)
@@ -203,8 +208,8 @@ async def page(
         "now": now,
         "live_version": getattr(request.state, "live_version", site.live.version),
         "read_only": site.door.is_read_only,
-        # A page that is fetched again to be kept up to date must not take them from the one that is being opened.
-        "messages": session.take_messages() if request.headers.get("sec-fetch-dest", "document") == "document" else (),
+        # A page that is fetched again must not take them from the one that is being opened.
+        "messages": () if is_fetched_again(request) else session.take_messages(),
         "page": PageRequest(session.csrf_token, site.door.is_read_only, f"{request.url.path}{query}"),
         "template_class": f"page-{template.removesuffix('.html').replace('_', '-')}",
     }

@@ -36,6 +36,22 @@ def test_health_has_findings_of_doctor_with_remedies(tmp_path: Path) -> None:
     assert hints == [one["hint"] for one in found if one["hint"]]
 
 
+def test_page_that_is_kept_up_to_date_does_not_ask_doctor_again(tmp_path: Path) -> None:
+    daemons = Daemons(tmp_path, JOBS)
+    page = start_page(daemons)
+    try:
+        first = page.ask("/health?doctor=1").text
+        daemons.write(JOBS.replace("<b>no-such-program", "another-program"))
+        fetched = page.ask("/health?doctor=1", Sec_Fetch_Dest="empty").text
+        again = page.ask("/health?doctor=1").text
+    finally:
+        stop(page.process)
+    parts = ("findings", "sizes")
+    shown = [[text.split(f'id="{part}"')[1].split("</section>")[0] for part in parts] for text in (first, fetched)]
+    assert shown[0] == shown[1]
+    assert ("no-such-program" in fetched, "another-program" in again) == (True, True)
+
+
 def test_health_lists_all_sources_and_plugins_in_use(tmp_path: Path) -> None:
     jobs = """
 [notifiers.ops]

@@ -122,6 +122,37 @@ def test_half_a_line_is_followed_by_the_whole_one(browser: "Browser", page: Page
         page.daemons.ask("remove", job="slow")
 
 
+HIDE = """(isHidden) => {
+  Object.defineProperty(document, "hidden", { get: () => isHidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_output_is_followed_in_a_hidden_tab_and_says_if_not(browser: "Browser", page: Page) -> None:
+    gate = page.daemons.home / "gate-of-hidden"
+    shell = f"echo first; until [ -e {gate} ]; do sleep 0.05; done; echo next; sleep 600"
+    page.daemons.ask("add", definition={"id": "slow", "shell": shell, "schedule": []})
+    context = open_context(browser, page)
+    try:
+        run = page.daemons.ask("trigger", job="slow")["run_id"]
+        tab = context.new_page()
+        eventually(lambda: "first" in page.ask(f"/runs/{run}/output").text)
+        tab.goto(f"{page.origin}/runs/{run}/output")
+        tab.get_by_text("following").wait_for()
+        tab.evaluate(HIDE, True)
+        tab.evaluate(HIDE, False)
+        gate.touch()
+        tab.locator("#lines li", has_text="next").wait_for()
+        context.route("**/follow*", lambda route: route.abort())
+        tab.reload()
+        tab.get_by_text("no signal").wait_for()
+    finally:
+        context.close()
+        page.daemons.ask("cancel", job="slow")
+        eventually(lambda: page.daemons.ask("history", job="slow")[0]["finished_at"] is not None)
+        page.daemons.ask("remove", job="slow")
+
+
 def test_long_lines_are_wrapped_or_not(page: Page, output: str) -> None:
     wrapped = page.ask(output).text
     assert '<ol class="lines wrap" id="lines"' in wrapped

@@ -25,6 +25,23 @@ def test_offset_behind_the_end_leads_back_to_the_last_part(page: Page, path: str
     assert "good" in page.ask(back.replace("&amp;", "&")).text
 
 
+def test_links_and_form_of_the_timeline_keep_the_past_and_the_part(page: Page) -> None:
+    text = page.ask("/timeline?span=24h&until=2020-03-02T00:00:00Z&offset=5").text
+    [form] = re.findall(r'<form action="/timeline".*?</form>', text, re.DOTALL)
+    assert '<input type="hidden" name="until" value="2020-03-02T00:00:00+00:00">' in form
+    (back,) = links(text)
+    assert "until=2020-03-02T00%3A00%3A00%2B00%3A00" in back
+    head = text.split('aria-label="Span"')[1].split("</section>")[0]
+    shown = re.findall(r'href="(/timeline[^"]+)"[^>]*>([^<]+)<', head)
+    assert len(shown) == 10
+    for href, name in shown:
+        assert "offset=5" in href, name
+        assert ("until=2020-" in href) is (name != "now")
+    following = page.ask("/timeline?span=24h&offset=5").text
+    assert "until=" not in links(following)[0]
+    assert 'name="until"' not in following
+
+
 def test_list_behind_its_end_says_so_instead_of_an_empty_table(page: Page) -> None:
     text = page.ask("/jobs?offset=99").text
     assert "none of 10 jobs" in text

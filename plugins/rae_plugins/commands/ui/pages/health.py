@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 
+from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rae_auto.screens import DoctorReport, HealthPage, RecordSource, load_health_page
 from rae_plugins.commands.ui.pages.requests import is_set
 from rae_plugins.commands.ui.processes.doctor import doctor_of
-from rae_plugins.commands.ui.site import page, read, site_of
+from rae_plugins.commands.ui.site import is_fetched_again, page, read, site_of
 
 
 def query(request: Request) -> Callable[[RecordSource], Awaitable[HealthPage]]:
@@ -23,8 +24,20 @@ def query(request: Request) -> Callable[[RecordSource], Awaitable[HealthPage]]:
 
 async def show(request: Request) -> Response:
     """Answer with the page of the health."""
-    screen = await read(request, query(request))
-    if screen.has_findings:
-        problems = tuple(row for row in screen.findings if not row.ok)
-        doctor_of(site_of(request)).note(DoctorReport(at=screen.now, problems=problems))
+    doctor = doctor_of(site_of(request))
+    if doctor.shown is not None and is_set(request, "doctor") and is_fetched_again(request):
+        # At every event: doctor, and measuring the disk, take a second.
+        screen = keep_findings(await read(request, load_health_page), doctor.shown)
+    else:
+        screen = await read(request, query(request))
+        if screen.has_findings:
+            problems = tuple(row for row in screen.findings if not row.ok)
+            doctor.note(DoctorReport(at=screen.now, problems=problems), screen)
     return await page(request, "health.html", title="Health", section="Health", values={"screen": screen})
+
+
+def keep_findings(screen: HealthPage, shown: HealthPage) -> HealthPage:
+    """Return a page with the findings, and the sizes on disk, of one that was shown before."""
+    present = {fact.subject for fact in screen.sizes}
+    sizes = (*screen.sizes, *(fact for fact in shown.sizes if fact.subject not in present))
+    return evolve(screen, findings=shown.findings, has_findings=True, sizes=sizes)

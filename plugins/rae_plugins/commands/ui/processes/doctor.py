@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rae_auto.screens import DoctorReport
+    from rae_auto.screens import DoctorReport, HealthPage
     from rae_plugins.commands.ui.site import Site
 
 MAX_AGE = timedelta(minutes=15)
@@ -31,6 +31,8 @@ class DoctorRuns:
     def __init__(self, read_findings: "ReadFindings | None" = None) -> None:
         self._read_findings = run_doctor if read_findings is None else read_findings
         self._latest: DoctorReport | None = None
+        self.shown: HealthPage | None = None
+        """The last page with findings: it stays as it is while it is kept up to date."""
         self._tried_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -47,9 +49,9 @@ class DoctorRuns:
             self._task = asyncio.create_task(self._look(config))
         return self._latest
 
-    def note(self, report: "DoctorReport") -> None:
-        """Take a report that a person has asked for, which is newer."""
-        self._latest, self._tried_at = report, report.at
+    def note(self, report: "DoctorReport", shown: "HealthPage | None" = None) -> None:
+        """Take a report that a person has asked for, which is newer, and the page that shows it."""
+        self._latest, self._tried_at, self.shown = report, report.at, shown
 
     async def _look(self, config: Path | None) -> None:
         from rae_auto.screens import build_doctor_report  # lazy: start-up

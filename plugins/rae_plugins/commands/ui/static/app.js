@@ -126,8 +126,8 @@ setInterval(tick, 1000);
 
 const followed = find("[data-follow]");
 if (followed) {
-  stream = new EventSource(followed.dataset.follow);
-  stream.addEventListener("lines", (event) => {
+  const lines = new EventSource(followed.dataset.follow);  // also while hidden, as what a trial waits for is done elsewhere
+  lines.addEventListener("lines", (event) => {
     const isAtEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 60;
     for (const { offset, parts } of JSON.parse(event.data)) {
       const line = make("li", { id: `b${offset}` }), known = document.getElementById(line.id);
@@ -136,8 +136,9 @@ if (followed) {
     }
     if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
   });
-  stream.addEventListener("end", () => { stream.close(); showSignal("off", "ended"); });
-  stream.addEventListener("hello", () => showSignal("live", "following"));
+  lines.addEventListener("end", () => { lines.close(); showSignal("off", "ended"); });
+  lines.addEventListener("hello", () => showSignal("live", "following"));
+  lines.onerror = () => showSignal("off", "no signal");
 }
 
 // ---- forms that show what they would do while one types ------------------------------------------------------------
@@ -296,5 +297,4 @@ document.addEventListener("click", (event) => {
 });
 
 function showNeeded() { for (const hidden of findAll("[data-needs-script]")) hidden.hidden = false; }
-showNeeded();
-listen();
+showNeeded(), listen();
