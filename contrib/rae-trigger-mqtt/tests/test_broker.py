@@ -255,6 +255,29 @@ def test_missing_password_file_is_named(play: Callable[[Scene], None], broker: A
     play(scene)
 
 
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("~/missing.pem", '"ca_file": {home}/missing.pem can\'t be read (No such file or directory); correct the path'),
+        ("~/empty.pem", '"ca_file": {home}/empty.pem has no certificate in PEM format'),
+    ],
+)
+def test_file_of_authorities_that_is_of_no_use_is_named(
+    play: Callable[[Scene], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, problem: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "empty.pem").touch()
+    trigger = MqttTrigger(topic="a", port=1, tls=True, ca_file=name)
+
+    async def scene(listener: Listener) -> None:
+        async with listener.watching(trigger) as task:
+            await asyncio.wait({task})
+        assert isinstance(task.exception(), ValueError)
+        assert str(task.exception()) == problem.format(home=tmp_path)
+
+    play(scene)
+
+
 # The library leaves the socket of a failed handshake to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_certificate_that_is_not_trusted_ends_the_source(play: Callable[[Scene], None], broker: Any) -> None:

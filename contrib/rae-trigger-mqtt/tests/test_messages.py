@@ -1,5 +1,7 @@
 """Options, topics, payloads and identities, without any broker."""
 
+import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rae_trigger_mqtt import MqttTrigger
 from rae_trigger_mqtt.identity import MAX_TOPICS, Identities
-from rae_trigger_mqtt.messages import MqttMessage, find_key, is_wanted, read_payload, to_event
+from rae_trigger_mqtt.messages import MAX_UNACKNOWLEDGED, MqttMessage, find_key, is_wanted, read_payload, to_event
+
+from rae_auto.api.plugin import Kind
+from rae_auto.config.relative_paths import resolve_ref
+from rae_auto.model.plugin_ref import TriggerRef
+
+MAX_NUMBER = 65_535
+"""Greatest packet identifier of MQTT."""
 
 
 @pytest.mark.parametrize("topic", ["a", "a/b", "+/b", "a/+/c", "#", "a/#", "/", "a//b", "+"])
@@ -48,6 +57,12 @@ def test_wrong_topic_is_refused_with_the_remedy(topic: object, problem: str) -> 
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         MqttTrigger(topic="a", **options)
+
+
+def test_file_of_authorities_is_looked_for_beside_the_configuration() -> None:
+    plugins: Any = SimpleNamespace(names=lambda _: {"mqtt"}, get=lambda *_: MqttTrigger)
+    ref = TriggerRef(type="mqtt", options={"topic": "a", "tls": True, "ca_file": "ca.pem"})
+    assert resolve_ref(ref, Kind.TRIGGER, plugins, "/etc/rae").options["ca_file"] == "/etc/rae/ca.pem"
 
 
 def test_password_that_others_can_read_is_warned_of() -> None:
@@ -125,6 +140,28 @@ def test_number_used_again_in_the_same_connection_is_another_message() -> None:
     keys = [identities.identify(message) for _ in range(3)]
     assert len(set(keys)) == 3
     assert identities.identify(evolve(message, is_repeated=True)) == keys[-1]
+
+
+def test_what_is_written_for_a_message_is_bounded() -> None:
+    """After all packet identifiers have been used: those that can be under way are known, and no others."""
+    identities, keys = Identities(), {}
+    for number in range(1, MAX_NUMBER + 1):
+        keys[number] = identities.identify(MqttMessage("t", b"x", number=number))
+    document = identities.to_document()
+    assert len(json.dumps(document)) < 4096
+    again = Identities.from_document(document)
+    for number in range(MAX_NUMBER - MAX_UNACKNOWLEDGED + 1, MAX_NUMBER + 1):
+        # Some are handled before the connection breaks once more.
+        again = Identities.from_document(again.to_document()) if number % 5 == 0 else again
+        assert again.identify(MqttMessage("t", b"x", number=number, is_repeated=True)) == keys[number]
+
+
+def test_number_used_again_after_all_others_is_another_message() -> None:
+    message, identities = MqttMessage("t", b"x", number=1, subscription=99), Identities()
+    first = identities.identify(message)
+    for number in range(2, MAX_NUMBER + 1):
+        identities.identify(evolve(message, number=number))
+    assert identities.identify(message) != first
 
 
 def test_kept_message_of_which_only_the_key_was_written_down_is_not_lost() -> None:

@@ -54,7 +54,8 @@ class SshExecutor(RemoteExecutor):
         validator=_check_host, metadata={"help": "the host, as `ssh` takes it: a name of your ssh_config"}
     )
     config: str | None = field(
-        default=None, metadata={"help": "file of settings for `ssh`; by default those of the user and the system"}
+        default=None,
+        metadata={"help": "file of settings for `ssh`; by default those of the user and the system", "is_path": True},
     )
     python: str = field(default="python3", validator=_check_word, metadata={"help": "Python on the host, 3.9 or later"})
     directory: str = field(

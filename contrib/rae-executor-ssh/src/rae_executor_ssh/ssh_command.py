@@ -14,6 +14,7 @@ What the host's start-up files print before that is skipped.
 """
 
 import json
+import os
 from collections.abc import Sequence
 
 from rae_plugins.executors.remote.bundle import Bundle
@@ -85,8 +86,11 @@ def build_loader(bundle: Bundle, directory: str) -> bytes:
 def build_command(host: str, config: str | None, python: str) -> Sequence[str]:
     """Return the argv that connects to a host without ever asking a person anything."""
     read_loader = f"exec {python} -I -S -c 'exec(eval(open(0,\"rb\",0,None,None,None,False).readline()))'"
-    chosen = [] if config is None else ["-F", config]
-    return ("ssh", "-T", *chosen, "-oBatchMode=yes", "-oClearAllForwardings=yes", "--", host, read_loader)
+    # ssh itself takes "~" for the name of a folder here.
+    chosen = [] if config is None else ["-F", os.path.expanduser(config)]  # noqa: PTH111 - never raises
+    # Else it may become the connection that all sessions of the user on that host share, and end them with its own.
+    alone = ("-oControlMaster=no", "-oControlPath=none")
+    return ("ssh", "-T", *chosen, "-oBatchMode=yes", "-oClearAllForwardings=yes", *alone, "--", host, read_loader)
 
 
 def parse_report(line: bytes) -> dict[str, object] | None:

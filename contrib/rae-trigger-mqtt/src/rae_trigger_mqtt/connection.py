@@ -5,10 +5,12 @@ hands it out: what is lost by a crash after that is lost for good.
 """
 
 import asyncio
+import os
 import secrets
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
@@ -17,13 +19,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from rae_trigger_mqtt.messages import MqttMessage
+from rae_trigger_mqtt.messages import MAX_UNACKNOWLEDGED, MqttMessage
 
 CONNECT_SECONDS = 20.0
 KEEPALIVE_SECONDS = 30
-MAX_UNACKNOWLEDGED = 16
-"""Messages that the broker may send before the first of them is acknowledged."""
-
 MAX_SUBSCRIPTION_NUMBER = (1 << 28) - 1
 """Greatest subscription identifier of MQTT 5."""
 
@@ -54,7 +53,7 @@ class BrokerConnection:
     async def open(
         self, host: str, port: int, *, tls: bool, ca_file: str | None, login: tuple[str, str | None] | None
     ) -> None:
-        """Connect. Raises ConnectionError, with the broker's reason."""
+        """Connect. Raises ConnectionError, with the broker's reason, and ValueError for a `ca_file` of no use."""
         if login is not None:
             self._client.username_pw_set(*login)
         try:
@@ -71,7 +70,7 @@ class BrokerConnection:
 
     def _connect(self, host: str, port: int, tls: bool, ca_file: str | None) -> None:
         if tls:
-            self._client.tls_set_context(ssl.create_default_context(cafile=ca_file))
+            self._client.tls_set_context(_trust(ca_file))
         self._client.connect(host, port, KEEPALIVE_SECONDS, clean_start=False, properties=self._properties)
 
     async def subscribe(self, topics: tuple[str, ...], qos: int) -> None:
@@ -154,6 +153,18 @@ class BrokerConnection:
         # The loop may be closed already.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, *args)
+
+
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    """Return what trusts the authorities in a file, or those of the system. Raises ValueError, with the remedy."""
+    path = None if ca_file is None else Path(os.path.expanduser(ca_file))  # noqa: PTH111 - never raises
+    try:
+        return ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        raise ValueError(f'"ca_file": {path} has no certificate in PEM format') from None
+    except OSError as error:
+        # That of the library names no file.
+        raise ValueError(f'"ca_file": {path} can\'t be read ({error.strerror}); correct the path') from None
 
 
 def _succeed(future: "asyncio.Future[None]") -> None:

@@ -6,6 +6,10 @@ new message, whose key is written down, under its identifier, *before* it is emi
 stands there, if its content is the same. A crash at any point leaves either nothing, and then the message is new, or
 the key, and then the daemon knows it.
 
+Messages are acknowledged in the order in which they came, and the broker sends no more than `MAX_UNACKNOWLEDGED` before
+the first acknowledgement. What it delivers again is therefore among the latest that many, and only those are in the
+file. In memory each identifier of this connection is known, of which there are 65,535.
+
 With `client_id` several machines share a session, of which one at a time is connected. What another one has written
 down is not known here, so the key itself has to come out the same on each machine. It is made of what the broker
 repeats: the content, the packet identifier, and the number of the subscription by which the message came. Each
@@ -20,12 +24,13 @@ With the option `key` the publisher says what is the same message: then the key 
 
 import hashlib
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
 from attrs import define, field
 
-from rae_trigger_mqtt.messages import MqttMessage
+from rae_trigger_mqtt.messages import MAX_UNACKNOWLEDGED, MqttMessage
 
 MAX_TOPICS = 10_000
 """Topics of which the last message is known; the oldest is forgotten first."""
@@ -37,7 +42,7 @@ class Identities:
 
     client: str = field(factory=lambda: f"rae-auto-{uuid4().hex[:16]}")
     deliveries: dict[str, tuple[str, str]] = field(factory=dict)
-    """By packet identifier, the digest and the key of the message that had it last."""
+    """By packet identifier, the digest and the key of the message that had it last; the latest at the end."""
     last: dict[str, str] = field(factory=dict)
     """By topic, the digest of its last message."""
 
@@ -50,6 +55,7 @@ class Identities:
         known_digest, known_key = self.deliveries.get(str(message.number), ("", ""))
         is_known = known_digest == digest and message.qos > 0
         if is_known and message.is_repeated:
+            self._note_delivery(message, known_digest, known_key)
             return known_key
         if message.is_retained and self.last.get(message.topic) == digest:
             return None
@@ -60,16 +66,22 @@ class Identities:
             if not message.qos or not message.subscription or (is_known and known_key.startswith(key)):
                 key = f"{key}-{uuid4().hex[:16]}"
         if message.qos:
-            self.deliveries[str(message.number)] = (digest, key)
+            self._note_delivery(message, digest, key)
         self.last.pop(message.topic, None)
         self.last[message.topic] = digest
         if len(self.last) > MAX_TOPICS:
             del self.last[next(iter(self.last))]
         return key
 
+    def _note_delivery(self, message: MqttMessage, digest: str, key: str) -> None:
+        # To the end, because the latest are kept.
+        self.deliveries.pop(str(message.number), None)
+        self.deliveries[str(message.number)] = (digest, key)
+
     def to_document(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return {"client": self.client, "deliveries": self.deliveries, "last": self.last}
+        """Return what must survive this connection, as JSON."""
+        latest = list(islice(reversed(self.deliveries.items()), MAX_UNACKNOWLEDGED))
+        return {"client": self.client, "deliveries": dict(reversed(latest)), "last": self.last}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Identities":

@@ -7,6 +7,9 @@ from typing import Any
 
 from attrs import field, frozen
 
+MAX_UNACKNOWLEDGED = 16
+"""Messages that the broker may send before the first of them is acknowledged."""
+
 _MISSING = object()
 
 

@@ -61,7 +61,8 @@ class MqttTrigger(SourceTrigger):
     )
     tls: bool = field(default=False, metadata={"help": "encrypt, and check the broker's certificate"})
     ca_file: str | None = field(
-        default=None, metadata={"help": "file of the authorities that may sign it; default: those of the system"}
+        default=None,
+        metadata={"help": "file of the authorities that may sign it; default: those of the system", "is_path": True},
     )
     username: str | None = field(default=None, metadata={"help": "name to log in with"})
     password: Secret | None = field(

@@ -9,7 +9,7 @@ from rae_trigger_mqtt.trigger import MAX_PAYLOAD_BYTES, MqttTrigger
 
 
 async def watch_messages(options: MqttTrigger, context: TriggerContext) -> None:
-    """Emit messages until cancelled. Raises ConnectionError, or ValueError for a password that can't be read."""
+    """Emit messages until cancelled. Raises ConnectionError, or ValueError for a password or `ca_file` of no use."""
     state_file = StateFile(context.directory / "messages.json", context.job)
     identities = await state_file.load(Identities.from_document) or Identities()
     # Before the first connection, so that the next one has the same name and finds its messages.
