@@ -1,6 +1,7 @@
 """Clauses of what is promised that no other test would miss: each of these fails without the line that it is about."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 from rae_store_postgres import claim, migration
 from rae_store_postgres.link import Address
 from rae_store_postgres.migration import migrate, read_version
+from rae_store_postgres.store import PostgresStore
 
 from rae_auto.api import Put
 from rae_auto.api.shared_store import Node
@@ -129,6 +131,29 @@ def test_node_that_joins_again_is_alive_again(lead: Any) -> None:
     store.close()
     (known,) = lead().nodes()
     assert known.fenced_at is None
+
+
+def test_fenced_node_that_leads_on_its_old_connection_is_alive(lead: Any, make_store: Any, tmp_path: Path) -> None:
+    """It was stopped while it was declared dead, and no connection was lost."""
+    leader, standby, reports = lead(), make_store(), list[Any]()
+    place = tmp_path / SECOND.name
+    place.mkdir(mode=0o700)
+    waiting = threading.Thread(target=standby.stand_by, args=(place, SECOND, reports.append))
+    waiting.start()
+    while not reports:
+        time.sleep(0.01)
+    leader.fence(SECOND.name)
+    leader.close()
+    waiting.join()
+    standby.open(place)
+    assert {one.node.name: one.fenced_at for one in standby.nodes()}[SECOND.name] is None
+    standby.close()
+
+
+@pytest.mark.parametrize(("lease", "fence_after"), [("2s", "11s"), ("1m", "30s")])
+def test_time_limit_by_which_a_living_node_were_dead_is_refused(lease: str, fence_after: str) -> None:
+    with pytest.raises(ValueError, match='"fence_after" must be at least "'):
+        PostgresStore(dsn="postgresql:///", lease=lease, fence_after=fence_after)
 
 
 # Versions of the tables

@@ -13,7 +13,7 @@ from rae_store_postgres.claim import Claim
 from rae_store_postgres.migration import VERSION
 from rae_store_postgres.store import PostgresStore
 
-from rae_auto.api.shared_store import Node
+from rae_auto.api.shared_store import SILENT_SECONDS, Node
 from rae_auto.runtime.recovery import TAKE_OVER_FIND_SECONDS
 from rae_auto.runtime.sharing.standby import RETRY_SECONDS
 from rae_auto.testing.harness.skipping_loop import SkippingLoop
@@ -113,6 +113,15 @@ def test_claim_is_taken_as_soon_as_its_lease_is_over(seed: int, monkeypatch: pyt
     # It looks once for each claim that it saw, and doesn't poll.
     looks = statements[claim._LOOK]
     assert looks <= 3 + (dies_at - joins_at + LEASE) / (LEASE * 2 / 3)
+
+
+def test_standby_is_seen_often_however_long_the_lease_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "LEASE", 300.0)
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        monkeypatch.setattr(claim, "time", SimpleNamespace(monotonic=runner.get_loop().time, time=lambda: 0.0))
+        seconds, statements = runner.run(play(dies_at=100.0, joins_at=0.0))
+    assert 300.0 - 100.0 <= seconds <= 300.02
+    assert statements[claim._SEEN] >= (100.0 + seconds) / (SILENT_SECONDS / 3)
 
 
 def test_all_waits_of_a_take_over_are_within_the_goal() -> None:

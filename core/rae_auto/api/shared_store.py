@@ -40,9 +40,13 @@ class Node:
     directory: str = ""
 
 
+SILENT_SECONDS = 10.0
+"""Time after which a silent node counts as away; one that leads or stands by is seen more often."""
+
+
 @frozen(kw_only=True)
 class KnownNode:
-    """A node as the store knows it: when it last joined or led, and when a person declared it dead, if so.
+    """A node as the store knows it: when it was last seen, and when a person declared it dead, if so.
 
     `silent_seconds` is the time since `seen_at`, by the clock of the store.
     """

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
+from rae_auto.api.shared_store import SILENT_SECONDS, KnownNode
 from rae_auto.errors import BadRequest, ConfigError
 from rae_auto.offline.project import Project
 from rae_auto.toolkit.secrets import SecretText
@@ -36,24 +36,36 @@ async def list_nodes(address: Address, fence_after: timedelta | None) -> list[st
     return [_describe(one, leader) for one in found]
 
 
-def _describe(one: Any, leader: str | None) -> str:
-    role = "leads" if one.node.name == leader else "declared dead" if one.fenced_at else "stands by, or is away"
-    return (
-        f"{one.node.name}  {role}  pid {one.node.pid}  joined {one.seen_at:%Y-%m-%d %H:%M:%S} UTC  {one.node.directory}"
-    )
+def _describe(one: KnownNode, leader: str | None) -> str:
+    seen = f"seen {one.seen_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{one.node.name}  {_name_role(one, leader)}  pid {one.node.pid}  {seen}  {one.node.directory}"
+
+
+def _name_role(one: KnownNode, leader: str | None) -> str:
+    if one.node.name == leader:
+        return "leads"
+    if one.fenced_at is not None:
+        return "declared dead"
+    return "stands by" if one.silent_seconds < SILENT_SECONDS else "silent"
 
 
 async def fence(address: Address, node: str) -> None:
-    """Declare a node dead. Errors: BadRequest for an unknown one or the leader, StoreError."""
+    """Declare a node dead. Errors: BadRequest for an unknown one or one that is alive, StoreError."""
     connection = await address.connect()
     try:
         await check_version(connection, address)
-        if not await connection.fetchval("SELECT count(*) FROM nodes WHERE node = $1", node):
+        known = {one.node.name: one for one in await node_messages.read_nodes(connection, None)}
+        if node not in known:
             raise BadRequest(f"no node \"{node}\"; 'rae-auto postgres nodes' lists them")
         if await connection.fetchval(
             "SELECT count(*) FROM claim WHERE node = $1 AND expires_at > clock_timestamp()", node
         ):
-            raise BadRequest(f'node "{node}" leads now, so it is alive')
+            raise BadRequest(f'node "{node}" leads now, so it is alive; stop its daemon, or switch the machine off')
+        if (silent := known[node].silent_seconds) < SILENT_SECONDS:
+            raise BadRequest(
+                f'node "{node}" was seen {silent:.0f} s ago, so it may be alive; stop its daemon, or switch the '
+                f"machine off, and try again {SILENT_SECONDS:g} s later"
+            )
         await node_messages.fence(connection, node)
     except DRIVER_ERRORS as error:
         raise address.explain(error) from error

@@ -2,10 +2,11 @@
 
 The row of `claim` has the token of the latest claim and the time until which it holds, by the clock of the server. A
 daemon claims by adding one to the token once that time is over. A daemon that waits looks at the row when the claim
-that it saw is about to run out, or when it is notified that a leader has let go; it does not poll in between.
+that it saw is about to run out, when it is notified that a leader has let go, and every 3 seconds at least, because
+each look notes that it is alive.
 
-The claim is renewed three times in its length, unless a commit has just done that. The renewal isn't synced to the
-disk: after a crash of the server the claim may have run out, which the token makes harmless.
+The claim is renewed three times in its length, whatever is committed meanwhile. The renewal isn't synced to the disk:
+after a crash of the server the claim may have run out, which the token makes harmless.
 """
 
 import asyncio
@@ -29,13 +30,19 @@ RETRY_SECONDS = 0.5
 
 RENEWALS_PER_LEASE = 3
 
+MAX_LOOK_SECONDS = 3.0
+"""Longest pause of a daemon that waits, however long the lease is: each look says that it is alive."""
+
 MAX_CLOCK_STEP_SECONDS = 0.05
 """Difference between two measurements of the server's clock that is taken for the way of the answer, and left out."""
 
-# Until when the last leader was alive is known from its claim alone, which this one takes the place of.
+# Until when the last leader was alive is known from its claim alone, which this one takes the place of. And who takes
+# it is alive, also if it was declared dead while it was stopped, and woke up with the connection that it had.
 _TAKE = (
-    "WITH former AS (UPDATE nodes AS n SET seen_at = greatest(n.seen_at, c.expires_at) FROM claim AS c"
-    " WHERE n.node = c.node AND c.expires_at <= clock_timestamp())"
+    "WITH alive AS (UPDATE nodes AS n SET"
+    " seen_at = CASE WHEN n.node = $1 THEN clock_timestamp() ELSE greatest(n.seen_at, c.expires_at) END,"
+    " fenced_at = CASE WHEN n.node = $1 THEN NULL ELSE n.fenced_at END FROM claim AS c"
+    " WHERE n.node IN (c.node, $1) AND c.expires_at <= clock_timestamp())"
     " UPDATE claim SET token = token + 1, node = $1, host = $2, pid = $3, since = clock_timestamp(),"
     " expires_at = clock_timestamp() + $4 WHERE expires_at <= clock_timestamp() RETURNING token"
 )
@@ -44,7 +51,7 @@ _RENEW = (
     " RETURNING extract(epoch FROM clock_timestamp())::float8"
 )
 _LOOK = "SELECT node, host, pid, since, extract(epoch FROM expires_at - clock_timestamp())::float8 AS left FROM claim"
-_SEEN = "UPDATE nodes SET seen_at = clock_timestamp() WHERE node = $1"
+_SEEN = "UPDATE nodes SET seen_at = clock_timestamp(), fenced_at = NULL WHERE node = $1"
 _JOIN = (
     "INSERT INTO nodes (node, host, machine, boot, pid, directory) VALUES ($1, $2, $3, $4, $5, $6)"
     " ON CONFLICT (node) DO UPDATE SET host = excluded.host, machine = excluded.machine, boot = excluded.boot,"
@@ -115,7 +122,7 @@ class Claim:
                 await self.connection.execute(_SEEN, node.name)
                 state = Standby(leader=leader)
                 # A little later than the server's own time, so that one look is enough.
-                pause = max(left, 0.0) + 0.01
+                pause = min(max(left, 0.0) + 0.01, MAX_LOOK_SECONDS)
             except BaseException as error:
                 known = self._address.explain(error)
                 if not is_temporary(error):

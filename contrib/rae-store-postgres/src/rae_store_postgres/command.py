@@ -63,7 +63,8 @@ class PostgresCommand(Command):
         else:
             for node in self.node:
                 asyncio.run(fence(address, node))
-                click.echo(f"{node} counts as dead: what it ran is lost, and on_crash decides")
+                click.echo(f"{node} counts as dead: what it ran there is lost, and on_crash decides")
+                click.echo("what it ran elsewhere may go on: ssh hosts are asked, but check a Dask cluster yourself")
         return 0
 
 

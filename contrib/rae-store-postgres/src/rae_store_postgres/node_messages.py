@@ -10,7 +10,8 @@ from rae_store_postgres.link import Connection
 
 # A node that joined since it was declared dead is alive again.
 _NODES = (
-    "SELECT node, host, machine, boot, pid, directory, seen_at,"
+    "SELECT node, host, machine, boot, pid, directory,"
+    " least(greatest(seen_at, led_at), clock_timestamp()) AS seen_at,"
     " extract(epoch FROM clock_timestamp() - greatest(seen_at, led_at))::float8 AS silent,"
     " coalesce(fenced_at, CASE WHEN clock_timestamp() > greatest(seen_at, led_at) + $1 THEN clock_timestamp() END)"
     " AS fenced_at"

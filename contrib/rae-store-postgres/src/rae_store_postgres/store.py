@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 import asyncpg
 from attrs import define, field
 
-from rae_auto.api.shared_store import KnownNode, Node, NodeMessage, SharedStore, Standby
+from rae_auto.api.shared_store import SILENT_SECONDS, KnownNode, Node, NodeMessage, SharedStore, Standby
 from rae_auto.api.store import (
     Change,
     CorruptDocument,
@@ -25,7 +25,7 @@ from rae_auto.api.store import (
     RetentionRule,
 )
 from rae_auto.errors import ClaimLost, StoreError, StoreLocked
-from rae_auto.model.primitives.units import parse_duration
+from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.files import DirectoryLock
 from rae_auto.toolkit.secrets import SecretText, to_secret_text
 from rae_store_postgres import node_messages
@@ -86,6 +86,12 @@ class PostgresStore(SharedStore):
         """Refuse options that can't work. Errors: ValueError."""
         if not MIN_LEASE <= self.lease <= MAX_LEASE:
             raise ValueError('"lease" must be from 1s to 5m')
+        if self.fence_after is not None and self.fence_after < self.lease + timedelta(seconds=SILENT_SECONDS):
+            least = format_duration(self.lease + timedelta(seconds=SILENT_SECONDS))
+            raise ValueError(
+                f'"fence_after" must be at least "{least}", the lease and {SILENT_SECONDS:g} seconds, '
+                "because a daemon that lives would count as dead otherwise"
+            )
         if not self.schema or self.schema.startswith("pg_"):
             raise ValueError('"schema" must be a name that doesn\'t begin with "pg_"')
 

@@ -24,7 +24,7 @@ from attrs import field, frozen
 from loguru import logger
 
 from rae_auto.api.executor import Executor
-from rae_auto.api.shared_store import LEADER, KnownNode, Node, NodeMessage, SharedStore
+from rae_auto.api.shared_store import LEADER, SILENT_SECONDS, KnownNode, Node, NodeMessage, SharedStore
 from rae_auto.engine.events import AttemptEnded, AttemptFound, Event
 from rae_auto.errors import PluginError, StoreError
 from rae_auto.model.job import Job
@@ -37,9 +37,6 @@ from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.sharing.duties import keep_going, wait_for_notice
 from rae_auto.runtime.sharing.messages import CancelRequest, decode_event, encode_cancel
 from rae_auto.runtime.sharing.nodes import is_gone
-
-SILENT_SECONDS = 10.0
-"""Time after which a silent node counts as away; one that stands by reports all the time."""
 
 LOOK_SECONDS = 2.0
 """Time limit for looking at all nodes when a client asks for them."""
