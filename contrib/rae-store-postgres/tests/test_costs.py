@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from rae_store_postgres.reading import CHUNK_ROWS
 from rae_store_postgres.store import PostgresStore
 
 from rae_auto import Job, Scheduler
 from rae_auto.api import Put
+from rae_auto.testing.stores import entry
 
 LONG_LEASE = "5m"
 """With which the claim isn't renewed while a test runs."""
@@ -172,3 +174,20 @@ def test_change_of_a_commit_takes_few_bytes(store: PostgresStore) -> None:
     changes = [Put("job", f"job{number:05}", BODY) for number in range(2_000)]
     peak = trace_peak(lambda: store.commit(changes))
     assert peak / len(changes) <= 1_700, f"{peak / len(changes):.0f} bytes"
+
+
+def test_keys_of_many_runs_are_one_round_trip(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.commit([entry(number, key=f"{number:03}") for number in range(100)])
+    asked, fetch = [], asyncpg.Connection.fetch
+
+    async def count(connection: Any, statement: str, *arguments: Any) -> Any:
+        asked.append(statement)
+        return await fetch(connection, statement, *arguments)
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", count)
+    for reader in (store, store.make_reader()):
+        asked.clear()
+        assert reader.find_keys("runs", [f"{number:03}" for number in range(0, 200, 2)]) == {
+            f"{number:03}" for number in range(0, 100, 2)
+        }
+        assert len(asked) == 1

@@ -10,6 +10,7 @@ from rae_store_postgres.reading import CHUNK_ROWS
 
 from rae_auto.api import Delete, Put, Store
 from rae_auto.errors import StoreError
+from rae_auto.testing.stores import entry
 
 LIMIT_SECONDS = 30.0
 COUNTS = [2, CHUNK_ROWS, CHUNK_ROWS + 1, 3 * CHUNK_ROWS]
@@ -110,3 +111,16 @@ def test_read_of_many_that_loses_its_connection_says_so(store: Store, server: An
     with pytest.raises(StoreError):
         list(found)
     assert list(store.load("job")) == documents
+
+
+def test_dump_goes_on_after_a_chunk_of_damaged_rows(store: Store, server: Any) -> None:
+    documents, entries = fill(store, CHUNK_ROWS + 1), [entry(number) for number in range(CHUNK_ROWS + 1)]
+    store.commit(entries)
+    server.execute(
+        f"UPDATE rae_auto.documents SET body = '{{}}' WHERE key = 'job{CHUNK_ROWS:04}'",
+        f"UPDATE rae_auto.entries SET body = '{{}}' WHERE key <> 'run-{CHUNK_ROWS}'",
+        "SELECT 1",
+    )
+    dumped = list(store.dump())
+    assert [change.key for change in dumped if isinstance(change, Put)] == [key for key, _ in documents[:-1]]
+    assert [change for change in dumped if not isinstance(change, Put)] == entries[-1:]

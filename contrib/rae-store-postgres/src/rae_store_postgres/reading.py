@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import RLock
@@ -26,15 +26,20 @@ from rae_store_postgres.link import DRIVER_ERRORS, Address, Connection, LoopThre
 from rae_store_postgres.statements import (
     DOCUMENTS,
     ENTRIES,
+    KEYS,
     checksum_document,
     checksum_entry,
     decode_key,
+    encode_key,
     select_counts,
     select_entries,
 )
 
 CHUNK_ROWS = 500
 """Number of rows of documents, or of a dump, that are fetched at once."""
+
+MAX_KEYS_AT_ONCE = 10_000
+"""Number of keys that one statement looks for."""
 
 _FIRST = f"{DOCUMENTS} WHERE kind = $1 ORDER BY key LIMIT {CHUNK_ROWS + 1}"
 
@@ -126,6 +131,16 @@ class Reader(StoreReader):
         documents: list[Document] = json.loads(f"[{','.join(bodies)}]")
         return documents
 
+    def find_keys(self, log: str, keys: Collection[str]) -> set[str]:
+        """Return those of some keys that entries of a log have, damaged ones too."""
+        found: set[str] = set()
+        wanted = list(map(encode_key, keys))
+        for first in range(0, len(wanted), MAX_KEYS_AT_ONCE):
+            some = wanted[first : first + MAX_KEYS_AT_ONCE]
+            rows = self._call(lambda c: c.fetch(KEYS, log, some))  # noqa: B023 - called at once
+            found.update(decode_key(row[0]) for row in rows)
+        return found
+
     def count(self, log: str, query: CountQuery) -> list[EntryCount]:
         """Return the numbers of entries."""
         sql, values = select_counts(log, query)
@@ -212,7 +227,8 @@ def _read_snapshot(address: Address, link: LoopThread, read: ReadChunks[T]) -> I
 def _iterate(snapshot: "_Snapshot[T]", link: LoopThread) -> Iterator[T | None]:
     try:
         yield None
-        while chunk := link.call(snapshot.read()):
+        # One whose rows are all damaged is empty.
+        while (chunk := link.call(snapshot.read())) is not None:
             yield from chunk
     finally:
         with suppress(StoreError):
@@ -239,11 +255,11 @@ class _Snapshot(Generic[T]):
             raise self._address.explain(error) from error
         self._chunks = self._read(connection)
 
-    async def read(self) -> list[T]:
-        """Return the next chunk; an empty one at the end. Errors: StoreError."""
+    async def read(self) -> list[T] | None:
+        """Return the next chunk; None at the end. Errors: StoreError."""
         assert self._chunks is not None
         try:
-            return await anext(self._chunks, [])
+            return await anext(self._chunks, None)
         except DRIVER_ERRORS as error:
             raise self._address.explain(error) from error
 

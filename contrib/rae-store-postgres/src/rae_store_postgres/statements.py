@@ -20,6 +20,7 @@ COMMIT = (
 PRUNE = "SELECT prune_entries($1, $2, $3, $4, $5, $6, $7, $8)"
 DOCUMENTS = "SELECT kind, key, body, crc FROM documents"
 ENTRIES = "SELECT log, key, job, state, at, ended_at, body, crc FROM entries"
+KEYS = "SELECT key FROM entries WHERE log = $1 AND key = ANY ($2::bytea[])"
 
 RUN = "run"
 """The kind of the documents that are open runs, each the outcome of one start decision."""

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -226,6 +226,10 @@ class PostgresStore(SharedStore):
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""
         return self._make_reader().query(log, query)
+
+    def find_keys(self, log: str, keys: Collection[str]) -> set[str]:
+        """Return those of some keys that entries of a log have, damaged ones too."""
+        return self._make_reader().find_keys(log, keys)
 
     def count(self, log: str, query: CountQuery) -> list[EntryCount]:
         """Return the numbers of entries."""
