@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,19 +18,38 @@ MOSQUITTO = "/usr/sbin/mosquitto"
 MESSAGES, KILLS = 30, 3
 
 
+class Broker:
+    """A mosquitto that keeps sessions and messages on disk."""
+
+    def __init__(self, place: Path) -> None:
+        self.port = free_port()
+        self._command = [MOSQUITTO, "-c", place / "conf"]
+        user = "user root\n" if os.getuid() == 0 else ""
+        kept = f"persistence true\npersistence_location {place}/\n"
+        (place / "conf").write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{kept}{user}")
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
-    """Run mosquitto, and return its port."""
+def broker(tmp_path: Path) -> Iterator[Broker]:
     need({MOSQUITTO: "mosquitto"})
-    number = free_port()
     place = tmp_path / "broker"
     place.mkdir()
-    user = "user root\n" if os.getuid() == 0 else ""
-    (place / "conf").write_text(f"listener {number} 127.0.0.1\nallow_anonymous true\n{user}")
-    process = subprocess.Popen([MOSQUITTO, "-c", place / "conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    yield number
-    process.terminate()
-    process.wait()
+    one = Broker(place)
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def port(broker: Broker) -> int:
+    return broker.port
 
 
 @pytest.fixture
@@ -49,6 +69,22 @@ trigger = {{ type = "mqtt", topic = "work/#", port = {port} }}
     these.end()
 
 
+def started(daemons: Daemons) -> list[str]:
+    """Return the payload of each run."""
+    events = [json.loads(path.read_text()) for path in (daemons.home / "events").iterdir() if path.stat().st_size]
+    return [event["payload"] for event in events]
+
+
+def wait_until_subscribed(daemons: Daemons, port: int) -> None:
+    """Return once a message has started a run; there may be several of these."""
+
+    def is_subscribed() -> bool:
+        publish(port, "hello")
+        return bool(started(daemons))
+
+    eventually(is_subscribed)
+
+
 def publish(port: int, payload: str) -> None:
     from paho.mqtt.client import Client
     from paho.mqtt.enums import CallbackAPIVersion
@@ -66,22 +102,43 @@ def publish(port: int, payload: str) -> None:
 def test_each_message_is_one_run_whenever_the_daemon_is_killed(daemons: Daemons, port: int) -> None:
     pytest.importorskip("paho")
     daemons.serve()
-
-    def started() -> list[str]:
-        """Return the payload of each run."""
-        events = [json.loads(path.read_text()) for path in (daemons.home / "events").iterdir() if path.stat().st_size]
-        return [event["payload"] for event in events]
-
-    def is_subscribed() -> bool:
-        publish(port, "hello")
-        return bool(started())
-
-    eventually(is_subscribed)
+    wait_until_subscribed(daemons, port)
     for number in range(MESSAGES):
         publish(port, f"{number}")
         if number % (MESSAGES // KILLS) == 5:
             daemons.kill()
         elif number % (MESSAGES // KILLS) == 9:
             daemons.serve()
-    eventually(lambda: len(set(started())) > MESSAGES)
-    assert sorted(one for one in started() if one != "hello") == sorted(f"{number}" for number in range(MESSAGES))
+    check_runs(daemons)
+
+
+@pytest.mark.requirement("R3", "S15")
+def test_each_message_is_one_run_through_restarts_of_the_broker(daemons: Daemons, broker: Broker) -> None:
+    """Go on where the broker and the daemon were, also with messages that had started nothing before a restart."""
+    pytest.importorskip("paho")
+    daemons.serve()
+    wait_until_subscribed(daemons, broker.port)
+    for number in range(MESSAGES):
+        publish_to(broker, f"{number}")
+        if number % (MESSAGES // KILLS) == 5:
+            broker.stop()
+            broker.start()
+    check_runs(daemons)
+
+
+def check_runs(daemons: Daemons) -> None:
+    """Check that each message has started one run, or does."""
+    eventually(lambda: len(set(started(daemons))) > MESSAGES, 120)
+    found = sorted(one for one in started(daemons) if one != "hello")
+    assert found == sorted(f"{number}" for number in range(MESSAGES))
+
+
+def publish_to(broker: Broker, payload: str) -> None:
+    """Publish a message, once the broker accepts connections."""
+    eventually(lambda: is_listening(broker.port))
+    publish(broker.port, payload)
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return not probe.connect_ex(("127.0.0.1", port))
