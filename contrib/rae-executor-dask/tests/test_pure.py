@@ -1,6 +1,7 @@
 """What needs no cluster: which workers fit, and the files that say where an attempt may start."""
 
 import asyncio
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from rae_executor_dask import DaskExecutor, cluster_link
 from rae_executor_dask.cluster import claims
 from rae_executor_dask.cluster.claims import NEVER, ClaimFiles, is_never
 from rae_executor_dask.cluster.fitting import find_problem
+from rae_executor_dask.cluster.settings import ClusterSettings
 from rae_executor_dask.cluster.worker_line import Callbacks, Unreachable, WorkerLine
 
 from rae_auto.model.guard import EXECUTOR_GUARD, GuardResult
@@ -22,6 +24,18 @@ SCHEDULER = "tcp://10.0.0.5:8786"
 PLAIN = {"resources": {}, "status": "running"}
 LARGE = {"resources": {"gpu": 2.0, "nas": 1.0}, "status": "running"}
 PAUSED = {**LARGE, "status": "paused"}
+
+FAILING_HELPER = """
+from rae_executor_dask.cluster import __main__, connection, helper
+async def fail(*_):
+    raise OSError("no space left on device")
+{part} = fail
+__main__.main()
+"""
+
+
+def make_settings(claims: Path) -> str:
+    return ClusterSettings(SCHEDULER, str(claims), "~", 60.0).to_text()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +105,6 @@ def test_queued_attempt_is_given_back_within_5_seconds(tmp_path: Path, monkeypat
     """The last worker that could take it leaves; then the run has the reason `no_worker`."""
     pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
     from rae_executor_dask.cluster import helper
-    from rae_executor_dask.cluster.settings import ClusterSettings
 
     left_at = 7.7
 
@@ -133,7 +146,6 @@ def test_queued_attempt_is_given_back_within_5_seconds(tmp_path: Path, monkeypat
 def test_cancel_is_one_message_that_waits_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
     from rae_executor_dask.cluster import helper
-    from rae_executor_dask.cluster.settings import ClusterSettings
     from rae_executor_dask.cluster.tracked_attempt import TrackedAttempt
 
     async def play() -> list[tuple[float, dict[str, Any]]]:
@@ -169,7 +181,6 @@ def test_line_of_output_is_passed_on_when_it_comes(tmp_path: Path, monkeypatch: 
     """There is always a question under way to the worker, and its answer is reported without a wait."""
     pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
     from rae_executor_dask.cluster import helper
-    from rae_executor_dask.cluster.settings import ClusterSettings
     from rae_executor_dask.cluster.tracked_attempt import TrackedAttempt
 
     printed_at = [1.23, 1.24, 3.0, 31.7]
@@ -200,6 +211,53 @@ def test_line_of_output_is_passed_on_when_it_comes(tmp_path: Path, monkeypatch: 
 
     with asyncio.Runner(loop_factory=SkippingLoop) as runner:
         assert runner.run(play()) == pytest.approx(printed_at, abs=1e-6)
+
+
+@pytest.mark.parametrize("part", ["helper.Helper._tend", "connection.ClusterConnection.keep"])
+def test_helper_ends_at_once_when_a_part_of_its_work_does(tmp_path: Path, part: str) -> None:
+    """Not at the next request of the daemon, which may come in hours."""
+    pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
+    with subprocess.Popen(
+        [sys.executable, "-c", FAILING_HELPER.format(part=part), make_settings(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as helper:
+        try:
+            assert helper.wait(60) == 1
+            assert helper.stderr is not None
+            assert helper.stderr.read().splitlines()[-1] == b"OSError: no space left on device"
+        finally:
+            helper.kill()
+
+
+def test_helper_that_can_not_be_understood_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_link, "HELPER_COMMAND", (sys.executable, "-c", "print('not JSON')"))
+
+    async def ask() -> str | None:
+        executor = DaskExecutor(scheduler=SCHEDULER)
+        await executor.open(tmp_path)
+        problem = await executor.check_readiness()
+        await executor.close()
+        return problem
+
+    assert "its report can't be read" in (asyncio.run(ask()) or "")
+
+
+@pytest.mark.parametrize(
+    ("program", "cause"),
+    [
+        (FAILING_HELPER.format(part="helper.Helper._tend"), "OSError: no space left on device"),
+        ("print('not JSON')", "Expecting value"),
+    ],
+)
+def test_doctor_says_that_the_helper_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, cause: str
+) -> None:
+    pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
+    monkeypatch.setattr(cluster_link, "HELPER_COMMAND", (sys.executable, "-c", program))
+    (problem,) = DaskExecutor(scheduler=SCHEDULER).problems(tmp_path)
+    assert problem.startswith(f"the helper has ended ({cause}")
 
 
 @pytest.mark.parametrize("what_happens", ["it is closed", "the reply makes no sense", "too few answers"])
@@ -233,7 +291,6 @@ def test_scheduler_silent_during_a_start_stops_nothing(tmp_path: Path, monkeypat
     """The permission never arrives, the connection is made again, and the task asks again."""
     pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
     from rae_executor_dask.cluster import helper
-    from rae_executor_dask.cluster.settings import ClusterSettings
 
     address, permitted = "tcp://10.0.0.6:1", 0
     claim = {"token": "run.1", "relay": "r", "address": address, "place": "p", "boot": "b", "pids": "q"}

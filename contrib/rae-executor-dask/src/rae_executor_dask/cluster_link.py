@@ -110,6 +110,8 @@ class ClusterLink(ProcessLine):
         try:
             self.resume_all()
             await self._read_reports(process)
+        except ValueError as error:
+            return f"its report can't be read: {error}"
         finally:
             self.process = None
             self.is_open = False

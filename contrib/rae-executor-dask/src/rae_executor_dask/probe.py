@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Mapping
+from tempfile import TemporaryFile
 from threading import Timer
 from typing import Any
 
@@ -17,25 +18,30 @@ def find_problems(
     settings: ClusterSettings, labels: tuple[str, ...], resources: Mapping[str, float]
 ) -> tuple[str, ...]:
     """Return what keeps the cluster from running attempts with these labels and resources, with the remedy."""
-    try:
-        process = subprocess.Popen(
-            [*cluster_link.HELPER_COMMAND, settings.to_text()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError as error:
-        return (f"the helper can't be started: {error.strerror}",)
-    limit = Timer(PROBE_SECONDS, process.terminate)
-    limit.start()
-    try:
-        with process:
-            problem = _ask(process, labels, resources)
-            assert process.stdin is not None
-            process.stdin.close()
-    finally:
-        limit.cancel()
+    with TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(
+                [*cluster_link.HELPER_COMMAND, settings.to_text()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return (f"the helper can't be started: {error.strerror}",)
+        limit = Timer(PROBE_SECONDS, process.terminate)
+        limit.start()
+        try:
+            with process:
+                problem = _ask(process, labels, resources)
+        except (OSError, ValueError) as error:
+            problem = f"the helper has ended ({error})"
+        finally:
+            limit.cancel()
+        if process.returncode > 0:
+            errors.seek(0)
+            *_, cause = ["no message", *errors.read().decode(errors="replace").split("\n")[:-1]]
+            problem = f"the helper has ended ({cause})"
     return () if problem is None else (problem,)
 
 

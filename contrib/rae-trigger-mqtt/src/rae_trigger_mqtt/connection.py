@@ -74,12 +74,12 @@ class BrokerConnection:
         self._client.connect(host, port, KEEPALIVE_SECONDS, clean_start=False, properties=self._properties)
 
     async def subscribe(self, topics: tuple[str, ...], qos: int) -> None:
-        """Subscribe to topics; what the broker refuses ends the connection."""
+        """Subscribe to topics; what the broker refuses ends the connection. Raises ConnectionError."""
         options = SubscribeOptions(qos=qos, retainHandling=_SEND_KEPT_TO_NEW_SUBSCRIPTION)
         refused: asyncio.Future[list[Any]] = self._loop.create_future()
 
         def handle(_client: Client, _data: Any, _number: int, reasons: list[Any], _properties: Any) -> None:
-            self._call(refused.set_result, [one for one in reasons if one.is_failure])
+            self._call(_succeed, refused, [one for one in reasons if one.is_failure])
 
         self._client.on_subscribe = handle
         properties: Any = None
@@ -88,9 +88,15 @@ class BrokerConnection:
             # What comes again has the number of the connection that it first came by.
             properties.SubscriptionIdentifier = 1 + secrets.randbelow(MAX_SUBSCRIPTION_NUMBER)
         self._client.subscribe([(topic, options) for topic in topics], properties=properties)
-        async with asyncio.timeout(CONNECT_SECONDS):
-            if reasons := await refused:
-                raise ConnectionError(f"the broker refused the subscription to {', '.join(topics)}: {reasons[0]}")
+        both: set[asyncio.Future[Any]] = {refused, self._lost}
+        await asyncio.wait(both, timeout=CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if not refused.done():
+            if self._lost.done():
+                self._lost.result()
+            what = f"the subscription to {', '.join(topics)}"
+            raise ConnectionError(f"the broker didn't answer {what} within {CONNECT_SECONDS:g} s")
+        if reasons := refused.result():
+            raise ConnectionError(f"the broker refused the subscription to {', '.join(topics)}: {reasons[0]}")
 
     async def receive(self) -> MqttMessage:
         """Return the next message. Raises ConnectionError once the connection is lost."""
@@ -128,7 +134,7 @@ class BrokerConnection:
         if reason.is_failure:
             self._call(_fail, self._connected, f"the broker refused the connection: {reason}")
         else:
-            self._call(_succeed, self._connected)
+            self._call(_succeed, self._connected, None)
 
     def _handle_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         for future in (self._connected, self._lost):
@@ -167,9 +173,9 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
         raise ValueError(f'"ca_file": {path} can\'t be read ({error.strerror}); correct the path') from None
 
 
-def _succeed(future: "asyncio.Future[None]") -> None:
+def _succeed(future: "asyncio.Future[Any]", value: object) -> None:
     if not future.done():
-        future.set_result(None)
+        future.set_result(value)
 
 
 def _fail(future: "asyncio.Future[None]", text: str) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 import warnings
 
 from rae_executor_dask.cluster.helper import Helper
@@ -24,13 +25,20 @@ async def _serve(settings: ClusterSettings) -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     helper = Helper(settings, _report)
-    working = loop.create_task(helper.run())
-    while line := await reader.readline():
-        if working.done():
-            working.result()
-        helper.handle(json.loads(line))
+    working, handling = loop.create_task(helper.run()), loop.create_task(_handle_requests(reader, helper))
+    await asyncio.wait({working, handling}, return_when=asyncio.FIRST_COMPLETED)
+    error = working.exception() if working.done() else handling.exception()
+    if error is not None:
+        # The daemon reports the last line, and starts another helper.
+        traceback.print_exception(error)
+        sys.stderr.flush()
     # What Dask may still be doing has no effect any more.
-    os._exit(0)
+    os._exit(0 if error is None else 1)
+
+
+async def _handle_requests(reader: asyncio.StreamReader, helper: Helper) -> None:
+    while line := await reader.readline():
+        helper.handle(json.loads(line))
 
 
 def main() -> None:

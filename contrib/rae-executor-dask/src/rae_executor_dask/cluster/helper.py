@@ -62,9 +62,19 @@ class Helper:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled. Errors: whatever ends a part of the work, because the rest is of no use without it."""
         await asyncio.to_thread(self._claims.remove_old)
-        self._start(self._connection.keep(self._handle_event, self._note_connection))
+        keeping = asyncio.ensure_future(self._connection.keep(self._handle_event, self._note_connection))
+        tending = asyncio.ensure_future(self._keep_tending())
+        try:
+            done, _ = await asyncio.wait({keeping, tending}, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                one.result()
+        finally:
+            keeping.cancel()
+            tending.cancel()
+
+    async def _keep_tending(self) -> None:
         while True:
             self._wake.clear()
             await self._tend()
