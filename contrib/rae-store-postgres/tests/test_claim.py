@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
-from rae_auto.api import Put
+from rae_auto.api import Delete, Put
 from rae_auto.api.shared_store import LEADER, Node
 from rae_auto.errors import ClaimLost, StoreError, StoreLocked
 
@@ -96,8 +97,30 @@ def test_occurrence_that_an_earlier_leader_decided_is_refused(leader, server):
     leader.commit([run("first")])
     leader.commit([run("first"), run("second")])
     server.execute("UPDATE rae_auto.occurrences SET token = token - 1", "SELECT 1")
-    with pytest.raises(ClaimLost):
+    with pytest.raises(ClaimLost, match="was decided by an earlier leader"):
         leader.commit([run("third")])
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+@pytest.mark.parametrize("is_at_once", [False, True])
+def test_occurrence_that_the_engine_has_forgotten_starts_again(leader, server, is_damaged, is_at_once):
+    """Otherwise a message that is repeated after 1,000 others had each new leader give up, again and again."""
+
+    def run(key: str) -> Put:
+        return Put("run", key, {"id": key, "job": "a", "trigger": "mqtt", "key": "m-1"})
+
+    leader.commit([run("first"), Put("seen", "a/x", {"job": "a", "trigger": "mqtt", "key": "m-1", "run": "first"})])
+    leader.commit([Delete("run", "first")])
+    server.execute("UPDATE rae_auto.occurrences SET token = token - 1", "SELECT 1")
+    if is_damaged:
+        server.execute("UPDATE rae_auto.documents SET body = substr(body, 3) WHERE kind = 'seen'", "SELECT 1")
+    if is_at_once:
+        leader.commit([Delete("seen", "a/x"), run("second")])
+    else:
+        leader.commit([Delete("seen", "a/x")])
+        leader.commit([run("second")])
+    assert [key for key, _ in leader.load("run")] == ["second"]
+    assert list(leader.load("seen")) == []
 
 
 def test_wait_can_be_interrupted(leader, make_store, tmp_path):
@@ -141,6 +164,37 @@ def test_restart_of_the_server_loses_nothing_and_is_survived(leader, make_store,
     waiting.join()
     assert [key for key, _ in waiting.store.load("job")] == keys
     waiting.store.close()
+
+
+@pytest.mark.parametrize("change", [{"boot": "other"}, {"directory": "/copy"}])
+def test_copy_of_a_living_node_waits_and_names_the_remedy(leader, make_store, tmp_path, server, change):
+    node = evolve(SECOND, boot="this", directory="/rae", host="here")
+    waiting = Waiting(make_store(lease="1s"), place(tmp_path, "first"), node)
+    wait_until(lambda: waiting.reports)
+    copy = Waiting(make_store(lease="1s"), place(tmp_path, "second"), evolve(node, **change))
+    wait_until(lambda: copy.reports)
+    assert 'node "laptop-2" is also that of process 2 on here' in copy.reports[0].problem
+    assert 'remove "rae-auto.node"' in copy.reports[0].problem
+    # Once the first has been silent for long, its name is free.
+    waiting.store.interrupt()
+    waiting.join()
+    server.execute("UPDATE rae_auto.nodes SET seen_at = 'epoch' WHERE node = 'laptop-2'", "SELECT 1")
+    wait_until(lambda: len(copy.reports) > 1)
+    assert copy.reports[1].leader.node == "nas-1"
+    copy.store.interrupt()
+    copy.join()
+
+
+def test_copy_of_the_leader_waits_however_long_it_has_led(make_store, tmp_path, server):
+    node, store = evolve(FIRST, boot="this", directory="/rae"), make_store(lease="5m")
+    store.stand_by(place(tmp_path, "first"), node, lambda _: None)
+    server.execute("UPDATE rae_auto.nodes SET seen_at = 'epoch'", "SELECT 1")
+    copy = Waiting(make_store(lease="1s"), place(tmp_path, "second"), evolve(node, boot="other"))
+    wait_until(lambda: copy.reports)
+    assert 'node "nas-1" is also that of process 1 on nas' in copy.reports[0].problem
+    copy.store.interrupt()
+    copy.join()
+    store.close()
 
 
 def test_messages_arrive_until_they_are_discarded(leader):

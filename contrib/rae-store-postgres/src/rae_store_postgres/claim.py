@@ -16,9 +16,9 @@ from datetime import timedelta
 
 from attrs import define, field
 
-from rae_auto.api.shared_store import Leader, Node, Standby
+from rae_auto.api.shared_store import SILENT_SECONDS, Leader, Node, Standby
 from rae_auto.errors import ClaimLost, StoreError
-from rae_store_postgres.link import Address, Connection, is_temporary
+from rae_store_postgres.link import Address, Connection, ServerAway, is_temporary
 from rae_store_postgres.migration import check_version
 
 CLAIM_CHANNEL = "rae_auto_claim"
@@ -57,7 +57,12 @@ _JOIN = (
     " ON CONFLICT (node) DO UPDATE SET host = excluded.host, machine = excluded.machine, boot = excluded.boot,"
     " pid = excluded.pid, directory = excluded.directory, joined_at = clock_timestamp(),"
     " seen_at = clock_timestamp(), fenced_at = NULL"
+    " WHERE (nodes.boot IN ('', excluded.boot) AND nodes.directory IN ('', excluded.directory))"
+    " OR (nodes.seen_at < clock_timestamp() - $7::interval AND NOT EXISTS"
+    " (SELECT FROM claim WHERE claim.node = nodes.node AND claim.expires_at > clock_timestamp()))"
+    " RETURNING node"
 )
+_OWNER = "SELECT host, pid, directory FROM nodes WHERE node = $1"
 
 
 def _do_nothing(*_: object) -> None:
@@ -151,10 +156,7 @@ class Claim:
         try:
             await check_version(connection, self._address)
             if self.node is not None and self.node.name:
-                node = self.node
-                await connection.execute(
-                    _JOIN, node.name, node.host, node.machine, node.boot, node.pid, node.directory
-                )  # fmt: skip
+                await self._join(connection, self.node)
             # A claim that is lost in a crash of the server does no harm, so it needs no write to the disk.
             await connection.execute("SET synchronous_commit = off")
             await connection.add_listener(CLAIM_CHANNEL, self._handle_notice)
@@ -166,6 +168,18 @@ class Claim:
         connection.add_termination_listener(lambda _: self._woken.set())
         # What was sent while there was no connection brought no notice.
         self.on_message()
+
+    async def _join(self, connection: Connection, node: Node) -> None:
+        """Note that the node is here. Raises ServerAway while a second daemon has its name, which may yet end."""
+        values = node.name, node.host, node.machine, node.boot, node.pid, node.directory
+        if await connection.fetchval(_JOIN, *values, timedelta(seconds=SILENT_SECONDS)) is None:
+            owner = await connection.fetchrow(_OWNER, node.name)
+            other = "another daemon" if owner is None else f"process {owner['pid']} on {owner['host']}"
+            raise ServerAway(
+                f'node "{node.name}" is also that of {other}, which was seen within {SILENT_SECONDS:g} s; if the '
+                f'machine or {node.directory} was copied, stop this daemon and remove "rae-auto.node" there, so that '
+                "it gets a name of its own"
+            )
 
     async def _disconnect(self) -> None:
         if self.connection is not None:
@@ -231,13 +245,17 @@ class Claim:
 
     def lose(self, leader: Leader | None = None) -> ClaimLost:
         """Note that the claim is lost, tell the daemon, and return the error."""
+        by = "another daemon" if leader is None else leader.describe()
+        since = "" if leader is None else f" at {leader.since:%Y-%m-%d %H:%M:%S} UTC"
+        return self.give_up(
+            f"{by} has taken over the store in {self._address.place}{since}, because this daemon did not renew "
+            "its claim in time; nothing that it decided since then counts"
+        )
+
+    def give_up(self, why: str) -> ClaimLost:
+        """Count the claim as lost, unless it is already; tell the daemon, and return the error."""
         if self.lost is None:
-            by = "another daemon" if leader is None else leader.describe()
-            since = "" if leader is None else f" at {leader.since:%Y-%m-%d %H:%M:%S} UTC"
-            self.lost = ClaimLost(
-                f"{by} has taken over the store in {self._address.place}{since}, because this daemon did not renew "
-                "its claim in time; nothing that it decided since then counts"
-            )
+            self.lost = ClaimLost(why)
             self.on_lost(self.lost)
         return self.lost
 

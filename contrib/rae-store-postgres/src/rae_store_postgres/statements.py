@@ -17,6 +17,15 @@ COMMIT = (
     " $9::text[], $10::bytea[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::text[],"
     " $16::bigint[], $17::bytea[], $18::bytea[])"
 )
+# An occurrence that the engine has forgotten may start again, as with any store. The text of a document that is gone
+# says to which run it led; it is searched, not read, because it may be damaged.
+_FORGET = (
+    "WITH forgotten AS (DELETE FROM occurrences WHERE run IN ("
+    """SELECT convert_to(substring(body FROM '"run":"([^"]+)"'), 'UTF8') FROM documents"""
+    " WHERE kind = 'seen' AND key = ANY ($19::bytea[])) RETURNING 1),"
+    " before AS (SELECT count(*) FROM forgotten) "
+)
+COMMIT_AND_FORGET = f"{_FORGET}{COMMIT} FROM before"
 PRUNE = "SELECT prune_entries($1, $2, $3, $4, $5, $6, $7, $8)"
 DOCUMENTS = "SELECT kind, key, body, crc FROM documents"
 ENTRIES = "SELECT log, key, job, state, at, ended_at, body, crc FROM entries"
@@ -24,6 +33,9 @@ KEYS = "SELECT key FROM entries WHERE log = $1 AND key = ANY ($2::bytea[])"
 
 RUN = "run"
 """The kind of the documents that are open runs, each the outcome of one start decision."""
+
+SEEN = "seen"
+"""The kind of the documents by which the engine remembers occurrences that no schedule gives."""
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
@@ -60,6 +72,8 @@ class ChangeArrays:
     _entries: dict[tuple[str, bytes], Append] = field(init=False, factory=dict)
     _bodies: dict[tuple[str, bytes], str] = field(init=False, factory=dict)
     _occurrences: dict[bytes, bytes] = field(init=False, factory=dict)
+    forgotten: list[bytes] = field(init=False, factory=list)
+    """Keys of documents of occurrences that the engine no longer remembers."""
 
     @classmethod
     def of(cls, changes: Sequence[Change]) -> "ChangeArrays":
@@ -80,6 +94,8 @@ class ChangeArrays:
                     self._occurrences[identity] = encode_key(key)
             case Delete(kind, key):
                 self._documents[kind, encode_key(key)] = None
+                if kind == SEEN:
+                    self.forgotten.append(encode_key(key))
             case Append(log, key):
                 place = log, encode_key(key)
                 # One that replaces another counts as appended now.

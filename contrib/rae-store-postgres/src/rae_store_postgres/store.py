@@ -32,7 +32,7 @@ from rae_store_postgres import node_messages
 from rae_store_postgres.claim import Claim
 from rae_store_postgres.link import Address, Connection, LoopThread, is_temporary
 from rae_store_postgres.reading import Reader, read_documents, read_dump
-from rae_store_postgres.statements import COMMIT, PRUNE, ChangeArrays, decode_key
+from rae_store_postgres.statements import COMMIT, COMMIT_AND_FORGET, PRUNE, ChangeArrays, decode_key
 
 MAX_PRUNED = 300
 """Number of entries that one step of pruning removes at most."""
@@ -193,8 +193,13 @@ class PostgresStore(SharedStore):
                 )
             return await work(self._main)
         except asyncpg.PostgresError as error:
-            if error.sqlstate in ("RAE01", "RAE02") and self._claim is not None:
-                raise self._claim.lose(None) from error
+            if error.sqlstate == "RAE01" and self._claim is not None:
+                raise self._claim.lose() from error
+            if error.sqlstate == "RAE02" and self._claim is not None:
+                raise self._claim.give_up(
+                    f"an occurrence that this daemon decided was decided by an earlier leader, as the store in "
+                    f"{self._address.place} says; it starts again, and reads the store"
+                ) from error
             raise self._address.explain(error) from error
         except (TimeoutError, asyncpg.InternalClientError) as error:
             # It is unknown whether it was carried out; the same call on another connection finds out.
@@ -248,8 +253,12 @@ class PostgresStore(SharedStore):
 
     def commit(self, changes: Sequence[Change]) -> None:
         """Make all changes durable, or none. Errors: ClaimLost, StoreError."""
-        arguments = (*self._claim_arguments(), *ChangeArrays.of(changes).columns())
-        self._call(lambda c: c.fetchval(COMMIT, *arguments))
+        arrays = ChangeArrays.of(changes)
+        arguments = (*self._claim_arguments(), *arrays.columns())
+        if arrays.forgotten:
+            self._call(lambda c: c.fetchval(COMMIT_AND_FORGET, *arguments, arrays.forgotten))
+        else:
+            self._call(lambda c: c.fetchval(COMMIT, *arguments))
 
     def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:
         """Remove a part of what need not stay; return its keys."""

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from attrs import evolve
 
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result
+from rae_auto.runtime.sharing import nodes
 from rae_auto.runtime.sharing.messages import (
     CancelRequest,
     decode_cancel,
@@ -16,7 +18,7 @@ from rae_auto.runtime.sharing.messages import (
     encode_cancel,
     encode_event,
 )
-from rae_auto.runtime.sharing.nodes import identify_node, is_gone
+from rae_auto.runtime.sharing.nodes import identify_node, is_gone, read_name
 from rae_auto.runtime.sharing.server_clock import ServerClock
 from rae_auto.runtime.time.clock import SystemClock
 from rae_auto.toolkit.files import DirectoryLock
@@ -35,6 +37,37 @@ def test_node_keeps_its_name_and_differs_from_others(tmp_path: Path) -> None:
     node = identify_node(first, SystemClock())
     assert identify_node(first, SystemClock()) == node
     assert identify_node(second, SystemClock()).name != node.name
+
+
+@pytest.mark.parametrize(
+    ("machine", "boot", "is_same"),
+    [
+        ("other", "earlier", False),
+        ("other", None, True),
+        (None, "earlier", True),
+        ("", "", True),
+        ("", "earlier", True),
+    ],
+)
+def test_copy_on_another_machine_has_a_name_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str | None, boot: str | None, is_same: bool
+) -> None:
+    """A machine that was booted again is the same, and so is one with another id and the same boot: a container."""
+    monkeypatch.setattr(nodes, "_read_machine", lambda: "this")
+    place = directory(tmp_path, "a")
+    first = identify_node(place, SystemClock())
+    lines = [first.name, "this" if machine is None else machine, first.boot if boot is None else boot]
+    (place / "rae-auto.node").write_text("\n".join(lines) + "\n")
+    node = identify_node(place, SystemClock())
+    assert (node.name == first.name) == is_same
+    assert identify_node(place, SystemClock()) == node
+    assert read_name(place) == node.name
+
+
+def test_file_of_an_earlier_version_keeps_its_name(tmp_path: Path) -> None:
+    place = directory(tmp_path, "a")
+    (place / "rae-auto.node").write_text("nas-1f3a90c2\n")
+    assert [identify_node(place, SystemClock()).name for _ in range(2)] == ["nas-1f3a90c2"] * 2
 
 
 def test_node_is_gone_when_no_daemon_has_its_lock(tmp_path: Path) -> None:
