@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from rae_auto.model.figures.durations import UsualDuration
     from rae_auto.reading.opening import open_records
     from rae_auto.reading.what_if import Assumptions, WhatIfEdits, load_what_if
+    from rae_auto.views.screens.day_grid import BusyMinute, DayGrid, GridHour, load_day_grid
     from rae_auto.views.screens.digest import Digest, load_digest
     from rae_auto.views.screens.health_page import HealthPage, load_health_page
     from rae_auto.views.screens.job_list import JobHistory, JobList, JobRow, describe_skips, load_job_list
     from rae_auto.views.screens.job_page import JobPage, OccurrenceMark, load_job_page
     from rae_auto.views.screens.merged_output import MAX_MERGED_RUNS, MergedLine, MergedOutput, load_merged_output
-    from rae_auto.views.screens.month import BusyMinute, DayGrid, GridHour, Month, MonthDay, load_day_grid, load_month
+    from rae_auto.views.screens.month import Month, MonthDay, load_month
     from rae_auto.views.screens.output_page import OutputPage, load_output_end, load_output_page
     from rae_auto.views.screens.output_search import OutputSearch, search_output
     from rae_auto.views.screens.overview import Attention, Overview, RunningRow, WaitingRow, load_overview
@@ -54,12 +55,13 @@ _HOMES = {
     "model.figures.durations": ("UsualDuration",),
     "reading.opening": ("open_records",),
     "reading.what_if": ("Assumptions", "WhatIfEdits", "load_what_if"),
+    "views.screens.day_grid": ("BusyMinute", "DayGrid", "GridHour", "load_day_grid"),
     "views.screens.digest": ("Digest", "load_digest"),
     "views.screens.health_page": ("HealthPage", "load_health_page"),
     "views.screens.job_list": ("JobHistory", "JobList", "JobRow", "describe_skips", "load_job_list"),
     "views.screens.job_page": ("JobPage", "OccurrenceMark", "load_job_page"),
     "views.screens.merged_output": ("MAX_MERGED_RUNS", "MergedLine", "MergedOutput", "load_merged_output"),
-    "views.screens.month": ("BusyMinute", "DayGrid", "GridHour", "Month", "MonthDay", "load_day_grid", "load_month"),
+    "views.screens.month": ("Month", "MonthDay", "load_month"),
     "views.screens.output_page": ("OutputPage", "load_output_end", "load_output_page"),
     "views.screens.output_search": ("OutputSearch", "search_output"),
     "views.screens.overview": ("Attention", "Overview", "RunningRow", "WaitingRow", "load_overview"),

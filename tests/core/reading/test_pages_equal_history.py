@@ -39,7 +39,7 @@ from rae_auto.screens import (
     load_run_page,
 )
 from rae_auto.views.screens import job_page
-from rae_auto.views.screens.month import day_bounds
+from rae_auto.views.screens.day_grid import day_bounds
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 from rae_auto.views.screens.parts.strip import group_of, strip_bounds
 from rae_plugins.stores.sqlite import SqliteStore

@@ -6,17 +6,16 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 
 from rae_auto.views.charts.day_chart import draw_day
-from rae_auto.views.screens.month import (
+from rae_auto.views.screens.day_grid import (
     MINUTE,
     DayGrid,
     DayNumbers,
     GridHour,
-    Month,
     build_day_grid,
-    build_month,
     day_bounds,
     describe_collisions,
 )
+from rae_auto.views.screens.month import Month, build_month
 from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
 from rae_auto.views.screens.parts.record_source import ExpectedCounts, RecordCount
 

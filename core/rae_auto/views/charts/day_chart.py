@@ -5,7 +5,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from rae_auto.views.charts.svg import ChartTable, chart, element, text_of
-from rae_auto.views.screens.month import DayGrid, GridHour
+from rae_auto.views.screens.day_grid import DayGrid, GridHour
 from rae_auto.views.screens.parts.base import expected_text
 
 ROW = 17

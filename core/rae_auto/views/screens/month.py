@@ -1,23 +1,19 @@
-"""The month: a calendar of outcomes and expectations, and one day as a grid of 24 hours of 60 minutes."""
+"""The month: a calendar of outcomes and expectations."""
 
 from asyncio import gather
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from datetime import time as clock
-from itertools import groupby, pairwise
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from attrs import field, frozen
+from attrs import frozen
 
 from rae_auto.errors import BadRequest
-from rae_auto.model.primitives.formatting import format_count
-from rae_auto.model.run import RunState
-from rae_auto.views.screens.parts.base import ScreenBase, expected_text, local_times
-from rae_auto.views.screens.parts.day_troubles import DayTroubles, build_day_troubles
+from rae_auto.views.screens.day_grid import day_bounds, expected_between
+from rae_auto.views.screens.parts.base import ScreenBase, expected_text
 from rae_auto.views.screens.parts.record_source import (
-    NOTHING_COMPARED,
     RUNS,
     SKIPS,
     ExpectedCounts,
@@ -26,15 +22,10 @@ from rae_auto.views.screens.parts.record_source import (
 )
 from rae_auto.views.screens.parts.strip import BAD, GOOD, SKIPPED, STOPPED, group_of
 
-MINUTE = timedelta(minutes=1)
 COUNTED_STEP = timedelta(minutes=15)
 """The step in which a month is counted: the difference of every time zone from UTC is a multiple of it."""
 
 MAX_DAY_NOTES = 3
-BUSIEST_MINUTES = 5
-MAX_NAMED_JOBS = 8
-SLOT_RADIUS = 30
-"""Minutes around a free slot in which there should be little to do."""
 
 
 @frozen(kw_only=True)
@@ -94,65 +85,6 @@ class Month(ScreenBase):
         return expected_text(self.totals["expected"], is_complete=self.is_complete)
 
 
-@frozen(kw_only=True)
-class GridHour:
-    """An hour of a day; a day with a change of the clock has others than 24, also shorter ones."""
-
-    start: datetime
-    label: str
-    """"02" by the clock of the zone, "02 CEST" and "02 CET" where it comes twice."""
-    first_minute: int = 0
-    """The first minute that it has on the clock: not 0 after a change by half an hour, or within an hour."""
-    past: tuple[int, ...]
-    """Runs that were queued in each of its minutes, but for those that were skipped after a wait."""
-    expected: tuple[int, ...]
-    """Starts that are due in each of its minutes."""
-    bad: tuple[int, ...]
-    """Numbers of the `past` runs that failed, timed out or were lost."""
-    skipped: tuple[int, ...]
-    """Skips that were decided in each of its minutes, one for starts missed together."""
-    is_complete: bool
-    """False if more starts are due than the `expected` ones that are known by now, or none is known."""
-
-    @property
-    def expected_text(self) -> str:
-        """The starts that are due in the hour: "12", "at least 12" or "…"."""
-        return expected_text(sum(self.expected), is_complete=self.is_complete)
-
-
-@frozen(kw_only=True)
-class BusyMinute:
-    """A minute in which many runs start."""
-
-    at: datetime
-    count: int
-    jobs: tuple[str, ...]
-    """Some of the jobs; empty for a minute of the past."""
-
-
-@frozen(kw_only=True)
-class DayGrid(ScreenBase):
-    """One day, minute by minute."""
-
-    now: datetime
-    zone: str
-    date: date
-    troubles: DayTroubles
-    """The runs that failed and the starts that were skipped."""
-    hours: tuple[GridHour, ...]
-    busiest: tuple[BusyMinute, ...]
-    collisions: int
-    """Minutes in which several runs start."""
-    collisions_text: str
-    free_slot: datetime | None
-    """A minute with the least to do within half an hour around it."""
-    free_slot_text: str
-    expected_until: datetime
-    is_pending: bool
-    notes: tuple[str, ...] = ()
-    """Remarks on the day: what guards that can be computed forbid on it, or on a part of it."""
-
-
 async def load_month(source: RecordSource, year: int, month: int) -> Month:
     """Read a month, and build its calendar. Errors: BadRequest."""
     first, last = month_bounds(year, month, source.zone)
@@ -162,7 +94,7 @@ async def load_month(source: RecordSource, year: int, month: int) -> Month:
     counts, skips, expected, notes = await gather(
         _count_days(source, RUNS, year, month, past_end),
         _count_days(source, SKIPS, year, month, past_end),
-        _expected(source, begin, last, COUNTED_STEP),
+        expected_between(source, begin, last, COUNTED_STEP),
         source.day_notes(first, last),
     )
     return build_month(
@@ -247,195 +179,3 @@ def _day(
         is_complete=end <= max(known_until, now),
         notes=(*change, *notes[:MAX_DAY_NOTES], *more),
     )
-
-
-def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return the begin of a day and that of the next, by the clock of a zone, in UTC."""
-    utc = ZoneInfo("UTC")
-    begin = datetime.combine(day, clock(0), zone).astimezone(utc)
-    return begin, datetime.combine(day + timedelta(days=1), clock(0), zone).astimezone(utc)
-
-
-OPEN_STATES = tuple(state for state in RunState if not state.final)
-NOT_SKIPPED = tuple(state for state in RunState if state is not RunState.SKIPPED)
-MAX_OPEN_RUNS = 1_000
-
-
-@frozen
-class DayNumbers:
-    """The numbers of runs of a day, of the bad ones among them, and of skips, by minute."""
-
-    runs: Mapping[datetime, int] = field(factory=dict)
-    bad: Mapping[datetime, int] = field(factory=dict)
-    skipped: Mapping[datetime, int] = field(factory=dict)
-
-
-async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
-    """Read a day, and build its grid of hours and minutes."""
-    begin, end = day_bounds(day, source.zone)
-    now = source.now()
-    start = max(begin, now.replace(second=0, microsecond=0))
-    past_end = min(end, now + MINUTE)
-    past, skips, opened, records, expected, (max_parallel, notes) = await gather(
-        _count_minutes(source, RUNS, begin, past_end),
-        _count_minutes(source, SKIPS, begin, past_end),
-        source.runs(since=begin, until=end, states=OPEN_STATES, limit=MAX_OPEN_RUNS),
-        source.digest_records(begin, max(past_end, begin), NOTHING_COMPARED),
-        _expected(source, start, end, MINUTE),
-        gather(source.max_parallel(), source.day_notes(begin, end)),
-    )
-    runs, bad, skipped = Counter[datetime](), Counter[datetime](), Counter[datetime]()
-    for group, found in [*((group_of(one.outcome), one) for one in past), *((SKIPPED, one) for one in skips)]:
-        if found.start is not None:
-            (skipped if group == SKIPPED else runs)[found.start] += found.count
-            bad[found.start] += found.count if group == BAD else 0
-    # Those that are open are counted nowhere else.
-    for run in opened:
-        runs[begin + (run.queued_at - begin) // MINUTE * MINUTE] += 1
-    most = (runs + Counter(expected.counts)).most_common(BUSIEST_MINUTES)
-    jobs = await gather(*(_jobs_at(source, at, now) for at, _ in most))
-    busiest = [BusyMinute(at=at, count=count, jobs=names) for (at, count), names in zip(most, jobs, strict=True)]
-    time = local_times(source.zone.key, now)
-    troubles = build_day_troubles(records, bad.total(), skipped.total(), time, is_future=begin > now)
-    return build_day_grid(
-        day,
-        DayNumbers(runs, bad, skipped),
-        expected,
-        troubles=troubles,
-        busiest=busiest,
-        max_parallel=max_parallel,
-        notes=notes.get(day, ()),
-        now=now,
-        zone=source.zone,
-    )
-
-
-async def _count_minutes(source: RecordSource, kind: str, since: datetime, until: datetime) -> Sequence[RecordCount]:
-    return await source.count(kind, since=since, until=until, step=MINUTE) if since < until else []
-
-
-async def _expected(source: RecordSource, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:
-    return await source.expected(since, until, step) if since < until else ExpectedCounts({}, until)
-
-
-async def _jobs_at(source: RecordSource, at: datetime, now: datetime) -> tuple[str, ...]:
-    """Return some jobs that started, or are due, in a minute."""
-    if at + MINUTE <= now:
-        until = at + MINUTE - timedelta(microseconds=1)
-        runs = await source.runs(since=at, until=until, states=NOT_SKIPPED, limit=MAX_NAMED_JOBS)
-        return tuple(dict.fromkeys(run.job for run in runs))
-    found = await source.starts(None, max(at, now) - timedelta(microseconds=1), at + MINUTE, MAX_NAMED_JOBS)
-    starting = (start.job for start in found.starts if start.starts_at is not None and start.starts_at < at + MINUTE)
-    return tuple(dict.fromkeys(starting))
-
-
-def build_day_grid(
-    day: date,
-    numbers: DayNumbers,
-    expected: ExpectedCounts,
-    *,
-    troubles: DayTroubles,
-    busiest: Sequence[BusyMinute],
-    max_parallel: int,
-    now: datetime,
-    zone: ZoneInfo,
-    notes: Sequence[str] = (),
-) -> DayGrid:
-    """Return the grid of a day from the numbers of its minutes."""
-    begin, end = day_bounds(day, zone)
-    hours = []
-    starts = list(_clock_hours(begin, end, zone))
-    for label, (start, until) in zip(_labels(starts[:-1], zone), pairwise(starts), strict=True):
-        minutes = [start + MINUTE * minute for minute in range(int((until - start) / MINUTE))]
-        hours.append(
-            GridHour(
-                start=start,
-                label=label,
-                first_minute=start.astimezone(zone).minute,
-                past=tuple(numbers.runs.get(minute, 0) for minute in minutes),
-                expected=tuple(expected.counts.get(minute, 0) for minute in minutes),
-                bad=tuple(numbers.bad.get(minute, 0) for minute in minutes),
-                skipped=tuple(numbers.skipped.get(minute, 0) for minute in minutes),
-                is_complete=until <= max(expected.until, now),
-            )
-        )
-    slot, text = find_free_slot(hours, now, zone)
-    collisions, collisions_text = describe_collisions(hours, max_parallel)
-    return DayGrid(
-        now=now,
-        zone=zone.key,
-        date=day,
-        troubles=troubles,
-        hours=tuple(hours),
-        busiest=tuple(busiest),
-        collisions=collisions,
-        collisions_text=collisions_text,
-        free_slot=slot,
-        free_slot_text=text,
-        expected_until=expected.until,
-        is_pending=expected.is_pending,
-        notes=tuple(notes),
-    )
-
-
-def describe_collisions(hours: Sequence[GridHour], max_parallel: int) -> tuple[int, str]:
-    """Return in how many minutes several runs start, and a sentence that tells how many are too many at once."""
-    counts = [past + expected for hour in hours for past, expected in zip(hour.past, hour.expected, strict=True)]
-    several, crowded = sum(count > 1 for count in counts), sum(count > max_parallel for count in counts)
-    if not several:
-        return 0, "No two runs start in the same minute"
-    verb = "has" if several == 1 else "have"
-    more = f", {crowded:,} of them more than run at once (max_parallel {max_parallel})" if crowded else ""
-    return several, f"{format_count(several, 'minute')} {verb} several starts{more}"
-
-
-def _clock_hours(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    """Yield the begins of a day's hours on the clock of a zone, and the end of the day.
-
-    A change of the clock ends an hour: at 3:45 on the Chatham Islands, and on Lord Howe Island by half an hour.
-    """
-    at = begin
-    while at < end:
-        yield at
-        rest = [at + MINUTE * number for number in range(1, 60 - at.astimezone(zone).minute)]
-        offset = _offset(at, zone)
-        changed = bool(rest) and _offset(rest[-1], zone) != offset
-        at = next(one for one in rest if _offset(one, zone) != offset) if changed else [at, *rest][-1] + MINUTE
-    yield end
-
-
-def _offset(at: datetime, zone: ZoneInfo) -> timedelta | None:
-    return at.astimezone(zone).utcoffset()
-
-
-def _labels(starts: Sequence[datetime], zone: ZoneInfo) -> list[str]:
-    """Return the hours of a day on the clock, with the name of the time where one comes twice."""
-    local = [start.astimezone(zone) for start in starts]
-    times = Counter(one.hour for one in local)
-    return [f"{one:%H} {one.tzname()}" if times[one.hour] > 1 else f"{one:%H}" for one in local]
-
-
-def find_free_slot(hours: Sequence[GridHour], now: datetime, zone: ZoneInfo) -> tuple[datetime | None, str]:
-    """Return the minute to come with the least to do in it and around it, the first of those, and why it is that.
-
-    Of a day that is over, the runs count instead.
-    """
-    counts = [max(pair) for hour in hours for pair in zip(hour.past, hour.expected, strict=True)]
-    if not hours or not counts:
-        return None, ""
-    begin = hours[0].start
-    first = max(int((now - begin) / MINUTE) + 1, 0)
-    first = 0 if first >= len(counts) else first
-    loads = [0, *counts]
-    for number in range(1, len(loads)):
-        loads[number] += loads[number - 1]
-
-    def load_around(minute: int) -> int:
-        return loads[min(minute + SLOT_RADIUS + 1, len(counts))] - loads[max(minute - SLOT_RADIUS, 0)]
-
-    best = min(range(first, len(counts)), key=lambda minute: (counts[minute], load_around(minute), minute))
-    around, name = format_count(load_around(best), "start"), "free slot" if not counts[best] else "quietest minute"
-    at = begin + MINUTE * best
-    local = at.astimezone(zone)
-    own = format_count(counts[best], "start") if counts[best] else "no start"
-    return at, f"The {name} is {local:%H:%M}: {own} in it, and {around} in the half hours before and after"

@@ -46,8 +46,8 @@ from rae_auto.model.run import MAY_BE_LEFT, Attempt, Result, Run, RunState, Tree
 from rae_auto.reading.parsing import parse_trends
 from rae_auto.testing.memory_store import MemoryStore
 from rae_auto.views import charts
+from rae_auto.views.screens.day_grid import BusyMinute, DayNumbers, build_day_grid
 from rae_auto.views.screens.job_page import mark_of_run, mark_of_skip
-from rae_auto.views.screens.month import BusyMinute, DayNumbers, build_day_grid
 from rae_auto.views.screens.parts.base import UpcomingStart, local_times
 from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
 from rae_auto.views.screens.parts.durations import usual_duration

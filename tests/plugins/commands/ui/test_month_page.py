@@ -9,7 +9,8 @@ from tests.support.waiting import eventually
 
 from rae_auto import Job
 from rae_auto.model import documents
-from rae_auto.views.screens.month import DayNumbers, build_day_grid, build_month
+from rae_auto.views.screens.day_grid import DayNumbers, build_day_grid
+from rae_auto.views.screens.month import build_month
 from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 from rae_plugins.calendars.ical_parser import parse_calendar
