@@ -29,6 +29,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -39,6 +40,7 @@ from rae_auto.engine.effects import Change, Reply, Step
 from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.events import Fact, TimePassed
 from rae_auto.errors import ClaimLost, SchedulerClosed, SchedulerError, StoreError
+from rae_auto.model.primitives.clock_jumps import clock_step
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.concurrency.commit_batches import split_into_batches
 from rae_auto.runtime.time.clock import Clock, SystemClock
@@ -50,7 +52,11 @@ CLOCK_CHECK_SECONDS = 10.0
 """Longest sleep of the loop, after which it compares the clocks, unless the kernel reports their changes."""
 
 IDLE_CHECK_SECONDS = 60.0
-"""Longest sleep where the kernel does: the wall clock is slewed meanwhile, at most by 30 ms."""
+"""Longest sleep where the kernel does, as long as the wall clock isn't slewed."""
+
+SLEWED = timedelta(milliseconds=50)
+"""Difference between the clocks over a sleep that shows that the wall clock is corrected little by little: chrony may
+do it by 8 %, which would be more than the threshold of a jump within `IDLE_CHECK_SECONDS`."""
 
 CHECK_AHEAD_SECONDS = 15.0
 """Time before an instant at which checks are made, too."""
@@ -125,7 +131,8 @@ class EngineLoop:
         self._check_at = float("inf")
         """The monotonic seconds of the check before the next instant."""
         self._is_active = True
-        """Something has happened since the last check."""
+        """Something has happened since the last check, or the wall clock is being corrected."""
+        self._idle_at: Moment | None = None
         self._watch: ClockWatch | None = None
         self._turns_without_inputs = 0
         self._burst = contextlib.ExitStack()
@@ -278,7 +285,7 @@ class EngineLoop:
             steps.append(self._handle(TimePassed(), now))
             if self.engine.is_catching_up and not was_catching_up:
                 self._burst.enter_context(fewer_collections())
-        self._is_active |= bool(steps)
+        self._is_active |= bool(steps) or self._is_slewed(now)
         for changes in split_into_batches(steps):
             await self._make_durable(partial(self._commit, changes))
         while self._must_rewrite:
@@ -293,6 +300,11 @@ class EngineLoop:
             if not drained.done():
                 drained.set_result(None)
         self.started.set()
+
+    def _is_slewed(self, now: Moment) -> bool:
+        """Return whether the wall clock was corrected since the last turn in which nothing happened."""
+        before, self._idle_at = self._idle_at, now
+        return before is not None and abs(clock_step(before, now)) > SLEWED
 
     def _take_inputs(self) -> list[EngineInput]:
         """Return the next inputs to handle; none for a moment while due runs are left to start."""

@@ -161,6 +161,7 @@ class Repository:
         self._reader: StoreReader | None = None
         self._reading: Worker | None = None
         self._last_write: asyncio.Future[Any] | None = None
+        self._check: asyncio.Future[None] | None = None
         self.is_checking = False
         """The store is in use while a part of it is still being checked, because it was not closed cleanly."""
         self.store_summary = summarize_plugin(store)
@@ -204,7 +205,15 @@ class Repository:
             raise
 
     async def check_rest(self) -> None:
-        """Check what the store has left unchecked when it was opened, beside its use, and have damage repaired."""
+        """Check what the store has left unchecked when it was opened, beside its use, and have damage repaired.
+
+        Once for all callers. Removals wait for it, because what they remove is found by indexes.
+        """
+        if self._check is None:
+            self._check = asyncio.ensure_future(self._check_rest())
+        await asyncio.shield(self._check)
+
+    async def _check_rest(self) -> None:
         check = await self._call(self._store.make_check)
         if check is None:
             return
@@ -297,6 +306,8 @@ class Repository:
 
     async def close(self, limit_seconds: float = CLOSE_TIMEOUT_SECONDS) -> None:
         """Close the store; abandon it if it doesn't return within `limit_seconds`."""
+        if self._check is not None:
+            self._check.cancel()
         try:
             async with asyncio.timeout(limit_seconds):
                 await self._call(self._store.close)

@@ -219,6 +219,7 @@ class HistoryBounds:
 
         `retention` is that of the settings if it is None. Returns the number of removed records.
         """
+        await self._archive.check_rest()
         async with self._applying:
             if retention is not None:
                 return await self._apply(retention, for_orphans, self._now())

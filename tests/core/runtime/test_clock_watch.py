@@ -143,6 +143,14 @@ class LoopClock(SystemClock):
         return Moment(NOON + timedelta(seconds=seconds), seconds)
 
 
+class SlewedClock(LoopClock):
+    """A wall clock that goes 8 % too fast, as while chrony corrects it."""
+
+    def now(self) -> Moment:
+        now = super().now()
+        return Moment(NOON + timedelta(seconds=now.mono * 1.08), now.mono)
+
+
 @frozen
 class AtOne(Schedule):
     """A schedule with one instant."""
@@ -151,7 +159,9 @@ class AtOne(Schedule):
         return ONE if after < ONE else None
 
 
-def idle_hours(hours: int, plans: tuple[Plan, ...] = ()) -> tuple[int, list[float]]:
+def idle_hours(
+    hours: int, plans: tuple[Plan, ...] = (), clock_type: type[LoopClock] = LoopClock
+) -> tuple[int, list[float]]:
     """Return how often an engine loop wakes in so many hours, and the seconds at which it makes its checks."""
 
     async def work() -> tuple[int, list[float]]:
@@ -160,7 +170,7 @@ def idle_hours(hours: int, plans: tuple[Plan, ...] = ()) -> tuple[int, list[floa
         async def commit(_: object) -> None:
             return
 
-        clock = LoopClock()
+        clock = clock_type()
         loop = EngineLoop(Engine(), clock, commit, lambda _: None)
         loop.call_at_progress(lambda: turns.append(None), math.inf)
         loop.on_clock_check.append(lambda: checks.append(clock.now().mono))
@@ -180,6 +190,13 @@ def test_idle_hour_takes_a_look_at_the_clock_each_minute(monkeypatch: pytest.Mon
     monkeypatch.setattr(engine_loop, "SystemClock", LoopClock)
     turns, _ = idle_hours(1)
     assert turns <= 63
+
+
+@pytest.mark.usefixtures("timers")
+def test_clock_that_is_slewed_is_looked_at_as_often_as_without_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_loop, "SystemClock", SlewedClock)
+    turns, _ = idle_hours(1, clock_type=SlewedClock)
+    assert turns >= 3600 / engine_loop.CLOCK_CHECK_SECONDS - 10
 
 
 def test_idle_hour_is_polled_where_the_kernel_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """The janitor at work: on real stores and files."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from loguru import logger
 from tests.support.waiting import eventually
 
 from rae_auto import Job, Retention, Run, RunState, Scheduler, SyncScheduler
-from rae_auto.api.store import Append, Change, LogQuery, Put, Store
+from rae_auto.api.store import Append, Change, LogQuery, Put, RetentionRule, Store
 from rae_auto.errors import StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import JobId
@@ -235,6 +235,34 @@ def test_failed_pruning_is_reported_and_tried_again(tmp_path: Path, monkeypatch:
     # Orphans are looked for until that has succeeded once.
     assert passes[:3] == [True, True, False]
     assert said == ["old history could not be removed: the disk is full\n"]
+
+
+def test_nothing_is_removed_before_the_history_is_checked(tmp_path: Path) -> None:
+    """Removals find records by indexes, and a damaged one names the wrong records."""
+    happened: list[str] = []
+
+    class Unchecked(MemoryStore):
+        def make_check(self) -> Callable[[], None]:
+            return lambda: happened.append("checked")
+
+        def prune(self, log: str, rule: RetentionRule) -> list[str]:
+            happened.append("pruned")
+            return []
+
+        def find_keys(self, log: str, keys: Collection[str]) -> set[str]:
+            happened.append("looked up")
+            return set()
+
+    async def main() -> None:
+        store = Unchecked()
+        store.open(tmp_path)
+        bounds = HistoryBounds(Repository(store), tmp_path, Retention, lambda: NOW)
+        await asyncio.gather(bounds.apply(for_orphans=True), bounds.apply(for_orphans=True))
+
+    asyncio.run(main())
+    assert happened[0] == "checked"
+    assert happened.count("checked") == 1
+    assert "pruned" in happened
 
 
 def run_jobs(tmp_path: Path, job: Job, times: int, retention: Retention, check: Callable[[], object]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.plugins.executors.conftest import an_executor, is_alive, run_async
@@ -62,6 +63,29 @@ def test_request_that_a_killed_keeper_has_not_read_goes_to_the_next(tmp_path, ma
 
     assert run_async(work).exit_code == 0
     assert (tmp_path / "began").read_text() == "x\n"
+
+
+@pytest.mark.requirement("R4")
+def test_request_of_a_killed_keeper_has_an_end_where_its_claim_stays(tmp_path, make_assignment, monkeypatch):
+    keeping, late = make_assignment("echo $PPID; sleep 300"), make_assignment("echo x >> began")
+    unlink = Path.unlink
+
+    def refuse(path, **options):
+        if path == late.output:
+            raise PermissionError(13, "Permission denied")
+        unlink(path, **options)
+
+    async def work():
+        async with an_executor(tmp_path) as executor:
+            keeper, running, starting = await stop_with_request(executor, keeping, late)
+            monkeypatch.setattr(Path, "unlink", refuse)
+            os.kill(keeper, signal.SIGKILL)
+            with pytest.raises(RuntimeError, match="the keeper process was killed"):
+                await starting
+            await running.wait()
+
+    run_async(work)
+    assert not (tmp_path / "began").exists()
 
 
 @pytest.mark.requirement("R4", "R9")

@@ -8,7 +8,7 @@ This is the only place with that arithmetic, and `CLOCK_JUMP_THRESHOLD` the only
 
 Between two moments `wall` should advance by the advance of `mono` plus that of `slept`. What `slept` advances is
 sleep; what `wall` advances beside both is a clock step. The three clocks are read one after the other, and a clock
-that is kept right is slewed (at most 0.05 %), so differences up to the threshold are none.
+that is kept right is slewed (by 0.05 % at most, or 8 % by chrony), so differences up to the threshold are none.
 """
 
 from collections.abc import Iterator

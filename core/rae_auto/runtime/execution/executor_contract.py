@@ -1,4 +1,4 @@
-"""Return values of executors: what `start` and `wait` return is checked, and a mistake names the line of the method."""
+"""Return values of executors are checked: what `start`, `find` and `wait` return; a mistake names the method's line."""
 
 import json
 from collections.abc import Mapping
@@ -26,6 +26,8 @@ def check_found(found: F, find: object) -> F:
     """Return what `find` found, if it keeps the contract. Raises TypeError with the place of the method."""
     if isinstance(found, Execution):
         check_execution(found, find)
+    else:
+        check_result(found, find, "find")
     return found
 
 
@@ -52,10 +54,10 @@ def _is_plain(value: object) -> bool:
     return kind in _PLAIN_TYPES or (kind is list and all(map(_is_plain, value)))  # type: ignore[call-overload]
 
 
-def check_result(result: object, wait: object) -> Result | NeverStarted | None:
-    """Return the result of `wait` if it keeps the contract. Raises TypeError with the place of the method."""
+def check_result(result: object, method: object, name: str = "wait") -> Result | NeverStarted | None:
+    """Return the result of a method if it keeps the contract. Raises TypeError with the place of the method."""
     if not isinstance(result, Result | NeverStarted | None):
-        raise blame(TypeError(f"wait returned {result!r:.60}, which is not a Result"), wait)
+        raise blame(TypeError(f"{name} returned {result!r:.60}, which is not a Result"), method)
     if isinstance(result, Result) and result.value is not None:
-        _check_json("value of the result", result.value, wait)
+        _check_json("value of the result", result.value, method)
     return result

@@ -247,9 +247,11 @@ class KeeperAttempt(Execution):
             record = read_record(self._output.with_suffix(".start")) or {}
             await end_tree(ProcessTree.from_record(record, self._run))
         elif is_dead and not self.started.done():
-            self._output.unlink(missing_ok=True)
-            self.started.set_exception(NotSpawned("the keeper process was killed"))
-            return
+            # Where the claim can't be removed, nothing may start by this request any more.
+            with suppress(OSError):
+                self._output.unlink(missing_ok=True)
+                self.started.set_exception(NotSpawned("the keeper process was killed"))
+                return
         _set_error(self.started, "the keeper process was killed")
 
     async def _end_tree(self, error: str) -> None:
