@@ -260,6 +260,15 @@ def test_doctor_says_that_the_helper_has_ended(
     assert problem.startswith(f"the helper has ended ({cause}")
 
 
+def test_doctor_has_its_answer_however_the_helper_ends_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = (
+        'import os, sys\nprint(\'{"open": true, "problem": null}\', flush=True)\n'
+        "sys.stdin.readline()\nprint('{\"id\": 1, \"problem\": null}', flush=True)\nsys.exit('too late')"
+    )
+    monkeypatch.setattr(cluster_link, "HELPER_COMMAND", (sys.executable, "-c", program))
+    assert DaskExecutor(scheduler=SCHEDULER).problems(tmp_path) == ()
+
+
 @pytest.mark.parametrize("what_happens", ["it is closed", "the reply makes no sense", "too few answers"])
 def test_request_under_way_has_an_end_whatever_becomes_of_its_line(what_happens: str) -> None:
     async def play() -> list[Any]:
