@@ -72,7 +72,7 @@ class WarningLog:
 
 
 def _start_check(path: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", __name__, str(path)]
+    command = [sys.executable, "-P", "-m", __name__, str(path)]
     return subprocess.Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.support.daemons import Daemons
 from tests.support.mcp_sessions import McpSessions
 from tests.support.waiting import eventually
@@ -186,6 +187,20 @@ def test_skill_is_a_resource_and_an_option(sessions: McpSessions, capsys: pytest
     assert sessions.ask(questions, mode=MODES[1]) == read_skill()
     McpCommand(skill=True).run(None)  # type: ignore[arg-type]  # it needs no surroundings
     assert capsys.readouterr().out == read_skill()
+
+
+def test_skill_begins_with_its_name_and_description_in_yaml():
+    _, head, _ = read_skill().split("---\n", 2)
+    found = yaml.safe_load(head)
+    assert set(found) == {"name", "description"}
+    assert found["name"] == "rae-auto"
+    assert found["description"].endswith("failed or missed runs.")
+
+
+def test_attempt_has_no_default_so_that_the_last_one_is_taken():
+    tools = {tool.name: tool for tool in READING_TOOLS}
+    assert "default" not in tools["output"].properties["attempt"]
+    assert tools["output"].properties["lines"]["default"] == 200
 
 
 def test_skill_names_each_tool():

@@ -41,7 +41,7 @@ def write_form(
 
 
 def _next_starts(name: str, count: int, context: CommandContext) -> list[datetime]:
-    command = [sys.executable, "-m", "rae_auto", "next", name, "--json", "--count", str(count)]
+    command = [sys.executable, "-P", "-m", "rae_auto", "next", name, "--json", "--count", str(count)]
     if context.config is not None:
         command += ["--config", str(context.config)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=NEXT_TIMEOUT_SECONDS, check=False)

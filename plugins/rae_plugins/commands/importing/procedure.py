@@ -205,7 +205,7 @@ def _write(text: str, output: Path | None) -> list[str]:
 
 
 def _check(path: Path) -> Mapping[str, Any]:
-    command = [sys.executable, "-m", "rae_auto", "check", "--json", "--config", str(path)]
+    command = [sys.executable, "-P", "-m", "rae_auto", "check", "--json", "--config", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_TIMEOUT_SECONDS, check=False)
     try:
         report: Mapping[str, Any] = json.loads(done.stdout)

@@ -23,8 +23,9 @@ def _text(description: str, most: int = 256) -> Schema:
     }
 
 
-def _number(description: str, most: int, default: int) -> Schema:
-    return {"type": "integer", "minimum": 1, "maximum": most, "default": default, "description": description}
+def _number(description: str, most: int, default: int | None = None) -> Schema:
+    given = {} if default is None else {"default": default}
+    return {"type": "integer", "minimum": 1, "maximum": most, **given, "description": description}
 
 
 def _flag(description: str) -> Schema:
@@ -154,7 +155,7 @@ READING_TOOLS = (
         ),
         properties={
             "target": _text("A job, for its last run, or the id of a run."),
-            "attempt": _number("Which attempt of the run; the last one by default.", 1000, 1),
+            "attempt": _number("Which attempt of the run; the last one by default.", 1000),
             "lines": _number("Show so many lines of the end.", MAX_OUTPUT_LINES, 200),
         },
         required=("target",),

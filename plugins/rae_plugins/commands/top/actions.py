@@ -65,4 +65,5 @@ async def act(context: CommandContext, action: str, row: "JobRow", *, is_read_on
 def edit_command(job: str, config: Path | None) -> list[str]:
     """Return the command that opens the definition of a job in the editor."""
     options = [] if config is None else [f"--config={config}"]
-    return [sys.executable, "-m", "rae_auto", "edit", *options, "--", job]
+    # -P: the working directory is not a place to import from.
+    return [sys.executable, "-P", "-m", "rae_auto", "edit", *options, "--", job]

@@ -2,12 +2,14 @@
 
 *What is drawn.* All values are screens of `rae_auto.screens`. They are read when the view opens, when the daemon says
 that something has happened (at most once in `REFRESH_SECONDS`, however much happens), and once a minute, because the
-verdict says how long it is until the next start. Textual writes the cells that differ, so a screen on which nothing
-changes costs no byte.
+verdict says how long it is until the next start; the output of a run that is going on once a second. Textual writes the
+cells that differ, so a screen on which nothing changes costs no byte.
 """
 
 import asyncio
 import subprocess
+from collections.abc import Awaitable, Callable
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,8 +20,7 @@ from textual.widgets import Input, Static
 
 from rae_auto.api import CommandContext
 from rae_auto.errors import DaemonUnreachable, PluginError, SchedulerError
-from rae_plugins.commands.top import actions
-from rae_plugins.commands.top.frame import attention_lines, day_line, header_line, job_line, lower_height, verdict_line
+from rae_plugins.commands.top import actions, frame
 from rae_plugins.commands.top.job_scroller import JobScroller
 from rae_plugins.commands.top.keys import BINDINGS, KEY_LINE
 from rae_plugins.commands.top.live import Link, job_of
@@ -93,6 +94,10 @@ class TopApp(App[int]):
 
     # Reading
 
+    def _work(self, work: Callable[[], Any], group: str, *, exclusive: bool = False) -> None:
+        """Do something beside the screen; given as a function, as it may be cancelled before it starts."""
+        self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
+
     async def _live(self) -> None:
         # In a thread, so that the first frame is drawn meanwhile.
         await asyncio.to_thread(_reading)
@@ -104,7 +109,7 @@ class TopApp(App[int]):
                     await self._refresh()
                     if not self.is_ready.is_set():
                         self.is_ready.set()
-                        self.run_worker(self._follow(), group="follow", exit_on_error=False)
+                        self._work(self._follow, "follow")
                     await self._refresh_when_changed(source)
         except (SchedulerError, OSError) as error:
             self.exit(3 if isinstance(error, DaemonUnreachable) else 1, message=f"rae-auto: {error}")
@@ -168,7 +173,7 @@ class TopApp(App[int]):
 
     def _draw_row(self, row: "JobRow", width: int) -> Line:
         assert self._source is not None
-        return job_line(row, self._source.zone, self._source.now(), width)
+        return frame.job_line(row, self._source.zone, self._source.now(), width)
 
     def _show(self, where: str, lines: list[Line]) -> None:
         """Show lines in a part of the screen, if they aren't there already."""
@@ -187,10 +192,10 @@ class TopApp(App[int]):
             return
         # A store without a daemon has a verdict of its own; that of a daemon which has gone is no longer true.
         if not self._is_down or not self._source.has_daemon:
-            self._show("verdict", [verdict_line(overview, width)])
-        self._show("attention", attention_lines(overview, width, MAX_ATTENTION_LINES))
-        self._show("day", [day_line(overview, self._source.zone, width)])
-        self._show("head", [header_line(width)])
+            self._show("verdict", [frame.verdict_line(overview, width)])
+        self._show("attention", frame.attention_lines(overview, width, MAX_ATTENTION_LINES))
+        self._show("day", [frame.day_line(overview, self._source.zone, width)])
+        self._show("head", [frame.header_line(width)])
         self._fit_lower()
         self._show_title()
 
@@ -199,19 +204,12 @@ class TopApp(App[int]):
         lower = self.query_one("#lower")
         attention = min(len(self._shown.get("attention", ())), MAX_ATTENTION_LINES + 1)
         height = self.size.height - self.query_one("#typed").has_class("-shown")
-        found = lower_height(height, attention, self.query_one(JobScroller).total)
+        found = frame.lower_height(height, attention, self.query_one(JobScroller).total)
         lower.styles.height = "1fr" if lower.has_class("-large") else found
 
     def _show_title(self) -> None:
         row = self.query_one(JobScroller).selected
-        tabs = [
-            Part(f" {name} ", "strong" if name == self._pane and self._player is None else "muted")
-            for name in PANE_NAMES
-            if name != "help"
-        ]
-        name = Part(f" {row.job if row else ''} ", "title")
-        player = [Part(" simulation ", "strong")] if self._player is not None else []
-        self._show("title", [line(name, *tabs, *player)])
+        self._show("title", [frame.title_line(row, self._pane, is_playing=self._player is not None)])
 
     async def _show_pane(self) -> None:
         if self._player is not None:
@@ -244,16 +242,18 @@ class TopApp(App[int]):
             # It is gone already while the screen is being closed.
             for table in self.query(JobScroller):
                 table.redraw_running()
+                if self._pane == "output" and table.is_job_running:
+                    self._work(partial(self._try, self._show_pane), "output")
 
     # Events of the screen
 
     async def on_job_scroller_rows_needed(self) -> None:
         """Read rows that have come into view."""
-        self.run_worker(self._read_safely(), group="rows", exclusive=True, exit_on_error=False)
+        self._work(partial(self._try, self._read_rows), "rows", exclusive=True)
 
-    async def _read_safely(self) -> None:
+    async def _try(self, read: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self._read_rows()
+            await read()
         except (SchedulerError, OSError):
             self._changed.set()
 
@@ -261,7 +261,7 @@ class TopApp(App[int]):
         """Have the lower pane follow the selection."""
         self._show_title()
         if self._player is None:
-            self.run_worker(self._follow_selection(), group="pane", exclusive=True, exit_on_error=False)
+            self._work(self._follow_selection, "pane", exclusive=True)
 
     async def _follow_selection(self) -> None:
         # While scrolling through many jobs, the pane is not read.
@@ -292,7 +292,7 @@ class TopApp(App[int]):
         if text != self._filter:
             self._filter = text
             self.query_one(JobScroller).forget_rows()
-            self.run_worker(self._read_safely(), group="rows", exclusive=True, exit_on_error=False)
+            self._work(partial(self._try, self._read_rows), "rows", exclusive=True)
 
     def _close_input(self) -> None:
         typed = self.query_one("#typed", Input)
@@ -308,7 +308,7 @@ class TopApp(App[int]):
         if verb in PANE_NAMES:
             self.action_pane(verb)
         elif verb in actions.ACTIONS and not rest.strip():
-            self.run_worker(self._act(verb), group="act", exit_on_error=False)
+            self._work(partial(self._act, verb), "act")
         elif verb in ("quit", "q"):
             self.exit(0)
         elif verb and verb not in actions.ACTIONS:
@@ -350,7 +350,7 @@ class TopApp(App[int]):
             if self._pane in LARGE_PANES:
                 self._pane = "output" if self._pane_before in LARGE_PANES else self._pane_before
             self._set_large(is_large=False)
-            self.run_worker(self._follow_selection(), group="pane", exclusive=True, exit_on_error=False)
+            self._work(self._follow_selection, "pane", exclusive=True)
         else:
             self._set_filter("")
         self._say(KEY_LINE)
@@ -377,12 +377,12 @@ class TopApp(App[int]):
             self._pane, self._pane_before = name, self._pane
         self._player = None
         self._set_large(is_large=name in LARGE_PANES)
-        self.run_worker(self._follow_selection(), group="pane", exclusive=True, exit_on_error=False)
+        self._work(self._follow_selection, "pane", exclusive=True)
 
     async def action_simulate(self) -> None:
         """Play the coming month."""
         self._say("simulating the coming month …")
-        self.run_worker(self._start_player(), group="player", exclusive=True, exit_on_error=False)
+        self._work(self._start_player, "player", exclusive=True)
 
     async def _start_player(self) -> None:
         try:
@@ -420,7 +420,7 @@ class TopApp(App[int]):
                 self._say(f"press x again to cancel {len(row.open_runs)} open of {row.job}", "waiting")
                 return
             self._confirming = None
-        self.run_worker(self._act(action), group="act", exit_on_error=False)
+        self._work(partial(self._act, action), "act")
 
     async def _act(self, action: str) -> None:
         row = self.query_one(JobScroller).selected

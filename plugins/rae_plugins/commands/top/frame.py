@@ -14,6 +14,7 @@ from rae_plugins.commands.top.cells import (
     took_part,
     usual_text,
 )
+from rae_plugins.commands.top.pane_requests import PANE_NAMES
 from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, cut, fit, line, wrap
 
 if TYPE_CHECKING:
@@ -115,6 +116,17 @@ def name_width(width: int) -> int:
     """Return how wide the column of names is in a view of some width."""
     rest = MARGIN + 1 + sum(COLUMN_WIDTHS[name] for name in columns_for(width))
     return max(min(width - rest, MAX_NAME_WIDTH), 8)
+
+
+def title_line(row: "JobRow | None", pane: str, *, is_playing: bool) -> Line:
+    """Return the line above the lower pane: the selected job, and the panes, of which one is shown."""
+    tabs = [
+        Part(f" {name} ", "strong" if name == pane and not is_playing else "muted")
+        for name in PANE_NAMES
+        if name != "help"
+    ]
+    name = Part(f" {row.job if row else ''} ", "title")
+    return line(name, *tabs, *([Part(" simulation ", "strong")] if is_playing else []))
 
 
 def header_line(width: int) -> Line:

@@ -22,7 +22,10 @@ MAX_HELD_ROWS = 2000
 
 
 class JobScroller(ScrollView, can_focus=True):
-    """Rows of jobs with one that is selected. Rows that aren't known yet are asked for by `RowsNeeded`."""
+    """Rows of jobs with one that is selected. Rows that aren't known yet are asked for by `RowsNeeded`.
+
+    A job is selected, and not a row: when jobs before it come or go, the cursor moves along with it.
+    """
 
     # Its two rows are drawn again, not all.
     cursor: reactive[int] = reactive(0, repaint=False)
@@ -37,6 +40,8 @@ class JobScroller(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._draw = draw
         self._rows: dict[int, JobRow] = {}
+        self._job: str | None = None
+        """The selected job; None as long as its row isn't known."""
         self._total = 0
 
     @property
@@ -48,6 +53,11 @@ class JobScroller(ScrollView, can_focus=True):
     def selected(self) -> "JobRow | None":
         """Return the selected job, if its row is known."""
         return self._rows.get(self.cursor)
+
+    @property
+    def is_job_running(self) -> bool:
+        """Return whether a run of the selected job is going on."""
+        return self.selected is not None and self.selected.running_since is not None
 
     def wanted_span(self) -> tuple[int, int]:
         """Return the first row to know, and how many: the visible ones and some around them."""
@@ -68,14 +78,34 @@ class JobScroller(ScrollView, can_focus=True):
             self.refresh()
         if len(self._rows) > MAX_HELD_ROWS:
             self._rows.clear()
-        for number, row in enumerate(rows, offset):
+        fresh = dict(enumerate(rows, offset))
+        if any(number in self._rows and self._rows[number].job != row.job for number, row in fresh.items()):
+            # Jobs have come or gone before them, and so all other rows have moved, too.
+            self._rows = {number: row for number, row in self._rows.items() if number in fresh}
+            self.refresh()
+        for number, row in fresh.items():
             if self._rows.get(number) != row:
                 self._rows[number] = row
                 self._refresh_row(number)
-        self.cursor = min(self.cursor, max(total - 1, 0))
+        self.cursor = self._find_cursor(total)
         after = self.selected
+        self._job = self._job if after is None else after.job
         if (before and before.job) != (after and after.job):
             self.post_message(self.Selected())
+
+    def _find_cursor(self, total: int) -> int:
+        """Return the row of the selected job; the same row as before if it isn't known, or the job has gone."""
+        found = self._rows.get(self.cursor)
+        if self._job is not None and (found is None or found.job != self._job):
+            rows = (number for number, row in self._rows.items() if row.job == self._job)
+            return next(rows, min(self.cursor, max(total - 1, 0)))
+        return min(self.cursor, max(total - 1, 0))
+
+    def _select(self, number: int) -> None:
+        """Select the job of a row."""
+        row = self._rows.get(number)
+        self._job = None if row is None else row.job
+        self.cursor = number
 
     def redraw_running(self) -> None:
         """Draw the rows of running jobs again, whose elapsed times go on."""
@@ -87,13 +117,13 @@ class JobScroller(ScrollView, can_focus=True):
         """Forget all rows, because another filter holds."""
         self._rows.clear()
         self._total = 0
-        self.cursor = 0
+        self._select(0)
         self.scroll_to(y=0, animate=False)
         self.refresh()
 
     def move(self, rows: int) -> None:
         """Move the selection."""
-        self.cursor = min(max(self.cursor + rows, 0), max(self._total - 1, 0))
+        self._select(min(max(self.cursor + rows, 0), max(self._total - 1, 0)))
 
     def watch_cursor(self, before: int, after: int) -> None:
         """Draw both rows again, and keep the selected one visible."""
@@ -115,7 +145,7 @@ class JobScroller(ScrollView, can_focus=True):
         """Select the row that is clicked."""
         y = getattr(event, "y", 0) + int(self.scroll_offset.y)
         if y < self._total:
-            self.cursor = y
+            self._select(y)
 
     def watch_scroll_y(self, before: float, after: float) -> None:
         """Ask for rows that come into view."""

@@ -90,7 +90,9 @@ async def _read_body(request: Request) -> dict[str, str]:
         given = None
     if not isinstance(given, dict):
         raise BadRequest("the body must be a JSON object")
-    return {name: str(value) for name, value in given.items() if isinstance(value, str | int | float)}
+    # A flag is as in a form.
+    plain = {name: int(value) if isinstance(value, bool) else value for name, value in given.items()}
+    return {name: str(value) for name, value in plain.items() if isinstance(value, str | int | float)}
 
 
 def _of(load: Callable[[Request], Any]) -> Answer:

@@ -90,6 +90,6 @@ def _actions(notice: Notice) -> Mapping[str, ScreenAction]:
         actions["output"] = ScreenAction(label="Show output", command=("xdg-open", str(path)))
     if notice.job:
         variables: dict[str, Any] = {"RAE_STATE_DIR": notice.state_directory}
-        command = (sys.executable, "-m", "rae_auto", "trigger", notice.job)
+        command = (sys.executable, "-P", "-m", "rae_auto", "trigger", notice.job)
         actions["again"] = ScreenAction(label="Run again", command=command, variables=variables)
     return actions

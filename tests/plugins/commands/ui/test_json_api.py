@@ -76,7 +76,7 @@ def test_history_of_a_job_is_that_of_the_store(page: Page) -> None:
     assert shown["history_extent"]["total"] == len(shown["history"])
 
 
-def edit(page: Page, **fields: str) -> Any:
+def edit(page: Page, **fields: Any) -> Any:
     body, token = json.dumps(fields), page.csrf()
     headers = {"Origin": page.origin, "Content_Type": "application/json", "X_CSRF_Token": token}
     return json.loads(page.ask("/api/what-if", "POST", body, **headers).text)
@@ -98,6 +98,24 @@ def test_mistakes_of_an_edit_have_their_lines(page: Page) -> None:
     (problem,) = [one for one in found["problems"] if one["is_error"]]
     assert problem["line"] == 3
     assert not found["is_usable"]
+
+
+@pytest.mark.parametrize("days", ["nan", "NaN", "-nan", float("nan"), "x"])
+def test_number_that_is_none_is_refused_in_words(page: Page, days: Any) -> None:
+    assert edit(page, days=days) == {"error": "days must be a number from 1 to 31"}
+
+
+def test_flag_of_an_edit_is_as_it_is_in_json(page: Page) -> None:
+    page.daemons.ask("pause", job="good", until=None)
+    try:
+        found = {
+            str(flag): edit(page, days="2", ignores_pauses=flag)["assumptions"]
+            for flag in (False, "false", "0", True, "true", "1")
+        }
+    finally:
+        page.daemons.ask("resume", job="good")
+    assert found["False"] == found["false"] == found["0"] != found["True"]
+    assert found["True"] == found["true"] == found["1"]
 
 
 def test_a_downtime_of_the_form_delays_starts(page: Page) -> None:

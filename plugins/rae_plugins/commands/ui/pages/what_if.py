@@ -1,6 +1,7 @@
 """The page that edits the configuration and shows what that would change. Nothing of it is saved."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,12 @@ def choices_of(form: Mapping[str, str]) -> WhatIfChoices:
         if not form.get(name):
             continue
         try:
-            given[name] = min(max(float(form[name]), low), high)
+            found = float(form[name])
         except ValueError:
-            raise BadRequest(f"{name} must be a number from {low:g} to {high:g}") from None
+            found = math.nan
+        given[name] = min(max(found, low), high)
+        if math.isnan(found):
+            raise BadRequest(f"{name} must be a number from {low:g} to {high:g}")
     default = WhatIfChoices()
     answers = [f"{name.removeprefix(GUARD_FIELD)}={form[name]}" for name in form if name.startswith(GUARD_FIELD)]
     return WhatIfChoices(

@@ -137,7 +137,7 @@ class WhatIfProcess:
         if self._process is None:
             pipe = asyncio.subprocess.PIPE
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", __name__, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL,
+                sys.executable, "-P", "-m", __name__, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL,
                 limit=MAX_ANSWER_BYTES,
             )  # fmt: skip
         process = self._process
