@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import rae_auto
 import rae_plugins
 from rae_auto.registry.inspection.module_rules import PUBLIC_ROOMS
 
@@ -122,3 +123,17 @@ def _modules_of_the_core(tree: ast.AST) -> Iterator[tuple[str, int]]:
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             names = [node.module]
         yield from ((name, node.lineno) for name in names if name.startswith("rae_auto."))  # type: ignore[attr-defined]
+
+
+def test_own_processes_import_nothing_from_the_working_directory() -> None:
+    rooms = (Path(rae_plugins.__file__).parent, Path(rae_auto.__file__).parent)
+    found = [
+        f"{path.name}:{node.lineno}"
+        for room in rooms
+        for path in sorted(room.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.List | ast.Tuple | ast.Call)
+        for words in [[ast.unparse(one) for one in (node.args if isinstance(node, ast.Call) else node.elts)]]
+        if "'-m'" in words and {"'rae_auto'", "__name__"} & set(words) and "'-P'" not in words
+    ]
+    assert found == []

@@ -45,11 +45,11 @@ class InstalledConformance:
 @lru_cache
 def check_installed(kind: str, name: str) -> list[dict[str, Any]]:
     """Return the check's findings for an installed plugin. Raises AssertionError with the remedy if it isn't there."""
-    command = [sys.executable, "-m", "rae_auto", "plugins", "check", f"{kind}:{name}", "--json"]
+    command = [sys.executable, "-P", "-m", "rae_auto", "plugins", "check", f"{kind}:{name}", "--json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise AssertionError(f"the check of {kind} {name} hangs; run '{' '.join(command[2:])}'") from None
+        raise AssertionError(f"the check of {kind} {name} hangs; run '{' '.join(command[3:])}'") from None
     if not done.stdout:
         raise AssertionError(f'{done.stderr.strip()}; run "pip install -e ." after a new entry point')
     plugins: list[dict[str, Any]] = json.loads(done.stdout)["plugins"]

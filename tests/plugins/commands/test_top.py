@@ -18,7 +18,6 @@ from wcwidth import wcswidth
 from rae_auto.screens import Extent, JobHistory, JobList, UsualDuration
 from rae_auto.testing.commands import CommandConformance
 from rae_plugins.commands.top import MISSING_EXTRA, TopCommand
-from rae_plugins.commands.top.actions import edit_command
 from rae_plugins.commands.top.app import TopApp
 from rae_plugins.commands.top.cells import clock_text
 from rae_plugins.commands.top.frame import header_line, job_line, whole_frame
@@ -26,7 +25,7 @@ from rae_plugins.commands.top.job_scroller import MAX_HELD_ROWS, JobScroller
 from rae_plugins.commands.top.live import sentence_of
 from rae_plugins.commands.top.palette import styled_strip, styled_text, without_remote_fonts
 from rae_plugins.commands.top.player import PLAYED_SECONDS, make_player
-from rae_plugins.commands.top.styled_lines import Part, line, plain_text
+from rae_plugins.commands.top.styled_lines import line, plain_text
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURE = ROOT / "docs" / "reference" / "plugins" / "commands" / "top.svg"
@@ -237,75 +236,6 @@ def test_keys_and_commands_act_on_the_selected_job(world: FixedWorld):
         assert 'unknown command "sing"' in _text_of(app, "keys")
 
     _drive(world, steps)
-
-
-def test_selected_job_stays_selected_when_others_come_and_go(world: FixedWorld):
-    async def steps(app: TopApp, pilot: Any) -> None:
-        table = app.query_one(JobScroller)
-        await pilot.press("j", "j")
-        assert table.selected is not None
-        assert table.selected.job == "photos"
-        for rows in (
-            (make_row(1, "added"), make_row(2, "another"), *ROWS),
-            ROWS[1:],
-            (make_row(3, "again"), *ROWS[1:]),
-        ):
-            world.rows = rows
-            app._changed.set()
-            names = [row.job for row in rows]
-            await _until(pilot, lambda names=names: [row.job for row in table.known_rows()] == names)
-            assert table.selected.job == "photos"
-            assert table.cursor == names.index("photos")
-        await pilot.press("r")
-        await _until(pilot, lambda: ("trigger", {"job": "photos"}) in world.client.calls)
-        world.rows = ROWS[:2]
-        app._changed.set()
-        await _until(pilot, lambda: table.total == 2)
-        assert table.selected.job == ROWS[1].job
-
-    _drive(world, steps)
-
-
-def test_job_that_is_out_of_sight_stays_selected(monkeypatch: pytest.MonkeyPatch):
-    jobs = tuple(make_row(number % 9, f"job-{number:05}") for number in range(1_000))
-    world = FixedWorld(jobs)
-    world.install(monkeypatch)
-
-    async def steps(app: TopApp, pilot: Any) -> None:
-        table = app.query_one(JobScroller)
-        await pilot.press("j", "j")
-        table.scroll_to(y=500, animate=False)
-        await _until(pilot, lambda: any(row.job == "job-00500" for row in table.known_rows()))
-        world.rows = (make_row(1, "added"), *jobs)
-        app._changed.set()
-        await _until(pilot, lambda: table.total == 1_001)
-        assert table.selected is None or table.selected.job == "job-00002"
-        table.scroll_to(y=0, animate=False)
-        await _until(pilot, lambda: table.selected is not None and table.selected.job == "job-00002")
-        assert table.cursor == 3
-
-    _drive(world, steps)
-
-
-def test_output_of_a_run_that_goes_on_is_read_each_second(world: FixedWorld, monkeypatch: pytest.MonkeyPatch):
-    printed = ["one"]
-
-    async def load(name: str, _: object, place: Any) -> Any:
-        return [line(Part(f"{name} of {place.row.job}: {printed[-1]}", "muted"))]
-
-    monkeypatch.setattr("rae_plugins.commands.top.reading.load_pane", load)
-
-    async def steps(app: TopApp, pilot: Any) -> None:
-        await pilot.press("j", "j", "j", "j")
-        await _until(pilot, lambda: "output of transcode: one" in _text_of(app, "pane"))
-        printed.append("two")
-        await _until(pilot, lambda: "output of transcode: two" in _text_of(app, "pane"))
-
-    _drive(world, steps)
-
-
-def test_editor_and_others_start_without_the_working_directory():
-    assert edit_command("a", None)[1] == "-P"
 
 
 def test_read_only_does_nothing_to_jobs(world: FixedWorld):

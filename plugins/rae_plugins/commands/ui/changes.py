@@ -9,7 +9,7 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from rae_auto.errors import SchedulerError
+from rae_auto.errors import BadRequest, SchedulerError
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_plugins.commands.ui.site import session_of, site_of
 
@@ -80,10 +80,12 @@ async def carry_out(request: Request, form: Form) -> str:
 
 
 async def _event_of(request: Request, run: str) -> Any:
-    """Return the event of an earlier run, so that a new one gets the same."""
+    """Return the event of an earlier run, so that a new one gets the same. Raises BadRequest if it isn't known."""
     # Only the document of a run has its event.
     found = await ask(request, "history", run=run, limit=1, documents=True)
-    return found[0].get("event") if found else None
+    if not found:
+        raise BadRequest(f"run {run[:40]} is no longer on record, so its event is not known; start the job without it")
+    return found[0].get("event")
 
 
 async def ask(request: Request, command: str, **arguments: Any) -> Any:

@@ -31,6 +31,8 @@ from rae_plugins.commands.ui.sessions import BrowserSession, BrowserSessions
 MAX_BODY_BYTES = 1 << 20
 BODY_TIMEOUT_SECONDS = 10.0
 
+HTTP_PORT = 80
+
 SIGN_IN_PATH = "/login"
 
 POSTS_THAT_CHANGE_NOTHING = frozenset({"/what-if", "/api/what-if"})
@@ -80,9 +82,10 @@ class Door:
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The values of the header Host that mean us."""
+        """The values of the header Host that mean us; browsers leave out the port of HTTP."""
         shown = f"[{self.host}]" if ":" in self.host else self.host
-        return frozenset(f"{name}:{self.port}" for name in (shown, "localhost", "127.0.0.1", "[::1]"))
+        names = (shown, "localhost", "127.0.0.1", "[::1]")
+        return frozenset((*(f"{name}:{self.port}" for name in names), *(names if self.port == HTTP_PORT else ())))
 
     @property
     def origin(self) -> str:
@@ -143,7 +146,7 @@ class Gate:
     async def _check_change(
         self, scope: Scope, given: Mapping[str, str], host: str, session: BrowserSession, receive: Receive
     ) -> Receive:
-        if given.get("origin") != f"http://{host}":
+        if given.get("origin") != f"http://{host}".removesuffix(f":{HTTP_PORT}"):
             raise Refusal(403, "this change does not come from a page of this address")
         kind = given.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ("application/x-www-form-urlencoded", "application/json"):

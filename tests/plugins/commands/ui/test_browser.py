@@ -3,14 +3,17 @@
 import json
 import re
 import shutil
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.plugins.commands.ui.conftest import Page, start_page, stop
 from tests.support.daemons import Daemons
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
@@ -275,6 +278,22 @@ def test_triggers_are_tested_without_a_script(page: Page) -> None:
     text = page.ask("/jobs/good/test-trigger?seconds=2").text
     assert "watches" in text
     assert page.ask("/jobs/nothing/test-trigger").status == 404
+
+
+def test_trial_beside_three_others_is_refused_at_once(page: Page) -> None:
+    path = "/jobs/watching/test-trigger"
+    request = f"GET {path}/follow HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\nCookie: {page.cookie}\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(3):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", page.port), timeout=60))
+            connection.sendall(request.encode())
+            received = b""
+            while b"watches" not in received:
+                received += connection.recv(1 << 16)
+        for address in (f"{path}?seconds=10", f"{path}/follow"):
+            answer = page.ask(address)
+            assert (answer.status, "3 trials are going on already" in answer.text) == (400, True)
+    eventually(lambda: "watches" in page.ask(f"{path}?seconds=1").text)
 
 
 def test_guards_are_chosen_and_the_time_lapse_plays(browser: "Browser", page: Page) -> None:

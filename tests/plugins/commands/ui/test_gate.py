@@ -1,5 +1,6 @@
 """The gate of the page: each refusal, on every route."""
 
+import asyncio
 import json
 import re
 import socket
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.types import ASGIApp, Message
 from tests.plugins.commands.ui.conftest import Page
 
 from rae_auto.testing.commands import FakeContext
@@ -32,6 +34,22 @@ def every_path(page: Page) -> list[str]:
     return [*(path for path in paths if path not in ("/do", "/api/do", "/login")), *static, "/nowhere", "/do"]
 
 
+def answer_of(gate: ASGIApp, method: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, str]:
+    """Return status and text of the answer of an application that is asked directly."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    named = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": method, "path": "/do", "query_string": b"", "headers": named}
+    asyncio.run(gate(scope, receive, send))  # type: ignore[arg-type]
+    return sent[0]["status"], b"".join(one.get("body", b"") for one in sent[1:]).decode()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def silent(page: Page) -> Iterator[socket.socket]:
     """Half a request; while it is waited for, the other tests go on."""
@@ -47,6 +65,25 @@ def test_page_listens_on_no_address_that_others_reach(host: str, tmp_path: Path)
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("rae-auto: host must be an address of this machine alone")
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "status"),
+    [(80, "127.0.0.1", 401), (80, "localhost:80", 401), (80, "[::1]", 401), (80, "evil.example", 421),
+     (8080, "127.0.0.1", 421), (8080, "localhost:8080", 401)],
+)  # fmt: skip
+def test_host_has_no_port_where_it_is_that_of_http(port: int, host: str, status: int) -> None:
+    sessions = BrowserSessions()
+    gate = build_application(FakeContext(Path("/nowhere")), Door("127.0.0.1", port), sessions)
+    assert answer_of(gate, "GET", {"host": host})[0] == status
+    if status == 421:
+        return
+    session = sessions.sign_in(sessions.create_link_token())
+    change = {"cookie": f"rae_ui_{port}={session}", "content-type": FORM, "host": host}
+    own = f"http://{host}".removesuffix(":80")
+    for origin, text in ((own, "not come from a page of this session"), ("http://evil.example", "of this address")):
+        found = answer_of(gate, "POST", {**change, "origin": origin}, b"csrf=wrong")
+        assert (found[0], text in found[1]) == (403, True)
 
 
 @pytest.mark.requirement("S9")

@@ -74,6 +74,13 @@ def test_guards_that_read_the_machine_are_asked_by_one_request(page: Page) -> No
     assert "guards=1" not in read_guards(page, "/jobs/guarded"), "one that can be computed needs no question"
 
 
+def test_guards_are_not_asked_by_a_read_only_page(read_only_page: Page) -> None:
+    for path in ("/jobs/powered?guards=1", "/api/jobs/powered?guards=1"):
+        answer = read_only_page.ask(path)
+        assert (answer.status, "--read-only" in unescape(answer.text)) == (400, True)
+    assert "guards=1" not in read_guards(read_only_page, "/jobs/powered")
+
+
 def test_trigger_with_a_problem_has_the_action_that_ends_it() -> None:
     job = Job(name="a", command="true", schedule="0 3 * * *")
     facts = JobFacts(

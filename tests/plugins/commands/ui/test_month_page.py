@@ -50,6 +50,21 @@ def test_calendar_file_has_each_start_of_the_month_and_no_other(page: Page) -> N
     assert "More starts" not in text
 
 
+def test_calendar_file_has_short_lines_and_an_id_for_each_start(page: Page) -> None:
+    month, name = next_month(), "ein-" + "sehr-langer-name-" * 3
+    job = Job(name=name.strip("-"), command="true", schedule=["0 5 1 * *", "0 5 1,20 * *"])
+    page.daemons.ask("add", definition=documents.dump(job))
+    try:
+        text = read_calendar_file(page, month)
+    finally:
+        page.daemons.ask("remove", job=job.id)
+    assert max(len(line.encode()) for line in text.split("\r\n")) <= 75
+    unfolded = text.replace("\r\n ", "")
+    assert [at.day for at in events(unfolded, job.id)] == [1, 20], "each instant once"
+    uids = re.findall(r"UID:(.+)\r\n", unfolded)
+    assert len(uids) == len(set(uids)) == text.count("BEGIN:VEVENT")
+
+
 def test_calendar_file_of_a_month_that_is_over_is_empty(page: Page) -> None:
     assert "VEVENT" not in read_calendar_file(page, date(2020, 2, 1))
 

@@ -1,15 +1,19 @@
 """Changes that a person makes to a job from its pages: run again, cancel, pause with an end, skip."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.plugins.commands.ui.conftest import Page
 from tests.support.waiting import eventually
 
 from rae_auto import Job
+from rae_auto.errors import BadRequest
 from rae_auto.model import documents
+from rae_plugins.commands.ui import changes
 
 
 @pytest.fixture
@@ -52,6 +56,23 @@ def test_run_again_gets_the_same_event(page: Page, job: str) -> None:
     assert again["id"] != first == cancelled["id"]
     assert again["event"] == cancelled["event"]
     assert again["event"]["path"] == "/in/a.pdf"
+
+
+def test_run_with_an_event_that_is_gone_is_not_started(page: Page, job: str, monkeypatch: Any) -> None:
+    page.change(kind="run", target=job, run="01JDZ9GZZZ0000000000000000", back=f"/jobs/{job}")
+    assert "no run &#34;01JDZ9GZZZ0000000000000000&#34;" in page.ask(f"/jobs/{job}").text
+    assert page.daemons.ask("history", job=job) == []
+    asked = []
+
+    async def ask(_: Any, command: str, **arguments: Any) -> Any:
+        asked.append(command)
+        return []
+
+    # Its record was removed after it was looked up.
+    monkeypatch.setattr(changes, "ask", ask)
+    with pytest.raises(BadRequest, match="is no longer on record, so its event is not known"):
+        asyncio.run(changes.carry_out(None, {"kind": "run", "target": job, "run": "R"}))  # type: ignore[arg-type]
+    assert asked == ["history"]
 
 
 def test_pages_that_refresh_leave_the_answer_of_a_change(page: Page, job: str) -> None:

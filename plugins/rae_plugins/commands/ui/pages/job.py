@@ -7,16 +7,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rae_auto.charts import draw_occurrences, draw_trend, occurrences_table, trend_table
+from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
 from rae_auto.screens import JobPage, RecordSource, load_job_page
 from rae_plugins.commands.ui.pages.requests import is_set
 from rae_plugins.commands.ui.rendering import inlined
-from rae_plugins.commands.ui.site import page, read
+from rae_plugins.commands.ui.site import page, read, site_of
 
 
 def query(request: Request, *, has_trends: bool = True) -> Callable[[RecordSource], Awaitable[JobPage]]:
-    """Return what reads the screen, with trends or without."""
+    """Return what reads the screen, with trends or without. Raises BadRequest."""
     job, asks_guards = request.path_params["job"], is_set(request, "guards")
+    if asks_guards and site_of(request).door.is_read_only:
+        raise BadRequest("guards aren't asked with --read-only, because some of them run a command")
 
     async def load(source: RecordSource) -> JobPage:
         return await load_job_page(source, job, asks_guards=asks_guards, has_trends=has_trends)

@@ -25,6 +25,9 @@ from rae_plugins.commands.ui.rendering import inlined
 from rae_plugins.commands.ui.site import page, read
 
 MAX_CALENDAR_ENTRIES = 1_000
+MAX_LINE_BYTES = 75
+"""Bytes of a line of a calendar file."""
+
 MIN_YEAR, MAX_YEAR = 1971, 9000
 
 SHOWN_ROWS = 5
@@ -120,7 +123,7 @@ async def export(request: Request) -> Response:
     for start in found.starts:
         if start.due_at < end:
             lines += _event(start, stamp)
-    text = "\r\n".join([*lines, "END:VCALENDAR", ""])
+    text = "\r\n".join([*map(_fold, lines), "END:VCALENDAR", ""])
     name = f"rae-auto-{screen.year}-{screen.month:02}.ics"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(text, media_type="text/calendar; charset=utf-8", headers=headers)
@@ -133,6 +136,22 @@ def _event(start: UpcomingStart, stamp: str) -> Iterator[str]:
     if start.note:
         yield f"DESCRIPTION:{_escape(start.note)}"
     yield from ("TRANSP:TRANSPARENT", "END:VEVENT")
+
+
+def _fold(text: str) -> str:
+    """Return a line in parts of at most 75 bytes, as RFC 5545 has them (section 3.1)."""
+    if len(text.encode()) <= MAX_LINE_BYTES:
+        return text
+    parts, size = [""], 0
+    for char in text:
+        width = len(char.encode())
+        if size + width > MAX_LINE_BYTES:
+            parts.append("")
+            # The space before it counts, too.
+            size = 1
+        parts[-1] += char
+        size += width
+    return "\r\n ".join(parts)
 
 
 def _escape(text: str) -> str:

@@ -50,6 +50,7 @@ async def show(request: Request) -> Response:
     seconds = optional_number(request, "seconds", low=1, high=MAX_SHOWN_SECONDS)
     lines = []
     if seconds is not None:
+        _check_room()
         async with aclosing(_watch(request, screen.job, seconds)) as found:
             lines = [line async for line in found]
     values = {"screen": screen, "lines": lines, "seconds": seconds}
@@ -59,9 +60,14 @@ async def show(request: Request) -> Response:
 async def follow(request: Request) -> Response:
     """Answer with a stream of what the triggers of a job see."""
     screen = await read(request, job.query(request, has_trends=False))
+    _check_room()
+    return StreamingResponse(_stream(request, screen.job), media_type="text/event-stream", headers=STREAM_HEADERS)
+
+
+def _check_room() -> None:
+    """Raise BadRequest if no further trial can begin: a page would wait until another one ends."""
     if _trials.locked():
         raise BadRequest(f"{MAX_TRIALS} trials are going on already; close one of their pages")
-    return StreamingResponse(_stream(request, screen.job), media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
 async def _stream(request: Request, name: str) -> AsyncIterator[str]:
