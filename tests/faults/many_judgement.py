@@ -8,10 +8,13 @@ from typing import Any
 
 from attrs import define, field
 from tests.faults import many_cluster
-from tests.faults.many_daemons import EXIT_CODES, SCHEMA, STEP_SECONDS, Note, Pair
+from tests.faults.many_daemons import EXIT_CODES, SCHEMA, STEP_SECONDS, Note, Pair, wait_for
 
 KEEPER_GONE_SECONDS = 8.0
 """Time after the end of an attempt in which the death of its keeper may hide it, since a keeper may be stopped."""
+
+STUCK_SECONDS = 60.0
+"""Time in which each run has to end that was open after the last fault; a slot may take ten seconds to come."""
 
 Key = tuple[str, str]
 
@@ -74,6 +77,19 @@ def _instants(body: Any) -> Iterator[datetime]:
         return
     last, step = datetime.fromisoformat(body["at"]), timedelta(seconds=STEP_SECONDS[body["job"]])
     yield from (last - number * step for number in range(body.get("count", 1)))
+
+
+def find_waiting(pair: Pair) -> Iterator[str]:
+    """Yield the runs that are open now, and still are when `STUCK_SECONDS` are over, while both daemons work."""
+    before = dict(_open_runs(pair))
+    wait_for(lambda: not before.keys() & dict(_open_runs(pair)).keys(), STUCK_SECONDS)
+    left = before.keys() & dict(_open_runs(pair)).keys()
+    yield from (f"open for {STUCK_SECONDS:g} s after the last fault: {before[run][:300]}" for run in left)
+
+
+def _open_runs(pair: Pair) -> Iterator[tuple[str, str]]:
+    for (body,) in pair.query(f"SELECT body FROM {SCHEMA}.documents WHERE kind = 'run'"):
+        yield json.loads(body)["id"], body
 
 
 def _find_stuck(pair: Pair) -> Iterator[str]:
