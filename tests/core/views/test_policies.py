@@ -1,9 +1,12 @@
 """Policies of a job in words."""
 
+from typing import Any
+
 import pytest
 
+from rae_auto.model.expectations import ExpectPolicy
 from rae_auto.model.job import Job
-from rae_auto.model.policies import RetryPolicy
+from rae_auto.model.policies import Limits, RetryPolicy
 from rae_auto.views.screens.parts.policies import describe_policies
 
 
@@ -18,3 +21,43 @@ from rae_auto.views.screens.parts.policies import describe_policies
 def test_delay_that_does_not_grow_is_one_duration(policy: RetryPolicy, words: str) -> None:
     facts = describe_policies(Job(id="a", command="true", retry_policy=policy))
     assert {fact.subject: fact.text for fact in facts}["retry"] == words
+
+
+@pytest.mark.parametrize(
+    ("subject", "given", "words"),
+    [
+        ("overlap", {"overlap": "skip"}, "an occurrence that comes while a run is open is skipped"),
+        ("overlap", {"overlap": "queue"}, "an occurrence that comes while a run is open waits; one waits at most"),
+        (
+            "overlap",
+            {"overlap": "replace"},
+            "an occurrence that comes while a run is open cancels that run and takes its place",
+        ),
+        ("overlap", {"overlap": "allow", "overlap_max": 3}, "runs may overlap, at most 3"),
+        ("catch_up", {"catch_up": "none", "catch_up_window": "1d"}, "missed occurrences are skipped"),
+        (
+            "catch_up",
+            {"catch_up": "latest", "catch_up_window": "2h"},
+            "of missed occurrences, the latest runs late, if it is at most 2h old",
+        ),
+        ("retry", {}, "an unsuccessful run isn't repeated"),
+        ("timeout", {"timeout": "90s"}, "an attempt is ended after 1m30s"),
+        ("needs", {"needs": ["b", "c"]}, 'the latest run of "b" and "c" must have succeeded'),
+        ("resources", {"resources": {"db": 2, "net": 1}}, "each attempt takes db (2), net"),
+        ("priority", {"priority": "high"}, "high"),
+        ("priority", {"priority": "low"}, "low"),
+        ("expect", {"expect": ExpectPolicy(every="1d")}, "it must succeed once in 1d"),
+        ("max_runtime", {"expect": ExpectPolicy(max_runtime="30m")}, "a run should take at most 30m"),
+        ("memory", {"limits": Limits(memory="512MB")}, "at most 512 MB"),
+        ("cpu_time", {"limits": Limits(cpu_time="60s")}, "at most 1m"),
+        ("output", {"limits": Limits(output="5MB")}, "5 MB of the output of each attempt are kept"),
+    ],
+)
+def test_each_policy_has_its_own_words(subject: str, given: dict[str, Any], words: str) -> None:
+    facts = describe_policies(Job(id="a", command="true", **given))
+    assert {fact.subject: fact.text for fact in facts}[subject] == words
+
+
+def test_policies_that_a_job_does_not_have_are_left_out() -> None:
+    subjects = [fact.subject for fact in describe_policies(Job(id="a", command="true"))]
+    assert subjects == ["overlap", "catch_up", "retry", "output"]

@@ -2,15 +2,23 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
 from tests.plugins.commands.ui.conftest import Page
+from tests.support.waiting import eventually
 
+from rae_auto import Job
 from rae_auto.charts import TimeAxis, axis_heading
+from rae_auto.errors import NotStarted
+from rae_auto.model import documents
 from rae_auto.records.presence_log import PresenceSpan, note_presence
 from rae_auto.screens import find_smallest_span
+from rae_auto.views.screens.timeline import MAX_BARS
 
 
 def test_timeline_says_where_expected_starts_end(page: Page) -> None:
@@ -81,3 +89,27 @@ def test_downtime_sleep_and_clock_changes_have_their_kinds(page: Page) -> None:
     assert "Nothing could start" not in text
     bands = text.split('id="bands-title">Downtime, sleep and clock changes</h2>')[1].split("</section>")[0]
     assert re.findall(r"<b>([^<]+)</b>", bands) == ["downtime", "sleep", "clock change", "clock change"]
+
+
+def test_cell_of_many_marks_leads_to_a_smaller_span_that_begins_with_it(page: Page) -> None:
+    definition = Job(name="crowded", command=["sleep", "600"], overlap="skip")
+    page.daemons.ask("add", definition=documents.dump(definition))
+    try:
+        for number in range(MAX_BARS + 2):
+            with suppress(NotStarted):
+                page.daemons.ask("trigger", job="crowded", request=str(number))
+        text = page.ask("/timeline?span=6h&q=crowded").text
+        smallest = page.ask("/timeline?span=1h&q=crowded").text
+    finally:
+        page.daemons.ask("cancel", job="crowded")
+        eventually(lambda: page.daemons.ask("history", job="crowded", states=["running", "starting", "queued"]) == [])
+        page.daemons.ask("remove", job="crowded")
+    cells = re.findall(r'<li><span><a href="([^"]+)"><time datetime="([^"]+)".*?(\d+) skipped</span>', text)
+    assert sum(int(skipped) for *_, skipped in cells) == MAX_BARS + 1
+    for href, start in [cell[:2] for cell in cells]:
+        given = parse_qs(urlsplit(unescape(href)).query)
+        assert (given["span"], given["q"]) == (["1h"], ["crowded"])
+        assert datetime.fromisoformat(given["until"][0]) - datetime.fromisoformat(start) == timedelta(hours=1)
+        assert page.ask(unescape(href)).status == 200
+    assert "succeeded, 0 failed" in smallest, "it has cells, too"
+    assert not re.search(r"<li><span><a href", smallest)

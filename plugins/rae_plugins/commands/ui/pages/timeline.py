@@ -86,6 +86,7 @@ async def show(request: Request) -> Response:
     values = {
         "screen": screen,
         "spans": SPANS,
+        "smaller": next((name for name in reversed(SPANS) if SPANS[name] < screen.until - screen.since), ""),
         "span": next(name for name, span in SPANS.items() if span == screen.until - screen.since),
         "axis_heading": axis_heading(axis),
         "text": optional_text(request, "q") or "",
