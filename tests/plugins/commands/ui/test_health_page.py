@@ -4,11 +4,14 @@ import json
 import os
 import re
 import subprocess
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 
 from tests.plugins.commands.ui.conftest import start_page, stop
 from tests.support.daemons import Daemons, stop_at_once
+
+from rae_auto.records.presence_log import PresenceSpan, note_presence
 
 JOBS = """
 [jobs.absent]
@@ -84,3 +87,26 @@ guards = [{ type = "time", from = "09:00", to = "17:00" }]
     assert "All work." in part
     assert f"{source['source']}</dt><dd>file, watching, has reported nothing since the daemon started" in part
     assert f"{len(shown['plugins'])} plugins in use" in part
+
+
+def test_health_lists_downtime_sleep_and_clock_changes_newest_first(tmp_path: Path) -> None:
+    daemons = Daemons(tmp_path, JOBS)
+    daemons.state.mkdir()
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    kinds = ("down", "suspended", "clock_back", "clock_forward")
+    spans = [PresenceSpan(kind, now - (48 - number) * hour, now - (47 - number) * hour) for number, kind in
+             enumerate(kinds)]  # fmt: skip
+    note_presence(daemons.state, now, spans)
+    page = start_page(daemons)
+    try:
+        part = page.ask("/health").text.split('id="world"')[1].split("</section>")[0]
+    finally:
+        stop(page.process)
+    rows = re.findall(r"<time[^>]*>[^<]*</time><span>([^<]+)</span>", part)
+    # First comes the time in which no daemon has run since then.
+    assert rows[1:] == [
+        "the clock was set forward by 1 h",
+        "the clock was set back by 1 h",
+        "the machine slept for 1 h",
+        "no daemon ran for at most 1 h",
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -107,3 +108,13 @@ def test_start_is_due_now_once_its_time_is_there(browser: "Browser", page: Page)
         tab.clock.set_fixed_time(opened_at + left + timedelta(seconds=seconds))
         due.filter(has_text=re.compile(f"^{words}$")).wait_for()
     context.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere not every system measures both")
+def test_trends_have_time_lateness_processor_and_memory(page: Page) -> None:
+    text = page.ask("/jobs/chatty").text
+    shown = json.loads(page.ask("/api/jobs/chatty").text)["trends"]
+    assert all(shown[name] for name in ("duration", "cpu_time", "memory"))
+    part = text.split('id="trends"')[1].split("</section>")[0]
+    names = re.findall(r"<figcaption>([a-z ]+) <b>", part)
+    assert names == ["duration", "lateness", "processor time", "memory"]
