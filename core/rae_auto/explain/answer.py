@@ -206,15 +206,15 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
     if pause is not None:
         why = pause.describe(view.time)
         return Explanation(f"{job} will not run at {view.time(at)}: {why}", facts, pause)
-    for due in (before, after):
-        if due is not None and abs(due - at) <= MAX_DISTANCE and due > view.now:
-            off = view.find_off_by_hand(due)
-            if off is not None:
-                return Explanation(f"{job} will not run at {view.time(due)}: {off.describe(view.time)}", facts, off)
-            blocker = view.describe_blocker(due)
-            return Explanation(f"{job} will be due at {view.time(due)}{f', but {blocker}' if blocker else ''}", facts)
-    if before is not None and abs(before - at) <= MAX_DISTANCE:
-        return Explanation(f"{job} was due at {view.time(before)}, but {_explain_missing_record(before, view)}", facts)
+    due = _find_due(at, view)
+    if due is not None and due > view.now:
+        off = view.find_off_by_hand(due)
+        if off is not None:
+            return Explanation(f"{job} will not run at {view.time(due)}: {off.describe(view.time)}", facts, off)
+        blocker = view.describe_blocker(due)
+        return Explanation(f"{job} will be due at {view.time(due)}{f', but {blocker}' if blocker else ''}", facts)
+    if due is not None:
+        return Explanation(f"{job} was due at {view.time(due)}, but {_explain_missing_record(due, view)}", facts)
     verb, was = ("will not run", "is") if at > view.now else ("did not run", "was")
     notes = tuple(ExplanationFact("clock", note) for note in _list_clock_notes(at, (before, after), view))
     around = [f"due {when} at {view.time(due)}" for when, due in (("before", before), ("after", after)) if due]
@@ -323,7 +323,10 @@ def _describe_wait(run: Run, view: JobView, name: str) -> tuple[str, Reason]:
     # That an attempt was lost says more than the delay before the next one.
     retry = run.reason if isinstance(run.reason, RepeatedAfterCrash) else None
     also = f"; {retry.text}" if retry else ""
-    waits = f"{name} has been waiting since {view.time(run.queued_at)}: {why}"
+    if retry and isinstance(reason, RetryDelayed):
+        return f"{name} will be repeated: {why}{also}", retry
+    since = run.attempts[-1].finished_at if run.attempts else run.queued_at
+    waits = f"{name} has been waiting since {view.time(since)}: {why}"
     return f"{waits}{_describe_guard_timeout(run, view)}{also}", retry or reason or run.cause
 
 

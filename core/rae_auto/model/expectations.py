@@ -14,6 +14,7 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.model.reasons.base import TimeFormat, time_text
+from rae_auto.model.value_checks import check_positive
 
 DEFAULT_GRACE_SHARE = 10
 """The default grace is `every` divided by this: enough for a day of 25 hours."""
@@ -21,11 +22,6 @@ DEFAULT_GRACE_SHARE = 10
 
 def _duration(value: object) -> timedelta | None:
     return None if value is None else parse_duration(value)
-
-
-def _positive(_: object, attribute: object, value: timedelta | None) -> None:
-    if value is not None and value <= timedelta(0):
-        raise ValueError(f'{getattr(attribute, "name", "it")} must be more than 0, as in "1d"')
 
 
 def _help(text: str) -> Mapping[str, str]:
@@ -39,7 +35,7 @@ class ExpectPolicy:
     every: timedelta | None = field(
         default=None,
         converter=_duration,
-        validator=_positive,
+        validator=check_positive,
         metadata=_help("the longest time from one success to the next; when it and grace are over the job is overdue"),
     )
     grace: timedelta | None = field(
@@ -50,7 +46,7 @@ class ExpectPolicy:
     max_runtime: timedelta | None = field(
         default=None,
         converter=_duration,
-        validator=_positive,
+        validator=check_positive,
         metadata=_help("how long a run may run, all its attempts together, until it is reported; it goes on running"),
     )
 

@@ -38,6 +38,7 @@ from rae_auto.model.primitives.units import parse_duration
 from rae_auto.model.value_checks import (
     check_codes,
     check_passed_names,
+    check_positive,
     check_secret_files,
     check_umask,
     check_user,
@@ -231,7 +232,7 @@ class JobFields:
         default=False, metadata=_help("true: the machine is woken from sleep for starts of the job's schedules")
     )
     timeout: timedelta | None = field(
-        default=None, converter=_optional_duration, metadata=_help("the longest time an attempt may take")
+        default=None, converter=_optional_duration, validator=check_positive, metadata=_help("time limit of an attempt")
     )
     kill_after: timedelta = field(
         default=timedelta(seconds=5),

@@ -11,6 +11,7 @@ from rae_auto.model.primitives.choices import choose
 from rae_auto.model.primitives.daily_spans import parse_daily_span
 from rae_auto.model.primitives.problems import Problem, describe_value, raise_if_any
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
+from rae_auto.model.value_checks import check_positive
 
 
 class Priority(IntEnum):
@@ -305,11 +306,6 @@ class Retention:
     )
 
 
-def _positive(_: object, attribute: object, value: timedelta | None) -> None:
-    if value is not None and value <= timedelta(0):
-        raise ValueError(f'{getattr(attribute, "name", "it")} must be more than 0, as in "1h"')
-
-
 def _check_spans(_: object, __: object, spans: Iterable[str]) -> None:
     raise_if_any(
         Problem(("quiet_hours", index), what)
@@ -338,7 +334,7 @@ class NoticeLimit:
     per: timedelta = field(
         default=timedelta(hours=1),
         converter=parse_duration,
-        validator=_positive,
+        validator=check_positive,
         metadata=_help("length of a period; it begins with its first notice"),
     )
 
@@ -391,7 +387,7 @@ class NotifyPolicy:
     digest: timedelta | None = field(
         default=None,
         converter=_duration,
-        validator=_positive,
+        validator=check_positive,
         metadata=_help("gather notices for so long, from the first one on, and deliver them together"),
     )
     limit: NoticeLimit = field(

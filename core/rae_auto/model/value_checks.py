@@ -257,6 +257,12 @@ def _with_check(method: Callable[..., Any], name: str, hints: Mapping[str, Any])
     return call
 
 
+def check_positive(_: object, attribute: "attrs.Attribute[Any]", value: timedelta | None) -> None:
+    """Raise ValueError for a duration of 0 or less."""
+    if value is not None and value <= timedelta(0):
+        raise ValueError(f'{attribute.name} must be more than 0, as in "1h"')
+
+
 def check_passed_names(_: object, __: object, names: tuple[str, ...]) -> None:
     """Raise Invalid unless all are names of variables."""
     raise_if_any(

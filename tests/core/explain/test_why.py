@@ -343,3 +343,22 @@ def test_facts_have_attempts_and_waits_in_their_order():
     subjects = [fact.subject for fact in explain_run(w.run(run), view_job(w)).facts]
     in_order = ["waited", "started", "attempt 1", "waited", "attempt 2", "waited", "attempt 3", "ended"]
     assert subjects[subjects.index("waited") :][:8] == in_order
+
+
+def test_why_of_a_time_between_two_starts_is_about_one_of_them():
+    w = world(a_job())
+    explanation = answer_at(w, EPOCH + 70 * HOUR + 59.5 * MINUTE)
+    assert explanation.answer == "a will be due at 2026-01-03 23:00:00+00:00"
+    assert facts_of(explanation)["time"].startswith("the nearest occurrence is that of 2026-01-03 23:00:00")
+
+
+def test_why_a_lost_run_waits_counts_from_its_loss():
+    w = world(a_job(hourly=False, on_crash="rerun"))
+    run = w.trigger("a")
+    w.advance(MINUTE)
+    w.crash(down=HOUR)
+    opened = w.engine.run(run).run
+    answer = explain_run(opened, view_job(w)).answer
+    assert opened.state.value == "retrying"
+    assert "will be repeated: " in answer
+    assert "has been waiting since 2026-01-01 00:00" not in answer

@@ -136,7 +136,7 @@ def test_all_wrong_values_are_named_at_once():
         (lambda: Limits(memory="much"), 'memory: invalid size "much"; use a number and a unit, as in "512MB" or "2GB"'),
         (lambda: Limits(nice=100), "nice: must be at most 19, not 100"),
         (lambda: NotifyPolicy(via=[3]), "via[0]: must be the name of a notifier, not the number 3"),
-        (lambda: ExpectPolicy(every="0s"), 'every: must be more than 0, as in "1d"'),
+        (lambda: ExpectPolicy(every="0s"), 'every: must be more than 0, as in "1h"'),
         (lambda: Retention(runs=0), "runs: must be at least 1, not 0"),
         (lambda: TriggerRef("cron", "0 9 * * *"), 'options: must be a mapping, not the text "0 9 * * *"'),
     ],

@@ -36,7 +36,8 @@ def show_history(
     elif shown:
         show_table(RUN_HEADERS, run_rows(shown, zone), optional=OPTIONAL_RUN_HEADERS)
     else:
-        print_text("rae-auto: no runs on record", err=True)
+        hint = "; --decisions shows the starts that were skipped" if "skipped" in states and not decisions else ""
+        print_text(f"rae-auto: no runs on record{hint}", err=True)
     if len(found) > limit and not json_:
         text = f"showing the newest {limit}; there are more, and 'rae-auto history --limit N' shows so many"
         print_text(f"rae-auto: {text}", err=True)

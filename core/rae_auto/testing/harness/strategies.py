@@ -160,7 +160,7 @@ def jobs(draw: st.DrawFn, ids: st.SearchStrategy[JobId] = job_ids) -> Job:
         enabled=draw(st.booleans()),
         success_codes=draw(success_codes),
         fail_on=draw(fail_on),
-        timeout=draw(st.none() | durations),
+        timeout=draw(st.none() | st.timedeltas(timedelta(microseconds=1), timedelta(days=3650))),
         kill_after=draw(durations),
         overlap=draw(st.sampled_from(Overlap)),
         overlap_max=draw(st.integers(1, 100)),
