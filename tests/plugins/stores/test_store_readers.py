@@ -1,5 +1,6 @@
 """Reads beside commits: a reader of a store holds up nothing, and is held up by nothing."""
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from rae_auto.api import Store
 from rae_auto.api.store import Append, LogQuery, Put, RetentionRule
@@ -153,3 +155,16 @@ def test_scrub_leaves_nothing_behind_a_long_read(tmp_path: Path, monkeypatch: py
     assert not any(b"secret-name" in path.read_bytes() for path in tmp_path.iterdir())
     assert len(reader.query("runs", LogQuery(limit=10_000))) == 1000
     store.close()
+
+
+def test_keys_are_found_without_the_bodies_in_memory(store: Store) -> None:
+    """Fails if more than some of 20 history files are in memory at once."""
+    text, files = "x" * 50_000, 20
+    for number in range(files):
+        store.commit([evolve(entry, body={"text": text}) for entry in entries(number, 1)])
+    tracemalloc.start()
+    try:
+        assert store.find_keys("runs", ["run-0", "run-19", "other"]) == {"run-0", "run-19"}
+        assert tracemalloc.get_traced_memory()[1] < len(text) * files / 2
+    finally:
+        tracemalloc.stop()

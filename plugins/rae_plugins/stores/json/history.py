@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -137,10 +137,14 @@ def open_history_file(path: Path) -> BinaryIO:
 
 def read_entries(path: Path, file: BinaryIO) -> Iterator[LogEntry]:
     """Yield the entries of an open history file, without damaged ones. Errors: StoreDamaged if it can't be read."""
+    return map(decode_entry, _read_appends(path, file))
+
+
+def _read_appends(path: Path, file: BinaryIO) -> Iterator[dict[str, Any]]:
     try:
         for _, line in iter_lines(file):
             if line is not None and "append" in line:
-                yield decode_entry(line)
+                yield line
     except OSError as error:
         raise StoreDamaged(f"{path} can't be read ({error.strerror}); restore a backup of it") from error
 
@@ -182,6 +186,23 @@ def list_newest_first(log: str, recent: Sequence[LogEntry], history_files: Seque
     matches = list(reversed(latest.values()))
     matches.sort(key=lambda entry: entry.at, reverse=True)
     return matches
+
+
+def find_keys(
+    log: str, keys: Collection[str], recent: Iterable[LogEntry], history_files: Iterable[HistoryFile]
+) -> set[str]:
+    """Return those of some keys that entries of a log have. Nothing else of the files is kept in memory."""
+    wanted = {(log, key) for key in keys}
+    found = {(entry.log, entry.key) for entry in recent} & wanted
+    for history_file in history_files:
+        if found == wanted:
+            break
+        if history_file.newest(log) is not None:
+            with open_history_file(history_file.path) as file:
+                found.update(
+                    wanted.intersection(tuple(line["append"]) for line in _read_appends(history_file.path, file))
+                )
+    return {key for _, key in found}
 
 
 def find_entries(

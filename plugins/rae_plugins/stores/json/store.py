@@ -1,14 +1,13 @@
 """The JSON store: contents in memory, files behind them. Its format is in the package's docstring."""
 
 import json
-import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from threading import Lock
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from attrs import define, evolve, field
 
@@ -37,6 +36,7 @@ from rae_plugins.stores.json.history import (
     HistoryFile,
     count_lost_entries,
     find_entries,
+    find_keys,
     list_newest_first,
     may_expire,
     open_history_file,
@@ -48,6 +48,8 @@ from rae_plugins.stores.json.history import (
 )
 from rae_plugins.stores.json.journal import Journal, make_header
 from rae_plugins.stores.json.recovery import JOURNAL, RecoveredState, encode_snapshot, list_numbered_files, recover
+
+T = TypeVar("T")
 
 MARK = "journal.commits"
 """The mark beside the journal, see `commit_line`."""
@@ -324,19 +326,23 @@ class JsonStore(Store):
 
     def find_keys(self, log: str, keys: Collection[str]) -> set[str]:
         """Return those of some keys that entries of a log have, for which all are read once. Errors: StoreDamaged."""
-        return {entry.key for entry in self._find(log, LogQuery(limit=sys.maxsize))}.intersection(keys)
+        return self._look_up(lambda recent, history_files: find_keys(log, keys, recent, history_files))
 
     def count(self, log: str, query: CountQuery) -> list[EntryCount]:
         """Return the numbers of entries. Errors: StoreDamaged."""
         return count_steps(((entry.at, entry.state) for entry in self._find(log, query.bounds())), query)
 
     def _find(self, log: str, query: LogQuery) -> list[LogEntry]:
+        return self._look_up(lambda recent, history_files: find_entries(log, query, recent, history_files))
+
+    def _look_up(self, find: Callable[[list[LogEntry], list[HistoryFile]], T]) -> T:
+        """Return what a function finds in the entries in memory and in the history files."""
         for attempt in count(1):
             self._check_open()
             with self._reading:
                 recent, history_files = list(self._contents.entries.values()), self._history_files
             try:
-                return find_entries(log, query, recent, history_files)
+                return find(recent, history_files)
             except StoreDamaged:
                 # In another thread, a commit may have replaced a file that was still listed a moment ago.
                 if history_files is self._history_files or attempt == MAX_READ_ATTEMPTS:
