@@ -1,6 +1,6 @@
 """Jobs: added, changed, removed. Open runs go on under the definition that they were decided under."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rae_auto.engine.commands import AddJob, Reconfigure, RefreshPlans, RemoveJob
 from rae_auto.engine.effects import JobChanged
@@ -27,7 +27,10 @@ MAX_FORMER_INVOCATIONS = 5
 """Number of former commands that are kept of a job, the latest."""
 
 MAX_KEPT_WORDS, MAX_KEPT_CHARACTERS = 20, 400
-"""Number of arguments that are kept of a former command, and of characters of each."""
+"""Number of arguments that are kept of a former command, or of names of variables, and of characters of each."""
+
+MAX_KEPT_SUM = 1_000
+"""Number of characters that are kept of all arguments together, and of all names."""
 
 
 def add_job(turn: Turn, command: AddJob) -> None:
@@ -224,16 +227,27 @@ def _note_former_invocation(turn: Turn, known: JobEntry, job: Job) -> None:
     if former == invocation_of(job) or (state.last_run is None and not any(turn.state.open_runs(job.id))):
         return
     kept = state.former_invocations[1 - MAX_FORMER_INVOCATIONS :]
-    noted = FormerInvocation(turn.now.wall, _without_long_words(former))
+    noted = FormerInvocation(turn.now.wall, _shorten(former))
     known.state = evolve_slots(state, former_invocations=(*kept, noted))
     turn.step.save(known.state)
 
 
-def _without_long_words(invocation: Invocation) -> Invocation:
-    """Return it with arguments that fit into the state of a job, which is written with each of its runs."""
-    cut = [word if len(word) <= MAX_KEPT_CHARACTERS else f"{word[:MAX_KEPT_CHARACTERS]}…" for word in invocation.argv]
-    kept = [*cut[:MAX_KEPT_WORDS], *(["…"] if len(cut) > MAX_KEPT_WORDS else [])]
-    return evolve_slots(invocation, argv=tuple(kept))
+def _shorten(invocation: Invocation) -> Invocation:
+    """Return it with words that fit into the state of a job, which is written with each of its runs."""
+    argv, variables = _cut(invocation.argv), _cut(invocation.variables)
+    return evolve_slots(invocation, argv=argv, variables=variables)
+
+
+def _cut(words: Sequence[str]) -> tuple[str, ...]:
+    kept: list[str] = []
+    left = MAX_KEPT_SUM
+    for word in words[:MAX_KEPT_WORDS]:
+        if not left:
+            break
+        begin = word[: min(MAX_KEPT_CHARACTERS, left)]
+        left -= len(begin)
+        kept.append(begin if begin == word else f"{begin}…")
+    return (*kept, *(["…"] if len(kept) < len(words) else []))
 
 
 def set_cursors(turn: Turn, entry: JobEntry) -> None:

@@ -214,9 +214,16 @@ class Repository:
         await asyncio.shield(self._check)
 
     async def _check_rest(self) -> None:
-        check = await self._call(self._store.make_check)
-        if check is None:
-            return
+        try:
+            check = await self._call(self._store.make_check)
+            if check is not None:
+                await self._carry_out(check)
+        except StoreDamaged as error:
+            logger.warning("{}", error)
+        except StoreError as error:
+            logger.warning("the history could not be checked, which the next start does: {}", error)
+
+    async def _carry_out(self, check: Callable[[], Callable[[], Sequence[str]] | None]) -> None:
         self.is_checking, checker = True, Worker("store check")
         logger.info("the store was not closed cleanly; its history is checked while it is in use")
         try:
@@ -224,10 +231,6 @@ class Repository:
             for message in () if repair is None else await self._call(repair):
                 logger.warning("{}", message)
             logger.info("the check of the store's history has ended")
-        except StoreDamaged as error:
-            logger.warning("{}", error)
-        except StoreError as error:
-            logger.warning("the history could not be checked, which the next start does: {}", error)
         finally:
             self.is_checking = False
             checker.end()

@@ -122,9 +122,13 @@ class SourceSupervisor:
 
     def rename(self, job: JobId, new: JobId, sources: Mapping[str, SourceTrigger]) -> None:
         """Continue the sources of a job under another id, with their directories."""
-        tasks = [task for _, task in self._watching.pop(job, {}).values()]
+        watching = self._watching.pop(job, {})
+        tasks = [task for _, task in watching.values()]
         for task in tasks:
             task.cancel()
+        for trigger in watching:
+            if (at := self._reported_at.pop(place_of_source(job, trigger), None)) is not None:
+                self._reported_at[place_of_source(new, trigger)] = at
         moving = self._tasks.start(self._move(job, new, tasks))
         self._ending.update({(new, trigger): moving for trigger in sources})
         self.set(new, sources)
@@ -149,6 +153,7 @@ class SourceSupervisor:
         """Remove the directory of a source, once the source has ended."""
         try:
             await asyncio.wait({task}, timeout=CLOSE_TIMEOUT_SECONDS)
+            self._reported_at.pop(place_of_source(job, trigger), None)
             await asyncio.to_thread(shutil.rmtree, self._directory / "triggers" / job / trigger, ignore_errors=True)
         finally:
             if self._ending.get((job, trigger)) is asyncio.current_task():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rae_auto.engine.jobs import MAX_FORMER_INVOCATIONS, MAX_KEPT_CHARACTERS, MAX_KEPT_WORDS
+from rae_auto.engine.jobs import MAX_FORMER_INVOCATIONS, MAX_KEPT_CHARACTERS, MAX_KEPT_SUM, MAX_KEPT_WORDS
 from rae_auto.engine.plan import Plan
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import FormerInvocation, JobState
@@ -75,3 +75,14 @@ def test_the_latest_ones_are_kept_and_long_ones_are_cut(lived: VirtualWorld) -> 
     assert all(
         (len(argv), argv[-1], len(argv[1])) == (MAX_KEPT_WORDS + 1, "…", MAX_KEPT_CHARACTERS + 1) for argv in found
     )
+
+
+def test_a_kept_command_is_short_as_a_whole(lived: VirtualWorld) -> None:
+    words, names = ["w" * MAX_KEPT_CHARACTERS] * MAX_KEPT_WORDS, {f"NAME_{number:03}": "" for number in range(500)}
+    put(lived, command=words, env=names)
+    put(lived, command=["new"], env={"N" * 10_000: ""})
+    put(lived)
+    many, long = [one.invocation for one in former(lived)[1:]]
+    assert (many.argv[-1], many.variables[0], many.variables[-1]) == ("…", "NAME_000", "…")
+    for kept in (many.argv, many.variables, long.variables):
+        assert sum(map(len, kept)) < MAX_KEPT_SUM + MAX_KEPT_WORDS

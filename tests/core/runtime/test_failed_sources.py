@@ -1,6 +1,6 @@
-"""Sources that failed and wait to be started again are known, for the health of the daemon."""
+"""Sources and what is known of them for the health of the daemon: failures, and when they reported something last."""
 
-from tests.core.runtime.test_source_supervisor import forever, job, run_with_scheduler, stage
+from tests.core.runtime.test_source_supervisor import AT, ends, forever, job, run_with_scheduler, stage
 from tests.support.waiting import until
 
 from rae_auto.runtime import source_supervisor
@@ -49,3 +49,31 @@ def test_sources_are_listed_with_what_they_do_and_reported(tmp_path, monkeypatch
     assert {one.place: (one.state, one.reported_at is not None) for one in found} == {
         "bad.on-x": ("failed", False), "good.on-x": ("watching", True), "quiet.on-x": ("watching", False),
     }  # fmt: skip
+
+
+def test_report_of_a_source_goes_with_it(tmp_path):
+    """A source keeps when it reported last under a new id of its job, and one that comes after it begins without."""
+
+    async def work(scheduler):
+        def reports():
+            return {one.place: one.reported_at is not None for one in scheduler.runtime.inputs.list_sources()}
+
+        await scheduler.add_job(job())
+        await (await stage.begins("x")).emit("key", {}, AT)
+        await ends(scheduler)
+        first = reports()
+        await scheduler.rename_job("a", "b")
+        renamed = reports()
+        await scheduler.remove_job("b")
+        for _ in range(2):
+            await stage.ends.get()
+        for name in ("a", "b"):
+            await scheduler.add_job(job(name))
+            await stage.begins("x")
+        return first, renamed, reports()
+
+    assert run_with_scheduler(tmp_path, work) == (
+        {"a.on-x": True},
+        {"b.on-x": True},
+        {"a.on-x": False, "b.on-x": False},
+    )

@@ -14,7 +14,7 @@ from rae_auto.model.primitives.formatting import with_place
 from rae_auto.model.primitives.names import RunId
 from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import HEALTHY_SECONDS, Quarantine
-from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
+from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks, wait_for_tasks
 from rae_auto.runtime.execution.output_files import find_missing_folders
 from rae_auto.toolkit.files import create_private_directory
 
@@ -30,7 +30,9 @@ class OpenExecutors:
         self._directory = directory
         self._executor_for = executor_for
         self._quarantine = quarantine
-        self._opening: dict[str, asyncio.Future[Executor]] = {}
+        self._opening: dict[str, asyncio.Task[Executor]] = {}
+        self._hanging: dict[str, str] = {}
+        """The types of the executors that are reported because they hang, by type and options."""
         self._warm: set[str] = set()
         """The executors that have been asked to get ready."""
         self._warming = BackgroundTasks("the preparation of an executor")
@@ -39,7 +41,7 @@ class OpenExecutors:
         """Return an executor once it is open. Raises what keeps it from being opened."""
         key = _key_of(ref)
         if key not in self._opening:
-            self._opening[key] = asyncio.ensure_future(self._open(ref))
+            self._opening[key] = asyncio.get_running_loop().create_task(self._open(ref), name=ref.type)
         opening = self._opening[key]
         try:
             if opening.done():
@@ -105,23 +107,30 @@ class OpenExecutors:
     async def close(self, limit_seconds: float) -> None:
         """Close all, and wait at most this many seconds for that."""
         await self._warming.close(limit_seconds)
+        hanging = [opening for opening in self._opening.values() if not opening.done()]
+        for opening in hanging:
+            opening.cancel()
+        await wait_for_tasks(hanging, "the opening of an executor", limit_seconds)
         closing = BackgroundTasks("an executor")
         for executor in self.all():
             closing.start(_closed(executor), name=executor.type, owner=f"executor {executor.type}")
         await closing.wait(limit_seconds)
 
     async def _open(self, ref: PluginRef) -> Executor:
-        executor = self._executor_for(ref)
+        key, executor = _key_of(ref), self._executor_for(ref)
         directory = create_private_directory(self._directory / "executors" / ref.type)
         reports = asyncio.get_running_loop().create_task(self._report_slow_open(executor, ref))
         try:
             await executor.open(directory)
-            self._quarantine.succeeded(Kind.EXECUTOR, ref.type, "open")
+            self._hanging.pop(key, None)
+            if ref.type not in self._hanging.values():
+                self._quarantine.succeeded(Kind.EXECUTOR, ref.type, "open")
         except (Exception, asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException as error:  # as the end of a task, SystemExit would end the daemon
             raise PluginBroken(self._quarantine.describe_failure(Kind.EXECUTOR, ref.type, error)) from error
         finally:
+            self._hanging.pop(key, None)
             reports.cancel()
         return executor
 
@@ -129,6 +138,7 @@ class OpenExecutors:
         """Record that an executor hangs, which is logged once and stays a problem for as long as it does."""
         while True:
             await asyncio.sleep(SLOW_OPEN_SECONDS)
+            self._hanging[_key_of(ref)] = ref.type
             what = f"open has not returned within {SLOW_OPEN_SECONDS:g} s; the runs of its jobs wait for it"
             self._quarantine.failed(Kind.EXECUTOR, ref.type, "open", with_place(what, executor.open))
             await asyncio.sleep(HEALTHY_SECONDS / 2)
@@ -138,7 +148,7 @@ def _key_of(ref: PluginRef) -> str:
     return repr(ref) if ref.options else ref.type
 
 
-def _is_open(opening: "asyncio.Future[Executor]") -> bool:
+def _is_open(opening: "asyncio.Task[Executor]") -> bool:
     return opening.done() and not opening.cancelled() and opening.exception() is None
 
 

@@ -138,6 +138,36 @@ def test_executor_that_hangs_has_one_task_and_one_line(tmp_path: Path) -> None:
     assert afterwards == []
 
 
+def test_executor_that_opens_hides_none_that_hangs(tmp_path: Path) -> None:
+    quarantine = Quarantine(lambda *_: "test")
+
+    async def run() -> list[str]:
+        executors = OpenExecutors(tmp_path, lambda ref: Hanging() if ref.options else Noting(), quarantine)
+        executors.warm_up([(PluginRef("noting", {"host": "away"}), "a")])
+        await asyncio.sleep(60)
+        await executors.open(PluginRef("noting"))
+        await executors.close(30)
+        return quarantine.problems()
+
+    with captured_log(), asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        [problem] = runner.run(run())
+    assert "open has not returned" in problem
+
+
+def test_close_ends_the_opening_of_one_that_hangs(tmp_path: Path) -> None:
+    async def run() -> int:
+        executors = executors_of(tmp_path, Hanging())
+        executors.warm_up([(PluginRef("noting"), "a")])
+        await asyncio.sleep(1)
+        await executors.close(30)
+        await asyncio.sleep(1)
+        return len(asyncio.all_tasks())
+
+    with captured_log() as log, asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        assert runner.run(run()) == 1, "that of the test"
+    assert log == []
+
+
 @pytest.mark.parametrize(("due_in", "is_ahead"), [(timedelta(seconds=15), True), (timedelta(days=30), False)])
 def test_keeper_starts_before_a_command_is_due(tmp_path: Path, due_in: timedelta, is_ahead: bool) -> None:
     notes = tmp_path / "executors" / "process"
