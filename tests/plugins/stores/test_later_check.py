@@ -1,6 +1,7 @@
 """The check of a long history after an unclean stop: it comes after the start, beside the use of the store."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,8 @@ from rae_auto.errors import StoreDamaged
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.testing.stores import entry, numbers
 from rae_plugins.stores import backup_copies
-from rae_plugins.stores.sqlite import SqliteStore, opening
+from rae_plugins.stores.sqlite import SqliteStore, later_check, opening
+from rae_plugins.stores.sqlite.checkpointing import CHECKPOINT_CHANGES
 
 RUNS = 300
 
@@ -136,6 +138,20 @@ def test_wrong_numbers_of_entries_are_made_right(killed: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("column", ["body", "job", "state"])
+def test_numbers_are_right_after_an_entry_is_set_aside(killed: Path, column: str) -> None:
+    damage(killed, f"UPDATE entries SET {column} = 'other' WHERE seq = 8")
+    store = SqliteStore()
+    store.open(killed)
+    check = store.make_check()
+    assert check is not None
+    repair = check()
+    assert repair is not None
+    repair()
+    assert [one.count for one in store.count("runs", CountQuery())] == [RUNS - 1]
+    store.close()
+
+
 def test_damaged_documents_are_found_by_the_start_itself(killed: Path) -> None:
     damage(killed, "UPDATE documents SET body = '{}'")
     store = SqliteStore()
@@ -188,6 +204,37 @@ def test_scrub_goes_on_beside_the_check(killed: Path) -> None:
     assert check is not None
     store.scrub()
     assert check() is None
+    store.close()
+
+
+def test_check_of_pages_makes_way_for_a_long_log(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would otherwise keep the log from beginning again, for as long as it takes."""
+    store, calls, check_pages = SqliteStore(), [], later_check.check_pages
+
+    def read_on_and_on(database: sqlite3.Connection) -> str | None:
+        calls.append(database)
+        if len(calls) > 1:
+            return check_pages(database)
+        # Much longer than a checkpoint takes.
+        many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000000) SELECT max(i) FROM n"
+        database.execute("BEGIN")
+        database.execute("SELECT count(*) FROM entries").fetchone()
+        store.commit([entry(RUNS + number) for number in range(2 * CHECKPOINT_CHANGES)])
+        try:
+            database.execute(many)
+        finally:
+            database.execute("ROLLBACK")
+        return None
+
+    monkeypatch.setattr(later_check, "MAX_LOG_PAGES", 10)
+    monkeypatch.setattr(later_check, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(later_check, "check_pages", read_on_and_on)
+    store.open(killed)
+    check = store.make_check()
+    assert check is not None
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(check).result(60) is None
+    assert len(calls) == 2
     store.close()
 
 

@@ -31,6 +31,8 @@ class Checkpointer:
     _connect: Callable[[], sqlite3.Connection]
     _connection: sqlite3.Connection | None = field(init=False, default=None)
     _thread: Thread | None = field(init=False, default=None)
+    on_log: Callable[[int], None] | None = field(init=False, default=None)
+    """Called, in the thread of a checkpoint, with the number of pages in the log if a read keeps it from ending."""
     _changes: int = field(init=False, default=0)
     """The number of changes of the store's connection at the last checkpoint."""
 
@@ -51,7 +53,9 @@ class Checkpointer:
         before = None
         with suppress(sqlite3.Error):
             for _ in range(MAX_PASSES):
-                (_, pages, _) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                (_, pages, moved) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if moved < pages and self.on_log is not None:
+                    self.on_log(pages)
                 if pages == before:
                     return
                 before = pages

@@ -7,7 +7,8 @@ while the store is in use, so that it holds up no start: all entries, the number
   has worked. Python runs one thread at a time: without rests, each call of the daemon that waits for the disk would
   wait for this thread as well.
 - SQLite checks pages and indexes in one statement, during which other threads run. The thread gives way to all other
-  work on the machine then.
+  work on the machine then. Meanwhile the write-ahead log can't begin again: once it is long, the statement is ended,
+  and done again later. The next time the log may be twice as long, so that the check ends at some time.
 - A check goes by the state that it reads. What it finds is looked at once more before it is repaired, in the store's
   own thread: an entry may have been replaced or removed meanwhile.
 """
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from threading import RLock
+from threading import Event, RLock
 from typing import TypeVar
 
 from attrs import define, field, frozen
@@ -33,6 +34,12 @@ ROWS_AT_ONCE = 100
 
 MIN_REST_SECONDS = 0.0005
 """Time of a rest at least, in which every other thread gets its turn."""
+
+MAX_LOG_PAGES = 16_000
+"""Pages of the write-ahead log, 64 MB, at which a read is ended the first time."""
+
+PAUSE_SECONDS = 10.0
+"""Time for which a read that was ended for the log is put off."""
 
 T = TypeVar("T")
 
@@ -57,7 +64,10 @@ class _CheckEnded(Exception):
 
 @define(eq=False)
 class LaterCheck:
-    """Checks a file that its store has open. `run` belongs to a thread of its own, all else to that of the store."""
+    """Checks a file that its store has open.
+
+    `run` belongs to a thread of its own, `note_log` to any, all else to that of the store.
+    """
 
     path: Path
     _lock: RLock = field(init=False, factory=RLock)
@@ -65,7 +75,9 @@ class LaterCheck:
     _connection: sqlite3.Connection | None = field(init=False, default=None)
     _is_wanted: bool = field(init=False, default=False)
     """The store wants the file for itself."""
-    _is_over: bool = field(init=False, default=False)
+    _max_log_pages: int = field(init=False, factory=lambda: MAX_LOG_PAGES)
+    _is_log_long: bool = field(init=False, default=False)
+    _over: Event = field(init=False, factory=Event)
     has_passed: bool = field(init=False, default=False)
     """The check has ended, and nothing is wrong."""
 
@@ -102,10 +114,16 @@ class LaterCheck:
             self._disconnect()
             yield
 
+    def note_log(self, pages: int) -> None:
+        """Have what is being read read again later if the write-ahead log, which can't begin again, has become long."""
+        if self._connection is not None and pages > self._max_log_pages:
+            self._max_log_pages *= 2
+            self._is_log_long = True
+
     def end(self) -> None:
         """End the check. The file is not read any more when this returns."""
         with self.paused():
-            self._is_over = True
+            self._over.set()
 
     def _check_entries(self) -> Iterator[BadRow]:
         newest = self._read(lambda database: database.execute("SELECT max(seq) FROM entries").fetchone()[0])
@@ -121,21 +139,22 @@ class LaterCheck:
         """Return what a function reads, at the next time that the store doesn't want the file for itself."""
         while True:
             with self._lock:
-                if self._is_over:
+                if self._over.is_set():
                     raise _CheckEnded
                 try:
                     return function(self._connect())
                 except sqlite3.OperationalError as error:
                     if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                         raise
-            time.sleep(MIN_REST_SECONDS)
+            was_log_long, self._is_log_long = self._is_log_long, False
+            self._over.wait(PAUSE_SECONDS if was_log_long else MIN_REST_SECONDS)
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             uri = f"{self.path.as_uri()}?mode=ro"
             database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
             database.text_factory = bytes
-            database.set_progress_handler(lambda: self._is_wanted, PROGRESS_INSTRUCTIONS)
+            database.set_progress_handler(lambda: self._is_wanted or self._is_log_long, PROGRESS_INSTRUCTIONS)
             self._connection = database
         return self._connection
 

@@ -176,6 +176,7 @@ class SqliteStore(Store):
             from rae_plugins.stores.sqlite.later_check import LaterCheck  # lazy: memory, after an unclean stop alone
 
             self._later_check = LaterCheck(self._path)
+            self._checkpointer.on_log = self._later_check.note_log
 
     def _of_disk(self, function: Callable[[], T]) -> T:
         """Call a function, and turn errors of the disk into StoreError."""
@@ -250,11 +251,11 @@ class SqliteStore(Store):
             self._repair_in_use(sqlite3.DatabaseError(findings.problem))
         with self._using() as database:
             rows = [row for place in findings.bad_rows for row in find_bad_entry(database, place.place)]
-            are_counts_right = has_right_counts(database)
         opener = FileOpener(self._path)
         self._of_disk(lambda: opener.set_aside(rows))
         repairs = [delete_entries(opener.bad_entries)] if opener.bad_entries else []
-        self._write([*repairs, *([] if are_counts_right else map(once, COUNT_AGAIN))])
+        # Right numbers stay right when entries are deleted: no other names than theirs were counted.
+        self._write([*repairs, *([] if findings.has_right_counts else map(once, COUNT_AGAIN))])
         self._later_check = None
         return opener.messages
 
