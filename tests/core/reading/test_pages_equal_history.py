@@ -254,6 +254,14 @@ def test_job_page_shows_what_the_history_holds(history: list[Happened], place: t
             assert sum(point.runs for point in page.trends.duration) == len(measured)
 
 
+def test_job_page_counts_an_open_run_that_is_older_than_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_page, "HISTORY_ROWS", HISTORY_ROWS)
+    newer = [Happened(number, 0, "a", "succeeded", (1.0,)) for number in range(HISTORY_ROWS + 1)]
+    with live([Happened(3_000, 0, "a", "retrying", (1.0,)), *newer], "UTC", 0) as lived:
+        page = lived.read(lambda source: load_job_page(source, "a"))
+    assert page.history_extent.total == len(newer) + 1
+
+
 def newest_of(records: list[dict[str, Any]], decisions: list[Decision]) -> list[datetime]:
     queued = [datetime.fromisoformat(record["queued_at"]) for record in records]
     return sorted([*queued, *(one.decided_at for one in decisions)], reverse=True)

@@ -158,6 +158,9 @@ class Shown:
     months: list[dict[str, Any]]
     timeline: dict[str, Any]
     absence: Absence
+    health: dict[str, Any]
+    health_api: dict[str, Any]
+    health_page: str
 
 
 def run_command(daemons: Daemons, *words: str, codes: tuple[int, ...] = (0,)) -> str:
@@ -208,6 +211,9 @@ def read_all(daemons: Daemons, page: Page) -> Shown:
         months=read_months(page),
         timeline=json.loads(page.ask("/api/timeline?span=24h&all=1").text),
         absence=read_absence(daemons),
+        health=json.loads(run_command(daemons, "health", "--json", codes=(0, 1, 2))),
+        health_api=json.loads(page.ask("/api/health").text),
+        health_page=unescape(page.ask("/health").text),
     )
 
 

@@ -240,3 +240,15 @@ def test_expected_starts_are_the_same(screens: Shown) -> None:
         if count
     ]
     assert minutes == [(at.hour, at.minute)]
+
+
+def test_checks_of_the_daemon_are_the_same(screens: Shown) -> None:
+    def without_figures(checks: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+        # The figures of a living daemon differ from one question to the next.
+        return [(one["name"], one["level"], re.sub(r"[\d.,]+ ?\w?B?", "N", one["text"])) for one in checks]
+
+    checks = screens.health["checks"]
+    assert without_figures(checks) == without_figures(screens.health_api["checks"])
+    assert screens.health["level"] == screens.health_api["level"]
+    shown = words_of(screens.health_page)
+    assert [one["name"] for one in checks if one["name"] not in shown] == []

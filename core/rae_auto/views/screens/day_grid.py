@@ -15,7 +15,9 @@ from rae_auto.model.run import RunState
 from rae_auto.views.screens.parts.base import ScreenBase, expected_text, local_times
 from rae_auto.views.screens.parts.day_troubles import DayTroubles, build_day_troubles
 from rae_auto.views.screens.parts.record_source import (
+    MAX_OPEN_RUNS,
     NOTHING_COMPARED,
+    OPEN_STATES,
     RUNS,
     SKIPS,
     ExpectedCounts,
@@ -97,9 +99,7 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     return begin, datetime.combine(day + timedelta(days=1), clock(0), zone).astimezone(utc)
 
 
-OPEN_STATES = tuple(state for state in RunState if not state.final)
 NOT_SKIPPED = tuple(state for state in RunState if state is not RunState.SKIPPED)
-MAX_OPEN_RUNS = 1_000
 
 
 @frozen

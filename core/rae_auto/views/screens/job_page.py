@@ -23,7 +23,16 @@ from rae_auto.views.screens.parts.base import (
     local_times,
 )
 from rae_auto.views.screens.parts.policies import describe_policies
-from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, JobFacts, JobTrends, RecordCount, RecordSource
+from rae_auto.views.screens.parts.record_source import (
+    MAX_OPEN_RUNS,
+    OPEN_STATES,
+    RUNS,
+    SKIPS,
+    JobFacts,
+    JobTrends,
+    RecordCount,
+    RecordSource,
+)
 from rae_auto.views.screens.parts.trends import Trends
 
 OCCURRENCES_SHOWN = 60
@@ -140,9 +149,13 @@ async def load_job_page(
     Errors: JobNotFound.
     """
     now = source.now()
-    facts, (runs, skips), starts, trends, skip_counts, why = await gather(
+    facts, (runs, skips, opened), starts, trends, skip_counts, why = await gather(
         source.job(job, asks_guards=asks_guards),
-        gather(source.runs(job, limit=HISTORY_ROWS), source.skips(job, limit=HISTORY_ROWS)),
+        gather(
+            source.runs(job, limit=HISTORY_ROWS),
+            source.skips(job, limit=HISTORY_ROWS),
+            source.runs(job, states=OPEN_STATES, limit=MAX_OPEN_RUNS),
+        ),
         source.starts(job, now, now + STARTS_SPAN, NEXT_STARTS),
         source.trends(job, max_durations=EXAMINED_RUNS) if has_trends else _count_runs(source, job),
         source.count(SKIPS, job),
@@ -156,6 +169,7 @@ async def load_job_page(
         skips,
         trends=trends,
         skip_counts=skip_counts,
+        open_count=len(opened),
         upcoming=starts.starts,
         why=why["answer"],
         now=now,
@@ -177,17 +191,20 @@ def build_job_page(
     *,
     trends: JobTrends,
     skip_counts: Sequence[RecordCount],
+    open_count: int,
     upcoming: Sequence[UpcomingStart],
     why: str,
     now: datetime,
     zone: str,
 ) -> JobPage:
-    """Return the page of a job; `runs` and `skips` are the newest, newest first, the counts the numbers of all."""
+    """Return the page of a job; `runs` and `skips` are the newest, newest first, the counts the numbers of all.
+
+    Open runs, of which an old one may not be among the newest, are counted by themselves.
+    """
     from rae_auto.config.job_text import format_job  # lazy: start-up
 
     definition, info = facts.definition, facts.info
     marks = newest_marks(runs, skips, HISTORY_ROWS, local_times(zone, now))
-    open_count = sum(not run.state.final for run in runs)
     total = sum(found.count for found in (*trends.counts, *skip_counts)) + open_count
     since = min((mark.decided_at for mark in marks), default=None)
     return JobPage(

@@ -44,6 +44,8 @@ class MergedOutput(ScreenBase):
     lines: tuple[MergedLine, ...]
     extent: Extent
     """Bytes that are shown, of all that these runs have."""
+    is_growing: bool
+    """True while one of the runs has an attempt that may print more."""
 
 
 async def load_merged_output(
@@ -79,6 +81,7 @@ def build_merged_output(
         runs=runs,
         lines=tuple(lines),
         extent=Extent(sum(part.end - part.start for *_, part in ends), sum(part.size for *_, part in ends)),
+        is_growing=any(one.state.active for one, *_ in ends),
     )
 
 

@@ -177,6 +177,34 @@ def test_merged_output_links_each_line_to_its_place(page: Page, output: str) -> 
     assert all(address.startswith(output) for address, _ in links)
 
 
+def test_merged_output_is_read_again_while_a_run_may_print(browser: "Browser", page: Page) -> None:
+    gate = page.daemons.home / "gate-of-merged"
+    shell = f"echo first; until [ -e {gate} ]; do sleep 0.05; done; echo next; sleep 600"
+    page.daemons.ask("add", definition={"id": "slow", "shell": shell, "schedule": []})
+    context = open_context(browser, page)
+    try:
+        page.daemons.ask("trigger", job="slow")
+        eventually(lambda: "first" in page.ask("/output?job=slow").text)
+        tab = context.new_page()
+        tab.goto(f"{page.origin}/output?job=slow")
+        tab.locator("#merged li", has_text="first").wait_for()
+        gate.touch()
+        tab.locator("#merged li", has_text="next").wait_for()
+    finally:
+        context.close()
+        page.daemons.ask("cancel", job="slow")
+        eventually(lambda: page.daemons.ask("history", job="slow")[0]["finished_at"] is not None)
+    assert "data-growing" not in page.ask("/output?job=slow").text
+    page.daemons.ask("remove", job="slow")
+
+
+def test_long_lines_of_merged_output_are_wrapped_or_not(page: Page, output: str) -> None:
+    [other] = re.findall(r'href="([^"]+)">long lines</a>', page.ask("/output?job=coloured&runs=1").text)
+    long = page.ask(unescape(other)).text
+    assert '<ol class="lines long"' in long
+    assert ">wrap</a>" in long
+
+
 def test_standard_error_is_marked_where_it_is_read_by_itself(page: Page) -> None:
     definition = {"id": "noisy", "shell": "echo broken >&2", "schedule": [], "fail_on": ["stderr"]}
     page.daemons.ask("add", definition=definition)

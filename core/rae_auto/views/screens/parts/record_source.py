@@ -13,13 +13,17 @@ from attrs import field, frozen
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import FormerInvocation
-from rae_auto.model.run import Run
+from rae_auto.model.run import Run, RunState
 from rae_auto.views.screens.parts.base import Fact, UpcomingStart
 from rae_auto.views.screens.parts.output_part import OutputMatches, OutputPart
 from rae_auto.views.screens.parts.trends import Trends
 
 RUNS, SKIPS = "runs", "skips"
 """Kinds of records that are counted: runs that are over by state, and skipped occurrences by reason."""
+
+OPEN_STATES = tuple(state for state in RunState if not state.final)
+MAX_OPEN_RUNS = 1_000
+"""Number of open runs that a screen reads: no count of records has them."""
 
 NOTHING_COMPARED = timedelta(days=365)
 """The least duration from which on `digest_records` compares no runs with earlier ones."""

@@ -116,8 +116,8 @@ function tick() {
     const text = relativeText((Date.parse(time.dateTime) - now) / 1000, "due" in time.dataset);
     if (time.textContent !== text) time.textContent = text;
   }
-  // The end of a computation comes as no message, so it is asked for again.
-  if (find("[data-pending]")) refresh();
+  // The end of a computation comes as no message, nor does what a run prints, so it is asked for again.
+  if (find("[data-pending], [data-growing]")) refresh();
   for (const time of findAll("time[data-elapsed]")) time.textContent = distance((now - Date.parse(time.dateTime)) / 1000);
 }
 setInterval(tick, 1000);
