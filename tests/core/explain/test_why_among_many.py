@@ -49,7 +49,7 @@ def entry_of(number: int) -> Append:
     return Append(documents.RUNS, run.id, job, run.state, at, documents.dump(run), at)
 
 
-@pytest.mark.parametrize("number", [1, 3, 100, 999, 2_000, 2_999, 3_002, 5_900, COUNT - 2])
+@pytest.mark.parametrize("number", [3, 100, 2_999, 3_002, COUNT - 2])
 def test_records_of_a_time_are_found_among_thousands(number, project_folder, monkeypatch):
     monkeypatch.setenv("RAE_STATE_DIR", str(project_folder / "state"))
     at = (BEGIN + number * STEP).isoformat()

@@ -219,7 +219,7 @@ worlds = given(history=histories, place=places)
 
 
 @worlds
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_job_page_shows_what_the_history_holds(history: list[Happened], place: tuple[str, int]) -> None:
     with live(history, *place) as lived, pytest.MonkeyPatch.context() as patch:
         patch.setattr(job_page, "HISTORY_ROWS", HISTORY_ROWS)
@@ -272,7 +272,7 @@ def seconds(value: timedelta | None) -> float | None:
 
 
 @worlds
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_run_page_shows_its_record(history: list[Happened], place: tuple[str, int]) -> None:
     with live(history, *place) as lived:
         records = lived.records()
@@ -297,7 +297,7 @@ def test_run_page_shows_its_record(history: list[Happened], place: tuple[str, in
 
 
 @worlds
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_day_grids_show_what_the_history_holds(history: list[Happened], place: tuple[str, int]) -> None:
     with live(history, *place) as lived:
         records = [(datetime.fromisoformat(one["queued_at"]), one["state"]) for one in lived.records()]
@@ -328,7 +328,7 @@ def test_day_grids_show_what_the_history_holds(history: list[Happened], place: t
 
 
 @worlds
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_overview_shows_what_the_history_holds(history: list[Happened], place: tuple[str, int]) -> None:
     with live(history, *place) as lived:
         overview = lived.read(load_overview)
@@ -367,7 +367,7 @@ LINES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")
     texts=st.lists(LINES, min_size=1, max_size=4), start=st.integers(-500, 500), limit=st.integers(1, 400),
     is_ended=st.booleans(),
 )  # fmt: skip
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_output_pages_have_each_line_once(texts: list[list[str]], start: int, limit: int, is_ended: bool) -> None:
     """Read on from `end` as one who follows an output does: all lines come, each once, and none in two pieces."""
     happened = [Happened(10, 0, "a", "succeeded", tuple(float(number) for number in range(len(texts))))]
@@ -412,7 +412,7 @@ def read_on(
 
 
 @given(chunks=st.lists(st.text("ab \n", max_size=30), max_size=6), limit=st.integers(10, 60))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_output_that_grows_is_followed_without_a_loss(chunks: list[str], limit: int) -> None:
     """Lines come in pieces, and parts may be shorter than lines: what is shown is the output all the same."""
     with live([Happened(10, 0, "a", "running", (1.0,))], "UTC", 0) as lived:

@@ -52,5 +52,5 @@ def watch_clocks(on_change: Callable[[], None]) -> ClockWatch | None:
     """Return a watch that calls a function after each change of the clocks; None where the kernel says nothing."""
     try:
         return ClockWatch(on_change)
-    except (OSError, NotImplementedError, AttributeError):
+    except (OSError, NotImplementedError, AttributeError, ImportError):
         return None

@@ -59,9 +59,10 @@ def test_run_again_gets_the_same_event(page: Page, job: str) -> None:
 
 
 def test_run_with_an_event_that_is_gone_is_not_started(page: Page, job: str, monkeypatch: Any) -> None:
+    before = page.daemons.ask("history", job=job)
     page.change(kind="run", target=job, run="01JDZ9GZZZ0000000000000000", back=f"/jobs/{job}")
     assert "no run &#34;01JDZ9GZZZ0000000000000000&#34;" in page.ask(f"/jobs/{job}").text
-    assert page.daemons.ask("history", job=job) == []
+    assert len(page.daemons.ask("history", job=job)) == len(before)
     asked = []
 
     async def ask(_: Any, command: str, **arguments: Any) -> Any:
