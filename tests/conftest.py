@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, settings
 from tests.support.log_lines import captured_log
 from tests.support.process_state import ProcessState
 
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Half of what hypothesis does by default, because all tests are to end within twenty minutes on two processors.
+EXAMPLES = int(os.environ.get("RAE_TESTS_EXAMPLES", "50"))
+settings.register_profile("default", deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
