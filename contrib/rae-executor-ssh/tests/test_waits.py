@@ -1,4 +1,4 @@
-"""What a line of output and a cancel wait for: for a line an interval, which has a bound, and for a cancel nothing."""
+"""Waits of a line of output and of a cancel: a line waits for an interval with a bound, a cancel for nothing."""
 
 import asyncio
 import json

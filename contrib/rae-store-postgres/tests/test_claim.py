@@ -12,7 +12,7 @@ from rae_auto.api.shared_store import LEADER, Node
 from rae_auto.errors import ClaimLost, StoreError, StoreLocked
 
 FIRST, SECOND = Node(name="nas-1", host="nas", pid=1), Node(name="laptop-2", host="laptop", pid=2)
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 
 
 def place(tmp_path: Path, name: str) -> Path:
@@ -22,7 +22,7 @@ def place(tmp_path: Path, name: str) -> Path:
 
 
 def wait_until(condition) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.01)
@@ -44,7 +44,7 @@ class Waiting:
             self.error = error
 
     def join(self) -> None:
-        self._thread.join(PATIENCE_SECONDS)
+        self._thread.join(TIMEOUT_SECONDS)
         assert not self._thread.is_alive()
 
 
@@ -201,7 +201,7 @@ def test_messages_arrive_until_they_are_discarded(leader):
     woken = threading.Event()
     leader.watch(lambda _: None, woken.set)
     leader.send("laptop-2", LEADER, [{"n": 1}, {"n": 2}])
-    assert woken.wait(PATIENCE_SECONDS)
+    assert woken.wait(TIMEOUT_SECONDS)
     messages = leader.receive(LEADER)
     assert [(one.sender, one.body) for one in messages] == [("laptop-2", {"n": 1}), ("laptop-2", {"n": 2})]
     leader.discard([messages[0].id])
@@ -209,17 +209,17 @@ def test_messages_arrive_until_they_are_discarded(leader):
 
 
 def test_lost_connection_is_followed_by_a_look_at_messages(leader, server):
-    """What was sent while there was none, no notice will bring."""
+    """Messages that were sent while there was no connection come with no notice."""
     woken = threading.Event()
     leader.watch(lambda _: None, woken.set)
     server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rae-auto'")
-    assert woken.wait(PATIENCE_SECONDS)
+    assert woken.wait(TIMEOUT_SECONDS)
 
 
 def test_nodes_are_known_and_can_be_declared_dead(leader):
     (known,) = leader.nodes()
     assert (known.node, known.fenced_at) == (FIRST, None)
-    assert known.silent_seconds < PATIENCE_SECONDS
+    assert known.silent_seconds < TIMEOUT_SECONDS
     leader.fence("nas-1")
     (known,) = leader.nodes()
     assert known.fenced_at is not None
@@ -227,4 +227,4 @@ def test_nodes_are_known_and_can_be_declared_dead(leader):
 
 def test_clock_is_that_of_the_server(leader, server):
     ((at,),) = server.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
-    assert abs(time.monotonic() + leader.clock_offset() - at) < PATIENCE_SECONDS
+    assert abs(time.monotonic() + leader.clock_offset() - at) < TIMEOUT_SECONDS

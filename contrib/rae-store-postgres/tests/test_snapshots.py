@@ -1,4 +1,4 @@
-"""What is read is of one instant, whatever is committed meanwhile, and however many documents there are."""
+"""Reads are of one instant, whatever is committed meanwhile, and however many documents there are."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -88,7 +88,7 @@ def test_read_that_is_given_up_holds_no_transaction(store: Store, server: Any) -
 
 
 def test_session_that_loses_its_connection_reads_nothing_more(store: Store, server: Any) -> None:
-    """What came from another connection would be of another instant."""
+    """Documents from another connection would be of another instant."""
     documents, reader = fill(store, 2), store.make_reader()
     with pytest.raises(StoreError), reader.session():
         assert list(reader.load("job")) == documents
