@@ -70,7 +70,6 @@ class CountingStore(SqliteStore):
 
 
 ANSWERS = {
-    "ping": {"config": None, "timezone": None},
     "history": [],
     "status": {
         **dict.fromkeys(("problems", "failed", "overdue", "running", "waiting", "paused", "skips", "next"), ()),
@@ -89,9 +88,10 @@ ANSWERS = {
 """Answers of a daemon that has nothing to do."""
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[Path]:
-    """The state directory of a daemon that answers, but does nothing else."""
+@pytest.fixture(params=[None])
+def state(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """The state directory of a daemon that answers, but does nothing else; its parameter is the daemon's time zone."""
+    answers = {**ANSWERS, "ping": {"config": None, "timezone": request.param}}
     path = tmp_path / "state"
     path.mkdir()
     listening = socket.socket(socket.AF_UNIX)
@@ -104,7 +104,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
                 connection, _ = listening.accept()
                 with connection, connection.makefile("rwb", buffering=0) as lines:
                     for line in lines:
-                        result = ANSWERS[json.loads(line)["command"]]
+                        result = answers[json.loads(line)["command"]]
                         lines.write(json.dumps({"id": 1, "result": result}).encode() + b"\n")
 
     answering = threading.Thread(target=answer)
@@ -133,6 +133,19 @@ def test_command_imports_few_modules(command: str, most: int, state: Path, tmp_p
     assert done.stdout if command != "history" else not done.stdout
     assert not SLOW_TO_IMPORT.get(command, set()) & {*modules.split()}
     assert len(modules.split()) <= most, modules
+
+
+@pytest.mark.parametrize(
+    ("state", "machine", "shown", "spared"),
+    [("UTC", "Asia/Tokyo", "00:00:00 UTC", "zoneinfo"), ("Europe/Berlin", "UTC", "01:00:00 CET", "typing")],
+    indirect=["state"],
+)
+def test_time_in_another_zone_needs_little(state: Path, machine: str, shown: str, spared: str, tmp_path: Path) -> None:
+    variables = {**os.environ, "RAE_STATE_DIR": str(state), "HOME": str(tmp_path), "TZ": machine}
+    code = [sys.executable, "-c", COUNTED_COMMAND, "status"]
+    done = subprocess.run(code, capture_output=True, text=True, cwd=tmp_path, env=variables)
+    assert shown in done.stdout
+    assert spared not in done.stderr.split()
 
 
 IDLE_CONFIG = """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 
 from rae_auto.cli.failures import print_once
-from rae_auto.cli.plain.machine_zone import is_machine_zone
+from rae_auto.cli.plain.machine_zone import NAMES_OF_UTC, is_machine_zone
 from rae_auto.control.client import ANSWER_TIMEOUT_SECONDS, Client, required_zone
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.escaping import escape_line
@@ -155,7 +156,9 @@ def _with_instants(arguments: dict[str, Any], where: ZoneInfo) -> dict[str, Any]
 
 def shown_zone(client: Client) -> tzinfo | None:
     """Return the zone in which times are shown: that of `zone_of`, or None if that is the machine's."""
-    return None if client.timezone is None or is_machine_zone(client.timezone) else zone_of(client)
+    if client.timezone is None or is_machine_zone(client.timezone):
+        return None
+    return UTC if client.timezone in NAMES_OF_UTC else zone_of(client)
 
 
 def zone_of(client: Client) -> ZoneInfo:

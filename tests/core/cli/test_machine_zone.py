@@ -17,9 +17,9 @@ Link = Callable[[str], str]
 def link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Link:
     """Return what links a localtime in a folder of its own to a file below `zoneinfo`, and returns its path."""
     monkeypatch.delenv("TZ", raising=False)
-    for name in ("Europe/Berlin", "posix/Europe/Berlin"):
+    for name in ("Europe/Berlin", "posix/Europe/Berlin", "UTC", "Etc/UTC"):
         file = tmp_path / "zoneinfo" / name
-        file.parent.mkdir(parents=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"TZif2")
     localtime = tmp_path / "localtime"
 
@@ -35,6 +35,13 @@ def test_link_names_the_zone(link: Link) -> None:
     assert is_machine_zone("Europe/Berlin", localtime)
     assert not is_machine_zone("Europe/Paris", localtime)
     assert not is_machine_zone("", localtime)
+
+
+@pytest.mark.parametrize("linked", ["UTC", "Etc/UTC"])
+def test_utc_has_two_names(link: Link, linked: str) -> None:
+    localtime = link(f"zoneinfo/{linked}")
+    assert all(is_machine_zone(name, localtime) for name in ("UTC", "Etc/UTC"))
+    assert not is_machine_zone("Europe/Berlin", localtime)
 
 
 def test_variable_is_stronger_than_the_link(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:

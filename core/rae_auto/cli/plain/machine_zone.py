@@ -4,6 +4,9 @@ import os
 
 LOCALTIME = "/etc/localtime"
 
+NAMES_OF_UTC = frozenset({"UTC", "Etc/UTC"})
+"""Names of the zone that Python knows without `zoneinfo`."""
+
 
 def is_machine_zone(name: str, localtime: str = LOCALTIME) -> bool:
     """Return whether the clock of the C library is certainly that of the zone with this IANA name.
@@ -17,4 +20,5 @@ def is_machine_zone(name: str, localtime: str = LOCALTIME) -> bool:
         target = os.readlink(localtime)  # noqa: PTH115 - start-up
     except OSError:
         return False
-    return target.partition("zoneinfo/")[2] == name
+    found = target.partition("zoneinfo/")[2]
+    return found == name or (found in NAMES_OF_UTC and name in NAMES_OF_UTC)

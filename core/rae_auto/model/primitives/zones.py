@@ -4,15 +4,18 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.zone_sources.local_zone import LOCAL, find_local_zone
-from rae_auto.model.primitives.zone_sources.zone_names import load_zone, suggest_zone
+from rae_auto.model.primitives.zone_sources.zone_names import LOCAL, load_zone, suggest_zone
 
 __all__ = ["LOCAL", "zone"]
 
 
 def zone(name: str) -> ZoneInfo:
     """Return the zone of an IANA name or a rule of POSIX, or the machine's for "local". Raises ValueError."""
-    return find_local_zone().load() if name == LOCAL else _named(name)
+    if name != LOCAL:
+        return _named(name)
+    from rae_auto.model.primitives.zone_sources.local_zone import find_local_zone  # lazy: start-up
+
+    return find_local_zone().load()
 
 
 @lru_cache(maxsize=256)

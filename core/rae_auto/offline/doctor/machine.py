@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rae_auto.model.primitives.formatting import format_elapsed
-from rae_auto.model.primitives.zone_sources.local_zone import LOCAL, find_local_zone, find_other_name
+from rae_auto.model.primitives.zone_sources.local_zone import find_local_zone, find_other_name
+from rae_auto.model.primitives.zone_sources.zone_names import LOCAL
 from rae_auto.model.primitives.zones import zone
 from rae_auto.offline.doctor.facts import Machine
 from rae_auto.offline.doctor.finding import Finding

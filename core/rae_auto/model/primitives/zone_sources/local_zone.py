@@ -22,9 +22,7 @@ from rae_auto.model.primitives.zone_sources.zone_files import (
     read_named_file,
     read_zone_file,
 )
-from rae_auto.model.primitives.zone_sources.zone_names import load_zone, suggest_zone
-
-LOCAL = "local"
+from rae_auto.model.primitives.zone_sources.zone_names import LOCAL, load_zone, suggest_zone
 
 MAX_LINKS = 40
 """Links that are followed, as in path_resolution(7)."""

@@ -2,7 +2,8 @@
 
 from zoneinfo import ZoneInfo, available_timezones
 
-from rae_auto.model.primitives.names import did_you_mean
+LOCAL = "local"
+"""The name that stands for the machine's zone."""
 
 MAX_NAME_CHARACTERS = 64
 
@@ -22,5 +23,7 @@ def load_zone(name: str) -> ZoneInfo | None:
 
 def suggest_zone(name: str) -> str:
     """Return the end of a message about an unknown name: the nearest known one, or an example."""
+    from rae_auto.model.primitives.names import did_you_mean  # lazy: start-up
+
     near = did_you_mean(name[:MAX_NAME_CHARACTERS], available_timezones())
     return near or '; use an IANA name, as in "Europe/Berlin"'
