@@ -49,7 +49,7 @@ class StreamPosition:
 
 def end_of(run: Run) -> Event:
     """Return the end of a run as an event."""
-    began, ended = run.started_at, run.finished_at
+    ended, duration = run.finished_at, run.duration
     assert ended is not None, "the run is over"
     data = {
         "job": run.job,
@@ -57,7 +57,7 @@ def end_of(run: Run) -> Event:
         "trigger": run.trigger,
         "state": run.state.value,
         "exit_code": run.exit_code,
-        "seconds": None if began is None else max((ended - began).total_seconds(), 0.0),
+        "seconds": None if duration is None else duration.total_seconds(),
         EVENT_KEY: traceparent_of(run.id, run.attempt, run.event),
     }
     return Event(run.id, f"{RUN_ENDED}{run.state.value}", ended, data)

@@ -121,7 +121,8 @@ class AttemptFound:
     """An attempt after a restart: alive (its `handle`), or with an unknown result (None).
 
     `started` is False where it is known never to have started. One that has ended meanwhile comes as `AttemptEnded`.
-    With a `queue` it waits there, or has just been taken out: `AttemptDequeued` follows.
+    With a `queue` it waits there, or has just been taken out: `AttemptDequeued` follows. `silent` is how long
+    ago the node of an attempt that is given up was last there, where that is known.
     """
 
     run: RunId
@@ -129,6 +130,7 @@ class AttemptFound:
     handle: Mapping[str, Any] | None = None
     started: bool = True
     queue: QueuePlace | None = None
+    silent: timedelta | None = None
 
 
 @frozen

@@ -60,6 +60,8 @@ def restored(turn: Turn, event: Restored) -> None:
         # What is first written of a job may be durable before that of the next one.
         turn.step.keep()
     restore_notices(turn, event.notices)
+    state.restored_at = turn.now.wall
+    state.daemon_seen_until = None if event.downtime is None else event.downtime.since
     state.is_restarted = True
     state.is_reverted = event.is_reverted
 

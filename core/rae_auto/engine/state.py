@@ -340,6 +340,10 @@ class EngineState:
     downtime: Downtime | None = None
     """The last time in which no daemon ran, reported or to be reported; None if none is worth it."""
 
+    restored_at: datetime | None = None
+    """When this daemon took in the store; None before it."""
+    daemon_seen_until: datetime | None = None
+    """When the daemon before this one was last there; None if that isn't known."""
     is_restarted: bool = False
     """No instant has been decided yet in this process, so that what is due now fell due while the daemon was down."""
     is_reverted: bool = False

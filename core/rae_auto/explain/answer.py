@@ -296,7 +296,8 @@ def _describe_run(run: Run, view: JobView) -> tuple[str, Reason]:
         )
     if not run.state.final:
         return _describe_wait(run, view, name)
-    verb = f"{'was ' if run.state in _PASSIVE_STATES else ''}{run.state.text}"
+    passive = "was " if run.state in _PASSIVE_STATES else ""
+    verb = f"{'was found to be ' if run.known_until != run.finished_at else passive}{run.state.text}"
     ended = f"{name} {verb} at {view.time(run.finished_at)}"
     if run.state is RunState.SUCCEEDED:
         note = view.clock_note(run.trigger, run.scheduled_for)

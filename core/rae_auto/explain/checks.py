@@ -236,7 +236,7 @@ def _attempts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
         if ended_at is not None:
             gap = format_elapsed(max(attempt.started_at - ended_at, timedelta(0)))
             yield ExplanationFact("waited", f"{gap} before attempt {attempt.number} (retry)")
-        yield ExplanationFact(f"attempt {attempt.number}", _attempt(run, attempt))
+        yield ExplanationFact(f"attempt {attempt.number}", _attempt(run, attempt, view))
         ended_at = attempt.finished_at
     if run.attempts and _is_waiting(run):
         yield ExplanationFact("waiting", view.waiting.get(run.id, (None, "it is next"))[1])
@@ -267,8 +267,11 @@ def _wait_text(reason: Block, run: Run, view: JobView) -> str:
     return current.describe(view.time) if _is_waiting(run) and not run.attempts else current.describe_past(view.time)
 
 
-def _attempt(run: Run, attempt: Attempt) -> str:
-    line = f"{attempt.state.text} after {format_elapsed(run.duration_of(attempt))}"
+def _attempt(run: Run, attempt: Attempt, view: JobView) -> str:
+    took = run.duration_of(attempt)
+    if took is None:
+        return "; ".join(filter(None, (attempt.state.text, attempt.describe_unknown_end(view.time))))
+    line = f"{attempt.state.text} after {format_elapsed(took)}"
     if attempt.result is None:
         return line
     used = []

@@ -26,7 +26,7 @@ from rae_auto.model.primitives.names import digest
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.model.reasons import REASONS, Due, Fired, Manual, ReasonBase
 from rae_auto.model.reasons.requesters import Requester
-from rae_auto.model.run import Run
+from rae_auto.model.run import Run, RunState
 
 T = TypeVar("T")
 
@@ -133,6 +133,9 @@ def reason_code(document: Any) -> str:
     return document if isinstance(document, str) else str(document["code"])
 
 
+_LOST = RunState.LOST.value
+
+
 def duration_of(run: Mapping[str, Any]) -> float | None:
     """Return the seconds of `Run.duration` of the document of a run, read without making a value of it.
 
@@ -140,7 +143,9 @@ def duration_of(run: Mapping[str, Any]) -> float | None:
     """
     try:
         began, ended = run.get("started_at"), run.get("finished_at")
-        if began is None or ended is None:
+        if began is None or ended is None or run.get("state") == _LOST:
+            return None
+        if any(attempt["state"] == _LOST and not attempt.get("result") for attempt in run.get("attempts", ())):
             return None
         first, last = datetime.fromisoformat(began), datetime.fromisoformat(ended)
         if first.tzinfo is None or last.tzinfo is None:

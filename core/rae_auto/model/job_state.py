@@ -65,18 +65,23 @@ class SkippedStart:
 @quick_init
 @frozen(weakref_slot=False)
 class RunTotal:
-    """Finished runs of all time in one state: how many, their durations and attempts, and the latest end."""
+    """Finished runs of all time in one state: how many, their durations and attempts, and the latest end.
+
+    `untimed` counts those of them that started and whose duration isn't known, so that `seconds` has nothing of them.
+    """
 
     count: int = 0
     seconds: float = 0.0
     attempts: int = 0
     last_at: datetime | None = None
+    untimed: int = 0
 
     def add(self, run: Run) -> "RunTotal":
         """Return the total with another run that has ended."""
         duration = run.duration
         seconds = 0.0 if duration is None else duration.total_seconds()
-        return RunTotal(self.count + 1, self.seconds + seconds, self.attempts + run.attempt, run.finished_at)
+        untimed = self.untimed + (run.started_at is not None and duration is None)
+        return RunTotal(self.count + 1, self.seconds + seconds, self.attempts + run.attempt, run.finished_at, untimed)
 
 
 @frozen

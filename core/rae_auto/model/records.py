@@ -84,6 +84,7 @@ def _attempt_record(run: Run, attempt: Attempt) -> dict[str, Any]:
         "state": attempt.state.value,
         "started_at": format_instant(attempt.started_at),
         "finished_at": format_instant(attempt.finished_at),
+        "seen_until": _instant(attempt.seen_until),
         "duration": _seconds(run.duration_of(attempt)),
         "exit_code": result.exit_code,
         "signal": result.signal,

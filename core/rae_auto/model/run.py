@@ -144,13 +144,34 @@ class QueuePlace:
 @quick_init
 @frozen(weakref_slot=False)
 class Attempt:
-    """One execution of a run by an executor."""
+    """One execution of a run by an executor.
+
+    The end of a lost one isn't known: it lies between `seen_until`, when it was last known to be alive, and
+    `finished_at`, when it was found to be gone. `seen_until` is None for others, and in records of earlier versions.
+    """
 
     number: int
     started_at: datetime
     finished_at: datetime
     state: RunState
     result: Result | None = None
+    seen_until: datetime | None = None
+
+    @property
+    def is_end_known(self) -> bool:
+        """True unless it was lost: then `finished_at` is only when that was found, perhaps days later."""
+        return self.state is not RunState.LOST or self.result is not None
+
+    @property
+    def known_until(self) -> datetime:
+        """Its end, or the last proof of its life where the end isn't known: its start, if there is no other."""
+        return self.finished_at if self.is_end_known else self.seen_until or self.started_at
+
+    def describe_unknown_end(self, time: TimeFormat) -> str:
+        """Return between which instants it ended, as a clause, where that is all that is known; "" otherwise."""
+        if self.is_end_known or self.seen_until is None or self.seen_until >= self.finished_at:
+            return ""
+        return f"it ended between {time(self.seen_until)} and {time(self.finished_at)}, unknown when"
 
     @property
     def end_text(self) -> str:
@@ -301,23 +322,44 @@ class Run:
 
     @property
     def duration(self) -> timedelta | None:
-        """The time from the first start to the end; None if the run has not started, or goes on."""
-        if self.started_at is None or self.finished_at is None:
+        """The time from the first start to the end; None if the run has not started, or goes on.
+
+        None also if an attempt of it was lost: the time until that was found, perhaps days, is not what the run took.
+        """
+        if self.started_at is None or self.finished_at is None or self.state is RunState.LOST:
+            return None
+        if not all(attempt.is_end_known for attempt in self.attempts):
             return None
         elapsed = self.finished_at - self.started_at
         if self.clock_steps:
             elapsed -= timedelta(seconds=sum(one.seconds for one in self.clock_steps))
         return max(elapsed, timedelta(0))
 
+    @property
+    def known_until(self) -> datetime | None:
+        """The end, or the last proof of its life where an attempt was lost at the end; None while it goes on."""
+        if self.finished_at is None or not self.attempts or self.attempts[-1].is_end_known:
+            return self.finished_at
+        return self.attempts[-1].known_until
+
     def describe_reason(self, time: TimeFormat) -> str:
-        """Return the reason as a clause, in the past for a run that is over; "" if it has none."""
+        """Return the reason as a clause, in the past for a run that is over; "" if it has none.
+
+        Where the end of its last attempt isn't known, it says between which instants that was.
+        """
         if self.reason is None:
             return ""
-        return self.reason.describe_past(time) if self.state.final else self.reason.describe(time)
+        reason = self.reason.describe_past(time) if self.state.final else self.reason.describe(time)
+        ended = self.attempts[-1].describe_unknown_end(time) if self.attempts else ""
+        return f"{reason}; {ended}" if ended and not self.state.active else reason
 
-    def duration_of(self, attempt: Attempt) -> timedelta:
-        """Return how long an attempt took."""
-        elapsed = attempt.finished_at - attempt.started_at
+    def duration_of(self, attempt: Attempt) -> timedelta | None:
+        """Return how long an attempt took; None if it was lost, so that its end isn't known."""
+        return self.known_time_of(attempt) if attempt.is_end_known else None
+
+    def known_time_of(self, attempt: Attempt) -> timedelta:
+        """Return how long an attempt took, or at least took if it was lost."""
+        elapsed = attempt.known_until - attempt.started_at
         if self.clock_steps:
             elapsed -= timedelta(seconds=sum(one.seconds for one in self.clock_steps if one.attempt == attempt.number))
         return max(elapsed, timedelta(0))
@@ -382,7 +424,7 @@ class Run:
 
     def running_time(self, now: Moment) -> timedelta:
         """Return how long an active run has been running, all its attempts together, without the delays between."""
-        earlier = sum((self.duration_of(attempt) for attempt in self.attempts), timedelta(0))
+        earlier = sum((self.known_time_of(attempt) for attempt in self.attempts), timedelta(0))
         if self.clocks is None:
             return earlier
         return earlier + now.elapsed_since(self.clocks, with_sleep=False)

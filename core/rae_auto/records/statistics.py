@@ -1,7 +1,7 @@
 """Statistics of the history of a job, or of all jobs."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from statistics import fmean, median
@@ -58,8 +58,9 @@ class Trend:
 class Statistics:
     """Statistics of finished runs. The success rate is of those that weren't skipped; None without any.
 
-    A run lasts from its first start to its end; it is late by the time from its instant to its first start, which
-    isn't counted for runs that were started late by `catch_up`. `skipped` counts occurrences and runs by reason.
+    A run lasts from its first start to its end; for how long one lasted isn't known if an attempt of it was lost. It is
+    late by the time from its instant to its first start, which isn't counted for runs that were started late by
+    `catch_up`. `skipped` counts occurrences and runs by reason.
     """
 
     runs: int
@@ -119,7 +120,7 @@ def statistics(runs: Sequence[Document], skips: Mapping[str, int], total: int = 
     states = Counter(run["state"] for run in runs)
     started = [run for run in reversed(runs) if "started_at" in run]
     began = [datetime.fromisoformat(run["started_at"]) for run in started]
-    durations = [_duration(run, at) for run, at in zip(started, began, strict=True)]
+    durations = [seconds for run in started if (seconds := documents.duration_of(run)) is not None]
     in_time = [pair for pair in zip(started, began, strict=True) if not _is_caught_up(pair[0])]
     skipped = Counter(
         documents.reason_code(run["reason"]) for run in runs if run["state"] == RunState.SKIPPED and run.get("reason")
@@ -152,24 +153,18 @@ def _is_caught_up(run: Document) -> bool:
     return documents.reason_code(run["cause"]) == CaughtUp.code
 
 
-def _duration(run: Document, started_at: datetime) -> float:
-    seconds = (datetime.fromisoformat(run["finished_at"]) - started_at).total_seconds()
-    if steps := run.get("clock_steps"):
-        seconds -= sum(one["seconds"] for one in steps)
-    return max(0.0, seconds)
-
-
 def _lateness(run: Document, started_at: datetime) -> float:
     # A clock that was set back in between would make it negative.
     return max(0.0, (started_at - datetime.fromisoformat(run["scheduled_for"])).total_seconds())
 
 
 def _trend(successes: Sequence[bool], durations: Sequence[float]) -> Trend:
-    """Return the trend of started runs, oldest first."""
-    count = len(durations)
+    """Return the trend of started runs, oldest first; `durations` are those that are known."""
+    return Trend(success=_means(successes, fmean), duration=_means(durations, median))
+
+
+def _means(values: Sequence[float], mean: Callable[[Sequence[float]], float]) -> tuple[float, ...]:
+    """Return the mean of each of the parts of equal size into which these values are cut."""
+    count = len(values)
     parts = min(TREND_PARTS, count)
-    slices = [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
-    return Trend(
-        success=tuple(fmean(successes[part]) for part in slices),
-        duration=tuple(median(durations[part]) for part in slices),
-    )
+    return tuple(mean(values[count * part // parts : count * (part + 1) // parts]) for part in range(parts))

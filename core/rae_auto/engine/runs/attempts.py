@@ -154,6 +154,8 @@ def attempt_found(turn: Turn, event: AttemptFound) -> None:
     is_given_back = entry.is_in_queue and not event.started
     result = None if event.started else Result(error=GIVEN_BACK if is_given_back else NEVER_STARTED)
     attempt = _attempt_of(entry.run, RunState.LOST, result, turn.now.wall)
+    if not attempt.is_end_known:
+        attempt = evolve_slots(attempt, seen_until=_last_seen(turn, entry.run, event.silent))
     if stopping is not None:
         finish(turn, entry, stopping.state, reason=stopping.reason or LostInCrash(), attempt=attempt)
         return
@@ -218,6 +220,25 @@ def _end_of(run: Run, result: Result | None, now: datetime) -> datetime:
     if result is None or result.ended_at is None:
         return now
     return min(max(result.ended_at, run.attempt_started_at or now), now)
+
+
+def _last_seen(turn: Turn, run: Run, silent: timedelta | None) -> datetime:
+    """Return when an attempt with an unknown end was last known to be alive, between its start and now.
+
+    One that this daemon started or adopted has been watched until now. Of others the last proof is that the daemon
+    before this one was there: it would have noted the end. That says nothing of an attempt on another node.
+    """
+    now, started_at = turn.now.wall, run.attempt_started_at or turn.now.wall
+    since = turn.state.restored_at
+    if silent is not None:
+        seen = now - silent
+    elif run.node:
+        seen = started_at
+    elif since is None or max(started_at, run.adopted_at or started_at) >= since:
+        seen = now
+    else:
+        seen = max(turn.state.daemon_seen_until or started_at, run.adopted_at or started_at)
+    return max(min(seen, now), started_at)
 
 
 def _repeat(turn: Turn, entry: RunEntry, attempt: Attempt, delay: timedelta, reason: End | None) -> None:

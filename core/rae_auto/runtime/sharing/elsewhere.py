@@ -202,7 +202,7 @@ class Elsewhere:
 
     async def _give_up(self, name: str) -> None:
         """Take over the attempts of a node that was declared dead where an executor can, and give up the others."""
-        asked = list[tuple[Run, Job]]()
+        asked, silent = list[tuple[Run, Job]](), timedelta(seconds=self._known[name].silent_seconds)
         for run, job in self._waiting.pop(name):
             log = logger.bind(job=run.job, run=run.id)
             if self._can_find(job):
@@ -210,7 +210,7 @@ class Elsewhere:
                 asked.append((run, job))
             else:
                 log.warning('its node "{}" was declared dead, so it counts as lost', name)
-                self._parts.submit(AttemptFound(run.id, run.attempt))
+                self._parts.submit(AttemptFound(run.id, run.attempt, silent=silent))
         self._taken_over |= {(run.id, run.attempt) for run, _ in asked}
         await self._parts.adopt(asked)
 

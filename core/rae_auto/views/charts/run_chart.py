@@ -24,6 +24,7 @@ LABELS = {
     "late": "late",
     "waiting": "waited",
     "attempt": "attempt",
+    "unknown": "unknown",
     "signal": "signal",
     "exited": "exited",
     "gone": "gone",

@@ -21,7 +21,7 @@ CHART_STYLE = """
 .chart{display:block;overflow:visible}.chart text{font:11px system-ui,sans-serif;fill:#5c6670;text-anchor:middle}
 .chart text.start{text-anchor:start}.chart text.end{text-anchor:end}.chart .tick{stroke:#dde2e7}
 .chart .base{stroke:#9aa4ae}.chart .good{fill:#1a7f4b}.chart .bad{fill:#b3261e}.chart .stopped{fill:#6b5b7b}
-.chart .running{fill:#2f6fb7}.chart .waiting,.chart .late{fill:#d7b98a}
+.chart .running{fill:#2f6fb7}.chart .waiting,.chart .late,.chart .unknown{fill:#d7b98a}
 .chart .world,.chart .idle{fill:#9aa4ae;fill-opacity:.3}.chart .limit{stroke:#b3261e;stroke-dasharray:4 3}
 .chart .skipped,.chart .hollow{fill:none;stroke:#7a848e}.chart .expected{fill:#dbe8f6;stroke:#7fa6d1}
 .chart .future{fill:#eef4fa}.chart .now{stroke:#2f6fb7;stroke-width:2}.chart .band{fill:#d8ecdf}

@@ -121,7 +121,10 @@ def _draw_run(bar: RunBar, axis: TimeAxis, now: datetime) -> str:
         parts.append(_rect(axis, bar.queued_at, started, 8, 8, "waiting"))
     for attempt in bar.attempts:
         group = STATE_CLASSES.get(attempt.state, "running")
-        parts.append(_rect(axis, attempt.started_at, attempt.ended_at or now, 5, 14, group))
+        ended_at = attempt.ended_at or now
+        parts.append(_rect(axis, attempt.started_at, ended_at, 5, 14, group))
+        if attempt.unknown_until is not None and attempt.unknown_until > ended_at:
+            parts.append(_rect(axis, ended_at, attempt.unknown_until, 10, 4, "unknown"))
     if not parts:
         parts.append(_rect(axis, bar.queued_at, bar.queued_at, 5, 14, STATE_CLASSES.get(bar.state, "skipped")))
     late = f", {format_elapsed(bar.lateness)} late" if bar.lateness.total_seconds() >= 1 else ""

@@ -135,14 +135,15 @@ def _run_families(jobs: Iterable[Mapping[str, Any]]) -> Iterator[MetricFamily]:
         sums: dict[str, tuple[int, float]] = {}
         for state, total in sorted(job["totals"].items()):
             count, seconds = sums.get(RESULTS[state], (0, 0.0))
-            sums[RESULTS[state]] = count + total.get("count", 0), seconds + total.get("seconds", 0.0)
+            timed = total.get("count", 0) - total.get("untimed", 0)
+            sums[RESULTS[state]] = count + timed, seconds + total.get("seconds", 0.0)
             if state in ERROR_STATES:
                 labels = {"cicd_pipeline_name": job["job"], "error_type": state}
                 errors.append(Sample(total.get("count", 0), labels))
         for result, (count, seconds) in sums.items():
             labels = {"cicd_pipeline_name": job["job"], "cicd_pipeline_result": result}
             durations += [Sample(count, labels, "_count"), Sample(seconds, labels, "_sum")]
-    text = "Finished runs of all time and how long they took, from the first start to the end."
+    text = "Finished runs of all time and how long they took, from the first start to the end, if that is known."
     yield MetricFamily("cicd_pipeline_run_duration_seconds", "summary", text, tuple(durations))
     yield MetricFamily("cicd_pipeline_run_errors_total", "counter", "Unsuccessful runs of all time.", tuple(errors))
 

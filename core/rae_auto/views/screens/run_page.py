@@ -36,8 +36,8 @@ class RunPhase:
     """A span in the life of a run, or an instant where `until` equals `since`.
 
     `kind` is "due", "late", "waiting", "attempt", "signal", "exited", "gone", "left", "retry_delay", "stopping" or
-    "ended". Beside these "down" and "suspended" are spans without a daemon, or without a machine that runs, and
-    "adopted" is when a new daemon took the run over.
+    "ended"; "unknown" is the span in which a lost attempt ended. Beside these "down" and "suspended" are spans without
+    a daemon, or without a machine that runs, and "adopted" is when a new daemon took the run over.
     """
 
     kind: str
@@ -93,6 +93,9 @@ class RunPage(ScreenBase):
     started_at: datetime | None
     finished_at: datetime | None
     duration: timedelta | None
+    """None also if an attempt was lost, so that it isn't known."""
+    at_least: timedelta | None
+    """For how long its attempts were known to be alive, if one of them was lost; None for other runs."""
     lateness: timedelta | None
     exit_code: int | None
     phases: tuple[RunPhase, ...]
@@ -171,7 +174,7 @@ def build_run_page(
 
     `world` has the downtimes in its life and since.
     """
-    command = find_run_command(run, job, world)
+    command, time = find_run_command(run, job, world), local_times(zone, now)
     late = None if run.started_at is None else max(run.started_at - run.scheduled_for, timedelta(0))
     return RunPage(
         now=now,
@@ -189,10 +192,11 @@ def build_run_page(
         started_at=run.started_at,
         finished_at=run.finished_at,
         duration=run.duration,
+        at_least=_least_duration(run),
         lateness=late,
         exit_code=run.exit_code,
-        phases=tuple(add_absences(list_phases(run, local_times(zone, now), _waits_of(why)), run, world, now)),
-        attempts=tuple(_attempt_rows(run)),
+        phases=tuple(add_absences(list_phases(run, time, _waits_of(why)), run, world, now)),
+        attempts=tuple(_attempt_rows(run, time)),
         argv=(*command.argv, *run.inputs.args) if command.argv else (),
         working_directory=command.directory,
         variables=tuple(dict.fromkeys((*command.variables, *run.inputs.env))),
@@ -209,6 +213,12 @@ def build_run_page(
         output=output,
         actions=tuple(_actions(run, run.job if job is None else job.definition.id)),
     )
+
+
+def _least_duration(run: Run) -> timedelta | None:
+    if all(attempt.is_end_known for attempt in run.attempts):
+        return None
+    return sum(map(run.known_time_of, run.attempts), timedelta(0))
 
 
 def _waits_of(why: Mapping[str, Any]) -> str:
@@ -244,10 +254,13 @@ def list_phases(run: Run, time: TimeFormat, waits_for: str = "") -> Iterator[Run
         yield RunPhase(
             kind="attempt",
             since=attempt.started_at,
-            until=attempt.finished_at,
+            until=attempt.known_until,
             text=text,
             state=attempt.state.value,
         )
+        if not attempt.is_end_known and attempt.known_until < attempt.finished_at:
+            since, until = attempt.known_until, attempt.finished_at
+            yield RunPhase(kind="unknown", since=since, until=until, text="it ended in this time, unknown when")
         yield from _end_phases(attempt)
         previous = attempt.finished_at
     if run.state.active and run.attempt_started_at is not None:
@@ -349,9 +362,9 @@ def _text(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _attempt_rows(run: Run) -> Iterator[AttemptRow]:
+def _attempt_rows(run: Run, time: TimeFormat) -> Iterator[AttemptRow]:
     for attempt in run.attempts:
-        yield _attempt_row(run, attempt)
+        yield _attempt_row(run, attempt, time)
     if run.state.active and run.attempt_started_at is not None:
         yield AttemptRow(
             number=run.attempt,
@@ -362,7 +375,7 @@ def _attempt_rows(run: Run) -> Iterator[AttemptRow]:
         )
 
 
-def _attempt_row(run: Run, attempt: Attempt) -> AttemptRow:
+def _attempt_row(run: Run, attempt: Attempt, time: TimeFormat) -> AttemptRow:
     result = attempt.result or Result()
     return AttemptRow(
         number=attempt.number,
@@ -372,7 +385,7 @@ def _attempt_row(run: Run, attempt: Attempt) -> AttemptRow:
         duration=run.duration_of(attempt),
         exit_code=result.exit_code,
         signal=result.signal,
-        text=attempt.end_text,
+        text="; ".join(filter(None, (attempt.end_text, attempt.describe_unknown_end(time)))),
         cpu_time=result.cpu_time,
         max_memory=result.max_memory,
         gone_at=attempt.gone_at,

@@ -51,7 +51,10 @@ class AttemptBar:
     number: int
     started_at: datetime
     ended_at: datetime | None
+    """Its end, or the last proof that a lost one was alive; None while it goes on."""
     state: str
+    unknown_until: datetime | None = None
+    """When a lost one was found to be gone: it ended between `ended_at` and then. None for all others."""
 
 
 @frozen(kw_only=True)
@@ -64,7 +67,7 @@ class RunBar:
     queued_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    """None while it goes on."""
+    """Its end, or the last proof that it was alive if it was lost; None while it goes on."""
     attempts: tuple[AttemptBar, ...]
     lateness: timedelta
     """From the due instant to the first start, or to now."""
@@ -303,7 +306,13 @@ def _usual(span: JobSpan) -> timedelta:
 def bar_of(run: Run, now: datetime, time: TimeFormat) -> RunBar:
     """Return the bar of a run."""
     attempts = [
-        AttemptBar(number=one.number, started_at=one.started_at, ended_at=one.finished_at, state=one.state.value)
+        AttemptBar(
+            number=one.number,
+            started_at=one.started_at,
+            ended_at=one.known_until,
+            state=one.state.value,
+            unknown_until=None if one.is_end_known else one.finished_at,
+        )
         for one in run.attempts
     ]
     if run.state.active and run.attempt_started_at is not None:
@@ -317,7 +326,7 @@ def bar_of(run: Run, now: datetime, time: TimeFormat) -> RunBar:
         due_at=run.scheduled_for,
         queued_at=run.queued_at,
         started_at=run.started_at,
-        ended_at=run.finished_at,
+        ended_at=run.known_until,
         attempts=tuple(attempts),
         lateness=max((run.started_at or run.finished_at or now) - run.scheduled_for, timedelta(0)),
         text=f"{run.state.text}: {reason}" if reason else run.state.text,

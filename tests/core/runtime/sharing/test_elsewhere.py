@@ -192,7 +192,7 @@ def test_run_of_a_node_that_was_declared_dead_is_lost(executor_for: Callable[[An
     store = FakeStore()
     store.known = evolve(store.known, fenced_at=NOON)
     events = asyncio.run(play(store, lambda _: None, bool, executor_for=executor_for))
-    assert events == [AttemptFound(RUN.id, 1)]
+    assert events == [AttemptFound(RUN.id, 1, silent=timedelta(minutes=10))]
 
 
 def test_attempt_on_a_third_machine_outlives_a_node_declared_dead() -> None:

@@ -89,6 +89,9 @@ async def show(request: Request) -> Response:
         "smaller": next((name for name in reversed(SPANS) if SPANS[name] < screen.until - screen.since), ""),
         "span": next(name for name, span in SPANS.items() if span == screen.until - screen.since),
         "axis_heading": axis_heading(axis),
+        "has_unknown_ends": any(
+            attempt.unknown_until for row in screen.rows for bar in row.bars for attempt in bar.attempts
+        ),
         "text": optional_text(request, "q") or "",
         "offset": number(request, "offset", 0),
         "size": JOBS_SHOWN,
