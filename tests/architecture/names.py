@@ -11,7 +11,7 @@ import re
 import sys
 import tokenize
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -63,10 +63,22 @@ def module_paths(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> Iterator
             yield relative
 
 
-def modules(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> Iterator[tuple[Path, ast.Module]]:
-    """Yield each of these modules with its syntax tree."""
+def modules(
+    root: Path = ROOT, tops: tuple[str, ...] = SOURCES, holding: re.Pattern[str] | None = None
+) -> Iterator[tuple[Path, ast.Module]]:
+    """Yield each of these modules, or those whose name or text holds something, with its syntax tree.
+
+    Parsing all takes seconds, so a rule that asks for few words names them.
+    """
     for path in module_paths(root, tops):
-        yield path, ast.parse((root / path).read_text(encoding="utf-8"))
+        source = (root / path).read_text(encoding="utf-8")
+        if holding is None or holding.search(f"{path.stem}\n{source}"):
+            yield path, ast.parse(source)
+
+
+def any_of(words: Iterable[str]) -> str:
+    """Return a regular expression for any of these words."""
+    return f"(?:{'|'.join(map(re.escape, sorted(words)))})"
 
 
 def identifiers(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
@@ -92,17 +104,23 @@ def words_of(name: str) -> list[str]:
     return [part.lower() for part in parts]
 
 
-def literary_places(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> tuple[int, list[Place]]:
-    """Return how many words the names have in all, and each name with a literary word in it."""
-    total, found = 0, []
-    for path, tree in modules(root, tops):
-        named = [(1, "module", path.stem), *identifiers(tree)]
-        for line, kind, name in named:
-            words = words_of(name)
-            total += len(words)
-            if LITERARY_WORDS.intersection(words):
-                found.append(Place(str(path), line, f"{kind} {name}"))
-    return total, found
+def count_words(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> int:
+    """Return how many words the names have in all."""
+    return sum(
+        len(words_of(name))
+        for path, tree in modules(root, tops)
+        for name in (path.stem, *(name for _, _, name in identifiers(tree)))
+    )
+
+
+def literary_places(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> list[Place]:
+    """Return each name with a literary word in it."""
+    return [
+        Place(str(path), line, f"{kind} {name}")
+        for path, tree in modules(root, tops, re.compile(any_of(LITERARY_WORDS), re.IGNORECASE))
+        for line, kind, name in [(1, "module", path.stem), *identifiers(tree)]
+        if LITERARY_WORDS.intersection(words_of(name))
+    ]
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -117,15 +135,19 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
                         yield after.lineno, text
 
 
-def docstring_openings(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> tuple[int, list[Place]]:
-    """Return how many docstrings there are, and each that opens with a question word or a genitive."""
-    total, found = 0, []
-    for path, tree in modules(root, tops):
-        for line, text in docstrings(tree):
-            total += 1
-            if re.split(r"[\s,.:]", text, maxsplit=1)[0] in BAD_OPENINGS:
-                found.append(Place(str(path), line, text.splitlines()[0]))
-    return total, found
+def count_docstrings(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> int:
+    """Return how many docstrings there are."""
+    return sum(1 for _, tree in modules(root, tops) for _ in docstrings(tree))
+
+
+def docstring_openings(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> list[Place]:
+    """Return each docstring that opens with a question word or a genitive."""
+    return [
+        Place(str(path), line, text.splitlines()[0])
+        for path, tree in modules(root, tops, re.compile(rf"[\"'][\s\\]*{any_of(BAD_OPENINGS)}\b"))
+        for line, text in docstrings(tree)
+        if re.split(r"[\s,.:]", text, maxsplit=1)[0] in BAD_OPENINGS
+    ]
 
 
 def comments(source: str) -> Iterator[tuple[int, str]]:
@@ -137,7 +159,7 @@ def comments(source: str) -> Iterator[tuple[int, str]]:
 
 def refused_comments(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> list[Place]:
     """Return each docstring and comment that holds a refused word outside backquotes."""
-    refused = re.compile(rf"\b({'|'.join(map(re.escape, sorted(REFUSED_IN_COMMENTS)))})\b", re.IGNORECASE)
+    refused = re.compile(rf"\b{any_of(REFUSED_IN_COMMENTS)}\b", re.IGNORECASE)
     found = []
     for path in module_paths(root, tops):
         source = (root / path).read_text(encoding="utf-8")
@@ -153,7 +175,7 @@ def participle_functions(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> 
     """Return the functions that are called by a participle."""
     return [
         Place(str(path), line, name)
-        for path, tree in modules(root, tops)
+        for path, tree in modules(root, tops, re.compile(rf"\bdef\s+_*{any_of(PARTICIPLES)}_*\b"))
         for line, kind, name in identifiers(tree)
         if kind == "function" and name.strip("_") in PARTICIPLES
     ]
@@ -162,7 +184,7 @@ def participle_functions(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> 
 def room_sizes(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> Counter[str]:
     """Return how many modules each package holds, `__init__.py` not counted."""
     sizes: Counter[str] = Counter()
-    for path, _ in modules(root, tops):
+    for path in module_paths(root, tops):
         if path.name != "__init__.py":
             sizes[str(path.parent)] += 1
     return sizes
@@ -196,7 +218,7 @@ def import_graph(root: Path = ROOT) -> dict[str, set[str]]:
 
     Imports for type checkers alone are left out.
     """
-    names = {_dotted(path): path for path, _ in modules(root, ("core", "plugins"))}
+    names = {_dotted(path): path for path in module_paths(root, ("core", "plugins"))}
     graph: dict[str, set[str]] = {}
     for path, tree in modules(root, ("core", "plugins")):
         typing_only = {
@@ -258,8 +280,8 @@ def main(arguments: list[str]) -> None:
     given = [word for word in arguments if not word.startswith("-")]
     root = Path(given[0]).resolve() if given else ROOT
     tops = TOPS if "--tests" in arguments else SOURCES
-    total, literary = literary_places(root, tops)
-    strings, openings = docstring_openings(root, tops)
+    total, literary = count_words(root, tops), literary_places(root, tops)
+    strings, openings = count_docstrings(root, tops), docstring_openings(root, tops)
     participles = participle_functions(root, tops)
     rooms = [(room, size) for room, size in room_sizes(root).most_common() if size > 15]
     twice, loops = classes_twice(root), circles(import_graph(root))

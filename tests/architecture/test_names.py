@@ -1,6 +1,7 @@
 """Rules on names, docstrings and rooms. `python tests/architecture/names.py --where` lists the places."""
 
 import ast
+from pathlib import Path
 
 import pytest
 from tests.architecture import names
@@ -10,13 +11,11 @@ MAX_TEST_NAME = 70
 
 
 def test_names_hold_no_literary_words() -> None:
-    _, found = names.literary_places(tops=names.TOPS)
-    assert list(map(str, found)) == []
+    assert list(map(str, names.literary_places(tops=names.TOPS))) == []
 
 
 def test_docstrings_open_with_a_verb_or_a_noun() -> None:
-    _, found = names.docstring_openings(tops=names.TOPS)
-    assert list(map(str, found)) == []
+    assert list(map(str, names.docstring_openings(tops=names.TOPS))) == []
 
 
 def test_docstrings_and_comments_hold_no_refused_words() -> None:
@@ -47,6 +46,17 @@ def test_a_circle_of_imports_is_found() -> None:
 def test_test_names_are_short_and_hold_no_requirement() -> None:
     long, numbered = names.unfit_test_names(MAX_TEST_NAME)
     assert list(map(str, [*long, *numbered])) == []
+
+
+def test_each_kind_of_unfit_name_is_found(tmp_path: Path) -> None:
+    module = tmp_path / "core" / "upshot.py"
+    module.parent.mkdir()
+    module.write_text(
+        'def f(mailBox: int) -> None:\n    """\n    Whether it is."""\n    x.told = 1\ndef _seen(): ...\n'
+    )
+    assert [place.text for place in names.literary_places(tmp_path, ("core",))] == ["module upshot", "attribute told"]
+    assert [place.text for place in names.docstring_openings(tmp_path, ("core",))] == ["Whether it is."]
+    assert [place.text for place in names.participle_functions(tmp_path, ("core",))] == ["_seen"]
 
 
 @pytest.mark.parametrize(
