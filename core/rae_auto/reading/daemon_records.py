@@ -19,6 +19,7 @@ from rae_auto.model.primitives.zones import zone
 from rae_auto.reading.parsing import parse_facts, parse_jobs
 from rae_auto.reading.places import find_place
 from rae_auto.reading.record_source_base import RecordSourceBase
+from rae_auto.records.presence_log import is_compared
 from rae_auto.views.screens.parts.record_source import JobFacts, JobsFound
 
 GUARD_ANSWER_SECONDS = 10.0
@@ -88,7 +89,10 @@ class DaemonRecords(RecordSourceBase):
             known = {name: text for name, text in known.items() if name in answer["guards"]}
             answer = {**answer, "guards": answer["guards"] | known, "asked_guards": list(known)}
         facts = parse_facts(answer)
-        return facts if place is None else evolve(facts, defined_at=place.text, edited_at=place.edited_at)
+        if place is None:
+            return facts
+        is_seen = await asyncio.to_thread(is_compared, self.directory, place.edited_at)
+        return evolve(facts, defined_at=place.text, edited_at=place.edited_at, is_edit_compared=is_seen)
 
     async def _read_entries(self, log: str, query: LogQuery) -> Any:
         span = {"job": query.job, "since": query.since, "until": query.until, "limit": query.limit}

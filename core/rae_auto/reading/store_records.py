@@ -38,7 +38,7 @@ from rae_auto.offline.project import Project
 from rae_auto.reading.places import find_place
 from rae_auto.reading.record_source_base import RecordSourceBase
 from rae_auto.records.last_record import find_newest_record
-from rae_auto.records.presence_log import PresenceSpan, find_downtime
+from rae_auto.records.presence_log import PresenceSpan, find_downtime, is_compared
 from rae_auto.records.runs import query_for_each_id
 from rae_auto.registry.describe import summarize_plugin
 from rae_auto.runtime.time.clock import SystemClock, find_machine_boot
@@ -164,6 +164,7 @@ class StoreRecords(RecordSourceBase):
             guards=describe_guards(plan, self.now()),
             defined_at=None if place is None else place.text,
             edited_at=None if place is None else place.edited_at,
+            is_edit_compared=place is not None and is_compared(self.directory, place.edited_at),
             former_invocations=state.former_invocations,
         )
 

@@ -38,6 +38,8 @@ _TEXTS = {
     "clock_forward": "the clock was set forward by {}",
     "clock_back": "the clock was set back by {}",
 }
+_RELOADED = "reloaded"
+"""The kind of the notes of reloads, which are no spans of the world."""
 _DOWN_NOW = "no daemon has been running for {}"
 
 
@@ -135,6 +137,23 @@ def note_presence(directory: Path, now: datetime, spans: Sequence[PresenceSpan] 
     os.utime(path, (now.timestamp(), now.timestamp()))
 
 
+def note_reload(directory: Path, now: datetime) -> None:
+    """Note that the daemon has compared the configuration with the one before, and taken it. Errors: OSError."""
+    note_presence(directory, now, [PresenceSpan(_RELOADED, now, now)])
+
+
+def is_compared(directory: Path, edited_at: datetime) -> bool:
+    """Tell whether a configuration saved then was compared with the one before by the daemon that took it.
+
+    It was not where a daemon refused it, doesn't watch it, or took it at its start.
+    """
+    later = (
+        span for span in _read(directory / LOG_NAME) if span.kind in (_RELOADED, "down") and span.until >= edited_at
+    )
+    first = min(later, key=lambda span: span.until, default=None)
+    return first is not None and first.kind == _RELOADED
+
+
 def _append(path: Path, lines: bytes) -> None:
     descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
@@ -146,7 +165,7 @@ def _append(path: Path, lines: bytes) -> None:
 
 def read_presence(directory: Path, since: datetime, until: datetime) -> list[PresenceSpan]:
     """Return the spans that overlap with one from `since` to `until`, in the order in which they were noted."""
-    found = _read(directory / LOG_NAME)
+    found = (span for span in _read(directory / LOG_NAME) if span.kind != _RELOADED)
     return [span for span in found if max(span.since, span.until) >= since and min(span.since, span.until) < until]
 
 
@@ -157,7 +176,7 @@ def _read(path: Path) -> Iterator[PresenceSpan]:
             span = PresenceSpan(noted["kind"], since, until, DowntimeCause(noted.get("cause", DowntimeCause.UNKNOWN)))
         except (ValueError, TypeError, KeyError):
             continue
-        if span.kind in _TEXTS:
+        if span.kind in _TEXTS or span.kind == _RELOADED:
             yield span
 
 

@@ -15,9 +15,11 @@ from rae_auto.records.presence_log import (
     MAX_SPANS,
     find_changes,
     find_downtime,
+    is_compared,
     note_end,
     note_presence,
     note_record,
+    note_reload,
     note_start,
     read_presence,
 )
@@ -37,6 +39,18 @@ def test_downtime_is_from_the_last_note_to_the_next_start(tmp_path: Path) -> Non
     (span,) = read_presence(tmp_path, NOON, NOON + DAY)
     assert (span.kind, span.since, span.until) == ("down", NOON + HOUR, NOON + 3 * HOUR)
     assert span.text == "no daemon ran for at most 2 h"
+
+
+def test_a_saved_configuration_is_compared_by_the_reload_that_takes_it(tmp_path: Path) -> None:
+    note_start(tmp_path, NOON)
+    note_reload(tmp_path, NOON + HOUR)
+    assert not is_compared(tmp_path, NOON + 2 * HOUR)  # refused, or not read yet
+    note_presence(tmp_path, NOON + 3 * HOUR)
+    note_start(tmp_path, NOON + 5 * HOUR)
+    note_reload(tmp_path, NOON + 7 * HOUR)
+    answers = [is_compared(tmp_path, NOON + HOUR * hours) for hours in (0.5, 1, 2, 4, 6, 8)]
+    assert answers == [True, True, False, False, True, False]
+    assert kinds(tmp_path) == ["down"]
 
 
 @pytest.mark.parametrize(

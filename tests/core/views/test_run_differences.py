@@ -84,5 +84,7 @@ def test_command_is_doubted_if_a_later_daemon_found_the_file_changed() -> None:
         assert (found.doubted_since is not None) == is_doubted, edited
         if is_doubted:
             assert list(find_command_differences(found, RunCommand(argv=("x",)))) == []
+    compared = evolve(facts(edited_at=NOON + 2 * MINUTE), is_edit_compared=True)
+    assert find_run_command(a_run(), compared, [downtime]).doubted_since is None
     noted = facts(FormerInvocation(NOON + 9 * MINUTE, OLD), edited_at=NOON + 4 * MINUTE)
     assert find_run_command(a_run(), noted, [downtime]).doubted_since is None

@@ -18,6 +18,7 @@ from rae_auto.daemon.reloading.edited_config import EditedConfig
 from rae_auto.daemon.start_report import find_keys_of_next_start
 from rae_auto.errors import ConfigError, SchedulerError
 from rae_auto.paths import state_directory
+from rae_auto.records.presence_log import note_reload
 from rae_auto.registry import Registry
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.concurrency.limited_calls import call_within
@@ -120,6 +121,8 @@ class Reloader:
         allow_programs(config.secret_commands)
         runtime.shutdown_grace, runtime.retention = config.shutdown_grace, config.history
         self._on_applied(config)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(note_reload, self._scheduler.directory, runtime.now())
         self._set_watch(config.watch_config)
         # Those who show times, or anything else of the configuration, ask for it again.
         runtime.events.publish({"kind": "configuration", "change": "reloaded", "timezone": config.timezone})

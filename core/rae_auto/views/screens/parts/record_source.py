@@ -55,6 +55,8 @@ class JobFacts:
     """File and line of the definition; None for an added job."""
     edited_at: datetime | None = None
     """When the file of the definition, or of the defaults, was saved; None for an added job."""
+    is_edit_compared: bool = False
+    """True if a reload compared that version with the one before, so that each change is among the former ones."""
     former_invocations: Sequence[FormerInvocation] = ()
     """The commands of the job before its definition was changed, the latest last."""
     guards: Mapping[str, str] = field(factory=dict)

@@ -29,7 +29,7 @@ class RunCommand:
     defined_until: datetime | None = None
     """When the job got another command, directory or variables; None while this is its definition."""
     doubted_since: datetime | None = None
-    """When the configuration was saved, if what the run started may have been changed unseen: no daemon compared it
+    """When the configuration was saved, if what the run started may have been changed by that: no daemon compared it
     with what was there before."""
 
 
@@ -47,6 +47,7 @@ def find_run_command(run: Run, job: JobFacts | None, world: Sequence[WorldSpan])
     is_unseen = (
         edited_at is not None
         and edited_at > run.queued_at
+        and not job.is_edit_compared
         and (until is None or until < edited_at)
         and any(span.kind == "down" and span.until > edited_at for span in world)
     )
