@@ -23,16 +23,7 @@ from rae_auto.views.screens.parts.base import (
     local_times,
 )
 from rae_auto.views.screens.parts.policies import describe_policies
-from rae_auto.views.screens.parts.record_source import (
-    MAX_OPEN_RUNS,
-    OPEN_STATES,
-    RUNS,
-    SKIPS,
-    JobFacts,
-    JobTrends,
-    RecordCount,
-    RecordSource,
-)
+from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, JobFacts, JobTrends, RecordCount, RecordSource
 from rae_auto.views.screens.parts.trends import Trends
 
 OCCURRENCES_SHOWN = 60
@@ -149,13 +140,9 @@ async def load_job_page(
     Errors: JobNotFound.
     """
     now = source.now()
-    facts, (runs, skips, opened), starts, trends, skip_counts, why = await gather(
+    facts, (runs, skips), starts, trends, skip_counts, why = await gather(
         source.job(job, asks_guards=asks_guards),
-        gather(
-            source.runs(job, limit=HISTORY_ROWS),
-            source.skips(job, limit=HISTORY_ROWS),
-            source.runs(job, states=OPEN_STATES, limit=MAX_OPEN_RUNS),
-        ),
+        gather(source.runs(job, limit=HISTORY_ROWS), source.skips(job, limit=HISTORY_ROWS)),
         source.starts(job, now, now + STARTS_SPAN, NEXT_STARTS),
         source.trends(job, max_durations=EXAMINED_RUNS) if has_trends else _count_runs(source, job),
         source.count(SKIPS, job),
@@ -169,7 +156,6 @@ async def load_job_page(
         skips,
         trends=trends,
         skip_counts=skip_counts,
-        open_count=len(opened),
         upcoming=starts.starts,
         why=why["answer"],
         now=now,
@@ -191,7 +177,6 @@ def build_job_page(
     *,
     trends: JobTrends,
     skip_counts: Sequence[RecordCount],
-    open_count: int,
     upcoming: Sequence[UpcomingStart],
     why: str,
     now: datetime,
@@ -199,13 +184,13 @@ def build_job_page(
 ) -> JobPage:
     """Return the page of a job; `runs` and `skips` are the newest, newest first, the counts the numbers of all.
 
-    Open runs, of which an old one may not be among the newest, are counted by themselves.
+    Open runs, of which an old one may not be among the newest, are counted by the facts.
     """
     from rae_auto.config.job_text import format_job  # lazy: start-up
 
     definition, info = facts.definition, facts.info
     marks = newest_marks(runs, skips, HISTORY_ROWS, local_times(zone, now))
-    total = sum(found.count for found in (*trends.counts, *skip_counts)) + open_count
+    total = sum(found.count for found in (*trends.counts, *skip_counts)) + len(info["open"])
     since = min((mark.decided_at for mark in marks), default=None)
     return JobPage(
         now=now,
