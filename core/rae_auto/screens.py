@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from rae_auto.views.screens.health_page import HealthPage, load_health_page
     from rae_auto.views.screens.job_list import JobHistory, JobList, JobRow, describe_skips, load_job_list
     from rae_auto.views.screens.job_page import JobPage, OccurrenceMark, load_job_page
-    from rae_auto.views.screens.merged_output import MAX_MERGED_RUNS, MergedLine, MergedOutput, load_merged_output
+    from rae_auto.views.screens.merged_output import (
+        MAX_MERGED_RUNS,
+        MergedLine,
+        MergedOutput,
+        MergedText,
+        load_merged_output,
+        load_merged_text,
+    )
+    from rae_auto.views.screens.merged_search import MergedSearch, search_merged_output
     from rae_auto.views.screens.month import Month, MonthDay, load_month
     from rae_auto.views.screens.output_page import OutputPage, load_output_end, load_output_page
     from rae_auto.views.screens.output_search import OutputSearch, search_output
@@ -60,7 +68,15 @@ _HOMES = {
     "views.screens.health_page": ("HealthPage", "load_health_page"),
     "views.screens.job_list": ("JobHistory", "JobList", "JobRow", "describe_skips", "load_job_list"),
     "views.screens.job_page": ("JobPage", "OccurrenceMark", "load_job_page"),
-    "views.screens.merged_output": ("MAX_MERGED_RUNS", "MergedLine", "MergedOutput", "load_merged_output"),
+    "views.screens.merged_output": (
+        "MAX_MERGED_RUNS",
+        "MergedLine",
+        "MergedOutput",
+        "MergedText",
+        "load_merged_output",
+        "load_merged_text",
+    ),
+    "views.screens.merged_search": ("MergedSearch", "search_merged_output"),
     "views.screens.month": ("Month", "MonthDay", "load_month"),
     "views.screens.output_page": ("OutputPage", "load_output_end", "load_output_page"),
     "views.screens.output_search": ("OutputSearch", "search_output"),
@@ -114,6 +130,8 @@ __all__ = [
     "JobsFound",
     "MergedLine",
     "MergedOutput",
+    "MergedSearch",
+    "MergedText",
     "Month",
     "MonthDay",
     "OccurrenceMark",
@@ -153,6 +171,7 @@ __all__ = [
     "load_job_list",
     "load_job_page",
     "load_merged_output",
+    "load_merged_text",
     "load_month",
     "load_output_end",
     "load_output_page",
@@ -162,5 +181,6 @@ __all__ = [
     "load_what_if",
     "load_why_page",
     "open_records",
+    "search_merged_output",
     "search_output",
 ]

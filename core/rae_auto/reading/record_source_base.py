@@ -6,7 +6,7 @@ A source implements the methods `_read_…`. Each returns the answer of a comman
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from rae_auto.records.entries import KnownEntries, load_entries
 from rae_auto.records.presence_log import read_presence
 from rae_auto.records.runs import choose_run, query_for_id
 from rae_auto.views.screens.parts.base import Fact
-from rae_auto.views.screens.parts.output_part import OutputMatches, OutputPart
+from rae_auto.views.screens.parts.output_part import MergedMatches, OutputMatches, OutputPart
 from rae_auto.views.screens.parts.record_source import (
     SKIPS,
     DigestRecords,
@@ -201,6 +201,20 @@ class RecordSourceBase(ABC):
         from rae_auto.reading.outputs.output_search import search_output_file  # lazy: start-up
 
         return await search_output_file(output_path(self.directory, run.job, run.id, attempt), pattern, start)
+
+    async def search_outputs(
+        self, outputs: Sequence[tuple[Run, int]], pattern: str, *, first: int = 0, start: int = 0
+    ) -> MergedMatches:
+        """Return the lines of the outputs of attempts that match a regular expression, for some seconds."""
+        from rae_auto.reading.outputs.merged_search import search_merged_files  # lazy: start-up
+
+        return await search_merged_files(self.directory, outputs, pattern, first, start)
+
+    def merge_outputs(self, outputs: Sequence[tuple[Run, int, str]]) -> AsyncIterator[bytes]:
+        """Yield the whole outputs of attempts as one text by time; each has a label, which its lines begin with."""
+        from rae_auto.reading.outputs.merging import merge_files  # lazy: start-up
+
+        return merge_files(self.directory, outputs, self.zone)
 
     def present_processes(self, pids: Sequence[int]) -> frozenset[int]:
         """Return those of these processes of this machine that exist."""

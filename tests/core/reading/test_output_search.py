@@ -84,7 +84,7 @@ def test_output_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of processor time")
 def test_search_ends_even_if_the_page_that_asked_is_gone(output: Path) -> None:
-    question = {"path": str(output), "pattern": ENDLESS, "start": 0, "most": 1, "seconds": 1}
+    question = {"files": [(str(output), 0)], "pattern": ENDLESS, "most": 1, "seconds": 1}
     command = [sys.executable, "-I", "-S", line_search.__file__]
     done = subprocess.run(command, input=json.dumps(question).encode() + b"\n", capture_output=True, timeout=120)
     assert done.returncode < 0

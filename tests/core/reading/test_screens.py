@@ -17,6 +17,7 @@ from tests.support.waiting import eventually
 
 from rae_auto.errors import BadRequest, JobNotFound, NotStarted, RunNotFound
 from rae_auto.reading.daemon_records import DaemonRecords
+from rae_auto.reading.outputs import output_search
 from rae_auto.reading.store_records import StoreRecords
 from rae_auto.records.presence_log import note_start
 from rae_auto.screens import (
@@ -27,12 +28,14 @@ from rae_auto.screens import (
     load_job_list,
     load_job_page,
     load_merged_output,
+    load_merged_text,
     load_month,
     load_output_page,
     load_overview,
     load_run_page,
     load_timeline,
     load_why_page,
+    search_merged_output,
     search_output,
 )
 
@@ -315,6 +318,41 @@ def test_outputs_of_runs_are_merged_in_the_order_of_time(played: Played) -> None
     assert attempts.extent.is_complete
     with pytest.raises(JobNotFound):
         played.read(lambda source: load_merged_output(source, job="nothing"))
+
+
+def test_merged_outputs_are_searched_in_parts(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = played.read(lambda source: search_merged_output(source, "LINE|try"))
+    assert played.read_store(lambda source: search_merged_output(source, "LINE|try")) == whole
+    assert (whole.next_from, whole.searched, whole.is_cut) == (None, whole.size, False)
+    shown = played.read(lambda source: load_merged_output(source))
+    assert list(whole.matches) == [line for line in shown.lines if line.text.startswith(("line", "try"))]
+    monkeypatch.setattr(output_search, "MAX_MATCHES", 2)
+    parts, start = [], ""
+    while start is not None:
+        found = played.read(lambda source, start=start: search_merged_output(source, "LINE|try", start=start))
+        parts += found.matches
+        start = found.next_from
+    assert sorted(parts, key=str) == sorted(whole.matches, key=str)
+    gone = played.read(lambda source: search_merged_output(source, "line", start="0" * 26 + ".1.7"))
+    assert (gone.matches, gone.next_from) == ((), None)
+    with pytest.raises(BadRequest, match="from must be the next_from of an earlier search"):
+        played.read(lambda source: search_merged_output(source, "line", start="7"))
+
+
+def test_merged_text_has_the_lines_of_the_page(played: Played) -> None:
+    async def read(source: RecordSource) -> tuple[str, bytes]:
+        text = await load_merged_text(source)
+        return text.file_name, b"".join([part async for part in text.parts])
+
+    name, content = played.read(read)
+    assert (name, content) == played.read_store(read)
+    shown = played.read(lambda source: load_merged_output(source))
+    assert name == f"all-jobs-{shown.runs}-runs.txt"
+    assert [(line[: line.index("  ")].rstrip(), line.split("  ")[-1]) for line in content.decode().splitlines()] == [
+        (line.label, line.text) for line in shown.lines
+    ]
+    with pytest.raises(RunNotFound, match="there is no output yet"):
+        played.read(lambda source: load_merged_text(source, job="follower"))
 
 
 def test_no_sentence_of_a_screen_has_an_instant_in_iso_8601(played: Played) -> None:

@@ -1,17 +1,18 @@
-"""The process that searches a file: a question on standard input, answers as JSON lines.
+"""The process that searches files, one after the other: a question on standard input, answers as JSON lines.
 
 A regular expression can take for ever on a single line, and holds the interpreter's lock meanwhile, so that neither a
 thread nor a time limit of the same process helps. This one can be killed. It is run by its path, with the standard
 library alone, so that it takes some 35 ms of a processor to be there.
 
 It answers with `{"offset": …, "text": …}` for each line that matches, now and then with `{"to": …}`, the byte up to
-which it has searched, and at the end with `{"end": …}`, or with `{"error": …}` where the file can't be read.
+which it has searched, and at the end of a file with `{"end": …}`; each has the number of its "file". The last answer is
+`{"over": true}`, or `{"error": …}` where a file can't be read.
 """
 
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -36,6 +37,18 @@ def iterate_lines(path: Path, start: int) -> Iterator[bytes]:
                 yield line
     except FileNotFoundError:
         return
+
+
+def search_files(
+    files: Sequence[tuple[str, int]], expression: re.Pattern[str], most: int
+) -> Iterator[dict[str, object]]:
+    """Yield the lines of files that match, at most some number of them, and how far the search is in which file."""
+    for number, (path, start) in enumerate(files):
+        for answer in search_file(Path(path), expression, start, most):
+            yield {"file": number, **answer}
+            most -= "text" in answer
+        if not most:
+            break
 
 
 def search_file(path: Path, expression: re.Pattern[str], start: int, most: int) -> Iterator[dict[str, object]]:
@@ -71,9 +84,10 @@ def main() -> int:
         resource.setrlimit(resource.RLIMIT_CPU, (question["seconds"], question["seconds"]))
     expression = re.compile(question["pattern"], re.IGNORECASE)
     try:
-        for answer in search_file(Path(question["path"]), expression, question["start"], question["most"]):
+        for answer in search_files(question["files"], expression, question["most"]):
             # Lines that match come with the progress after them, fewer writes for many lines.
             _answer(answer, is_urgent="text" not in answer)
+        _answer({"over": True}, is_urgent=True)
     except OSError as error:
         _answer({"error": str(error)}, is_urgent=True)
     return 0

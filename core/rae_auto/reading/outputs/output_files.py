@@ -6,7 +6,7 @@ from pathlib import Path
 from rae_auto.model.run import Run
 from rae_auto.reading.outputs.line_search import MAX_LINE_BYTES, decode_line
 from rae_auto.reading.outputs.output_times import OutputTimes, read_output_times
-from rae_auto.views.screens.parts.output_part import OutputLine, OutputPart
+from rae_auto.views.screens.parts.output_part import OutputLine, OutputPart, find_attempt_start
 
 
 def read_part(path: Path, run: Run, attempt: int, start: int, limit: int, *, is_exact: bool = False) -> OutputPart:
@@ -18,7 +18,7 @@ def read_part(path: Path, run: Run, attempt: int, start: int, limit: int, *, is_
     begin = max(size + start, 0) if start < 0 else min(start, size)
     content, begin = read_lines(path, begin, limit, is_exact=is_exact)
     end = begin + len(content)
-    lines = tuple(split_lines(content, begin, read_output_times(path, run, attempt)))
+    lines = tuple(split_lines(content, begin, read_output_times(path, find_attempt_start(run, attempt))))
     is_open = end >= size and bool(lines) and not content.endswith(b"\n")
     return OutputPart(
         path=str(path),

@@ -12,9 +12,6 @@ from pathlib import Path
 
 from attrs import frozen
 
-from rae_auto.model.run import Run
-from rae_auto.views.screens.parts.output_part import find_attempt_start
-
 MAX_DISTANCE = timedelta(seconds=2)
 """Time from the start of an attempt to the last write to its output, where all lines have the start as their time."""
 
@@ -44,13 +41,15 @@ class OutputTimes:
 _UNKNOWN = OutputTimes()
 
 
-def read_output_times(path: Path, run: Run, attempt: int) -> OutputTimes:
-    """Return the times of the output in a file, of an attempt of a run. Damaged lines of the index are skipped."""
+def read_output_times(path: Path, started_at: datetime | None) -> OutputTimes:
+    """Return the times of the output in a file, of an attempt that started then.
+
+    Damaged lines of the index are skipped.
+    """
     try:
         with path.with_suffix(".index").open("rb") as file:
             return parse_index(file.read(MAX_INDEX_BYTES).decode(errors="replace").splitlines())
     except OSError:
-        started_at = find_attempt_start(run, attempt)
         return OutputTimes((0,), (started_at,), (False,)) if started_at and _ends_near(path, started_at) else _UNKNOWN
 
 

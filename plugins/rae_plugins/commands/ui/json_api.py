@@ -109,6 +109,12 @@ _RANGE = (
     Parameter("attempt", "number of the attempt; by default the latest", "integer"),
 )
 
+_MERGED = (
+    Parameter("job", "the job of the runs; by default all"),
+    Parameter("runs", "number of runs, the newest", "integer"),
+    Parameter("run", "the id of one run, whose attempts are merged instead"),
+)
+
 OPERATIONS = (
     Operation(
         "/api/overview",
@@ -159,12 +165,19 @@ OPERATIONS = (
         "/api/output",
         "The ends of the outputs of several runs, merged in the order of time",
         _of(output.merged_query),
-        (
-            Parameter("job", "the job of the runs; by default all"),
-            Parameter("runs", "number of runs, the newest", "integer"),
-            Parameter("run", "the id of one run, whose attempts are merged instead"),
-        ),
+        _MERGED,
         value="MergedOutput",
+    ),
+    Operation(
+        "/api/output/search",
+        "The lines of the outputs of several runs that match a regular expression",
+        _of(output.merged_search_query),
+        (
+            Parameter("pattern", "regular expression"),
+            *_MERGED,
+            Parameter("from", "the next_from of an earlier search, to search on from there"),
+        ),
+        value="MergedSearch",
     ),
     Operation(
         "/api/timeline",

@@ -1,5 +1,6 @@
 """The screen of an output: parts and searches of it, links to its lines, and the file that is downloaded."""
 
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -175,6 +176,44 @@ def test_merged_output_links_each_line_to_its_place(page: Page, output: str) -> 
     links = re.findall(r'class="whose" href="([^"]+)#b(\d+)"', text)
     assert [int(anchor) for _, anchor in links] == [0, 11, 34]
     assert all(address.startswith(output) for address, _ in links)
+
+
+@pytest.mark.parametrize("address", ["{output}", "/output?job=coloured"])
+def test_wrong_pattern_keeps_the_page_and_says_what_is_wrong(page: Page, output: str, address: str) -> None:
+    path = address.format(output=output)
+    for pattern, problem in (("(third", "isn't a regular expression"), ("a" * 2_000, "is longer than 256 characters")):
+        answer = page.ask(f"{path}{'&' if '?' in path else '?'}pattern={pattern}")
+        assert answer.status == 400
+        assert "third &lt;line&gt;" in answer.text
+        assert f'value="{pattern}"' in answer.text
+        assert 'aria-invalid="true" aria-describedby="problem"' in answer.text
+        [text] = re.findall(r'id="problem" class="bad" role="alert">([^<]+)<', answer.text)
+        assert problem in unescape(text)
+    assert json.loads(page.ask("/api/output/search?job=coloured&pattern=(").text)["error"].startswith("the pattern")
+
+
+def test_merged_output_is_searched_and_leads_to_the_line(page: Page, output: str) -> None:
+    text = page.ask("/output?job=coloured&pattern=THIRD").text
+    assert "1 line matches" in text
+    [(address, anchor)] = re.findall(r'<li data-row><a href="([^"#]+)#b(\d+)"', text)
+    assert unescape(address).startswith(f"{output}?attempt=1")
+    assert int(anchor) in offsets(page.ask(unescape(address)).text)
+    assert "Search on" not in text
+    found = json.loads(page.ask("/api/output/search?job=coloured&pattern=THIRD").text)
+    assert [match["text"] for match in found["matches"]] == ["third <line>"]
+    # The script fetches the page again while a run may print: the search is not made again for that.
+    assert "line matches" not in page.ask("/output?job=coloured&pattern=THIRD", Sec_Fetch_Dest="empty").text
+
+
+def test_merged_output_is_downloaded_whole_as_one_text(page: Page, output: str) -> None:
+    [address] = re.findall(r'href="([^"]+)">download</a>', page.ask("/output?job=coloured&runs=1").text)
+    answer = page.ask(unescape(address))
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"] == "attachment; filename*=utf-8''coloured-1-run.txt"
+    run = output.split("/")[2]
+    lines = [re.sub(r"  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ", "|", line) for line in answer.text.splitlines()]
+    assert lines == [f"{run[-4:]}|{text}" for text in ("first line", "\x1b[1;31msecond\x1b[0m line", "third <line>")]
+    assert page.ask("/output/download?job=guarded").status == 404
 
 
 def test_merged_output_is_read_again_while_a_run_may_print(browser: "Browser", page: Page) -> None:

@@ -54,6 +54,22 @@ class OutputMatches:
     """True if it was stopped because it took too long."""
 
 
+@frozen(kw_only=True)
+class MergedMatches:
+    """The lines of several outputs that a search found."""
+
+    matches: tuple[tuple[int, OutputLine], ...]
+    """Each with the number of its output."""
+    output: int
+    """The number of the output in which the search ended: that of the last one, if it was complete."""
+    searched_to: int
+    """The byte of that output up to which it was searched."""
+    sizes: tuple[int, ...]
+    """The bytes of each output."""
+    is_cut: bool
+    """True if it was stopped because it took too long."""
+
+
 def choose_attempt(run: Run, attempt: int | None) -> int:
     """Return the number of an attempt of a run, by default of the latest. Errors: RunNotFound if it has no such one."""
     if attempt is not None and attempt > max(run.attempt, 1):

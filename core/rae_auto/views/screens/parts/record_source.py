@@ -3,7 +3,7 @@
 All methods are safe to call at the same time. Errors: those of `rae_auto.errors`, DaemonUnreachable among them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_state import FormerInvocation
 from rae_auto.model.run import Run, RunState
 from rae_auto.views.screens.parts.base import Fact, UpcomingStart
-from rae_auto.views.screens.parts.output_part import OutputMatches, OutputPart
+from rae_auto.views.screens.parts.output_part import MergedMatches, OutputMatches, OutputPart
 from rae_auto.views.screens.parts.trends import Trends
 
 RUNS, SKIPS = "runs", "skips"
@@ -343,6 +343,19 @@ class RecordSource(Protocol):
 
     async def search_output(self, run: Run, attempt: int, pattern: str, *, start: int = 0) -> OutputMatches:
         """Return the lines of an output that match a regular expression, for some seconds. Errors: BadRequest."""
+        ...
+
+    async def search_outputs(
+        self, outputs: Sequence[tuple[Run, int]], pattern: str, *, first: int = 0, start: int = 0
+    ) -> MergedMatches:
+        """Return the lines of the outputs of attempts that match a regular expression, for some seconds.
+
+        One is searched after the other, from the byte `start` of the `first` one on. Errors: BadRequest.
+        """
+        ...
+
+    def merge_outputs(self, outputs: Sequence[tuple[Run, int, str]]) -> AsyncIterator[bytes]:
+        """Yield the whole outputs of attempts as one text by time; each has a label, which its lines begin with."""
         ...
 
     def present_processes(self, pids: Sequence[int]) -> frozenset[int]:

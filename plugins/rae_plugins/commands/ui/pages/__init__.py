@@ -34,6 +34,7 @@ PAGES = [
     _page("/runs/{run}/output/follow", "output.follow"),
     _page("/runs/{run}/output/download", "output.download"),
     _page("/output", "output.show_merged"),
+    _page("/output/download", "output.download_merged"),
     _page("/what-if", "what_if.show", methods=("GET", "POST")),
     _page("/health", "health.show"),
     _page("/palette", "palette.show"),
