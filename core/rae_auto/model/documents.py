@@ -145,8 +145,9 @@ def duration_of(run: Mapping[str, Any]) -> float | None:
         began, ended = run.get("started_at"), run.get("finished_at")
         if began is None or ended is None or run.get("state") == _LOST:
             return None
-        if any(attempt["state"] == _LOST and not attempt.get("result") for attempt in run.get("attempts", ())):
-            return None
+        for attempt in run.get("attempts", ()):
+            if attempt["state"] == _LOST and not attempt.get("result"):
+                return None
         first, last = datetime.fromisoformat(began), datetime.fromisoformat(ended)
         if first.tzinfo is None or last.tzinfo is None:
             return None

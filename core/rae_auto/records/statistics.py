@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from statistics import fmean, median
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 from attrs import evolve, frozen
@@ -81,50 +81,81 @@ class Statistics:
         return attrs.asdict(self)
 
 
+class Facts(NamedTuple):
+    """Facts of a finished run that count: read from its document, so that thousands of those are not held at once."""
+
+    # No attrs class, which takes three times as long to make.
+    state: str
+    queued_at: str | None
+    is_started: bool
+    duration: float | None
+    """In seconds; None where it is not known."""
+    lateness: float | None
+    """None also for a run that was caught up."""
+    retries: int
+    skipped: str | None
+    """The code of the reason of a run that was skipped after a wait."""
+
+
+def read_facts(run: Document) -> Facts | None:
+    """Return the facts of the document of a finished run; None for the document of another program."""
+    # Not made a value first, because that of ten thousand takes too long for a person who waits.
+    if not run.keys() >= _RUN_FIELDS:
+        return None
+    state, duration, lateness = run["state"], None, None
+    is_started = "started_at" in run
+    if is_started:
+        duration = documents.duration_of(run)
+        if documents.reason_code(run["cause"]) != CaughtUp.code:
+            late = datetime.fromisoformat(run["started_at"]) - datetime.fromisoformat(run["scheduled_for"])
+            # A clock that was set back in between would make it negative.
+            lateness = max(0.0, late.total_seconds())
+    retries = max(0, run.get("attempt", 0) - 1)
+    reason = run.get("reason") if state == RunState.SKIPPED else None
+    skipped = documents.reason_code(reason) if reason else None
+    return Facts(state, run.get("queued_at"), is_started, duration, lateness, retries, skipped)
+
+
 def statistics_of(store: StoreReader, jobs: Sequence[str] | None, since: datetime | None) -> Statistics:
     """Return statistics of the newest runs queued since then: of all jobs, or of one by all ids that it had."""
-    runs: list[Document] = []
+    runs: list[Facts] = []
     skips: Counter[str] = Counter()
     total = 0
     every_job: Sequence[str | None] = [None]
     for job in jobs or every_job:
-        found = store.query(documents.RUNS, LogQuery(job=job, since=since, limit=MAX_EXAMINED_RUNS))
-        runs += [run for run in found if run.keys() >= _RUN_FIELDS]
+        query = LogQuery(job=job, since=since, limit=MAX_EXAMINED_RUNS)
+        found = store.collect(documents.RUNS, query, read_facts)
+        known = [run for run in found if run is not None]
+        runs += known
         total += sum(one.count for one in store.count(documents.RUNS, CountQuery(job=job, since=since)))
         # Counted, not read: the log has only skips, and the state of an entry is the reason. For the same time.
-        begin = _queued_at(found[-1], since) if len(found) >= MAX_EXAMINED_RUNS else since
-        for one in store.count(documents.DECISIONS, CountQuery(job=job, since=begin)):
+        oldest = _queued_at(known[-1]) if known and len(found) >= MAX_EXAMINED_RUNS else None
+        for one in store.count(documents.DECISIONS, CountQuery(job=job, since=oldest or since)):
             skips[one.state] += one.count
     if jobs and len(jobs) > 1:
-        runs.sort(key=lambda run: _queued_at(run, None) or _LONG_AGO, reverse=True)
-    return evolve(statistics(runs, skips, total), usual=_usual(runs) if jobs else None)
+        runs.sort(key=lambda run: _queued_at(run) or _LONG_AGO, reverse=True)
+    return evolve(summarize(runs, skips, total), usual=_usual(runs) if jobs else None)
 
 
-def _usual(runs: Sequence[Document]) -> Usual | None:
+def _usual(runs: Sequence[Facts]) -> Usual | None:
     """Return how long the newest successful ones of these runs took, newest first."""
-    durations = (documents.duration_of(run) for run in runs if run["state"] == RunState.SUCCEEDED)
-    known = (timedelta(seconds=seconds) for seconds in durations if seconds is not None)
-    found = summarize_durations(list(islice(known, EXAMINED_RUNS)))
+    known = (run.duration for run in runs if run.state == RunState.SUCCEEDED and run.duration is not None)
+    found = summarize_durations([timedelta(seconds=seconds) for seconds in islice(known, EXAMINED_RUNS)])
     return (
         None if found is None else Usual(p50=found.p50.total_seconds(), p95=found.p95.total_seconds(), runs=found.runs)
     )
 
 
-def _queued_at(run: Document, otherwise: datetime | None) -> datetime | None:
-    return datetime.fromisoformat(run["queued_at"]) if "queued_at" in run else otherwise
+def _queued_at(run: Facts) -> datetime | None:
+    return None if run.queued_at is None else datetime.fromisoformat(run.queued_at)
 
 
-def statistics(runs: Sequence[Document], skips: Mapping[str, int], total: int = 0) -> Statistics:
-    """Return statistics of finished runs' documents, newest first, of `total` runs in all, and of skips by reason."""
-    # As documents, because converting ten thousand of them to values takes too long for a person who waits.
-    states = Counter(run["state"] for run in runs)
-    started = [run for run in reversed(runs) if "started_at" in run]
-    began = [datetime.fromisoformat(run["started_at"]) for run in started]
-    durations = [seconds for run in started if (seconds := documents.duration_of(run)) is not None]
-    in_time = [pair for pair in zip(started, began, strict=True) if not _is_caught_up(pair[0])]
-    skipped = Counter(
-        documents.reason_code(run["reason"]) for run in runs if run["state"] == RunState.SKIPPED and run.get("reason")
-    )
+def summarize(runs: Sequence[Facts], skips: Mapping[str, int], total: int = 0) -> Statistics:
+    """Return statistics of finished runs, newest first, of `total` runs in all, and of skips by reason."""
+    states = Counter(run.state for run in runs)
+    started = [run for run in reversed(runs) if run.is_started]
+    durations = [run.duration for run in started if run.duration is not None]
+    skipped = Counter(run.skipped for run in runs if run.skipped is not None)
     skipped.update(skips)
     tried = len(runs) - states[RunState.SKIPPED]
     return Statistics(
@@ -133,10 +164,10 @@ def statistics(runs: Sequence[Document], skips: Mapping[str, int], total: int = 
         states=dict(states.most_common()),
         success_rate=states[RunState.SUCCEEDED] / tried if tried else None,
         duration=percentiles(durations),
-        lateness=percentiles(_lateness(run, at) for run, at in in_time),
-        retries=sum(max(0, run.get("attempt", 0) - 1) for run in runs),
+        lateness=percentiles(run.lateness for run in started if run.lateness is not None),
+        retries=sum(run.retries for run in runs),
         skipped=dict(skipped.most_common()),
-        trend=_trend([run["state"] == RunState.SUCCEEDED for run in started], durations),
+        trend=_trend([run.state == RunState.SUCCEEDED for run in started], durations),
     )
 
 
@@ -147,15 +178,6 @@ def percentiles(values: Iterable[float]) -> Percentiles | None:
         return None
     p50, p90, p99 = (percentile(ordered, percent) for percent in (50, 90, 99))
     return Percentiles(p50=p50, p90=p90, p99=p99)
-
-
-def _is_caught_up(run: Document) -> bool:
-    return documents.reason_code(run["cause"]) == CaughtUp.code
-
-
-def _lateness(run: Document, started_at: datetime) -> float:
-    # A clock that was set back in between would make it negative.
-    return max(0.0, (started_at - datetime.fromisoformat(run["scheduled_for"])).total_seconds())
 
 
 def _trend(successes: Sequence[bool], durations: Sequence[float]) -> Trend:

@@ -1,5 +1,6 @@
 """The history in numbers."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,15 @@ from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import CaughtUp, Due, MissedCause, NeedFailed, Overlapping
 from rae_auto.model.run import ClockStep
-from rae_auto.records.statistics import MAX_EXAMINED_RUNS, TREND_PARTS, percentiles, statistics, statistics_of
+from rae_auto.records.statistics import (
+    MAX_EXAMINED_RUNS,
+    TREND_PARTS,
+    Statistics,
+    percentiles,
+    read_facts,
+    statistics_of,
+    summarize,
+)
 from rae_auto.testing.memory_store import MemoryStore
 from rae_auto.views.statistics import statistics_rows
 
@@ -49,6 +58,10 @@ def run(
             **given,
         )
     )
+
+
+def statistics(runs: Sequence[Mapping[str, Any]], skips: Mapping[str, int]) -> Statistics:
+    return summarize([facts for run in runs if (facts := read_facts(run)) is not None], skips)
 
 
 OVERLAP = Overlapping(RunId("r"), NOON)
