@@ -210,6 +210,8 @@ class EngineLoop:
         self._drains.append(drained)
         self._woken.set()
         done, _ = await asyncio.wait({drained}, timeout=limit_seconds)
+        if drained in self._drains:
+            self._drains.remove(drained)
         return bool(done)
 
     def pending_commit(self) -> str | None:

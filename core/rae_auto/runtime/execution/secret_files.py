@@ -5,11 +5,12 @@ killed meanwhile, the executor removes them if it can, or else the next daemon. 
 disk, so it is called in threads.
 """
 
-import contextlib
 import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
+
+from loguru import logger
 
 from rae_auto.toolkit.files import create_private_directory, open_private
 
@@ -37,9 +38,22 @@ def remove_secret_files(path: Path) -> None:
 
 
 def remove_other_secret_files(directory: Path, attempts: Collection[tuple[str, int]]) -> None:
-    """Remove the files of all attempts but these from a state directory: those that a crash has left."""
+    """Remove the files of all attempts but these from a state directory: those that a crash has left.
+
+    A directory that can't be read is logged: it is no reason to leave attempts that are active to themselves.
+    """
     kept = {secret_directory(directory, run, attempt).name for run, attempt in attempts}
-    with contextlib.suppress(FileNotFoundError), os.scandir(directory / "secrets") as entries:
-        for entry in entries:
-            if entry.name not in kept:
-                remove_secret_files(Path(entry))
+    folder = directory / "secrets"
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name not in kept:
+                    remove_secret_files(Path(entry))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        logger.error(
+            "{}: can't be read ({}), so secrets of attempts that have ended may be left there; remove them by hand",
+            folder,
+            error.strerror,
+        )

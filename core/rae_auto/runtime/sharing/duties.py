@@ -15,6 +15,9 @@ NOTICE_SECONDS = 5.0
 RESTART_SECONDS, MAX_RESTART_SECONDS = 1.0, 60.0
 """Pause before a duty that failed starts again: the first, and the longest to which it doubles."""
 
+GOOD_SECONDS = 600.0
+"""Time without a fault after which the next pause is the first one again."""
+
 
 async def wait_for_notice(notice: asyncio.Event) -> None:
     """Return once the event is set, or after `NOTICE_SECONDS`; clear it."""
@@ -28,11 +31,15 @@ async def wait_for_notice(notice: asyncio.Event) -> None:
 
 async def keep_going(name: str, duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Carry out a duty; log what it raises, and start it again."""
+    now = asyncio.get_running_loop().time
     pause = RESTART_SECONDS
     while True:
+        began_at = now()
         try:
             return await duty()
         except Exception as error:  # of whatever kind: the other attempts must not wait for a person
+            if now() - began_at >= GOOD_SECONDS:
+                pause = RESTART_SECONDS
             logger.opt(exception=error).error(
                 'the duty "{}" failed, and starts again in {:g} s: {}', name, pause, error
             )

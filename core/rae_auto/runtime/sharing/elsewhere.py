@@ -26,7 +26,7 @@ from loguru import logger
 from rae_auto.api.executor import Executor
 from rae_auto.api.shared_store import LEADER, SILENT_SECONDS, KnownNode, Node, NodeMessage, SharedStore
 from rae_auto.engine.events import AttemptEnded, AttemptFound, Event
-from rae_auto.errors import PluginError, StoreError
+from rae_auto.errors import StoreError
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.formatting import format_count
@@ -35,7 +35,7 @@ from rae_auto.model.run import Run
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.sharing.duties import keep_going, wait_for_notice
-from rae_auto.runtime.sharing.messages import CancelRequest, decode_event, encode_cancel
+from rae_auto.runtime.sharing.messages import CancelRequest, decode_event, encode_cancel, read_message
 from rae_auto.runtime.sharing.nodes import is_gone
 
 LOOK_SECONDS = 2.0
@@ -88,6 +88,8 @@ class Elsewhere:
         self._adopted: dict[str, Executions] = {}
         self._taken_over: set[tuple[RunId, int]] = set()
         """Attempts of nodes that were declared dead, which this daemon's own executors have."""
+        self._submitted = set[int]()
+        """Messages whose events the engine has, which aren't durable yet, or whose messages can't be discarded."""
         self._tasks = BackgroundTasks("a look at other nodes")
         self._woken = asyncio.Event()
 
@@ -170,14 +172,20 @@ class Elsewhere:
     async def _settle(self) -> None:
         while any(self._waiting.values()):
             await self._look()
+            failure: Exception | None = None
             for name in [name for name, runs in self._waiting.items() if runs]:
                 one = self._known.get(name)
                 if one is None:
                     continue
-                if await asyncio.to_thread(is_gone, one.node, self._parts.node):
-                    await self._adopt(one.node)
-                elif one.fenced_at is not None:
-                    await self._give_up(name)
+                try:
+                    if await asyncio.to_thread(is_gone, one.node, self._parts.node):
+                        await self._adopt(one.node)
+                    elif one.fenced_at is not None:
+                        await self._give_up(name)
+                except Exception as error:  # of whatever kind: the attempts of the other nodes don't wait for it
+                    failure = error
+            if failure is not None:
+                raise failure
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _look(self) -> None:
@@ -189,7 +197,7 @@ class Elsewhere:
 
     async def _adopt(self, node: Node) -> None:
         """Look for the attempts of a node of this machine whose daemon is gone, in its directory."""
-        runs = self._waiting.pop(node.name)
+        runs = list(self._waiting[node.name])
         count = format_count(len(runs), "attempt")
         logger.info('the daemon of node "{}" is gone; this one takes over {}', node.name, count)
         executions = self._adopted.get(node.name)
@@ -199,11 +207,12 @@ class Elsewhere:
                 Path(node.directory), parts.executor_for, parts.submit, parts.environment, None, parts.max_output_bytes
             )
         await executions.find(runs)
+        self._wait_no_more(node.name, [run for run, _ in runs])
 
     async def _give_up(self, name: str) -> None:
         """Take over the attempts of a node that was declared dead where an executor can, and give up the others."""
         asked, silent = list[tuple[Run, Job]](), timedelta(seconds=self._known[name].silent_seconds)
-        for run, job in self._waiting.pop(name):
+        for run, job in list(self._waiting[name]):
             log = logger.bind(job=run.job, run=run.id)
             if self._can_find(job):
                 log.warning('its node "{}" was declared dead; its executor is asked whether it goes on elsewhere', name)
@@ -211,13 +220,21 @@ class Elsewhere:
             else:
                 log.warning('its node "{}" was declared dead, so it counts as lost', name)
                 self._parts.submit(AttemptFound(run.id, run.attempt, silent=silent))
+                self._wait_no_more(name, [run])
         self._taken_over |= {(run.id, run.attempt) for run, _ in asked}
         await self._parts.adopt(asked)
+        self._wait_no_more(name, [run for run, _ in asked])
+
+    def _wait_no_more(self, name: str, runs: Sequence[Run]) -> None:
+        """Forget runs of a node, once nothing is left to do for them that could fail."""
+        ids = {run.id for run in runs}
+        self._waiting[name] = [(run, job) for run, job in self._waiting[name] if run.id not in ids]
 
     def _can_find(self, job: Job) -> bool:
         try:
             return self._parts.executor_for(job.executor_ref).finds_from_anywhere
-        except PluginError:  # as where its package isn't installed here
+        except Exception as error:  # as where its package isn't installed here, or is broken
+            logger.bind(job=job.id).warning("its executor can't be asked: {}", error)
             return False
 
     async def _receive(self) -> None:
@@ -227,9 +244,12 @@ class Elsewhere:
             except StoreError:
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
-            if messages:
-                for message in messages:
+            self._submitted &= {message.id for message in messages}
+            for message in messages:
+                if message.id not in self._submitted:
                     self._take(message)
+                    self._submitted.add(message.id)
+            if messages:
                 # They are discarded only when what follows from them is durable; until then they are read again.
                 if not await self._parts.drain():
                     continue
@@ -241,7 +261,7 @@ class Elsewhere:
             await wait_for_notice(self._woken)
 
     def _take(self, message: NodeMessage) -> None:
-        event = decode_event(message.body)
+        event = read_message(message, decode_event)
         if event is None:
             return
         run = self._parts.find_run(event.run)
@@ -249,6 +269,5 @@ class Elsewhere:
         if run is None or run.node != message.sender or run.attempt != event.attempt:
             return
         if isinstance(event, AttemptEnded) or (isinstance(event, AttemptFound) and event.handle is None):
-            waiting = self._waiting.get(run.node, [])
-            self._waiting[run.node] = [(one, job) for one, job in waiting if one.id != run.id]
+            self._wait_no_more(run.node, [run])
         self._parts.submit(event)

@@ -1,11 +1,18 @@
-"""Messages between nodes as JSON: the progress of attempts, and requests to cancel them."""
+"""Messages between nodes as JSON: the progress of attempts, and requests to cancel them.
 
-from collections.abc import Mapping, Sequence
+A node of another version, or a hand in the database, may have written one that can't be decoded. `read_message` logs
+it, and its recipient discards it, so that it holds up no other. The report of an end whose result can't be decoded
+still says that the attempt is over: it counts as lost, and `on_crash` decides.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
+from loguru import logger
 
+from rae_auto.api.shared_store import NodeMessage
 from rae_auto.engine.events import AttemptDequeued, AttemptEnded, AttemptFound, AttemptStarted, Event
 from rae_auto.model import documents
 from rae_auto.model.primitives.names import RunId
@@ -15,6 +22,11 @@ Body = Mapping[str, Any]
 
 AttemptReport = AttemptEnded | AttemptFound | AttemptDequeued
 """Events about an attempt that a node reports to the leader."""
+
+MAX_AGO_SECONDS = 10 * 365 * 86_400.0
+"""Longest time since an attempt left its queue that is taken from a message, so that every clock can go back by it."""
+
+T = TypeVar("T")
 
 
 @frozen
@@ -42,20 +54,51 @@ def encode_event(event: Event) -> Body | None:
             return None
 
 
-def decode_event(body: Body) -> AttemptReport | None:
-    """Return the event of a message; None if it is none."""
+def read_message(message: NodeMessage, decode: Callable[[Body], T]) -> T | None:
+    """Return what a message says; None, with a line in the log, for one that can't be decoded."""
     try:
-        attempt = int(body["attempt"])
-        if "ended" in body:
-            return AttemptEnded(RunId(body["ended"]), attempt, documents.load(Result, body["result"]))
-        if "dequeued" in body:
-            ago = timedelta(seconds=float(body["ago"]))
-            return AttemptDequeued(RunId(body["dequeued"]), attempt, ago, str(body.get("by", "")))
-        return AttemptFound(
-            RunId(body["found"]), attempt, body["handle"], bool(body["started"]), _decode_place(body.get("queue"))
+        return decode(message.body)
+    except Exception as error:  # whatever another program has written
+        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        logger.error(
+            'message {} of node "{}" can\'t be read, so it is discarded; use one version of rae-auto on all nodes: {}',
+            message.id,
+            message.sender,
+            problem[:300],
         )
-    except (LookupError, TypeError, ValueError):
         return None
+
+
+def decode_event(body: Body) -> AttemptReport:
+    """Return the event of a message. Raises an exception of any kind for a message that is none."""
+    attempt = int(body["attempt"])
+    if "ended" in body:
+        run = _decode_run(body["ended"])
+        try:
+            return AttemptEnded(run, attempt, documents.load(Result, _check_mapping("result", body["result"])))
+        except Exception as error:
+            problem = " ".join(str(error).split()) or type(error).__name__
+            logger.bind(run=run).error("its node has reported its end, but the result can't be read: {}", problem[:300])
+            return AttemptFound(run, attempt)
+    if "dequeued" in body:
+        ago = timedelta(seconds=min(max(float(body["ago"]), 0.0), MAX_AGO_SECONDS))
+        return AttemptDequeued(_decode_run(body["dequeued"]), attempt, ago, str(body.get("by", "")))
+    handle = None if body["handle"] is None else _check_mapping("handle", body["handle"])
+    return AttemptFound(
+        _decode_run(body["found"]), attempt, handle, bool(body["started"]), _decode_place(body.get("queue"))
+    )
+
+
+def _check_mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"the {name} is {value!r:.60}")
+    return value
+
+
+def _decode_run(run: Any) -> RunId:
+    if not isinstance(run, str):
+        raise TypeError(f"the run is {run!r:.60}")
+    return RunId(run)
 
 
 def _decode_place(place: Sequence[Any] | None) -> QueuePlace | None:
@@ -71,9 +114,8 @@ def encode_cancel(request: CancelRequest) -> Body:
     return {"cancel": request.run, "attempt": request.attempt, "grace": request.grace.total_seconds()}
 
 
-def decode_cancel(body: Body) -> CancelRequest | None:
-    """Return the request of a message; None if it is none."""
-    try:
-        return CancelRequest(RunId(body["cancel"]), int(body["attempt"]), timedelta(seconds=float(body["grace"])))
-    except (LookupError, TypeError, ValueError):
-        return None
+def decode_cancel(body: Body) -> CancelRequest:
+    """Return the request of a message. Raises an exception of any kind for a message that is none."""
+    return CancelRequest(
+        _decode_run(body["cancel"]), int(body["attempt"]), timedelta(seconds=max(float(body["grace"]), 0.0))
+    )

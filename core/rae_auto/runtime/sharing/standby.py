@@ -28,7 +28,7 @@ from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.concurrency.worker import Worker
 from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.sharing.duties import keep_going, wait_for_notice
-from rae_auto.runtime.sharing.messages import decode_cancel, encode_event
+from rae_auto.runtime.sharing.messages import decode_cancel, encode_event, read_message
 
 RETRY_SECONDS = 1.0
 """Pause before a store that can't be reached is tried again."""
@@ -53,6 +53,8 @@ class StandbyDuty:
         self._unsent: list[Mapping[str, Any]] = []
         self._tasks = BackgroundTasks("a task of the stand-by")
         self._wake_sender, self._wake_receiver = asyncio.Event(), asyncio.Event()
+        self._has_looked = asyncio.Event()
+        """Set once requests find the attempts that they are about."""
         self._is_at_work = False
 
     def note(self, standby: Standby) -> None:
@@ -81,6 +83,7 @@ class StandbyDuty:
             count = format_count(len(own), "attempt")
             logger.info("looks after {} that this node started when it led", count)
         await self._executions.find([(run, self._job_of(run)) for run in own])
+        self._has_looked.set()
 
     def _job_of(self, run: Run) -> Job:
         job = self._jobs.get(run.job)
@@ -94,17 +97,19 @@ class StandbyDuty:
 
     async def _send(self) -> None:
         while True:
-            await self._wake_sender.wait()
-            self._wake_sender.clear()
-            bodies = list(self._unsent)
-            if bodies:
+            # Also what was left when this failed, which no report announces again.
+            while self._unsent:
+                bodies = list(self._unsent)
                 await self._retry(partial(self._store.send, self._node.name, LEADER, bodies))
                 del self._unsent[: len(bodies)]
+            await self._wake_sender.wait()
+            self._wake_sender.clear()
 
     async def _receive(self) -> None:
+        await self._has_looked.wait()
         while True:
             for message in await self._retry(lambda: self._store.receive(self._node.name)):
-                if (request := decode_cancel(message.body)) is not None:
+                if (request := read_message(message, decode_cancel)) is not None:
                     self._executions.cancel(request.run, request.attempt, request.grace)
                 await self._retry(partial(self._store.discard, [message.id]))
             await wait_for_notice(self._wake_receiver)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from tests.support.log_lines import captured_log
 from tests.support.runs import make_run
 
 from rae_auto.api.shared_store import KnownNode, Node, NodeMessage
@@ -17,7 +18,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import QueuePlace, Result, Run, RunState
 from rae_auto.runtime.sharing.elsewhere import Elsewhere, LeaderParts
-from rae_auto.runtime.sharing.messages import decode_event, encode_event
+from rae_auto.runtime.sharing.messages import MAX_AGO_SECONDS, decode_event, encode_event
 from rae_auto.testing.harness.skipping_loop import SkippingLoop
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -67,16 +68,18 @@ async def play(
     store: FakeStore,
     act: Callable[[Elsewhere], None],
     until: Callable[[list[Event]], bool],
-    drains: Sequence[bool] = (),
+    drains: list[bool] | None = None,
     executor_for: Callable[[Any], Any] = lambda _: Local(),
+    before_adopt: Callable[[Sequence[Run]], None] = lambda _: None,
 ) -> list[Event]:
     """Let the leader look at a run of another node; return the events that it hands the engine.
 
-    `drains` are the first answers to whether all is durable.
+    `drains` are the first answers to whether all is durable; they are taken out.
     """
-    events, drains = list[Event](), list(reversed(drains))
+    events = list[Event]()
 
     async def adopt(attempts: Sequence[tuple[Run, Job]]) -> None:
+        before_adopt([run for run, _ in attempts])
         events.extend(AttemptFound(run.id, run.attempt, {"host": "nas"}) for run, _ in attempts)
 
     async def call(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -89,7 +92,7 @@ async def play(
         environment={},
         adopt=adopt,
         submit=events.append,
-        drain=lambda: asyncio.sleep(0, drains.pop() if drains else True),
+        drain=lambda: asyncio.sleep(0, drains.pop(0) if drains else True),
         find_run=lambda run: RUN if run == RUN.id else None,
         call=call,
     )
@@ -116,11 +119,49 @@ def test_report_is_read_without_its_notice() -> None:
 
 
 def test_message_stays_until_what_follows_from_it_is_durable() -> None:
+    """The engine gets it once, however often it is read meanwhile."""
     store, ended = FakeStore(), AttemptEnded(RUN.id, 1, Result(exit_code=3))
     store.inbox = [NodeMessage(1, "nas-1", encode_event(ended) or {})]
-    drains = [False, True]
+    drains = [False, False, True]
     events = asyncio.run(play(store, lambda _: None, lambda _: not store.inbox, drains))
-    assert events == [ended, ended]
+    assert (events, drains) == ([ended], [])
+
+
+UNREADABLE_BODIES = [
+    {"ended": ["x"], "attempt": 1, "result": {}},
+    {"ended": RUN.id, "attempt": float("inf"), "result": {}},
+    {"dequeued": RUN.id, "attempt": 1, "ago": "soon"},
+    {"found": RUN.id, "attempt": 1, "handle": 7, "started": True},
+    {"found": RUN.id, "attempt": 1, "handle": None, "started": True, "queue": ["only a name"]},
+    {"cancel": RUN.id, "attempt": 1, "grace": 1e300},
+    {},
+    ["a list"],
+    None,
+]
+"""Bodies that another program may have written: in each something is of another type, too large, or not there."""
+
+
+def test_message_that_is_unreadable_holds_up_no_other() -> None:
+    store, found, ended = FakeStore(), AttemptFound(RUN.id, 1, {"pid": 7}), AttemptEnded(RUN.id, 1, Result(exit_code=3))
+    bodies: list[Any] = [encode_event(found), *UNREADABLE_BODIES, encode_event(ended)]
+    store.inbox = [NodeMessage(number, "nas-1", body) for number, body in enumerate(bodies)]
+    with captured_log() as lines:
+        assert asyncio.run(play(store, lambda _: None, lambda _: not store.inbox)) == [found, ended]
+    assert sum('of node "nas-1" can\'t be read, so it is discarded' in line for line in lines) == len(UNREADABLE_BODIES)
+
+
+@pytest.mark.parametrize("result", [{"tree": 7}, {"ended_at": "yesterday"}, {"exit_code": "none"}, "x", None])
+def test_end_with_an_unreadable_result_is_an_end_all_the_same(result: Any) -> None:
+    """The outcome is unknown, as that of a lost attempt."""
+    store = FakeStore()
+    store.inbox = [NodeMessage(1, "nas-1", {"ended": RUN.id, "attempt": 1, "result": result})]
+    assert asyncio.run(play(store, lambda _: None, lambda _: not store.inbox)) == [AttemptFound(RUN.id, 1)]
+
+
+@pytest.mark.parametrize(("ago", "seconds"), [(1e300, MAX_AGO_SECONDS), (float("inf"), MAX_AGO_SECONDS), (-5, 0)])
+def test_time_in_a_queue_is_bounded(ago: float, seconds: float) -> None:
+    event = decode_event({"dequeued": RUN.id, "attempt": 1, "ago": ago})
+    assert event == AttemptDequeued(RUN.id, 1, timedelta(seconds=seconds))
 
 
 class FullStore(FakeStore):
@@ -187,7 +228,12 @@ def test_nodes_are_listed_with_what_they_do(node: Node, facts: Any, role: str | 
     assert listed == ([] if role is None else [(node.name, role)])
 
 
-@pytest.mark.parametrize("executor_for", [lambda _: Local(), refuse])
+def break_down(_: object) -> Any:
+    """Have a broken executor, which fails in a way that no contract names."""
+    raise AttributeError("_impl")
+
+
+@pytest.mark.parametrize("executor_for", [lambda _: Local(), refuse, break_down])
 def test_run_of_a_node_that_was_declared_dead_is_lost(executor_for: Callable[[Any], Any]) -> None:
     store = FakeStore()
     store.known = evolve(store.known, fenced_at=NOON)
@@ -203,6 +249,28 @@ def test_attempt_on_a_third_machine_outlives_a_node_declared_dead() -> None:
     assert events == [AttemptFound(RUN.id, 1, {"host": "nas"})]
     assert not parties[0].cancel(RUN, timedelta(seconds=5))
     assert store.sent == []
+
+
+def test_attempts_stay_known_while_looking_for_them_fails() -> None:
+    """Others don't wait for it, `problems` names the node, and the next look finds them."""
+    store, looks, problems = FakeStore(), list[Sequence[Run]](), list[list[str]]()
+    store.known = evolve(store.known, fenced_at=NOON)
+    parties = list[Elsewhere]()
+
+    def fail_at_first(runs: Sequence[Run]) -> None:
+        looks.append(runs)
+        problems.append(parties[0].problems())
+        if len(looks) < 3:
+            raise OSError(5, "Input/output error")
+
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        events = runner.run(
+            play(store, parties.append, bool, executor_for=lambda _: Remote(), before_adopt=fail_at_first)
+        )
+    assert events == [AttemptFound(RUN.id, 1, {"host": "nas"})]
+    assert looks == [[RUN]] * 3
+    assert all("nothing is known of 1 attempt there" in line for (line,) in problems)
+    assert parties[0].problems() == []
 
 
 def test_word_of_its_own_node_ends_a_run_and_that_of_another_does_not() -> None:

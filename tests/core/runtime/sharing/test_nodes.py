@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from rae_auto.api.shared_store import NodeMessage
 from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
@@ -17,6 +18,7 @@ from rae_auto.runtime.sharing.messages import (
     decode_event,
     encode_cancel,
     encode_event,
+    read_message,
 )
 from rae_auto.runtime.sharing.nodes import identify_node, is_gone, read_name
 from rae_auto.runtime.sharing.server_clock import ServerClock
@@ -105,7 +107,8 @@ def test_messages_about_attempts_arrive_as_they_were_sent() -> None:
     assert decode_event(encode_event(AttemptStarted(RUN, 1, {"pid": 1})) or {}) == AttemptFound(RUN, 1, {"pid": 1})
     request = CancelRequest(RUN, 1, timedelta(seconds=5))
     assert decode_cancel(encode_cancel(request)) == request
-    assert (decode_event({"x": 1}), decode_cancel({"x": 1})) == (None, None)
+    unknown = NodeMessage(1, "nas-1", {"x": 1})
+    assert (read_message(unknown, decode_event), read_message(unknown, decode_cancel)) == (None, None)
 
 
 def test_server_clock_ignores_the_machines_wall_clock() -> None:

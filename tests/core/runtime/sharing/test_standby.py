@@ -15,10 +15,11 @@ from tests.support.runs import make_run
 from rae_auto.api.executor import Execution, Executor
 from rae_auto.api.shared_store import Leader, Node, NodeMessage, Standby
 from rae_auto.api.store import CorruptDocument, Document
+from rae_auto.errors import StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.run import Result, RunState
-from rae_auto.runtime.sharing import duties
+from rae_auto.runtime.sharing import duties, standby
 from rae_auto.runtime.sharing.duties import keep_going
 from rae_auto.runtime.sharing.messages import CancelRequest, encode_cancel
 from rae_auto.runtime.sharing.standby import StandbyDuty
@@ -118,6 +119,64 @@ def test_cancel_is_read_without_its_notice(tmp_path: Path, monkeypatch: pytest.M
     assert asyncio.run(play(store, tmp_path, cancel_once_found))[-1]["result"] == {"exit_code": 7}
 
 
+def test_request_that_is_unreadable_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one ends the attempt, although it has come before the store could be read."""
+    monkeypatch.setattr(standby, "RETRY_SECONDS", 0.05)
+    store, tries = FakeStore([(RUN.id, documents.dump(RUN))]), list[int]()
+    load = store.load
+
+    def load_later(kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
+        tries.append(1)
+        if len(tries) == 1:
+            raise StoreError("no connection")
+        return load(kind)
+
+    store.load = load_later  # type: ignore[method-assign]
+    bodies: list[Any] = [
+        {"cancel": RUN.id, "attempt": 1, "grace": 1e300},
+        {"cancel": [RUN.id], "attempt": 1, "grace": 1},
+        {"cancel": RUN.id, "attempt": float("inf"), "grace": 1},
+        None,
+        encode_cancel(CancelRequest(RUN.id, 1, timedelta(seconds=1))),
+    ]
+    store.inbox = [NodeMessage(number, "nas-1", body) for number, body in enumerate(bodies)]
+    with captured_log() as lines:
+        asyncio.run(play(store, tmp_path, lambda: any("ended" in body for body in store.sent)))
+    assert not store.inbox
+    assert sum('of node "nas-1" can\'t be read, so it is discarded' in line for line in lines) == 4
+
+
+def test_report_is_sent_after_a_fault_without_another_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duties, "RESTART_SECONDS", 0.01)
+    store, tries = FakeStore([(RUN.id, documents.dump(RUN))]), list[int]()
+    send = store.send
+
+    def send_at_second(sender: str, recipient: str, bodies: Sequence[Any]) -> None:
+        tries.append(len(bodies))
+        if len(tries) == 1:
+            raise RuntimeError("a fault that is no StoreError")
+        send(sender, recipient, bodies)
+
+    store.send = send_at_second  # type: ignore[method-assign]
+    assert [body["found"] for body in asyncio.run(play(store, tmp_path, lambda: bool(store.sent)))] == [RUN.id]
+
+
+def test_duty_that_fails_rarely_starts_again_soon() -> None:
+    """Only faults in a row make the pause grow: a fault a month ago says nothing about this one."""
+    failed_at, now = list[float](), asyncio.get_running_loop
+
+    async def fail_after_an_hour() -> None:
+        if len(failed_at) < 4:
+            await asyncio.sleep(3_600 if len(failed_at) > 1 else 0)
+            failed_at.append(now().time())
+            raise LookupError("unexpected")
+        failed_at.append(now().time())
+
+    with captured_log(), asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        runner.run(keep_going("send reports", fail_after_an_hour))
+    assert failed_at == [0.0, 1.0, 3_603.0, 7_204.0, 7_205.0]
+
+
 def test_duty_that_fails_is_logged_and_starts_again() -> None:
     tries = []
 
@@ -130,3 +189,12 @@ def test_duty_that_fails_is_logged_and_starts_again() -> None:
         runner.run(keep_going("send reports", fail_twice))
     assert tries == [0.0, 1.0, 3.0]
     assert sum('the duty "send reports" failed, and starts again' in line for line in lines) == 2
+
+
+def test_secrets_that_are_unreadable_leave_attempts_looked_after(tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text("a file where a folder should be, as a damaged disk shows it")
+    store = FakeStore([(RUN.id, documents.dump(RUN))])
+    with captured_log() as lines:
+        sent = asyncio.run(play(store, tmp_path, lambda: bool(store.sent)))
+    assert [body["found"] for body in sent] == [RUN.id]
+    assert any("secrets: can't be read" in line and "remove them by hand" in line for line in lines)
