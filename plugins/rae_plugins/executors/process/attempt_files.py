@@ -40,7 +40,7 @@ def _claim_by_content(output: Path) -> None:
 
 
 def claim_attempt(output: Path) -> bool:
-    """Return whether no keeper has started the attempt; from then on none can.
+    """Return whether no keeper has started the attempt; from then on none can. Errors: OSError, if that is unknown.
 
     The first thing a keeper does is to create the output file too, and only one can. The mode of a claim distinguishes
     it from the file of a keeper, from the moment of its creation.
@@ -52,6 +52,8 @@ def claim_attempt(output: Path) -> bool:
         else:
             os.close(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _CLAIM_MODE))
     except OSError:
+        if not os.path.lexists(output):
+            raise
         return is_claimed(output)
     return True
 

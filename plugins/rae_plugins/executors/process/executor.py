@@ -1,6 +1,7 @@
 """The process executor: start attempts through the keeper, and find those of an earlier daemon."""
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Collection, Mapping
@@ -43,6 +44,9 @@ TRUST_SECONDS = 1.0
 
 A look takes several times as long as the rest of a start: its thread waits for the interpreter at each file.
 """
+
+CLAIM_RETRY_SECONDS = 1.0
+"""Pause before an attempt is claimed again where the disk is full."""
 
 MAX_TRUSTED = 1_000
 """Number of commands whose looks are remembered."""
@@ -210,7 +214,7 @@ class ProcessExecutor(Executor):
         looked at: the attempt may end between the two.
         """
         output = assignment.output
-        if handle is None and self._has_never_started(output):
+        if handle is None and await self._has_never_started(output):
             return NeverStarted()
         record = await self._read_start_record(output, handle)
         exit_path = output.with_suffix(".exit")
@@ -225,8 +229,20 @@ class ProcessExecutor(Executor):
         await end_tree(tree)
         return None
 
-    def _has_never_started(self, output: Path) -> bool:
-        """Return whether an attempt never started, and make sure that it can't start any more."""
+    async def _has_never_started(self, output: Path) -> bool:
+        """Return whether an attempt never started, and make sure that it can't start any more.
+
+        A full disk has no room for that, so whether it can start remains unknown until there is some.
+        """
+        while True:
+            try:
+                return self._claim_unstarted(output)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    return False
+            await asyncio.sleep(CLAIM_RETRY_SECONDS)
+
+    def _claim_unstarted(self, output: Path) -> bool:
         if has_record(output):
             return False
         if not (self._is_same_boot and claim_attempt(output)):

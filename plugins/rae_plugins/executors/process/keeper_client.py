@@ -85,7 +85,7 @@ class KeeperClient:
             await attempt.started
         except asyncio.CancelledError:
             # It was given up, so it must never start, or must end at once: another attempt may follow.
-            if not claim_attempt(output):
+            if not _could_claim(output):
                 requests.send({"end": key, "grace": 0})
             raise
         return attempt
@@ -242,7 +242,7 @@ class KeeperAttempt(Execution):
 
     async def _handle_lost_request(self, is_dead: bool) -> None:
         """Fail an attempt that was requested, or give the request back if the attempt never started and never will."""
-        if not await asyncio.to_thread(claim_attempt, self._output) or has_record(self._output):
+        if not await asyncio.to_thread(_could_claim, self._output) or has_record(self._output):
             # It may have been spawned.
             record = read_record(self._output.with_suffix(".start")) or {}
             await end_tree(ProcessTree.from_record(record, self._run))
@@ -261,6 +261,14 @@ class KeeperAttempt(Execution):
         if survivors := termination.survivors:
             error = f"{error}; {describe_survivors(survivors)}"
         _set_result(self.ended, Result(error=error, tree=to_tree_end(termination.describe(time.monotonic()))))
+
+
+def _could_claim(output: Path) -> bool:
+    """Return whether the attempt is known not to have started; from then on it can't."""
+    try:
+        return claim_attempt(output)
+    except OSError:
+        return False
 
 
 def _reap(process: "subprocess.Popen[bytes]", limit_seconds: float) -> bool:

@@ -112,8 +112,9 @@ class Agent:
             if directory.create({"run": message["run"], "cap": request["cap"]}):
                 detach_keeper(directory, complete_request(directory, request))
         except Exception as error:  # whatever it is, it is the end of this attempt, and of no other on the line
-            # Should the report be lost, the next one is that it never starts.
-            directory.claim()
+            # Should the report be lost, the next one is that it never starts. On a full disk the claim is made then.
+            with suppress(OSError):
+                directory.claim()
             remove_private_files(directory.private)
             self.report({"token": directory.token, "failed": explain_failure(directory, error)})
             return

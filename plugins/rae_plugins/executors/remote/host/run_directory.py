@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import signal
 import stat
 import time
@@ -43,8 +44,16 @@ class RunDirectory:
             os.mkdir(self.path, 0o700)
         except FileExistsError:
             return False
-        os.mkfifo(self.control, 0o600)
-        about = dict(about, boot=procfs.read_boot_id())
+        try:
+            os.mkfifo(self.control, 0o600)
+            self._note(dict(about, boot=procfs.read_boot_id()), is_durable)
+        except OSError:
+            # Half of one would look as if the machine had gone down while the attempt started.
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+        return True
+
+    def _note(self, about: Mapping[str, Any], is_durable: bool) -> None:
         file = os.open(os.path.join(self.path, "about.json"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(file, json.dumps(about).encode())
@@ -54,7 +63,6 @@ class RunDirectory:
             os.close(file)
         for path in (self.path, os.path.dirname(self.path)) if is_durable else ():
             _sync_directory(path)
-        return True
 
     def about(self) -> dict[str, Any]:
         """Return what was noted when it was made; nothing where the machine went down just then."""
@@ -89,15 +97,14 @@ class RunDirectory:
         return False
 
     def claim(self) -> bool:
-        """Return whether the attempt has not started; from then on it can't."""
+        """Return whether the attempt has not started; from then on it can't.
+
+        Errors: OSError, as on a full disk, where it remains unknown.
+        """
         try:
             os.close(os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, CLAIM_MODE))
-        except OSError:
-            try:
-                status = os.lstat(self.output)
-            except OSError:
-                return False
-            return stat.S_IMODE(status.st_mode) == CLAIM_MODE
+        except FileExistsError:
+            return stat.S_IMODE(os.lstat(self.output).st_mode) == CLAIM_MODE
         return True
 
     def find_state(self, run: str) -> str:
