@@ -57,6 +57,7 @@ class Cluster:
             sys.path.remove(tests)
         module.SETTINGS["distributed.scheduler.worker-ttl"] = f"{WORKER_TTL_SECONDS} s"
         self._cluster: Any = module.DaskCluster(home / "cluster")
+        self._remote = home / "remote"
         self._cluster.start()
         self._fill()
         self.harmed_at: list[float] = []
@@ -102,7 +103,7 @@ class Cluster:
             return worker  # type: ignore[no-any-return]
         # One that has run nothing yet has no keeper.
         with suppress(psutil.Error, ValueError):
-            guard, keeper = self._cluster.find_keepers(worker)
+            guard, keeper = self._cluster.find_keepers(worker, self._remote)
             found = guard if target == "cluster-guard" else keeper
         return found
 

@@ -136,7 +136,7 @@ class Campaign:
         process: psutil.Process | None = worker
         if whom in ("keeper", "guard", "both"):
             with suppress(psutil.Error, ValueError):
-                guard, keeper = self.cluster.find_keepers(worker)
+                guard, keeper = self.cluster.find_keepers(worker, self.place / "remote")
                 process = guard if whom == "guard" else keeper
                 if whom == "both":
                     keeper.kill()
@@ -238,7 +238,7 @@ async def measure(cluster: DaskCluster, place: Path, rounds: int) -> bool:
     link = executor._link
     assert link is not None and link.process is not None
     helper = psutil.Process(cluster.find_helper(link.process.pid)).memory_info().rss
-    guard, keeper = cluster.find_keepers(cluster.workers[0])
+    guard, keeper = cluster.find_keepers(cluster.workers[0], place / "fresh")
     own = [process.memory_full_info().uss >> 20 for process in (guard, keeper)]
     print(f"helper: {helper >> 20} MB; keeper and guard of a worker: {sum(own)} MB of their own")
     print(f"load: {os.getloadavg()[0]:.1f}")

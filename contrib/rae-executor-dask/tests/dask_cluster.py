@@ -118,11 +118,14 @@ class DaskCluster:
             self.workers.remove(worker)
         self.start()
 
-    def find_keepers(self, worker: psutil.Process) -> tuple[psutil.Process, psutil.Process]:
-        """Return the guard and the keeper of a worker."""
-        (guard,) = (child for child in worker.children() if any(KEEPER in word for word in child.cmdline()))
-        (keeper,) = (child for child in guard.children() if child.cmdline() == guard.cmdline())
-        return guard, keeper
+    def find_keepers(self, worker: psutil.Process, directory: Path) -> tuple[psutil.Process, psutil.Process]:
+        """Return the guard and the keeper of a worker for executors with this folder. Errors: ValueError, psutil.Error.
+
+        Executors with other settings have others there, and the guard of a keeper that was killed ends a moment later.
+        """
+        guards = [child for child in worker.children() if _is_keeper(child, directory)]
+        (found,) = ((guard, child) for guard in guards for child in guard.children() if _is_keeper(child, directory))
+        return found
 
     def find_helper(self, pid: int) -> int:
         """Return the helper of the process that the daemon has started in its place. Errors: OSError, ValueError."""
@@ -136,6 +139,12 @@ class DaskCluster:
         if self._server is not None:
             self._server.kill()
             self._server.wait()
+
+
+def _is_keeper(process: psutil.Process, directory: Path) -> bool:
+    with suppress(psutil.Error):
+        return any(KEEPER in word and f"'{directory}/" in word for word in process.cmdline())
+    return False
 
 
 def _wait_until(is_so, problem: str) -> None:

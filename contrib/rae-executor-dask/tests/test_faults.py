@@ -66,7 +66,7 @@ def test_killed_keeper_leaves_nothing(cluster: DaskCluster, open_executor: Any, 
         execution = await executor.start(attempt)
         await until(lambda: len(output(attempt).split()) == 2)
         pids = output(attempt).split()
-        os.kill(cluster.find_keepers(worker)[1].pid, signal.SIGKILL)
+        os.kill(cluster.find_keepers(worker, Path(executor.directory))[1].pid, signal.SIGKILL)
         assert await execution.wait() is None
         assert [is_alive(pid) for pid in pids] == [False, False]
         # The worker has another keeper now.

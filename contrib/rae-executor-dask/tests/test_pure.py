@@ -13,7 +13,6 @@ from rae_executor_dask.cluster import claims
 from rae_executor_dask.cluster.claims import NEVER, ClaimFiles, is_never
 from rae_executor_dask.cluster.fitting import find_problem
 from rae_executor_dask.cluster.settings import ClusterSettings
-from rae_executor_dask.cluster.worker_line import Callbacks, Unreachable, WorkerLine
 
 from rae_auto.model.guard import EXECUTOR_GUARD, GuardResult
 from rae_auto.model.reasons import GuardBlocked, NoWorker
@@ -267,33 +266,6 @@ def test_doctor_has_its_answer_however_the_helper_ends_then(tmp_path: Path, monk
     )
     monkeypatch.setattr(cluster_link, "HELPER_COMMAND", (sys.executable, "-c", program))
     assert DaskExecutor(scheduler=SCHEDULER).problems(tmp_path) == ()
-
-
-@pytest.mark.parametrize("what_happens", ["it is closed", "the reply makes no sense", "too few answers"])
-def test_request_under_way_has_an_end_whatever_becomes_of_its_line(what_happens: str) -> None:
-    async def play() -> list[Any]:
-        asked, replied = asyncio.Event(), asyncio.Event()
-
-        async def call(*_: Any) -> dict[str, Any]:
-            asked.set()
-            await replied.wait()
-            return {"relay": "r", "answers": []} if what_happens == "too few answers" else {}
-
-        line = WorkerLine("tcp://10.0.0.6:1", "helper", Callbacks(call, lambda _: None, lambda _: None))
-        under_way = asyncio.create_task(line.send({"do": "spawn"}))
-        await asked.wait()
-        queued = asyncio.create_task(line.send({"do": "end"}))
-        await asyncio.sleep(1)
-        if what_happens == "it is closed":
-            line.close()
-        else:
-            replied.set()
-        async with asyncio.timeout(3600):
-            return await asyncio.gather(under_way, queued, return_exceptions=True)
-
-    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
-        ends = runner.run(play())
-    assert [type(end) for end in ends] == [Unreachable, Unreachable]
 
 
 def test_scheduler_silent_during_a_start_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

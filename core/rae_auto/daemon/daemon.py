@@ -43,6 +43,7 @@ from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.time.machine_waker import MachineWaker
+from rae_auto.toolkit.threads.duties import keep_going
 from rae_auto.toolkit.threads.malloc_arenas import share_one_arena
 
 
@@ -261,7 +262,7 @@ class Daemon:
             await self._scheduler.close()
 
     async def _serve(self, control: ControlServer) -> None:
-        forwarding = asyncio.create_task(self._forward(control))
+        forwarding = asyncio.create_task(keep_going("send events to clients", partial(self._forward, control)))
         engine_loop = self._scheduler.runtime.engine_loop
         waker = MachineWaker(self._scheduler.runtime.engine.machine_wake_at)
         engine_loop.on_clock_check.append(lambda: self._look_around(control, waker))

@@ -69,14 +69,14 @@ class EventRecorder:
                 changes = [_entry(event) for event, _ in batch]
                 try:
                     await self._archive.write(partial(_commit, changes=changes))
-                except Exception as error:
+                    self._publish([event for event, _ in batch])
+                    for event, _ in batch:
+                        self._on_recorded(event)
+                except Exception as error:  # whatever it is, each of them gets it
                     for _, future in batch:
                         if not future.done():
                             future.set_exception(error)
                     continue
-                self._publish([event for event, _ in batch])
-                for event, _ in batch:
-                    self._on_recorded(event)
                 for _, future in batch:
                     if not future.done():
                         future.set_result(None)

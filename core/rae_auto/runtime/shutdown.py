@@ -7,12 +7,14 @@ store, and the next start finds out how it ended. The parts that are then closed
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from attrs import frozen
 from loguru import logger
 
 from rae_auto.model.primitives.formatting import quote_some
 from rae_auto.model.shutdown_texts import describe_wait
+from rae_auto.toolkit.threads.duties import keep_going
 
 STOP_SECONDS = 8.5
 """Time that a stop may take after its grace, altogether."""
@@ -65,7 +67,7 @@ class ShutdownDeadline:
             return False
         self._ends_at = ends_at
         self.cancel()
-        self._task = loop.create_task(self._watch(ends_at, grace_seconds))
+        self._task = loop.create_task(keep_going("end a stop in time", partial(self._watch, ends_at, grace_seconds)))
         return True
 
     def cancel(self) -> None:

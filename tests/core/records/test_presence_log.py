@@ -3,11 +3,15 @@
 import asyncio
 import os
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.support.log_lines import captured_log
 from tests.support.waiting import eventually
 
+from rae_auto.daemon import presence
 from rae_auto.daemon.presence import note_while_running
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.records.presence_log import (
@@ -144,3 +148,34 @@ def test_daemon_notes_its_presence_until_it_ends(tmp_path: Path) -> None:
     asyncio.run(run())
     assert (tmp_path / LOG_NAME).stat().st_mtime > 0
     assert (tmp_path / LOG_NAME).stat().st_mode & 0o077 == 0
+
+
+def test_daemon_notes_its_presence_again_once_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full for a while costs the notes of that time, and not all of the daemon's life."""
+    places = {"start": presence.note_start, "presence": presence.note_presence}
+    failures, notes = {"start": 2, "presence": 1}, []
+    loop: Any = None
+    done: Any = None
+
+    def note(place: str, *arguments: Any) -> None:
+        if failures[place]:
+            failures[place] -= 1
+            raise OSError(28, "No space left on device")
+        places[place](*arguments)
+        notes.append(place)
+        if notes[-2:] == ["presence", "presence"]:
+            loop.call_soon_threadsafe(done.set)
+
+    async def run() -> None:
+        nonlocal loop, done
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        async with note_while_running(tmp_path, period=0.0):
+            async with asyncio.timeout(60):
+                await done.wait()
+
+    for place in places:
+        monkeypatch.setattr(presence, f"note_{place}", partial(note, place))
+    with captured_log() as lines:
+        asyncio.run(run())
+    assert notes[0] == "start" and "start" not in notes[1:]
+    assert sum("can't be written (No space left on device)" in line for line in lines) == 2

@@ -79,7 +79,7 @@ class TrialWorker:
 
     async def _read_messages(self) -> None:
         assert self._process.stdout is not None
-        with suppress(ValueError, OSError):
+        with suppress(ValueError, OSError, KeyError, TypeError):
             async for line in self._process.stdout:
                 message: Mapping[str, Any] = json.loads(line)
                 self.is_ready = True

@@ -65,9 +65,7 @@ class Executions:
 
         `max_output_bytes` returns the bound on the output of a job, which a single attempt must not exceed either.
         """
-        self._directory = directory
-        self._report = report
-        self._inherited = inherited
+        self._directory, self._report, self._inherited = directory, report, inherited
         self._max_output_bytes = max_output_bytes
         self._quarantine = quarantine or Quarantine(lambda *_: "unknown")
         self.executors = OpenExecutors(directory, executor_for, self._quarantine)
@@ -238,7 +236,6 @@ class Executions:
         """Report the end of an attempt that no task waits for."""
         if key not in self._active:
             return  # It was given up, or the executor is being closed.
-        result: Result | NeverStarted | None
         try:
             result = check_result(end.result(), end)
             self._quarantine.succeeded(Kind.EXECUTOR, *self._owners[key])
@@ -325,7 +322,6 @@ class Executions:
         task = asyncio.current_task()
         assert task is not None
         self._waiting[key] = task
-        result: Result | NeverStarted | None
         try:
             result = check_result(await execution.wait(), execution.wait)
             self._quarantine.succeeded(Kind.EXECUTOR, *self._owners.get(key, ("executor", "")))
@@ -334,11 +330,14 @@ class Executions:
                 raise
             owner = self._owners.get(key, ("executor", ""))
             result = Result(error="its " + self._describe_fault(*owner, error, "wait"), tree=MAY_BE_LEFT)
-        await self._queues.settle(key)
-        if output is not None:
-            await output.finish()
-        await self._mask_output(key, secrets)
-        await _remove(private)
+        try:
+            await self._queues.settle(key)
+            if output is not None:
+                await output.finish()
+            await self._mask_output(key, secrets)
+            await _remove(private)
+        except Exception as error:  # such as a machine without room for a thread: the run must end
+            logger.bind(run=key[0]).opt(exception=error).error("what the attempt has left is not tidied: {!r}", error)
         self._ended(key, result, secrets)
 
     async def _mask_output(self, key: Key, secrets: Sequence[str]) -> None:

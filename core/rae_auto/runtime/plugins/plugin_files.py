@@ -22,6 +22,7 @@ from rae_auto.registry.factory import Planned, PluginFactory
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.concurrency.limited_calls import call_in_thread, call_within
 from rae_auto.toolkit.files import FileIdentity, identify_file
+from rae_auto.toolkit.threads.duties import keep_going
 
 CHECK_SECONDS = 30.0
 """Time between two looks at the files."""
@@ -65,7 +66,7 @@ class PluginFiles:
                     logger.bind(job=job).warning("{}", line)
         if not self._is_following:
             self._is_following = True
-            self._tasks.start(self._follow())
+            self._tasks.start(keep_going("look at the files of plugins", self._follow))
 
     def remove(self, job: JobId) -> None:
         """Follow no files of a job any more."""

@@ -34,9 +34,10 @@ from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.execution.executions import Executions
-from rae_auto.runtime.sharing.duties import keep_going, wait_for_notice
 from rae_auto.runtime.sharing.messages import CancelRequest, decode_event, encode_cancel, read_message
 from rae_auto.runtime.sharing.nodes import is_gone
+from rae_auto.runtime.sharing.notices import wait_for_notice
+from rae_auto.toolkit.threads.duties import keep_going
 
 LOOK_SECONDS = 2.0
 """Time limit for looking at all nodes when a client asks for them."""

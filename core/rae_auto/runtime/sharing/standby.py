@@ -27,8 +27,9 @@ from rae_auto.model.run import Run
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.concurrency.worker import Worker
 from rae_auto.runtime.execution.executions import Executions
-from rae_auto.runtime.sharing.duties import keep_going, wait_for_notice
 from rae_auto.runtime.sharing.messages import decode_cancel, encode_event, read_message
+from rae_auto.runtime.sharing.notices import wait_for_notice
+from rae_auto.toolkit.threads.duties import keep_going
 
 RETRY_SECONDS = 1.0
 """Pause before a store that can't be reached is tried again."""

@@ -19,6 +19,8 @@ class SkippingLoop(asyncio.SelectorEventLoop):
         return self._skipped_seconds
 
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
-            self._skipped_seconds += max(self._scheduled[0].when() - self.time(), 0.0)
+        if not self._ready:
+            # Those that are cancelled stay among the others until their time.
+            timers = [timer.when() for timer in self._scheduled if not timer.cancelled()]
+            self._skipped_seconds += max(min(timers, default=0.0) - self.time(), 0.0)
         super()._run_once()  # type: ignore[misc]

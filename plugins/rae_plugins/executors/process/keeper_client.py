@@ -133,7 +133,8 @@ class KeeperClient:
     async def _read_reports(self, reader: asyncio.StreamReader) -> None:
         """Handle reports until the keeper is gone, or sends something that isn't a report."""
         incoming = b""
-        with suppress(OSError, ValueError):
+        # Whatever ends this: attempts would wait for ever for a keeper whose reports are read no more.
+        with suppress(Exception):
             # A last line without its end is that of a keeper which was killed while it wrote.
             while data := await reader.read(READ_BYTES):
                 *lines, incoming = (incoming + data).split(b"\n")
@@ -158,8 +159,9 @@ class KeeperClient:
             case {"failed": key, "error": error} if key in self._attempts:
                 _set_error(self._attempts.pop(key).started, error)
             case {"ended": key, "exit": record} if key in self._attempts:
+                result = to_result(record)
                 self._unconfirmed.add(key)
-                _set_result(self._attempts.pop(key).ended, to_result(record))
+                _set_result(self._attempts.pop(key).ended, result)
 
 
 class RequestWriter:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
+from rae_auto.toolkit.threads.duties import keep_going
+
 END_SECONDS = 2.0
 """Time that the process has to end, before it is killed."""
 
@@ -62,7 +64,7 @@ class ProcessLine(ABC):
 
     @abstractmethod
     async def keep_open(self) -> None:
-        """Open the line, and again whenever it ends, until `is_idle`."""
+        """Open the line, and again whenever it ends, until `is_idle`. Its errors are those that it doesn't expect."""
 
     @property
     def can_send(self) -> bool:
@@ -102,8 +104,17 @@ class ProcessLine(ABC):
         self._wanted_at = time.monotonic()
         if self._task is not None and not self._task.done():
             return False
-        self._task = asyncio.create_task(self.keep_open())
+        self._task = asyncio.create_task(keep_going(f"line to {self.name}", self._keep_open))
         return True
+
+    async def _keep_open(self) -> None:
+        """Keep it open, and note an error that ends it: attempts are out of reach until it is opened again."""
+        try:
+            await self.keep_open()
+        except Exception as error:
+            self.is_open = False
+            self.problem = f"{self.name}: the line has ended by {error!r}"
+            raise
 
     def is_idle(self) -> bool:
         """Return whether nothing has needed the line for a while."""

@@ -432,3 +432,18 @@ def test_start_at_once_that_fails_ends_the_attempt(
         return str((await desk.deliver(AttemptEnded)).result.error)
 
     assert error in asyncio.run(carry_out())
+
+
+def test_run_ends_though_its_output_can_not_be_masked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
+) -> None:
+    async def scene() -> Result:
+        desk = Desk(tmp_path, Odd(gives(Attempt(gives(Result(exit_code=4))))))
+        monkeypatch.setattr(desk.executions, "_mask_output", lambda *_: fail())
+        desk.executions.start(RUN, JOB)
+        await desk.deliver(AttemptStarted)
+        ended: AttemptEnded = await desk.deliver(AttemptEnded)
+        return ended.result
+
+    assert asyncio.run(scene()).exit_code == 4
+    assert any("what the attempt has left is not tidied" in line for line in log)

@@ -19,11 +19,12 @@ from rae_auto.errors import StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.run import Result, RunState
-from rae_auto.runtime.sharing import duties, standby
-from rae_auto.runtime.sharing.duties import keep_going
+from rae_auto.runtime.sharing import notices, standby
 from rae_auto.runtime.sharing.messages import CancelRequest, encode_cancel
 from rae_auto.runtime.sharing.standby import StandbyDuty
 from rae_auto.testing.harness.skipping_loop import SkippingLoop
+from rae_auto.toolkit.threads import duties
+from rae_auto.toolkit.threads.duties import keep_going
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LEADS = Standby(leader=Leader(node="nas-1", host="nas", pid=1, since=NOON))
@@ -107,7 +108,7 @@ def test_run_that_is_unreadable_leaves_the_others_looked_after(tmp_path: Path, d
 
 
 def test_cancel_is_read_without_its_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duties, "NOTICE_SECONDS", 0.05)
+    monkeypatch.setattr(notices, "NOTICE_SECONDS", 0.05)
     store = FakeStore([(RUN.id, documents.dump(RUN))])
     request = NodeMessage(1, "nas-1", encode_cancel(CancelRequest(RUN.id, 1, timedelta(seconds=1))))
 

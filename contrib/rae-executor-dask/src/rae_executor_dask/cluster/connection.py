@@ -102,7 +102,12 @@ class ClusterConnection:
         if not isinstance(answer, str):
             self._installed.discard(address)
             raise Unreachable(f"{address}: it could not be asked")
-        reply: Message = json.loads(answer)
+        try:
+            reply = json.loads(answer)
+        except ValueError:
+            reply = None
+        if not isinstance(reply, dict):
+            raise Unreachable(f"{address}: its reply makes no sense")
         if "error" in reply:
             raise Unreachable(f"{address}: {reply['error']}")
         return reply

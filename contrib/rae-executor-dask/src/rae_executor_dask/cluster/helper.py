@@ -60,14 +60,19 @@ class Helper:
         self._count = 0
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
-        """Work until cancelled. Errors: whatever ends a part of the work, because the rest is of no use without it."""
+        """Work until cancelled. Errors: whatever ends a part of the work or a task of `_start`.
+
+        The rest is of no use without that: the daemon reports the cause, and starts another helper.
+        """
         await asyncio.to_thread(self._claims.remove_old)
         keeping = asyncio.ensure_future(self._connection.keep(self._handle_event, self._note_connection))
         tending = asyncio.ensure_future(self._keep_tending())
         try:
-            done, _ = await asyncio.wait({keeping, tending}, return_when=asyncio.FIRST_COMPLETED)
+            parts = {keeping, tending, self._failed}
+            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
             for one in done:
                 one.result()
         finally:
@@ -177,16 +182,18 @@ class Helper:
         self._count += 1
         self._submitted_at[attempt.token] = time.monotonic()
         names = {"OPERATION": self._operation, "TOKEN": attempt.token, "TOPIC": self._topic}
-        self._futures[attempt.token] = client.submit(
-            exec,
-            PROGRAM,
-            names,
-            key=f"{work['name']}-{attempt.token}-{self._session[:8]}-{self._count}",
-            resources={**dict.fromkeys(work["labels"], 0), **work["resources"]} or None,
-            priority=work["priority"],
-            pure=False,
-            retries=0,
-        )
+        # A client that has just been closed takes none; then it is submitted again by the next one.
+        with suppress(Exception):
+            self._futures[attempt.token] = client.submit(
+                exec,
+                PROGRAM,
+                names,
+                key=f"{work['name']}-{attempt.token}-{self._session[:8]}-{self._count}",
+                resources={**dict.fromkeys(work["labels"], 0), **work["resources"]} or None,
+                priority=work["priority"],
+                pure=False,
+                retries=0,
+            )
 
     def _release(self, token: str) -> None:
         """Let Dask forget a task; one that waits in its queue never runs."""
@@ -254,7 +261,7 @@ class Helper:
     def _line(self, address: str) -> WorkerLine:
         line = self._lines.get(address)
         if line is None:
-            callbacks = Callbacks(self._connection.call, self._handle_reply, self._handle_silence)
+            callbacks = Callbacks(self._connection.call, self._handle_reports, self._handle_silence, self._start)
             line = self._lines[address] = WorkerLine(address, self._session, callbacks)
         return line
 
@@ -267,8 +274,8 @@ class Helper:
         if attempt.grace_end is not None:
             self._start(self._end(attempt))
 
-    def _handle_reply(self, reply: Message) -> None:
-        for report in reply["reports"]:
+    def _handle_reports(self, reports: list[Message]) -> None:
+        for report in reports:
             attempt = self._attempts.get(report["token"])
             if attempt is not None:
                 attempt.handle_report(report)
@@ -319,6 +326,10 @@ class Helper:
     async def _tend_queued(self, attempt: TrackedAttempt, workers: Workers) -> None:
         """Submit it where that was lost; give it back to the daemon where no worker can take it any more."""
         token, now = attempt.token, time.monotonic()
+        if attempt.grace_end is not None:
+            # Its claim could not be written when it was asked to end.
+            await self._end(attempt)
+            return
         future = self._futures.get(token)
         if (future is None or future.done()) and now - self._submitted_at.get(token, 0.0) > RESUBMIT_SECONDS:
             self._submit(attempt)
@@ -343,12 +354,12 @@ class Helper:
                 continue
             if attempt.is_over or attempt.line is not None:
                 return
-            if found["relay"] == claim["relay"] and attempt.work is not None and not attempt.is_reported:
+            if found.get("relay") == claim["relay"] and attempt.work is not None and not attempt.is_reported:
                 # Whether the permission has arrived isn't known; it starts it once.
                 await self._permit(attempt)
                 return
-            is_same_boot = found["boot"] == claim["boot"]
-            if found["place"] == claim["place"] and (not is_same_boot or found["pids"] == claim["pids"]):
+            is_same_boot = found.get("boot") == claim["boot"]
+            if found.get("place") == claim["place"] and (not is_same_boot or found.get("pids") == claim["pids"]):
                 self._follow(attempt, address)
                 return
         attempt.note_silence()
@@ -360,7 +371,15 @@ class Helper:
         elif now - attempt.unknown_since > self._lease_seconds + LEASE_MARGIN_SECONDS:
             attempt.finish("lost")
 
-    def _start(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task whose failure ends the helper, because an attempt would have no end without it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._note_end)
+        return task
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._failed.done():
+            self._failed.set_exception(error)

@@ -1,7 +1,12 @@
-"""The line to one worker, through the scheduler: one message under way for requests, and one that waits for reports."""
+"""The line to one worker, through the scheduler: one message under way for requests, and one that waits for reports.
+
+A reply is checked before it counts: one that is no reply, as of another program or version, is that of a worker that
+doesn't answer. What fails otherwise is a fault of the helper. The senders of the requests get it, and `start_task`, the
+function of the helper that starts all its tasks, ends the helper with it: a line never ends in silence.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
 MESSAGE_SECONDS = 15.0
@@ -19,7 +24,7 @@ Batch = list[tuple[Message, asyncio.Future[Any]]]
 
 
 class Unreachable(Exception):
-    """A worker that does not answer."""
+    """A worker that does not answer, or whose answer makes no sense."""
 
 
 class LineUser(Protocol):
@@ -32,11 +37,12 @@ class LineUser(Protocol):
 
 
 class Callbacks(NamedTuple):
-    """The functions that a line needs: a call, which raises Unreachable, and the handlers of replies and of silence."""
+    """The functions that a line needs: a call, which raises Unreachable, the handlers of reports and of silence."""
 
     call: Callable[[str, Message, float], Any]
-    handle_reply: Callable[[Message], None]
+    handle_reports: Callable[[list[Message]], None]
     report_failure: Callable[[str], None]
+    start_task: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 class WorkerLine:
@@ -46,7 +52,7 @@ class WorkerLine:
         """Ask the worker at `address`, as the one and only helper of this session."""
         self.address = address
         self._session = session
-        self._call, self._handle_reply, self._report_failure = callbacks
+        self._call, self._handle_reports, self._report_failure, self._start_task = callbacks
         self.users: dict[str, LineUser] = {}
         self._messages: Batch = []
         self._under_way: Batch = []
@@ -61,7 +67,7 @@ class WorkerLine:
         if not is_fresh:
             self._changed.set()
         if self._polling is None or self._polling.done():
-            self._polling = asyncio.create_task(self._poll())
+            self._polling = self._start_task(self._poll())
 
     def remove(self, token: str) -> None:
         """Report no more on an attempt."""
@@ -85,32 +91,34 @@ class WorkerLine:
         future = asyncio.get_running_loop().create_future()
         self._messages.append((message, future))
         if self._sending is None or self._sending.done():
-            self._sending = asyncio.create_task(self._send_all())
+            self._sending = self._start_task(self._send_all())
         return await future
 
     async def _send_all(self) -> None:
-        try:
-            while self._messages:
-                self._under_way, self._messages = self._messages, []
-                await self._send_batch(self._under_way)
-        except BaseException as error:
-            # Whatever ends this task: who waits for an answer must not wait for ever.
-            for _, future in [*self._under_way, *self._messages]:
-                _fail(future, Unreachable(f"{self.address}: {error!r}"))
-            self._messages.clear()
-            raise
+        while self._messages:
+            self._under_way, self._messages = self._messages, []
+            try:
+                answers = await self._ask([message for message, _ in self._under_way])
+            except Exception as error:  # whatever it is, who waits for an answer must not wait for ever
+                for _, future in self._under_way:
+                    _fail(future, error)
+                continue
+            for (_, future), answer in zip(self._under_way, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
 
-    async def _send_batch(self, batch: Batch) -> None:
-        messages = [message for message, _ in batch]
-        try:
-            reply = await self._call(self.address, {"do": "batch", "messages": messages}, MESSAGE_SECONDS)
-        except Unreachable as error:
-            for _, future in batch:
-                _fail(future, error)
-            return
-        for (_, future), answer in zip(batch, reply["answers"], strict=True):
-            if not future.done():
-                future.set_result((reply["relay"], answer))
+    async def _ask(self, messages: list[Message]) -> list[tuple[str, Message | None]]:
+        """Return the answers of the worker, each with the relay that gave it. Raises Unreachable."""
+        reply = await self._call(self.address, {"do": "batch", "messages": messages}, MESSAGE_SECONDS)
+        relay, answers = reply.get("relay"), reply.get("answers")
+        if (
+            not isinstance(relay, str)
+            or not isinstance(answers, list)
+            or len(answers) != len(messages)
+            or not all(answer is None or isinstance(answer, dict) for answer in answers)
+        ):
+            raise Unreachable(f"{self.address}: its answers to {len(messages)} messages make no sense")
+        return [(relay, answer) for answer in answers]
 
     async def _poll(self) -> None:
         while self.users:
@@ -124,7 +132,7 @@ class WorkerLine:
                 if not call.done():
                     # Ask again, which has the keeper answer this one.
                     continue
-                reply = call.result()
+                reports = _read_reports(self.address, call.result())
             except Unreachable:
                 self._report_failure(self.address)
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -132,7 +140,17 @@ class WorkerLine:
             finally:
                 changed.cancel()
                 call.cancel()
-            self._handle_reply(reply)
+            self._handle_reports(reports)
+
+
+def _read_reports(address: str, reply: Message) -> list[Message]:
+    """Return the reports in a reply. Raises Unreachable."""
+    reports = reply.get("reports")
+    if not isinstance(reports, list) or not all(
+        isinstance(report, dict) and isinstance(report.get("token"), str) for report in reports
+    ):
+        raise Unreachable(f"{address}: its reports make no sense")
+    return reports
 
 
 def _fail(future: asyncio.Future[Any], error: Exception) -> None:

@@ -246,14 +246,19 @@ class Relay:
             f"from rae_executor_dask.remote.worker_keeper import main; main({self.base!r}, {os.getpid()})"
         )
         with its:
-            self.process = _spawn([sys.executable, "-I", "-S", "-c", code], its.fileno())
+            try:
+                self.process = _spawn([sys.executable, "-I", "-S", "-c", code], its.fileno())
+            except OSError:
+                ours.close()
+                raise
         ours.setblocking(False)
         reader, self.writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE_BYTES)
         self.lease_end = 0.0
         self.reading = asyncio.get_running_loop().create_task(self._read(reader, self.process))
 
     async def _read(self, reader: asyncio.StreamReader, process: "subprocess.Popen[bytes]") -> None:
-        with suppress(OSError, ValueError):
+        # Whatever ends it: what waits for the keeper must not wait for ever.
+        with suppress(Exception):
             while line := await reader.readline():
                 message = json.loads(line)
                 if "over" in message:
