@@ -1,5 +1,6 @@
 """The selected job of `rae-auto top`: it stays selected, and what its run prints is shown."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -58,6 +59,87 @@ def test_job_that_is_out_of_sight_stays_selected(monkeypatch: pytest.MonkeyPatch
         table.scroll_to(y=0, animate=False)
         await _until(pilot, lambda: table.selected is not None and table.selected.job == "job-00002")
         assert table.cursor == 3
+
+    _drive(world, steps)
+
+
+def test_job_stays_selected_when_more_come_before_it_than_are_read(monkeypatch: pytest.MonkeyPatch):
+    jobs = tuple(make_row(number % 9, f"m{number:03}") for number in range(40))
+    world = FixedWorld(jobs)
+    world.install(monkeypatch)
+
+    async def steps(app: TopApp, pilot: Any) -> None:
+        table = app.query_one(JobScroller)
+        await pilot.press(*"jjjjj")
+        world.rows = (*(make_row(number % 9, f"a{number:03}") for number in range(200)), *jobs)
+        app._changed.set()
+        await _until(pilot, lambda: table.total == 240)
+        # Until it is found no other one is selected, which a key would start.
+        assert table.selected is None or table.selected.job == "m005"
+        await _until(pilot, lambda: table.selected is not None)
+        assert (table.cursor, table.selected and table.selected.job) == (205, "m005")
+        await pilot.press("r")
+        await _until(pilot, lambda: ("trigger", {"job": "m005"}) in world.client.calls)
+        world.rows = tuple(row for row in world.rows if row.job != "m005")
+        app._changed.set()
+        await _until(pilot, lambda: table.selected is not None and table.selected.job == "m006")
+
+    _drive(world, steps)
+
+
+def test_rows_that_are_read_for_another_filter_are_not_shown(monkeypatch: pytest.MonkeyPatch):
+    world = FixedWorld(ROWS)
+    world.install(monkeypatch)
+    gates: dict[str, asyncio.Event] = {}
+
+    async def load(source: object, text: str = "", **part: Any) -> Any:
+        jobs = await FixedWorld._load_job_list(world, source, text, **part)
+        if text in gates:
+            await gates[text].wait()
+        return jobs
+
+    monkeypatch.setattr("rae_plugins.commands.top.reading.load_job_list", load)
+
+    async def steps(app: TopApp, pilot: Any) -> None:
+        table = app.query_one(JobScroller)
+        gates[""] = asyncio.Event()
+        app._changed.set()
+        await pilot.press("slash", *"photos")
+        await _until(pilot, lambda: table.total == 1)
+        gates[""].set()
+        await pilot.pause()
+        assert table.total == 1
+        assert table.selected is not None
+        assert table.selected.job == "photos"
+
+    _drive(world, steps)
+
+
+def test_pane_that_is_read_for_long_does_not_replace_a_newer_one(world: FixedWorld, monkeypatch: pytest.MonkeyPatch):
+    reads: list[str] = []
+    gate = asyncio.Event()
+
+    async def load(name: str, source: object, place: Any) -> Any:
+        reads.append(f"{name} of {place.row.job}")
+        if reads[-1] == "output of transcode":
+            await gate.wait()
+        return await FixedWorld._load_pane(world, name, source, place)
+
+    monkeypatch.setattr("rae_plugins.commands.top.reading.load_pane", load)
+
+    async def steps(app: TopApp, pilot: Any) -> None:
+        await pilot.press(*"jjjj")
+        await _until(pilot, lambda: "output of transcode" in reads)
+        for _ in range(5):
+            app._tick()
+            await pilot.pause()
+        # The one that follows the selection, and one that reads it again each second.
+        assert reads.count("output of transcode") == 2
+        await pilot.press("w")
+        await _until(pilot, lambda: "why of transcode" in _text_of(app, "pane"))
+        gate.set()
+        await _until(pilot, lambda: all(work.is_finished for work in app.workers if work.group in ("output", "pane")))
+        assert "why of transcode" in _text_of(app, "pane")
 
     _drive(world, steps)
 

@@ -25,6 +25,7 @@ from rae_auto.screens import (
 )
 from rae_auto.testing.commands import FakeClient, FakeContext
 from rae_auto.views.screens.overview import DaemonSummary, JobCounts
+from rae_auto.views.screens.parts.record_source import JobsFound
 
 NOW = datetime(2026, 11, 28, 20, 30, tzinfo=UTC)
 ZONE = ZoneInfo("Europe/Berlin")
@@ -146,8 +147,15 @@ class FixedRecords:
     has_daemon = True
     zone = ZONE
 
+    def __init__(self, world: "FixedWorld") -> None:
+        self._world = world
+
     def now(self) -> datetime:
         return NOW
+
+    async def jobs(self, text: str = "", *, offset: int = 0, limit: int = 50) -> JobsFound:
+        found = [{"id": row.job} for row in self._world.rows if text in row.job]
+        return JobsFound(found[offset : offset + limit], len(found), len(self._world.rows))
 
 
 class FixedWorld:
@@ -174,7 +182,7 @@ class FixedWorld:
 
     @asynccontextmanager
     async def _open(self, _: object = None) -> AsyncIterator[FixedRecords]:
-        yield FixedRecords()
+        yield FixedRecords(self)
 
     async def _load_overview(self, _: object) -> Overview:
         return self.overview

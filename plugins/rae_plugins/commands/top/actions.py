@@ -12,7 +12,23 @@ from rae_auto.errors import SchedulerError
 if TYPE_CHECKING:
     from rae_auto.screens import JobRow
 
+CONFIRM_SECONDS = 5.0
+
 READ_ONLY = "--read-only: nothing is done to jobs here"
+
+
+class Confirmation:
+    """Waits for a key to be pressed twice for the same job."""
+
+    def __init__(self) -> None:
+        self._asked: tuple[str, float] | None = None
+
+    def is_confirmed(self, job: str, now: float) -> bool:
+        """Return whether this is the second press, at a time in seconds, which is soon after the first one."""
+        asked = self._asked
+        is_second = asked is not None and asked[0] == job and now - asked[1] <= CONFIRM_SECONDS
+        self._asked = None if is_second else (job, now)
+        return is_second
 
 
 async def request(context: CommandContext, command: str, **arguments: Any) -> Any:

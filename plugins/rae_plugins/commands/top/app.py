@@ -10,7 +10,6 @@ import asyncio
 import subprocess
 from collections.abc import Awaitable, Callable
 from functools import partial
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, ComposeResult, SuspendNotSupported
@@ -27,15 +26,15 @@ from rae_plugins.commands.top.live import Link, job_of
 from rae_plugins.commands.top.palette import LAYOUT, THEME, styled_text
 from rae_plugins.commands.top.pane_requests import LARGE_PANES, PANE_NAMES, PaneRequest
 from rae_plugins.commands.top.player import Player, simulate_month
+from rae_plugins.commands.top.reads import ScreenReads, reading
 from rae_plugins.commands.top.styled_lines import Line, Part, line
 
 if TYPE_CHECKING:
-    from rae_auto.screens import JobHistory, JobRow, Overview, RecordSource
+    from rae_auto.screens import JobRow, Overview, RecordSource
 
 REFRESH_SECONDS = 0.1
 MINUTE_SECONDS = 60.0
 FRAME_SECONDS = 0.1
-CONFIRM_SECONDS = 5.0
 MAX_ATTENTION_LINES = 4
 
 GONE = "The daemon has stopped; this is what it said last. Waiting for it to come back …"
@@ -56,13 +55,13 @@ class TopApp(App[int]):
         self._is_read_only = read_only
         self._source: RecordSource | None = None
         self._overview: Overview | None = None
-        self._histories: dict[str, JobHistory] = {}
+        self._reads = ScreenReads()
         self._filter = ""
         self._pane = self._pane_before = "output"
         self._player: Player | None = None
         self._is_down = False
         self._changed = asyncio.Event()
-        self._confirming: tuple[str, float] | None = None
+        self._cancelling = actions.Confirmation()
         self._shown: dict[str, Any] = {}
         self.is_ready = asyncio.Event()
         """Set when the first frame is complete."""
@@ -100,10 +99,10 @@ class TopApp(App[int]):
 
     async def _live(self) -> None:
         # In a thread, so that the first frame is drawn meanwhile.
-        await asyncio.to_thread(_reading)
+        await asyncio.to_thread(reading)
         try:
             while True:
-                async with _reading().open_records(self._command.config) as source:
+                async with reading().open_records(self._command.config) as source:
                     self._source = source
                     self._is_down = not source.has_daemon
                     await self._refresh()
@@ -129,10 +128,10 @@ class TopApp(App[int]):
             await asyncio.sleep(max(REFRESH_SECONDS, 2 * took))
 
     async def _follow(self) -> None:
-        async for event in _reading().follow_daemon(self._command.state_directory):
+        async for event in reading().follow_daemon(self._command.state_directory):
             if isinstance(event, Link):
                 self._set_down(is_down=event is Link.DOWN)
-                self._histories.clear()
+                self._reads.forget()
                 # Neither read shows what happened between them.
                 self.set_timer(5 * REFRESH_SECONDS, self._changed.set)
             else:
@@ -144,7 +143,7 @@ class TopApp(App[int]):
         if event.get("kind") == "configuration":
             self._source = None  # The time zone may be another one now.
         if (job := job_of(event)) is not None:
-            self._histories.pop(job, None)
+            self._reads.forget(job)
         note_change = getattr(self._source, "note_change", None)
         if event.get("kind") == "job" and note_change is not None:
             note_change()
@@ -153,7 +152,7 @@ class TopApp(App[int]):
         source = self._source
         if source is None:
             return
-        self._overview = await _reading().load_overview(source)
+        self._overview = await reading().load_overview(source)
         await self._read_rows()
         self._show_overview()
         await self._show_pane()
@@ -162,12 +161,8 @@ class TopApp(App[int]):
 
     async def _read_rows(self) -> None:
         table, source = self.query_one(JobScroller), self._source
-        if source is None:
-            return
-        first, count = table.wanted_span()
-        jobs = await _reading().load_job_list(source, self._filter, offset=first, limit=count, known=self._histories)
-        self._histories |= {row.job: row.history for row in jobs.rows}
-        table.show_rows(first, jobs.rows, jobs.extent.total)
+        if source is not None and not await self._reads.read_rows(source, table, lambda: self._filter):
+            self._changed.set()
 
     # Drawing
 
@@ -215,14 +210,21 @@ class TopApp(App[int]):
         if self._player is not None:
             self._show_player()
         elif self._source is not None:
-            lower, table = self.query_one("#lower", VerticalScroll), self.query_one(JobScroller)
+            lower, wanted = self.query_one("#lower", VerticalScroll), self._wanted_pane()
             is_at_end = self._pane == "output" and lower.scroll_offset.y >= lower.max_scroll_y
-            place = PaneRequest(table.selected, max(self.size.width - 2, 20), max(lower.size.height, 1))
-            lines = await _reading().load_pane(self._pane, self._source, place)
-            self._show("pane", lines)
-            if is_at_end:
-                lower.call_after_refresh(lower.scroll_end, animate=False)
+            row = self.query_one(JobScroller).selected
+            place = PaneRequest(row, max(self.size.width - 2, 20), max(lower.size.height, 1))
+            lines = await self._reads.read_pane(self._pane, self._source, place, lambda: wanted == self._wanted_pane())
+            if lines is not None:
+                self._show("pane", lines)
+                if is_at_end:
+                    lower.call_after_refresh(lower.scroll_end, animate=False)
         self._show_title()
+
+    def _wanted_pane(self) -> tuple[str, str | None, bool]:
+        """Return what the lower pane is to show: its name, the job that it is about, and whether a month is played."""
+        row = self.query_one(JobScroller).selected
+        return self._pane, None if row is None else row.job, self._player is not None
 
     def _show_player(self) -> None:
         if self._player is not None:
@@ -242,7 +244,9 @@ class TopApp(App[int]):
             # It is gone already while the screen is being closed.
             for table in self.query(JobScroller):
                 table.redraw_running()
-                if self._pane == "output" and table.is_job_running:
+                # A read that takes longer than a second isn't ended by the next one, but goes first.
+                is_reading = any(work.group == "output" and not work.is_finished for work in self.workers)
+                if self._pane == "output" and table.is_job_running and not is_reading:
                     self._work(partial(self._try, self._show_pane), "output")
 
     # Events of the screen
@@ -308,7 +312,7 @@ class TopApp(App[int]):
         if verb in PANE_NAMES:
             self.action_pane(verb)
         elif verb in actions.ACTIONS and not rest.strip():
-            self._work(partial(self._act, verb), "act")
+            self._act(verb, self.query_one(JobScroller).selected)
         elif verb in ("quit", "q"):
             self.exit(0)
         elif verb and verb not in actions.ACTIONS:
@@ -414,19 +418,21 @@ class TopApp(App[int]):
         row, now = self.query_one(JobScroller).selected, asyncio.get_running_loop().time()
         if row is None:
             return
-        if action == "cancel" and row.open_runs and not self._is_read_only:
-            confirming, self._confirming = self._confirming, (row.job, now)
-            if confirming is None or confirming[0] != row.job or now - confirming[1] > CONFIRM_SECONDS:
-                self._say(f"press x again to cancel {len(row.open_runs)} open of {row.job}", "waiting")
-                return
-            self._confirming = None
-        self._work(partial(self._act, action), "act")
+        is_asking = action == "cancel" and row.open_runs and not self._is_read_only
+        if is_asking and not self._cancelling.is_confirmed(row.job, now):
+            self._say(f"press x again to cancel {len(row.open_runs)} open of {row.job}", "waiting")
+        else:
+            self._act(action, row)
 
-    async def _act(self, action: str) -> None:
-        row = self.query_one(JobScroller).selected
-        if row is not None:
+    def _act(self, action: str, row: "JobRow | None") -> None:
+        """Do something to the job that is selected now, whichever is when it is done."""
+
+        async def act(row: "JobRow") -> None:
             text, is_done = await actions.act(self._command, action, row, is_read_only=self._is_read_only)
             self._say(text, "good" if is_done else "waiting")
+
+        if row is not None:
+            self._work(partial(act, row), "act")
 
     def action_edit(self) -> None:
         """Edit the definition of the selected job in the person's editor."""
@@ -441,10 +447,3 @@ class TopApp(App[int]):
             self._say(f"no editor can open in this terminal; use 'rae-auto edit {row.job}' in another one", "waiting")
         self.refresh(layout=True)
         self._changed.set()
-
-
-def _reading() -> ModuleType:
-    """Return what the view reads with."""
-    from rae_plugins.commands.top import reading  # lazy: start-up
-
-    return reading

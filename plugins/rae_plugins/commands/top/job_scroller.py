@@ -41,7 +41,7 @@ class JobScroller(ScrollView, can_focus=True):
         self._draw = draw
         self._rows: dict[int, JobRow] = {}
         self._job: str | None = None
-        """The selected job; None as long as its row isn't known."""
+        """The selected job; None until a row is known at the cursor."""
         self._total = 0
 
     @property
@@ -52,7 +52,13 @@ class JobScroller(ScrollView, can_focus=True):
     @property
     def selected(self) -> "JobRow | None":
         """Return the selected job, if its row is known."""
-        return self._rows.get(self.cursor)
+        row = self._rows.get(self.cursor)
+        return row if row is not None and row.job == self._job else None
+
+    @property
+    def lost_job(self) -> str | None:
+        """Return the selected job if its row isn't among the known ones, so that it is to be looked for."""
+        return self._job if self.selected is None else None
 
     @property
     def is_job_running(self) -> bool:
@@ -87,19 +93,31 @@ class JobScroller(ScrollView, can_focus=True):
             if self._rows.get(number) != row:
                 self._rows[number] = row
                 self._refresh_row(number)
-        self.cursor = self._find_cursor(total)
+        self._follow_selected()
         after = self.selected
-        self._job = self._job if after is None else after.job
         if (before and before.job) != (after and after.job):
             self.post_message(self.Selected())
 
-    def _find_cursor(self, total: int) -> int:
-        """Return the row of the selected job; the same row as before if it isn't known, or the job has gone."""
-        found = self._rows.get(self.cursor)
-        if self._job is not None and (found is None or found.job != self._job):
+    def place_selected(self, number: int, row: "JobRow | None") -> None:
+        """Take the row of the job that was lost, and its place; None if it has gone: the next one is selected."""
+        if row is None:
+            self._job = None
+        else:
+            self._rows[number] = row
+        self._follow_selected()
+        self._refresh_row(self.cursor)
+        self.post_message(self.Selected())
+
+    def _follow_selected(self) -> None:
+        """Move the cursor to where the selected job is, if that is known; without one select that at the cursor."""
+        last = max(self._total - 1, 0)
+        if self._job is None:
+            self.cursor = min(self.cursor, last)
+            row = self._rows.get(self.cursor)
+            self._job = None if row is None else row.job
+        elif self.selected is None:
             rows = (number for number, row in self._rows.items() if row.job == self._job)
-            return next(rows, min(self.cursor, max(total - 1, 0)))
-        return min(self.cursor, max(total - 1, 0))
+            self.cursor = next(rows, min(self.cursor, last))
 
     def _select(self, number: int) -> None:
         """Select the job of a row."""
@@ -158,7 +176,8 @@ class JobScroller(ScrollView, can_focus=True):
         """Return a visible line."""
         number = int(self.scroll_offset.y) + y
         width = self.size.width
-        ground = CHOSEN if number == self.cursor and self._total else GROUND
+        is_chosen = number == self.cursor and self._total and (self._job is None or self.selected is not None)
+        ground = CHOSEN if is_chosen else GROUND
         if number >= self._total:
             text = "   no job matches" if not self._total and not y else ""
             return styled_strip((Part(text, "muted"),), width, GROUND)

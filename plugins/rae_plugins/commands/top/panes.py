@@ -21,6 +21,7 @@ from rae_auto.screens import (
     load_why_page,
 )
 from rae_plugins.commands.top.cells import LEGEND, TOOK_LEGEND, clock_text, duration_text, state_mark
+from rae_plugins.commands.top.job_places import find_place
 from rae_plugins.commands.top.pane_requests import PaneRequest
 from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, fit, line, wrap
 from rae_plugins.commands.ui.inks import ink_line
@@ -139,22 +140,9 @@ async def load_day(source: RecordSource, place: PaneRequest) -> list[Line]:
     now, half = source.now(), timedelta(hours=TIMELINE_HOURS)
     rows = max(place.height - 3, 4)
     found = await source.jobs("", limit=1)
-    offset = 0 if place.row is None or found.total <= rows else await _find_offset(source, place.row.job, found.total)
+    offset = 0 if place.row is None or found.total <= rows else await find_place(source, "", place.row.job)
     timeline = await load_timeline(source, now - half, now + half, offset=offset, limit=rows)
     return day_lines(timeline, source, place.width)
-
-
-async def _find_offset(source: RecordSource, job: str, total: int) -> int:
-    """Return the place of a job in the list of all, by halving: they are in the order of their names."""
-    low, high = 0, total
-    while low < high:
-        middle = (low + high) // 2
-        found = await source.jobs("", offset=middle, limit=1)
-        if found.jobs and found.jobs[0]["id"] < job:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 def day_lines(timeline: Timeline, source: RecordSource, width: int) -> list[Line]:
