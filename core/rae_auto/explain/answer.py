@@ -326,8 +326,7 @@ def _describe_wait(run: Run, view: JobView, name: str) -> tuple[str, Reason]:
     also = f"; {retry.text}" if retry else ""
     if retry and isinstance(reason, RetryDelayed):
         return f"{name} will be repeated: {why}{also}", retry
-    since = run.attempts[-1].finished_at if run.attempts else run.queued_at
-    waits = f"{name} has been waiting since {view.time(since)}: {why}"
+    waits = f"{name} has been waiting since {view.time(run.waiting_since)}: {why}"
     return f"{waits}{_describe_guard_timeout(run, view)}{also}", retry or reason or run.cause
 
 

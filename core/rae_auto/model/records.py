@@ -53,6 +53,16 @@ def run_record(run: Run, time: TimeFormat = time_text) -> dict[str, Any]:
     }
 
 
+def waiting_record(run: Run, waiting_for: str | None) -> dict[str, Any]:
+    """Return the JSON of a run that waits: `not_before` is the end of a delay that was chosen for it."""
+    return {
+        **run_record(run),
+        "waiting_since": format_instant(run.waiting_since),
+        "not_before": _instant(run.not_before),
+        "waiting_for": waiting_for,
+    }
+
+
 def _given_record(run: Run) -> dict[str, Any] | None:
     """Return the inputs given by hand, without the values of variables, which may be secrets; None without inputs."""
     event = run.event if run.trigger == MANUAL else None

@@ -321,6 +321,11 @@ class Run:
         return self.attempts[-1].result.value if self.attempts and self.attempts[-1].result else None
 
     @property
+    def waiting_since(self) -> datetime:
+        """The end of the last attempt that has ended; before the first one, when it was decided to run."""
+        return self.attempts[-1].finished_at if self.attempts else self.queued_at
+
+    @property
     def duration(self) -> timedelta | None:
         """The time from the first start to the end; None if the run has not started, or goes on.
 

@@ -31,7 +31,7 @@ from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.formatting import time_format
-from rae_auto.model.records import run_record
+from rae_auto.model.records import run_record, waiting_record
 from rae_auto.model.run import Run
 from rae_auto.offline import job_queries, queries
 from rae_auto.offline.project import Project
@@ -118,7 +118,7 @@ class StoreRecords(RecordSourceBase):
             ],
             "overdue": job_queries.list_overdue(self._project),
             "running": [{**run_record(run), "pid": _pid(run)} for run in opened if not run.is_waiting],
-            "waiting": [{**run_record(run), "waiting_for": _NO_DAEMON} for run in opened if run.is_waiting],
+            "waiting": [waiting_record(run, _NO_DAEMON) for run in opened if run.is_waiting],
             "next": [{"job": job, "at": at, "blocked": blocked} for at, job, blocked in due[:MAX_NEXT_JOBS]],
             "notifiers": self._summarize_notifiers(),
             "problems": list(self._project.notices),

@@ -87,8 +87,18 @@ def _describe_standby(status: Mapping[str, Any], zone: tzinfo | None) -> str:
 
 def find_long_waits(status: Mapping[str, Any], now: datetime) -> list[Mapping[str, Any]]:
     """Return the waiting runs of a status that need a person."""
-    latest = now - LONG_WAIT
-    return [run for run in status["waiting"] if datetime.fromisoformat(run["queued_at"]) <= latest]
+    return [run for run in status["waiting"] if measure_wait(run, now) >= LONG_WAIT]
+
+
+def measure_wait(run: Mapping[str, Any], now: datetime) -> timedelta:
+    """Return for how long a waiting run of a status could have started; a delay that was chosen for it isn't part."""
+    since, delayed_until = waiting_since(run), run.get("not_before")
+    return now - (since if delayed_until is None else max(since, datetime.fromisoformat(delayed_until)))
+
+
+def waiting_since(run: Mapping[str, Any]) -> datetime:
+    """Return since when a waiting run of a status waits; daemons of earlier versions say when it was queued only."""
+    return datetime.fromisoformat(run.get("waiting_since", run["queued_at"]))
 
 
 def _troubles(status: Mapping[str, Any], now: datetime) -> Iterable[str]:
@@ -242,7 +252,13 @@ def status_rows(status: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[st
             for run in status["running"]
         ),
         *(
-            (run["state"], run["job"], instant(run["queued_at"], zone), run["waiting_for"], ids[run["run_id"]])
+            (
+                run["state"],
+                run["job"],
+                instant(waiting_since(run).isoformat(), zone),
+                run["waiting_for"],
+                ids[run["run_id"]],
+            )
             for run in status["waiting"]
         ),
         *(

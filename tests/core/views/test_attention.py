@@ -3,6 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from attrs import evolve
+
+from rae_auto.model.primitives.names import JobId, RunId
+from rae_auto.model.reasons import Due
+from rae_auto.model.records import waiting_record
+from rae_auto.model.run import Attempt, Run, RunState
 from rae_auto.views.screens.overview import find_attentions
 from rae_auto.views.screens.parts.base import local_times
 from rae_auto.views.status import LONG_WAIT
@@ -54,6 +60,31 @@ def test_runs_that_take_or_wait_too_long_are_cancelled() -> None:
         ("too_long", "a", "a has been running for longer than expected", "rae-auto cancel A"),
         ("waiting", "b", "b has been waiting for 15 min: db is in use", "rae-auto cancel B"),
     ]
+
+
+def test_wait_counts_from_the_last_attempt_and_after_a_chosen_delay() -> None:
+    began, long_ago, lately = ((NOW - wait).isoformat() for wait in (3 * HOUR, LONG_WAIT, HOUR / 60))
+    waiting = [
+        run("retried", waiting_for="a slot", queued_at=began, waiting_since=lately, not_before=lately),
+        run("delayed", waiting_for="its delay", queued_at=began, waiting_since=began, not_before=lately),
+        run("to-come", waiting_for="its delay", queued_at=began, not_before=(NOW + HOUR).isoformat()),
+        run("stuck", waiting_for="a slot", queued_at=began, waiting_since=long_ago, not_before=None),
+        run("after", waiting_for="a slot", queued_at=began, waiting_since=began, not_before=long_ago),
+    ]
+    found = list(find_attentions({**EMPTY, "waiting": waiting}, {}, NOW, local_times("UTC", NOW)))
+    assert [(one.job, one.since) for one in found] == [("stuck", NOW - LONG_WAIT), ("after", NOW - LONG_WAIT)]
+    assert [one.why for one in found] == [f"{job} has been waiting for 15 min: a slot" for job in ("stuck", "after")]
+
+
+def test_record_of_a_waiting_run_says_since_when_it_waits() -> None:
+    waiting = Run(id=RunId("A"), job=JobId("a"), trigger="t", key="k", scheduled_for=NOW, queued_at=NOW, cause=Due())
+    assert waiting_record(waiting, None)["waiting_since"] == NOW.isoformat()
+    ended, until = NOW + 3 * HOUR, NOW + 4 * HOUR
+    failed = Attempt(1, NOW, ended, RunState.FAILED)
+    record = waiting_record(evolve(waiting, state=RunState.RETRYING, attempts=(failed,), not_before=until), "its delay")
+    assert (record["queued_at"], record["waiting_since"], record["not_before"], record["waiting_for"]) == (
+        NOW.isoformat(), ended.isoformat(), until.isoformat(), "its delay"
+    )  # fmt: skip
 
 
 FAILED = {"job": "a", "state": "timed_out", "failures": 1, "run_id": "A", "at": None}

@@ -126,7 +126,14 @@ def make_overview(ok: bool = False) -> Overview:
         running=(),
         running_extent=Extent(0, 0),
         waiting=(
-            WaitingRow(run_id="w", job="index-mail", state="queued", queued_at=NOW, waiting_for="photos is running"),
+            WaitingRow(
+                run_id="w",
+                job="index-mail",
+                state="queued",
+                queued_at=NOW,
+                waiting_since=NOW,
+                waiting_for="photos is running",
+            ),
         ),
         waiting_extent=Extent(1, 1),
         upcoming=(UpcomingStart("backup-home", NOW + timedelta(minutes=5), NOW + timedelta(minutes=5)),),

@@ -16,7 +16,7 @@ from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.notices.outbox import find_failing
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons.base import TimeFormat
-from rae_auto.model.records import job_record, run_record
+from rae_auto.model.records import job_record, run_record, waiting_record
 from rae_auto.model.run import Run, RunState
 from rae_auto.registry.describe import summarize_plugin
 from rae_auto.runtime.reporting import log_setup
@@ -159,7 +159,7 @@ def _pid(run: Run) -> int | None:
 
 
 def _waiting(run: Run, runtime: Runtime, time: TimeFormat) -> dict[str, Any]:
-    return {**run_record(run), "waiting_for": runtime.waiting_for(run.id, time)}
+    return waiting_record(run, runtime.waiting_for(run.id, time))
 
 
 def _failure(entry: JobEntry) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A day as a grid: a row for each hour, a field for each minute, darker where more starts fall together."""
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 
@@ -37,14 +38,13 @@ def _draw_hour(hour: GridHour, number: int) -> str:
     parts = [element("text", text_of(hour.label), x="0%", y=y + 12, class_="tick-label start")]
     parts.append(element("rect", x=f"{LEFT}%", width=f"{100 - LEFT}%", y=y, height=ROW - 2, rx=2, class_="lane-ground"))
     label, row = text_of(hour.label), f'y="{y + 1}" height="{ROW - 4}" rx="1.5"'
-    minutes = zip(hour.past, hour.expected, hour.bad, hour.skipped, strict=True)
-    for minute, (past, expected, bad, skipped) in enumerate(minutes, hour.first_minute):
+    for minute, (past, bad, skipped, expected) in _minutes_of(hour):
         if past or expected or skipped:
             css = f"{'ran' if past else 'expected'} level-{bisect_right(LEVELS, past + expected)}"
             css = "bad" if bad else css if past or expected else "skipped"
             failed = f" ({bad} failed)" if bad else ""
             left_out = f", {skipped} skipped" if skipped else ""
-            words = f"<title>{label}:{minute:02}: {past} ran{failed}{left_out}, {expected} expected</title>"
+            words = f"<title>{_clock(label, minute)}: {past} ran{failed}{left_out}, {expected} expected</title>"
             parts.append(f'<rect {_PLACES[minute]} {row} class="{css}">{words}</rect>')
     return element("g", *parts)
 
@@ -56,11 +56,7 @@ _PLACES = [f'x="{LEFT + minute * _WIDTH + _WIDTH * 0.08:.3f}%" width="{_WIDTH * 
 
 def day_grid_table(grid: DayGrid) -> ChartTable:
     """Return the minutes of a day in which something happens; equal ones that follow each other are one row."""
-    minutes = [
-        (hour.label, number, numbers)
-        for hour in grid.hours
-        for number, numbers in enumerate(zip(hour.past, hour.bad, hour.skipped, hour.expected, strict=True))
-    ]
+    minutes = [(hour.label, number, numbers) for hour in grid.hours for number, numbers in _minutes_of(hour)]
     rows = []
     for numbers, group in groupby(minutes, key=itemgetter(2)):
         if any(numbers):
@@ -69,6 +65,11 @@ def day_grid_table(grid: DayGrid) -> ChartTable:
             rows.append((f"{_clock(*spans[0][:2])}{last}", *[f"{number:,}" for number in numbers]))
     headers = ("minute", "ran", "failed", "skipped", "expected")
     return ChartTable(f"{grid.date}, minute by minute: the numbers of each minute", headers, tuple(rows))
+
+
+def _minutes_of(hour: GridHour) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
+    """Yield each minute of an hour, which may begin after :00, with the numbers of past, bad, skipped and expected."""
+    return enumerate(zip(hour.past, hour.bad, hour.skipped, hour.expected, strict=True), hour.first_minute)
 
 
 def _clock(hour: str, minute: int) -> str:

@@ -24,7 +24,7 @@ from rae_auto.views.screens.parts.doctor_report import DoctorReport
 from rae_auto.views.screens.parts.durations import find_usual_durations
 from rae_auto.views.screens.parts.record_source import RecordSource
 from rae_auto.views.screens.parts.strip import Strip, load_strip
-from rae_auto.views.status import DEGRADED, NOT_RUNNING, find_long_waits, judge_health
+from rae_auto.views.status import DEGRADED, NOT_RUNNING, find_long_waits, judge_health, measure_wait, waiting_since
 from rae_auto.views.times import due_time
 
 MAX_ATTENTIONS = 50
@@ -82,6 +82,8 @@ class WaitingRow:
     state: str
     """"queued" or "retrying"."""
     queued_at: datetime
+    waiting_since: datetime
+    """The end of its last attempt; before the first one the same as `queued_at`."""
     waiting_for: str
 
 
@@ -262,12 +264,12 @@ def find_attentions(
                 action=Action("cancel", run["run_id"], "cancel", f"rae-auto cancel {run['run_id']}"),
             )
     for run in find_long_waits(status, now):
-        waited = now - _instant(run["queued_at"])
+        waited = measure_wait(run, now)
         yield Attention(
             kind="waiting",
             job=run["job"],
             run_id=run["run_id"],
-            since=_instant(run["queued_at"]),
+            since=now - waited,
             why=f"{run['job']} has been waiting for {format_elapsed(waited)}: {run['waiting_for']}",
             action=Action("cancel", run["run_id"], "cancel", f"rae-auto cancel {run['run_id']}"),
         )
@@ -347,6 +349,7 @@ def _waiting_row(run: Mapping[str, Any]) -> WaitingRow:
         job=run["job"],
         state=run["state"],
         queued_at=_instant(run["queued_at"]),
+        waiting_since=waiting_since(run),
         waiting_for=run["waiting_for"] or "it is next",
     )
 

@@ -46,7 +46,7 @@ from rae_auto.model.run import MAY_BE_LEFT, Attempt, Result, Run, RunState, Tree
 from rae_auto.reading.parsing import parse_trends
 from rae_auto.testing.memory_store import MemoryStore
 from rae_auto.views import charts
-from rae_auto.views.screens.day_grid import BusyMinute, DayNumbers, build_day_grid
+from rae_auto.views.screens.day_grid import BusyMinute, DayNumbers, build_day_grid, day_bounds
 from rae_auto.views.screens.job_page import mark_of_run, mark_of_skip
 from rae_auto.views.screens.parts.base import UpcomingStart, local_times
 from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
@@ -304,6 +304,26 @@ def test_minutes_of_a_day_are_rows_equal_ones_together() -> None:
 
 def test_minutes_of_an_hour_that_comes_twice_say_which() -> None:
     assert [row[0] for row in day_grid_table(a_day()).rows][:2] == ["02:30 CEST", "02:37 CEST"]
+
+
+@pytest.mark.parametrize(
+    ("day", "zone"),
+    [
+        (date(2026, 4, 5), ZoneInfo("Pacific/Chatham")),
+        (date(2026, 10, 4), ZoneInfo("Australia/Lord_Howe")),
+        (date(2026, 10, 25), BERLIN),
+    ],
+    ids=str,
+)
+def test_table_and_picture_of_a_day_have_the_minutes_of_the_clock(day: date, zone: ZoneInfo) -> None:
+    begin, end = day_bounds(day, zone)
+    minutes = [begin + MINUTE * number for number in range((end - begin) // MINUTE)]
+    numbers = DayNumbers({minute: 1 + number % 2 for number, minute in enumerate(minutes)})
+    known = ExpectedCounts({}, end)
+    grid = build_day_grid(day, numbers, known, troubles=NO_TROUBLES, busiest=[], max_parallel=4, now=NOW, zone=zone)
+    shown = [row[0] for row in day_grid_table(grid).rows]
+    assert [minute[:5] for minute in shown] == [f"{minute.astimezone(zone):%H:%M}" for minute in minutes]
+    assert re.findall("<title>(.*?): [12] ran", draw_day(grid)) == shown
 
 
 def test_table_of_concurrency_has_a_row_for_each_step_of_the_picture() -> None:

@@ -12,12 +12,14 @@ from rae_auto.model.primitives.formatting import format_bytes, format_elapsed
 from rae_auto.screens import JobPage, RecordSource, load_job_page
 from rae_plugins.commands.ui.pages.requests import is_set
 from rae_plugins.commands.ui.rendering import inlined
-from rae_plugins.commands.ui.site import page, read, site_of
+from rae_plugins.commands.ui.site import is_fetched_again, page, read, site_of
 
 
-def query(request: Request, *, has_trends: bool = True) -> Callable[[RecordSource], Awaitable[JobPage]]:
+def query(
+    request: Request, *, has_trends: bool = True, may_ask_guards: bool = True
+) -> Callable[[RecordSource], Awaitable[JobPage]]:
     """Return what reads the screen, with trends or without. Raises BadRequest."""
-    job, asks_guards = request.path_params["job"], is_set(request, "guards")
+    job, asks_guards = request.path_params["job"], may_ask_guards and is_set(request, "guards")
     if asks_guards and site_of(request).door.is_read_only:
         raise BadRequest("guards aren't asked with --read-only, because some of them run a command")
 
@@ -29,7 +31,8 @@ def query(request: Request, *, has_trends: bool = True) -> Callable[[RecordSourc
 
 async def show(request: Request) -> Response:
     """Answer with the page of a job."""
-    screen = await read(request, query(request))
+    # Guards run programs: a person asks them once, and the events that keep the page up to date don't.
+    screen = await read(request, query(request, may_ask_guards=not is_fetched_again(request)))
     zone = ZoneInfo(screen.zone)
     trends = [
         (
@@ -52,6 +55,7 @@ async def show(request: Request) -> Response:
         "occurrences": inlined(draw_occurrences(screen.occurrences, screen.usual, zone)),
         "occurrences_numbers": occurrences_table(screen.occurrences, zone),
         "trends": trends,
+        "has_asked_guards": is_set(request, "guards"),
     }
     return await page(request, "job.html", title=screen.name, section="Jobs", values=values)
 
