@@ -15,7 +15,7 @@ from rae_auto.screens import load_job_list, open_records
 from rae_auto.views.screens.parts.base import UpcomingStart
 from rae_auto.views.screens.parts.record_source import JobsFound, JobSpan
 from rae_auto.views.screens.timeline import build_timeline
-from rae_plugins.commands.top.pane_requests import PANE_NAMES, PaneRequest
+from rae_plugins.commands.top.frame import PANE_NAMES, PaneRequest
 from rae_plugins.commands.top.panes import day_lines, load_pane
 from rae_plugins.commands.top.styled_lines import plain_text
 

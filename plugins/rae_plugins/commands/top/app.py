@@ -20,11 +20,11 @@ from textual.widgets import Input, Static
 from rae_auto.api import CommandContext
 from rae_auto.errors import DaemonUnreachable, PluginError, SchedulerError
 from rae_plugins.commands.top import actions, frame
+from rae_plugins.commands.top.frame import LARGE_PANES, PANE_NAMES, PaneRequest
 from rae_plugins.commands.top.job_scroller import JobScroller
 from rae_plugins.commands.top.keys import BINDINGS, KEY_LINE
 from rae_plugins.commands.top.live import Link, job_of
 from rae_plugins.commands.top.palette import LAYOUT, THEME, styled_text
-from rae_plugins.commands.top.pane_requests import LARGE_PANES, PANE_NAMES, PaneRequest
 from rae_plugins.commands.top.player import Player, simulate_month
 from rae_plugins.commands.top.reads import ScreenReads, reading
 from rae_plugins.commands.top.styled_lines import Line, Part, line

@@ -1,7 +1,7 @@
 """One frame as lines, as `--once` prints them, and the parts of which the full-screen view is made."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rae_auto.toolkit.text_cells import count_cells
@@ -14,11 +14,13 @@ from rae_plugins.commands.top.cells import (
     took_part,
     usual_text,
 )
-from rae_plugins.commands.top.pane_requests import PANE_NAMES
 from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, cut, fit, line, wrap
 
 if TYPE_CHECKING:
     from rae_auto.screens import Attention, JobList, JobRow, Overview
+
+PANE_NAMES = ("output", "why", "next", "history", "run", "timeline", "month", "health", "help")
+LARGE_PANES = ("timeline", "month", "health", "help")
 
 COLUMN_WIDTHS = {"next": 13, "marks": 10, "last": 15, "took": 13, "usual": 13}
 """The columns beside the name, from the one that is left out last to the one that is left out first.
@@ -35,6 +37,14 @@ MIN_SHOWN_NAME = 6
 MIN_SCHEDULE_WIDTH = 12
 
 _ACTION_KEYS = {"run": "r", "cancel": "x", "resume": "p"}
+
+
+class PaneRequest(NamedTuple):
+    """A request for a pane: about the selected job, if there is one, in some size."""
+
+    row: "JobRow | None"
+    width: int
+    height: int
 
 
 def verdict_line(overview: "Overview", width: int) -> Line:

@@ -21,8 +21,7 @@ from rae_auto.screens import (
     load_why_page,
 )
 from rae_plugins.commands.top.cells import LEGEND, TOOK_LEGEND, clock_text, duration_text, state_mark
-from rae_plugins.commands.top.job_places import find_place
-from rae_plugins.commands.top.pane_requests import PaneRequest
+from rae_plugins.commands.top.frame import PaneRequest
 from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, fit, line, wrap
 from rae_plugins.commands.ui.inks import ink_line
 from rae_plugins.commands.ui.keys import KEYS, ViewKey
@@ -143,6 +142,19 @@ async def load_day(source: RecordSource, place: PaneRequest) -> list[Line]:
     offset = 0 if place.row is None or found.total <= rows else await find_place(source, "", place.row.job)
     timeline = await load_timeline(source, now - half, now + half, offset=offset, limit=rows)
     return day_lines(timeline, source, place.width)
+
+
+async def find_place(source: RecordSource, text: str, job: str) -> int:
+    """Return the place of a job among those that match a text, or where it would be: they are in the order of ids."""
+    low, high = 0, (await source.jobs(text, limit=1)).matched
+    while low < high:
+        middle = (low + high) // 2
+        found = await source.jobs(text, offset=middle, limit=1)
+        if found.jobs and found.jobs[0]["id"] < job:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def day_lines(timeline: Timeline, source: RecordSource, width: int) -> list[Line]:

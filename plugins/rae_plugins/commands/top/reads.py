@@ -8,8 +8,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from rae_plugins.commands.top.frame import PaneRequest
 from rae_plugins.commands.top.job_scroller import JobScroller
-from rae_plugins.commands.top.pane_requests import PaneRequest
 from rae_plugins.commands.top.styled_lines import Line
 
 if TYPE_CHECKING:
