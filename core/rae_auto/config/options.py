@@ -11,8 +11,6 @@ from rae_auto.api.executor import JOB_KINDS, Executor, find_untaken_kind
 from rae_auto.api.guard import ComputedGuard
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
-from rae_auto.config.hints.misplaced import describe_misplaced
-from rae_auto.config.hints.other_distributions import describe_other_distribution
 from rae_auto.config.hints.plugin_errors import naming_plugin
 from rae_auto.config.hints.synonyms import TRIGGER_SYNONYMS, describe_other_trigger
 from rae_auto.config.structure import call_plugin, options_of, structure, variant_of
@@ -81,6 +79,10 @@ def make(kind: Kind, ref: PluginRef | TriggerRef | GuardRef, plugins: PluginSour
 
 
 def _describe_known(kind: Kind, name: str, known: Collection[str]) -> str:
+    # lazy: memory
+    from rae_auto.config.hints.misplaced import describe_misplaced
+    from rae_auto.config.hints.other_distributions import describe_other_distribution
+
     if kind is Kind.TRIGGER and (hint := describe_other_trigger(name)) is not None:
         return f"; {hint}"
     if misplaced := describe_misplaced(name):

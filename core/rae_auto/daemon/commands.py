@@ -27,7 +27,7 @@ from rae_auto.control.requests import (
     text,
 )
 from rae_auto.daemon.answers.problem_times import ProblemTimes
-from rae_auto.daemon.answers.screen_commands import ScreenCommands
+from rae_auto.daemon.answers.screen_table import screen_table
 from rae_auto.daemon.answers.status import DaemonFacts, add_blocked, list_nodes, read_status
 from rae_auto.daemon.reloading.edited_config import EditedConfig
 from rae_auto.daemon.requesters import ORIGIN_ARGUMENTS, find_requester
@@ -96,7 +96,7 @@ class Commands:
         self._reload = reload
         self._stop = stop
         self._problems = problems
-        self._screens = ScreenCommands(lambda: scheduler.runtime, lambda: self._zone)
+        self._screens = screen_table(lambda: scheduler.runtime, lambda: self._zone)
 
     @property
     def _zone(self) -> ZoneInfo:
@@ -141,7 +141,7 @@ class Commands:
             "reload": with_arguments(self.reload),
             "stop": with_arguments(self.stop, "now", "leave_running"),
             "wait_stopped": with_arguments(self.wait_stopped),
-            **{name: with_arguments(command, *names) for name, (command, names) in self._screens.table().items()},
+            **{name: with_arguments(command, *names) for name, (command, names) in self._screens.items()},
         }
 
     async def ping(self, _: Arguments) -> Any:

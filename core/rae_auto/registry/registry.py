@@ -8,7 +8,6 @@ from pathlib import Path
 from attrs import evolve
 
 from rae_auto.api.plugin import Kind, Plugin
-from rae_auto.config.hints.other_distributions import describe_other_distribution
 from rae_auto.errors import PluginBroken, PluginError, PluginNotFound, PluginUnavailable
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
@@ -159,6 +158,8 @@ class Registry:
         claimed_by = claims(self._infos, kind, name)
         if not claimed_by:
             known = sorted(self.names(kind))
+            from rae_auto.config.hints.other_distributions import describe_other_distribution  # lazy: memory
+
             elsewhere = describe_other_distribution(kind, name)
             hint = f"; {elsewhere}" if elsewhere else f"; installed: {', '.join(known) or 'none'}"
             return PluginNotFound(f"unknown {kind} {quote(name)}{did_you_mean(name, known) or hint}")

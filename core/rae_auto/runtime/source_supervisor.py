@@ -22,7 +22,6 @@ from rae_auto.model.primitives.names import JobId
 from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import HEALTHY_SECONDS, Quarantine, place_of_source
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
-from rae_auto.runtime.pattern_runner import run_pattern
 
 MIN_RESTART_DELAY_SECONDS, MAX_RESTART_DELAY_SECONDS = 1.0, 300.0
 """Seconds before a failed source is started again; doubled each time up to the last."""
@@ -263,9 +262,15 @@ class SourceSupervisor:
             self._timer,
             self._events,
             since=since,
-            run_pattern=run_pattern,
+            run_pattern=_run_pattern,
             withdraw=partial(self._withdraw, job, trigger),
         )
+
+
+async def _run_pattern(pattern: SourceTrigger, context: TriggerContext) -> None:
+    from rae_auto.runtime.pattern_runner import run_pattern  # lazy: memory
+
+    await run_pattern(pattern, context)
 
 
 def _move_directories(directory: Path, former_ids: Mapping[JobId, Sequence[JobId]]) -> None:

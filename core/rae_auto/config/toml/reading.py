@@ -12,7 +12,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from rae_auto.config.toml.syntax_hints import explain_syntax_error
 from rae_auto.errors import ConfigError
 from rae_auto.model.primitives.escaping import shorten_line
 from rae_auto.model.primitives.json_values import MAX_NESTING_LEVELS
@@ -62,6 +61,8 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         location = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
         what = message[: location.start()] if location else message
         line = int(location[1]) if location and location[1] else text.count("\n") + 1
+        from rae_auto.config.toml.syntax_hints import explain_syntax_error  # lazy: memory
+
         line, problem = explain_syntax_error(what, text, line)
         raise ConfigError([f"{format_place(path, line)}: invalid TOML: {problem}"]) from None
     except RecursionError:

@@ -3,7 +3,7 @@
 Records travel as stores keep them, so that the daemon spends no time on values.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from heapq import nsmallest
 from itertools import islice
@@ -52,7 +52,6 @@ MAX_JOBS_AT_ONCE = 1_000
 MAX_RUNS_AT_ONCE = 1_000
 
 Arguments = Mapping[str, Any]
-Command = Callable[[Arguments], Awaitable[Any]]
 
 
 class ScreenCommands:
@@ -61,26 +60,6 @@ class ScreenCommands:
     def __init__(self, find_runtime: Callable[[], Runtime], find_zone: Callable[[], ZoneInfo]) -> None:
         self._find_runtime = find_runtime
         self._find_zone = find_zone
-
-    def table(self) -> dict[str, tuple[Command, tuple[str, ...]]]:
-        """Return the commands by name, with the names of their arguments."""
-        span = ("job", "since", "until")
-        return {
-            "find_jobs": (self.find_jobs, ("text", "offset", "limit")),
-            "job_facts": (self.job_facts, ("job", "asks_guards")),
-            "definitions": (self.definitions, ("offset", "limit")),
-            "stored_runs": (self.stored_runs, (*span, "run", "states", "limit")),
-            "runs_by_id": (self.runs_by_id, ("runs",)),
-            "newest_runs": (self.newest_runs, ("jobs", "states", "limit")),
-            "newest_skips": (self.newest_skips, ("jobs", "limit")),
-            "durations": (self.durations, ("jobs", "since", "until", "limit")),
-            "trends": (self.trends, ("job", "limit")),
-            "digest_records": (self.digest_records, ("since", "until", "least_seconds")),
-            "stored_skips": (self.stored_skips, (*span, "limit")),
-            "count": (self.count, (*span, "log", "step")),
-            "job_spans": (self.job_spans, ("jobs", "since", "until", "step", "limit")),
-            "starts": (self.starts, (*span, "limit")),
-        }
 
     async def find_jobs(self, arguments: Arguments) -> Any:
         """Return the jobs whose ids or names contain a text, ordered by id: a part of them, and their number."""

@@ -14,8 +14,6 @@ from rae_auto.model.run import Result
 from rae_plugins.executors.process.attempt_files import RECORD_INTERVAL_SECONDS, read_record, to_result
 from rae_plugins.executors.process.identity import ProcessTree
 from rae_plugins.executors.process.keeper.termination import MAX_CHECK_SECONDS, Termination, describe_survivors
-from rae_plugins.executors.process.keeper.windows.adopted_tree import kill_job, kill_process, send_break
-from rae_plugins.executors.process.keeper.windows.termination import WindowsTermination
 
 MAX_EXIT_RECORD_LOOKS = 20
 """Number of looks for the exit record once nothing of the attempt is alive but its keeper."""
@@ -92,6 +90,10 @@ def begin_termination(tree: ProcessTree, grace_seconds: float) -> Termination:
     now = time.monotonic()
     if os.name != "nt":
         return Termination(grace_seconds, now, tree.members)
+    # lazy: only on Windows
+    from rae_plugins.executors.process.keeper.windows.adopted_tree import send_break
+    from rae_plugins.executors.process.keeper.windows.termination import WindowsTermination
+
     leader = tree.leader
     return WindowsTermination(
         grace_seconds,
@@ -103,6 +105,11 @@ def begin_termination(tree: ProcessTree, grace_seconds: float) -> Termination:
 
 
 def _kill_all(tree: ProcessTree) -> None:
+    from rae_plugins.executors.process.keeper.windows.adopted_tree import (
+        kill_job,
+        kill_process,
+    )  # lazy: only on Windows
+
     kill_job(tree.cgroup_path)
     # What is left where the job object is gone with its keeper.
     for process in tree.members():

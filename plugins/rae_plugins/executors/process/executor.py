@@ -30,7 +30,6 @@ from rae_plugins.executors.process.earlier_daemons import find_live_keepers, lis
 from rae_plugins.executors.process.identity import ProcessIdentity, ProcessTree
 from rae_plugins.executors.process.job_checks import find_job_warnings
 from rae_plugins.executors.process.job_user import NEEDS_ROOT, build_user_environment, to_request
-from rae_plugins.executors.process.keeper.windows.environment import complete_environment
 from rae_plugins.executors.process.keeper_client import KeeperClient
 from rae_plugins.executors.process.python_job import PythonExecution, add_record, build_argv
 from rae_plugins.executors.process.root_programs import find_program_of_others
@@ -190,6 +189,10 @@ class ProcessExecutor(Executor):
 
     def _build_environment(self, assignment: Assignment) -> Mapping[str, str]:
         if os.name == "nt":
+            from rae_plugins.executors.process.keeper.windows.environment import (
+                complete_environment,
+            )  # lazy: only on Windows
+
             return complete_environment(assignment.environment, os.environ)
         return build_user_environment(assignment.job, assignment.environment, assignment.job.pass_env)
 

@@ -9,7 +9,6 @@ from attrs import frozen
 from rae_plugins.executors.process.keeper import procfs
 from rae_plugins.executors.process.keeper.cgroups import read_pids
 from rae_plugins.executors.process.keeper.procfs import ProcessInfo
-from rae_plugins.executors.process.keeper.windows.adopted_tree import read_job_pids
 from rae_plugins.executors.process.process_table import (
     TICKS_PER_SECOND,
     read_all_processes,
@@ -170,4 +169,8 @@ class ProcessTree:
 
 def _read_container(path: str) -> list[int]:
     """Return the pids in a control group, or in a job object of Windows."""
-    return read_job_pids(path) if os.name == "nt" else read_pids(path)
+    if os.name != "nt":
+        return read_pids(path)
+    from rae_plugins.executors.process.keeper.windows.adopted_tree import read_job_pids  # lazy: only on Windows
+
+    return read_job_pids(path)

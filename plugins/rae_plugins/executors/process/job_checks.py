@@ -13,8 +13,6 @@ from rae_auto.toolkit.programs import find_directory_problem, find_program_probl
 from rae_auto.toolkit.python_functions import find_function_problem
 from rae_plugins.executors.process.job_user import find_user_problem
 from rae_plugins.executors.process.keeper.spawn import SpawnError
-from rae_plugins.executors.process.keeper.windows.create_process import find_command
-from rae_plugins.executors.process.keeper.windows.environment import complete_environment
 from rae_plugins.executors.process.root_programs import find_program_of_others
 from rae_plugins.executors.process.script_job import find_script_problem
 
@@ -72,6 +70,10 @@ def find_windows_problem(job: Job, environment: Mapping[str, str], directory: st
     """Return why the command of a job can't be started on Windows, with the remedy, or None."""
     if not job.shell and not job.command:
         return None
+    # lazy: only on Windows
+    from rae_plugins.executors.process.keeper.windows.create_process import find_command
+    from rae_plugins.executors.process.keeper.windows.environment import complete_environment
+
     request = {
         "argv": job.command,
         "shell": job.shell or None,

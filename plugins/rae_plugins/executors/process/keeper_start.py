@@ -11,13 +11,6 @@ from typing import IO
 from rae_auto.toolkit.files import open_private
 from rae_plugins.executors.process.earlier_daemons import note_keeper
 from rae_plugins.executors.process.identity import ProcessIdentity
-from rae_plugins.executors.process.keeper.windows.adopted_tree import base_interpreter
-from rae_plugins.executors.process.keeper.windows.environment import keeper_environment
-from rae_plugins.executors.process.keeper.windows.kernel32 import (
-    CREATE_BREAKAWAY_FROM_JOB,
-    CREATE_NEW_PROCESS_GROUP,
-    CREATE_NO_WINDOW,
-)
 
 KEEPER_SCRIPT = Path(__file__).parent / "keeper" / "__main__.py"
 
@@ -80,6 +73,13 @@ def start_on_windows(channel: socket.socket, errors: IO[bytes]) -> "subprocess.P
     Terminals, services and editors put what they start into a job object, which may end with them. Where that one lets
     nothing go, the keeper stays in it, and can't survive its end.
     """
+    # lazy: only on Windows
+    from rae_plugins.executors.process.keeper.windows.kernel32 import (
+        CREATE_BREAKAWAY_FROM_JOB,
+        CREATE_NEW_PROCESS_GROUP,
+        CREATE_NO_WINDOW,
+    )
+
     flags = CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP
     try:
         process = _create_on_windows(errors, flags | CREATE_BREAKAWAY_FROM_JOB)
@@ -93,6 +93,10 @@ def start_on_windows(channel: socket.socket, errors: IO[bytes]) -> "subprocess.P
 
 
 def _create_on_windows(errors: IO[bytes], flags: int) -> "subprocess.Popen[bytes]":
+    # lazy: only on Windows
+    from rae_plugins.executors.process.keeper.windows.adopted_tree import base_interpreter
+    from rae_plugins.executors.process.keeper.windows.environment import keeper_environment
+
     environment = keeper_environment(os.environ)
     return subprocess.Popen(
         [base_interpreter(), "-I", "-S", str(KEEPER_SCRIPT)],

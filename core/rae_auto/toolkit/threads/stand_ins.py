@@ -1,0 +1,32 @@
+"""Stand-ins for modules that a library imports at once and rarely uses.
+
+While the library is imported they take the places of the modules. Each asks the real module for whatever is looked up
+in it; the real one is imported then, and by all others that import it, as ever.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+class LateModule(ModuleType):
+    """The stand-in of a module that isn't imported yet."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
+
+
+def import_with_stand_ins(library: str, *stand_ins: LateModule) -> None:
+    """Import a library with stand-ins in the places of those modules that haven't been imported before."""
+    if library in sys.modules:
+        return
+    missing = {each.__name__: each for each in stand_ins if each.__name__ not in sys.modules}
+    sys.modules.update(missing)
+    try:
+        import_module(library)
+    finally:
+        for name, each in missing.items():
+            # The real one has its place if the library did look something up.
+            if sys.modules.get(name) is each:
+                del sys.modules[name]

@@ -1,0 +1,39 @@
+"""Libraries without what a daemon rarely uses of them. The program is one of its own: this process has loaded all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """
+import sys
+from rae_auto.daemon.lean_imports import import_libraries
+
+import_libraries()
+from loguru import logger
+
+rare = ("bz2", "lzma", "pickle", "multiprocessing.reduction", "decimal")
+print([name for name in rare if name in sys.modules])
+
+# The records pass a queue between processes, and the file is a new one after a kilobyte.
+logger.remove()
+logger.add(sys.argv[1], enqueue=True, rotation="1 KB", format="{message}")
+try:
+    raise ValueError("of a job")
+except ValueError:
+    logger.exception("caught")
+logger.remove()
+print([name for name in rare if name in sys.modules])
+
+import multiprocessing.reduction, pickle
+
+assert pickle.loads(pickle.dumps(1)) == 1
+assert multiprocessing.context.reduction.ForkingPickler is multiprocessing.reduction.ForkingPickler
+"""
+
+
+def test_what_is_rarely_used_is_loaded_when_it_is_used(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(log)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["[]", "['pickle', 'multiprocessing.reduction', 'decimal']"]
+    assert "ValueError: of a job" in log.read_text()
