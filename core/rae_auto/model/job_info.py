@@ -17,6 +17,8 @@ class JobActivity(StrEnum):
     """Activity of a job, the most important one first."""
 
     RUNNING = "running"
+    WAS_RUNNING = "was_running"
+    """A run was active when the last daemon was there; without a daemon it isn't known whether it still is."""
     RETRYING = "retrying"
     QUEUED = "queued"
     PAUSED = "paused"

@@ -17,7 +17,7 @@ from rae_auto.explain.next_start import explain_blocked
 from rae_auto.model import documents
 from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.job import Job
-from rae_auto.model.job_info import JobInfo
+from rae_auto.model.job_info import JobActivity, JobInfo
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
@@ -157,4 +157,6 @@ def _describe(project: Project, stored: _StoredJobs, name: str, now: datetime) -
     present = PresentJob(plan, state, runs, next_at, delayed_until)
     # Runs are as they were when the last daemon ended; the history has them like that too, until the next one looks.
     activity = present.activity(is_enabled=is_enabled, has_starts=True)
+    if activity is JobActivity.RUNNING:
+        activity = JobActivity.WAS_RUNNING
     return plan, present.info(activity, project.plugins)

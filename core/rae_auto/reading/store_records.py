@@ -30,7 +30,9 @@ from rae_auto.explain.trend_reads import NO_TRENDS, read_trends
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
+from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.primitives.formatting import time_format
+from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.records import run_record, waiting_record
 from rae_auto.model.run import Run
 from rae_auto.offline import job_queries, queries
@@ -130,9 +132,14 @@ class StoreRecords(RecordSourceBase):
 
     def _find_down_since(self) -> str | None:
         """Return since when no daemon runs; None if none ever has, or that isn't known."""
-        now = SystemClock().now()
-        gone = find_downtime(self.directory, now.wall, find_machine_boot(now), None)
+        gone = self._find_downtime(SystemClock().now(), self._find_newest_record())
         return None if gone is None else gone.since.isoformat()
+
+    def _find_newest_record(self) -> datetime | None:
+        return self._read_store(find_newest_record) if self.directory.is_dir() else None
+
+    def _find_downtime(self, now: Moment, newest: datetime | None) -> Downtime | None:
+        return find_downtime(self.directory, now.wall, find_machine_boot(now), newest)
 
     def _summarize_notifiers(self) -> dict[str, str]:
         """Return a few words for each notifier that can be made, by name."""
@@ -311,9 +318,9 @@ class StoreRecords(RecordSourceBase):
 
     async def world(self, since: datetime, until: datetime) -> Sequence[WorldSpan]:
         """Return the spans on record, and the present downtime if no daemon runs."""
-        found, newest = await asyncio.gather(super().world(since, until), self._read(find_newest_record, None))
+        found, newest = await asyncio.gather(super().world(since, until), asyncio.to_thread(self._find_newest_record))
         now = SystemClock().now()
-        gone = await asyncio.to_thread(find_downtime, self.directory, now.wall, find_machine_boot(now), newest)
+        gone = await asyncio.to_thread(self._find_downtime, now, newest)
         if gone is None or gone.since >= until or now.wall < since:
             return found
         span = PresenceSpan("down", gone.since, now.wall, gone.cause, goes_on=True)

@@ -64,7 +64,7 @@ def job_problem_lines(jobs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _activity(job: Mapping[str, Any], zone: tzinfo | None) -> str:
-    activity = str(job["activity"])
+    activity = str(job["activity"]).replace("_", " ")
     until = job["paused_until"]
     if activity == "paused" and until:
         activity = f"paused until {instant(until, zone)}"

@@ -50,16 +50,20 @@ def judge_health(
     when: Callable[[str], str] | None = None,
     *,
     doctor_problems: int = 0,
+    past: Callable[[str], str] | None = None,
 ) -> Health:
     """Return whether all is well with the daemon, and what it will do next.
 
-    `when` formats the time of a start, as in "in 4 min"; by default it is as in tables, "at 18:00". `doctor_problems`
-    are those that doctor found beside the ones of the status, where it was asked.
+    `when` formats the time of a start, as in "in 4 min"; by default it is as in tables, "at 18:00". `past` formats an
+    instant of the past: "18:00". `doctor_problems` are those that doctor found beside the ones of the status, where it
+    was asked.
     """
     troubles = list(_troubles(status, now))
     if doctor_problems:
         troubles.append(f"doctor found {format_count(doctor_problems, 'problem')}")
-    facts = ", ".join(_facts(status, when or (lambda iso: f"at {instant(iso, zone)}")))
+    facts = ", ".join(
+        _facts(status, when or (lambda iso: f"at {instant(iso, zone)}"), past or (lambda iso: instant(iso, zone)))
+    )
     if status["state"] == "standby":
         return Health(not troubles, "; ".join([_describe_standby(status, zone), *troubles]))
     if status["state"] in ("starting", "stopping"):
@@ -110,7 +114,8 @@ def _troubles(status: Mapping[str, Any], now: datetime) -> Iterable[str]:
     if status["overdue"]:
         overdue = [job["job"] for job in status["overdue"]]
         yield f"{format_count(len(overdue), 'job')} overdue: {_name_some(overdue)}"
-    if overrunning := [run["job"] for run in status["running"] if run.get("overran_at")]:
+    overrunning = [run["job"] for run in status["running"] if run.get("overran_at")]
+    if overrunning and status["state"] != NOT_RUNNING:
         yield f"{format_count(len(overrunning), 'run')} too long: {_name_some(overrunning)}"
     if waiting := [run["job"] for run in find_long_waits(status, now)]:
         yield f"{format_count(len(waiting), 'run')} waiting for too long: {_name_some(waiting)}"
@@ -124,15 +129,25 @@ def _name_some(jobs: Sequence[str]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _facts(status: Mapping[str, Any], when: Callable[[str], str]) -> Iterable[str]:
+def _facts(status: Mapping[str, Any], when: Callable[[str], str], past: Callable[[str], str]) -> Iterable[str]:
     yield format_count(status["jobs"], "job")
     for name in ("running", "waiting", "paused", "disabled"):
-        if status[name]:
+        if name == "running" and status["state"] == NOT_RUNNING:
+            yield from _describe_former_runs(status, past)
+        elif status[name]:
             yield f"{len(status[name])} {name}"
     if status["next"]:
         first = next((start for start in status["next"] if not start.get("blocked")), status["next"][0])
         job, at = quote(first["job"]), when(first["at"])
         yield f"{job} is due {at}" if status["state"] == NOT_RUNNING else f"next {job} {at}"
+
+
+def _describe_former_runs(status: Mapping[str, Any], past: Callable[[str], str]) -> Iterable[str]:
+    """Yield how many runs were active when there was a daemon; without one it isn't known whether they still are."""
+    if runs := len(status["running"]):
+        since = status.get("down_since")
+        at = f", at {past(since)}" if since else ""
+        yield f"{runs} {'was' if runs == 1 else 'were'} running when the daemon was last seen{at}"
 
 
 def names_in(status: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[str, str]:

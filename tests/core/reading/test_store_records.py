@@ -18,6 +18,8 @@ from rae_auto.model.reasons.requesters import Requester, RequestWay
 from rae_auto.model.run import RunState
 from rae_auto.offline.project import Project
 from rae_auto.reading.store_records import StoreRecords
+from rae_auto.records.presence_log import note_start
+from rae_auto.views.screens.job_list import load_job_list
 from rae_plugins.stores.sqlite import SqliteStore
 
 CONFIG = """
@@ -109,3 +111,19 @@ def test_store_is_opened_as_often_for_many_jobs(records: StoreRecords, monkeypat
     starting(records)
     records.read_definitions()
     assert len(opened) == 2
+
+
+RUNNING = make_run("written", at=NOON, state=RunState.RUNNING, attempt=1, started_at=NOON, attempt_started_at=NOON)
+
+
+def test_run_of_a_daemon_that_is_gone_was_running_until_its_newest_record(records: StoreRecords) -> None:
+    note_start(records.directory, NOON - timedelta(hours=1))
+    with closing(SqliteStore()) as store:
+        store.open(records.directory)
+        store.commit([Put(documents.RUN, RUNNING.id, documents.dump(RUNNING))])
+    status = asyncio.run(records.status())
+    assert status["down_since"] == NOON.isoformat()
+    [downtime] = asyncio.run(records.world(NOON, NOON + timedelta(minutes=1)))
+    assert downtime.since == NOON
+    [job] = asyncio.run(load_job_list(records, "written")).rows
+    assert (job.activity, job.running_since) == ("was_running", None)

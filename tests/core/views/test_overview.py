@@ -95,3 +95,18 @@ def test_running_run_without_a_success_before_has_no_band() -> None:
 def test_clock_that_went_back_makes_no_negative_time() -> None:
     [row] = overview(running=[running(-30)]).running
     assert row.elapsed == timedelta(0)
+
+
+def test_without_a_daemon_it_is_said_what_ran_when_one_was_last_seen() -> None:
+    last_seen = NOW - HOUR
+    opened = [running(7200), running(7200, run_id="S", pid=8), running(7200, run_id="T", overran_at=NOW.isoformat())]
+    screen = overview(state="not running", down_since=last_seen.isoformat(), running=opened[:2], pids=(8,))
+    assert screen.verdict == (
+        "No daemon is running (2 jobs, 2 were running when the daemon was last seen, at 11:00:00)"
+    )
+    assert [(row.is_known, row.elapsed) for row in screen.running] == [(False, HOUR), (True, 2 * HOUR)]
+    slow = overview(state="not running", down_since=last_seen.isoformat(), running=opened[2:])
+    assert "too long" not in slow.verdict
+    assert [one.why for one in slow.attention if one.kind == "too_long"] == [
+        "a was already running for longer than expected"
+    ]

@@ -43,7 +43,7 @@ class JobRow:
     name: str = ""
     """Its name for people; the id if it has no other."""
     activity: str
-    """"running", "retrying", "queued", "paused", "disabled", "done" or "idle"."""
+    """"running", "retrying", "queued", "paused", "disabled", "done", "idle", or "was_running" without a daemon."""
     last_state: str | None
     last_ended_at: datetime | None
     next_at: datetime | None
@@ -141,7 +141,7 @@ def build_job_row(info: Mapping[str, Any], history: JobHistory) -> JobRow:
         is_too_long=bool(info["overrunning"]),
         pause_note=info["pause_note"],
         open_runs=tuple(info["open"]),
-        running_since=None if running is None else running.started_at,
+        running_since=None if running is None or info["activity"] != "running" else running.started_at,
         took=None if ended is None else ended.duration,
         history=history,
     )

@@ -61,6 +61,9 @@ class RunningRow:
     attempt: int
     started_at: datetime
     elapsed: timedelta
+    """Until now, or until the daemon was last there if it isn't known whether it still runs."""
+    is_known: bool
+    """True if it is known to run now: a daemon says so, or its process is there."""
     usual: UsualDuration | None
     """The durations of earlier runs; None if no run of the job has succeeded."""
     is_too_long: bool
@@ -181,8 +184,17 @@ def build_overview(
 ) -> Overview:
     """Return the overview of a status; `ends` are the runs that failed last, by id, `pids` those that are there."""
     found = [] if doctor is None else list(_find_doctor_matters(doctor, status["problems"]))
-    verdict = judge_health(status, None, now, lambda at: due_time(at, now), doctor_problems=len(found))
-    attention = [*find_attentions(status, ends, now, local_times(zone, now)), *found]
+    time, has_daemon = local_times(zone, now), status["state"] != NOT_RUNNING
+    verdict = judge_health(
+        status,
+        None,
+        now,
+        lambda at: due_time(at, now),
+        doctor_problems=len(found),
+        past=lambda at: time(_instant(at)),
+    )
+    attention = [*find_attentions(status, ends, now, time), *found]
+    seen_until = now if has_daemon or not status.get("down_since") else _instant(status["down_since"])
     running, waiting = status["running"], status["waiting"]
     return Overview(
         now=now,
@@ -194,7 +206,7 @@ def build_overview(
         attention=tuple(attention[:MAX_ATTENTIONS]),
         attention_extent=Extent(min(len(attention), MAX_ATTENTIONS), len(attention)),
         running=tuple(
-            _running_row(run, usual.get(run["job"]), now, pids, has_daemon=status["state"] != NOT_RUNNING)
+            _running_row(run, usual.get(run["job"]), now, pids, None if has_daemon else seen_until)
             for run in running[:MAX_ROWS]
         ),
         running_extent=Extent(min(len(running), MAX_ROWS), len(running)),
@@ -253,6 +265,7 @@ def find_attentions(
             why=f"{job['job']} is overdue: no run has succeeded since {time(_instant(job['since']))}",
             action=_run_action(job["job"], "run now"),
         )
+    has_been = "was already" if status["state"] == NOT_RUNNING else "has been"
     for run in status["running"]:
         if run["overran_at"]:
             yield Attention(
@@ -260,7 +273,7 @@ def find_attentions(
                 job=run["job"],
                 run_id=run["run_id"],
                 since=_instant(run["overran_at"]),
-                why=f"{run['job']} has been running for longer than expected",
+                why=f"{run['job']} {has_been} running for longer than expected",
                 action=Action("cancel", run["run_id"], "cancel", f"rae-auto cancel {run['run_id']}"),
             )
     for run in find_long_waits(status, now):
@@ -315,15 +328,23 @@ def _run_action(job: str, label: str) -> Action:
 
 
 def _running_row(
-    run: Mapping[str, Any], usual: UsualDuration | None, now: datetime, pids: Container[int], has_daemon: bool
+    run: Mapping[str, Any],
+    usual: UsualDuration | None,
+    now: datetime,
+    pids: Container[int],
+    daemon_seen_until: datetime | None,
 ) -> RunningRow:
-    started_at = _instant(run["started_at"] or run["queued_at"])
+    """Return the row of a run; `daemon_seen_until` is when a daemon was last there, None if one is there now."""
+    started_at, has_daemon = _instant(run["started_at"] or run["queued_at"]), daemon_seen_until is None
+    is_known = has_daemon or run["pid"] in pids
+    until = now if is_known or daemon_seen_until is None else daemon_seen_until
     return RunningRow(
         run_id=run["run_id"],
         job=run["job"],
         attempt=run["attempt"],
         started_at=started_at,
-        elapsed=max(now - started_at, timedelta(0)),
+        elapsed=max(until - started_at, timedelta(0)),
+        is_known=is_known,
         usual=usual,
         is_too_long=bool(run["overran_at"]),
         pid=run["pid"],

@@ -29,6 +29,7 @@ MARKS = {
 
 ACTIVITIES = {
     "running": MARKS["running"],
+    "was_running": Part("?", "waiting"),
     "retrying": MARKS["retrying"],
     "queued": MARKS["queued"],
     "paused": Part("‖", "waiting"),

@@ -28,6 +28,7 @@ GLYPHS = {
     "retrying": ("waiting", "↻"),
     "starting": ("running", "▸"),
     "running": ("running", "▶"),
+    "was_running": ("waiting", "?"),
     "yes": ("good", "●"),
     "no": ("bad", "✕"),
     "unknown": ("skipped", "?"),
