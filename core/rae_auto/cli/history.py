@@ -7,6 +7,7 @@ import click
 from rae_auto.cli import options
 from rae_auto.cli.plain.history import show_history
 from rae_auto.cli.queries import query
+from rae_auto.cli.run_targets import find_run, naming_job
 from rae_auto.views.explanations import check_lines, explanation_lines
 from rae_auto.views.statistics import STATISTICS_HEADERS, statistics_rows
 from rae_auto.views.tables import print_json, show_table
@@ -58,20 +59,26 @@ def stats_command(job: str | None, since: str | None, config: str | None, json_:
 
 
 @click.command("why")
-@options.job
+@click.argument("target", metavar="JOB|RUN", shell_complete=options.complete("jobs and runs"))
 @click.option("--at", metavar="TIME", help="Explain the occurrence at about this time: 02:30, yesterday 18:00.")
 @click.option("--run", metavar="ID", help="Explain this run.", shell_complete=options.complete("runs"))
 @click.option("--tree", is_flag=True, help="Show each check with its result: yes, no or unknown.")
 @options.config
 @options.as_json
-def why_command(job: str, at: str | None, run: str | None, tree: bool, config: str | None, json_: bool) -> None:
-    """Explain why a job ran, did not run, or is waiting. Works without a daemon.
+def why_command(target: str, at: str | None, run: str | None, tree: bool, config: str | None, json_: bool) -> None:
+    """Explain why a job ran, did not run, or is waiting: now, at a time, or in a run. Works without a daemon.
 
-    A time without an offset is in the time zone of the configuration.
+    A run is named by its id, or by the start of it. A time without an offset is in the time zone of the configuration.
 
     Example: rae-auto why backup --at 2026-11-23T03:00
     """
-    explanation = query("why", {"job": job, "at": at, "run": run, "local_times": not json_}, config)
+    job = target
+    if run is None and (named := find_run(target, config)) is not None:
+        if at is not None:
+            raise click.UsageError(f"--at goes with a job, and {target} is a run; leave one of them out")
+        job, run = named["job"], named["run_id"]
+    with naming_job(target):
+        explanation = query("why", {"job": job, "at": at, "run": run, "local_times": not json_}, config)
     if json_:
         print_json(explanation)
         return

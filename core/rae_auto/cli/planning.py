@@ -88,7 +88,7 @@ def print_note(line: str) -> None:
 @click.option("--tz", metavar="ZONE", help="An IANA time zone; by default the configured or the local one.")
 @click.option("--from", "start", metavar="TIME", help="Only instants after this time: tomorrow, 18:00; by default now.")
 @click.option(
-    "-n", "--count", "count", type=WholeNumber(0, 10_000), default=5, show_default=True, help="Show so many instants."
+    "-n", "--count", "count", type=WholeNumber(1, 10_000), default=5, show_default=True, help="Show so many instants."
 )
 @options.config
 @options.as_json

@@ -1,7 +1,6 @@
 """The commands trigger, exec, cancel, output and test-trigger: runs by hand, and their output."""
 
 import json
-import re
 import signal
 import sys
 import time
@@ -14,6 +13,7 @@ import click
 
 from rae_auto.cli import options
 from rae_auto.cli.queries import connect, query
+from rae_auto.cli.run_targets import find_run, naming_job
 from rae_auto.cli.usage import JsonObject, KeyValue, WholeNumber, valid_text
 from rae_auto.errors import BadRequest, RunNotFound
 from rae_auto.model.primitives.escaping import escape_line, escape_text
@@ -29,8 +29,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 OPEN_STATES = ("queued", "starting", "running", "retrying")
 FOLLOW_INTERVAL_SECONDS = 0.2
-_RUN_ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{5,25}")
-"""The id of a run, or the start of one that is long enough to mean one."""
 
 
 def with_inputs(command: F) -> F:
@@ -208,16 +206,14 @@ def output_command(target: str, attempt: int | None, follow: bool, raw: bool, co
 def _latest_run(target: str, config: str | None) -> dict[str, Any]:
     """Return the run of this id, or the latest run of this job that has started."""
     arguments: dict[str, Any] = {"job": None, "states": [], "since": None, "until": None, "limit": 20}
-    runs: list[dict[str, Any]]
-    if _RUN_ID.fullmatch(target):
-        runs = query("history", {**arguments, "run": target}, config)
-    else:
-        runs = [run for run in query("history", {**arguments, "job": target}, config) if run["attempt"]]
-        if not runs:
-            raise RunNotFound(f"job {quote(target)} has no run that started; 'rae-auto trigger {target}' starts one")
-    if not runs:
-        raise RunNotFound(f"no run {quote(target)}; 'rae-auto history' lists them")
-    return runs[0]
+    if (named := find_run(target, config)) is not None:
+        return named
+    with naming_job(target):
+        runs: list[dict[str, Any]] = query("history", {**arguments, "job": target}, config)
+    started = next((run for run in runs if run["attempt"]), None)
+    if started is None:
+        raise RunNotFound(f"job {quote(target)} has no run that started; 'rae-auto trigger {target}' starts one")
+    return started
 
 
 def _print_file(path: Path, raw: bool, is_open: Callable[[], bool]) -> None:

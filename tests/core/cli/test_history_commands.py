@@ -50,6 +50,24 @@ class TestBesideADaemon:
         assert remark in cli("why", "server").out
         assert eventually(lambda: remark in cli("logs").out)
 
+    def test_why_takes_a_run_or_the_start_of_its_id(self, cli):
+        run = ran(cli, "broken")
+        answer = cli("why", run).out
+        assert answer == cli("why", run[:20]).out == cli("why", "broken", "--run", run).out
+        assert run in answer
+        for command in ("why", "output"):
+            said = cli(command, "01ZZZZZZZZ")
+            assert (said.code, said.err) == (
+                1, "rae-auto: no run \"01ZZZZZZZZ\"; 'rae-auto history' lists them\n"
+            )  # fmt: skip
+        assert "leave one of them out" in cli("why", run, "--at", "09:00").err
+
+    def test_job_with_a_name_like_the_id_of_a_run_is_a_job(self, cli):
+        cli("add", "202611", "--every", "1d", "--", "echo", "hi")
+        ran(cli, "202611")
+        assert cli("output", "202611").out == "hi\n"
+        assert "202611 (run " in cli("why", "202611").out
+
     def test_a_job_without_records_shows_no_bare_headings(self, cli):
         cli("add", "fresh", "--every", "1d", "--", "true")
         assert cli("history", "fresh").out == ""

@@ -311,3 +311,12 @@ def test_check_refuses_places_for_schedules_by_the_clock(offline, tmp_path, monk
     said = offline("check")
     assert f"to count from the {point} of a run is for a trigger that starts a job" in said.out
     assert "shift: is for schedules by the clock, not for one that counts from the last run" in said.out
+
+
+@pytest.mark.parametrize(
+    "command", [("next", "0 9 * * *", "--count", "0"), ("history", "--limit", "0"), ("event", "list", "--limit", "0")]
+)
+def test_none_of_what_was_asked_for_is_refused(offline, command):
+    said = offline(*command)
+    assert (said.code, said.out) == (2, "")
+    assert "must be a whole number from 1 to " in said.err
