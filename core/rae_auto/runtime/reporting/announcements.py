@@ -17,8 +17,9 @@ from rae_auto.engine.effects import (
 )
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.records import run_record
-from rae_auto.model.run import Run
+from rae_auto.model.run import Run, RunState
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.reporting.run_log import (
@@ -36,10 +37,11 @@ _UNANNOUNCED = frozenset({Start, Reply})
 
 def announce(step: Step, broadcast: EventStream, decisions: DecisionLog) -> None:
     """Report a step whose changes are durable, to the log and to the event stream."""
+    started = {effect.run.id for effect in step.effects if type(effect) is Start}
     for change in step.changes:
         if type(change.value) is Run and type(change) is not Discard:
             decisions.end(change.value.job)
-            _announce_run(change.value, broadcast)
+            _announce_run(change.value, broadcast, started)
     for decision in step.decisions:
         _announce_decision(decision, broadcast, decisions)
     for effect in step.effects:
@@ -68,8 +70,13 @@ def announce_event(broadcast: EventStream, event: Event) -> None:
         broadcast.publish({"kind": "event", "event": {**documents.dump(event), "data": event.data}})
 
 
-def _announce_run(run: Run, broadcast: EventStream) -> None:
-    log_run(run)
+def _announce_run(run: Run, broadcast: EventStream, started: set[RunId]) -> None:
+    # A run that is starting is saved again when it is to end, or was found after a restart: it has not started twice.
+    if run.state is not RunState.STARTING or run.is_in_queue:
+        log_run(run)
+    elif run.id in started:
+        started.discard(run.id)
+        log_run(run)
     if broadcast.has_subscribers:
         broadcast.publish({"kind": "run", "run": run_record(run)})
 

@@ -2,17 +2,24 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from attrs import evolve
 from loguru import logger
+from tests.support.runs import make_run
 
+from rae_auto.engine.effects import Record, Save, Start, Step
 from rae_auto.model.decision import Decision, Outcome
+from rae_auto.model.job import Job
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.reasons import Overlapping
+from rae_auto.model.run import AttemptTerms, RunState, Stopping
 from rae_auto.runtime import silence_library
+from rae_auto.runtime.reporting.announcements import announce
+from rae_auto.runtime.reporting.decision_log import DecisionLog
+from rae_auto.runtime.reporting.event_stream import EventStream
 from rae_auto.runtime.reporting.run_log import log_decision, log_failed_delivery
 
 AT = datetime(2026, 11, 28, 11, 5, 10, tzinfo=UTC)
@@ -49,3 +56,18 @@ def test_failed_delivery_is_logged_the_first_time_and_the_last(log):
         'ERROR notifier "ops" failed: no network; not delivered yet, next try at 12:05:10: a failed',
         'ERROR notifier "ops" failed 33 times: no network; not delivered, and not tried again: a failed (and 4 more)',
     ]
+
+
+def test_run_is_logged_as_started_once_for_each_attempt(log):
+    """A run that is starting is saved again: to be cancelled, or after a restart; its executor may take that long."""
+    starting = make_run(state=RunState.STARTING, attempt=1, terms=AttemptTerms(timeout=timedelta(milliseconds=1)))
+    ending = evolve(starting, stopping=Stopping(RunState.TIMED_OUT))
+    steps = [
+        Step([Save(starting), Save(ending)], [Start(starting, Job(id="a", command="true"))]),
+        Step([Save(ending)]),
+        Step([Save(evolve(ending, adopted_at=AT))]),
+        Step([Record(evolve(starting, state=RunState.TIMED_OUT, finished_at=AT))]),
+    ]
+    for step in steps:
+        announce(step, EventStream(), DecisionLog())
+    assert [line.split(" (")[0] for line in log] == ["INFO started", "ERROR timed out"]
