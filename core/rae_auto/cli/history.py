@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.interactive.run_targets import find_run, naming_job
 from rae_auto.cli.plain.history import show_history
 from rae_auto.cli.queries import query
-from rae_auto.cli.run_targets import find_run, naming_job
 from rae_auto.views.explanations import check_lines, explanation_lines
 from rae_auto.views.statistics import STATISTICS_HEADERS, statistics_rows
 from rae_auto.views.tables import print_json, show_table

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rae_auto.cli import options
+from rae_auto.cli.interactive.run_targets import find_run, naming_job
 from rae_auto.cli.queries import connect, query
-from rae_auto.cli.run_targets import find_run, naming_job
 from rae_auto.cli.usage import JsonObject, KeyValue, WholeNumber, valid_text
 from rae_auto.errors import BadRequest, RunNotFound
 from rae_auto.model.primitives.escaping import escape_line, escape_text

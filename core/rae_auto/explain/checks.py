@@ -82,7 +82,9 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
         yield ExplanationFact("taken over", f"by a new daemon at {view.time(run.adopted_at)}")
     yield from _attempts(run, view)
     if run.finished_at is not None:
-        why = f": {run.describe_reason(view.time)}" if run.reason else ""
+        # Of all other ends the answer has the reason.
+        has_reason = run.reason is not None and run.state is RunState.SUCCEEDED
+        why = f": {run.describe_reason(view.time)}" if has_reason else ""
         yield ExplanationFact("ended", f"{run.state.text} at {view.time(run.finished_at)}{why}")
     for seen in view.repeated:
         if seen.run == run.id:

@@ -30,7 +30,7 @@ from rae_auto.views.screens.overview import build_overview
 from rae_auto.views.screens.parts.record_source import DigestRecords, ExpectedCounts
 from rae_auto.views.screens.parts.strip import build_strip, group_of
 from rae_auto.views.status import judge_health
-from rae_plugins.commands.top.cells import clock_text, state_mark, strip_of_day
+from rae_plugins.commands.top.cells import MARKS, clock_text, state_mark, strip_of_day
 from rae_plugins.commands.ui.rendering import GLYPHS
 
 screens = pytest.fixture(scope="module")(show_everything)
@@ -92,6 +92,7 @@ def test_end_state_is_in_the_same_group_everywhere(state: RunState) -> None:
     roles = {"good": "good", "bad": "bad", "stopped": "waiting", "skipped": "muted"}
     group = group_of(state)
     assert STATE_CLASSES[state] == GLYPHS[state][0] == group
+    assert MARKS[state].text == GLYPHS[state][1]
     assert state_mark(state).role == roles[group]
     cell = StripCell(start=NOON, is_future=False, **{group: 1})
     [part] = set(strip_of_day((cell,) * 8, 8))

@@ -33,14 +33,14 @@ PICTURE = ROOT / "docs" / "reference" / "plugins" / "commands" / "top.svg"
 FRAME = """\
  ▲ 1 job failed last time: "photos" (6 jobs)                                    rae-auto 0.1.0, pid 4711
  ! photos failed, 2 times in a row: exit code 3                                              r run again
- ◷ index-mail waits: photos is running
+ ◔ index-mail waits: photos is running
 
    job                             next         last           took         usually      last ten
- · backup-home                     21:35        ■ 21:27        2 s          ~2 s         ■■■■■■■■■■
- · index-mail                      21:46        ■ 21:20        3 s          ~3 s         ■■■□□□■■■■
- ✖ photos                          21:57        ✖ 21:13        4 s          ~4 s         ■■■■■■■■✖✖
- ‖ report                          paused       ■ 21:06        5 s          ~5 s          ■■■■■■■■■
- ▶ transcode                       -            ■ 20:59        3 min…       ~6 s         ■■■■■■■■■▶
+ · backup-home                     21:35        ● 21:27        2 s          ~2 s         ●●●●●●●●●●
+ · index-mail                      21:46        ● 21:20        3 s          ~3 s         ●●●○○○●●●●
+ ✕ photos                          21:57        ✕ 21:13        4 s          ~4 s         ●●●●●●●●✕✕
+ ‖ report                          paused       ● 21:06        5 s          ~5 s          ●●●●●●●●●
+ ▶ transcode                       -            ● 20:59        3 min…       ~6 s         ●●●●●●●●●▶
  · weekly-digest                   22:30          never
 
    next starts
@@ -165,7 +165,7 @@ FULLEST = make_row(
 def test_texts_of_any_length_keep_a_gap_between_columns(width: int):
     text = plain_text(job_line(FULLEST, ZONE, NOW, width))
     columns = header_line(width)[0].text.removesuffix("last ten").split()
-    shown = {"next": "07 Dec 21:30", "last": "■ 19 Nov 21:30", "took": "12 min 54 s", "usually": "~12 min 54 s"}
+    shown = {"next": "07 Dec 21:30", "last": "● 19 Nov 21:30", "took": "12 min 54 s", "usually": "~12 min 54 s"}
     for column in {*columns} & {*shown}:
         assert f" {shown[column]} " in text, column
 
@@ -233,7 +233,13 @@ def test_keys_and_commands_act_on_the_selected_job(world: FixedWorld):
         await pilot.press("colon", *"pause", "enter")
         await _until(pilot, lambda: ("pause", {"job": "transcode"}) in world.client.calls)
         await pilot.press("colon", *"sing", "enter")
-        assert 'unknown command "sing"' in _text_of(app, "keys")
+        shown = _text_of(app, "keys")
+        assert 'unknown command "sing"; use one of trigger, cancel, pause, ' in shown
+        assert len(set(shown.split("one of ")[1].split(", "))) == len(shown.split("one of ")[1].split(", "))
+        asked = len(world.client.calls)
+        await pilot.press("colon", *"trigger", "enter", "enter")
+        await _until(pilot, lambda: "started transcode: run " in _text_of(app, "keys"))
+        assert [name for name, _ in world.client.calls[asked:]].count("trigger") == 1
 
     _drive(world, steps)
 

@@ -60,7 +60,7 @@ def marks_of_this_month(daemons: Daemons) -> list[str]:
     (run,) = daemons.ask("history", job="bad")
     has_failed = datetime.fromisoformat(run["finished_at"]).month == now.month
     is_last_day = (now + timedelta(days=1)).month != now.month
-    return ["✖1"] * has_failed + ["▫1"] * (not is_last_day)
+    return ["✕1"] * has_failed + ["▫1"] * (not is_last_day)
 
 
 def context_of(daemons: Daemons) -> FakeContext:
@@ -75,7 +75,7 @@ def test_keys_show_timeline_month_and_simulation(daemons: Daemons) -> None:
         async with app.run_test(size=(110, 34)) as pilot:
             await wait_for(pilot, app, "verdict", '"bad"')
             await pilot.press("t")
-            await wait_for(pilot, app, "pane", "nightly", "bad", "✖", "▫ expected")
+            await wait_for(pilot, app, "pane", "nightly", "bad", "✕", "▫ expected")
             await pilot.press("m")
             await wait_for(pilot, app, "pane", "Mon", "Sun", *marks_of_this_month(daemons))
             await pilot.press("s")

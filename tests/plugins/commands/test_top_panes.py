@@ -15,6 +15,8 @@ from rae_auto.screens import load_job_list, open_records
 from rae_auto.views.screens.parts.base import UpcomingStart
 from rae_auto.views.screens.parts.record_source import JobsFound, JobSpan
 from rae_auto.views.screens.timeline import build_timeline
+from rae_plugins.commands.top import panes as panes_of_top
+from rae_plugins.commands.top.cells import activity_mark, state_mark
 from rae_plugins.commands.top.frame import PANE_NAMES, PaneRequest
 from rae_plugins.commands.top.panes import day_lines, load_pane
 from rae_plugins.commands.top.styled_lines import plain_text
@@ -81,7 +83,7 @@ def test_start_that_a_guard_forbids_has_the_mark_of_a_skip() -> None:
         starts_until=NOON + 12 * HOUR,
     )  # fmt: skip
     axis, row = read_day(span)
-    assert row.index("□") < row.index("▫")
+    assert row.index("○") < row.index("▫")
     assert "…" not in row
     assert axis.split() == ["01:00", "04:00", "07:00", "10:00", "13:00", "16:00", "19:00", "22:00"]
     _, cut = read_day(evolve(span, starts_until=NOON + 8 * HOUR))
@@ -95,5 +97,31 @@ def read_day(span: JobSpan) -> tuple[str, str]:
         zone="UTC", since=NOON - 12 * HOUR, until=NOON + 12 * HOUR,
     )  # fmt: skip
     source: Any = SimpleNamespace(zone=UTC)
-    axis, row, _ = map(plain_text, day_lines(timeline, source, 80))
+    axis, row, *_ = map(plain_text, day_lines(timeline, source, 80))
     return axis, row
+
+
+@pytest.mark.parametrize("state", ["failed", "timed_out", "lost", "cancelled", "interrupted"])
+def test_idle_job_has_the_sign_of_its_last_end(state: str) -> None:
+    row: Any = SimpleNamespace(activity="idle", failures=1, last_state=state, is_overdue=False, is_too_long=False)
+    assert activity_mark(row) == state_mark(state)
+
+
+@pytest.mark.parametrize(("state", "attempts", "words"), [
+    ("retrying", 1, "attempt 1: waits for the next attempt"), ("failed", 3, "attempt 3 of 3: failed"),
+])  # fmt: skip
+def test_output_names_an_attempt_that_will_be_repeated(
+    monkeypatch: pytest.MonkeyPatch, state: str, attempts: int, words: str
+) -> None:
+    page = SimpleNamespace(
+        run_id="R", attempt=attempts, attempts=attempts, state=state, is_growing=False, lines=()
+    )  # fmt: skip
+
+    async def load(*_: object) -> Any:
+        return page
+
+    monkeypatch.setattr(panes_of_top, "load_output_end", load)
+    row: Any = SimpleNamespace(history=SimpleNamespace(latest_run=SimpleNamespace(run_id="R")))
+    source: Any = None
+    head, *_ = asyncio.run(panes_of_top.load_output(source, PaneRequest(row, 80, 9)))
+    assert plain_text(head) == f"run R, {words}"

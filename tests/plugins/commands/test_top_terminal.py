@@ -38,7 +38,7 @@ def view(daemons: Daemons) -> Iterator[TerminalProgram]:
 def test_view_in_a_terminal_follows_a_daemon_over_a_restart(daemons: Daemons, view: TerminalProgram):
     view.wait_for(lambda text: "All is well" in text and "sleepy" in text)
     daemons.ask("trigger", job="hello")
-    view.wait_for(lambda text: "two" in text and "■" in text)
+    view.wait_for(lambda text: "two" in text and "●" in text)
     view.press("jw")
     view.wait_for(lambda text: "sleepy has not run yet" in text)
     view.wait_for_silence(2.0)  # nothing happens, so nothing is to be written

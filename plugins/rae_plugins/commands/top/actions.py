@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rae_auto.api import CommandContext
 from rae_auto.errors import SchedulerError
+from rae_plugins.commands.top.frame import PANE_NAMES
 
 if TYPE_CHECKING:
     from rae_auto.screens import JobRow
@@ -66,6 +67,17 @@ ACTIONS: dict[str, Callable[[CommandContext, "JobRow"], Any]] = {
     "cancel": cancel_runs,
     "pause": toggle_pause,
 }
+
+
+TYPED = {"trigger": "run", "cancel": "cancel", "pause": "pause"}
+"""The words that are typed for actions, those of the command line; "run" is the name of a pane."""
+
+
+def describe_refusal(typed: str) -> str:
+    """Return why a typed word does nothing: it is unknown, or takes no name."""
+    if typed in TYPED:
+        return f"these jobs match; ':{typed}' alone is for the selected one"
+    return f'unknown command "{typed[:20]}"; use one of {", ".join([*TYPED, *PANE_NAMES, "quit"])}'
 
 
 async def act(context: CommandContext, action: str, row: "JobRow", *, is_read_only: bool) -> tuple[str, bool]:

@@ -287,10 +287,11 @@ class TopApp(App[int]):
             self._set_filter(event.value[1:])
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep the filter, or carry out the command."""
-        self._close_input()
-        if event.value.startswith(":"):
-            self._carry_out(event.value[1:])
+        """Keep the filter, or carry out the command: once, also if Enter is pressed twice."""
+        if event.input.has_class("-shown"):
+            self._close_input()
+            if event.value.startswith(":"):
+                self._carry_out(event.value[1:])
 
     def _set_filter(self, text: str) -> None:
         if text != self._filter:
@@ -311,13 +312,12 @@ class TopApp(App[int]):
             self._set_filter(rest.strip())
         if verb in PANE_NAMES:
             self.action_pane(verb)
-        elif verb in actions.ACTIONS and not rest.strip():
-            self._act(verb, self.query_one(JobScroller).selected)
+        elif verb in actions.TYPED and not rest.strip():
+            self._act(actions.TYPED[verb], self.query_one(JobScroller).selected)
         elif verb in ("quit", "q"):
             self.exit(0)
-        elif verb and verb not in actions.ACTIONS:
-            words = ", ".join([*actions.ACTIONS, *PANE_NAMES, "quit"])
-            self._say(f'unknown command "{verb[:20]}"; use one of {words}', "waiting")
+        elif verb:
+            self._say(actions.describe_refusal(verb), "waiting")
 
     # Keys
 

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from rae_auto.screens import JobRow, OccurrenceMark, StripCell
 
 MARKS = {
-    "succeeded": Part("■", "good"),
-    "failed": Part("✖", "bad"),
-    "timed_out": Part("✖", "bad"),
+    "succeeded": Part("●", "good"),
+    "failed": Part("✕", "bad"),
+    "timed_out": Part("⊘", "bad"),
     "lost": Part("?", "bad"),
-    "cancelled": Part("◪", "waiting"),
-    "interrupted": Part("◪", "waiting"),
-    "skipped": Part("□", "muted"),
+    "cancelled": Part("■", "waiting"),
+    "interrupted": Part("◩", "waiting"),
+    "skipped": Part("○", "muted"),
     "running": Part("▶", "busy"),
-    "starting": Part("▶", "busy"),
-    "queued": Part("◷", "waiting"),
+    "starting": Part("▸", "busy"),
+    "queued": Part("◔", "waiting"),
     "retrying": Part("↻", "waiting"),
 }
-"""The mark of each state of a run: shape and colour both tell it."""
+"""The mark of each state of a run, with the shape that it has on the web page: shape and colour both tell it."""
 
 ACTIVITIES = {
     "running": MARKS["running"],
@@ -37,7 +37,10 @@ ACTIVITIES = {
     "done": Part("✓", "muted"),
     "idle": Part("·", "muted"),
 }
-LEGEND = "■ succeeded  ✖ failed  ? lost  ◪ stopped  □ skipped  ▶ running  ◷ waiting  ↻ retrying  ‖ paused"
+LEGENDS = (
+    "● succeeded  ✕ failed  ⊘ timed out  ? lost  ■ cancelled  ◩ interrupted  ○ skipped",
+    "▶ running  ◔ waiting  ↻ retrying  ‖ paused",
+)
 TOOK_LEGEND = "took: of the latest run that is over; with … so far, of the one that is running"
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -48,8 +51,8 @@ def activity_mark(row: "JobRow") -> Part:
     mark = ACTIVITIES.get(row.activity, ACTIVITIES["idle"])
     if row.is_overdue or row.is_too_long:
         return Part("!", "bad")
-    if row.activity == "idle" and row.failures:
-        return MARKS["failed"]
+    if row.activity == "idle" and row.failures and row.last_state is not None:
+        return state_mark(row.last_state)
     return mark
 
 

@@ -20,7 +20,7 @@ from rae_auto.screens import (
     load_timeline,
     load_why_page,
 )
-from rae_plugins.commands.top.cells import LEGEND, TOOK_LEGEND, clock_text, duration_text, state_mark
+from rae_plugins.commands.top.cells import LEGENDS, TOOK_LEGEND, clock_text, duration_text, state_mark
 from rae_plugins.commands.top.frame import PaneRequest
 from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, fit, line, wrap
 from rae_plugins.commands.ui.inks import ink_line
@@ -28,7 +28,7 @@ from rae_plugins.commands.ui.keys import KEYS, ViewKey
 
 TIMELINE_HOURS = 12
 OUTPUT_BYTES = 64 << 10
-CHECK_MARKS = {"yes": Part("✓", "good"), "no": Part("✖", "bad"), "unknown": Part("?", "waiting")}
+CHECK_MARKS = {"yes": Part("✓", "good"), "no": Part("✕", "bad"), "unknown": Part("?", "waiting")}
 
 OWN_KEYS = (
     ViewKey("g G", "first, last row"),
@@ -46,8 +46,10 @@ async def load_output(source: RecordSource, place: PaneRequest) -> list[Line]:
     if place.row is None or run is None or run.run_id is None:
         return [line(Part("it has not run yet", "muted"))]
     page = await load_output_end(source, run.run_id, OUTPUT_BYTES)
-    attempt = f"attempt {page.attempt} of {page.attempts}" if page.attempts else "not started"
-    what = f"run {page.run_id}, {attempt}: {page.state.replace('_', ' ')}"
+    of_all = f" of {page.attempts}" if page.attempts > 1 else ""
+    attempt = f"attempt {page.attempt}{of_all}" if page.attempts else "not started"
+    state = "waits for the next attempt" if page.state == "retrying" else page.state.replace("_", " ")
+    what = f"run {page.run_id}, {attempt}: {state}"
     head = line(Part(f"{what}{', still running' if page.is_growing else ''}", "muted"))
     lines = [_inked(one.text) for one in page.lines]
     return [head, *(lines or [line(Part("it printed nothing", "muted"))])]
@@ -197,7 +199,8 @@ def day_lines(timeline: Timeline, source: RecordSource, width: int) -> list[Line
             for place in range(begin, end + 1):
                 cells[place] = state_mark(bar.state)
         lines.append((Part(fit(row.job, name)), Part("  "), *cells))
-    return [*lines, line(Part(f"{LEGEND}  ▫ expected  … more", "muted"))]
+    ends, others = LEGENDS
+    return [*lines, line(Part(ends, "muted")), line(Part(f"{others}  ▫ expected  … more", "muted"))]
 
 
 async def load_calendar(source: RecordSource, place: PaneRequest) -> list[Line]:
@@ -313,7 +316,7 @@ def help_lines(width: int) -> list[Line]:
     lines = [line(Part(fit(f"  {one.keys}", 12), "strong"), fit(one.does, 28)) for one in (*KEYS, *OWN_KEYS)]
     middle = (len(lines) + 1) // 2 if width >= 80 else len(lines)
     columns = zip_longest(lines[:middle], lines[middle:], fillvalue=())
-    legends = [line(Part(f"  {text}", "muted")) for text in (LEGEND, TOOK_LEGEND)]
+    legends = [line(Part(f"  {text}", "muted")) for text in (*LEGENDS, TOOK_LEGEND)]
     return [*((*left, *right) for left, right in columns), (), *legends]
 
 

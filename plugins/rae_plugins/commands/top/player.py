@@ -110,8 +110,8 @@ def _day_cell(day: date, counts: Counter[str] | None) -> list[Part]:
     if not counts:
         return [label, Part(" " * 9)]
     runs, skips = sum(count for state, count in counts.items() if state != "skipped"), counts["skipped"]
-    text = f"■{runs}" if runs else ""
-    more = f"□{skips}" if skips else ""
+    text = f"●{runs}" if runs else ""
+    more = f"○{skips}" if skips else ""
     return [label, Part(text, "good"), Part(fit(more, 9 - len(text)), "muted")]
 
 

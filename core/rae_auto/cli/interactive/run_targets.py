@@ -1,4 +1,4 @@
-"""What commands take a run or a job for: the id of a run, or the start of one, and else the name of a job."""
+"""The targets of commands that take a run or a job: the id of a run, or the start of one, or the name of a job."""
 
 import contextlib
 import re
