@@ -14,7 +14,7 @@ from rae_auto.model.reasons.base import time_text
 from rae_auto.model.records import run_record
 from rae_auto.model.run import Run, RunState
 from rae_auto.records.run_figures import read_figures
-from rae_auto.records.statistics import statistics
+from rae_auto.records.statistics import read_facts, summarize
 from rae_auto.views.screens.run_page import list_phases
 from rae_auto.views.screens.timeline import bar_of, count_active
 
@@ -85,7 +85,8 @@ def test_run_with_a_lost_attempt_has_no_duration(world, job):
         assert (run.duration, documents.duration_of(body), record["duration"]) == (None, None, None)
         assert read_figures(body).duration is None
         assert end_of(run).data["seconds"] is None
-        assert statistics([body, documents.dump(good)], {}).duration.p99 == MINUTE.total_seconds()
+        facts = [read_facts(body), read_facts(documents.dump(good))]
+        assert summarize(facts, {}).duration.p99 == MINUTE.total_seconds()
         assert RunTotal().add(run).add(good) == RunTotal(2, 60.0, run.attempt, good.finished_at, untimed=1)
 
 
