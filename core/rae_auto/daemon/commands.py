@@ -26,7 +26,7 @@ from rae_auto.control.requests import (
     optional_text,
     text,
 )
-from rae_auto.daemon.answers.problem_times import ProblemTimes
+from rae_auto.daemon.answers.problem_times import DaemonProblems
 from rae_auto.daemon.answers.screen_table import screen_table
 from rae_auto.daemon.answers.status import DaemonFacts, add_blocked, list_nodes, read_status
 from rae_auto.daemon.reloading.edited_config import EditedConfig
@@ -87,9 +87,9 @@ class Commands:
 
         `problem_times` has when problems came up, those of which that is known.
         """
-        self._problem_times = problem_times
-        self._noted_problems = ProblemTimes()
-        self._edited = edited
+        self._dated_problems = DaemonProblems(problems, edited, problem_times)
+        runtime = scheduler.runtime
+        runtime.engine_loop.on_clock_check.append(lambda: self._dated_problems.note(runtime))
         self._turns = turns or TimeMeter()
         self._scheduler = scheduler
         self._facts = DaemonFacts(config=config, started_at=scheduler.runtime.now(), is_paused=is_paused)
@@ -157,11 +157,10 @@ class Commands:
     async def status(self, arguments: Arguments) -> Any:
         """Return the state of the daemon, its open runs, the next starts, and what needs attention."""
         runtime, local_times = self._scheduler.runtime, flag(arguments, "local_times")
-        unread = None if self._edited is None else await self._edited.find_problem()
-        problems = _with_unread(self._problems(), unread)
+        problems = await self._dated_problems.find()
         status = read_status(runtime, self._facts, problems, local_times=local_times)
         times = {problem: datetime.fromisoformat(at) for problem, at in status["problem_times"].items()}
-        times = self._noted_problems.note(status["problems"], {**self._problem_times(), **times}, runtime.now())
+        times = self._dated_problems.date(status["problems"], times, runtime.now())
         status["problem_times"] = {problem: at.isoformat() for problem, at in times.items()}
         return status if runtime.membership is None else {**status, "nodes": await list_nodes(runtime.membership)}
 
@@ -441,9 +440,3 @@ def with_arguments(command: Command, *names: str) -> Command:
         return await command(arguments)
 
     return check_arguments
-
-
-def _with_unread(problems: Sequence[str], unread: str | None) -> list[str]:
-    """Return the problems, and the one of the edited files before them unless a failed reload has the same errors."""
-    known = {problem.partition(": ")[2] for problem in problems}
-    return [*problems] if unread is None or unread.partition(": ")[2] in known else [unread, *problems]

@@ -164,7 +164,7 @@ class Repository:
         self._check: asyncio.Future[None] | None = None
         self.is_checking = False
         """The store is in use while a part of it is still being checked, because it was not closed cleanly."""
-        self.store_summary = summarize_plugin(store)
+        self.store_type, self.store_summary = store.type, summarize_plugin(store)
 
     async def stand_by(self, node: Node, report: Callable[[Standby], None]) -> None:
         """Wait until a shared store is this daemon's. `report` is called in the event loop with why it waits.

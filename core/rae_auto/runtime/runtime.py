@@ -91,7 +91,7 @@ class Runtime:
         self.stopped = asyncio.Event()
         self._damaged_jobs = recovered.damaged_jobs
         self._repository = repository
-        self.store_summary = repository.store_summary
+        self.store_type, self.store_summary = repository.store_type, repository.store_summary
         self.membership = membership
         self.engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform, self._rewrite)
         repository.on_damage = self.engine_loop.request_rewrite

@@ -11,6 +11,7 @@ from tests.support.control_peer import Refused
 from tests.support.served_commands import JOBS, NEW, run_with_daemon
 
 from rae_auto._version import __version__
+from rae_auto.daemon.answers import problem_times
 
 RUN_KEYS = [
     *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at", "state", "attempt"),
@@ -75,10 +76,24 @@ def test_status_lists_running_and_waiting_runs_and_problems(tmp_path):
     (first, second), status = run_with_daemon(tmp_path, work)
     (running,), (waiting,) = status["running"], status["waiting"]
     assert (list(running), running["run_id"]) == ([*RUN_KEYS, "pid"], first)
-    assert (list(waiting), waiting["run_id"]) == ([*RUN_KEYS, "waiting_for"], second)
+    assert (list(waiting), waiting["run_id"]) == ([*RUN_KEYS, "waiting_since", "not_before", "waiting_for"], second)
     assert first in waiting["waiting_for"]
     assert status["problems"] == ["the configuration is bad"]
     assert list(status["problem_times"]) == status["problems"]
+
+
+def test_problem_is_dated_before_anything_asks_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(problem_times, "MIN_NOTING_SECONDS", 0)
+
+    async def work(daemon, peer):
+        daemon.problems.append("the configuration is bad")
+        for check in daemon.scheduler.runtime.engine_loop.on_clock_check:
+            check()
+        asked_at = datetime.now(UTC)
+        return asked_at, (await peer.ask("status"))["problem_times"]
+
+    asked_at, times = run_with_daemon(tmp_path, work)
+    assert datetime.fromisoformat(times["the configuration is bad"]) <= asked_at
 
 
 def test_list_returns_all_jobs_and_show_one_in_full(tmp_path):

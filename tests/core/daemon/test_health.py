@@ -6,11 +6,15 @@ from threading import Event
 
 import pytest
 
-from rae_auto import Job, Scheduler
+from rae_auto import Job, NotifyPolicy, Scheduler
+from rae_auto.api.plugin import Kind
 from rae_auto.daemon.answers.health import read_health, read_measurements
+from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.runtime import engine_loop
+from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.time.time_meter import TimeMeter
 from rae_auto.testing.memory_store import MemoryStore
+from rae_plugins.loggers.console import ConsoleLogger
 
 JOBS = [Job(id="good", command="true"), Job(id="bad", command=["sh", "-c", "exit 3"], retry_policy=1)]
 
@@ -71,6 +75,42 @@ def test_meter_knows_the_peak_of_the_last_minutes():
     assert meter.peak(60.0 * 9) == 5.0
     assert meter.peak(60.0 * 11) == 3.0
     assert meter.peak(60.0 * 100) == 0
+
+
+def test_plugins_in_use_are_all_with_the_jobs_that_use_them(tmp_path):
+    mailed, silent = NotifyPolicy(on=("failure",), via=("mail",)), NotifyPolicy(via=("mail",))
+    jobs = [
+        Job(id="shell", command="true", schedule=("0 3 * * *", "0 4 * * *"), notify=mailed),
+        Job(id="function", python="os:getpid", notify=NotifyPolicy(on=("failure",))),
+        Job(id="apart", python="os:getpid", isolated=True, notify=silent),
+    ]
+    notifiers = {
+        "mail": PluginRef("webhook", {"url": "http://localhost:1"}),
+        "pager": PluginRef("command", {"command": ["cat"]}),
+        "other": PluginRef("command", {"command": ["cat"]}),
+    }
+
+    async def read():
+        async with Scheduler(directory=tmp_path, jobs=jobs, store="json", notifiers=notifiers) as scheduler:
+            quarantine = scheduler.runtime.quarantine
+            for _ in range(2):
+                quarantine.failed(Kind.STORE, "json", "commit", "the disk is slow")
+            return (await read_all(scheduler))[0]["plugins"]
+
+    log_setup.attach([ConsoleLogger()], tmp_path)
+    try:
+        found = {(one["kind"], one["name"]): (one["jobs"], one["failures_in_a_row"]) for one in asyncio.run(read())}
+    finally:
+        log_setup.detach()
+    assert found == {
+        ("executor", "process"): (2, 0),
+        ("executor", "thread"): (1, 0),
+        ("logger", "console"): (None, 0),
+        ("notifier", "command"): (1, 0),
+        ("notifier", "webhook"): (2, 0),
+        ("store", "json"): (None, 2),
+        ("trigger", "cron"): (1, 0),
+    }
 
 
 class HangingStore(MemoryStore):

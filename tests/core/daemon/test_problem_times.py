@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from rae_auto.daemon.answers.problem_times import ProblemTimes
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -19,6 +21,23 @@ def test_numbers_alone_make_no_new_problem() -> None:
     times = ProblemTimes()
     times.note(["failed after 3 failures"], {}, NOON)
     assert times.note(["failed after 14 failures"], {}, NOON + HOUR) == {"failed after 14 failures": NOON}
+
+
+@pytest.mark.parametrize(
+    "text", ['job "job{}" is damaged', "backup{} can't be used", "/srv/{}/in is gone", "disk-{}: no room", 'x "a {}"']
+)
+def test_problems_with_different_names_are_two(text: str) -> None:
+    times = ProblemTimes()
+    times.note([text.format(1)], {}, NOON - 20 * 24 * HOUR)
+    assert times.note([text.format(2)], {}, NOON) == {text.format(2): NOON}
+
+
+@pytest.mark.parametrize("number", ["7", "1,234", "4.5", "06:42:00"])
+def test_numbers_that_count_or_measure_make_no_new_problem(number: str) -> None:
+    times = ProblemTimes()
+    times.note(['notifier "ops2" failed (3 times, 2 s)'], {}, NOON)
+    text = f'notifier "ops2" failed ({number} times, {number} s)'
+    assert times.note([text], {}, NOON + HOUR) == {text: NOON}
 
 
 def test_problem_that_went_and_came_again_is_a_new_one() -> None:

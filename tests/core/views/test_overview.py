@@ -40,8 +40,8 @@ def running(seconds: float, **fields: Any) -> dict[str, Any]:
 def test_problems_of_doctor_need_a_person_with_when_it_looked() -> None:
     screen = overview(build_doctor_report([DISK, SLEEP], NOW - HOUR))
     [one] = screen.attention
-    assert (one.kind, one.why, one.since, one.action.command) == (
-        "doctor", "disk: no room", NOW - HOUR, "rae-auto doctor"
+    assert (one.kind, one.why, one.since, one.is_seen, one.action.command) == (
+        "doctor", "disk: no room", NOW - HOUR, True, "rae-auto doctor"
     )  # fmt: skip
     assert (screen.ok, screen.doctor_at) == (False, NOW - HOUR)
     assert screen.verdict == "doctor found 1 problem (2 jobs)"

@@ -15,6 +15,7 @@ from rae_auto.model.documents import dump
 from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.notices.outbox import describe_failing
 from rae_auto.platforms.process_measurements import measure_process
+from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.runtime import Runtime
 from rae_auto.runtime.time.synchronization import is_clock_synchronized
 from rae_auto.runtime.time.time_meter import TimeMeter
@@ -92,20 +93,26 @@ def _list_sources(runtime: Runtime) -> dict[str, Any]:
 
 
 def _list_plugins(runtime: Runtime) -> list[dict[str, Any]]:
-    """Return the plugins in use, each with the number of jobs that use it, and of its failures in a row."""
-    uses = Counter({("store", runtime.store_summary): 0})
+    """Return the plugins in use, each with the number of jobs that use it, and of its failures in a row.
+
+    The number is None for what serves all jobs, whatever they say.
+    """
+    uses: Counter[tuple[str, str]] = Counter()
     uses.update({("notifier", notifier.type): 0 for notifier in runtime.notifiers.values()})
     for entry in runtime.engine.jobs():
         job = entry.job
         uses.update({("trigger", ref.type) for ref in job.schedule} | {("guard", ref.type) for ref in job.guards})
-        if job.executor is not None:
-            uses["executor", job.executor.type] += 1
+        uses["executor", job.executor_ref.type] += 1
+        reporting = (job.notify.via or runtime.notifiers) if job.notify.on else ()
+        uses.update({("notifier", runtime.notifiers[name].type) for name in reporting if name in runtime.notifiers})
+    counts: dict[tuple[str, str], int | None] = dict(uses)
+    counts |= {("store", runtime.store_type): None, **{("logger", name): None for name in log_setup.names()}}
     failing: Counter[tuple[str, str]] = Counter()
     for one in runtime.quarantine.report():
         failing[one["kind"], one["name"]] += one["in_a_row"]
     return [
-        {"kind": kind, "name": name, "jobs": jobs, "failures_in_a_row": failing[kind, name]}
-        for (kind, name), jobs in sorted(uses.items())
+        {"kind": kind, "name": name, "jobs": counts[kind, name], "failures_in_a_row": failing[kind, name]}
+        for kind, name in sorted(counts)
     ]
 
 

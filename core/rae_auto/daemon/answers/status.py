@@ -1,7 +1,7 @@
 """The facts of `rae-auto status`, read from a running scheduler."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,16 @@ def read_status(
         "store": runtime.store_summary,
         "loggers": log_setup.summaries(),
         "notifiers": {name: summarize_plugin(notifier) for name, notifier in runtime.notifiers.items()},
-        "problems": [*filter(None, [runtime.store_problem]), *runtime.job_problems, *notices, *problems],
+        "problems": list_problems(runtime, notices, problems),
         "problem_times": {problem: at.isoformat() for problem, at in notices.items()},
         "quarantined": runtime.quarantine.quarantined_problems(),
     }
     return {**status, "names": names_in(status, lambda job: _name_of(engine, job))}
+
+
+def list_problems(runtime: Runtime, notices: Iterable[str], problems: Iterable[str]) -> list[str]:
+    """Return all problems, the severe ones first: of the store and jobs, of `notices`, and those of the daemon."""
+    return [*filter(None, [runtime.store_problem]), *runtime.job_problems, *notices, *problems]
 
 
 def _name_of(engine: Engine, job: str) -> str:

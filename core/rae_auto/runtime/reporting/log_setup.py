@@ -40,8 +40,8 @@ _shown_output: list[Logger] = []
 _threads: list[LogThread] = []
 _failures: list[str] = []
 """A line for each logger that is not used, because it failed to return its handler."""
-_summaries: list[str] = []
-"""A few words for each logger that is used."""
+_used: list[tuple[str, str]] = []
+"""The name of each logger that is used, and a few words for it."""
 _zones: list[tzinfo | None] = [None]
 """The time zone of the log; None for the machine's."""
 
@@ -58,7 +58,7 @@ def attach(
     standard error. `origin_of` returns the distribution and version of a logger by its name.
     """
     _failures.clear()
-    _summaries.clear()
+    _used.clear()
     # Asked before any is added, so that what one does to the log harms no other.
     handlers = [
         (plugin, handler)
@@ -105,7 +105,7 @@ def _add(plugin: Logger, handler: dict[str, Any], origin_of: Callable[[str], str
     # What would show local variables, secrets among them, stays off whatever a plugin says.
     safe = {"diagnose": False, "backtrace": False, "catch": True, "enqueue": False, "colorize": False}
     thread = add_in_thread(_name_of(plugin, origin_of), {**handler, **safe}, bare)
-    _summaries.append(summarize_plugin(plugin))
+    _used.append((plugin.type, summarize_plugin(plugin)))
     if thread is not None:
         _threads.append(thread)
 
@@ -126,13 +126,18 @@ def detach() -> None:
     logging.basicConfig(handlers=[], force=True)
     forget_secrets()
     _shown_output.clear()
-    _summaries.clear()
+    _used.clear()
     _zones[:] = [None]
 
 
 def summaries() -> list[str]:
     """Return a few words for each logger that is used."""
-    return list(_summaries)
+    return [summary for _, summary in _used]
+
+
+def names() -> list[str]:
+    """Return the name of each logger that is used."""
+    return [name for name, _ in _used]
 
 
 def is_output_shown() -> bool:

@@ -49,8 +49,8 @@ class PluginRow:
 
     kind: str
     name: str
-    jobs: int
-    """Number of jobs that use it; 0 for one that serves them all."""
+    jobs: int | None
+    """Number of jobs that use it; None for one that serves them all."""
     failures_in_a_row: int
 
 
@@ -86,6 +86,8 @@ class HealthPage(ScreenBase):
     findings: tuple[FindingRow, ...]
     """Empty as long as they were not asked for, because they take a second."""
     has_findings: bool
+    findings_at: datetime | None
+    """When doctor found them; None if it was not asked."""
     sizes: tuple[Fact, ...]
     """Sizes; those of store, output and log only where findings were asked for."""
     sources: tuple[SourceRow, ...]
@@ -148,6 +150,7 @@ def build_health_page(
         checks=tuple(HealthRow(name=one.name, level=one.shown_level, text=one.text) for one in checks),
         findings=tuple(FindingRow(**finding) for finding in findings or ()),
         has_findings=findings is not None,
+        findings_at=None if findings is None else now,
         sizes=(*_sizes(facts), *disk_sizes),
         sources=(sources := tuple(map(_source, found.get("shown", ())))),
         sources_extent=Extent(len(sources), found.get("total", 0)),

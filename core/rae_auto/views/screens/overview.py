@@ -47,6 +47,8 @@ class Attention:
     run_id: str | None = None
     since: datetime | None = None
     """Since when, or when it happened; None only where nothing is on record of that."""
+    is_seen: bool = False
+    """True where `since` is when it was seen: first by the daemon, or by doctor; it may have been there before."""
     why: str
     """One sentence: what is wrong and why."""
     action: Action
@@ -293,8 +295,8 @@ def _problem(text: str, at: str | None, *, is_quarantined: bool) -> Attention:
     since, why = None if at is None else _instant(at), " ".join(text.split())
     if is_quarantined:
         action = Action("reload", "", "try it again", "rae-auto reload")
-        return Attention(kind="quarantined", job=None, since=since, why=why, action=action)
-    return Attention(kind="problem", job=None, since=since, why=why, action=_SEE_DOCTOR)
+        return Attention(kind="quarantined", job=None, since=since, is_seen=True, why=why, action=action)
+    return Attention(kind="problem", job=None, since=since, is_seen=True, why=why, action=_SEE_DOCTOR)
 
 
 _SEE_DOCTOR = Action("doctor", "", "see what to do", "rae-auto doctor")
@@ -305,7 +307,7 @@ def _find_doctor_matters(report: DoctorReport, problems: Sequence[str]) -> Itera
     for row in report.problems:
         if row.subject != "daemon" and not any(row.observation in problem for problem in problems):
             why = f"{row.subject}: {' '.join(row.observation.split())}"
-            yield Attention(kind="doctor", job=None, since=report.at, why=why, action=_SEE_DOCTOR)
+            yield Attention(kind="doctor", job=None, since=report.at, is_seen=True, why=why, action=_SEE_DOCTOR)
 
 
 def _failure(failed: Mapping[str, Any], run: Run | None, time: TimeFormat) -> Attention:

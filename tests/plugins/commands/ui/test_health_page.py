@@ -12,6 +12,12 @@ from tests.plugins.commands.ui.conftest import start_page, stop
 from tests.support.daemons import Daemons, stop_at_once
 
 from rae_auto.records.presence_log import PresenceSpan, note_presence
+from rae_auto.views.screens.health_page import build_health_page
+from rae_auto.views.screens.parts.doctor_report import build_doctor_report
+from rae_plugins.commands.ui.pages.health import keep_findings
+from rae_plugins.commands.ui.processes.doctor import MAX_AGE, DoctorRuns
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 JOBS = """
 [jobs.absent]
@@ -51,8 +57,25 @@ def test_page_that_is_kept_up_to_date_does_not_ask_doctor_again(tmp_path: Path) 
         stop(page.process)
     parts = ("findings", "sizes")
     shown = [[text.split(f'id="{part}"')[1].split("</section>")[0] for part in parts] for text in (first, fetched)]
-    assert shown[0] == shown[1]
+    assert [re.sub("</?time[^>]*>[^<]*", "", part) for part in shown[0]] == [
+        re.sub("</?time[^>]*>[^<]*", "", part) for part in shown[1]
+    ]
+    times = [re.findall('As of <time datetime="([^"]+)"', part[0]) for part in shown]
+    assert len(times[0]) == 1
+    assert times[0] == times[1], "the findings are as old as they are"
     assert ("no-such-program" in fetched, "another-program" in again) == (True, True)
+
+
+def test_findings_are_kept_as_long_as_they_are_recent() -> None:
+    doctor = DoctorRuns()
+    page = build_health_page(None, findings=[], outbox=[], world=[], now=NOW, zone="UTC")
+    assert doctor.find_shown(NOW) is None
+    doctor.note(build_doctor_report([], NOW), page)
+    just_before = NOW + MAX_AGE - timedelta(seconds=1)
+    assert [doctor.find_shown(at) for at in (NOW, just_before, NOW + MAX_AGE)] == [page, page, None]
+    later = build_health_page(None, findings=None, outbox=[], world=[], now=just_before, zone="UTC")
+    kept = keep_findings(later, page)
+    assert (kept.now, kept.findings_at, later.findings_at) == (just_before, NOW, None)
 
 
 def test_health_lists_all_sources_and_plugins_in_use(tmp_path: Path) -> None:
@@ -83,7 +106,7 @@ guards = [{ type = "time", from = "09:00", to = "17:00" }]
     used = {(one["kind"], one["name"]): one["jobs"] for one in shown["plugins"]}
     for use in (("trigger", "file"), ("trigger", "cron"), ("guard", "time")):
         assert used[use] == 1
-    assert {kind for kind, _ in used} >= {"store", "notifier"}
+    assert {kind for kind, _ in used} >= {"store", "notifier", "executor", "logger"}
     assert "All work." in part
     assert f"{source['source']}</dt><dd>file, watching, has reported nothing since the daemon started" in part
     assert f"{len(shown['plugins'])} plugins in use" in part

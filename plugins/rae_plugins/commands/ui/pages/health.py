@@ -25,9 +25,11 @@ def query(request: Request) -> Callable[[RecordSource], Awaitable[HealthPage]]:
 async def show(request: Request) -> Response:
     """Answer with the page of the health."""
     doctor = doctor_of(site_of(request))
-    if doctor.shown is not None and is_set(request, "doctor") and is_fetched_again(request):
+    if is_set(request, "doctor") and is_fetched_again(request):
         # At every event: doctor, and measuring the disk, take a second.
-        screen = keep_findings(await read(request, load_health_page), doctor.shown)
+        screen = await read(request, load_health_page)
+        shown = doctor.find_shown(screen.now)
+        screen = screen if shown is None else keep_findings(screen, shown)
     else:
         screen = await read(request, query(request))
         if screen.has_findings:
@@ -40,4 +42,4 @@ def keep_findings(screen: HealthPage, shown: HealthPage) -> HealthPage:
     """Return a page with the findings, and the sizes on disk, of one that was shown before."""
     present = {fact.subject for fact in screen.sizes}
     sizes = (*screen.sizes, *(fact for fact in shown.sizes if fact.subject not in present))
-    return evolve(screen, findings=shown.findings, has_findings=True, sizes=sizes)
+    return evolve(screen, findings=shown.findings, has_findings=True, findings_at=shown.findings_at, sizes=sizes)

@@ -31,8 +31,7 @@ class DoctorRuns:
     def __init__(self, read_findings: "ReadFindings | None" = None) -> None:
         self._read_findings = run_doctor if read_findings is None else read_findings
         self._latest: DoctorReport | None = None
-        self.shown: HealthPage | None = None
-        """The last page with findings: it stays as it is while it is kept up to date."""
+        self._shown: HealthPage | None = None
         self._tried_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -51,7 +50,13 @@ class DoctorRuns:
 
     def note(self, report: "DoctorReport", shown: "HealthPage | None" = None) -> None:
         """Take a report that a person has asked for, which is newer, and the page that shows it."""
-        self._latest, self._tried_at, self.shown = report, report.at, shown
+        self._latest, self._tried_at, self._shown = report, report.at, shown
+
+    def find_shown(self, now: datetime) -> "HealthPage | None":
+        """Return the last page with findings, which stay on pages that are kept up to date; None once it is old."""
+        shown = self._shown
+        is_recent = shown is not None and shown.findings_at is not None and now - shown.findings_at < MAX_AGE
+        return shown if is_recent else None
 
     async def _look(self, config: Path | None) -> None:
         from rae_auto.screens import build_doctor_report  # lazy: start-up
