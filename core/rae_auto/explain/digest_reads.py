@@ -62,7 +62,8 @@ def read_digest(
 ) -> dict[str, Any]:
     """Return what a digest says of the records from `since` to before `until`, as JSON for the control socket.
 
-    Jobs whose runs take less than `least_seconds` are not compared with earlier ones.
+    Jobs whose runs take less than `least_seconds` are not compared with earlier ones. From `NOTHING_COMPARED` on no
+    failure is compared with later runs either: none "is_over".
     """
     counted, span = CountQuery(since=since, until=until), LogQuery(since=since, until=until - _INSTANT)
     counts = count_entries(store, documents.RUNS, [counted])
@@ -73,16 +74,22 @@ def read_digest(
     return {
         "counts": counts,
         "skip_counts": skip_counts,
-        "failures": _read_failures(store, ids.ids_of, span),
+        "failures": _read_failures(store, ids.ids_of, span, is_compared=not _is_nothing_compared(least_seconds)),
         "skips": [group.record() for group in groups],
         "examined_skips": sum(group.count for group in groups),
         **_compare_durations(store, ids, span, since, least_seconds),
     }
 
 
-def _read_failures(store: StoreReader, ids_of: IdsOf, span: LogQuery) -> list[dict[str, Any]]:
-    """Return the newest runs that failed, each with whether a later run of its job has succeeded."""
+def _is_nothing_compared(least_seconds: float) -> bool:
+    return least_seconds >= NOTHING_COMPARED.total_seconds()
+
+
+def _read_failures(store: StoreReader, ids_of: IdsOf, span: LogQuery, *, is_compared: bool) -> list[dict[str, Any]]:
+    """Return the newest runs that failed, each with whether a later run of its job has succeeded if `is_compared`."""
     bad = store.query(documents.RUNS, evolve(span, states=BAD_STATES, limit=MAX_FAILURES))
+    if not is_compared:
+        return [{"run": body, "is_over": False} for body in bad]
     success = LogQuery(states=(RunState.SUCCEEDED,), limit=1)
     jobs = dict.fromkeys(str(body.get("job")) for body in bad)
     found = read_newest(store, documents.RUNS, {job: [evolve(success, job=one) for one in ids_of(job)] for job in jobs})
@@ -223,7 +230,7 @@ def _compare_durations(
     """Return the median durations of jobs in the span and before it, of those that had enough runs before it."""
     from statistics import median  # lazy: memory, asked for rarely
 
-    if least_seconds >= NOTHING_COMPARED.total_seconds():
+    if _is_nothing_compared(least_seconds):
         return {name: NO_DIGEST[name] for name in ("durations", "examined_jobs", "all_jobs")}
     successes = LogQuery(states=(RunState.SUCCEEDED,))
     newest = evolve(successes, since=span.since, until=span.until, limit=EXAMINED_RUNS)

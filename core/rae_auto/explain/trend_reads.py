@@ -5,12 +5,15 @@ travels is a median and a 95th percentile of each group.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import islice, pairwise, takewhile
 from math import ceil
 from operator import attrgetter
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from attrs import define, field
 
 from rae_auto.api.store import CountQuery, LogQuery, StoreReader
 from rae_auto.explain.screen_reads import count_entries
@@ -25,6 +28,9 @@ MAX_TREND_RUNS = 10_000
 MAX_HOURS, MAX_DAYS, MAX_WEEKS = 48, 60, 60
 """The longest spans whose groups are hours, days and weeks; longer ones have groups of several weeks."""
 
+MAX_KNOWN_JOBS = 4
+"""Number of jobs whose trends are kept, some ten kilobytes each."""
+
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 
 NO_TRENDS: dict[str, Any] = {
@@ -32,6 +38,30 @@ NO_TRENDS: dict[str, Any] = {
     "duration": [], "lateness": [], "cpu_time": [], "memory": [],
 }  # fmt: skip
 """The answer before there is a store."""
+
+
+@define(eq=False)
+class KnownTrends:
+    """The trends that were read last: a page that follows changes asks for the same ones again and again.
+
+    They are read again once the job has another newest run or another number of runs in some state. Runs that are over
+    don't change.
+    """
+
+    _known: dict[Hashable, tuple[Any, dict[str, Any]]] = field(init=False, factory=dict)
+
+    def read(self, store: StoreReader, jobs: Sequence[str], zone: ZoneInfo, max_durations: int) -> dict[str, Any]:
+        """Return what `read_trends` does. Threads may call it at the same time."""
+        newest = [body.get("id") for job in jobs for body in store.query(documents.RUNS, LogQuery(job=job, limit=1))]
+        state = newest, count_entries(store, documents.RUNS, [CountQuery(job=job) for job in jobs])
+        key = tuple(jobs), zone.key, max_durations
+        known = self._known.pop(key, None)
+        found = known[1] if known is not None and known[0] == state else read_trends(store, jobs, zone, max_durations)
+        # The last one is the newest, so that the first one has not been used for longest.
+        self._known[key] = state, found
+        for other in list(self._known)[:-MAX_KNOWN_JOBS]:
+            self._known.pop(other, None)
+        return found
 
 
 def read_trends(store: StoreReader, jobs: Sequence[str], zone: tzinfo, max_durations: int) -> dict[str, Any]:

@@ -131,9 +131,11 @@ class RecordSourceBase(ABC):
         span = LogQuery(states=(RunState.SUCCEEDED,), since=since, until=until, limit=limit)
         return parse_durations(await self._read_durations(jobs, span))
 
-    async def digest_records(self, since: datetime, until: datetime, least: timedelta) -> DigestRecords:
+    async def digest_records(
+        self, since: datetime, until: datetime, least: timedelta, *, max_rows: int | None = None
+    ) -> DigestRecords:
         """Return what a digest says of the records of a span, grouped, in one question."""
-        return parse_digest(await self._read_digest(since, until, least))
+        return parse_digest(await self._read_digest(since, until, least), max_rows)
 
     async def skips(
         self,

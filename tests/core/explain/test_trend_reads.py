@@ -9,15 +9,16 @@ from itertools import islice
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rae_auto.api.store import Append, LogQuery, Store
+from rae_auto.api.store import Append, LogQuery, RetentionRule, Store
 from rae_auto.explain import trend_reads
-from rae_auto.explain.trend_reads import choose_step, iterate_starts, read_trends
+from rae_auto.explain.trend_reads import MAX_KNOWN_JOBS, KnownTrends, choose_step, iterate_starts, read_trends
 from rae_auto.model import documents
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import CaughtUp, Due
@@ -28,6 +29,8 @@ from rae_auto.testing.memory_store import MemoryStore
 from rae_auto.views.screens.parts.record_source import JobTrends
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.sqlite import SqliteStore
+
+S = TypeVar("S", bound=Store)
 
 START = datetime(2026, 10, 24, 17, 20, tzinfo=UTC)
 """A Saturday, a day before the clocks of Europe go back."""
@@ -60,15 +63,17 @@ def make_run(number: int, given: tuple, span: timedelta) -> Run:
     )  # fmt: skip
 
 
+def append(run: Run) -> Append:
+    return Append(documents.RUNS, run.id, run.job, run.state, run.queued_at, documents.dump(run))
+
+
 @contextmanager
-def stored(make: type[Store], runs: list[Run]) -> Iterator[Store]:
+def stored(make: type[S], runs: list[Run]) -> Iterator[S]:
     with TemporaryDirectory() as place:
         store = make()
         store.open(Path(place))
         try:
-            store.commit(
-                [Append(documents.RUNS, run.id, run.job, run.state, run.queued_at, documents.dump(run)) for run in runs]
-            )
+            store.commit([append(run) for run in runs])
             yield store
         finally:
             store.close()
@@ -209,3 +214,48 @@ def peak_of(read: Callable[[], object]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+class CollectingStore(MemoryStore):
+    """A store that counts how often many runs are read."""
+
+    collected = 0
+
+    def collect(self, log, query, make):  # type: ignore[no-untyped-def]
+        self.collected += 1
+        return super().collect(log, query, make)
+
+
+@settings(max_examples=25)
+@given(first=st.lists(written, max_size=8), rest=st.lists(written, min_size=1, max_size=3))
+def test_known_trends_are_read_again_when_a_run_of_the_job_comes_or_goes(first: list, rest: list) -> None:
+    runs = [make_run(number, given, DAY) for number, given in enumerate([*first, *rest])]
+    with stored(CollectingStore, runs[: len(first)]) as store:
+        known, zone = KnownTrends(), ZoneInfo("Europe/Berlin")
+
+        def check() -> None:
+            found = known.read(store, IDS, zone, 60)
+            assert found == read_trends(store, IDS, zone, 60)
+            before = store.collected
+            assert known.read(store, IDS, zone, 60) is found
+            assert store.collected == before
+
+        check()
+        for run in runs[len(first) :]:
+            store.commit([append(run)])
+            check()
+        store.prune(documents.RUNS, RetentionRule(since=max(run.queued_at for run in runs), newest=1))
+        check()
+
+
+def test_trends_of_the_latest_jobs_are_known() -> None:
+    with stored(CollectingStore, []) as store:
+        known = KnownTrends()
+        for number in range(MAX_KNOWN_JOBS + 1):
+            known.read(store, [f"job-{number}"], ZoneInfo("UTC"), 60)
+        before = store.collected
+        known.read(store, ["job-1"], ZoneInfo("UTC"), 60)
+        assert store.collected == before
+        known.read(store, ["job-0"], ZoneInfo("UTC"), 60)
+        known.read(store, ["job-1"], ZoneInfo("Asia/Kathmandu"), 60)
+        assert store.collected == before + 2

@@ -143,6 +143,7 @@ PAGES: Mapping[str, tuple[Callable[[RecordSource], Awaitable[Any]], Sequence[int
     "day": (lambda source: load_day_grid(source, MIDDLE.date()), (2, 10, 300)),
     "jobs": (load_job_list, (2, 4, 1_000)),
     "job": (lambda source: load_job_page(source, "job-7"), (1, 7, 500)),
+    "job again": (lambda source: load_job_page(source, "job-7"), (1, 7, 160)),
     "run": (lambda source: load_run_page(source, f"{1007:026}"), (2, 4, 120)),
     "why": (lambda source: load_why_page(source, "job-7"), (1, 1, 60)),
     "digest": (lambda source: load_digest(source, MIDDLE - DAY, MIDDLE), (1, 2, 1_400)),

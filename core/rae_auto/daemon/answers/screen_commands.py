@@ -38,7 +38,7 @@ from rae_auto.explain.screen_reads import (
     read_newest,
     read_runs,
 )
-from rae_auto.explain.trend_reads import read_trends
+from rae_auto.explain.trend_reads import KnownTrends
 from rae_auto.model import documents
 from rae_auto.model.primitives.formatting import time_format
 from rae_auto.model.primitives.names import JobId
@@ -60,6 +60,7 @@ class ScreenCommands:
     def __init__(self, find_runtime: Callable[[], Runtime], find_zone: Callable[[], ZoneInfo]) -> None:
         self._find_runtime = find_runtime
         self._find_zone = find_zone
+        self._trends = KnownTrends()
 
     async def find_jobs(self, arguments: Arguments) -> Any:
         """Return the jobs whose ids or names contain a text, ordered by id: a part of them, and their number."""
@@ -139,7 +140,7 @@ class ScreenCommands:
         """Return the figures of all runs of a job, grouped, and the newest durations."""
         runtime, zone, limit = self._find_runtime(), self._find_zone(), limit_of(arguments)
         ids = runtime.engine.ids_of(text(arguments, "job"))
-        return await runtime.read_store(lambda store: read_trends(store, ids, zone, limit))
+        return await runtime.read_store(lambda store: self._trends.read(store, ids, zone, limit))
 
     async def digest_records(self, arguments: Arguments) -> Any:
         """Return what a digest says of the records of a span, grouped."""

@@ -8,8 +8,10 @@ of their own gain nothing, and cost 1 to 2 MB, most of it when a thread is the f
 import sys
 from contextlib import suppress
 
-_M_ARENA_MAX = -8
-"""The parameter of mallopt(3)."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+"""Parameters of mallopt(3)."""
+
+LARGE_BLOCK_BYTES = 64 << 10
 
 
 def give_back_memory() -> None:
@@ -24,6 +26,16 @@ def give_back_memory() -> None:
 def share_one_arena() -> None:
     """Have all threads of this process share one heap, from now on; without effect where the C library isn't glibc."""
     _call_glibc("mallopt", _M_ARENA_MAX, 1)
+
+
+def return_large_blocks() -> None:
+    """Have large blocks returned to the system as soon as they are freed, from now on; without effect likewise.
+
+    glibc keeps them otherwise, and the more, the larger they were: with each text of some hundred kilobytes that was
+    made and freed, what was allocated meanwhile lies between holes.
+    """
+    _call_glibc("mallopt", _M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
+    _call_glibc("mallopt", _M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES)
 
 
 def _call_glibc(name: str, *arguments: int) -> None:

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.run import RunState
 from rae_auto.views.screens.parts.base import ScreenBase, expected_text, local_times
-from rae_auto.views.screens.parts.day_troubles import DayTroubles, build_day_troubles
+from rae_auto.views.screens.parts.day_troubles import MAX_ROWS, DayTroubles, build_day_troubles
 from rae_auto.views.screens.parts.record_source import (
     MAX_OPEN_RUNS,
     NOTHING_COMPARED,
@@ -121,7 +121,7 @@ async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
         _count_minutes(source, RUNS, begin, past_end),
         _count_minutes(source, SKIPS, begin, past_end),
         source.runs(since=begin, until=end, states=OPEN_STATES, limit=MAX_OPEN_RUNS),
-        source.digest_records(begin, max(past_end, begin), NOTHING_COMPARED),
+        source.digest_records(begin, max(past_end, begin), NOTHING_COMPARED, max_rows=MAX_ROWS),
         expected_between(source, start, end, MINUTE),
         gather(source.max_parallel(), source.day_notes(begin, end)),
     )

@@ -1,8 +1,10 @@
 """Colours of terminals in output, re-inked: sequences become names of classes, all other controls become visible."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
+
+from markupsafe import Markup, escape
 
 from rae_auto.model.primitives.escaping import escape_unprintable
 
@@ -69,6 +71,23 @@ def _apply(classes: dict[str, str], codes: str) -> None:
         elif code in (38, 48):
             # A colour of a larger palette: its numbers are skipped, and the nearest of ours is not guessed.
             del numbers[: 2 if numbers[:1] == [5] else 4]
+
+
+def format_parts(parts: Iterable[Part]) -> Markup:
+    """Return the parts of a line as elements: together, because an output has thousands of them."""
+    # The names of classes are ours.
+    return Markup("".join([f'<span class="{css}">{escape(text)}</span>' for css, text in parts]))  # noqa: S704
+
+
+def format_output_lines(lines: Iterable[tuple[int, Sequence[Part]]], address: str) -> Markup:
+    """Return lines of an output, each by its offset, as items of a list that have links to themselves."""
+    link = escape(address)
+    items = [
+        f'<li id="b{offset}"><a class="at" href="{link}#b{offset}" aria-label="Link to this line" tabindex="-1"></a>'
+        f"{format_parts(parts)}</li>"
+        for offset, parts in lines
+    ]
+    return Markup("".join(items))  # noqa: S704
 
 
 def ink_output_line(line: str, at: datetime | None, zone: tzinfo, *, is_error: bool) -> list[Part]:

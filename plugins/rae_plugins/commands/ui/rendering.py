@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from rae_auto.model.primitives.formatting import format_bytes, format_count, format_elapsed
 from rae_plugins.commands.ui.assets import load_assets
+from rae_plugins.commands.ui.inks import format_output_lines, format_parts
 
 GLYPHS = {
     "succeeded": ("good", "●"),
@@ -80,6 +81,8 @@ def make_environment() -> Environment:
         "brief": lambda text: _RUN_ID.sub("", text),
         "linked": link_runs,
         "table_rows": format_table_rows,
+        "output_lines": format_output_lines,
+        "output_parts": format_parts,
         "words": lambda value: str(value).replace("_", " "),
     }
     environment.globals |= {

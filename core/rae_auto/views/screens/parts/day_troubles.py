@@ -12,6 +12,8 @@ from rae_auto.views.screens.parts.record_source import DigestRecords, SkipGroup
 
 MAX_FAILURES = 20
 MAX_SKIP_ROWS = 15
+MAX_ROWS = max(MAX_FAILURES, MAX_SKIP_ROWS)
+"""Number of failures, and of groups of skips, that have to be read."""
 
 
 @frozen(kw_only=True)

@@ -26,7 +26,7 @@ MAX_OPEN_RUNS = 1_000
 """Number of open runs that a screen reads: no count of records has them."""
 
 NOTHING_COMPARED = timedelta(days=365)
-"""The least duration from which on `digest_records` compares no runs with earlier ones."""
+"""The least duration from which on `digest_records` compares no runs with earlier or later ones."""
 
 
 @frozen
@@ -171,7 +171,8 @@ class DigestRecords:
     skip_counts: Sequence[RecordCount]
     """The numbers of decisions not to run, by reason."""
     failures: Sequence[tuple[Run, bool]]
-    """The newest runs that failed, newest first, each with whether a later run of its job has succeeded."""
+    """The newest runs that failed, newest first, each with whether a later run of its job is known to have succeeded.
+    """
     skips: Sequence[SkipGroup]
     """The skips in groups; the group with the newest of them comes first."""
     examined_skips: int
@@ -273,10 +274,14 @@ class RecordSource(Protocol):
         """
         ...
 
-    async def digest_records(self, since: datetime, until: datetime, least: timedelta) -> DigestRecords:
+    async def digest_records(
+        self, since: datetime, until: datetime, least: timedelta, *, max_rows: int | None = None
+    ) -> DigestRecords:
         """Return what a digest says of the records from `since` to before `until`, in one question.
 
-        Jobs whose runs take less than `least` are not compared with earlier ones; from `NOTHING_COMPARED` on none are.
+        Jobs whose runs take less than `least` are not compared with earlier ones; from `NOTHING_COMPARED` on none are,
+        and no failure with what came after it. `max_rows` is the number of failures, the newest, and of groups of
+        skips, the most frequent, that are wanted.
         """
         ...
 

@@ -1,5 +1,6 @@
 """The pages: a module and a template for each. A module is imported when its page is asked for."""
 
+import linecache
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 
@@ -51,3 +52,5 @@ def import_first_page() -> None:
 
     for template in ("base.html", "parts.html", "overview.html"):
         make_environment().get_template(template)
+    # attrs keeps the sources of the methods that it has made for hundreds of classes, for tracebacks: 1 MB.
+    linecache.clearcache()
