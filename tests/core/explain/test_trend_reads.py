@@ -186,6 +186,13 @@ def test_a_day_that_the_zone_skipped_has_no_group() -> None:
     assert days == [date(2011, 12, 28), date(2011, 12, 29), date(2011, 12, 31), date(2012, 1, 1)]
 
 
+def test_steps_change_at_their_limits() -> None:
+    least = timedelta(microseconds=1)
+    spans = {2 * DAY: HOUR, 60 * DAY: DAY, 60 * WEEK: WEEK, 120 * WEEK: 2 * WEEK}
+    assert {span: choose_step(span) for span in spans} == spans
+    assert [choose_step(span + least) for span in spans] == [DAY, WEEK, 2 * WEEK, 3 * WEEK]
+
+
 def test_groups_are_few_however_long_a_history_is() -> None:
     for days in (*range(1, 900), 3650, 36500):
         span = timedelta(days=days)

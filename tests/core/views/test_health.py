@@ -94,6 +94,67 @@ def test_trouble_has_its_level_and_its_words(facts, line):
     assert worst_level(checks).name == line.partition(":")[0]
 
 
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "levels"),
+    [
+        ("loop", lambda value: {"loop": {"longest_seconds": value}}, {0.999: 0, 1.0: 1, 4.999: 1, 5.0: 2}),
+        ("store", lambda value: {"store": {"longest_seconds": value}}, {0.999: 0, 1.0: 1, 9.999: 1, 10.0: 2}),
+        (
+            "disk",
+            lambda value: {"disk": {"free": value}},
+            {(100 << 20) + 1: 0, 100 << 20: 1, (10 << 20) + 1: 1, 10 << 20: 2},
+        ),
+        (
+            "copy",
+            lambda value: {"store": {"newest_copy_at": (NOW - value).isoformat()}},
+            {2 * DAY: 0, 2 * DAY + SECOND: 1, -DAY: 0},
+        ),
+        (
+            "copy",
+            lambda value: {"store": {"newest_copy_at": DAYS_AGO}, "started_at": (NOW - value).isoformat()},
+            {2 * DAY: 0, 2 * DAY + SECOND: 1},
+        ),
+        (
+            "clock",
+            lambda value: {"clock": {"newest_record_at": (NOW + value).isoformat()}},
+            {60 * SECOND: 0, 61 * SECOND: 1},
+        ),
+    ],
+)
+def test_levels_begin_at_their_limits(name, facts, levels):
+    found = {}
+    for value in levels:
+        [found[value]] = [one.level for one in check_facts(with_facts(**facts(value))) if one.name == name]
+    assert found == levels
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "text"),
+    [
+        ("daemon", {}, "3 jobs"),
+        ("daemon", {"enabled": False}, "3 jobs, which start by hand only"),
+        ("clock", {"clock": {"synchronized": True}}, "the clock is synchronized"),
+        ("clock", {"clock": {"synchronized": None}}, "the clock goes on"),
+        ("copy", {"store": {"newest_copy_at": None}}, "the store has no copy of itself"),
+        ("copy", {}, "the newest verified copy of the store is 3 h old"),
+        # The clock was set back since.
+        (
+            "copy",
+            {"store": {"newest_copy_at": (NOW + DAY).isoformat()}},
+            "the newest verified copy of the store is 0 s old",
+        ),
+        ("plugins", {}, "no plugin quarantined"),
+        ("sources", {}, "no source failed"),
+        ("notices", {"notices": {"waiting": 1}}, "1 notice waiting"),
+    ],
+)
+def test_check_says_what_is_well(name, facts, text):
+    assert [one.text for one in check_facts(with_facts(**facts)) if one.name == name] == [text]
+
+
 @pytest.mark.parametrize("store", [{"newest_copy_at": None}, {"newest_copy_at": DAYS_AGO}])
 def test_store_without_a_copy_yet_is_no_trouble(store):
     facts = with_facts(store=store, started_at=(NOW - timedelta(hours=1)).isoformat())

@@ -6,7 +6,7 @@ import pytest
 
 from rae_auto.model.expectations import ExpectPolicy
 from rae_auto.model.job import Job
-from rae_auto.model.policies import Limits, RetryPolicy
+from rae_auto.model.policies import Limits, NotifyPolicy, RetryPolicy
 from rae_auto.views.screens.parts.policies import describe_policies
 
 
@@ -40,6 +40,24 @@ def test_delay_that_does_not_grow_is_one_duration(policy: RetryPolicy, words: st
             {"catch_up": "latest", "catch_up_window": "2h"},
             "of missed occurrences, the latest runs late, if it is at most 2h old",
         ),
+        ("catch_up", {"catch_up": "latest"}, "of missed occurrences, the latest runs late"),
+        ("catch_up", {"catch_up": "all"}, "all missed occurrences run late"),
+        (
+            "catch_up",
+            {"catch_up": "all", "catch_up_window": "90m"},
+            "all missed occurrences run late that are at most 1h30m old",
+        ),
+        (
+            "guard_timeout",
+            {"guards": ({"type": "power"},), "guard_timeout": "1h", "timeout": "5m"},
+            "a run waits up to 1h for guards that block it",
+        ),
+        ("notify", {"notify": NotifyPolicy(on=("failure", "recovery"))}, "reported: failure, recovery"),
+        (
+            "notify",
+            {"notify": NotifyPolicy(on=("late",), via=("ops", "me"))},
+            'reported, by "ops" and "me": late',
+        ),
         ("retry", {}, "an unsuccessful run isn't repeated"),
         ("timeout", {"timeout": "90s"}, "an attempt is ended after 1m30s"),
         ("needs", {"needs": ["b", "c"]}, 'the latest run of "b" and "c" must have succeeded'),
@@ -59,5 +77,5 @@ def test_each_policy_has_its_own_words(subject: str, given: dict[str, Any], word
 
 
 def test_policies_that_a_job_does_not_have_are_left_out() -> None:
-    subjects = [fact.subject for fact in describe_policies(Job(id="a", command="true"))]
-    assert subjects == ["overlap", "catch_up", "retry", "output"]
+    for job in (Job(id="a", command="true"), Job(id="a", command="true", guards=({"type": "power"},))):
+        assert [fact.subject for fact in describe_policies(job)] == ["overlap", "catch_up", "retry", "output"]

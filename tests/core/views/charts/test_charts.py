@@ -46,6 +46,7 @@ from rae_auto.model.run import MAY_BE_LEFT, Attempt, Result, Run, RunState, Tree
 from rae_auto.reading.parsing import parse_trends
 from rae_auto.testing.memory_store import MemoryStore
 from rae_auto.views import charts
+from rae_auto.views.charts.trend_chart import BOTTOM, TOP
 from rae_auto.views.screens.day_grid import BusyMinute, DayNumbers, build_day_grid, day_bounds
 from rae_auto.views.screens.job_page import mark_of_run, mark_of_skip
 from rae_auto.views.screens.parts.base import UpcomingStart, local_times
@@ -398,6 +399,45 @@ def test_life_of_a_run_has_the_absence_of_the_daemon_and_its_return() -> None:
     picture = draw_run(page)
     assert 'class="phase down"' in picture
     assert "taken over: a new daemon took it over" in picture
+
+
+def test_trend_has_median_spread_and_number_of_each_step() -> None:
+    days = [NOW + n * timedelta(days=1) for n in (0, 1, 3)]
+    figures = ((3, 10.0, 40.0), (1, 5.0, 5.0), (1_200, 20.0, 30.0))
+    points = [
+        TrendPoint(start=at, runs=runs, p50=p50, p95=p95) for at, (runs, p50, p95) in zip(days, figures, strict=True)
+    ]
+    drawn = draw_trend(points, timedelta(days=1), describe, "Duration", UTC)
+    assert [row[1:] for row in trend_table(points, "Duration", describe, UTC).rows] == [
+        ("3", "10 s", "40 s"), ("1", "5 s", "5 s"), ("1,200", "20 s", "30 s")
+    ]  # fmt: skip
+    assert re.findall("<title>from [^:]+:[0-9]+: ([^<]+)</title>", drawn) == [
+        "10 s median, 95 % at most 40 s, 3 runs",
+        "5 s median, 95 % at most 5 s, 1 run",
+        "20 s median, 95 % at most 30 s, 1,200 runs",
+    ]
+    assert "Duration: the median of the latest step is 20 s, 95 % are at most 30 s" in drawn
+    # The greatest 95th percentile is at the top; the steps stand as far apart as their times.
+    height = BOTTOM - TOP
+    heights = {value: BOTTOM - value / 40 * height for value in (5.0, 10.0, 20.0, 30.0, 40.0)}
+    places = [4.0, 4.0 + 92 / 3, 96.0]
+    circles = re.findall('<circle cx="([0-9.]+)%" cy="([0-9.]+)"', drawn)
+    assert [tuple(map(float, one)) for one in circles] == [
+        (pytest.approx(x, abs=0.001), pytest.approx(heights[p50], abs=0.1))
+        for x, (_, p50, _) in zip(places, figures, strict=True)
+    ]
+
+    def lines(css: str) -> list[tuple[float, float]]:
+        found = re.findall(f'<line[^>]* y1="([0-9.]+)" y2="([0-9.]+)" class="{css}"', drawn)
+        return [(float(one), float(other)) for one, other in found]
+
+    assert lines("median") == [
+        tuple(pytest.approx(heights[value], abs=0.1) for value in pair) for pair in ((10.0, 5.0), (5.0, 20.0))
+    ]
+    assert lines("spread") == [
+        tuple(pytest.approx(heights[value], abs=0.1) for value in pair)
+        for pair in ((10.0, 40.0), (5.0, 5.0), (20.0, 30.0))
+    ]
 
 
 def test_trend_is_by_the_clock_of_the_zone() -> None:

@@ -19,6 +19,11 @@ _CATCH_UP = {
     CatchUp.ALL: "all missed occurrences run late",
     CatchUp.NONE: "missed occurrences are skipped",
 }
+_CATCH_UP_WITHIN = {
+    CatchUp.LATEST: "of missed occurrences, the latest runs late, if it is at most {} old",
+    CatchUp.ALL: "all missed occurrences run late that are at most {} old",
+    CatchUp.NONE: _CATCH_UP[CatchUp.NONE],
+}
 
 
 def describe_policies(job: Job) -> tuple[Fact, ...]:
@@ -37,8 +42,10 @@ def _describe_delay(retry: RetryPolicy) -> str:
 def _policies(job: Job) -> Iterator[tuple[str, str]]:
     most = f", at most {job.overlap_max}" if job.overlap is Overlap.ALLOW else ""
     yield "overlap", f"{_OVERLAP[job.overlap]}{most}"
-    window = "" if job.catch_up_window is None else f", if it is at most {format_duration(job.catch_up_window)} old"
-    yield "catch_up", f"{_CATCH_UP[job.catch_up]}{'' if job.catch_up is CatchUp.NONE else window}"
+    if job.catch_up_window is None:
+        yield "catch_up", _CATCH_UP[job.catch_up]
+    else:
+        yield "catch_up", _CATCH_UP_WITHIN[job.catch_up].format(format_duration(job.catch_up_window))
     retry = job.retry_policy
     if retry.attempts > 1:
         yield "retry", f"{format_count(retry.attempts, 'attempt')}, {_describe_delay(retry)}"
