@@ -13,8 +13,9 @@ import pytest
 from tests.support.contrib_plugins import install_contrib_plugin
 from tests.support.daemons import Daemons
 from tests.support.packages import need
-from tests.support.ports import free_port
 from tests.support.waiting import eventually
+
+from rae_auto.testing.harness.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "contrib" / "rae-trigger-webhook"

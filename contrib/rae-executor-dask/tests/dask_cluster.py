@@ -1,9 +1,7 @@
 """A real Dask cluster: a scheduler and workers as processes, started, killed and stopped by the tests."""
 
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +11,8 @@ from pathlib import Path
 import psutil
 from forks import ask
 from rae_executor_dask import cluster_link
+
+from rae_auto.testing.harness.ports import free_port
 
 START_SECONDS = 90.0
 TTL_SECONDS = 5
@@ -32,15 +32,6 @@ SETTINGS = {
 KEEPER = "rae_executor_dask.remote.worker_keeper"
 
 
-def find_free_port() -> int:
-    """Return a free port outside the range from which the system picks ports itself."""
-    while True:
-        port = 10_000 + secrets.randbelow(20_000)
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
 class DaskCluster:
     """A scheduler on the loopback address, with workers of one or more threads."""
 
@@ -52,7 +43,7 @@ class DaskCluster:
         self.place = place
         self._tls_options = tls_options
         place.mkdir(exist_ok=True)
-        self.port = find_free_port()
+        self.port = free_port()
         self.address = f"{'tls' if tls_options else 'tcp'}://127.0.0.1:{self.port}"
         self.scheduler: psutil.Process | None = None
         self.workers: list[psutil.Process] = []

@@ -1,7 +1,6 @@
 """A real sshd on the loopback address, with keys and settings of its own, started and killed by the tests."""
 
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -9,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from getpass import getuser
 from pathlib import Path
 
@@ -18,21 +16,13 @@ from rae_executor_ssh import SshExecutor
 
 from rae_auto.api import Assignment
 from rae_auto.testing.harness.counted_attempts import CountedAttempts
+from rae_auto.testing.harness.ports import free_port
 
 START_SECONDS = 60.0
 
 
 def find_sshd() -> str | None:
     return shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-
-
-def find_free_port() -> int:
-    """Return a free port outside the range from which the system picks ports itself."""
-    while True:
-        port = 10_000 + secrets.randbelow(20_000)
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class SshServer:
@@ -44,7 +34,7 @@ class SshServer:
     def __init__(self, program: str, place: Path, address: str = "127.0.0.1", prefix: Sequence[str] = ()) -> None:
         self._program, self._place = program, place
         self.address, self._prefix = address, prefix
-        self.port = find_free_port()
+        self.port = free_port()
         for name in ("host", "user", "other"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)], check=True)
         shutil.copy(place / "user.pub", place / "authorized")

@@ -3,15 +3,14 @@
 import asyncio
 import os
 import pwd
-import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
+
+from rae_auto.testing.harness.ports import free_port
 
 DEFAULT_PORT = 5432
 PLACES = ("/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/15/bin")
@@ -69,7 +68,7 @@ class Server:
 
     def move_to_free_port(self) -> None:
         """Start again on a free port, which is that of TCP and part of the socket's name."""
-        self.port = _find_free_port()
+        self.port = free_port()
         with (self.place / "data" / "postgresql.conf").open("a") as settings:
             settings.write(f"port={self.port}\n")
         self.restart("fast")
@@ -104,15 +103,6 @@ class Server:
                 await connection.close()
 
         return asyncio.run(run())
-
-
-def _find_free_port() -> int:
-    """Return a free port outside the range from which the system picks ports itself."""
-    while True:
-        port = 10_000 + secrets.randbelow(20_000)
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def _has_user(name: str) -> bool:

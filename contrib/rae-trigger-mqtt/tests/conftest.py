@@ -2,14 +2,12 @@
 
 import asyncio
 import os
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -21,23 +19,16 @@ from paho.mqtt.properties import Properties
 from rae_trigger_mqtt import MqttTrigger
 from rae_trigger_mqtt.connection import BrokerConnection
 
+from rae_auto.testing.harness.ports import free_port
+
 START_SECONDS = 60.0
-
-
-def find_free_port() -> int:
-    """Return a free port outside the range from which the system picks ports itself."""
-    while True:
-        port = 10_000 + secrets.randbelow(20_000)
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Broker:
     """A mosquitto that keeps its messages on disk."""
 
     def __init__(self, program: str, place: Path, *lines: str) -> None:
-        self.port = find_free_port()
+        self.port = free_port()
         self._command = [program, "-c", str(place / "mosquitto.conf")]
         self._process: subprocess.Popen[bytes] | None = None
         settings = [f"listener {self.port} 127.0.0.1", "persistence true", f"persistence_location {place}/"]

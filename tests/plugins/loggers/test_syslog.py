@@ -13,10 +13,10 @@ from attrs import evolve
 from loguru import logger
 from tests.support.log_daemons import Rsyslog, listens, wait_until
 from tests.support.packages import need
-from tests.support.ports import free_port
 
 from rae_auto.api import Logger, LogLine
 from rae_auto.runtime.reporting import log_setup
+from rae_auto.testing.harness.ports import free_port
 from rae_auto.testing.loggers import LoggerConformance
 from rae_plugins.loggers import socket_sink
 from rae_plugins.loggers.syslog import SyslogLogger

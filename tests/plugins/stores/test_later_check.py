@@ -1,6 +1,7 @@
 """The check of a long history after an unclean stop: it comes after the start, beside the use of the store."""
 
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
@@ -61,14 +62,26 @@ def spoil_index(directory: Path) -> None:
     path.write_bytes(content[:place] + b"runs_ucceeded" + content[place + 13 :])
 
 
-def test_damaged_entry_is_found_after_the_start_and_set_aside(killed: Path) -> None:
-    spoil_entry(killed, 7)
+def open_to_check(directory: Path) -> tuple[SqliteStore, Callable[[], Callable[[], list[str]] | None]]:
+    """Return a store whose start left the check of its history, and that check."""
     store = SqliteStore()
-    assert list(store.open(killed)) == []
+    assert list(store.open(directory)) == []
     check = store.make_check()
     assert check is not None
+    return store, check
+
+
+def open_to_repair(directory: Path) -> tuple[SqliteStore, Callable[[], list[str]]]:
+    """Return a store whose history was checked, and the repair of what was found."""
+    store, check = open_to_check(directory)
     repair = check()
     assert repair is not None
+    return store, repair
+
+
+def test_damaged_entry_is_found_after_the_start_and_set_aside(killed: Path) -> None:
+    spoil_entry(killed, 7)
+    store, repair = open_to_repair(killed)
     [message] = repair()
     assert "the checksums of 1 row are wrong" in message
     assert [path.read_text().count('"entries"') for path in killed.glob("rows.corrupt-*.json")] == [1]
@@ -79,10 +92,7 @@ def test_damaged_entry_is_found_after_the_start_and_set_aside(killed: Path) -> N
 
 
 def test_healthy_history_is_checked_and_nothing_is_changed(killed: Path) -> None:
-    store = SqliteStore()
-    store.open(killed)
-    check = store.make_check()
-    assert check is not None
+    store, check = open_to_check(killed)
     store.commit([entry(RUNS)])
     assert check() is None
     store.close()
@@ -90,12 +100,7 @@ def test_healthy_history_is_checked_and_nothing_is_changed(killed: Path) -> None
 
 def test_entry_that_was_removed_meanwhile_needs_no_repair(killed: Path) -> None:
     spoil_entry(killed, 0)
-    store = SqliteStore()
-    store.open(killed)
-    check = store.make_check()
-    assert check is not None
-    repair = check()
-    assert repair is not None
+    store, repair = open_to_repair(killed)
     rule = RetentionRule(since=datetime(2100, 1, 1, tzinfo=UTC), newest=0)
     while store.prune("runs", rule):
         pass
@@ -107,12 +112,7 @@ def test_entry_that_was_removed_meanwhile_needs_no_repair(killed: Path) -> None:
 
 def test_damaged_index_found_after_the_start_is_repaired(killed: Path) -> None:
     spoil_index(killed)
-    store = SqliteStore()
-    assert list(store.open(killed)) == []
-    check = store.make_check()
-    assert check is not None
-    repair = check()
-    assert repair is not None
+    store, repair = open_to_repair(killed)
     with pytest.raises(StoreDamaged, match="no commit is lost"):
         repair()
     assert sorted(numbers(store, limit=1000, states=("succeeded",))) == list(range(RUNS))
@@ -122,12 +122,7 @@ def test_damaged_index_found_after_the_start_is_repaired(killed: Path) -> None:
 
 def test_wrong_numbers_of_entries_are_made_right(killed: Path) -> None:
     damage(killed, "UPDATE entry_counts SET count = 5")
-    store = SqliteStore()
-    store.open(killed)
-    check = store.make_check()
-    assert check is not None
-    repair = check()
-    assert repair is not None
+    store, repair = open_to_repair(killed)
     assert repair() == []
     # Pruning finds by these numbers where too many are.
     rule = RetentionRule(since=datetime(2000, 1, 1, tzinfo=UTC), newest=100)
@@ -141,12 +136,7 @@ def test_wrong_numbers_of_entries_are_made_right(killed: Path) -> None:
 @pytest.mark.parametrize("column", ["body", "job", "state"])
 def test_numbers_are_right_after_an_entry_is_set_aside(killed: Path, column: str) -> None:
     damage(killed, f"UPDATE entries SET {column} = 'other' WHERE seq = 8")
-    store = SqliteStore()
-    store.open(killed)
-    check = store.make_check()
-    assert check is not None
-    repair = check()
-    assert repair is not None
+    store, repair = open_to_repair(killed)
     repair()
     assert [one.count for one in store.count("runs", CountQuery())] == [RUNS - 1]
     store.close()
@@ -162,10 +152,7 @@ def test_damaged_documents_are_found_by_the_start_itself(killed: Path) -> None:
 
 def test_check_ends_when_the_store_is_closed_or_repaired(killed: Path) -> None:
     spoil_entry(killed, 7)
-    store = SqliteStore()
-    store.open(killed)
-    check = store.make_check()
-    assert check is not None
+    store, check = open_to_check(killed)
     store.close()
     assert check() is None
     store.open(killed)
@@ -198,10 +185,7 @@ def test_proof_that_does_not_fit_is_a_sign_of_damage(killed: Path) -> None:
 
 
 def test_scrub_goes_on_beside_the_check(killed: Path) -> None:
-    store = SqliteStore()
-    store.open(killed)
-    check = store.make_check()
-    assert check is not None
+    store, check = open_to_check(killed)
     store.scrub()
     assert check() is None
     store.close()

@@ -114,7 +114,7 @@ def to_result(record: Mapping[str, Any]) -> Result:
         error=record.get("error"),
         remark=record.get("remark"),
         stderr=record.get("stderr"),
-        cpu_time=timedelta(seconds=record.get("cpu", 0)),
+        cpu_time=timedelta(seconds=record.get("cpu") or 0),
         max_memory=record.get("memory"),
         tree=to_tree_end(record.get("tree")),
     )

@@ -3,16 +3,18 @@
 import base64
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from attrs import evolve
 
 from rae_auto.api import Assignment
 from rae_auto.model.job import Job
 from rae_auto.model.policies import FailOn, Limits
 from rae_auto.model.run import Result
 from rae_auto.toolkit.environment import INHERITED
-from rae_plugins.executors.process.attempt_files import to_tree_end
+from rae_plugins.executors.process.attempt_files import to_result as to_process_result
 
 TIMEOUT_MARGIN_SECONDS = 15.0
 """Time for which the daemon, which ends attempts after their timeout itself, goes before the host."""
@@ -82,17 +84,8 @@ def to_result(record: Mapping[str, Any], *, is_past: bool) -> Result:
     It has a time of its end only if `is_past`: the job ended while the daemon was not connected.
     """
     ended_at = record.get("ended_at")
-    return Result(
-        exit_code=record.get("exit_code"),
-        signal=record.get("signal"),
-        error=record.get("error"),
-        remark=record.get("remark"),
-        stderr=record.get("stderr"),
-        cpu_time=timedelta(seconds=record.get("cpu") or 0),
-        max_memory=record.get("memory"),
-        ended_at=datetime.fromtimestamp(ended_at, UTC) if is_past and ended_at else None,
-        tree=to_tree_end(record.get("tree")),
-    )
+    result = to_process_result(record)
+    return evolve(result, ended_at=datetime.fromtimestamp(ended_at, UTC)) if is_past and ended_at else result
 
 
 def describe_problem_of_job(job: Job) -> Mapping[str, str]:

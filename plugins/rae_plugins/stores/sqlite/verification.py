@@ -9,7 +9,7 @@ Of a long history, that check comes after the start (see `later_check`).
 
 import sqlite3
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -42,31 +42,28 @@ class Verification:
 
 def verify(database: sqlite3.Connection) -> Verification:
     """Check a file: its tables, all its pages and indexes, and every row. Errors: sqlite3.Error of the disk."""
-    factory, database.text_factory = database.text_factory, bytes
-    try:
-        if not has_our_tables(database):
-            return Verification("it doesn't have the tables of this format")
-        if (problem := check_pages(database)) is not None:
-            return Verification(problem)
-        return Verification(None, list(find_bad_rows(database)), read_last_commit(database))
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
-        return Verification(error_text(error))
-    finally:
-        database.text_factory = factory
+    return _verify(database, (None,), find_bad_rows)
 
 
 def verify_documents(database: sqlite3.Connection) -> Verification:
     """Check a file as `verify` does, but of the rows only documents and the last commit, with their pages."""
+    return _verify(database, ("documents", "last_commit", "entry_counts"), find_bad_documents)
+
+
+def _verify(
+    database: sqlite3.Connection,
+    tables: tuple[str | None, ...],
+    find_bad: Callable[[sqlite3.Connection], Iterable[BadRow]],
+) -> Verification:
+    """Check the pages of these tables, None for those of all, and the rows that `find_bad` looks at."""
     factory, database.text_factory = database.text_factory, bytes
     try:
         if not has_our_tables(database):
             return Verification("it doesn't have the tables of this format")
-        for table in ("documents", "last_commit", "entry_counts"):
+        for table in tables:
             if (problem := check_pages(database, table)) is not None:
                 return Verification(problem)
-        return Verification(None, list(find_bad_documents(database)), read_last_commit(database))
+        return Verification(None, list(find_bad(database)), read_last_commit(database))
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from tests.core.offline.doctor.fault_table import fault, in_toml
 from tests.support.faulty_machine import DAEMON, World
-from tests.support.ports import free_port
 
 from rae_auto.errors import BadRequest, DaemonUnreachable
 from rae_auto.registry.index import installed
 from rae_auto.service.definition import Origin
 from rae_auto.service.systemd import unit_path
+from rae_auto.testing.harness.ports import free_port
 from rae_plugins.triggers.system import SystemTrigger
 
 # The configuration.

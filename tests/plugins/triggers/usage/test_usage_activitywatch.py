@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from tests.support.activitywatch_server import FakeActivityWatch
-from tests.support.ports import free_port
 from tests.support.usage_playing import make_pattern
 from tests.support.waiting import until
 
+from rae_auto.testing.harness.ports import free_port
 from rae_auto.testing.sources import START, WAIT_TIMEOUT_SECONDS, Listener, VirtualTimer
 from rae_plugins.triggers.usage.patterns.options import UsagePattern
 
