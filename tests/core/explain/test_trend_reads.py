@@ -147,7 +147,7 @@ def test_trends_say_what_the_history_holds(
 
 def test_runs_beyond_the_newest_ones_are_not_passed_over_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trend_reads, "MAX_TREND_RUNS", 5)
-    given = [(part / 10, 1.0, 2.0, None, None, "succeeded", False, IDS[part % 2]) for part in range(8)]
+    given = [(part / 10, 1.0, 2.0, None, None, "succeeded", False, IDS[part > 1]) for part in range(8)]
     runs = [make_run(number, one, 10 * DAY) for number, one in enumerate(given)]
     with stored(MemoryStore, runs) as store:
         trends = trends_of(store, ZoneInfo("UTC")).trends

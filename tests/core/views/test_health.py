@@ -1,11 +1,16 @@
 """The health of a daemon: each trouble has its level, and one line says it all."""
 
+import asyncio
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from rae_auto.errors import DaemonUnreachable
 from rae_auto.views.monitoring.health import HealthLevel, check_facts, health_line, health_record, worst_level
-from rae_auto.views.screens.health_page import build_health_page
+from rae_auto.views.screens.health_page import build_health_page, load_health_page
+from rae_auto.views.screens.parts.base import Fact
+from rae_auto.views.screens.parts.record_source import WorldSpan
 
 NOW = datetime.fromisoformat("2026-11-28T12:00:00+00:00")
 DAYS_AGO = (NOW - timedelta(days=5)).isoformat()
@@ -35,7 +40,8 @@ GOOD = {
 
 def with_facts(**facts):
     return {
-        name: {**GOOD[name], **fact} if isinstance(fact, dict) else fact for name, fact in {**GOOD, **facts}.items()
+        name: {**GOOD.get(name, {}), **fact} if isinstance(fact, dict) else fact
+        for name, fact in {**GOOD, **facts}.items()
     }
 
 
@@ -192,3 +198,75 @@ def test_quarantined_plugin_is_shown_with_its_failures_and_the_last_error():
     assert [(fact.subject, fact.text) for fact in page.quarantined] == [
         ("notifier ops", "3 failures (deliver): refused")
     ]
+
+
+NOTICE = {
+    "id": "n1", "notifier": "ops", "kind": "failure", "job": "a", "run_id": "r", "text": "a failed",
+    "decided_at": NOW.isoformat(), "state": "held", "tries": 2, "error": "refused", "hold": "quiet_hours",
+    "next_try_at": (NOW + timedelta(minutes=5)).isoformat(), "held_until": (NOW + timedelta(hours=8)).isoformat(),
+}  # fmt: skip
+FINDINGS = [
+    {"subject": name, "ok": ok, "level": "ok" if ok else "problem", "observation": "x", "hint": None}
+    for name, ok in (("disk", False), ("daemon", True))
+]
+
+
+def test_page_of_health_has_every_fact_at_its_place():
+    reported = (NOW - timedelta(minutes=7)).isoformat()
+    source = {"source": "a.file", "type": "file", "state": "watching", "error": "", "reported_at": reported}
+    plugin = {"kind": "store", "name": "json", "jobs": None, "failures_in_a_row": 1}
+    store = {"commits": 1_204, "longest_seconds": 0.5}
+    facts = with_facts(store=store, sources={"total": 900, "shown": [source]}, plugins=[plugin])
+    world = [WorldSpan("down", NOW - age, NOW, f"{age}") for age in (3 * DAY, DAY, 2 * DAY)]
+    page = build_health_page(
+        facts, findings=FINDINGS, disk_sizes=[Fact("store", "4 MB")], outbox=[NOTICE], world=world, now=NOW, zone="UTC"
+    )
+    assert [(fact.subject, fact.text) for fact in page.sizes] == [
+        ("disk", "5 GB of 9 GB free in /home/me/state"),
+        ("commits", "1,204, the longest 500 ms"),
+        ("store", "4 MB"),
+    ]
+    assert [(one.source, one.reported_at) for one in page.sources] == [("a.file", NOW - timedelta(minutes=7))]
+    assert (page.sources_extent.shown, page.sources_extent.total) == (1, 900)
+    assert [(one.kind, one.name, one.jobs, one.failures_in_a_row) for one in page.plugins] == [
+        ("store", "json", None, 1)
+    ]
+    assert [span.since for span in page.world] == [NOW - age * DAY for age in (1, 2, 3)]
+    assert [(one.subject, one.ok) for one in page.findings] == [("disk", False), ("daemon", True)]
+    assert (page.has_findings, page.findings_at) == (True, NOW)
+    [row] = page.outbox
+    assert (row.tries, row.error, row.hold, row.decided_at) == (2, "refused", "quiet_hours", NOW)
+    assert (row.next_try_at, row.held_until) == (NOW + timedelta(minutes=5), NOW + timedelta(hours=8))
+    assert [one.kind for one in page.actions] == ["doctor", "retry_notices"]
+
+
+def test_page_without_a_daemon_or_findings_has_none_of_theirs():
+    page = build_health_page(None, findings=None, outbox=[], world=[], now=NOW, zone="UTC")
+    assert [(row.name, row.level) for row in page.checks] == [("daemon", "critical")]
+    assert (page.sizes, page.sources, page.plugins, page.findings, page.outbox) == ((), (), (), (), ())
+    assert (page.has_findings, page.findings_at, page.sources_extent.total) == (False, None, 0)
+    assert [one.kind for one in page.actions] == ["doctor"]
+
+
+def test_downtimes_of_the_last_thirty_days_are_asked_for():
+    asked = []
+
+    class Source:
+        has_daemon, zone = False, ZoneInfo("UTC")
+
+        def now(self):
+            return NOW
+
+        async def health(self):
+            raise DaemonUnreachable("none runs")
+
+        async def outbox(self):
+            return []
+
+        async def world(self, since, until):
+            asked.append((since, until))
+            return []
+
+    page = asyncio.run(load_health_page(Source()))
+    assert asked == [(NOW - 30 * DAY, NOW)]
+    assert page.level == "critical"

@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,7 @@ from tests.plugins.commands.ui.test_browser import browser, open_context, pytest
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
 
 __all__ = ["browser", "pytestmark"]
 
@@ -101,26 +103,39 @@ def test_parts_in_a_row_have_all_of_a_line_that_is_longer_than_they_are(page: Pa
     assert re.sub(r"\d\d:\d\d:\d\d +", "", unescape(shown)) == "first linesecond linethird <line>"
 
 
-def test_half_a_line_is_followed_by_the_whole_one(browser: "Browser", page: Page) -> None:
+@contextmanager
+def slow_run(
+    browser: "Browser", page: Page, job: str, shell: str, first: str
+) -> "Iterator[tuple[str, Path, BrowserContext]]":
+    """Run a shell that has printed `first`, and goes on once the gate is there: its id, the gate, and a browser."""
     gate = page.daemons.home / "gate"
-    shell = f"printf 'half'; until [ -e {gate} ]; do sleep 0.05; done; echo ' and whole'; echo next; sleep 600"
-    page.daemons.ask("add", definition={"id": "slow", "shell": shell, "schedule": []})
+    page.daemons.ask("add", definition={"id": job, "shell": shell.format(gate=gate), "schedule": []})
     context = open_context(browser, page)
     try:
-        run = page.daemons.ask("trigger", job="slow")["run_id"]
+        run = page.daemons.ask("trigger", job=job)["run_id"]
+        eventually(lambda: first in page.ask(f"/runs/{run}/output").text)
+        yield run, gate, context
+    finally:
+        context.close()
+        page.daemons.ask("cancel", job=job)
+        eventually(lambda: page.daemons.ask("history", job=job)[0]["finished_at"] is not None)
+        page.daemons.ask("remove", job=job)
+        gate.unlink(missing_ok=True)
+
+
+WAIT = "until [ -e {gate} ]; do sleep 0.05; done"
+
+
+def test_half_a_line_is_followed_by_the_whole_one(browser: "Browser", page: Page) -> None:
+    shell = f"printf 'half'; {WAIT}; echo ' and whole'; echo next; sleep 600"
+    with slow_run(browser, page, "half", shell, "half") as (run, gate, context):
         tab = context.new_page()
-        eventually(lambda: "half" in page.ask(f"/runs/{run}/output").text)
         tab.goto(f"{page.origin}/runs/{run}/output")
         tab.locator("#lines li", has_text="half").wait_for()
         gate.touch()
         tab.locator("#lines li", has_text="next").wait_for()
         lines = [text.split("  ")[-1] for text in tab.locator("#lines li").all_inner_texts()]
         assert lines == ["half and whole", "next"]
-    finally:
-        context.close()
-        page.daemons.ask("cancel", job="slow")
-        eventually(lambda: page.daemons.ask("history", job="slow")[0]["finished_at"] is not None)
-        page.daemons.ask("remove", job="slow")
 
 
 HIDE = """(isHidden) => {
@@ -130,14 +145,9 @@ HIDE = """(isHidden) => {
 
 
 def test_output_is_followed_in_a_hidden_tab_and_says_if_not(browser: "Browser", page: Page) -> None:
-    gate = page.daemons.home / "gate-of-hidden"
-    shell = f"echo first; until [ -e {gate} ]; do sleep 0.05; done; echo next; sleep 600"
-    page.daemons.ask("add", definition={"id": "slow", "shell": shell, "schedule": []})
-    context = open_context(browser, page)
-    try:
-        run = page.daemons.ask("trigger", job="slow")["run_id"]
+    shell = f"echo first; {WAIT}; echo next; sleep 600"
+    with slow_run(browser, page, "hidden", shell, "first") as (run, gate, context):
         tab = context.new_page()
-        eventually(lambda: "first" in page.ask(f"/runs/{run}/output").text)
         tab.goto(f"{page.origin}/runs/{run}/output")
         tab.get_by_text("following").wait_for()
         tab.evaluate(HIDE, True)
@@ -147,11 +157,6 @@ def test_output_is_followed_in_a_hidden_tab_and_says_if_not(browser: "Browser", 
         context.route("**/follow*", lambda route: route.abort())
         tab.reload()
         tab.get_by_text("no signal").wait_for()
-    finally:
-        context.close()
-        page.daemons.ask("cancel", job="slow")
-        eventually(lambda: page.daemons.ask("history", job="slow")[0]["finished_at"] is not None)
-        page.daemons.ask("remove", job="slow")
 
 
 def test_long_lines_are_wrapped_or_not(page: Page, output: str) -> None:
@@ -217,24 +222,15 @@ def test_merged_output_is_downloaded_whole_as_one_text(page: Page, output: str) 
 
 
 def test_merged_output_is_read_again_while_a_run_may_print(browser: "Browser", page: Page) -> None:
-    gate = page.daemons.home / "gate-of-merged"
-    shell = f"echo first; until [ -e {gate} ]; do sleep 0.05; done; echo next; sleep 600"
-    page.daemons.ask("add", definition={"id": "slow", "shell": shell, "schedule": []})
-    context = open_context(browser, page)
-    try:
-        page.daemons.ask("trigger", job="slow")
-        eventually(lambda: "first" in page.ask("/output?job=slow").text)
+    shell = f"echo first; {WAIT}; echo next; sleep 600"
+    with slow_run(browser, page, "merged", shell, "first") as (_, gate, context):
         tab = context.new_page()
-        tab.goto(f"{page.origin}/output?job=slow")
+        tab.goto(f"{page.origin}/output?job=merged")
         tab.locator("#merged li", has_text="first").wait_for()
         gate.touch()
         tab.locator("#merged li", has_text="next").wait_for()
-    finally:
-        context.close()
-        page.daemons.ask("cancel", job="slow")
-        eventually(lambda: page.daemons.ask("history", job="slow")[0]["finished_at"] is not None)
-    assert "data-growing" not in page.ask("/output?job=slow").text
-    page.daemons.ask("remove", job="slow")
+        page.daemons.ask("cancel", job="merged")
+        eventually(lambda: "data-growing" not in page.ask("/output?job=merged").text)
 
 
 def test_long_lines_of_merged_output_are_wrapped_or_not(page: Page, output: str) -> None:
