@@ -115,6 +115,58 @@ def test_claim_is_taken_as_soon_as_its_lease_is_over(seed: int, monkeypatch: pyt
     assert looks <= 3 + (dies_at - joins_at + LEASE) / (LEASE * 2 / 3)
 
 
+class Line:
+    """A connection to the server, whose other end can vanish without a word."""
+
+    def __init__(self, server: Server) -> None:
+        self._server, self.is_dead, self._is_closed = server, False, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+    def is_closed(self) -> bool:
+        return self._is_closed
+
+    def terminate(self) -> None:
+        self._is_closed = True
+
+    async def fetchrow(self, statement: str) -> dict[str, Any]:
+        if self.is_dead:
+            await asyncio.sleep(3600)
+        return await self._server.fetchrow(statement)
+
+
+async def play_dead_line(dies_at: float) -> float:
+    """Return the seconds of a take-over where the line of the stand-by dies together with the leader."""
+    server, lines = Server(), list[Line]()
+    leader, standby = make_claim(server), make_claim(server)
+
+    async def connect() -> Line:
+        lines.append(Line(server))
+        return lines[-1]
+
+    standby._address.connect = connect  # type: ignore[method-assign]
+    await leader.wait(LEADER, lambda _: None)
+    waiting = asyncio.create_task(standby.wait(STANDBY, lambda _: None))
+    await asyncio.sleep(dies_at)
+    assert leader._renewing is not None
+    leader._renewing.cancel()
+    lines[-1].is_dead, died_at = True, server.now
+    await waiting
+    assert standby._renewing is not None
+    standby._renewing.cancel()
+    assert lines[0].is_closed()
+    return server.now - died_at
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_standby_whose_line_has_died_connects_again(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        monkeypatch.setattr(claim, "time", SimpleNamespace(monotonic=runner.get_loop().time, time=lambda: 0.0))
+        seconds = runner.run(play_dead_line(random.Random(seed).uniform(1, 10)))
+    assert seconds <= LEASE + claim.MIN_ANSWER_SECONDS + 0.02
+
+
 def test_standby_is_seen_often_however_long_the_lease_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "LEASE", 300.0)
     with asyncio.Runner(loop_factory=SkippingLoop) as runner:

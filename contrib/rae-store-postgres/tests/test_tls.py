@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,31 @@ def test_certificate_of_the_named_authority_is_accepted(tls_server: Any, place: 
     )
     store.close()
     assert [tuple(row) for row in rows] == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "lease", "expected"),
+    [
+        ("", 2.0, {"TCP_USER_TIMEOUT": 2000, "TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1}),
+        ("", 60.0, {"TCP_USER_TIMEOUT": 10_000, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 1}),
+        ("&tcp_user_timeout=7000&keepalives_idle=9", 2.0, {"TCP_USER_TIMEOUT": 7000, "TCP_KEEPIDLE": 9}),
+    ],
+)
+def test_connection_whose_other_end_vanishes_is_given_up(
+    tls_server: Any, parameters: str, lease: float, expected: dict[str, int]
+) -> None:
+    """The kernel does that, if it is asked to."""
+    dsn = f"postgresql://postgres@localhost:{tls_server.port}/postgres?sslmode=require{parameters}"
+
+    async def read() -> tuple[int, dict[str, int]]:
+        connection: Any = await Address(dsn, SCHEMA, silence_seconds=lease).connect()
+        own = connection._transport.get_extra_info("socket")
+        options = {name: own.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in expected}
+        keepalives = own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        await connection.close()
+        return keepalives, options
+
+    assert asyncio.run(read()) == (1, expected)
 
 
 @pytest.mark.parametrize(

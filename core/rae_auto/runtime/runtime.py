@@ -191,7 +191,7 @@ class Runtime:
         await self._wait_started(turning)
         if self.membership is not None:
             parts = self.engine, self.engine_loop, self._repository, self.factory.executor, self._environment
-            self.membership.lead(*parts, self.executions.adopt, elsewhere)
+            self.membership.lead(*parts, self.executions, elsewhere)
         if recovered.restored.is_reverted:
             recovery.forget_restore(self.directory)
         await recovery.discard_replaced_jobs(self._repository, recovered.replaced_jobs)

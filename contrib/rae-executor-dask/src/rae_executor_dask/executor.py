@@ -89,6 +89,8 @@ class DaskAttempt(RemoteAttempt):
 
     def _finish(self, outcome: Outcome) -> None:
         super()._finish(outcome)
+        # At once, so that the task's result goes: no other node's daemon can follow the attempt.
+        self.confirm()
         self._left_queue.set()
 
     def to_result(self, record: Mapping[str, Any], *, is_past: bool) -> Result:

@@ -8,7 +8,7 @@ from rae_auto.errors import BadRequest, ConfigError
 from rae_auto.offline.project import Project
 from rae_auto.toolkit.secrets import SecretText
 from rae_store_postgres import node_messages
-from rae_store_postgres.link import DRIVER_ERRORS, Address
+from rae_store_postgres.link import Address
 from rae_store_postgres.migration import check_version
 from rae_store_postgres.store import PostgresStore
 
@@ -24,15 +24,10 @@ def read_address(config: Path, dsn: str | None) -> tuple[Address, timedelta | No
 
 async def list_nodes(address: Address, fence_after: timedelta | None) -> list[str]:
     """Return a line for each node. Errors: StoreError."""
-    connection = await address.connect()
-    try:
+    async with address.connected() as connection:
         await check_version(connection, address)
         leader = await connection.fetchval("SELECT node FROM claim WHERE expires_at > clock_timestamp()")
         found = await node_messages.read_nodes(connection, fence_after)
-    except DRIVER_ERRORS as error:
-        raise address.explain(error) from error
-    finally:
-        await connection.close()
     return [_describe(one, leader) for one in found]
 
 
@@ -51,23 +46,25 @@ def _name_role(one: KnownNode, leader: str | None) -> str:
 
 async def fence(address: Address, node: str) -> None:
     """Declare a node dead. Errors: BadRequest for an unknown one or one that is alive, StoreError."""
-    connection = await address.connect()
-    try:
+    async with address.connected() as connection:
         await check_version(connection, address)
         known = {one.node.name: one for one in await node_messages.read_nodes(connection, None)}
-        if node not in known:
-            raise BadRequest(f"no node \"{node}\"; 'rae-auto postgres nodes' lists them")
-        if await connection.fetchval(
-            "SELECT count(*) FROM claim WHERE node = $1 AND expires_at > clock_timestamp()", node
-        ):
-            raise BadRequest(f'node "{node}" leads now, so it is alive; stop its daemon, or switch the machine off')
-        if (silent := known[node].silent_seconds) < SILENT_SECONDS:
-            raise BadRequest(
-                f'node "{node}" was seen {silent:.0f} s ago, so it may be alive; stop its daemon, or switch the '
-                f"machine off, and try again {SILENT_SECONDS:g} s later"
-            )
-        await node_messages.fence(connection, node)
-    except DRIVER_ERRORS as error:
-        raise address.explain(error) from error
-    finally:
-        await connection.close()
+        leader = await connection.fetchval("SELECT node FROM claim WHERE expires_at > clock_timestamp()")
+        if (problem := _find_sign_of_life(node, known.get(node), leader)) is None:
+            await node_messages.fence(connection, node)
+    if problem is not None:
+        raise BadRequest(problem)
+
+
+def _find_sign_of_life(name: str, node: KnownNode | None, leader: str | None) -> str | None:
+    """Return why a node must not be declared dead; None if nothing speaks against it."""
+    if node is None:
+        return f"no node \"{name}\"; 'rae-auto postgres nodes' lists them"
+    if name == leader:
+        return f'node "{name}" leads now, so it is alive; stop its daemon, or switch the machine off'
+    if node.silent_seconds < SILENT_SECONDS:
+        return (
+            f'node "{name}" was seen {node.silent_seconds:.0f} s ago, so it may be alive; stop its daemon, or switch '
+            f"the machine off, and try again {SILENT_SECONDS:g} s later"
+        )
+    return None

@@ -18,8 +18,9 @@ from attrs import define, field
 
 from rae_auto.api.shared_store import SILENT_SECONDS, Leader, Node, Standby
 from rae_auto.errors import ClaimLost, StoreError
-from rae_store_postgres.link import Address, Connection, ServerAway, is_temporary
+from rae_store_postgres.link import Address, Connection, disconnect
 from rae_store_postgres.migration import check_version
+from rae_store_postgres.problems import ServerAway, is_temporary
 
 CLAIM_CHANNEL = "rae_auto_claim"
 MESSAGE_CHANNEL = "rae_auto_message"
@@ -32,6 +33,8 @@ RENEWALS_PER_LEASE = 3
 
 MAX_LOOK_SECONDS = 3.0
 """Longest pause of a daemon that waits, however long the lease is: each look says that it is alive."""
+
+MIN_ANSWER_SECONDS = 1.0
 
 MAX_CLOCK_STEP_SECONDS = 0.05
 """Difference between two measurements of the server's clock that is taken for the way of the answer, and left out."""
@@ -95,7 +98,7 @@ class Claim:
         Errors: ClaimLost with who leads, StoreError.
         """
         self.node = node
-        try:
+        with self._address.translated():
             await self._connect()
             leader, left = await self._look()
             while left > 0:
@@ -108,8 +111,6 @@ class Claim:
             if left > 0 or not await self._take():
                 leader, _ = await self._look()
                 raise ClaimLost(f"{leader.describe()} has claimed the store in {self._address.place}")
-        except BaseException as error:
-            raise self._address.explain(error) from error
 
     async def wait(self, node: Node, report: Callable[[Standby], None]) -> None:
         """Wait for the claim, for as long as it takes. Errors: StoreError for what time doesn't heal."""
@@ -117,22 +118,26 @@ class Claim:
         said: Standby | None = None
         while not self._is_interrupted:
             self._woken.clear()
-            pause = RETRY_SECONDS
+            pause, is_old = RETRY_SECONDS, self._is_connected
             try:
                 await self._connect()
-                leader, left = await self._look()
-                if left <= 0 and await self._take():
-                    return
-                assert self.connection is not None
-                await self.connection.execute(_SEEN, node.name)
+                async with asyncio.timeout(self._answer_seconds):
+                    leader, left = await self._look()
+                    if left <= 0 and await self._take():
+                        return
+                    assert self.connection is not None
+                    await self.connection.execute(_SEEN, node.name)
                 state = Standby(leader=leader)
                 # A little later than the server's own time, so that one look is enough.
                 pause = min(max(left, 0.0) + 0.01, MAX_LOOK_SECONDS)
-            except BaseException as error:
+            except Exception as error:
                 known = self._address.explain(error)
                 if not is_temporary(error):
                     raise known from error
                 await self._disconnect()
+                if is_old:
+                    # The other end of that connection may have vanished; another one finds out at once.
+                    continue
                 state = Standby(problem=str(known))
             if state != said:
                 said = state
@@ -149,8 +154,17 @@ class Claim:
         self._is_interrupted = True
         self._woken.set()
 
+    @property
+    def _is_connected(self) -> bool:
+        return self.connection is not None and not self.connection.is_closed()
+
+    @property
+    def _answer_seconds(self) -> float:
+        """The time for the server to answer a daemon that waits, after which it connects again."""
+        return max(self._lease.total_seconds() / 2, MIN_ANSWER_SECONDS)
+
     async def _connect(self) -> None:
-        if self.connection is not None and not self.connection.is_closed():
+        if self._is_connected:
             return
         connection = await self._address.connect()
         try:
@@ -271,6 +285,7 @@ class Claim:
                 if self.token is not None and self.lost is None:
                     await connection.execute("UPDATE claim SET expires_at = 'epoch' WHERE token = $1", self.token)
                     await connection.execute("SELECT pg_notify($1, $2)", CLAIM_CHANNEL, self._address.schema)
-                await connection.close()
         except Exception:  # it runs out by itself
             connection.terminate()
+        else:
+            await disconnect(connection)

@@ -1,8 +1,8 @@
 """The look of 'rae-auto doctor' at the server."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 from rae_auto.errors import StoreError
 from rae_store_postgres.link import Address, Connection
@@ -18,14 +18,11 @@ def find_problems(address: Address, lease: timedelta) -> tuple[str, ...]:
 
 
 async def _find(address: Address, lease: timedelta) -> tuple[str, ...]:
-    connection = await address.connect()
-    try:
+    async with address.connected() as connection:
         return tuple([line async for line in _look(connection, address, lease)])
-    finally:
-        await connection.close()
 
 
-async def _look(connection: Connection, address: Address, lease: timedelta) -> Any:
+async def _look(connection: Connection, address: Address, lease: timedelta) -> AsyncIterator[str]:
     await check_version(connection, address)
     if await connection.fetchval("SELECT current_setting('fsync')") == "off":
         yield f"{address.place} runs with fsync = off: a power cut can cost it everything; set fsync = on"

@@ -6,7 +6,7 @@ from importlib.resources import files
 import asyncpg
 
 from rae_auto.errors import StoreError
-from rae_store_postgres.link import DRIVER_ERRORS, Address, Connection, quote_name
+from rae_store_postgres.link import Address, Connection, quote_name
 
 VERSION = 1
 """The version of the tables that this code reads and writes."""
@@ -30,6 +30,9 @@ READER_RIGHTS = (
     "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}",
 )
 """All that `history`, `why` and a dashboard need without a daemon."""
+
+UPGRADE_SECONDS = 3600.0
+"""Time for one upgrade, which may rewrite large tables."""
 
 _LOCK = 0x5241_4500
 """The key of the advisory lock under which one migration runs at a time."""
@@ -59,32 +62,34 @@ async def migrate(address: Address, grants: Sequence[str] = (), readers: Sequenc
 
     `grants` are roles of daemons, `readers` roles that only read. Errors: StoreError.
     """
-    connection = await address.connect()
-    try:
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_name(address.schema)}")
-            before = await read_version(connection)
-            if before > VERSION:
-                await check_version(connection, address)
-            if not before:
-                await connection.execute(_read_schema())
-            for version in range(max(before, 1), VERSION):
-                await connection.execute(UPGRADES[version - 1])
-                await connection.execute("INSERT INTO migrations (version) VALUES ($1)", version + 1)
-            for roles, rights in ((grants, DAEMON_RIGHTS), (readers, READER_RIGHTS)):
-                for role in roles:
-                    for right in rights:
-                        await connection.execute(right.format(schema=quote_name(address.schema), role=quote_name(role)))
-        return before, VERSION
-    except asyncpg.InsufficientPrivilegeError as error:
-        raise StoreError(
-            f"{address.place} can't be migrated: {error}; name a role that may create tables with --dsn"
-        ) from error
-    except DRIVER_ERRORS as error:
-        raise address.explain(error, "can't be migrated") from error
-    finally:
-        await connection.close()
+    async with address.connected("can't be migrated") as connection:
+        try:
+            async with connection.transaction():
+                return await _migrate(connection, address, grants, readers)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise StoreError(
+                f"{address.place} can't be migrated: {error}; name a role that may create tables with --dsn"
+            ) from error
+
+
+async def _migrate(
+    connection: Connection, address: Address, grants: Sequence[str], readers: Sequence[str]
+) -> tuple[int, int]:
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_name(address.schema)}")
+    before = await read_version(connection)
+    if before > VERSION:
+        await check_version(connection, address)
+    if not before:
+        await connection.execute(_read_schema())
+    for version in range(max(before, 1), VERSION):
+        await connection.execute(UPGRADES[version - 1], timeout=UPGRADE_SECONDS)
+        await connection.execute("INSERT INTO migrations (version) VALUES ($1)", version + 1)
+    for roles, rights in ((grants, DAEMON_RIGHTS), (readers, READER_RIGHTS)):
+        for role in roles:
+            for right in rights:
+                await connection.execute(right.format(schema=quote_name(address.schema), role=quote_name(role)))
+    return before, VERSION
 
 
 def _read_schema() -> str:

@@ -1,8 +1,9 @@
 """Nodes and the messages between them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from rae_auto.api.shared_store import KnownNode, Node, NodeMessage
 from rae_store_postgres.claim import MESSAGE_CHANNEL
@@ -58,9 +59,17 @@ async def send(connection: Connection, schema: str, sender: str, recipient: str,
 
 
 async def receive(connection: Connection, recipient: str) -> list[NodeMessage]:
-    """Return the messages to a recipient."""
+    """Return the messages to a recipient; one that is damaged is empty, so that it is discarded, and others arrive."""
     rows = await connection.fetch("SELECT id, sender, body FROM messages WHERE recipient = $1 ORDER BY id", recipient)
-    return [NodeMessage(row["id"], row["sender"], json.loads(row["body"])) for row in rows]
+    return [NodeMessage(row["id"], row["sender"], _parse(row["body"])) for row in rows]
+
+
+def _parse(text: str) -> Mapping[str, Any]:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 async def discard(connection: Connection, ids: Sequence[int]) -> None:

@@ -22,7 +22,7 @@ from rae_auto.api.store import (
     StoreReader,
 )
 from rae_auto.errors import StoreError
-from rae_store_postgres.link import DRIVER_ERRORS, Address, Connection, LoopThread
+from rae_store_postgres.link import Address, Connection, LoopThread
 from rae_store_postgres.statements import (
     DOCUMENTS,
     ENTRIES,
@@ -167,17 +167,18 @@ class Reader(StoreReader):
             return self._link.call(self._with_connection(work))
 
     async def _with_connection(self, work: Callable[[Connection], Any]) -> Any:
-        try:
-            if self._connection is None or self._connection.is_closed():
-                if self._is_in_session:
-                    raise StoreError(f"{self._address.place}: the connection was lost during a read; try again")
-                self._connection = await self._address.connect()
-            return await work(self._connection)
-        except DRIVER_ERRORS as error:
-            if self._connection is not None:
-                self._connection.terminate()
-                self._connection = None
-            raise self._address.explain(error) from error
+        with self._address.translated():
+            try:
+                if self._connection is None or self._connection.is_closed():
+                    if self._is_in_session:
+                        raise StoreError(f"{self._address.place}: the connection was lost during a read; try again")
+                    self._connection = await self._address.connect()
+                return await work(self._connection)
+            except BaseException:
+                if self._connection is not None:
+                    self._connection.terminate()
+                    self._connection = None
+                raise
 
     def disconnect(self) -> None:
         """Refuse further reads; called in the loop of the link."""
@@ -246,22 +247,21 @@ class _Snapshot(Generic[T]):
     async def open(self) -> None:
         """Take the snapshot. Errors: StoreError."""
         connection = self._connection = await self._address.connect()
-        try:
-            await connection.execute(READ_ONLY)
-            # The snapshot is that of the first query.
-            await connection.fetchval("SELECT token FROM claim")
-        except DRIVER_ERRORS as error:
-            connection.terminate()
-            raise self._address.explain(error) from error
+        with self._address.translated():
+            try:
+                await connection.execute(READ_ONLY)
+                # The snapshot is that of the first query.
+                await connection.fetchval("SELECT token FROM claim")
+            except BaseException:
+                connection.terminate()
+                raise
         self._chunks = self._read(connection)
 
     async def read(self) -> list[T] | None:
         """Return the next chunk; None at the end. Errors: StoreError."""
         assert self._chunks is not None
-        try:
+        with self._address.translated():
             return await anext(self._chunks, None)
-        except DRIVER_ERRORS as error:
-            raise self._address.explain(error) from error
 
     async def close(self) -> None:
         """End the transaction."""

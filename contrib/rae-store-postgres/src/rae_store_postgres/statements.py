@@ -46,8 +46,11 @@ def encode_key(key: str) -> bytes:
 
 
 def decode_key(key: bytes) -> str:
-    """Return a key from its bytes."""
-    return key.decode(errors="surrogatepass")
+    """Return a key from its bytes; that of a damaged row may be no text, and must not cost the others."""
+    try:
+        return key.decode(errors="surrogatepass")
+    except UnicodeDecodeError:
+        return key.decode(errors="backslashreplace")
 
 
 def checksum_document(kind: str, key: bytes, body: str) -> int:

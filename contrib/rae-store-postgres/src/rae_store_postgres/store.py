@@ -1,6 +1,5 @@
 """The PostgreSQL store; its rules are in the package's docstring, its tables in `schema.sql`."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -30,7 +29,8 @@ from rae_auto.toolkit.files import DirectoryLock
 from rae_auto.toolkit.secrets import SecretText, to_secret_text
 from rae_store_postgres import node_messages
 from rae_store_postgres.claim import Claim
-from rae_store_postgres.link import Address, Connection, LoopThread, is_temporary
+from rae_store_postgres.link import Address, Connection, LoopThread, disconnect
+from rae_store_postgres.problems import is_temporary
 from rae_store_postgres.reading import Reader, read_documents, read_dump
 from rae_store_postgres.statements import COMMIT, COMMIT_AND_FORGET, PRUNE, ChangeArrays, decode_key
 
@@ -97,7 +97,7 @@ class PostgresStore(SharedStore):
 
     @property
     def _address(self) -> Address:
-        return Address(self.dsn, self.schema)
+        return Address(self.dsn, self.schema, silence_seconds=self.lease.total_seconds())
 
     @property
     def skipped_entries(self) -> int:
@@ -184,30 +184,36 @@ class PostgresStore(SharedStore):
             return self._link.call(self._with_main(work))
 
     async def _with_main(self, work: Callable[[Connection], Any]) -> Any:
-        try:
-            if self._main is None or self._main.is_closed():
-                self._main = await self._address.connect()
-                await self._main.execute(
-                    "SELECT set_config('synchronous_commit', 'on', false)"
-                    " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
-                )
-            return await work(self._main)
-        except asyncpg.PostgresError as error:
-            if error.sqlstate == "RAE01" and self._claim is not None:
-                raise self._claim.lose() from error
-            if error.sqlstate == "RAE02" and self._claim is not None:
-                raise self._claim.give_up(
-                    f"an occurrence that this daemon decided was decided by an earlier leader, as the store in "
-                    f"{self._address.place} says; it starts again, and reads the store"
-                ) from error
-            raise self._address.explain(error) from error
-        except (TimeoutError, asyncpg.InternalClientError) as error:
-            # It is unknown whether it was carried out; the same call on another connection finds out.
-            if self._main is not None:
-                self._main.terminate()
-            raise self._address.explain(error) from error
-        except (OSError, asyncpg.InterfaceError) as error:
-            raise self._address.explain(error) from error
+        with self._address.translated():
+            try:
+                if self._main is None or self._main.is_closed():
+                    self._main = await self._address.connect()
+                    await self._main.execute(
+                        "SELECT set_config('synchronous_commit', 'on', false)"
+                        " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+                    )
+                return await work(self._main)
+            except asyncpg.PostgresError as error:
+                # The server has answered, so the connection is in order.
+                if (loss := self._find_loss(error)) is not None:
+                    raise loss from error
+                raise
+            except BaseException:
+                # It is unknown whether it was carried out; the same call on another connection finds out.
+                if self._main is not None:
+                    self._main.terminate()
+                raise
+
+    def _find_loss(self, error: asyncpg.PostgresError) -> ClaimLost | None:
+        """Return the loss of the claim that an error of the server means; None for any other."""
+        if error.sqlstate == "RAE01" and self._claim is not None:
+            return self._claim.lose()
+        if error.sqlstate == "RAE02" and self._claim is not None:
+            return self._claim.give_up(
+                f"an occurrence that this daemon decided was decided by an earlier leader, as the store in "
+                f"{self._address.place} says; it starts again, and reads the store"
+            )
+        return None
 
     @property
     def _token(self) -> int:
@@ -328,10 +334,6 @@ async def _close_all(claim: Claim | None, main: Connection | None, reader: Reade
         reader.disconnect()
     if main is not None and not main.is_closed():
         # Its last call may still be under way.
-        try:
-            async with asyncio.timeout(1.0):
-                await main.close()
-        except Exception:
-            main.terminate()
+        await disconnect(main)
     if claim is not None:
         await claim.release()

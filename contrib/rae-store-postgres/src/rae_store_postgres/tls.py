@@ -1,8 +1,8 @@
 """Problems of encrypted connections that time doesn't heal, in words with a remedy."""
 
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
@@ -22,7 +22,7 @@ def describe_tls_problem(error: BaseException) -> str | None:
     if isinstance(error, ssl.SSLError) and error.library in ("X509", "PEM"):
         return f"a file of sslrootcert, sslcert or sslkey has no certificate or key in PEM format ({error.reason})"
     if isinstance(error, asyncpg.ClientConfigurationError):
-        return f"{error}; see 'TLS' in the README of rae-store-postgres"
+        return f"{error}; see 'Options' and 'TLS' in the README of rae-store-postgres"
     if isinstance(error, ConnectionError) and REJECTED in str(error):
         return "the server has no TLS, which the dsn demands; set ssl = on there, or another sslmode"
     return None
@@ -39,17 +39,13 @@ def _describe_refusal(error: ssl.SSLCertVerificationError) -> str:
     )
 
 
-def find_missing_file(dsn: str) -> str | None:
-    """Return which file of a dsn can't be read, and why; None if all can."""
-    try:
-        parameters = parse_qs(urlsplit(dsn).query)
-    except ValueError:
-        return None
+def find_missing_file(parameters: Mapping[str, str]) -> str | None:
+    """Return which file that the parameters of a dsn name can't be read, and why; None if all can."""
     for name in FILE_PARAMETERS:
-        for text in parameters.get(name, ()):
+        if name in parameters:
             try:
-                with Path(text).open("rb"):
+                with Path(parameters[name]).open("rb"):
                     pass
-            except OSError as error:
-                return f"{name} = {text}: {error.strerror}"
+            except (OSError, ValueError) as error:
+                return f"{name} = {parameters[name]}: {getattr(error, 'strerror', None) or error}"
     return None

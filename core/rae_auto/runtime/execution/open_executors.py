@@ -36,6 +36,8 @@ class OpenExecutors:
         self._warm: set[str] = set()
         """The executors that have been asked to get ready."""
         self._warming = BackgroundTasks("the preparation of an executor")
+        self.companions: list[OpenExecutors] = []
+        """Executors of other directories, whose attempts this daemon looks after: told of durable ends, too."""
 
     async def open(self, ref: PluginRef) -> Executor:
         """Return an executor once it is open. Raises what keeps it from being opened."""
@@ -96,7 +98,7 @@ class OpenExecutors:
 
     def confirm_ends(self, attempts: Collection[tuple[RunId, int]]) -> None:
         """Have all forget attempts, by run and number, whose ends are durable."""
-        for executor in self.all():
+        for executor in (*self.all(), *(one for companion in self.companions for one in companion.all())):
             try:
                 executor.confirm_ends(attempts)
             except BaseException as error:

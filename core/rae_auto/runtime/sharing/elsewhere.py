@@ -34,7 +34,15 @@ from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.execution.executions import Executions
-from rae_auto.runtime.sharing.messages import CancelRequest, decode_event, encode_cancel, read_message
+from rae_auto.runtime.sharing.messages import (
+    AttemptReport,
+    CancelRequest,
+    Confirmation,
+    decode_event,
+    encode_cancel,
+    encode_confirmation,
+    read_message,
+)
 from rae_auto.runtime.sharing.nodes import is_gone
 from rae_auto.runtime.sharing.notices import wait_for_notice
 from rae_auto.toolkit.threads.duties import keep_going
@@ -69,6 +77,8 @@ class LeaderParts:
     call: Callable[..., Any]
     """Calls a function in the store's thread; returns an awaitable."""
     max_output_bytes: Callable[[], int] | None = field(default=None)
+    note_adopted: Callable[[Executions], None] = field(default=lambda _: None)
+    """Called with what looks after attempts in the directory of a node of this machine."""
 
 
 @frozen
@@ -91,6 +101,8 @@ class Elsewhere:
         """Attempts of nodes that were declared dead, which this daemon's own executors have."""
         self._submitted = set[int]()
         """Messages whose events the engine has, which aren't durable yet, or whose messages can't be discarded."""
+        self._ends: dict[int, AttemptReport] = {}
+        """The ends that such messages report, and whose senders have yet to hear that they are durable."""
         self._tasks = BackgroundTasks("a look at other nodes")
         self._woken = asyncio.Event()
 
@@ -207,6 +219,7 @@ class Elsewhere:
             executions = self._adopted[node.name] = Executions(
                 Path(node.directory), parts.executor_for, parts.submit, parts.environment, None, parts.max_output_bytes
             )
+            parts.note_adopted(executions)
         await executions.find(runs)
         self._wait_no_more(node.name, [run for run, _ in runs])
 
@@ -255,20 +268,44 @@ class Elsewhere:
                 if not await self._parts.drain():
                     continue
                 try:
+                    await self._confirm_ends(messages)
                     await self._parts.call(self._parts.store.discard, [message.id for message in messages])
                 except StoreError:
                     await asyncio.sleep(CHECK_SECONDS)
                     continue
             await wait_for_notice(self._woken)
 
+    async def _confirm_ends(self, messages: Sequence[NodeMessage]) -> None:
+        """Tell nodes which of the ends that they reported are durable, so that their executors forget these attempts.
+
+        One that this daemon's own executors follow is not: they have yet to read its output. Errors: StoreError.
+        """
+        confirmed = defaultdict[str, list[Mapping[str, Any]]](list)
+        for message in messages:
+            event = self._ends.get(message.id)
+            if event is None or (event.run, event.attempt) in self._taken_over:
+                continue
+            run = self._parts.find_run(event.run)
+            if run is None or not run.state.active or run.attempt != event.attempt:
+                confirmed[message.sender].append(encode_confirmation(Confirmation(event.run, event.attempt)))
+        for node, bodies in confirmed.items():
+            await self._parts.call(self._parts.store.send, self._parts.node.name, node, bodies)
+        self._ends.clear()
+
     def _take(self, message: NodeMessage) -> None:
         event = read_message(message, decode_event)
         if event is None:
             return
+        if _is_end(event):
+            self._ends[message.id] = event
         run = self._parts.find_run(event.run)
         # An attempt that has started elsewhere meanwhile doesn't concern the sender.
         if run is None or run.node != message.sender or run.attempt != event.attempt:
             return
-        if isinstance(event, AttemptEnded) or (isinstance(event, AttemptFound) and event.handle is None):
+        if _is_end(event):
             self._wait_no_more(run.node, [run])
         self._parts.submit(event)
+
+
+def _is_end(event: AttemptReport) -> bool:
+    return isinstance(event, AttemptEnded) or (isinstance(event, AttemptFound) and event.handle is None)

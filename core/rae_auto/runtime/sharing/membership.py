@@ -19,8 +19,9 @@ from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run
 from rae_auto.runtime.engine_loop import EngineLoop
+from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.repository import Repository
-from rae_auto.runtime.sharing.elsewhere import Adopt, Elsewhere, LeaderParts, NodeState
+from rae_auto.runtime.sharing.elsewhere import Elsewhere, LeaderParts, NodeState
 from rae_auto.runtime.sharing.nodes import identify_node
 from rae_auto.runtime.sharing.server_clock import ServerClock
 from rae_auto.runtime.sharing.standby import StandbyDuty
@@ -47,7 +48,7 @@ class Membership:
         repository: Repository,
         executor_for: Callable[[PluginRef], Executor],
         environment: Mapping[str, str],
-        adopt: Adopt,
+        executions: Executions,
         attempts: Sequence[tuple[Run, Job]],
     ) -> None:
         """Begin to settle the attempts of other nodes, and have the loop end when the claim is lost."""
@@ -58,7 +59,8 @@ class Membership:
             node=self.node,
             executor_for=executor_for,
             environment=environment,
-            adopt=adopt,
+            adopt=executions.adopt,
+            note_adopted=lambda adopted: executions.executors.companions.append(adopted.executors),
             submit=loop.submit,
             drain=lambda: loop.drain(DRAIN_SECONDS),
             find_run=self._find_run,

@@ -1,4 +1,4 @@
-"""Messages between nodes as JSON: the progress of attempts, and requests to cancel them.
+"""Messages between nodes as JSON: the progress of attempts, requests to cancel them, confirmations of ends.
 
 A node of another version, or a hand in the database, may have written one that can't be decoded. `read_message` logs
 it, and its recipient discards it, so that it holds up no other. The report of an end whose result can't be decoded
@@ -36,6 +36,14 @@ class CancelRequest:
     run: RunId
     attempt: int
     grace: timedelta
+
+
+@frozen
+class Confirmation:
+    """The leader's word to a node that the end of an attempt, which the node has reported, is durable."""
+
+    run: RunId
+    attempt: int
 
 
 def encode_event(event: Event) -> Body | None:
@@ -119,3 +127,15 @@ def decode_cancel(body: Body) -> CancelRequest:
     return CancelRequest(
         _decode_run(body["cancel"]), int(body["attempt"]), timedelta(seconds=max(float(body["grace"]), 0.0))
     )
+
+
+def encode_confirmation(confirmation: Confirmation) -> Body:
+    """Return the message of a confirmation."""
+    return {"confirm": confirmation.run, "attempt": confirmation.attempt}
+
+
+def decode_request(body: Body) -> CancelRequest | Confirmation:
+    """Return what the leader tells a node. Raises an exception of any kind for a message that is none."""
+    if "confirm" in body:
+        return Confirmation(_decode_run(body["confirm"]), int(body["attempt"]))
+    return decode_cancel(body)

@@ -27,7 +27,7 @@ from rae_auto.model.run import Run
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.concurrency.worker import Worker
 from rae_auto.runtime.execution.executions import Executions
-from rae_auto.runtime.sharing.messages import decode_cancel, encode_event, read_message
+from rae_auto.runtime.sharing.messages import Confirmation, decode_request, encode_event, read_message
 from rae_auto.runtime.sharing.notices import wait_for_notice
 from rae_auto.toolkit.threads.duties import keep_going
 
@@ -110,7 +110,10 @@ class StandbyDuty:
         await self._has_looked.wait()
         while True:
             for message in await self._retry(lambda: self._store.receive(self._node.name)):
-                if (request := read_message(message, decode_cancel)) is not None:
+                request = read_message(message, decode_request)
+                if isinstance(request, Confirmation):
+                    self._executions.executors.confirm_ends([(request.run, request.attempt)])
+                elif request is not None:
                     self._executions.cancel(request.run, request.attempt, request.grace)
                 await self._retry(partial(self._store.discard, [message.id]))
             await wait_for_notice(self._wake_receiver)

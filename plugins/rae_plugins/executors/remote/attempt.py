@@ -34,6 +34,7 @@ class RemoteAttempt(Execution):
         self._run = assignment.run
         self._request = request
         self._is_sent = False
+        self._is_confirmed = False
         self._is_found = request is None
         self._path = assignment.output
         self._file: int | None = None
@@ -105,6 +106,16 @@ class RemoteAttempt(Execution):
         """Return the result that an exit record describes; `is_past` of a job that ended without a connection."""
         return to_result(record, is_past=is_past)
 
+    def confirm(self) -> None:
+        """Have the host forget the output of the attempt, once it has arrived: its end is durable.
+
+        Not before: a daemon that was stopped, and no longer leads, may get the end as well, while the daemon that
+        leads now has yet to read the output. A host that is away forgets it by itself, some weeks later.
+        """
+        self._is_confirmed = True
+        if self._ended.done():
+            self._line.send({"do": "done", "token": self.token})
+
     def leave(self) -> None:
         """Close its file; the attempt goes on."""
         if self._file is not None:
@@ -121,8 +132,9 @@ class RemoteAttempt(Execution):
         if not self._ended.done():
             self._ended.set_result(outcome)
         self.known.set()
-        self._line.send({"do": "done", "token": self.token})
         self._line.remove(self.token)
+        if self._is_confirmed:
+            self.confirm()
 
     def _size(self) -> int:
         try:

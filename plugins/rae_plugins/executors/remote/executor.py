@@ -10,10 +10,11 @@ from attrs import define, field
 from rae_auto.api import Assignment, Execution, Executor, JobContext, NeverStarted
 from rae_auto.model.job import Job
 from rae_auto.model.policies import Limits
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result
 from rae_plugins.executors.remote.attempt import RemoteAttempt
 from rae_plugins.executors.remote.line import ProcessLine
-from rae_plugins.executors.remote.request import build_request, describe_problem_of_job
+from rae_plugins.executors.remote.request import build_request, describe_problem_of_job, name_attempt
 
 FIND_SECONDS = 3.0
 """Time for which a new daemon waits for the other machine before it goes on without knowing."""
@@ -95,9 +96,13 @@ class RemoteExecutor(Executor):
             attempt.leave()
         self._attempts.clear()
 
+    def confirm_ends(self, attempts: Collection[tuple[RunId, int]]) -> None:
+        """Have the host forget attempts whose ends are durable."""
+        for run, number in attempts:
+            if (attempt := self._attempts.pop(name_attempt(run, number), None)) is not None:
+                attempt.confirm()
+
     def _add(self, attempt: RemoteAttempt) -> RemoteAttempt:
-        for token in [token for token, known in self._attempts.items() if known.has_ended]:
-            del self._attempts[token]
         self._attempts[attempt.token] = attempt
         self.open_line().add(attempt)
         return attempt

@@ -12,6 +12,7 @@ from attrs import evolve
 from rae_auto.api import Assignment
 from rae_auto.model.job import Job
 from rae_auto.model.policies import FailOn, Limits
+from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Result
 from rae_auto.toolkit.environment import INHERITED
 from rae_plugins.executors.process.attempt_files import to_result as to_process_result
@@ -24,7 +25,12 @@ EVENT_FILE = "RAE_EVENT_FILE"
 
 def build_token(assignment: Assignment) -> str:
     """Return the name of an attempt on its host, which no other attempt ever has."""
-    return f"{assignment.run}.{assignment.attempt}"
+    return name_attempt(assignment.run, assignment.attempt)
+
+
+def name_attempt(run: RunId, number: int) -> str:
+    """Return the name of the attempt with this number on its host."""
+    return f"{run}.{number}"
 
 
 def build_request(assignment: Assignment, orphans: str) -> dict[str, Any]:

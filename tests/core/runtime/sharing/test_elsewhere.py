@@ -71,6 +71,7 @@ async def play(
     drains: list[bool] | None = None,
     executor_for: Callable[[Any], Any] = lambda _: Local(),
     before_adopt: Callable[[Sequence[Run]], None] = lambda _: None,
+    find_run: Callable[[Any], Run | None] = lambda run: RUN if run == RUN.id else None,
 ) -> list[Event]:
     """Let the leader look at a run of another node; return the events that it hands the engine.
 
@@ -93,7 +94,7 @@ async def play(
         adopt=adopt,
         submit=events.append,
         drain=lambda: asyncio.sleep(0, drains.pop(0) if drains else True),
-        find_run=lambda run: RUN if run == RUN.id else None,
+        find_run=find_run,
         call=call,
     )
     elsewhere = Elsewhere(parts)
@@ -286,6 +287,38 @@ def test_word_of_its_own_node_ends_a_run_and_that_of_another_does_not() -> None:
     ]
     events = asyncio.run(play(store, lambda _: None, lambda found: bool(found) and not store.inbox))
     assert events == [ended]
+
+
+@pytest.mark.parametrize(
+    ("end", "found", "is_confirmed"),
+    [
+        (AttemptEnded(RUN.id, 1, Result(exit_code=3)), None, True),
+        (AttemptFound(RUN.id, 1, started=False), None, True),
+        (AttemptEnded(RUN.id, 1, Result(exit_code=3)), evolve(RUN, attempt=2), True),
+        (AttemptEnded(RUN.id, 1, Result(exit_code=3)), RUN, False),
+        (AttemptFound(RUN.id, 1, {"token": "x"}), None, False),
+    ],
+)
+def test_node_hears_which_of_its_ends_are_durable(end: Any, found: Run | None, is_confirmed: bool) -> None:
+    """Only then its executors may forget an attempt, so that none is forgotten that a later leader asks for."""
+    store = FakeStore()
+    store.inbox = [NodeMessage(1, "nas-1", encode_event(end) or {})]
+    asyncio.run(play(store, lambda _: None, lambda _: not store.inbox, find_run=lambda _: found))
+    assert store.sent == ([("nas-1", {"confirm": RUN.id, "attempt": 1})] if is_confirmed else [])
+
+
+def test_end_of_an_attempt_that_the_leader_follows_is_not_confirmed() -> None:
+    """It may have yet to read the output."""
+    store, ended = FakeStore(), AttemptEnded(RUN.id, 1, Result(exit_code=3))
+    store.known = evolve(store.known, fenced_at=NOON)
+
+    def report(found: list[Event]) -> bool:
+        if found and not store.inbox and ended not in found:
+            store.inbox = [NodeMessage(1, "nas-1", encode_event(ended) or {})]
+        return ended in found and not store.inbox
+
+    asyncio.run(play(store, lambda elsewhere: elsewhere.wake(), report, executor_for=lambda _: Remote()))
+    assert store.sent == []
 
 
 def test_cancel_is_sent_to_the_node_that_has_the_attempt() -> None:

@@ -20,7 +20,7 @@ from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.run import Result, RunState
 from rae_auto.runtime.sharing import notices, standby
-from rae_auto.runtime.sharing.messages import CancelRequest, encode_cancel
+from rae_auto.runtime.sharing.messages import CancelRequest, Confirmation, encode_cancel, encode_confirmation
 from rae_auto.runtime.sharing.standby import StandbyDuty
 from rae_auto.testing.harness.skipping_loop import SkippingLoop
 from rae_auto.toolkit.threads import duties
@@ -176,6 +176,22 @@ def test_duty_that_fails_rarely_starts_again_soon() -> None:
     with captured_log(), asyncio.Runner(loop_factory=SkippingLoop) as runner:
         runner.run(keep_going("send reports", fail_after_an_hour))
     assert failed_at == [0.0, 1.0, 3_603.0, 7_204.0, 7_205.0]
+
+
+def test_end_that_the_leader_confirms_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "NOTICE_SECONDS", 0.05)
+    confirmed = list[Any]()
+    monkeypatch.setattr(FindingExecutor, "confirm_ends", lambda _, attempts: confirmed.extend(attempts))
+    store = FakeStore([(RUN.id, documents.dump(RUN))])
+    word = NodeMessage(1, "nas-1", encode_confirmation(Confirmation(RUN.id, 1)))
+
+    def confirm_once_found() -> bool:
+        if store.sent and not confirmed:
+            store.inbox = [word]
+        return bool(confirmed)
+
+    asyncio.run(play(store, tmp_path, confirm_once_found))
+    assert set(confirmed) == {(RUN.id, 1)}
 
 
 def test_duty_that_fails_is_logged_and_starts_again() -> None:
