@@ -37,10 +37,10 @@ from rae_auto.runtime.execution.executions import Executions
 from rae_auto.runtime.sharing.messages import (
     AttemptReport,
     CancelRequest,
-    Confirmation,
+    ConfirmedEnd,
     decode_event,
     encode_cancel,
-    encode_confirmation,
+    encode_confirmed_end,
     read_message,
 )
 from rae_auto.runtime.sharing.nodes import is_gone
@@ -102,7 +102,7 @@ class Elsewhere:
         self._submitted = set[int]()
         """Messages whose events the engine has, which aren't durable yet, or whose messages can't be discarded."""
         self._ends: dict[int, AttemptReport] = {}
-        """The ends that such messages report, and whose senders have yet to hear that they are durable."""
+        """The ends that such messages report, while their senders have not been told that they are durable."""
         self._tasks = BackgroundTasks("a look at other nodes")
         self._woken = asyncio.Event()
 
@@ -287,7 +287,7 @@ class Elsewhere:
                 continue
             run = self._parts.find_run(event.run)
             if run is None or not run.state.active or run.attempt != event.attempt:
-                confirmed[message.sender].append(encode_confirmation(Confirmation(event.run, event.attempt)))
+                confirmed[message.sender].append(encode_confirmed_end(ConfirmedEnd(event.run, event.attempt)))
         for node, bodies in confirmed.items():
             await self._parts.call(self._parts.store.send, self._parts.node.name, node, bodies)
         self._ends.clear()

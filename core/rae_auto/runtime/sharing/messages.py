@@ -39,7 +39,7 @@ class CancelRequest:
 
 
 @frozen
-class Confirmation:
+class ConfirmedEnd:
     """The leader's word to a node that the end of an attempt, which the node has reported, is durable."""
 
     run: RunId
@@ -129,13 +129,13 @@ def decode_cancel(body: Body) -> CancelRequest:
     )
 
 
-def encode_confirmation(confirmation: Confirmation) -> Body:
-    """Return the message of a confirmation."""
-    return {"confirm": confirmation.run, "attempt": confirmation.attempt}
+def encode_confirmed_end(end: ConfirmedEnd) -> Body:
+    """Return the message of an end that is durable."""
+    return {"confirm": end.run, "attempt": end.attempt}
 
 
-def decode_request(body: Body) -> CancelRequest | Confirmation:
+def decode_request(body: Body) -> CancelRequest | ConfirmedEnd:
     """Return what the leader tells a node. Raises an exception of any kind for a message that is none."""
     if "confirm" in body:
-        return Confirmation(_decode_run(body["confirm"]), int(body["attempt"]))
+        return ConfirmedEnd(_decode_run(body["confirm"]), int(body["attempt"]))
     return decode_cancel(body)

@@ -27,7 +27,7 @@ from rae_auto.model.run import Run
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.concurrency.worker import Worker
 from rae_auto.runtime.execution.executions import Executions
-from rae_auto.runtime.sharing.messages import Confirmation, decode_request, encode_event, read_message
+from rae_auto.runtime.sharing.messages import ConfirmedEnd, decode_request, encode_event, read_message
 from rae_auto.runtime.sharing.notices import wait_for_notice
 from rae_auto.toolkit.threads.duties import keep_going
 
@@ -111,7 +111,7 @@ class StandbyDuty:
         while True:
             for message in await self._retry(lambda: self._store.receive(self._node.name)):
                 request = read_message(message, decode_request)
-                if isinstance(request, Confirmation):
+                if isinstance(request, ConfirmedEnd):
                     self._executions.executors.confirm_ends([(request.run, request.attempt)])
                 elif request is not None:
                     self._executions.cancel(request.run, request.attempt, request.grace)

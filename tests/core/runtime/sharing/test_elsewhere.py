@@ -299,7 +299,7 @@ def test_word_of_its_own_node_ends_a_run_and_that_of_another_does_not() -> None:
         (AttemptFound(RUN.id, 1, {"token": "x"}), None, False),
     ],
 )
-def test_node_hears_which_of_its_ends_are_durable(end: Any, found: Run | None, is_confirmed: bool) -> None:
+def test_node_learns_which_of_its_ends_are_durable(end: Any, found: Run | None, is_confirmed: bool) -> None:
     """Only then its executors may forget an attempt, so that none is forgotten that a later leader asks for."""
     store = FakeStore()
     store.inbox = [NodeMessage(1, "nas-1", encode_event(end) or {})]

@@ -20,7 +20,7 @@ from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.run import Result, RunState
 from rae_auto.runtime.sharing import notices, standby
-from rae_auto.runtime.sharing.messages import CancelRequest, Confirmation, encode_cancel, encode_confirmation
+from rae_auto.runtime.sharing.messages import CancelRequest, ConfirmedEnd, encode_cancel, encode_confirmed_end
 from rae_auto.runtime.sharing.standby import StandbyDuty
 from rae_auto.testing.harness.skipping_loop import SkippingLoop
 from rae_auto.toolkit.threads import duties
@@ -183,7 +183,7 @@ def test_end_that_the_leader_confirms_is_forgotten(tmp_path: Path, monkeypatch: 
     confirmed = list[Any]()
     monkeypatch.setattr(FindingExecutor, "confirm_ends", lambda _, attempts: confirmed.extend(attempts))
     store = FakeStore([(RUN.id, documents.dump(RUN))])
-    word = NodeMessage(1, "nas-1", encode_confirmation(Confirmation(RUN.id, 1)))
+    word = NodeMessage(1, "nas-1", encode_confirmed_end(ConfirmedEnd(RUN.id, 1)))
 
     def confirm_once_found() -> bool:
         if store.sent and not confirmed:
