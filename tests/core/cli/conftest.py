@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from tests.support.daemons import stop_at_once
+from tests.support.daemons import Daemons, stop_at_once
 from tests.support.table_text import squeeze_columns
 from tests.support.waiting import eventually
 
@@ -106,3 +106,23 @@ def offline(monkeypatch: pytest.MonkeyPatch, cli: Cli, tmp_path: Path) -> Cli:
     monkeypatch.setenv("RAE_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return cli
+
+
+@pytest.fixture
+def daemons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Daemons]:
+    """Daemons of the module's `JOBS`; the test runs in the folder of their configuration."""
+    made = Daemons(tmp_path, request.module.JOBS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAE_STATE_DIR", str(made.state))
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """The configuration that the module has as `CONFIG`, in the working directory."""
+    path = tmp_path / "rae.toml"
+    path.write_text(request.module.CONFIG)
+    path.chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    return path

@@ -1,7 +1,5 @@
 """`history --decisions`: what did not run, and why, beside what ran, with a daemon and without."""
 
-import pytest
-from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
 from rae_auto.cli.entry import run
@@ -11,15 +9,6 @@ JOBS = """
 command = ["sleep", "600"]
 trigger = { type = "interval", every = "1s" }
 """
-
-
-@pytest.fixture
-def daemons(tmp_path, monkeypatch):
-    made = Daemons(tmp_path, JOBS)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RAE_STATE_DIR", str(made.state))
-    yield made
-    made.end()
 
 
 def test_history_shows_what_did_not_run_beside_what_ran(daemons, capsys):

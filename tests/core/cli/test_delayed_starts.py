@@ -23,15 +23,6 @@ trigger = { type = "system", on = ["boot"], delay = "2h" }
 
 
 @pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "rae.toml"
-    path.write_text(CONFIG)
-    path.chmod(0o600)
-    monkeypatch.chdir(tmp_path)
-    return path
-
-
-@pytest.fixture
 def until(tmp_path: Path) -> datetime:
     """The end of the delay of a run that the last daemon left."""
     begin = datetime.now(UTC).replace(microsecond=0)

@@ -3,21 +3,11 @@
 import json
 
 import pytest
-from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
 from rae_auto.cli.entry import run
 
 JOBS = '[jobs.loud]\nshell = "head -c 100000 /dev/zero"\n[jobs.slow]\ncommand = ["sleep", "600"]\n'
-
-
-@pytest.fixture
-def daemons(tmp_path, monkeypatch):
-    made = Daemons(tmp_path, JOBS)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RAE_STATE_DIR", str(made.state))
-    yield made
-    made.end()
 
 
 @pytest.fixture

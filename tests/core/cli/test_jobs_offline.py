@@ -32,15 +32,6 @@ NO_DAEMON = "rae-auto: no daemon is running; 'rae-auto run' starts one\n"
 
 
 @pytest.fixture
-def config(tmp_path, monkeypatch):
-    path = tmp_path / "rae.toml"
-    path.write_text(CONFIG)
-    path.chmod(0o600)
-    monkeypatch.chdir(tmp_path)
-    return path
-
-
-@pytest.fixture
 def store(tmp_path):
     """A store with an added job, one that the configuration hides, and the state of a job."""
     (tmp_path / "state").mkdir(mode=0o700, exist_ok=True)

@@ -4,21 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from tests.support.daemons import Daemons
 from tests.support.waiting import eventually
 
 from rae_auto.cli.entry import run
 
 JOBS = '[jobs.hello]\ncommand = ["true"]\n[jobs.other]\ncommand = ["true"]\n'
-
-
-@pytest.fixture
-def daemons(tmp_path, monkeypatch):
-    made = Daemons(tmp_path, JOBS)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RAE_STATE_DIR", str(made.state))
-    yield made
-    made.end()
 
 
 @pytest.fixture

@@ -39,15 +39,6 @@ FROM = ("--from", "2026-11-27T12:00")
 
 
 @pytest.fixture
-def config(tmp_path, monkeypatch):
-    path = tmp_path / "rae.toml"
-    path.write_text(CONFIG)
-    path.chmod(0o600)
-    monkeypatch.chdir(tmp_path)
-    return path
-
-
-@pytest.fixture
 def terminal(monkeypatch):
     monkeypatch.setattr("rae_auto.cli.planning.on_terminal", lambda: True)
 

@@ -240,6 +240,15 @@ def test_page_of_health_has_every_fact_at_its_place():
     assert [one.kind for one in page.actions] == ["doctor", "retry_notices"]
 
 
+def test_notice_has_the_times_that_it_has():
+    one, other = {**NOTICE, "held_until": None}, {**NOTICE, "next_try_at": None}
+    page = build_health_page(None, findings=None, outbox=[one, other], world=[], now=NOW, zone="UTC")
+    assert [(row.next_try_at, row.held_until) for row in page.outbox] == [
+        (NOW + timedelta(minutes=5), None),
+        (None, NOW + timedelta(hours=8)),
+    ]
+
+
 def test_page_without_a_daemon_or_findings_has_none_of_theirs():
     page = build_health_page(None, findings=None, outbox=[], world=[], now=NOW, zone="UTC")
     assert [(row.name, row.level) for row in page.checks] == [("daemon", "critical")]

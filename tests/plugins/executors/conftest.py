@@ -1,12 +1,15 @@
 """Fixtures and helpers of the tests of executors."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from tests.support.waiting import eventually
 
 from rae_auto.api import Assignment, Executor
 from rae_auto.model.job import Job
@@ -58,6 +61,27 @@ def run_async(work: Callable[[], Awaitable[T]]) -> T:
             return await work()
 
     return asyncio.run(main())
+
+
+def find_what_is_left(directory: Path, assignment: Assignment) -> tuple[object, bool]:
+    """Kill an attempt and its keeper; return what the next executor finds, and whether a child then runs still.
+
+    The attempt prints the ids of its child, of itself and of its keeper.
+    """
+
+    async def work() -> tuple[object, bool]:
+        async with an_executor(directory) as first:
+            handle = (await first.start(assignment)).handle
+            await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
+            child, main, keeper = map(int, assignment.output.read_text().split())
+        os.kill(keeper, signal.SIGKILL)
+        os.kill(main, signal.SIGKILL)
+        await asyncio.to_thread(eventually, lambda: not is_alive(main) and not is_alive(keeper))
+        assert is_alive(child)
+        async with an_executor(directory) as second:
+            return await second.find(assignment, handle), is_alive(child)
+
+    return run_async(work)
 
 
 def read_output(assignment: Assignment) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.plugins.executors.conftest import an_executor, is_alive, run_async
+from tests.plugins.executors.conftest import an_executor, find_what_is_left, is_alive, run_async
 from tests.support.waiting import eventually
 
 from rae_auto.api import NeverStarted
@@ -291,20 +291,7 @@ def test_find_never_adopts_another_process(tmp_path, make_assignment, change):
 @pytest.mark.requirement("R9")
 def test_find_ends_what_is_left_of_a_lost_attempt(tmp_path, make_assignment):
     assignment = make_assignment("setsid sleep 300 & echo $! $$ $PPID; sleep 300")
-
-    async def work():
-        async with an_executor(tmp_path) as first:
-            handle = (await first.start(assignment)).handle
-            await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
-            child, main, keeper = map(int, assignment.output.read_text().split())
-        os.kill(keeper, signal.SIGKILL)
-        os.kill(main, signal.SIGKILL)
-        await asyncio.to_thread(eventually, lambda: not is_alive(main) and not is_alive(keeper))
-        assert is_alive(child)
-        async with an_executor(tmp_path) as second:
-            return await second.find(assignment, handle), is_alive(child)
-
-    assert run_async(work) == (None, False)
+    assert find_what_is_left(tmp_path, assignment) == (None, False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the subreaper of Linux")

@@ -1,14 +1,11 @@
 """Attempts of an earlier daemon where there is no /proc, as on macOS: processes are known by their creation."""
 
-import asyncio
 import os
-import signal
 import time
 from pathlib import Path
 
 import pytest
-from tests.plugins.executors.conftest import an_executor, is_alive, run_async
-from tests.support.waiting import eventually
+from tests.plugins.executors.conftest import an_executor, find_what_is_left, run_async
 
 from rae_auto.api import NeverStarted
 from rae_plugins.executors.process import ProcessExecutor, keeper_start
@@ -54,20 +51,7 @@ def test_find_adopts_a_running_attempt_without_proc(tmp_path, make_assignment):
 @pytest.mark.usefixtures("without_proc")
 def test_find_ends_what_is_left_of_a_lost_attempt_without_proc(tmp_path, make_assignment):
     assignment = make_assignment("sleep 300 & echo $! $$ $PPID; sleep 300")
-
-    async def work():
-        async with an_executor(tmp_path) as first:
-            handle = (await first.start(assignment)).handle
-            await asyncio.to_thread(eventually, lambda: assignment.output.read_text().strip())
-            child, main, keeper = map(int, assignment.output.read_text().split())
-        os.kill(keeper, signal.SIGKILL)
-        os.kill(main, signal.SIGKILL)
-        await asyncio.to_thread(eventually, lambda: not is_alive(main) and not is_alive(keeper))
-        assert is_alive(child)
-        async with an_executor(tmp_path) as second:
-            return await second.find(assignment, handle), is_alive(child)
-
-    assert run_async(work) == (None, False)
+    assert find_what_is_left(tmp_path, assignment) == (None, False)
 
 
 @pytest.mark.requirement("R6")

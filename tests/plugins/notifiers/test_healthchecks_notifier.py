@@ -1,7 +1,7 @@
 """The healthchecks notifier against a real HTTP server that answers, fails, redirects and hangs."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -9,6 +9,7 @@ from uuid import UUID
 
 import attrs
 import pytest
+from tests.plugins.notifiers.conftest import notify
 from tests.support.http_service import Service
 
 from rae_auto import Job, NotifyPolicy, PluginRef, Scheduler
@@ -20,17 +21,6 @@ from rae_auto.model.run import RunState
 from rae_auto.registry import Registry
 from rae_auto.testing.notifiers import NOTICE, NotifierConformance
 from rae_plugins.notifiers.healthchecks import HealthchecksNotifier
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    started = Service()
-    yield started
-    started.close()
-
-
-def notify(notifier: Notifier, **changes: Any) -> None:
-    asyncio.run(notifier.notify(attrs.evolve(NOTICE, **changes)))
 
 
 def signals(service: Service) -> list[str]:

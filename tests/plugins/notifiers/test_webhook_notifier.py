@@ -1,32 +1,20 @@
 """The webhook notifier against a real HTTP server that answers, fails, redirects and hangs."""
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.header import decode_header, make_header
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
+from tests.plugins.notifiers.conftest import notify
 from tests.support.http_service import Service
 
 from rae_auto.api import Notifier
 from rae_auto.config.options import build, warnings_of
 from rae_auto.model.policies import NotifyOn
 from rae_auto.registry import Registry
-from rae_auto.testing.notifiers import NOTICE, NotifierConformance
+from rae_auto.testing.notifiers import NotifierConformance
 from rae_plugins.notifiers.webhook import PRESETS, WebhookNotifier
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    started = Service()
-    yield started
-    started.close()
-
-
-def notify(notifier: Notifier, **changes: Any) -> None:
-    asyncio.run(notifier.notify(attrs.evolve(NOTICE, **changes)))
 
 
 class TestWebhookConforms(NotifierConformance):
