@@ -120,7 +120,7 @@ def test_list_shows_a_run_that_outlived_its_daemon(offline, tmp_path):
     run = asyncio.run(leave_a_run())
     listed = {job["id"]: job for job in offline("list", "--json").json}
     asyncio.run(end_it())
-    assert (listed["both"]["activity"], listed["both"]["open"]) == ("running", [run])
+    assert (listed["both"]["activity"], listed["both"]["open"]) == ("was_running", [run])
     assert listed["digest"]["activity"] == "idle"
 
 
