@@ -1,8 +1,9 @@
 """The matches of an expression on the wall clock, as a pure calendar: the days it names, and times on each of them.
 
-croniter finds the days. It is fed with naive dates only, and gets every field as an explicit list of values, so nothing
-depends on how it reads ranges, steps and names. If the days need several of croniter's lines (day of month or day of
-week), the earliest match counts. The times of day are the same on every day, so they are looked up here.
+croniter finds the days, but for those that are given by numbers alone. It is fed with naive dates only, and gets every
+field as an explicit list of values, so nothing depends on how it reads ranges, steps and names. If the days need
+several lines (day of month or day of week), the earliest match counts. The times of day are the same on every day, so
+they are looked up here.
 """
 
 from bisect import bisect_left
@@ -15,6 +16,7 @@ from typing import Any
 
 from attrs import frozen
 
+from rae_plugins.triggers.cron.numbered_days import make_numbered_days
 from rae_plugins.triggers.cron.offset_days import make_offset_days
 
 _SECOND = timedelta(seconds=1)
@@ -109,14 +111,16 @@ def can_match(days: str, years: Collection[int]) -> bool:
 
 
 def _make_line(days: str, years: str, max_years: int = _MAX_YEARS_BETWEEN_MATCHES) -> Any:
-    """Return croniter's line for midnight on these days."""
+    """Return croniter's line for midnight on these days, or what finds the same."""
+    if not years and (numbered := make_numbered_days(days.split(), max_years)) is not None:
+        return numbered
     words = f"0 0 0 {days} {years}".split() if years else f"0 0 {days}".split()
     counted = make_offset_days(words, 3 if years else 2, max_years, _make_croniter)
     return counted or _make_croniter(" ".join(words), max_years)
 
 
 def _make_croniter(line: str, years: int) -> Any:
-    from croniter import croniter  # lazy: 50 ms that only users of days and months pay
+    from croniter import croniter  # lazy: 50 ms that only users of L, W, # and years pay
 
     return croniter(line, day_or=False, second_at_beginning=True, max_years_between_matches=years)
 
