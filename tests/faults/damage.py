@@ -33,6 +33,7 @@ from attrs import field, frozen
 
 from rae_auto.api.store import Append, CorruptDocument, Delete, LogQuery, Put, Store
 from rae_auto.errors import StoreDamaged
+from rae_auto.records.entries import check_rest
 from rae_plugins.stores.json import JsonStore
 from rae_plugins.stores.json import store as json_store
 from rae_plugins.stores.sqlite import SqliteStore, opening
@@ -217,16 +218,6 @@ def _judge(case: Case, directory: Path) -> Outcome:
         bad.append("a commit after the repair is lost")
     store.close()
     return Outcome(("whole" if is_complete else "lossy") + (", said" if messages else ""), tuple(bad))
-
-
-def check_rest(store: Store) -> list[str]:
-    """Check what the start has left unchecked, and have it repaired as a daemon does; return what is said."""
-    if (check := store.make_check()) is None or (repair := check()) is None:
-        return []
-    try:
-        return list(repair())
-    except StoreDamaged as error:
-        return [str(error)]
 
 
 def _compare(image: Image, store: Store, messages: list[str]) -> tuple[list[str], bool]:

@@ -29,6 +29,9 @@ LOG_QUERIES = frozenset({"history", "decisions", "stats", "why", "list_events", 
 """Commands that read what is on record, which the store answers too."""
 
 
+REMOVAL_WAITS = "the store was not closed cleanly, so its history is checked first; that takes minutes where it is long"
+
+
 class OtherDaemonRuns(DaemonUnreachable):
     """The daemon with this state directory runs another configuration."""
 
@@ -39,6 +42,12 @@ def connect(config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) 
     Errors: DaemonUnreachable if none is running, or if the one with this state directory runs another configuration.
     """
     return _connect(config, timeout)[0]
+
+
+def report_check(client: Client) -> None:
+    """Say on standard error that a removal waits, if the daemon is still checking its store."""
+    if client.call("health").get("store", {}).get("is_checking"):
+        print_once(REMOVAL_WAITS)
 
 
 def connect_and_read(
@@ -101,6 +110,8 @@ def query_with_zone(
         can_be_sent_at_once = command in LOG_QUERIES and not _times_in(arguments)
         client, answers = _connect(config, timeout, *([(command, arguments)] if can_be_sent_at_once else []))
         with client:
+            if command == "delete_events":
+                report_check(client)
             if not can_be_sent_at_once:
                 answers = [client.call(command, **_with_instants(arguments, zone_of(client)))]
             return answers[0], shown_zone(client)

@@ -1,6 +1,7 @@
 """Removes old history and output while no daemon runs, by the rules that a daemon applies once an hour."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 from rae_auto.model import documents
@@ -11,18 +12,28 @@ from rae_auto.runtime.repository import Repository
 from rae_auto.runtime.retention import HistoryBounds, shorten
 from rae_auto.runtime.time.clock import SystemClock
 
-
-def prune(project: Project, older_than: timedelta | None) -> int:
-    """Remove history beyond its bounds, or older than given; return the count. Errors: StoreLocked, StoreError."""
-    return asyncio.run(_prune(project, older_than))
+SAY_SECONDS = 1.0
+"""Time after which a check of the history is worth a word."""
 
 
-async def _prune(project: Project, older_than: timedelta | None) -> int:
+def prune(project: Project, older_than: timedelta | None, report_check: Callable[[], None] = lambda: None) -> int:
+    """Remove history beyond its bounds, or older than given; return the count. Errors: StoreLocked, StoreError.
+
+    `report_check` is called if the history is checked first, and that takes long.
+    """
+    return asyncio.run(_prune(project, older_than, report_check))
+
+
+async def _prune(project: Project, older_than: timedelta | None, report_check: Callable[[], None]) -> int:
     retention = shorten(project.config.history, older_than)
     repository = Repository(project.plugins.store(project.config.store))
     directory = claim_state_directory(project.directory)
     project.notices += await repository.open(directory)
     try:
+        checking = repository.begin_check()
+        await asyncio.wait({checking}, timeout=SAY_SECONDS)
+        if not checking.done():
+            report_check()
         opened, _ = await repository.load(documents.RUN, Run)
         bounds = HistoryBounds(
             repository,

@@ -29,7 +29,7 @@ from rae_auto.model.records import decision_record, run_record, undelivered_reco
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
 from rae_auto.records.backup_files import write
-from rae_auto.records.entries import load_entries
+from rae_auto.records.entries import check_rest, load_entries
 from rae_auto.records.events import (
     deletable_patterns,
     delete_events_in,
@@ -107,6 +107,7 @@ def delete_events(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     """Delete recorded events and return their number. Errors: StoreError, BadRequest."""
     names, before = deletable_patterns(query["names"]), optional_instant(query, "before", project.zone)
     with project.open_store() as store:
+        project.notices += check_rest(store)
         return {"deleted": delete_events_in(store, names, before)}
 
 

@@ -32,14 +32,12 @@ from rae_auto.registry.safe_guard import read_guard
 from rae_auto.registry.safe_schedule import ask_schedule
 from rae_auto.runtime.pattern_runner import run_pattern, run_trigger
 from rae_auto.runtime.time.clock import SystemClock
+from rae_auto.runtime.time.clock_watch import CLOCK_CHECK_SECONDS
 from rae_auto.runtime.time.timer import RuntimeTimer
 from rae_auto.views.times import describe_instant
 
 GUARD_SECONDS = 5.0
 """The interval in which guards are asked for their results."""
-
-CLOCK_CHECK_SECONDS = 10.0
-"""The interval of the checks for clock changes and sleep."""
 
 SHOWN_INSTANTS = 3
 """The number of instants of a schedule that are shown before the first one comes."""

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from rae_auto.api.store import Document
+from rae_auto.api.store import Document, Store
+from rae_auto.errors import StoreDamaged
 from rae_auto.model import documents
 from rae_auto.model.primitives.formatting import quote
 
@@ -62,3 +63,17 @@ def _describe(cls: type[object], body: Document, error: Exception) -> str:
     why = "; ".join(transform_error(error)[:2])
     what = f"a {cls.__name__.lower()} on record ({', '.join(named) or 'without a name'})"
     return f"{what} can't be read and is left out; another version or another program wrote it ({why})"
+
+
+def check_rest(store: Store) -> list[str]:
+    """Check what the store has left unchecked when it was opened, and have damage repaired; return messages.
+
+    A daemon does that beside its work. Removals come after it, because indexes find what they remove.
+    Errors: StoreError.
+    """
+    if (check := store.make_check()) is None or (repair := check()) is None:
+        return []
+    try:
+        return list(repair())
+    except StoreDamaged as error:
+        return [str(error)]

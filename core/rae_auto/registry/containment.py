@@ -153,14 +153,29 @@ class _SafeIterator(Iterator[T]):
         self._answers = answers
         self._call = call
         self._taken: deque[T] = deque()
+        self._error: BaseException | None = None
+        """Raised behind the answers that came before it."""
 
     def __next__(self) -> T:
-        if not self._taken:
+        if not self._taken and self._error is None:
             # Some at a time: a contained call takes longer than most answers.
-            self._call(lambda: self._taken.extend(islice(self._answers, _ANSWERS_TAKEN_AT_ONCE)))
-            if not self._taken:
-                raise StopIteration
-        return self._taken.popleft()
+            try:
+                self._call(self._take)
+            except BaseException as error:
+                if not self._taken:
+                    raise
+                self._error = error
+        if self._taken:
+            return self._taken.popleft()
+        if self._error is not None:
+            failure, self._error = self._error, None
+            raise failure
+        raise StopIteration
+
+    def _take(self) -> None:
+        # One by one, so that those before an error are there.
+        for answer in islice(self._answers, _ANSWERS_TAKEN_AT_ONCE):
+            self._taken.append(answer)
 
     def close(self) -> None:
         """End the reading, wherever it is."""

@@ -44,12 +44,9 @@ from rae_auto.model.primitives.clock_jumps import clock_step
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.concurrency.commit_batches import split_into_batches
 from rae_auto.runtime.time.clock import Clock, SystemClock
-from rae_auto.runtime.time.clock_watch import ClockWatch, watch_clocks
+from rae_auto.runtime.time.clock_watch import CLOCK_CHECK_SECONDS, ClockWatch, watch_clocks
 from rae_auto.runtime.time.time_meter import TimeMeter
 from rae_auto.toolkit.threads.garbage import fewer_collections
-
-CLOCK_CHECK_SECONDS = 10.0
-"""Longest sleep of the loop, after which it compares the clocks, unless the kernel reports their changes."""
 
 IDLE_CHECK_SECONDS = 60.0
 """Longest sleep where the kernel does, as long as the wall clock isn't slewed."""

@@ -162,6 +162,8 @@ class EventRecorder:
 
     async def delete(self, names: Sequence[str], before: datetime | None) -> int:
         """Delete recorded events for good, also from the store's own copies; return how many there were."""
+        # They are found by an index, which may be damaged.
+        await self._archive.check_rest()
         count = 0
         for keep in await self._archive.read(partial(deletion_rules, names=names, before=before)):
             # One by one, so that commits for runs come in between.

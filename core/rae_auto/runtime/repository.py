@@ -28,12 +28,14 @@ from rae_auto.engine.effects import Change, Discard, Record, Save
 from rae_auto.errors import SchedulerError, StoreDamaged, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
+from rae_auto.model.primitives.formatting import describe_raise
 from rae_auto.model.primitives.names import digest
 from rae_auto.model.reasons import StoreReverted
 from rae_auto.model.run import Run, RunState
 from rae_auto.records.entries import load_entries
 from rae_auto.records.runs import merge_newest, merge_newest_decisions, merge_newest_of_all, query_for_each_id
 from rae_auto.records.store_move import note_setback
+from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.describe import summarize_plugin
 from rae_auto.runtime.concurrency.commit_batches import MAX_BATCH_CHANGES
 from rae_auto.runtime.concurrency.worker import Worker
@@ -164,6 +166,8 @@ class Repository:
         self._check: asyncio.Future[None] | None = None
         self.is_checking = False
         """The store is in use while a part of it is still being checked, because it was not closed cleanly."""
+        self.problems: Sequence[str] = ()
+        """A line on the check, if it could not be made."""
         self.store_type, self.store_summary = store.type, summarize_plugin(store)
 
     async def stand_by(self, node: Node, report: Callable[[Standby], None]) -> None:
@@ -209,9 +213,13 @@ class Repository:
 
         Once for all callers. Removals wait for it, because what they remove is found by indexes.
         """
+        await asyncio.shield(self.begin_check())
+
+    def begin_check(self) -> "asyncio.Future[None]":
+        """Begin what `check_rest` waits for; return a future that is done when it has ended."""
         if self._check is None:
             self._check = asyncio.ensure_future(self._check_rest())
-        await asyncio.shield(self._check)
+        return self._check
 
     async def _check_rest(self) -> None:
         try:
@@ -220,8 +228,13 @@ class Repository:
                 await self._carry_out(check)
         except StoreDamaged as error:
             logger.warning("{}", error)
-        except StoreError as error:
-            logger.warning("the history could not be checked, which the next start does: {}", error)
+        except BaseException as error:  # a check that fails has ended: removals wait for it no longer
+            if is_foreign(error):
+                raise
+            cause = str(error) if isinstance(error, StoreError) else describe_raise(error)
+            problem = f"the history could not be checked, which the next start does: {cause}"
+            self.problems = (problem,)
+            logger.opt(exception=None if isinstance(error, StoreError) else error).warning("{}", problem)
 
     async def _carry_out(self, check: Callable[[], Callable[[], Sequence[str]] | None]) -> None:
         self.is_checking, checker = True, Worker("store check")
@@ -297,6 +310,7 @@ class Repository:
 
     async def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:
         """Remove a part of the surplus of a log; return the removed keys."""
+        await self.check_rest()
         return await self._call(self._store.prune, log, keep)
 
     async def dump(self) -> Iterator[StoreChange]:

@@ -5,6 +5,8 @@
 - *When a job has ended a twentieth of the runs that may stay*, its surplus is pruned. That may take a fiftieth of the
   store's time, and a thousandth if it is slow, because commits wait for it.
 - *Once an hour* whatever has become too old goes, and at start the files of unknown runs.
+
+After an unclean stop a store may check a long history for minutes. Removals from it wait for that, the rest doesn't.
 """
 
 import asyncio
@@ -120,20 +122,24 @@ class HistoryBounds:
         """Keep the bounds until cancelled."""
         loop = asyncio.get_running_loop()
         next_round, is_first = loop.time(), True
+        checking = self._archive.begin_check()
+        checking.add_done_callback(lambda _: self._woken.set())
         while True:
             try:
-                if loop.time() >= next_round:
+                await self._tidy_ended()
+                if checking.done() and loop.time() >= next_round:
                     next_round = loop.time() + RETENTION_PERIOD_SECONDS
                     await self.apply(for_orphans=is_first)
                     is_first = False
-                await self._tidy_ended()
-                await self._prune_full_jobs()
+                if checking.done():
+                    await self._prune_full_jobs()
             except Exception as error:  # the surplus may stay for another hour
                 logger.warning("old history could not be removed: {}", error)
             # After a pause too, or a job that has ended its last run for now would keep its surplus.
             has_surplus = self._is_full(max(self._added.values(), default=0))
             next_prune = self._prune_not_before if has_surplus else next_round
-            await self._wait(min(next_round, next_prune) - loop.time())
+            seconds = min(next_round, next_prune) - loop.time() if checking.done() else RETENTION_PERIOD_SECONDS
+            await self._wait(seconds)
 
     async def _wait(self, seconds: float) -> None:
         """Wait until something has ended, and a little longer, or for this many seconds."""

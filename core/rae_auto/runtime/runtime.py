@@ -363,7 +363,7 @@ class Runtime:
         unusable = (entry.plan.problem for entry in self.engine.jobs())
         unusable_jobs = (f"{problem}; it starts nothing" for problem in unusable if problem is not None)
         away = [] if self.membership is None else self.membership.problems()
-        return [*damaged, *unusable_jobs, *away, *self.executions.preparations.problems()]
+        return [*damaged, *unusable_jobs, *away, *self._repository.problems, *self.executions.preparations.problems()]
 
     async def runs(self, query: LogQuery) -> list[Run]:
         """Return the runs that match a query, open ones included, newest first."""

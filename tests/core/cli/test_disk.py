@@ -1,11 +1,16 @@
 """`disk` and `prune`: what the state takes, and removing what is old, with a daemon and without."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from tests.support.waiting import eventually
 
+from rae_auto.cli import failures
 from rae_auto.cli.entry import run
+from rae_auto.cli.queries import report_check
+from rae_auto.offline import prune
+from rae_auto.records.state_directory import claim_state_directory
 
 JOBS = '[jobs.loud]\nshell = "head -c 100000 /dev/zero"\n[jobs.slow]\ncommand = ["sleep", "600"]\n'
 
@@ -57,3 +62,19 @@ def test_prune_removes_what_is_old_but_no_open_run(daemons, call, has_daemon):
 def test_prune_refuses_a_bad_age(daemons, call):
     code, _, said = call("prune", "--older-than", "soon")
     assert (code, "--older-than" in said) == (2, True)
+
+
+def test_prune_says_that_it_waits_for_a_check(daemons, call, monkeypatch):
+    """Else it would hang without a word for as long as the check of a long history takes."""
+    monkeypatch.setattr(prune, "SAY_SECONDS", 0.0)
+    claim_state_directory(daemons.state)
+    code, _, said = call("prune")
+    assert code == 0, said
+    assert "its history is checked first" in said
+
+
+@pytest.mark.parametrize(("facts", "says"), [({"store": {"is_checking": True}}, True), ({"starting": True}, False)])
+def test_removal_by_a_daemon_says_that_it_waits_for_a_check(capsys, monkeypatch, facts, says):
+    monkeypatch.setattr(failures, "_printed", set())
+    report_check(SimpleNamespace(call=lambda _: facts))
+    assert ("its history is checked first" in capsys.readouterr().err) is says

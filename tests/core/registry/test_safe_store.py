@@ -154,3 +154,17 @@ def test_closed_dump_ends_the_read(is_started: bool) -> None:
     dump.close()
     assert not store.is_open
     assert list(contain_store(store, str).dump()) == list(range(1_000))
+
+
+@pytest.mark.parametrize("number", [0, 30, 50, 70])
+def test_answers_before_an_error_are_there(number):
+    class Failing(MemoryStore):
+        def dump(self):
+            yield from range(number)
+            raise KeyError("a damaged page")
+
+    dump = contain_store(Failing(), str).dump()
+    assert [next(dump) for _ in range(number)] == list(range(number))
+    with pytest.raises(StoreError, match="a damaged page"):
+        next(dump)
+    assert list(dump) == []

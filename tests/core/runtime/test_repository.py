@@ -7,9 +7,10 @@ from tests.support.control_peer import in_time
 from tests.support.log_lines import captured_log
 from tests.support.runs import make_run
 
-from rae_auto.api.store import LogQuery
+from rae_auto.api.store import LogQuery, RetentionRule
 from rae_auto.engine.effects import Record
-from rae_auto.errors import StoreDamaged
+from rae_auto.errors import StoreDamaged, StoreError
+from rae_auto.model import documents
 from rae_auto.model.reasons import Fired
 from rae_auto.model.run import RunState
 from rae_auto.runtime.repository import Repository
@@ -34,18 +35,41 @@ def test_query_after_the_start_of_a_commit_finds_what_it_wrote(tmp_path):
     assert in_time(play) == [RUN]
 
 
-@pytest.mark.parametrize("error", [RuntimeError("not today"), StoreDamaged("not today")])
-def test_store_that_fails_to_make_its_check_is_reported(tmp_path, error):
+def fail(error):
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_problem"),
+    [
+        (StoreDamaged("not today"), False),
+        (StoreError("not today"), True),
+        (RuntimeError("not today"), True),
+        (SystemExit("not today"), True),
+    ],
+)
+@pytest.mark.parametrize(
+    "make_check",
+    [lambda error: fail(error), lambda error: lambda: fail(error), lambda error: lambda: lambda: fail(error)],
+    ids=["made", "carried out", "repaired"],
+)
+def test_check_that_fails_is_reported_and_has_ended(tmp_path, error, is_problem, make_check):
+    """Removals wait for its end alone."""
+
     class Failing(MemoryStore):
         def make_check(self):
-            raise error
+            return make_check(error)
 
     async def play():
         archive = Repository(Failing())
         await archive.open(tmp_path)
         await archive.check_rest()
+        assert await archive.prune(documents.RUNS, RetentionRule(since=AT, newest=1)) == []
+        problems = archive.problems
         await archive.close()
+        return problems
 
     with captured_log() as log:
-        in_time(play)
+        problems = in_time(play)
     assert [line for line in log if "not today" in line]
+    assert ["not today" in line for line in problems] == [True] * is_problem

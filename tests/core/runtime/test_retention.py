@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
+from attrs import evolve
 from loguru import logger
 from tests.support.waiting import eventually
 
 from rae_auto import Job, Retention, Run, RunState, Scheduler, SyncScheduler
 from rae_auto.api.store import Append, Change, LogQuery, Put, RetentionRule, Store
+from rae_auto.engine.effects import Record
 from rae_auto.errors import StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import JobId
@@ -21,6 +24,7 @@ from rae_auto.model.reasons import Due
 from rae_auto.records.retention_rules import rules
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.runtime import retention, silence_library
+from rae_auto.runtime.event_recorder import EventRecorder
 from rae_auto.runtime.repository import Repository
 from rae_auto.runtime.retention import HistoryBounds
 from rae_auto.testing.memory_store import MemoryStore
@@ -263,6 +267,68 @@ def test_nothing_is_removed_before_the_history_is_checked(tmp_path: Path) -> Non
     assert happened[0] == "checked"
     assert happened.count("checked") == 1
     assert "pruned" in happened
+
+
+class SlowCheck(MemoryStore):
+    """A store whose check lasts until it is told to end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_end, self.pruned = Event(), list[str]()
+
+    def make_check(self) -> Callable[[], None]:
+        def check() -> None:
+            self.may_end.wait(60)
+
+        return check
+
+    def prune(self, log: str, rule: RetentionRule) -> list[str]:
+        assert self.may_end.is_set()
+        self.pruned.append(log)
+        return []
+
+
+def test_ends_are_tidied_while_a_long_history_is_checked(tmp_path: Path) -> None:
+    """Only what removes records waits for the check, and comes when that has ended."""
+    store, confirmed = SlowCheck(), list[str]()
+
+    def has_bounded_output() -> bool:
+        return not list((tmp_path / "output" / "job").iterdir())
+
+    async def main() -> None:
+        store.open(tmp_path)
+        (tmp_path / "output" / "job").mkdir(parents=True)
+        bounds = HistoryBounds(Repository(store), tmp_path, lambda: Retention(output=0, runs=1), lambda: NOW)
+        bounds.on_ends = lambda ends: confirmed.extend(run for run, _ in ends)
+        going = asyncio.create_task(bounds.run())
+        for number in range(3):
+            (tmp_path / "output" / "job" / f"{run_id(number)}.1.log").write_text("x" * 100)
+            bounds.note([Record(evolve(a_run(number, state=RunState.SUCCEEDED), attempt=1))])
+            await asyncio.to_thread(eventually, lambda: has_bounded_output() and len(confirmed) == number + 1)  # noqa: B023
+        assert store.pruned == []
+        store.may_end.set()
+        await asyncio.to_thread(eventually, lambda: documents.DECISIONS in store.pruned)
+        going.cancel()
+
+    asyncio.run(main())
+    assert confirmed == [run_id(number) for number in range(3)]
+
+
+def test_events_are_deleted_once_the_history_is_checked(tmp_path: Path) -> None:
+    store = SlowCheck()
+
+    async def main() -> int:
+        repository = Repository(store)
+        await repository.open(tmp_path)
+        deleting = asyncio.create_task(EventRecorder(repository, lambda: NOW, lambda _: None).delete(["*"], None))
+        await asyncio.sleep(0)
+        while not repository.is_checking:  # noqa: ASYNC110 - until it is going on
+            await asyncio.sleep(0.001)
+        store.may_end.set()
+        return await deleting
+
+    assert asyncio.run(main()) == 0
+    assert store.pruned == [documents.EVENTS]
 
 
 def run_jobs(tmp_path: Path, job: Job, times: int, retention: Retention, check: Callable[[], object]) -> None:

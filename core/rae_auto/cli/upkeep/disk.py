@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import connect, print_notices
+from rae_auto.cli.failures import print_once
+from rae_auto.cli.queries import REMOVAL_WAITS, connect, print_notices, report_check
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.formatting import format_bytes, format_count
 from rae_auto.paths import find_config, state_directory
@@ -95,11 +96,12 @@ def _prune(age: timedelta | None, config: str | None) -> int:
     try:
         # Without a time limit: a large history takes its time.
         with connect(config, timeout=None) as client:
+            report_check(client)
             return int(client.call("prune", older_than=None if age is None else age.total_seconds())["removed"])
     except DaemonUnreachable:
         from rae_auto.offline.prune import prune  # lazy: start-up
 
         project = options.load_project(config)
-        removed = prune(project, age)
+        removed = prune(project, age, lambda: print_once(REMOVAL_WAITS))
         print_notices(project)
         return removed

@@ -124,10 +124,13 @@ class OpenExecutors:
         reports = asyncio.get_running_loop().create_task(self._report_slow_open(executor, ref))
         try:
             await executor.open(directory)
-            self._hanging.pop(key, None)
-            if ref.type not in self._hanging.values():
+            hanging_still = [type_ for other, type_ in self._hanging.items() if other != key]
+            if ref.type not in hanging_still:
                 self._quarantine.succeeded(Kind.EXECUTOR, ref.type, "open")
-        except (Exception, asyncio.CancelledError, GeneratorExit):
+        except (Exception, asyncio.CancelledError, GeneratorExit) as error:
+            if key in self._hanging and isinstance(error, Exception):
+                # It hangs no longer: this is the problem now, until it opens.
+                self._quarantine.failed(Kind.EXECUTOR, ref.type, "open", error)
             raise
         except BaseException as error:  # as the end of a task, SystemExit would end the daemon
             raise PluginBroken(self._quarantine.describe_failure(Kind.EXECUTOR, ref.type, error)) from error

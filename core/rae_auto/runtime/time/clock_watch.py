@@ -12,6 +12,9 @@ from collections.abc import Callable
 
 from rae_auto.platforms.timerfd import ABSOLUTE, CANCEL_ON_SET, Timerfd
 
+CLOCK_CHECK_SECONDS = 10.0
+"""The interval in which the clocks are compared where the kernel gives no notice."""
+
 NEVER_MICROSECONDS = (2**31 - 1) * 10**6
 """An instant for which a timer is set that is not about an instant: the last one that each Linux can express."""
 

@@ -1,6 +1,7 @@
 """Executors in use: they get ready before a schedule is due, and learn which ends are durable."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -136,6 +137,32 @@ def test_executor_that_hangs_has_one_task_and_one_line(tmp_path: Path) -> None:
     assert len([line for line in log if "open has not returned" in line]) == 1
     assert len(problems) == 1 and "open has not returned" in problems[0]
     assert afterwards == []
+
+
+def test_executor_that_fails_after_it_hung_hangs_no_longer(tmp_path: Path) -> None:
+    """Its problem is how it failed, until it opens."""
+    quarantine, opened = Quarantine(lambda *_: "test"), list[Path]()
+
+    class Failing(Hanging):
+        async def open(self, directory: Path) -> None:
+            opened.append(directory)
+            if len(opened) == 1:
+                await asyncio.sleep(60)
+                raise ConnectionRefusedError("nothing listens there")
+
+    async def run() -> list[str]:
+        executors = OpenExecutors(tmp_path, lambda _: Failing(), quarantine)
+        with contextlib.suppress(ConnectionRefusedError):
+            await executors.open(PluginRef("noting"))
+        problems = quarantine.problems()
+        await executors.open(PluginRef("noting"))
+        await executors.close(30)
+        return problems
+
+    with captured_log(), asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        [problem] = runner.run(run())
+    assert "nothing listens there" in problem
+    assert quarantine.problems() == []
 
 
 def test_executor_that_opens_hides_none_that_hangs(tmp_path: Path) -> None:
