@@ -13,7 +13,8 @@ from rae_auto.config.loading import check_text
 from rae_auto.control.client import Client
 from rae_auto.errors import BadRequest, InvalidJob
 from rae_auto.model.job_state import JobState, Span
-from rae_auto.model.primitives.names import JobId
+from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.offline.job_states import read_states
 from rae_auto.offline.project import Project, ProjectPlan
 from rae_auto.offline.usual_durations import read_usual_durations
@@ -174,6 +175,7 @@ class WhatIfEdits:
         if not timedelta(0) < length <= MAX_SPAN:
             raise BadRequest(f"simulate a span of at most {MAX_SPAN.days} days")
         saved, plan, since = edit._load(), edit._plan, edit.load_since()
+        self._check_durations(assumptions.durations, saved.plan, plan)
         span = Span(since, since + length)
         guards = [guard for one in (saved.plan, plan) if one is not None for guard in one.guards]
         script, today = _script(assumptions.guards, guards), assumptions.of_today()
@@ -200,6 +202,15 @@ class WhatIfEdits:
             zone=saved.project.zone.key,
             name=self.config.name,
         )
+
+    @staticmethod
+    def _check_durations(given: Iterable[str], saved: ProjectPlan, edited: ProjectPlan | None) -> None:
+        """Refuse a length of runs for what is no job. Errors: BadRequest."""
+        known = {str(one.job.id) for plan in (saved, edited) if plan is not None for one in plan.plans}
+        for job in given:
+            # A text with errors may have further jobs.
+            if job not in known and edited is not None:
+                raise BadRequest(f"durations: no job {quote(job)}{did_you_mean(job, known) or ' in this text'}")
 
     def _read_saved_text(self) -> str:
         try:

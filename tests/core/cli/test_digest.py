@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ from rae_auto.views.digests.formats import digest_html, digest_markdown, digest_
 from rae_auto.views.screens.digest import build_digest
 from rae_auto.views.screens.parts.base import Extent
 from rae_auto.views.screens.parts.digest_pictures import DigestPictures
+from rae_auto.views.screens.parts.doctor_report import DoctorReport, build_doctor_report
 from rae_auto.views.screens.parts.record_source import RecordCount
 from rae_auto.views.screens.parts.strip import Strip, load_strip
 from rae_auto.views.screens.parts.trends import TrendPoint, Trends
@@ -295,7 +297,14 @@ NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 STATUS = {"problems": [], "failed": [], "overdue": [], "running": [], "waiting": [], "next": [], "jobs": 3}
 
 
-def digest_of(place: Path, entries: Sequence[Append]) -> Digest:
+def test_problems_that_doctor_found_need_a_person(tmp_path: Path) -> None:
+    disk = {"subject": "disk", "observation": "no room", "ok": False, "level": "problem", "hint": "delete something"}
+    digest = digest_of(tmp_path, [], build_doctor_report([disk], NOON))
+    assert (digest.ok, digest.verdict) == (False, "1 matter needs you: 1 problem (0 runs of 3 jobs)")
+    assert re.search("disk: no room +rae-auto doctor", digest_text(digest, ZoneInfo("UTC")))
+
+
+def digest_of(place: Path, entries: Sequence[Append], doctor: DoctorReport | None = None) -> Digest:
     """Return the digest of the day before noon."""
     store = MemoryStore()
     store.open(place)
@@ -303,7 +312,7 @@ def digest_of(place: Path, entries: Sequence[Append]) -> Digest:
     since = NOON - timedelta(days=1)
     records = parse_digest(json.loads(json.dumps(read_digest(store, IDS, since, NOON, 1.0))))
     return build_digest(
-        {**STATUS, "state": "running"}, records, world=[], since=since, until=NOON, now=NOON, zone="UTC"
+        {**STATUS, "state": "running"}, records, world=[], since=since, until=NOON, now=NOON, zone="UTC", doctor=doctor
     )
 
 

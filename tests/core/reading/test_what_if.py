@@ -50,6 +50,9 @@ def test_moved_schedule_moves_its_starts(config: Path) -> None:
     found = what_if(config, CONFIG.replace("0 4 * * *", "0 3 * * *"), durations={"backup": timedelta(minutes=10)})
     assert found.is_usable
     assert [(start.job, start.change) for start in found.starts].count(("sync", "added")) == 2
+    groups = [(one.job, one.change, one.count, list(one.starts)) for one in found.start_groups]
+    assert sorted(group[:3] for group in groups) == [("sync", "added", 2), ("sync", "removed", 2)]
+    assert all(starts == [one.at for one in found.starts if one.change == change] for _, change, _, starts in groups)
     (job,) = found.jobs
     assert (job.job, job.change, job.starts_before, job.starts_after) == ("sync", "changed", 2, 2)
     assert (job.waits_before, job.waits_after) == (0, 2)

@@ -44,11 +44,12 @@ def digest_command(since: str, format_: str, via: str | None, config: str | None
 
 
 async def _load(config: str | None, since: str, *, has_pictures: bool) -> "Digest":
-    from rae_auto.screens import load_digest, open_records  # lazy: start-up
+    from rae_auto.screens import build_doctor_report, load_digest, open_records  # lazy: start-up
 
     async with open_records(config) as records:
         begin = options.read_time("--since", since, records.zone, is_given=since != DEFAULT_SPAN).instants[0]
-        return await load_digest(records, begin, records.now(), has_pictures=has_pictures)
+        doctor = build_doctor_report(await records.findings(), records.now())
+        return await load_digest(records, begin, records.now(), has_pictures=has_pictures, doctor=doctor)
 
 
 def _send(config: str | None, via: str, digest: "Digest", text: str) -> str:

@@ -11,9 +11,16 @@ from attrs import evolve, frozen
 from rae_auto.model.primitives.formatting import format_count, quote_some
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run, RunState
-from rae_auto.views.screens.overview import MAX_ATTENTIONS, Attention, find_attentions, list_upcoming
+from rae_auto.views.screens.overview import (
+    MAX_ATTENTIONS,
+    Attention,
+    find_attentions,
+    find_doctor_matters,
+    list_upcoming,
+)
 from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, describe_end, local_times
 from rae_auto.views.screens.parts.digest_pictures import DigestPictures, load_digest_pictures
+from rae_auto.views.screens.parts.doctor_report import DoctorReport
 from rae_auto.views.screens.parts.record_source import (
     ComparedDurations,
     DigestRecords,
@@ -108,13 +115,23 @@ class Digest(ScreenBase):
     """The values of its pictures; None where they weren't asked for."""
 
 
-async def load_digest(source: RecordSource, since: datetime, until: datetime, *, has_pictures: bool = False) -> Digest:
-    """Read what happened from `since` to before `until`, and build the digest, if asked for with its pictures."""
+async def load_digest(
+    source: RecordSource,
+    since: datetime,
+    until: datetime,
+    *,
+    has_pictures: bool = False,
+    doctor: DoctorReport | None = None,
+) -> Digest:
+    """Read what happened from `since` to before `until`, and build the digest, if asked for with its pictures.
+
+    Problems in a report of doctor need a person, too.
+    """
     status, records, world = await gather(
         source.status(), source.digest_records(since, until, MIN_DIFFERENCE), source.world(since, until)
     )
     digest = build_digest(
-        status, records, world=world, since=since, until=until, now=source.now(), zone=source.zone.key
+        status, records, world=world, since=since, until=until, now=source.now(), zone=source.zone.key, doctor=doctor
     )
     if not has_pictures:
         return digest
@@ -131,8 +148,9 @@ def build_digest(
     until: datetime,
     now: datetime,
     zone: str,
+    doctor: DoctorReport | None = None,
 ) -> Digest:
-    """Return the digest of a status and the records of a span."""
+    """Return the digest of a status, the records of a span, and the problems that doctor found."""
     states = Counter[str]()
     for one in records.counts:
         states[one.outcome] += one.count
@@ -140,7 +158,8 @@ def build_digest(
     skipped = sum(one.count for one in records.skip_counts) + states[RunState.SKIPPED]
     bad = sum(states[state] for state in BAD_STATES)
     failures = records.failures
-    attention = tuple(find_attentions(status, {run.id: run for run, _ in failures}, now, time))
+    found = () if doctor is None else find_doctor_matters(doctor, status["problems"])
+    attention = (*find_attentions(status, {run.id: run for run, _ in failures}, now, time), *found)
     return Digest(
         since=since,
         until=until,

@@ -185,7 +185,7 @@ def build_overview(
     pids: Container[int] = (),
 ) -> Overview:
     """Return the overview of a status; `ends` are the runs that failed last, by id, `pids` those that are there."""
-    found = [] if doctor is None else list(_find_doctor_matters(doctor, status["problems"]))
+    found = [] if doctor is None else list(find_doctor_matters(doctor, status["problems"]))
     time, has_daemon = local_times(zone, now), status["state"] != NOT_RUNNING
     verdict = judge_health(
         status,
@@ -302,7 +302,7 @@ def _problem(text: str, at: str | None, *, is_quarantined: bool) -> Attention:
 _SEE_DOCTOR = Action("doctor", "", "see what to do", "rae-auto doctor")
 
 
-def _find_doctor_matters(report: DoctorReport, problems: Sequence[str]) -> Iterator[Attention]:
+def find_doctor_matters(report: DoctorReport, problems: Sequence[str]) -> Iterator[Attention]:
     """Yield the problems that doctor found, but for those of the daemon: its status has them as they are now."""
     for row in report.problems:
         if row.subject != "daemon" and not any(row.observation in problem for problem in problems):

@@ -64,7 +64,7 @@ class AttemptRow:
     """Its end in words."""
     cpu_time: timedelta | None = None
     max_memory: int | None = None
-    """Bytes."""
+    """Bytes. The kernel counts from the process that starts a command on, so it is at least that one's, some 12 MB."""
     gone_at: datetime | None = None
     """When the last of its processes was verified to be gone; None where that isn't known, or not so."""
 

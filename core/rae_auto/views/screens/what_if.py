@@ -22,6 +22,9 @@ MAX_DURATIONS = 200
 MAX_STARTS = 200
 """Number of added and removed starts that are listed."""
 
+MAX_GROUPS, MAX_GROUP_STARTS = 100, 40
+"""Number of groups of such starts, and of the starts in each, that are listed."""
+
 MAX_TEXT_CHARACTERS = 1 << 20
 _LINE = re.compile(r"[^\n]*?:(\d+): ")
 
@@ -43,6 +46,18 @@ class ChangedStart:
     job: str
     change: str
     """"added" or "removed"."""
+
+
+@frozen(kw_only=True)
+class StartGroup:
+    """The starts of a job that the edit adds, or those that it removes."""
+
+    job: str
+    change: str
+    """"added" or "removed"."""
+    count: int
+    starts: tuple[datetime, ...]
+    """The first of them."""
 
 
 @frozen(kw_only=True)
@@ -102,6 +117,9 @@ class WhatIf(ScreenBase):
     """The jobs whose starts, waits or skips differ."""
     starts: tuple[ChangedStart, ...]
     starts_extent: Extent
+    start_groups: tuple[StartGroup, ...]
+    """The same, together by job and change, in the order of their first starts; each with its full number."""
+    start_groups_extent: Extent
     most_at_once_before: int
     most_at_once_after: int
     collisions_before: int
@@ -138,6 +156,7 @@ def build_what_if(
     """Return what an edit of the file of a name changes; without `after` it has errors, and nothing is compared."""
     problems = list_problems(errors, warnings)
     starts = list(_changed_starts(before, after)) if before and after else []
+    groups = _group_starts(starts)
     lengths = sorted(durations, key=lambda one: (-one.duration, one.job))
     return WhatIf(
         now=now,
@@ -149,6 +168,8 @@ def build_what_if(
         jobs=tuple(_changed_jobs(before, after)) if before and after else (),
         starts=tuple(starts[:MAX_STARTS]),
         starts_extent=Extent(min(len(starts), MAX_STARTS), len(starts)),
+        start_groups=tuple(groups[:MAX_GROUPS]),
+        start_groups_extent=Extent(min(len(groups), MAX_GROUPS), len(groups)),
         most_at_once_before=_most_at_once(before),
         most_at_once_after=_most_at_once(after),
         collisions_before=_count_collisions(before),
@@ -192,6 +213,16 @@ def _changed_starts(before: Forecast, after: Forecast) -> Iterator[ChangedStart]
     changes += [(at, job, "added") for at, job in (new - old).elements()]
     for at, job, change in sorted(changes):
         yield ChangedStart(at=at, job=job, change=change)
+
+
+def _group_starts(starts: Sequence[ChangedStart]) -> list[StartGroup]:
+    found: dict[tuple[str, str], list[datetime]] = {}
+    for start in starts:
+        found.setdefault((start.job, start.change), []).append(start.at)
+    return [
+        StartGroup(job=job, change=change, count=len(instants), starts=tuple(instants[:MAX_GROUP_STARTS]))
+        for (job, change), instants in found.items()
+    ]
 
 
 def _changed_jobs(before: Forecast, after: Forecast) -> Iterator[JobChange]:

@@ -131,6 +131,11 @@ def test_what_if_without_a_script_has_the_simulation_after_try_it(page: Page) ->
     refused = page.submit("/what-if", text="[jobs.mine]", durations="good=soon")
     assert refused.status == 400
     assert "[jobs.mine]" in refused.text, "the edit is not lost"
+    beside_the_field = refused.text.partition('id="durations-problem" class="refused bad" data-live>')[2].partition(
+        "</p>"
+    )[0]
+    assert beside_the_field.startswith("“runs take”: &#34;good=soon&#34;: invalid duration")
+    assert found.text.index('id="patch"') < found.text.index('id="starts"')
 
 
 @pytest.mark.parametrize(("days", "last_step"), [("7", 7), ("31", 31), ("999", 31)])

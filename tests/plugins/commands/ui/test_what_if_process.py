@@ -1,6 +1,7 @@
 """The process that simulates edits: one for several of them, and another one when it has ended."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -90,8 +91,14 @@ def test_what_fails_is_said_and_the_next_edit_goes_on(config: Path, monkeypatch:
                 await asker.ask(config, TEXT, WhatIfChoices()).checked
         found = asker.ask(config, TEXT, WhatIfChoices(durations="sync=soon"))
         assert (await found.checked)["text"] == TEXT
-        with pytest.raises(BadRequest, match="soon"):
+        with pytest.raises(BadRequest, match=r'^durations: "sync=soon": invalid duration'):
             await found.complete
+        for words, problem in (
+            ("sync", '"sync": write a job and a duration'),
+            ("syncc=5m", 'no job "syncc"; did you mean "sync"?'),
+        ):
+            with pytest.raises(BadRequest, match=f"^durations: {re.escape(problem)}"):
+                await asker.ask(config, TEXT, WhatIfChoices(durations=words)).complete
         assert (await asker.ask(config, TEXT, WhatIfChoices()).complete)["is_usable"]
 
     run(check)

@@ -8,13 +8,15 @@ from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.local_times import parse_local_time
 from rae_auto.screens import Digest, RecordSource, load_digest
 from rae_plugins.commands.ui.pages.requests import optional_text
+from rae_plugins.commands.ui.processes.doctor import doctor_of
+from rae_plugins.commands.ui.site import site_of
 
 DEFAULT_SPAN = "24h"
 
 
 def query(request: Request) -> Callable[[RecordSource], Awaitable[Digest]]:
     """Return what reads the digest, by default of the last day."""
-    text = optional_text(request, "since", limit=64) or DEFAULT_SPAN
+    text, site = optional_text(request, "since", limit=64) or DEFAULT_SPAN, site_of(request)
 
     async def load(source: RecordSource) -> Digest:
         now = source.now()
@@ -22,6 +24,7 @@ def query(request: Request) -> Callable[[RecordSource], Awaitable[Digest]]:
             since = parse_local_time(text, source.zone, now).instants[0]
         except ValueError as error:
             raise BadRequest(f"since: {error}") from None
-        return await load_digest(source, min(since, now), now)
+        doctor = doctor_of(site).latest(site.context.config, now)
+        return await load_digest(source, min(since, now), now, doctor=doctor)
 
     return load

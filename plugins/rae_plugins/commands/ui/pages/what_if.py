@@ -27,6 +27,9 @@ SLIDERS = (
 """The assumptions that a person can move: name, words, least, most and step."""
 
 
+FIELDS = {"durations": "runs take"}
+"""The labels of the fields that are read as words, by the names with which their errors begin."""
+
 MAX_WORDS_CHARACTERS = 20_000
 
 PREVIEW_SECONDS = 0.1
@@ -112,10 +115,12 @@ async def show(request: Request) -> Response:
         screen = found.complete.result()
     elif _has_result(found.checked):
         screen = found.checked.result()
+    name, _, refusal = (error or "").partition(": ")
     values: dict[str, Any] = {"screen": screen, "choices": choices, "sliders": SLIDERS}
-    values |= {"is_simulated": is_simulated, "error": error}
+    values |= {"is_simulated": is_simulated, "error": f"“{FIELDS[name]}”: {refusal}" if name in FIELDS else error}
+    values["bad_field"] = name if name in FIELDS else None
     if is_simulated:
-        values |= {name: Extent(**screen[name]) for name in ("starts_extent", "durations_extent")}
+        values |= {name: Extent(**screen[name]) for name in ("start_groups_extent", "durations_extent")}
         if playback := screen["playback"]:
             values["lanes"] = [(job, inlined(lane)) for job, lane in draw_lanes(playback)]
             values["lane_numbers"] = lanes_table(playback, ZoneInfo(screen["zone"]))

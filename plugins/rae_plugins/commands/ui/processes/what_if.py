@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict, define, field, frozen
 
 from rae_auto.errors import BadRequest, SchedulerError
-from rae_auto.model.primitives.formatting import format_elapsed
+from rae_auto.model.primitives.formatting import format_elapsed, quote
 from rae_auto.model.primitives.units import parse_duration
 
 if TYPE_CHECKING:
@@ -193,16 +193,26 @@ def answer_question(edits: "WhatIfEdits", text: str, choices: WhatIfChoices) -> 
     yield {"text": text, "patch": checked.patch, "problems": [asdict(one) for one in checked.problems]}
     down = checked.load_since() + timedelta(hours=choices.down_after_hours)
     downtimes = [(down, down + timedelta(hours=choices.down_for_hours))] if choices.down_for_hours else []
-    pairs = [pair.partition("=") for pair in _words(choices.durations)]
     assumptions = Assumptions(
         downtimes=downtimes,
-        durations={job: parse_duration(length) for job, _, length in pairs},
+        durations=dict(map(_read_length, _words(choices.durations))),
         duration_factor=choices.duration_factor,
         guards=_words(choices.guards),
         ignores_pauses=choices.ignores_pauses,
     )
     found = edits.compare(checked, timedelta(days=min(max(choices.days, 1), MAX_DAYS)), assumptions)
     yield {**found.to_json(), "text": text}
+
+
+def _read_length(word: str) -> tuple[str, timedelta]:
+    """Return a job and how long its runs take, given as "backup=5m". Errors: ValueError, which names the field."""
+    job, _, length = word.partition("=")
+    try:
+        if not job or not length:
+            raise ValueError('write a job and a duration, as in "backup=5m"')
+        return job, parse_duration(length)
+    except ValueError as error:
+        raise ValueError(f"durations: {quote(word)}: {error}") from None
 
 
 def _words(text: str) -> list[str]:
