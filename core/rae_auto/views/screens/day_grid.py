@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as clock
 from itertools import pairwise
+from operator import add
 from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
@@ -133,9 +134,11 @@ async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
     # Those that are open are counted nowhere else.
     for run in opened:
         runs[begin + (run.queued_at - begin) // MINUTE * MINUTE] += 1
-    most = (runs + Counter(expected.counts)).most_common(BUSIEST_MINUTES)
-    jobs = await gather(*(_jobs_at(source, at, now) for at, _ in most))
-    busiest = [BusyMinute(at=at, count=count, jobs=names) for (at, count), names in zip(most, jobs, strict=True)]
+    counts = list(map(add, _by_minute(runs, begin, end), _by_minute(expected.counts, begin, end)))
+    most = [minute for minute in sorted(range(len(counts)), key=lambda one: -counts[one]) if counts[minute]]
+    places = [(begin + MINUTE * minute, counts[minute]) for minute in most[:BUSIEST_MINUTES]]
+    jobs = await gather(*(_jobs_at(source, at, now) for at, _ in places))
+    busiest = [BusyMinute(at=at, count=count, jobs=names) for (at, count), names in zip(places, jobs, strict=True)]
     time = local_times(source.zone.key, now)
     troubles = build_day_troubles(records, bad.total(), skipped.total(), time, is_future=begin > now)
     return build_day_grid(
@@ -149,6 +152,15 @@ async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
         now=now,
         zone=source.zone,
     )
+
+
+def _by_minute(counts: Mapping[datetime, int], begin: datetime, end: datetime) -> list[int]:
+    """Return the numbers of all minutes of a span: to look each of them up by its instant takes much longer."""
+    numbers = [0] * ((end - begin) // MINUTE)
+    for at, count in counts.items():
+        if begin <= at < end:
+            numbers[(at - begin) // MINUTE] += count
+    return numbers
 
 
 async def _count_minutes(source: RecordSource, kind: str, since: datetime, until: datetime) -> Sequence[RecordCount]:
@@ -187,17 +199,20 @@ def build_day_grid(
     begin, end = day_bounds(day, zone)
     hours = []
     starts = list(_clock_hours(begin, end, zone))
+    past, bad, skipped, due = (
+        _by_minute(one, begin, end) for one in (numbers.runs, numbers.bad, numbers.skipped, expected.counts)
+    )
     for label, (start, until) in zip(_labels(starts[:-1], zone), pairwise(starts), strict=True):
-        minutes = [start + MINUTE * minute for minute in range(int((until - start) / MINUTE))]
+        minutes = slice((start - begin) // MINUTE, (until - begin) // MINUTE)
         hours.append(
             GridHour(
                 start=start,
                 label=label,
                 first_minute=start.astimezone(zone).minute,
-                past=tuple(numbers.runs.get(minute, 0) for minute in minutes),
-                expected=tuple(expected.counts.get(minute, 0) for minute in minutes),
-                bad=tuple(numbers.bad.get(minute, 0) for minute in minutes),
-                skipped=tuple(numbers.skipped.get(minute, 0) for minute in minutes),
+                past=tuple(past[minutes]),
+                expected=tuple(due[minutes]),
+                bad=tuple(bad[minutes]),
+                skipped=tuple(skipped[minutes]),
                 is_complete=until <= max(expected.until, now),
             )
         )

@@ -92,7 +92,7 @@ SCREENS = {
     "why": "/jobs/bad/why?run={run}",
     "test-trigger": "/jobs/watching/test-trigger?seconds=1",
     "output": "/runs/{run}/output?pattern=no",
-    "merged-output": "/output",
+    "merged-output": "/output?pattern=no",
     "what-if": "/what-if",
     "health": "/health",
 }
