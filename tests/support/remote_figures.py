@@ -20,6 +20,7 @@ from tests.support.waiting import eventually
 from rae_auto.api import Assignment, Executor
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.names import RunId
+from rae_auto.paths import socket_path
 
 GOALS = {
     "line → file": 0.5,
@@ -143,8 +144,10 @@ def judge_viewer(place: Path, executor: str, count: int = LINES) -> bool:
 
     daemon = subprocess.Popen([*program, "run", "--config", str(config)], env=environment, stderr=subprocess.DEVNULL)
     try:
+        # Not by commands alone, each of which is a process beside what it waits for.
+        eventually(socket_path(place / "site").exists)
         eventually(lambda: call("trigger", "lines"))
-        eventually(lambda: call("output", "lines"))
+        eventually(lambda: any(path.stat().st_size for path in (place / "site" / "output").rglob("*.log")))
         command = [*program, "output", "lines", "--follow", "--config", str(config)]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as viewer:
             assert viewer.stdout is not None

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rae_executor_dask import DaskExecutor, cluster_link
+from rae_executor_dask import DaskExecutor, cluster_link, probe
 from rae_executor_dask.cluster import claims
 from rae_executor_dask.cluster.claims import NEVER, ClaimFiles, is_never
 from rae_executor_dask.cluster.fitting import find_problem
@@ -255,6 +255,7 @@ def test_doctor_says_that_the_helper_has_ended(
 ) -> None:
     pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
     monkeypatch.setattr(cluster_link, "HELPER_COMMAND", (sys.executable, "-c", program))
+    monkeypatch.setattr(probe, "PROBE_SECONDS", 60.0)
     (problem,) = DaskExecutor(scheduler=SCHEDULER).problems(tmp_path)
     assert problem.startswith(f"the helper has ended ({cause}")
 

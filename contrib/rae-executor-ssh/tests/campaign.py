@@ -186,7 +186,8 @@ class Campaign:
                 wrong.append(f"{run}: {outcome}, wanted {code}, spawned {count} times")
         for process in psutil.process_iter():
             with suppress(psutil.Error):
-                if process.environ().get("RAE_RUN_ID", "").startswith("campaign-"):
+                # Those of other campaigns on this machine are in folders of theirs.
+                if "RAE_RUN_ID" in process.environ() and Path(process.cwd()) == self.place:
                     wrong.append(f"{process.pid} is left of {process.environ()['RAE_RUN_ID']}")
         return wrong
 

@@ -333,6 +333,7 @@ def test_agent_is_shipped_once(make_executor: Any, tmp_path: Path, monkeypatch: 
         write(writer, data)
 
     monkeypatch.setattr(asyncio.StreamWriter, "write", note)
+    monkeypatch.setattr("rae_executor_ssh.executor.READY_SECONDS", LIMIT_SECONDS)
 
     async def scene() -> None:
         for _ in range(2):
