@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from loguru import logger
 from rae_trigger_webhook import endpoint
-from rae_trigger_webhook.trigger import HttpMethod
+from rae_trigger_webhook.options import HttpMethod
 
 from rae_auto.api.trigger import EmitResult
 from rae_auto.errors import BadRequest, SchedulerClosed

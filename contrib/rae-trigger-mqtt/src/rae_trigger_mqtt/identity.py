@@ -19,13 +19,15 @@ same content, something random is added; only this machine then recognizes that 
 
 Kept messages are delivered at each new subscription. One counts if it differs from the last message on its topic.
 
+A message changes one entry of each table, so only its `MessageChange` is written down: see `identity_file`.
+
 With the option `key` the publisher says what is the same message: then the key is made of that alone.
 """
 
 import hashlib
 from collections.abc import Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from attrs import define, field
@@ -34,6 +36,15 @@ from rae_trigger_mqtt.messages import MAX_UNACKNOWLEDGED, MqttMessage
 
 MAX_TOPICS = 10_000
 """Topics of which the last message is known; the oldest is forgotten first."""
+
+
+class MessageChange(NamedTuple):
+    """The change by one message: of its packet identifier, unless that is 0, and of its topic, unless that is None."""
+
+    number: int
+    digest: str
+    key: str
+    topic: str | None
 
 
 @define
@@ -45,6 +56,8 @@ class Identities:
     """By packet identifier, the digest and the key of the message that had it last; the latest at the end."""
     last: dict[str, str] = field(factory=dict)
     """By topic, the digest of its last message."""
+    unwritten: list[MessageChange] = field(factory=list, eq=False)
+    """The changes that are not on disk yet."""
 
     def identify(self, message: MqttMessage, name: str | None = None) -> str | None:
         """Return the key of a message, and remember it; None for a kept message that has been handled.
@@ -55,7 +68,7 @@ class Identities:
         known_digest, known_key = self.deliveries.get(str(message.number), ("", ""))
         is_known = known_digest == digest and message.qos > 0
         if is_known and message.is_repeated:
-            self._note_delivery(message, known_digest, known_key)
+            self._change(MessageChange(message.number, known_digest, known_key, None))
             return known_key
         if message.is_retained and self.last.get(message.topic) == digest:
             return None
@@ -65,18 +78,23 @@ class Identities:
             key = f"{digest}-{message.subscription:x}-{message.number}"
             if not message.qos or not message.subscription or (is_known and known_key.startswith(key)):
                 key = f"{key}-{uuid4().hex[:16]}"
-        if message.qos:
-            self._note_delivery(message, digest, key)
-        self.last.pop(message.topic, None)
-        self.last[message.topic] = digest
-        if len(self.last) > MAX_TOPICS:
-            del self.last[next(iter(self.last))]
+        self._change(MessageChange(message.number if message.qos else 0, digest, key, message.topic))
         return key
 
-    def _note_delivery(self, message: MqttMessage, digest: str, key: str) -> None:
-        # To the end, because the latest are kept.
-        self.deliveries.pop(str(message.number), None)
-        self.deliveries[str(message.number)] = (digest, key)
+    def _change(self, change: MessageChange) -> None:
+        self.apply(change)
+        self.unwritten.append(change)
+
+    def apply(self, change: MessageChange) -> None:
+        """Make a change. To the ends, because the latest are kept."""
+        if change.number:
+            self.deliveries.pop(str(change.number), None)
+            self.deliveries[str(change.number)] = (change.digest, change.key)
+        if change.topic is not None:
+            self.last.pop(change.topic, None)
+            self.last[change.topic] = change.digest
+            if len(self.last) > MAX_TOPICS:
+                del self.last[next(iter(self.last))]
 
     def to_document(self) -> dict[str, Any]:
         """Return what must survive this connection, as JSON."""

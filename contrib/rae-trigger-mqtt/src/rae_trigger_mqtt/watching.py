@@ -1,19 +1,18 @@
 """The life of the trigger: each message is identified, written down, emitted, and acknowledged once it is durable."""
 
 from rae_auto.api import TriggerContext
-from rae_auto.toolkit.state_file import StateFile
 from rae_trigger_mqtt.connection import BrokerConnection
 from rae_trigger_mqtt.identity import Identities
+from rae_trigger_mqtt.identity_file import IdentityFile
 from rae_trigger_mqtt.messages import MqttMessage, find_key, is_wanted, to_event
-from rae_trigger_mqtt.trigger import MAX_PAYLOAD_BYTES, MqttTrigger
+from rae_trigger_mqtt.options import MAX_PAYLOAD_BYTES, MqttOptions
 
 
-async def watch_messages(options: MqttTrigger, context: TriggerContext) -> None:
+async def watch_messages(options: MqttOptions, context: TriggerContext) -> None:
     """Emit messages until cancelled. Raises ConnectionError, or ValueError for a password or `ca_file` of no use."""
-    state_file = StateFile(context.directory / "messages.json", context.job)
-    identities = await state_file.load(Identities.from_document) or Identities()
-    # Before the first connection, so that the next one has the same name and finds its messages.
-    await state_file.save(identities.to_document())
+    file = IdentityFile(context.directory, context.job)
+    # It is on disk before the first connection, so that the next one has the same name and finds its messages.
+    identities = await file.load()
     connection = BrokerConnection(options.client_id or identities.client, int(options.keep.total_seconds()))
     try:
         await connection.open(
@@ -27,14 +26,14 @@ async def watch_messages(options: MqttTrigger, context: TriggerContext) -> None:
         context.trace(f"subscribed to {', '.join(options.topics)} at {options.host}:{options.broker_port}")
         while True:
             message = await connection.receive()
-            await _handle(options, context, message, identities, state_file)
+            await _handle(options, context, message, identities, file)
             connection.acknowledge(message)
     finally:
         await connection.close()
 
 
 async def _handle(
-    options: MqttTrigger, context: TriggerContext, message: MqttMessage, identities: Identities, state_file: StateFile
+    options: MqttOptions, context: TriggerContext, message: MqttMessage, identities: Identities, file: IdentityFile
 ) -> None:
     """Emit a message that is wanted, and return once that is durable."""
     if message.is_retained and not options.retained:
@@ -48,11 +47,11 @@ async def _handle(
     key = identities.identify(message, None if options.key is None else find_key(message, options.key))
     if key is None:
         return
-    await state_file.save(identities.to_document())
+    await file.save(identities)
     await context.emit(key, to_event(message))
 
 
-async def _read_password(options: MqttTrigger) -> str | None:
+async def _read_password(options: MqttOptions) -> str | None:
     """Return the password as it is now, so that a new one needs no restart. Raises ValueError."""
     if options.password is None:
         return None

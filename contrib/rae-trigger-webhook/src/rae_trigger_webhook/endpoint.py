@@ -14,11 +14,11 @@ from rae_auto.api.trigger import EmitResult
 from rae_auto.errors import BadRequest, SchedulerClosed
 from rae_trigger_webhook.event import build_event
 from rae_trigger_webhook.messages import ReadBody, RequestHead, RequestRefused, Response, refuse_for_now
+from rae_trigger_webhook.options import SignatureScheme, WebhookOptions
 from rae_trigger_webhook.origins import check_origin
 from rae_trigger_webhook.rate_limit import TokenBucket
 from rae_trigger_webhook.secrets import read_secret
 from rae_trigger_webhook.signing import has_body_signature, has_standard_signature, has_token
-from rae_trigger_webhook.trigger import SignatureScheme, WebhookTrigger
 
 EMIT_TIMEOUT_SECONDS = 10.0
 """Time after which a request is answered although its event is not durable yet."""
@@ -39,7 +39,7 @@ class InvalidProof(Exception):
 class Endpoint:
     """The path of a trigger, while the trigger watches."""
 
-    def __init__(self, options: WebhookTrigger, context: TriggerContext) -> None:
+    def __init__(self, options: WebhookOptions, context: TriggerContext) -> None:
         self._options, self._context = options, context
         self.job, self.hosts = context.job, options.hosts
         self._accepted_rate = TokenBucket(options.rate)
