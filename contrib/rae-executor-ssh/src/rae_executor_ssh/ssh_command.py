@@ -21,6 +21,9 @@ from rae_plugins.executors.remote.bundle import Bundle
 
 MIN_PYTHON = (3, 9)
 
+ALIVE_SECONDS, MAX_UNANSWERED = 5, 2
+"""Interval at which ssh asks the host's sshd, and number of questions without an answer after which it ends."""
+
 REMOTE_PACKAGE = "rae_executor_ssh.remote"
 """The package that runs on the host."""
 
@@ -90,7 +93,10 @@ def build_command(host: str, config: str | None, python: str) -> Sequence[str]:
     chosen = [] if config is None else ["-F", os.path.expanduser(config)]  # noqa: PTH111 - never raises
     # Else it may become the connection that all sessions of the user on that host share, and end them with its own.
     alone = ("-oControlMaster=no", "-oControlPath=none")
-    return ("ssh", "-T", *chosen, "-oBatchMode=yes", "-oClearAllForwardings=yes", *alone, "--", host, read_loader)
+    # The host's sshd answers that also while its disk, and with it the agent, is slow.
+    watched = (f"-oServerAliveInterval={ALIVE_SECONDS}", f"-oServerAliveCountMax={MAX_UNANSWERED}")
+    options = ("-oBatchMode=yes", "-oClearAllForwardings=yes", *alone, *watched)
+    return ("ssh", "-T", *chosen, *options, "--", host, read_loader)
 
 
 def parse_report(line: bytes) -> dict[str, object] | None:
