@@ -15,7 +15,7 @@ from tests.benchmarks.test_counts import COUNTED_COMMAND, IDLE_CONFIG, UNUSED_BY
 from tests.faults.many import run_campaign
 from tests.support.contrib_plugins import install_contrib_plugin
 from tests.support.daemons import Daemons
-from tests.support.postgres_server import start_server
+from tests.support.postgres_server import MISSING, start_server
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)
@@ -27,7 +27,7 @@ def server() -> Iterator[Any]:
     pytest.importorskip("asyncpg")
     found = start_server()
     if found is None:
-        pytest.skip("no PostgreSQL server here; run 'apt-get install postgresql'")
+        pytest.skip(MISSING)
     yield found
     found.remove()
 
@@ -62,6 +62,8 @@ def test_benchmark_of_two_daemons_runs_in_small(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no 'openssl'; run 'apt-get install openssl'")
 def test_encrypted_connection_of_the_benchmark_is_accepted(tmp_path: Path, server: Any) -> None:
+    if not server.has_tls():
+        pytest.skip("this build of PostgreSQL has no TLS; run 'apt-get install postgresql'")
     own = type(server).make(server.programs)
     try:
         dsn = two_daemons.encrypt(own, tmp_path)

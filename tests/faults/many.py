@@ -40,7 +40,7 @@ import psutil
 from tests.faults import many_cluster
 from tests.faults.many_daemons import HOUR, NAMES, START_SECONDS, Pair, running_pair, send_signal, wait_for
 from tests.faults.many_judgement import Report, find_waiting, judge
-from tests.support.postgres_server import start_server
+from tests.support.postgres_server import MISSING, start_server
 
 MAX_PAUSE_SECONDS = 15.0
 FAULTS = {
@@ -229,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     server = start_server()
     if server is None:
-        print("PostgreSQL isn't installed; run 'apt-get install postgresql'")
+        print(MISSING)
         return 1
     home = Path(tempfile.mkdtemp(prefix="rae-many-"))
     try:

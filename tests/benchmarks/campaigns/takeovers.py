@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import psutil
 from tests.faults.many_daemons import NAMES, SCHEMA, START_SECONDS, Pair, running_pair, wait_for
-from tests.support.postgres_server import start_server
+from tests.support.postgres_server import MISSING, start_server
 
 LIMIT_SECONDS = 60.0
 
@@ -119,7 +119,7 @@ def main() -> int:
     options = parser.parse_args()
     server = start_server()
     if server is None:
-        print("PostgreSQL isn't installed; run 'apt-get install postgresql'")
+        print(MISSING)
         return 1
     home = Path(tempfile.mkdtemp(prefix="rae-takeovers-"))
     try:

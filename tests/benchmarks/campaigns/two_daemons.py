@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 from tests.support.contrib_plugins import install_contrib_plugin
-from tests.support.postgres_server import start_server
+from tests.support.postgres_server import MISSING, start_server
 
 from rae_auto.control.client import Client
 from rae_auto.errors import DaemonUnreachable
@@ -135,7 +135,7 @@ def main() -> int:
     options = parser.parse_args()
     server = start_server()
     if server is None:
-        print("PostgreSQL isn't installed; run 'apt-get install postgresql'")
+        print(MISSING)
         return 1
     home, misses = Path(tempfile.mkdtemp(prefix="rae-two-")), []
     try:
