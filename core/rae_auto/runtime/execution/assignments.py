@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +39,15 @@ async def prepare_output(executor: Executor, run: Run, directory: Path) -> None:
         create_output_directory(directory / "output" / run.job)
     if event is not None:
         await asyncio.to_thread(write_atomically, event_path(directory, run), event)
+
+
+def prepare_adoption(executor: Executor, run: Run, job: Job, directory: Path) -> Assignment:
+    """Return the attempt of an earlier daemon, with the folder for its output, which may have run elsewhere."""
+    if executor.finds_from_anywhere:
+        # Without room for it the attempt has no output here; it is looked for all the same.
+        with suppress(OSError, RuntimeError):
+            create_output_directory(directory / "output" / run.job)
+    return rebuild_assignment(run, job, directory)
 
 
 def build_assignment(

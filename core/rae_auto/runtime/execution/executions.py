@@ -24,7 +24,7 @@ from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.quarantine import Quarantine, is_environmental
 from rae_auto.runtime.concurrency.background_tasks import CLOSE_TIMEOUT_SECONDS, BackgroundTasks
 from rae_auto.runtime.concurrency.limited_calls import call_within, report_if_slow
-from rae_auto.runtime.execution.assignments import bound_output, build_assignment, prepare_output, rebuild_assignment
+from rae_auto.runtime.execution.assignments import bound_output, build_assignment, prepare_adoption, prepare_output
 from rae_auto.runtime.execution.attempt_queues import AttemptQueues
 from rae_auto.runtime.execution.executor_contract import check_execution, check_found, check_result
 from rae_auto.runtime.execution.live_output import LiveOutput
@@ -125,7 +125,7 @@ class Executions:
         self._owners[key] = job.executor_ref.type, job.id
         try:
             executor = await self.executors.open(job.executor_ref)
-            assignment = rebuild_assignment(run, job, self._directory)
+            assignment = prepare_adoption(executor, run, job, self._directory)
             found = check_found(await executor.find(assignment, run.handle), executor.find)
         except PluginError as error:
             logger.bind(job=run.job, run=run.id).error(
