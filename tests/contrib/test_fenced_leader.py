@@ -105,6 +105,6 @@ def test_attempt_on_a_host_outlives_its_fenced_leader(pair: tuple[Any, Daemons, 
     end = eventually(lambda: next((one for one in second.ask("history", job="long") if one["finished_at"]), None))
     assert (end["run_id"], end["state"], end["exit_code"], end["attempt"]) == (run, "failed", 7, 1)
     assert (tmp_path / "starts").read_text().split() == [f"{run}.1"], "it was spawned twice"
-    # Whichever daemon was first to have the end, the output has arrived where the attempt was adopted; then the host forgets.
+    # Whichever daemon had the end first, the output arrives where the attempt was adopted; then the host forgets it.
     eventually(lambda: [path.read_text() for path in second.state.glob("output/long/*.log")] == ["first\nlast\n"])
     eventually(lambda: list((tmp_path / "remote").glob("runs/*/done")))
