@@ -95,7 +95,7 @@ class RunPage(ScreenBase):
     duration: timedelta | None
     """None also if an attempt was lost, so that it isn't known."""
     at_least: timedelta | None
-    """For how long its attempts were known to be alive, if one of them was lost; None for other runs."""
+    """For how long the attempts of a run that is over were known to be alive, if one was lost; else None."""
     lateness: timedelta | None
     exit_code: int | None
     phases: tuple[RunPhase, ...]
@@ -216,7 +216,7 @@ def build_run_page(
 
 
 def _least_duration(run: Run) -> timedelta | None:
-    if all(attempt.is_end_known for attempt in run.attempts):
+    if run.finished_at is None or all(attempt.is_end_known for attempt in run.attempts):
         return None
     return sum(map(run.known_time_of, run.attempts), timedelta(0))
 
