@@ -1,8 +1,10 @@
 """Calls in daemon threads: each gets a thread as long as there are enough, however the threads are woken."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import wait
 from threading import Barrier, active_count
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,22 @@ def test_more_calls_than_threads_are_all_made() -> None:
     threads = DaemonThreads("test", THREADS)
     calls = [threads.submit(pow, number, 2) for number in range(500)]
     assert [call.result(LIMIT_SECONDS) for call in calls] == [number**2 for number in range(500)]
+
+
+def test_one_thread_at_a_time_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Callable[[], None]] = []
+
+    class LateThread:
+        def __init__(self, target: Callable[[], None], **_: Any) -> None:
+            self.start = lambda: sent.append(target)
+
+    monkeypatch.setattr(daemon_threads, "Thread", LateThread)
+    monkeypatch.setattr(daemon_threads, "IDLE_SECONDS", 0.001)
+    threads = DaemonThreads("test", THREADS)
+    calls = [threads.submit(pow, number, 2) for number in range(20)]
+    sent[0]()  # The first one makes all calls before the second, which it sends, has arrived.
+    assert all(call.done() for call in calls)
+    assert len(sent) == 2
 
 
 def test_calls_come_after_the_threads_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:

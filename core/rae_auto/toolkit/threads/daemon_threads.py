@@ -76,9 +76,12 @@ class DaemonThreads:
             self._is_one_coming = True
 
     def _work(self) -> None:
+        is_new = True
         while True:
             with self._is_ready:
-                self._is_one_coming = False
+                if is_new:
+                    # Not after each call: the thread that is on its way would count as arrived.
+                    is_new = self._is_one_coming = False
                 while not self._calls:
                     if not self._wait():
                         self._threads -= 1
