@@ -1,0 +1,1 @@
+"""Documents as a store has them, one by one or in lists."""
