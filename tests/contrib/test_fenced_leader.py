@@ -56,6 +56,8 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any,
             one.serve()
         yield server, daemons[0], daemons[1]
     finally:
+        # So that the job ends also where the test fails.
+        (tmp_path / "go").touch()
         for one in daemons:
             one.end()
         host.stop()
