@@ -1,6 +1,6 @@
 """Jobs: added, changed, removed. Open runs go on under the definition that they were decided under."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rae_auto.engine.commands import AddJob, Reconfigure, RefreshPlans, RemoveJob
 from rae_auto.engine.effects import JobChanged
@@ -14,23 +14,14 @@ from rae_auto.engine.time import cursors
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import DuplicateJob, InvalidJob, JobInUse, SchedulerError
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import FormerInvocation, JobState
+from rae_auto.model.job_state import MAX_FORMER_INVOCATIONS, FormerInvocation, JobState
 from rae_auto.model.primitives.evolving.slots import evolve_slots
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.graphs import find_cycle, reachable
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.reasons import Removed
 from rae_auto.model.run import RunState
-from rae_auto.model.run_inputs import Invocation, invocation_of
-
-MAX_FORMER_INVOCATIONS = 5
-"""Number of former commands that are kept of a job, the latest."""
-
-MAX_KEPT_WORDS, MAX_KEPT_CHARACTERS = 20, 400
-"""Number of arguments that are kept of a former command, or of names of variables, and of characters of each."""
-
-MAX_KEPT_SUM = 1_000
-"""Number of characters that are kept of all arguments together, and of all names."""
+from rae_auto.model.run_inputs import find_changed_parts, invocation_of
 
 
 def add_job(turn: Turn, command: AddJob) -> None:
@@ -222,32 +213,13 @@ def put_job(turn: Turn, plan: Plan) -> str | None:
 
 
 def _note_former_invocation(turn: Turn, known: JobEntry, job: Job) -> None:
-    """Keep what the job starts until now, for people who look at a run of it that has another command."""
-    former, state = invocation_of(known.job), known.state
-    if former == invocation_of(job) or (state.last_run is None and not any(turn.state.open_runs(job.id))):
+    """Note that the job starts something else from now on, for people who look at an earlier run."""
+    changed, state = find_changed_parts(invocation_of(known.job), invocation_of(job)), known.state
+    if not changed or (state.last_run is None and not any(turn.state.open_runs(job.id))):
         return
     kept = state.former_invocations[1 - MAX_FORMER_INVOCATIONS :]
-    noted = FormerInvocation(turn.now.wall, _shorten(former))
-    known.state = evolve_slots(state, former_invocations=(*kept, noted))
+    known.state = evolve_slots(state, former_invocations=(*kept, FormerInvocation(turn.now.wall, changed)))
     turn.step.save(known.state)
-
-
-def _shorten(invocation: Invocation) -> Invocation:
-    """Return it with words that fit into the state of a job, which is written with each of its runs."""
-    argv, variables = _cut(invocation.argv), _cut(invocation.variables)
-    return evolve_slots(invocation, argv=argv, variables=variables)
-
-
-def _cut(words: Sequence[str]) -> tuple[str, ...]:
-    kept: list[str] = []
-    left = MAX_KEPT_SUM
-    for word in words[:MAX_KEPT_WORDS]:
-        if not left:
-            break
-        begin = word[: min(MAX_KEPT_CHARACTERS, left)]
-        left -= len(begin)
-        kept.append(begin if begin == word else f"{begin}…")
-    return (*kept, *(["…"] if len(kept) < len(words) else []))
 
 
 def set_cursors(turn: Turn, entry: JobEntry) -> None:

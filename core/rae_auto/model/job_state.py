@@ -14,7 +14,7 @@ from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import FeedbackLoop, Paused, SkippedByHand
 from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import Run, RunState
-from rae_auto.model.run_inputs import Invocation
+from rae_auto.model.run_inputs import INVOCATION_PARTS
 
 MAX_NOTE_CHARACTERS = 256
 """Length of the note of a pause."""
@@ -84,12 +84,20 @@ class RunTotal:
         return RunTotal(self.count + 1, self.seconds + seconds, self.attempts + run.attempt, run.finished_at, untimed)
 
 
+MAX_FORMER_INVOCATIONS = 5
+"""Number of changes that are kept of a job, the latest."""
+
+
 @frozen
 class FormerInvocation:
-    """The command, directory and variables of a job until its definition was changed."""
+    """A change of a job's command, directory or variables: which of them were others `until` then.
+
+    Not what they were: a secret that was moved out of a definition must not live on in the store. Where the `changed`
+    parts aren't noted, as by an earlier version, any may have changed.
+    """
 
     until: datetime
-    invocation: Invocation
+    changed: tuple[str, ...] = INVOCATION_PARTS
 
 
 @quick_init
@@ -106,8 +114,8 @@ class JobState:
     None while none is expected: by the job's definition, because the job is disabled, or while it is paused. `totals`
     counts finished runs by their state, also those that are no longer on record.
     `former_ids` are those that the job had before it was renamed, the latest last. `added_by` is where an added job
-    comes from; None for one of the configuration. `former_invocations` has what it started before its definition was
-    changed, the latest last, as far as a daemon saw the change and runs may be about it.
+    comes from; None for one of the configuration. `former_invocations` has the changes of what it starts, the latest
+    last, as far as a daemon saw them and runs may be about them.
     """
 
     job: JobId

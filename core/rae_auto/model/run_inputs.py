@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import astuple, evolve, field, frozen
 
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import quote
@@ -71,6 +71,16 @@ class Invocation:
     argv: tuple[str, ...] = ()
     directory: str | None = None
     variables: tuple[str, ...] = ()
+
+
+INVOCATION_PARTS = ("command", "directory", "variables")
+"""The parts of an invocation, as people name them."""
+
+
+def find_changed_parts(one: Invocation, other: Invocation) -> tuple[str, ...]:
+    """Return the parts in which two invocations differ."""
+    values = zip(INVOCATION_PARTS, astuple(one, recurse=False), astuple(other, recurse=False), strict=True)
+    return tuple(part for part, then, now in values if then != now)
 
 
 def invocation_of(job: Job) -> Invocation:

@@ -1,4 +1,4 @@
-"""The commands that a job had before: kept when a change is seen, for people who look at an earlier run."""
+"""Changes of what a job starts: noted for people who look at an earlier run, without what it was before."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from rae_auto.engine.jobs import MAX_FORMER_INVOCATIONS, MAX_KEPT_CHARACTERS, MAX_KEPT_SUM, MAX_KEPT_WORDS
 from rae_auto.engine.plan import Plan
+from rae_auto.model import documents
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import FormerInvocation, JobState
+from rae_auto.model.job_state import MAX_FORMER_INVOCATIONS, FormerInvocation, JobState
+from rae_auto.model.run_inputs import INVOCATION_PARTS
 from rae_auto.simulation.virtual_engine import VirtualWorld
 
 
@@ -34,16 +35,42 @@ def lived(world: Callable[..., VirtualWorld]) -> VirtualWorld:
     return made
 
 
-def test_command_before_a_change_is_kept_with_the_time_of_the_change(lived: VirtualWorld) -> None:
+def test_change_is_noted_with_its_time_and_its_parts(lived: VirtualWorld) -> None:
     lived.advance(timedelta(minutes=5))
-    put(lived, command=["new"], env={"TOKEN": "hunter2"}, cwd="/srv")
-    [one] = former(lived)
-    assert (one.until, one.invocation.argv) == (lived.now.wall, ("old", "-v"))
-    assert one.invocation.variables == ()
-    put(lived, command=["newer"])
-    assert [kept.invocation.argv for kept in former(lived)] == [("old", "-v"), ("new",)]
-    assert (former(lived)[1].invocation.directory, former(lived)[1].invocation.variables) == ("/srv", ("TOKEN",))
-    assert "hunter2" not in repr(former(lived))
+    put(lived, command=["new"], env={"TOKEN": "x"}, cwd="/srv")
+    changed_at = lived.now.wall
+    put(lived, command=["newer"], env={"TOKEN": "x"}, cwd="/srv")
+    assert former(lived) == (
+        FormerInvocation(changed_at, ("command", "directory", "variables")),
+        FormerInvocation(changed_at, ("command",)),
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"command": ["curl", "-u", "admin:hunter2", "https://example.org"]},
+        {"command": [], "shell": "PASSWORD=hunter2 ./backup"},
+        {"env": {"TOKEN": "hunter2"}},
+        {"cwd": "/srv/hunter2"},
+    ],
+)
+def test_secret_that_was_moved_out_does_not_live_on(lived: VirtualWorld, fields: dict[str, Any]) -> None:
+    put(lived, **fields)
+    put(lived, command=["curl", "--netrc-file", "/etc/secret", "https://example.org"])
+    assert former(lived) != ()
+    assert "hunter2" not in str([documents.dump(state) for state in lived.stored(JobState)])
+
+
+def test_change_that_an_earlier_version_noted_loads_without_its_command() -> None:
+    """It kept the former command, which is left out when the state is loaded."""
+    document = {
+        "job": "a",
+        "former_invocations": [{"until": "2026-11-30T02:00:00+00:00", "invocation": {"argv": ["x", "hunter2"]}}],
+    }
+    state = documents.load(JobState, document)
+    assert [one.changed for one in state.former_invocations] == [INVOCATION_PARTS]
+    assert "hunter2" not in str(documents.dump(state))
 
 
 @pytest.mark.parametrize("fields", [{}, {"timeout": "5m"}, {"schedule": []}, {"priority": "high"}])
@@ -52,37 +79,23 @@ def test_change_of_something_else_keeps_nothing(lived: VirtualWorld, fields: dic
     assert former(lived) == ()
 
 
-def test_command_that_has_never_been_run_is_not_kept(world: Callable[..., VirtualWorld]) -> None:
+def test_change_of_a_job_that_has_never_run_is_not_noted(world: Callable[..., VirtualWorld]) -> None:
     made = world()
     put(made)
     put(made, command=["new"])
     assert former(made) == ()
 
 
-def test_command_of_a_run_that_goes_on_is_kept(world: Callable[..., VirtualWorld]) -> None:
+def test_change_while_the_first_run_goes_on_is_noted(world: Callable[..., VirtualWorld]) -> None:
     made = world()
     put(made)
     made.trigger("a")
     put(made, command=["new"])
-    assert [one.invocation.argv for one in former(made)] == [("old", "-v")]
+    assert [one.changed for one in former(made)] == [("command",)]
 
 
-def test_the_latest_ones_are_kept_and_long_ones_are_cut(lived: VirtualWorld) -> None:
+def test_the_latest_changes_are_kept(lived: VirtualWorld) -> None:
     for number in range(MAX_FORMER_INVOCATIONS + 3):
-        put(lived, command=[f"version-{number}", "x" * (MAX_KEPT_CHARACTERS + 1), *["y"] * MAX_KEPT_WORDS])
-    found = [one.invocation.argv for one in former(lived)]
-    assert [argv[0] for argv in found] == [f"version-{number}" for number in range(2, MAX_FORMER_INVOCATIONS + 2)]
-    assert all(
-        (len(argv), argv[-1], len(argv[1])) == (MAX_KEPT_WORDS + 1, "…", MAX_KEPT_CHARACTERS + 1) for argv in found
-    )
-
-
-def test_a_kept_command_is_short_as_a_whole(lived: VirtualWorld) -> None:
-    words, names = ["w" * MAX_KEPT_CHARACTERS] * MAX_KEPT_WORDS, {f"NAME_{number:03}": "" for number in range(500)}
-    put(lived, command=words, env=names)
-    put(lived, command=["new"], env={"N" * 10_000: ""})
-    put(lived)
-    many, long = [one.invocation for one in former(lived)[1:]]
-    assert (many.argv[-1], many.variables[0], many.variables[-1]) == ("…", "NAME_000", "…")
-    for kept in (many.argv, many.variables, long.variables):
-        assert sum(map(len, kept)) < MAX_KEPT_SUM + MAX_KEPT_WORDS
+        put(lived, cwd=f"/srv/{number}")
+    put(lived, command=["new"], cwd=f"/srv/{number}")
+    assert [one.changed for one in former(lived)] == [("directory",)] * (MAX_FORMER_INVOCATIONS - 1) + [("command",)]

@@ -6,13 +6,12 @@ from typing import Any
 from attrs import evolve
 
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import FormerInvocation
+from rae_auto.model.job_state import MAX_FORMER_INVOCATIONS, FormerInvocation
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Due
 from rae_auto.model.run import Attempt, Result, Run, RunState
-from rae_auto.model.run_inputs import Invocation
 from rae_auto.views.screens.parts.record_source import JobFacts, WorldSpan
-from rae_auto.views.screens.parts.run_command import RunCommand, find_command_differences, find_run_command
+from rae_auto.views.screens.parts.run_command import find_run_command
 from rae_auto.views.screens.run_page import find_differences
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -48,26 +47,59 @@ def test_end_duration_memory_and_trigger_are_compared() -> None:
     }
 
 
-OLD, NEW = Invocation(("old",), "/srv", ("TOKEN",)), Job(id="a", command=["new"])
+NEW = Job(id="a", command=["new"], cwd="/srv", env={"TOKEN": "x"})
 
 
 def facts(*former: FormerInvocation, edited_at: datetime | None = None) -> JobFacts:
     return JobFacts(definition=NEW, info={}, former_invocations=former, edited_at=edited_at)
 
 
-def test_command_is_that_of_the_time_at_which_the_run_was_decided() -> None:
-    job = facts(FormerInvocation(NOON + MINUTE, OLD), FormerInvocation(NOON + 2 * MINUTE, Invocation(("middle",))))
-    found = [
-        find_run_command(evolve(a_run(), queued_at=NOON + MINUTE * minutes), job, []) for minutes in (0, 1, 1.5, 2, 3)
+def decided(minutes: float) -> Run:
+    return evolve(a_run(), queued_at=NOON + MINUTE * minutes)
+
+
+def test_parts_that_were_others_when_a_run_was_decided_are_not_shown() -> None:
+    job = facts(
+        FormerInvocation(NOON + MINUTE, ("directory",)), FormerInvocation(NOON + 2 * MINUTE, ("command", "variables"))
+    )
+    found = [find_run_command(decided(minutes), job, []) for minutes in (0, 1, 1.5, 2, 3)]
+    assert [(one.argv, one.directory, one.variables) for one in found] == [
+        ((), None, ()),
+        ((), "/srv", ()),
+        ((), "/srv", ()),
+        (("new",), "/srv", ("TOKEN",)),
+        (("new",), "/srv", ("TOKEN",)),
     ]
-    assert [one.argv for one in found] == [("old",), ("middle",), ("middle",), ("new",), ("new",)]
+    assert [one.others for one in found[:2]] == [("command", "directory", "variables"), ("command", "variables")]
     assert [one.defined_until is None for one in found] == [False, False, False, True, True]
-    assert {one.subject: (one.then, one.now) for one in find_command_differences(found[0], found[3])} == {
-        "command": ("old", "new"),
-        "directory": ("/srv", "-"),
-        "variables": ("TOKEN", "-"),
-    }
     assert find_run_command(a_run(), None, []).argv == ()
+
+
+def test_command_before_the_changes_that_are_kept_is_unknown() -> None:
+    """Seven changes, of which the first was that of the directory: nothing is claimed of it."""
+    changes = [FormerInvocation(NOON + MINUTE * number, ("command",)) for number in range(1, 8)]
+    job = facts(*changes[-MAX_FORMER_INVOCATIONS:])
+    first, fourth, last = (find_run_command(decided(minutes), job, []) for minutes in (0, 4, 7))
+    assert (first.is_forgotten, first.argv, first.directory, first.variables) == (True, (), None, ())
+    assert (fourth.is_forgotten, fourth.argv, fourth.directory) == (False, (), "/srv")
+    assert (last.is_forgotten, last.argv) == (False, ("new",))
+
+
+def test_changes_between_two_runs_differ_and_others_do_not() -> None:
+    job = facts(
+        FormerInvocation(NOON + MINUTE, ("directory",)),
+        FormerInvocation(NOON + 2 * MINUTE, ("command",)),
+        FormerInvocation(NOON + 3 * MINUTE, ("command",)),
+        FormerInvocation(NOON + 5 * MINUTE, ("variables",)),
+    )
+
+    def differences_of(good: float, run: float) -> list[tuple[str, str, str]]:
+        found = find_differences(decided(run), decided(good), job, lambda at: f"{at:%H:%M}")
+        return [(one.subject, one.then, one.now) for one in found]
+
+    assert differences_of(1, 4) == [("command", "as defined until 12:02", "as defined since 12:03")]
+    assert [subject for subject, _, _ in differences_of(0, 9)] == ["command", "directory", "variables"]
+    assert differences_of(3, 4) == differences_of(6, 9) == []
 
 
 def test_command_is_doubted_if_a_later_daemon_found_the_file_changed() -> None:
@@ -82,9 +114,7 @@ def test_command_is_doubted_if_a_later_daemon_found_the_file_changed() -> None:
     ):
         found = find_run_command(a_run(), facts(edited_at=edited), spans)
         assert (found.doubted_since is not None) == is_doubted, edited
-        if is_doubted:
-            assert list(find_command_differences(found, RunCommand(argv=("x",)))) == []
     compared = evolve(facts(edited_at=NOON + 2 * MINUTE), is_edit_compared=True)
     assert find_run_command(a_run(), compared, [downtime]).doubted_since is None
-    noted = facts(FormerInvocation(NOON + 9 * MINUTE, OLD), edited_at=NOON + 4 * MINUTE)
+    noted = facts(FormerInvocation(NOON + 9 * MINUTE), edited_at=NOON + 4 * MINUTE)
     assert find_run_command(a_run(), noted, [downtime]).doubted_since is None

@@ -46,7 +46,7 @@ from rae_auto.model.run import (
     Stopping,
     TreeEnd,
 )
-from rae_auto.model.run_inputs import Invocation
+from rae_auto.model.run_inputs import INVOCATION_PARTS
 
 _NAME_LETTERS = string.ascii_letters + string.digits + "-_"
 _JSON_INTEGERS = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -289,12 +289,7 @@ job_states = st.builds(
         st.builds(
             FormerInvocation,
             until=instants,
-            invocation=st.builds(
-                Invocation,
-                argv=st.lists(texts, max_size=2).map(tuple),
-                directory=st.none() | texts,
-                variables=st.lists(names, max_size=2).map(tuple),
-            ),
+            changed=st.lists(st.sampled_from(INVOCATION_PARTS), unique=True).map(tuple),
         ),
         max_size=2,
     ).map(tuple),

@@ -20,8 +20,6 @@ from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase, local_ti
 from rae_auto.views.screens.parts.durations import usual_duration
 from rae_auto.views.screens.parts.record_source import JobFacts, RecordSource, WorldSpan
 from rae_auto.views.screens.parts.run_command import (
-    NO_COMMAND,
-    RunCommand,
     RunDifference,
     find_command_differences,
     find_run_command,
@@ -101,10 +99,14 @@ class RunPage(ScreenBase):
     phases: tuple[RunPhase, ...]
     attempts: tuple[AttemptRow, ...]
     argv: tuple[str, ...]
-    """The command as it was defined when the run was decided; arguments given by hand included."""
+    """The command as it was defined when the run was decided, with arguments given by hand; empty if unknown."""
     working_directory: str | None
     variables: tuple[str, ...]
     """Names of the variables that the definition sets or passes on, and of those given by hand."""
+    other_parts: tuple[str, ...]
+    """The parts ("command", "directory", "variables") that were others then: they are not kept, so they are empty."""
+    is_forgotten: bool
+    """True if the run is older than the changes that are kept, so that these parts may have been others."""
     defined_until: datetime | None
     """When the job got another command, directory or variables; None while this is its definition."""
     doubted_since: datetime | None
@@ -200,6 +202,8 @@ def build_run_page(
         argv=(*command.argv, *run.inputs.args) if command.argv else (),
         working_directory=command.directory,
         variables=tuple(dict.fromkeys((*command.variables, *run.inputs.env))),
+        other_parts=command.others,
+        is_forgotten=command.is_forgotten,
         defined_until=command.defined_until,
         doubted_since=command.doubted_since,
         resources=dict(run.conditions.resources),
@@ -207,9 +211,7 @@ def build_run_page(
         facts=tuple(Fact(subject, text) for subject, text in list_further_facts(why)),
         usual=usual_duration(good[:EXAMINED_RUNS]),
         last_good=good[0].id if good else None,
-        differences=tuple(find_differences(run, good[0], command, find_run_command(good[0], job, world)))
-        if good
-        else (),
+        differences=tuple(find_differences(run, good[0], job, time)) if good else (),
         output=output,
         actions=tuple(_actions(run, run.job if job is None else job.definition.id)),
     )
@@ -328,7 +330,7 @@ def _delay(since: datetime, until: datetime, attempt: int) -> RunPhase:
 
 
 def find_differences(
-    run: Run, good: Run, command: RunCommand = NO_COMMAND, good_command: RunCommand = NO_COMMAND
+    run: Run, good: Run, job: JobFacts | None = None, time: TimeFormat = str
 ) -> Iterator[RunDifference]:
     """Yield the differences from an earlier run that succeeded."""
     if run.state is not good.state and run.state.final:
@@ -343,7 +345,7 @@ def find_differences(
     for subject in ("trigger", "attempt"):
         if getattr(run, subject) != getattr(good, subject):
             yield RunDifference(subject=subject, then=_text(getattr(good, subject)), now=_text(getattr(run, subject)))
-    yield from find_command_differences(good_command, command)
+    yield from find_command_differences(good, run, job, time)
     if run.inputs != good.inputs:
         names = (", ".join((*one.inputs.env, *one.inputs.args)) or "nothing" for one in (good, run))
         yield RunDifference(subject="given by hand", then=next(names), now=next(names))
