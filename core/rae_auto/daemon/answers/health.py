@@ -13,6 +13,7 @@ from rae_auto._version import __version__
 from rae_auto.engine.state import JobEntry
 from rae_auto.model.documents import dump
 from rae_auto.model.expectations import describe_overdue
+from rae_auto.model.job import Job
 from rae_auto.model.notices.outbox import describe_failing
 from rae_auto.platforms.process_measurements import measure_process
 from rae_auto.runtime.reporting import log_setup
@@ -97,14 +98,13 @@ def _list_plugins(runtime: Runtime) -> list[dict[str, Any]]:
 
     The number is None for what serves all jobs, whatever they say.
     """
-    uses: Counter[tuple[str, str]] = Counter()
-    uses.update({("notifier", notifier.type): 0 for notifier in runtime.notifiers.values()})
-    for entry in runtime.engine.jobs():
-        job = entry.job
-        uses.update({("trigger", ref.type) for ref in job.schedule} | {("guard", ref.type) for ref in job.guards})
-        uses["executor", job.executor_ref.type] += 1
-        reporting = (job.notify.via or runtime.notifiers) if job.notify.on else ()
-        uses.update({("notifier", runtime.notifiers[name].type) for name in reporting if name in runtime.notifiers})
+    alike = Counter(map(_plugins_of, (entry.job for entry in runtime.engine.jobs())))
+    uses: Counter[tuple[str, str]] = Counter({("notifier", one.type): 0 for one in runtime.notifiers.values()})
+    for (triggers, guards, executor, on, via), number in alike.items():
+        reporting = (runtime.notifiers.get(name) for name in via or runtime.notifiers) if on else ()
+        used = {("trigger", one) for one in triggers} | {("guard", one) for one in guards} | {("executor", executor)}
+        for place in used | {("notifier", one.type) for one in reporting if one is not None}:
+            uses[place] += number
     counts: dict[tuple[str, str], int | None] = dict(uses)
     counts |= {("store", runtime.store_type): None, **{("logger", name): None for name in log_setup.names()}}
     failing: Counter[tuple[str, str]] = Counter()
@@ -114,6 +114,17 @@ def _list_plugins(runtime: Runtime) -> list[dict[str, Any]]:
         {"kind": kind, "name": name, "jobs": counts[kind, name], "failures_in_a_row": failing[kind, name]}
         for kind, name in sorted(counts)
     ]
+
+
+def _plugins_of(job: Job) -> tuple[tuple[str, ...], tuple[str, ...], str, bool, tuple[str, ...]]:
+    """Return what most jobs share: types of triggers, guards and executor, and whether and to whom the job reports."""
+    return (
+        tuple(ref.type for ref in job.schedule),
+        tuple(ref.type for ref in job.guards),
+        job.executor_ref.type,
+        bool(job.notify.on),
+        job.notify.via,
+    )
 
 
 def read_measurements(runtime: Runtime) -> dict[str, Any]:
