@@ -19,13 +19,7 @@ from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.policies import IoPriority, Priority
-from rae_auto.model.primitives.evolving.conversion import (
-    LEFT_OUT,
-    is_convertible,
-    make_dump,
-    make_dump_difference,
-    make_load,
-)
+from rae_auto.model.primitives.evolving.conversion import is_convertible, make_dump, make_load
 from rae_auto.model.primitives.evolving.sharing import SharedValues
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.names import digest
@@ -42,11 +36,10 @@ RUN = "run"
 SEEN = "seen"
 NOTICE = "notice"
 DOWNTIME = "downtime"
-STARTS = "starts"
 """Kinds of documents: jobs from the API, states of jobs, open runs, occurrences already decided, notices to deliver,
-the last time in which no daemon ran, and lists of what has started together (`records.documents.start_lists`)."""
+and the last time in which no daemon ran."""
 
-KINDS = (JOB, STATE, RUN, SEEN, NOTICE, DOWNTIME, STARTS)
+KINDS = (JOB, STATE, RUN, SEEN, NOTICE, DOWNTIME)
 
 DOWNTIME_KEY = "last"
 """The key of the only downtime that is stored."""
@@ -170,30 +163,11 @@ def prepare_runs() -> None:
     """Make what the documents of runs are made with, which takes some ten milliseconds, before the first run is due."""
     for kind in (Run, JobState, SeenOccurrence, Due, Fired, Manual):
         _converter().get_unstructure_hook(kind)
-    for kind in (Run, JobState):
-        _difference_of(kind)
 
 
 def dump(value: object) -> dict[str, Any]:
     """Return the JSON document of a value of the model."""
     return _converter().unstructure(value)  # type: ignore[no-any-return]
-
-
-def dump_difference(value: object, other: object) -> dict[str, Any]:
-    """Return what the document of a value has that of another value of its class has not; see `apply_difference`."""
-    cls: Any = type(value)
-    return _difference_of(cls)(value, other)
-
-
-@lru_cache(maxsize=8)
-def _difference_of(cls: Any) -> Callable[[Any, Any], dict[str, Any]]:
-    return make_dump_difference(cls, _converter(), _is_reason)
-
-
-def apply_difference(document: Mapping[str, Any], difference: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document of a value from that of another and the difference between them."""
-    left_out = {LEFT_OUT, *difference.get(LEFT_OUT, ())}
-    return {name: content for name, content in {**document, **difference}.items() if name not in left_out}
 
 
 def load(cls: type[T], document: Mapping[str, Any]) -> T:

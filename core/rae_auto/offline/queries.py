@@ -29,7 +29,6 @@ from rae_auto.model.records import decision_record, run_record, undelivered_reco
 from rae_auto.model.run import Run
 from rae_auto.offline.project import Project
 from rae_auto.records.backup_files import write
-from rae_auto.records.documents.start_lists import load_documents
 from rae_auto.records.entries import check_rest, load_entries
 from rae_auto.records.events import (
     deletable_patterns,
@@ -255,9 +254,7 @@ def _find_run(store: Store, open_runs: Sequence[Run], run: str) -> Run:
 
 def load_values(store: Store, kind: str, cls: type[T]) -> list[T]:
     """Return the values of a kind of documents, without damaged ones."""
-    return [
-        documents.load(cls, body) for _, body in load_documents(store, kind) if not isinstance(body, CorruptDocument)
-    ]
+    return [documents.load(cls, body) for _, body in store.load(kind) if not isinstance(body, CorruptDocument)]
 
 
 def next_start_of(plan: Plan, state: JobState, now: datetime, open_runs: Iterable[Run] = ()) -> datetime | None:

@@ -8,7 +8,6 @@ from rae_auto.model import documents
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.offline.project import Project
-from rae_auto.records.documents.start_lists import settle
 
 
 def remove_stored_job(project: Project, job: str) -> None:
@@ -17,7 +16,6 @@ def remove_stored_job(project: Project, job: str) -> None:
     Errors: StoreLocked if a daemon has the store open; JobNotFound, JobInUse, StoreError.
     """
     with project.open_store() as store:
-        settle(store)
         stored = dict(store.load(documents.JOB))
         if job not in stored:
             if job in project.job_names:

@@ -9,13 +9,12 @@ from rae_auto.model.decision import Decision
 from rae_auto.model.job_state import JobState
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.run import Run
-from rae_auto.records.documents.start_lists import load_documents
 from rae_auto.records.entries import load_entries
 
 
 def find_newest_record(store: StoreReader, opened: Sequence[Run]) -> datetime | None:
     """Return the instant of the newest record of a store, of open runs and of the ends of jobs; None without any."""
-    ends = (_end_of(body) for _, body in load_documents(store, documents.STATE))
+    ends = (_end_of(body) for _, body in store.load(documents.STATE))
     return newest_of([*(end for end in ends if end is not None), *instants_of_logs(store), *instants_of_runs(opened)])
 
 

@@ -9,7 +9,6 @@ from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.reasons import Fired
 from rae_auto.model.run import Run
-from rae_auto.records.documents.start_lists import load_documents
 from rae_auto.records.entries import load_entries
 from rae_auto.records.events import read_events
 from rae_auto.records.runs import merge_newest
@@ -22,7 +21,7 @@ def read_world_log(store: StoreReader, since: datetime | None, until: datetime |
     """Return recorded events, ends of runs and firings of sources, as far as they are on record, oldest first."""
     query = LogQuery(since=since, until=until, limit=MAX_EVENTS_READ)
     runs = load_entries(Run, store.query(documents.RUNS, query))
-    bodies = [body for _, body in load_documents(store, documents.RUN) if not isinstance(body, CorruptDocument)]
+    bodies = [body for _, body in store.load(documents.RUN) if not isinstance(body, CorruptDocument)]
     runs = merge_newest(query, load_entries(Run, bodies), runs)
     skips = load_entries(Decision, store.query(documents.DECISIONS, query))
     found = [

@@ -101,11 +101,6 @@ async def read_store(
     stored = tuple(job for job in stored if job.id not in names)
     # Before a commit, which removes the sign.
     setback = await archive.write(partial(find_setback, directory))
-    bad_starts = await archive.settle_starts()
-    if bad_starts and setback is None:
-        # Which runs have started since the commit before isn't known, as after a step back.
-        setback = Setback(None, None)
-        await archive.write(lambda _: note_setback(directory, setback))
     states, bad_states = await archive.load(documents.STATE, JobState)
     runs, bad_runs = await archive.load(documents.RUN, Run)
     seen, bad_seen = await archive.load(documents.SEEN, SeenOccurrence)
@@ -119,7 +114,7 @@ async def read_store(
         for item in corrupt_jobs
         if item.key not in names
     ]
-    unreadable = [*corrupt_jobs, *bad_states, *bad_runs, *bad_seen, *bad_notices, *bad_downtimes, *bad_starts]
+    unreadable = [*corrupt_jobs, *bad_states, *bad_runs, *bad_seen, *bad_notices, *bad_downtimes]
     damaged_jobs = {JobId(item.job): _damage_message(item, item.job) for item in unreadable if item.job is not None}
     known = {plan.job.id: plan.job for plan in all_plans}
     for state in states:

@@ -24,7 +24,7 @@ from rae_auto.api.store import (
     StoreReader,
 )
 from rae_auto.api.store import Change as StoreChange
-from rae_auto.engine.effects import Change, Record, Save
+from rae_auto.engine.effects import Change, Discard, Record, Save
 from rae_auto.errors import SchedulerError, StoreDamaged, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
@@ -32,14 +32,12 @@ from rae_auto.model.primitives.formatting import describe_raise
 from rae_auto.model.primitives.names import digest
 from rae_auto.model.reasons import StoreReverted
 from rae_auto.model.run import Run, RunState
-from rae_auto.records.documents.start_lists import StartList, load_documents, settle
 from rae_auto.records.entries import load_entries
 from rae_auto.records.runs import merge_newest, merge_newest_decisions, merge_newest_of_all, query_for_each_id
 from rae_auto.records.store_move import note_setback
 from rae_auto.registry.containment import is_foreign
 from rae_auto.registry.describe import summarize_plugin
 from rae_auto.runtime.concurrency.commit_batches import MAX_BATCH_CHANGES
-from rae_auto.runtime.concurrency.listed_starts import ListedStarts, fold
 from rae_auto.runtime.concurrency.worker import Worker
 
 T = TypeVar("T")
@@ -54,7 +52,7 @@ READER_ATTEMPTS = 2
 class EncodedChanges(Sequence[StoreChange]):
     """Changes as the store's, each made when the store comes to it: ten thousand documents at once take 7 MB."""
 
-    def __init__(self, changes: "Sequence[Change | StartList | Delete]") -> None:
+    def __init__(self, changes: Sequence[Change]) -> None:
         self._changes = changes
 
     def __len__(self) -> int:
@@ -71,26 +69,19 @@ class EncodedChanges(Sequence[StoreChange]):
 
 def encode(changes: Iterable[Change]) -> EncodedChanges:
     """Return these changes as the store's: the last one of each document, and log entries in order."""
-    latest, entries = fold(changes)
+    latest: dict[tuple[str, str], Save | Discard] = {}
+    entries: list[Record] = []
+    for change in changes:
+        if isinstance(change, Record):
+            entries.append(change)
+        else:
+            latest[documents.document_key(change.value)] = change
     return EncodedChanges([*latest.values(), *entries])
 
 
-def commit_with_lists(store: Store, listed: ListedStarts, changes: Iterable[Change]) -> None:
-    """Make changes durable, those of many starts as one document. Errors: StoreError."""
-    latest, entries = fold(changes)
-    arranged = listed.arrange(latest)
-    dissolved = [Delete(documents.STARTS, key) for key in arranged.dissolved]
-    store.commit(EncodedChanges([*arranged.alone, *dissolved, *arranged.start_lists(), *entries]))
-    listed.note(arranged)
-
-
-def _encode_change(change: Change | StartList | Delete) -> StoreChange:
+def _encode_change(change: Change) -> StoreChange:
     if isinstance(change, Record):
         return _entry(change.value)
-    if isinstance(change, StartList):
-        return change.make_document()
-    if isinstance(change, Delete):
-        return change
     place = documents.document_key(change.value)
     return Put(*place, documents.dump(change.value)) if isinstance(change, Save) else Delete(*place)
 
@@ -105,8 +96,6 @@ def _entry(value: Run | Decision) -> Append:
 
 
 def _rewrite(store: Store, puts: Sequence[StoreChange], kept_jobs: Collection[str], now: datetime) -> None:
-    # First, so that there are no lists whose documents change with none of the steps below.
-    settle(store)
     wanted = {(put.kind, put.key) for put in puts if isinstance(put, Put)} | {(documents.JOB, job) for job in kept_jobs}
     changes = [put for put in puts if not (isinstance(put, Put) and put.kind == documents.JOB and put.key in kept_jobs)]
     for kind in documents.KINDS:
@@ -120,15 +109,6 @@ def _rewrite(store: Store, puts: Sequence[StoreChange], kept_jobs: Collection[st
                     changes.append(_entry(lose_run(run, now)))
     for first in range(0, len(changes), MAX_BATCH_CHANGES):
         store.commit(changes[first : first + MAX_BATCH_CHANGES])
-
-
-def _settle(store: Store) -> "list[UnreadableDocument]":
-    settle(store)
-    return [
-        UnreadableDocument(documents.STARTS, key, body.problem, body.text)
-        for key, body in store.load(documents.STARTS)
-        if isinstance(body, CorruptDocument)
-    ]
 
 
 def lose_run(run: Run, now: datetime) -> Run:
@@ -152,8 +132,8 @@ class UnreadableDocument:
             with contextlib.suppress(ValueError, TypeError, LookupError):
                 return str(json.loads(self.text)["job"])
             return None
-        if self.kind in (documents.NOTICE, documents.DOWNTIME, documents.STARTS):
-            # Only this document is lost, or it is about many jobs.
+        if self.kind in (documents.NOTICE, documents.DOWNTIME):
+            # Only this document is lost: the jobs are not affected.
             return None
         return self.key.rpartition("/")[0] if self.kind == documents.SEEN else self.key
 
@@ -183,7 +163,6 @@ class Repository:
         self._reader: StoreReader | None = None
         self._reading: Worker | None = None
         self._last_write: asyncio.Future[Any] | None = None
-        self._listed = ListedStarts()
         self._check: asyncio.Future[None] | None = None
         self.is_checking = False
         """The store is in use while a part of it is still being checked, because it was not closed cleanly."""
@@ -271,13 +250,11 @@ class Repository:
 
     def commit(self, changes: Sequence[Change]) -> Awaitable[None]:
         """Make all durable, or raise StoreError. Reads that are requested after this call see the changes."""
-        return self._result(self._write(commit_with_lists, self._store, self._listed, changes))
+        return self._result(self._write(lambda: self._store.commit(encode(changes))))
 
     async def load(self, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[UnreadableDocument]]:
         """Return all values of a kind, and its documents that can't be read."""
-        found = await self._call(
-            lambda: [_decode(kind, key, cls, body) for key, body in load_documents(self._store, kind)]
-        )
+        found = await self._call(lambda: [_decode(kind, key, cls, body) for key, body in self._store.load(kind)])
         values = tuple(value for value in found if not isinstance(value, UnreadableDocument))
         return values, [value for value in found if isinstance(value, UnreadableDocument)]
 
@@ -330,11 +307,6 @@ class Repository:
         An open run of the store that isn't among them has ended since; if its end is lost, it is recorded as lost.
         """
         await self.write(lambda store: _rewrite(store, list(encode(saves)), kept_jobs, now))
-        self._listed = ListedStarts()
-
-    async def settle_starts(self) -> list[UnreadableDocument]:
-        """Dissolve the lists of starts that the last daemon has left; return those that are damaged."""
-        return await self.write(_settle)
 
     async def prune(self, log: str, keep: RetentionRule) -> Sequence[str]:
         """Remove a part of the surplus of a log; return the removed keys."""

@@ -28,7 +28,6 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run, RunState
 from rae_auto.records.age_clock import AgeClock
-from rae_auto.records.documents.start_lists import load_documents
 from rae_auto.records.retention_rules import expired_output, rules
 from rae_auto.runtime.execution.output_files import OutputFiles, RunFiles, remove_runs
 from rae_auto.runtime.repository import Repository
@@ -283,5 +282,5 @@ def _remove_everywhere(files: Iterable[dict[str, RunFiles]], runs: Iterable[str]
 def _find_known(reader: StoreReader, runs: Collection[str]) -> tuple[set[str], set[str]]:
     """Return which of these runs are over, and which are open, by their keys: a history may be long."""
     # First, because a run that ends meanwhile is then in both, and nothing of it is removed.
-    opened = {key for key, _ in load_documents(reader, documents.RUN) if key in runs}
+    opened = {key for key, _ in reader.load(documents.RUN) if key in runs}
     return reader.find_keys(documents.RUNS, runs), opened

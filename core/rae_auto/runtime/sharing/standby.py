@@ -24,7 +24,6 @@ from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import PluginRef
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.run import Run
-from rae_auto.records.documents.start_lists import load_documents
 from rae_auto.runtime.concurrency.background_tasks import BackgroundTasks
 from rae_auto.runtime.concurrency.worker import Worker
 from rae_auto.runtime.execution.executions import Executions
@@ -78,7 +77,7 @@ class StandbyDuty:
         self._loop.call_soon_threadsafe(function)
 
     async def _look_after_attempts(self) -> None:
-        found = await self._retry(lambda: list(load_documents(self._store, documents.RUN)))
+        found = await self._retry(lambda: list(self._store.load(documents.RUN)))
         runs = [run for key, body in found if (run := _load_run(key, body)) is not None]
         own = [run for run in runs if run.state.active and run.node == self._node.name]
         if own:

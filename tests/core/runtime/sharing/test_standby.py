@@ -42,8 +42,8 @@ class FakeStore:
     def watch(self, _: object, __: object) -> None:
         return
 
-    def load(self, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
-        return iter(self.runs if kind == documents.RUN else ())
+    def load(self, _: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
+        return iter(self.runs)
 
     def receive(self, _: str) -> Sequence[NodeMessage]:
         return list(self.inbox)

@@ -100,56 +100,20 @@ def make_dump(
     An optional field holds no None where it differs from its default, so it is dumped as what it is besides; but not
     where its type `has_own_hook`, by which it is loaded too.
     """
-    names, has_default = _dumping_tools(cls, converter, has_own_hook)
+    names: dict[str, Any] = {}
     lines = ["def dump(value):", "    document = {}"]
-    for name in _names_of(cls):
+    for field in _resolved_fields(cls):
+        name, has_default = field.name, field.default is not NOTHING
+        is_never_none = has_default and field.default is None and not has_own_hook(field.type)
+        kind = _without_none(field.type) if is_never_none else field.type
+        names[f"dump_{name}"], names[f"default_{name}"] = converter.get_unstructure_hook(kind), _default_of(field)
         lines.append(f"    content = value.{name}")
-        if has_default[name]:
+        if has_default:
             lines.append(f"    if content is not default_{name} and content != default_{name}:")
-        lines.append(f"    {'    ' if has_default[name] else ''}document[{name!r}] = dump_{name}(content)")
+        lines.append(f"    {'    ' if has_default else ''}document[{name!r}] = dump_{name}(content)")
     exec("\n".join([*lines, "    return document"]), names)  # noqa: S102  # made of the names of fields
     dump: Callable[[Any], dict[str, Any]] = names["dump"]
     return dump
-
-
-LEFT_OUT = ""
-"""The key of a difference for the names of the fields that have their defaults, where the other value has not."""
-
-
-def make_dump_difference(
-    cls: Any, converter: BaseConverter, has_own_hook: Callable[[Any], bool]
-) -> Callable[[Any, Any], dict[str, Any]]:
-    """Return a function of two values of a class, for the document of the first, as far as it isn't the other's.
-
-    Fields are compared as objects: values that are made of each other share most of theirs. So the result may have a
-    field that is equal, but never lacks one that isn't.
-    """
-    names, has_default = _dumping_tools(cls, converter, has_own_hook)
-    lines = ["def dump(value, other):", "    document = {}"]
-    for name in _names_of(cls):
-        lines += [f"    content = value.{name}", f"    if content is not other.{name}:"]
-        if has_default[name]:
-            lines.append(f"        if content is default_{name}:")
-            lines.append(f"            document.setdefault({LEFT_OUT!r}, []).append({name!r})")
-            lines.append("        else:")
-        lines.append(f"        {'    ' if has_default[name] else ''}document[{name!r}] = dump_{name}(content)")
-    exec("\n".join([*lines, "    return document"]), names)  # noqa: S102  # made of the names of fields
-    dump: Callable[[Any, Any], dict[str, Any]] = names["dump"]
-    return dump
-
-
-def _dumping_tools(
-    cls: Any, converter: BaseConverter, has_own_hook: Callable[[Any], bool]
-) -> tuple[dict[str, Any], dict[str, bool]]:
-    """Return what dumps each field and its default, by the names of `make_dump`, and which fields have a default."""
-    tools: dict[str, Any] = {}
-    has_default: dict[str, bool] = {}
-    for field in _resolved_fields(cls):
-        name, has_default[field.name] = field.name, field.default is not NOTHING
-        is_never_none = has_default[name] and field.default is None and not has_own_hook(field.type)
-        kind = _without_none(field.type) if is_never_none else field.type
-        tools[f"dump_{name}"], tools[f"default_{name}"] = converter.get_unstructure_hook(kind), _default_of(field)
-    return tools, has_default
 
 
 def _without_none(kind: Any) -> Any:
@@ -157,10 +121,6 @@ def _without_none(kind: Any) -> Any:
     others = [one for one in get_args(kind) if one is not NoneType]
     is_optional = get_origin(kind) in (Union, UnionType) and len(others) == 1
     return others[0] if is_optional else kind
-
-
-def _names_of(cls: Any) -> list[str]:
-    return [field.name for field in fields(cls)]
 
 
 def _resolved_fields(cls: Any) -> "tuple[Attribute[Any], ...]":

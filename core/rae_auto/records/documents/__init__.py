@@ -1,1 +1,0 @@
-"""Documents as a store has them, one by one or in lists."""
