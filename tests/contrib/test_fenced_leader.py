@@ -39,10 +39,10 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any,
     server = start_server()
     if server is None:
         pytest.skip(MISSING)
-    for name in ("rae-store-postgres", "rae-executor-ssh"):
-        site = install_contrib_plugin(name, tmp_path / "plugin")
-    monkeypatch.setenv("PYTHONPATH", str(site))
-    for path in (site, CONTRIB / "rae-executor-ssh" / "tests"):
+    names = "rae-store-postgres", "rae-executor-ssh"
+    sites = [install_contrib_plugin(name, tmp_path / "plugin") for name in names]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, sites)))
+    for path in (*sites, CONTRIB / "rae-executor-ssh" / "tests"):
         monkeypatch.syspath_prepend(str(path))
     host: Any = load_conftest(CONTRIB / "rae-executor-ssh" / "tests").SshServer("/usr/sbin/sshd", tmp_path)
     host.start()

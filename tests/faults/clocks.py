@@ -264,6 +264,10 @@ class Trial:
             if run.started_at is None or self._is_unknown(run.id):
                 continue
             really = self._ended[run.id] - self._started[run.id]
+            if run.duration is None:
+                if all(attempt.is_end_known for attempt in run.attempts):
+                    self._fail(f"{run.job} took {really}, and no duration is known")
+                continue
             if abs(run.duration - really) > RESULT_LAG:
                 self._fail(f"{run.job} took {really}, and is said to have taken {run.duration}")
 

@@ -109,14 +109,14 @@ class Note(NamedTuple):
 class Pair:
     """Two daemons and their server."""
 
-    def __init__(self, home: Path, server: Any, site: Path, *, clocks: bool, jobs: str = "") -> None:
+    def __init__(self, home: Path, server: Any, sites: Sequence[Path], *, clocks: bool, jobs: str = "") -> None:
         self.home, self.server = home, server
         (home / "locks").mkdir()
         (home / "script.py").write_text(SCRIPT)
         self._library = build_library(home) if clocks else None
         self._environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH")))),
+            "PYTHONPATH": os.pathsep.join([*map(str, sites), *_list_import_path()]),
         }
         self.cluster: Any = None
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -282,18 +282,19 @@ def running_pair(
     home: Path, server: Any, *, clocks: bool = True, start_cluster: "Callable[[Path], Any] | None" = None
 ) -> Iterator[Pair]:
     """Give two daemons, of which one leads, and a cluster beside them if `start_cluster` starts one."""
-    site = install_contrib_plugin("rae-store-postgres", home / "plugin")
+    names = ["rae-store-postgres", *(["rae-executor-dask"] if start_cluster is not None else [])]
+    sites = [install_contrib_plugin(name, home / "plugin") for name in names]
     if start_cluster is not None:
-        install_contrib_plugin("rae-executor-dask", home / "plugin")
         # For the processes of the cluster, which import the package too.
-        os.environ["PYTHONPATH"] = os.pathsep.join([str(site), *_list_import_path()])
-    sys.path.insert(0, str(site))
+        os.environ["PYTHONPATH"] = os.pathsep.join([*map(str, sites), *_list_import_path()])
+    before = list(sys.path)
+    sys.path[:0] = map(str, sites)
     from rae_store_postgres.link import Address
     from rae_store_postgres.migration import migrate
 
     asyncio.run(migrate(Address(server.dsn(), SCHEMA)))
     cluster = None if start_cluster is None else start_cluster(home)
-    pair = Pair(home, server, site, clocks=clocks, jobs="" if cluster is None else cluster.jobs)
+    pair = Pair(home, server, sites, clocks=clocks, jobs="" if cluster is None else cluster.jobs)
     pair.cluster = cluster
     try:
         for name in NAMES:
@@ -307,4 +308,4 @@ def running_pair(
             line.remove()
         if cluster is not None:
             cluster.close()
-        sys.path.remove(str(site))
+        sys.path[:] = before

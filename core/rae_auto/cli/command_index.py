@@ -32,7 +32,9 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, IndexedCommand]] = {
         "next": IndexedCommand("planning", "Show when a cron expression or a job starts next."),
         "history": IndexedCommand("history", "Show runs, the newest first."),
         "output": IndexedCommand("runs", "Show the output of a run: of the last run of a job, or of a run by its id."),
-        "why": IndexedCommand("history", "Explain why a job ran, did not run, or is waiting."),
+        "why": IndexedCommand(
+            "history", "Explain why a job ran, did not run, or is waiting: now, at a time, or in a run."
+        ),
         "stats": IndexedCommand("history", "Show how often runs succeed, how long they take and how late they start."),
         "digest": IndexedCommand(
             "upkeep.digest", "Sum up what ran, failed, was skipped and got slower, what needs you, and what comes next."

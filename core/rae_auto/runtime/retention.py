@@ -96,6 +96,8 @@ class HistoryBounds:
         self._sizes: dict[str, int] = {}
         """Bytes of output by job, of the jobs that have been looked at."""
         self._prune_not_before = float("-inf")
+        self._found_at_start: Set[str] | None = None
+        """The runs with output that there were at the start, until those that no record knows are removed."""
         self._woken = asyncio.Event()
         self._applying = asyncio.Lock()
 
@@ -124,6 +126,8 @@ class HistoryBounds:
         next_round, is_first = loop.time(), True
         checking = self._archive.begin_check()
         checking.add_done_callback(lambda _: self._woken.set())
+        # Of these alone it can be said that no record knows them: a store that goes back in use forgets newer ones.
+        self._found_at_start = await asyncio.to_thread(self._list_runs)
         while True:
             try:
                 await self._tidy_ended()
@@ -251,17 +255,22 @@ class HistoryBounds:
         if files and for_orphans:
             runs = {run for of_job in files.values() for run in of_job}
             closed, opened = await self._archive.read(lambda reader: _find_known(reader, runs))
-            await asyncio.to_thread(self._remove_orphans, files, closed, opened)
+            unknown = (runs if self._found_at_start is None else runs & self._found_at_start) - closed - opened
+            await asyncio.to_thread(self._remove_orphans, files, unknown, opened)
+            self._found_at_start = None
         open_runs = {job: self._open_runs(job) for job in files}
         await asyncio.to_thread(self._bound_all, files, open_runs, retention.output)
         return removed
 
+    def _list_runs(self) -> set[str]:
+        return {run for _, of_job in self._files.all() for run in of_job}
+
     def _remove_orphans(
-        self, files: Mapping[str, dict[str, RunFiles]], closed: Collection[str], opened: Collection[str]
+        self, files: Mapping[str, dict[str, RunFiles]], unknown: Collection[str], opened: Collection[str]
     ) -> None:
         """Remove the files of unknown runs, and what is left of the work of runs that are over."""
         for job, of_job in files.items():
-            remove_runs(of_job, [run for run in of_job if run not in closed and run not in opened])
+            remove_runs(of_job, [run for run in of_job if run in unknown])
             self._files.remove_leftovers(found for run, found in of_job.items() if run not in opened)
             if not of_job:
                 self._files.remove_unused_directory(job)

@@ -234,7 +234,7 @@ def test_without_a_daemon_a_command_that_needs_one_ends_with_3(offline, command,
         ("run a.toml", "unexpected argument \"a.toml\"; name a configuration with '--config a.toml'\n"),
         ("next a --count", "--count needs a value"),
         ("list --json=3", "--json must stand alone"),
-        ("next a --count many", '--count must be a whole number from 0 to 10000, not "many"; see'),
+        ("next a --count many", '--count must be a whole number from 1 to 10000, not "many"; see'),
         ("output a --attempt 0", '--attempt must be a whole number of at least 1, not "0"; see'),
         (
             "add a --priority hig",

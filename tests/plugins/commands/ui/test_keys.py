@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from tests.plugins.commands.ui.conftest import Page
@@ -31,7 +32,7 @@ def keys_of_the_page(page: Page) -> list[tuple[str, str]]:
 
 def keys_of_the_terminal(width: int = 60) -> list[tuple[str, str]]:
     """Return the keys that `rae-auto top` shows, and what they are said to do."""
-    lines = map(plain_text, help_lines(width))
+    lines = takewhile(str.strip, map(plain_text, help_lines(width)))  # up to the legends
     return [(line[:12].strip(), line[12:].strip()) for line in lines if line.startswith("  ") and line[11:12] == " "]
 
 
