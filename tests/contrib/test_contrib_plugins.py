@@ -41,7 +41,8 @@ def _installed(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.timeout(1000)
 @pytest.mark.requirement("S15")
 def test_contrib_plugin_passes_its_own_tests(project: Path, tmp_path: Path) -> None:
-    assert " passed" in python("pytest", "-q", "-p", "no:cacheprovider", project, cwd=tmp_path)
+    options = "-q", "-p", "no:cacheprovider", "--timeout", "200"  # so that a test that hangs is named
+    assert " passed" in python("pytest", *options, project, cwd=tmp_path)
 
 
 def test_contrib_plugin_is_listed_under_its_name(project: Path, tmp_path: Path) -> None:
