@@ -115,7 +115,7 @@ def keeper(tmp_path: Path) -> Iterator[Keeper]:
 
 
 def test_line_of_output_and_end_are_reported_at_once(keeper: Keeper, assign: Callable[..., Assignment]) -> None:
-    attempt = assign('mkfifo go; read line < go; echo "$line"; read line < go; exit 7')
+    attempt = assign('mkfifo go; exec 3<> go; read line <&3; echo "$line"; read line <&3; exit 7')
     go = Path(attempt.job.cwd or "") / "go"
     keeper.start(attempt)
     asked = keeper.ask()

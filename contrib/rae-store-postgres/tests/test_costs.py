@@ -15,6 +15,7 @@ from rae_store_postgres.store import PostgresStore
 
 from rae_auto import Job, Scheduler
 from rae_auto.api import Put
+from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.testing.stores import entry
 
 LONG_LEASE = "5m"
@@ -70,9 +71,16 @@ def count_while(
         listening = await asyncio.start_unix_server(counter.serve, directory / name)
         dsn = server.dsn().replace(str(server.place), str(directory))
         store = PostgresStore(dsn=dsn, schema="rae_auto", lease=LONG_LEASE)
+        # Output of a run that the store doesn't know goes when a daemon first removes what is old.
+        claim_state_directory(directory / "state")
+        orphan = directory / "state" / "output" / "gone" / "01M8HWC1HXCBS9C8SVD4W3KHMW.1.log"
+        orphan.parent.mkdir(parents=True, mode=0o700)
+        orphan.touch()
         async with listening, Scheduler(directory=directory / "state", store=store, max_parallel=8) as scheduler:
             await scheduler.add_job(Job(id="command", command="true", overlap="allow", overlap_max=1000))
             await work(scheduler)
+            while orphan.exists():  # noqa: ASYNC110  # nothing else tells that the first removal is over
+                await asyncio.sleep(0.01)
             before = await asyncio.to_thread(count_commits), counter.round_trips
             await work(scheduler)
             after = await asyncio.to_thread(count_commits), counter.round_trips
