@@ -20,7 +20,7 @@ def test_end_that_is_not_confirmed_leaves_the_output_to_the_next_daemon(
         attempt = assign("echo first; echo last; exit 5")
         execution = await stopped.start(attempt)
         assert (await execution.wait()).exit_code == 5
-        # Elsewhere there is no file yet.
+        # The other daemon has not created the file yet.
         there = evolve(attempt, output=tmp_path / "there.log")
         found = await find_end(leader, there, execution.handle)
         assert (found.exit_code, output(there)) == (5, "first\nlast\n")

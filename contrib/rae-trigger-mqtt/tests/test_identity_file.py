@@ -1,4 +1,4 @@
-"""What is known of messages on disk: it costs what a message changes, and a crash at any point costs nothing."""
+"""The file of messages: each write has what a message changes, and a crash at any point loses nothing."""
 
 import asyncio
 import json

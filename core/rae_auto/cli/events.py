@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.queries import connect, query, query_with_zone, zone_of
+from rae_auto.cli.queries import connect, query, query_with_zone, report_check, zone_of
 from rae_auto.cli.usage import CommandGroup, JsonObject, OneOf, valid_text
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.escaping import escape_line
@@ -128,6 +128,7 @@ def delete_command(names: tuple[str, ...], all_: bool, before: str | None, confi
         raise click.UsageError("--all deletes all events; leave it out to delete only those named")
     if not all_ and not names:
         raise click.UsageError("no events are named; name those to delete, or use --all")
+    report_check(config)
     # Without a time limit: deleting rewrites the files of the store, which may be large.
     answer = query("delete_events", {"names": list(names) or ["*"], "before": before}, config, timeout=None)
     if json_:

@@ -44,10 +44,14 @@ def connect(config: str | None, timeout: float | None = ANSWER_TIMEOUT_SECONDS) 
     return _connect(config, timeout)[0]
 
 
-def report_check(client: Client) -> None:
-    """Say on standard error that a removal waits, if the daemon is still checking its store."""
-    if client.call("health").get("store", {}).get("is_checking"):
-        print_once(REMOVAL_WAITS)
+def report_check(config: str | None) -> None:
+    """Say on standard error that a removal waits, if a daemon is still checking its store."""
+    try:
+        with connect(config) as client:
+            if client.call("health").get("store", {}).get("is_checking"):
+                print_once(REMOVAL_WAITS)
+    except DaemonUnreachable:
+        pass  # Then the removal says it itself.
 
 
 def connect_and_read(
@@ -110,8 +114,6 @@ def query_with_zone(
         can_be_sent_at_once = command in LOG_QUERIES and not _times_in(arguments)
         client, answers = _connect(config, timeout, *([(command, arguments)] if can_be_sent_at_once else []))
         with client:
-            if command == "delete_events":
-                report_check(client)
             if not can_be_sent_at_once:
                 answers = [client.call(command, **_with_instants(arguments, zone_of(client)))]
             return answers[0], shown_zone(client)

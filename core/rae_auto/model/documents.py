@@ -146,7 +146,7 @@ def duration_of(run: Mapping[str, Any]) -> float | None:
         if began is None or ended is None or run.get("state") == _LOST:
             return None
         for attempt in run.get("attempts", ()):
-            if attempt["state"] == _LOST and not attempt.get("result"):
+            if attempt["state"] == _LOST and attempt.get("result") is None:
                 return None
         first, last = datetime.fromisoformat(began), datetime.fromisoformat(ended)
         if first.tzinfo is None or last.tzinfo is None:

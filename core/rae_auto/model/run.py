@@ -164,7 +164,7 @@ class Attempt:
 
     @property
     def known_until(self) -> datetime:
-        """Its end, or the last proof of its life where the end isn't known: its start, if there is no other."""
+        """Its end, or the last proof of its life where the end isn't known, which may be its start."""
         return self.finished_at if self.is_end_known else self.seen_until or self.started_at
 
     def describe_unknown_end(self, time: TimeFormat) -> str:

@@ -205,7 +205,7 @@ class WhatIfEdits:
 
     @staticmethod
     def _check_durations(given: Iterable[str], saved: ProjectPlan, edited: ProjectPlan | None) -> None:
-        """Refuse a length of runs for what is no job. Errors: BadRequest."""
+        """Refuse durations for unknown jobs. Errors: BadRequest."""
         known = {str(one.job.id) for plan in (saved, edited) if plan is not None for one in plan.plans}
         for job in given:
             # A text with errors may have further jobs.

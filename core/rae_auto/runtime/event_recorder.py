@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any
 from weakref import WeakSet
 
+from loguru import logger
+
 from rae_auto.api.events import Event, StreamPosition, end_of, is_named
 from rae_auto.api.store import Append, Store
 from rae_auto.errors import BadRequest
@@ -69,14 +71,17 @@ class EventRecorder:
                 changes = [_entry(event) for event, _ in batch]
                 try:
                     await self._archive.write(partial(_commit, changes=changes))
-                    self._publish([event for event, _ in batch])
-                    for event, _ in batch:
-                        self._on_recorded(event)
                 except Exception as error:  # whatever it is, each of them gets it
                     for _, future in batch:
                         if not future.done():
                             future.set_exception(error)
                     continue
+                try:
+                    self._publish([event for event, _ in batch])
+                    for event, _ in batch:
+                        self._on_recorded(event)
+                except Exception as error:  # they are durable, so those who recorded them need not do it again
+                    logger.opt(exception=error).error("recorded events were not passed on: {!r}", error)
                 for _, future in batch:
                     if not future.done():
                         future.set_result(None)

@@ -127,7 +127,11 @@ class HistoryBounds:
         checking = self._archive.begin_check()
         checking.add_done_callback(lambda _: self._woken.set())
         # Of these alone it can be said that no record knows them: a store that goes back in use forgets newer ones.
-        self._found_at_start = await asyncio.to_thread(self._list_runs)
+        try:
+            self._found_at_start = await asyncio.to_thread(self._list_runs)
+        except OSError as error:
+            logger.warning("the output of earlier runs can't be listed, so that of unknown ones stays: {}", error)
+            self._found_at_start = frozenset()
         while True:
             try:
                 await self._tidy_ended()

@@ -1,12 +1,13 @@
 """`disk` and `prune`: what the state takes, and removing what is old, with a daemon and without."""
 
 import json
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 from tests.support.waiting import eventually
 
-from rae_auto.cli import failures
+from rae_auto.cli import failures, queries
 from rae_auto.cli.entry import run
 from rae_auto.cli.queries import report_check
 from rae_auto.offline import prune
@@ -76,5 +77,7 @@ def test_prune_says_that_it_waits_for_a_check(daemons, call, monkeypatch):
 @pytest.mark.parametrize(("facts", "says"), [({"store": {"is_checking": True}}, True), ({"starting": True}, False)])
 def test_removal_by_a_daemon_says_that_it_waits_for_a_check(capsys, monkeypatch, facts, says):
     monkeypatch.setattr(failures, "_printed", set())
-    report_check(SimpleNamespace(call=lambda _: facts))
+    client = SimpleNamespace(call=lambda _: facts)
+    monkeypatch.setattr(queries, "connect", lambda _: nullcontext(client))
+    report_check(None)
     assert ("its history is checked first" in capsys.readouterr().err) is says

@@ -37,3 +37,20 @@ def test_what_is_rarely_used_is_loaded_when_it_is_used(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["[]", "['pickle', 'multiprocessing.reduction', 'decimal']"]
     assert "ValueError: of a job" in log.read_text()
+
+
+LOOKING_UP = """
+import sys
+from rae_auto.toolkit.threads.stand_ins import LateModule, import_with_stand_ins
+
+import_with_stand_ins("looks_up", LateModule("colorsys"))
+import colorsys, looks_up
+
+assert sys.modules["colorsys"].__spec__ is not None and looks_up.found is colorsys.rgb_to_hls
+"""
+
+
+def test_a_library_can_look_something_up_while_it_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "looks_up.py").write_text("import colorsys\nfound = colorsys.rgb_to_hls\n")
+    done = subprocess.run([sys.executable, "-c", LOOKING_UP], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

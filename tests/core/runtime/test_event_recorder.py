@@ -155,6 +155,18 @@ def test_failed_store_raises_and_publishes_nothing(tmp_path):
     run_with_scheduler(tmp_path, store, work)
 
 
+def test_event_that_is_durable_is_answered_though_passing_it_on_failed(tmp_path, monkeypatch):
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a follower is broken")
+
+    async def work(scheduler):
+        monkeypatch.setattr(event_recorder.EventRecorder, "_publish", fail)
+        [event] = await record(scheduler, "backup.done")
+        assert [one.id for one in await read_events(scheduler, 1)] == [event.id]
+
+    run_with_scheduler(tmp_path, MemoryStore(), work)
+
+
 def test_who_gives_up_recording_is_in_nobodys_way(tmp_path):
     async def work(scheduler):
         given_up = asyncio.ensure_future(scheduler.runtime.inputs.events.record("one"))

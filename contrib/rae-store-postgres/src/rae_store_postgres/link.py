@@ -107,7 +107,7 @@ class Address:
             raise known from error
 
     def explain(self, error: BaseException, what: str = "failed") -> BaseException:
-        """Return the error of rae-auto for one of the driver or the network; one that is no failure as it is."""
+        """Return the error of rae-auto for one of the driver or the network; a cancellation stays as it is."""
         if isinstance(error, SchedulerError) or not isinstance(error, Exception):
             return error
         kind = ServerAway if is_temporary(error) else StoreError

@@ -93,10 +93,10 @@ def prune_command(older_than: str | None, config: str | None, json_: bool) -> No
 
 
 def _prune(age: timedelta | None, config: str | None) -> int:
+    report_check(config)
     try:
         # Without a time limit: a large history takes its time.
         with connect(config, timeout=None) as client:
-            report_check(client)
             return int(client.call("prune", older_than=None if age is None else age.total_seconds())["removed"])
     except DaemonUnreachable:
         from rae_auto.offline.prune import prune  # lazy: start-up

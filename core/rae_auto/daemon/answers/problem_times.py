@@ -10,7 +10,7 @@ from rae_auto.model.notices.outbox import find_failing
 from rae_auto.runtime.runtime import Runtime
 
 _NAME_OR_NUMBER = re.compile(r"""("[^"]*")|(?<![\w/.@+-])[0-9]+(?:[.,:][0-9]+)*(?![\w/@-])""")
-"""A name in quotes, which stays, or a number that stands alone: the "2" of "backup2" and of "disk-2" is no number."""
+"""A name in quotes, which stays, or a number that stands alone: those of "backup2" and "disk-2" are parts of names."""
 
 MIN_NOTING_SECONDS = 60
 """Time between two looks at the problems while no status is asked for."""

@@ -41,12 +41,12 @@ async def prepare_output(executor: Executor, run: Run, directory: Path) -> None:
         await asyncio.to_thread(write_atomically, event_path(directory, run), event)
 
 
-def prepare_adoption(executor: Executor, run: Run, job: Job, directory: Path) -> Assignment:
+async def prepare_adoption(executor: Executor, run: Run, job: Job, directory: Path) -> Assignment:
     """Return the attempt of an earlier daemon, with the folder for its output, which may have run elsewhere."""
     if executor.finds_from_anywhere:
         # Without room for it the attempt has no output here; it is looked for all the same.
         with suppress(OSError, RuntimeError):
-            create_output_directory(directory / "output" / run.job)
+            await asyncio.to_thread(create_output_directory, directory / "output" / run.job)
     return rebuild_assignment(run, job, directory)
 
 

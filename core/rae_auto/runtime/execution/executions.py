@@ -125,7 +125,7 @@ class Executions:
         self._owners[key] = job.executor_ref.type, job.id
         try:
             executor = await self.executors.open(job.executor_ref)
-            assignment = prepare_adoption(executor, run, job, self._directory)
+            assignment = await prepare_adoption(executor, run, job, self._directory)
             found = check_found(await executor.find(assignment, run.handle), executor.find)
         except PluginError as error:
             logger.bind(job=run.job, run=run.id).error(

@@ -40,7 +40,7 @@ def remove_secret_files(path: Path) -> None:
 def remove_other_secret_files(directory: Path, attempts: Collection[tuple[str, int]]) -> None:
     """Remove the files of all attempts but these from a state directory: those that a crash has left.
 
-    A directory that can't be read is logged: it is no reason to leave attempts that are active to themselves.
+    A directory that can't be read is logged, and active attempts are looked after all the same.
     """
     kept = {secret_directory(directory, run, attempt).name for run, attempt in attempts}
     folder = directory / "secrets"

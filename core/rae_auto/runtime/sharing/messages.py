@@ -78,7 +78,7 @@ def read_message(message: NodeMessage, decode: Callable[[Body], T]) -> T | None:
 
 
 def decode_event(body: Body) -> AttemptReport:
-    """Return the event of a message. Raises an exception of any kind for a message that is none."""
+    """Return the event of a message. Raises an exception of any kind for any other message."""
     attempt = int(body["attempt"])
     if "ended" in body:
         run = _decode_run(body["ended"])
@@ -123,7 +123,7 @@ def encode_cancel(request: CancelRequest) -> Body:
 
 
 def decode_cancel(body: Body) -> CancelRequest:
-    """Return the request of a message. Raises an exception of any kind for a message that is none."""
+    """Return the request of a message. Raises an exception of any kind for any other message."""
     return CancelRequest(
         _decode_run(body["cancel"]), int(body["attempt"]), timedelta(seconds=max(float(body["grace"]), 0.0))
     )
@@ -135,7 +135,7 @@ def encode_confirmed_end(end: ConfirmedEnd) -> Body:
 
 
 def decode_request(body: Body) -> CancelRequest | ConfirmedEnd:
-    """Return what the leader tells a node. Raises an exception of any kind for a message that is none."""
+    """Return what the leader tells a node. Raises an exception of any kind for any other message."""
     if "confirm" in body:
         return ConfirmedEnd(_decode_run(body["confirm"]), int(body["attempt"]))
     return decode_cancel(body)

@@ -12,6 +12,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """Parameters of mallopt(3)."""
 
 LARGE_BLOCK_BYTES = 64 << 10
+"""Size from which on a block of memory has pages of its own, which go back to the system with it."""
 
 
 def give_back_memory() -> None:

@@ -14,6 +14,9 @@ class LateModule(ModuleType):
     """The stand-in of a module that isn't imported yet."""
 
     def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            # While the library is being imported. Otherwise it would be imported as itself, without end.
+            del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
 
 

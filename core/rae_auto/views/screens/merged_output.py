@@ -160,6 +160,6 @@ async def load_merged_text(
     merged = await find_merged_runs(source, job=job, run=run, runs=runs)
     labels = [(one, attempt, merged.label_of(one, attempt)) for one, attempt in merged.attempts]
     if not labels:
-        raise RunNotFound("there is no output yet: no run has started")
+        raise RunNotFound("no output yet: none of these runs has started; 'rae-auto list' shows what they wait for")
     what = merged.run_id or format_count(len(merged.runs), "run").replace(" ", "-")
     return MergedText(f"{merged.job or 'all-jobs'}-{what}.txt", source.merge_outputs(labels))

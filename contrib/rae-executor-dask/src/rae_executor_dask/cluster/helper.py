@@ -182,8 +182,7 @@ class Helper:
         self._count += 1
         self._submitted_at[attempt.token] = time.monotonic()
         names = {"OPERATION": self._operation, "TOKEN": attempt.token, "TOPIC": self._topic}
-        # A client that has just been closed takes none; then it is submitted again by the next one.
-        with suppress(Exception):
+        try:
             self._futures[attempt.token] = client.submit(
                 exec,
                 PROGRAM,
@@ -194,6 +193,10 @@ class Helper:
                 pure=False,
                 retries=0,
             )
+        except Exception:
+            if client.status not in ("closing", "closed"):
+                raise
+            # It is submitted again by the next client.
 
     def _release(self, token: str) -> None:
         """Let Dask forget a task; one that waits in its queue never runs."""

@@ -1,8 +1,9 @@
 """The line to one worker, through the scheduler: one message under way for requests, and one that waits for reports.
 
-A reply is checked before it counts: one that is no reply, as of another program or version, is that of a worker that
-doesn't answer. What fails otherwise is a fault of the helper. The senders of the requests get it, and `start_task`, the
-function of the helper that starts all its tasks, ends the helper with it: a line never ends in silence.
+A reply is checked before it counts: a worker whose reply makes no sense, as that of another program or version, counts
+as one that doesn't answer. What fails otherwise is a fault of the helper. The senders of the requests get it, and
+`start_task`, the function of the helper that starts all its tasks, ends the helper with it: a line never ends in
+silence.
 """
 
 import asyncio

@@ -85,7 +85,7 @@ async def _search(request: Request, search: Callable[[Request], Load[Any]]) -> d
     """Return what a page shows of a search: the pattern as it was typed, and what was found or is wrong with it."""
     pattern = request.query_params.get("pattern", "")
     found = problem = None
-    # The script fetches a page again for what has changed, which a search is no part of.
+    # The script fetches a page again for what has changed, and keeps what a search has found.
     if pattern and not is_fetched_again(request):
         try:
             found = await read(request, search(request))
