@@ -1,7 +1,7 @@
 """No task ends in silence: what it raises reaches what waits for it, a handler, or a duty that starts again.
 
-A task that a function makes and waits for is no matter here. One that outlives its function, kept in an attribute or
-started by the way, is: an exception would end what it does, and only the collector of garbage would report it.
+A task that a function makes and waits for isn't checked here. One that outlives its function, kept in an attribute or
+not kept at all, is: an exception would stop its work, and only the garbage collector would report it.
 """
 
 import ast
@@ -63,7 +63,8 @@ def find_tasks(tree: ast.Module) -> Iterator[tuple[str, Function, ast.Call]]:
                 if isinstance(function, Function):
                     name = f"{outer.name}.{function.name}" if isinstance(outer, ast.ClassDef) else function.name
                     for node in ast.walk(function):
-                        if isinstance(node, ast.Call) and is_maker(node.func):
+                        # A maker may be handed on, as to map.
+                        if isinstance(node, ast.Call) and any(map(is_maker, (node.func, *node.args))):
                             yield name, function, node
 
 
@@ -128,6 +129,7 @@ def test_no_task_ends_in_silence() -> None:
         ("self._tasks.add(asyncio.create_task(self._read()))", True),
         ("self._task = asyncio.create_task(keep_going('read', self._read))", False),
         ("self._task = asyncio.create_task(self._read()); await self._task", False),
+        ("self._tasks = tuple(map(asyncio.create_task, (self._read(), self._write())))", True),
         ("tasks = [asyncio.create_task(self._read())]; await asyncio.wait(tasks)", False),
         ("self._task = asyncio.create_task(self._careful())", False),
     ],

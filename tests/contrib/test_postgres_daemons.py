@@ -41,7 +41,7 @@ def empty_server(server: Any) -> Any:
 
 
 @pytest.mark.requirement("R10", "R3")
-def test_two_daemons_and_a_cluster_lose_and_double_nothing(tmp_path: Path, empty_server: Any) -> None:
+def test_two_daemons_lose_and_double_nothing(tmp_path: Path, empty_server: Any) -> None:
     """One campaign for both, because its start and its end take most of the time; the cluster only where Dask is."""
     has_dask = importlib.util.find_spec("distributed") is not None
     report = run_campaign(tmp_path, empty_server, faults=6, seed=2, with_dask=has_dask)

@@ -110,7 +110,7 @@ def test_requests_sent_at_once_share_one_batch_and_one_task() -> None:
 
 
 @pytest.mark.parametrize("answer", ["not JSON", "[]", "null", None, b"pickled"])
-def test_reply_that_is_none_makes_its_worker_unreachable(answer: Any, tmp_path: Path) -> None:
+def test_invalid_reply_makes_its_worker_unreachable(answer: Any, tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="distributed isn't installed; run 'pip install distributed'")
     from rae_executor_dask.cluster.connection import ClusterConnection
     from rae_executor_dask.cluster.relay_program import RelayProgram

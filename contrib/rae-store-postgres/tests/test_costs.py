@@ -79,7 +79,8 @@ def count_while(
         async with listening, Scheduler(directory=directory / "state", store=store, max_parallel=8) as scheduler:
             await scheduler.add_job(Job(id="command", command="true", overlap="allow", overlap_max=1000))
             await work(scheduler)
-            while orphan.exists():  # noqa: ASYNC110  # nothing else tells that the first removal is over
+            # Within `LIMIT_SECONDS`; nothing else shows that the first removal is over.
+            while orphan.exists():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             before = await asyncio.to_thread(count_commits), counter.round_trips
             await work(scheduler)

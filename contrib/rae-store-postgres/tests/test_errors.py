@@ -5,6 +5,7 @@ import itertools
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -191,10 +192,12 @@ def test_call_that_the_end_of_the_store_overtakes_is_a_store_error() -> None:
 
     calling = threading.Thread(target=call)
     calling.start()
+    deadline = time.monotonic() + 30
     while not asyncio.all_tasks(link._loop):
-        pass
+        assert time.monotonic() < deadline, raised
+        time.sleep(0.01)
     link.stop()
-    calling.join()
+    calling.join(30)
     assert [type(error) for error in raised] == [StoreError]
     with pytest.raises(StoreError, match="not open"):
         link.call(asyncio.sleep(0))
@@ -247,6 +250,7 @@ def test_dsn_that_can_not_be_used_is_refused_without_its_password(dsn: str) -> N
     assert "\n" not in text
 
 
+@pytest.mark.usefixtures("schemas")
 def test_second_host_is_tried_while_the_first_is_silent(server: Any) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -96,7 +96,7 @@ def test_message_costs_its_line_whatever_else_is_known(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("rest", [b'[3, "ab', b"\0" * 50, b"[1]\n", b"{}\n", b'["x", 1, 2, null]\n'])
-def test_damaged_end_costs_what_is_behind_it(directory: Path, rest: bytes) -> None:
+def test_damaged_end_costs_nothing_before_it(directory: Path, rest: bytes) -> None:
     async def play() -> dict:
         file = IdentityFile(directory, "job")
         identities = await file.load()

@@ -13,7 +13,7 @@ from rae_auto.runtime.retention import HistoryBounds, shorten
 from rae_auto.runtime.time.clock import SystemClock
 
 SAY_SECONDS = 1.0
-"""Time after which a check of the history is worth a word."""
+"""Time after which a check of the history is reported."""
 
 
 def prune(project: Project, older_than: timedelta | None, report_check: Callable[[], None] = lambda: None) -> int:

@@ -39,7 +39,7 @@ _TEXTS = {
     "clock_back": "the clock was set back by {}",
 }
 _RELOADED = "reloaded"
-"""The kind of the notes of reloads, which are no spans of the world."""
+"""The kind of the notes of reloads, which are not read as spans."""
 _DOWN_NOW = "no daemon has been running for {}"
 
 

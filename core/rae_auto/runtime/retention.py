@@ -31,6 +31,7 @@ from rae_auto.records.age_clock import AgeClock
 from rae_auto.records.retention_rules import expired_output, rules
 from rae_auto.runtime.execution.output_files import OutputFiles, RunFiles, remove_runs
 from rae_auto.runtime.repository import Repository
+from rae_auto.toolkit.threads.duties import keep_going
 
 RETENTION_PERIOD_SECONDS = 3600.0
 """Time from one round to the next."""
@@ -119,6 +120,10 @@ class HistoryBounds:
     def _count(self, name: str, is_entry: bool) -> None:
         self._added[name] += is_entry
         self._woken.set()
+
+    def start(self) -> asyncio.Task[None]:
+        """Start a task that keeps the bounds until it is cancelled."""
+        return asyncio.get_running_loop().create_task(keep_going("keep the bounds of the history", self.run))
 
     async def run(self) -> None:
         """Keep the bounds until cancelled."""

@@ -199,7 +199,7 @@ class Runtime:
         former = {one.job.id: self.engine.ids_of(one.job.id)[1:] for one in self.engine.jobs() if one.state.former_ids}
         await self.inputs.start(recovered.planned, kept, former)
         self.executions.preparations.start(one.plan.job for one in recovered.planned)
-        self._tasks = (turning, *map(asyncio.create_task, (self._bounds.run(), self._repository.check_rest())))
+        self._tasks = (turning, self._bounds.start())
         warm_up = partial(warm_up_executors, self.engine, self.clock, self.executions.executors)
         self.engine_loop.on_clock_check.append(warm_up)
         warm_up()

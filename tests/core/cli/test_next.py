@@ -307,7 +307,7 @@ def test_check_refuses_places_for_schedules_by_the_clock(offline, tmp_path, monk
 @pytest.mark.parametrize(
     "command", [("next", "0 9 * * *", "--count", "0"), ("history", "--limit", "0"), ("event", "list", "--limit", "0")]
 )
-def test_none_of_what_was_asked_for_is_refused(offline, command):
+def test_count_or_limit_of_zero_is_refused(offline, command):
     said = offline(*command)
     assert (said.code, said.out) == (2, "")
     assert "must be a whole number from 1 to " in said.err

@@ -58,6 +58,17 @@ def test_attempt_that_this_daemon_has_watched_was_alive_until_now(world, job):
     assert w.run(run).describe_reason(time_text).endswith("(on_crash = fail)")
 
 
+def test_attempt_on_a_node_was_alive_at_its_start_at_least(world, job):
+    """That this daemon, or the one before it, was there says nothing of a node elsewhere."""
+    w = world(job("a", on_crash="fail"), node="nas-1")
+    run = w.trigger("a")
+    w.confirm(run)
+    w.advance(5 * MINUTE)
+    w.feed(AttemptFound(run, 1))
+    (attempt,) = w.run(run).attempts
+    assert attempt.seen_until == attempt.started_at
+
+
 def test_silence_of_another_node_counts_from_its_last_word(world, job):
     w = world(job("a", on_crash="fail"))
     run = w.trigger("a")

@@ -314,6 +314,30 @@ def test_ends_are_tidied_while_a_long_history_is_checked(tmp_path: Path) -> None
     assert confirmed == [run_id(number) for number in range(3)]
 
 
+def test_only_output_that_was_there_at_the_start_can_be_unknown(tmp_path: Path) -> None:
+    """A store that goes back in use forgets newer runs, whose output then proves that they ran."""
+    store, place = SlowCheck(), tmp_path / "output" / "job"
+
+    async def main() -> None:
+        await Repository(store).open(tmp_path)
+        place.mkdir(parents=True)
+        before, later = (place / f"{run_id(number)}.1.log" for number in range(2))
+        before.touch()
+        bounds = HistoryBounds(Repository(store), tmp_path, lambda: Retention(output=0), lambda: NOW)
+        ended = asyncio.Event()
+        bounds.on_ends = lambda _: ended.set()
+        going = bounds.start()
+        bounds.note([Record(a_run(5, state=RunState.SUCCEEDED))])
+        await asyncio.wait_for(ended.wait(), 60)  # It has looked at what is there.
+        later.touch()
+        store.may_end.set()
+        await asyncio.to_thread(eventually, lambda: not before.exists())
+        assert later.exists()
+        going.cancel()
+
+    asyncio.run(main())
+
+
 def test_events_are_deleted_once_the_history_is_checked(tmp_path: Path) -> None:
     store = SlowCheck()
 
@@ -322,8 +346,9 @@ def test_events_are_deleted_once_the_history_is_checked(tmp_path: Path) -> None:
         await repository.open(tmp_path)
         deleting = asyncio.create_task(EventRecorder(repository, lambda: NOW, lambda _: None).delete(["*"], None))
         await asyncio.sleep(0)
-        while not repository.is_checking:  # noqa: ASYNC110 - until it is going on
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(60):
+            while not repository.is_checking:  # noqa: ASYNC110 - until it is going on
+                await asyncio.sleep(0.001)
         store.may_end.set()
         return await deleting
 

@@ -41,25 +41,30 @@ def test_killed_keeper_leaves_the_exit_status_unknown(tmp_path, make_assignment)
 @pytest.mark.parametrize("report", ["ended", "started"])
 def test_report_that_makes_no_sense_leaves_no_attempt_waiting(tmp_path, make_assignment, monkeypatch, report):
     """As those of a killed keeper: its attempts are looked for, and the next ones get a keeper of their own."""
+    name, calls = "to_result" if report == "ended" else "_set_result", []
+    real = getattr(keeper_client, name)
 
-    def fail(*_):
-        raise KeyError(report)
+    def fail_once(*values):
+        calls.append(values)
+        if len(calls) == 1:
+            raise KeyError(report)
+        return real(*values)
 
     async def work():
         async with an_executor(tmp_path) as first:
-            monkeypatch.setattr(keeper_client, "to_result" if report == "ended" else "_set_result", fail)
+            monkeypatch.setattr(keeper_client, name, fail_once)
             execution = None
             try:
                 execution = await first.start(make_assignment("exit 3"))
             except RuntimeError as error:
                 assert report == "started", error
-            monkeypatch.undo()
             result = execution and await execution.wait()
             assert (await (await first.start(make_assignment("true"))).wait()).exit_code == 0
             return result
 
     result = run_async(work)
     assert result is None or result.exit_code == 3 or result.error
+    assert calls
 
 
 async def stop_with_request(executor, keeping, late):

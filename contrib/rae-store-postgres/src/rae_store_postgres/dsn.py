@@ -68,7 +68,7 @@ class Dsn:
         return float(self._parameters.get("connect_timeout") or CONNECT_SECONDS)
 
     def limit_silence(self, connection: Any, seconds: float) -> None:
-        """Have the kernel end a connection whose other end has vanished without a word for about so long.
+        """Have the kernel end a connection whose other end has vanished for about so long.
 
         Otherwise that takes it many minutes, because the other end may only be slow. Where a person has set a
         parameter, that counts.

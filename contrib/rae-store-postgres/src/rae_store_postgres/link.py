@@ -37,7 +37,7 @@ T = TypeVar("T")
 class Address:
     """The place of the tables: how to connect, and the schema.
 
-    A connection whose other end vanishes without a word is given up after about `silence_seconds`.
+    A connection whose other end vanishes is given up after about `silence_seconds`.
     """
 
     dsn: SecretText = field(converter=to_secret_text)

@@ -46,7 +46,7 @@ def encode_key(key: str) -> bytes:
 
 
 def decode_key(key: bytes) -> str:
-    """Return a key from its bytes; that of a damaged row may be no text, and must not cost the others."""
+    """Return a key from its bytes; that of a damaged row may not be text, which must not cost the others."""
     try:
         return key.decode(errors="surrogatepass")
     except UnicodeDecodeError:

@@ -37,7 +37,7 @@ class OpenExecutors:
         """The executors that have been asked to get ready."""
         self._warming = BackgroundTasks("the preparation of an executor")
         self.companions: list[OpenExecutors] = []
-        """Executors of other directories, whose attempts this daemon looks after: told of durable ends, too."""
+        """Executors of other directories, whose attempts this daemon looks after: which learn of durable ends, too."""
 
     async def open(self, ref: PluginRef) -> Executor:
         """Return an executor once it is open. Raises what keeps it from being opened."""

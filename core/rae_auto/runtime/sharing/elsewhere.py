@@ -102,7 +102,7 @@ class Elsewhere:
         self._submitted = set[int]()
         """Messages whose events the engine has, which aren't durable yet, or whose messages can't be discarded."""
         self._ends: dict[int, AttemptReport] = {}
-        """The ends that such messages report, while their senders have not been told that they are durable."""
+        """The ends that such messages report, until their senders know that they are durable."""
         self._tasks = BackgroundTasks("a look at other nodes")
         self._woken = asyncio.Event()
 

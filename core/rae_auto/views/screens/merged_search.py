@@ -88,7 +88,7 @@ def _place_of(attempt: tuple[Run, int], offset: int) -> str:
 def _find_place(attempts: Sequence[tuple[Run, int]], place: str) -> tuple[int, int]:
     """Return the number of the output in which a place is, and its byte. Errors: BadRequest.
 
-    What is behind the last one is in none: newer runs have taken the places of those that were left to search.
+    A place behind the last one means that there is nothing left: newer runs have taken the places of the others.
     """
     if not place:
         return 0, 0

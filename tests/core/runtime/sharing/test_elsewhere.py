@@ -317,7 +317,14 @@ def test_end_of_an_attempt_that_the_leader_follows_is_not_confirmed() -> None:
             store.inbox = [NodeMessage(1, "nas-1", encode_event(ended) or {})]
         return ended in found and not store.inbox
 
-    asyncio.run(play(store, lambda elsewhere: elsewhere.wake(), report, executor_for=lambda _: Remote()))
+    known = [RUN]  # Then it is over.
+
+    def find_run(_: str) -> Run | None:
+        return known.pop() if known else None
+
+    asyncio.run(
+        play(store, lambda elsewhere: elsewhere.wake(), report, executor_for=lambda _: Remote(), find_run=find_run)
+    )
     assert store.sent == []
 
 
