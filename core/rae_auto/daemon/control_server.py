@@ -32,7 +32,14 @@ from rae_auto.control.protocol import (
 from rae_auto.control.transports.choice import control_transport
 from rae_auto.control.transports.contract import ControlListener, Transport
 from rae_auto.daemon.descriptor_reserve import DescriptorReserve, is_descriptor_shortage
-from rae_auto.errors import BadRequest, DaemonUnreachable, InternalError, SchedulerError, UnknownCommand
+from rae_auto.errors import (
+    BadRequest,
+    DaemonUnreachable,
+    InternalError,
+    SchedulerClosed,
+    SchedulerError,
+    UnknownCommand,
+)
 from rae_auto.model.primitives.names import did_you_mean
 
 Command = Callable[[Mapping[str, Any]], Awaitable[Any]]
@@ -306,12 +313,16 @@ class ControlServer:
             hint = did_you_mean(name, [*self._commands, "events"])
             hint = hint or "; if the program that asks is newer than this daemon, restart the daemon"
             return encode_error(request.id, UnknownCommand(f"unknown command {name!r}{hint}"))
+        is_late = self._is_retired
         try:
             result = await command(request.arguments)
             if isinstance(result, list) and len(result) > MAX_RECORDS_AT_ONCE:
                 return await asyncio.to_thread(encode_long_result, request.id, result)
             return encode_result(request.id, result)
         except (SchedulerError, ValueError) as error:
+            if is_late and isinstance(error, SchedulerClosed):
+                # Nothing was done, so a client may do as if it hadn't found the daemon any more.
+                return encode_error(request.id, DaemonUnreachable("the daemon is just ending"))
             return encode_error(request.id, error)
         except Exception as error:
             # With the cause in the line itself: many loggers have no room for a traceback.

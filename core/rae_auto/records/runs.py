@@ -12,7 +12,7 @@ from itertools import chain
 from attrs import evolve
 
 from rae_auto.api.store import LogQuery
-from rae_auto.errors import RunNotFound
+from rae_auto.errors import BadRequest, RunNotFound
 from rae_auto.model.decision import ULID_ALPHABET, ULID_TIME_CHARACTERS, Decision, queue_time_of
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.run import Run
@@ -33,14 +33,14 @@ def query_for_id(text: str) -> LogQuery:
 
 
 def choose_run(text: str, found: Sequence[Run]) -> Run:
-    """Return the run that an id, or the begin of one, names. Errors: RunNotFound, also if there are several."""
+    """Return the run that an id, or the begin of one, names. Errors: RunNotFound, BadRequest if there are several."""
     matching = [run for run in found if run.id == text] or [run for run in found if run.id.startswith(text.upper())]
     if not matching:
         raise RunNotFound(f"no run {quote(text)}; 'rae-auto history' lists them")
     if len(matching) > 1:
         ids = ", ".join(run.id for run in matching[:_MAX_NAMED_RUNS])
         more = " and others" if len(matching) > _MAX_NAMED_RUNS else ""
-        raise RunNotFound(f"run {quote(text)} may be {ids}{more}; write more of the id")
+        raise BadRequest(f"run {quote(text)} may be {ids}{more}; write more of the id")
     return matching[0]
 
 

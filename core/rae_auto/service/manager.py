@@ -152,7 +152,7 @@ def require_installed(platform: ServicePlatform, name: str, is_system: bool) -> 
     if path.exists():
         raise SchedulerError(f"{path} wasn't written by 'rae-auto service install', so it is left alone")
     system = " --system" if is_system else ""
-    raise SchedulerError(f"{path} does not exist; install the service with 'rae-auto service install{system}'")
+    raise SchedulerError(f"no service is installed as {path}; 'rae-auto service install{system}' installs one")
 
 
 def check_files(files: Sequence[UnitFile]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 OPTIONAL_RUN_HEADERS = ("attempt", "exit", "took")
 """Columns that give way in a narrow terminal: the reason says most of it."""
 
-MIN_ID_CHARACTERS = 10
+MIN_ID_CHARACTERS = 12
 """The characters of a run's id that encode the time of queueing; more are shown where that isn't unique."""
 
 RUN_HEADERS = ("run", "job", "state", "queued", "took", "attempt", "exit", "reason")

@@ -18,6 +18,7 @@ from rae_auto.control.protocol import MAX_REQUEST_BYTES
 from rae_auto.control.transports.choice import TRANSPORT_VARIABLE, control_transport
 from rae_auto.daemon import control_server
 from rae_auto.daemon.control_server import MAX_CLIENTS, ControlServer
+from rae_auto.errors import SchedulerClosed
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -376,6 +377,28 @@ def test_retired_server_serves_its_clients_until_it_closes(path):
         return first, second, await peer.receive()
 
     assert served(path, work) == (PONG, PONG, None)
+
+
+def test_request_that_comes_too_late_finds_no_daemon(path):
+    """One that was being answered is told that the scheduler stopped, because what became of it isn't known."""
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def status(_):
+        asked.set()
+        await go.wait()
+        raise SchedulerClosed("the scheduler isn't open")
+
+    async def work(connect, server):
+        early, late = await connect(), await connect()
+        await late.exchange(PING)
+        early.send(b'{"id":1,"command":"status"}\n')
+        await asked.wait()
+        server.retire()
+        late.send(b'{"id":2,"command":"status"}\n')
+        go.set()
+        return (await early.receive())["error"]["kind"], (await late.receive())["error"]["kind"]
+
+    assert served(path, work, status=status) == ("SchedulerClosed", "DaemonUnreachable")
 
 
 def test_a_server_that_never_started_can_be_closed():

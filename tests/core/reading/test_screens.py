@@ -351,7 +351,7 @@ def test_merged_text_has_the_lines_of_the_page(played: Played) -> None:
     assert [(line[: line.index("  ")].rstrip(), line.split("  ")[-1]) for line in content.decode().splitlines()] == [
         (line.label, line.text) for line in shown.lines
     ]
-    with pytest.raises(RunNotFound, match="there is no output yet"):
+    with pytest.raises(RunNotFound, match="no output yet: none of these runs has started"):
         played.read(lambda source: load_merged_text(source, job="follower"))
 
 

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 
-from rae_auto.errors import RunNotFound
+from rae_auto.errors import BadRequest, RunNotFound
 from rae_auto.model.decision import MANUAL, Occurrence, queue_time_of, run_id_of
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId
@@ -49,7 +49,7 @@ def test_farthest_time_is_no_error():
 
 def test_several_runs_are_named():
     first, second = run_at(NOW), run_at(NOW, "other")
-    with pytest.raises(RunNotFound, match=f"may be {first.id}, {second.id}; write more of the id"):
+    with pytest.raises(BadRequest, match=f"may be {first.id}, {second.id}; write more of the id"):
         choose_run(first.id[:10], [first, second])
     assert choose_run(first.id, [first, second]) is first
     with pytest.raises(RunNotFound, match="'rae-auto history' lists them"):

@@ -51,7 +51,7 @@ def cgroup_of(pid: int) -> str:
     """Return the cgroup of a process below that of the unit, without the numbers in its name."""
     path = next(line for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines() if line.startswith("0::"))
     below = path.partition("/rae-auto.service")[2]
-    return re.sub("[0-9]+-.*", "", below)
+    return re.sub("[0-9][0-9_]*-.*", "", below)
 
 
 def start_job(name: str, file: Path) -> int:

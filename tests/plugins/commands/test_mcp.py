@@ -15,6 +15,7 @@ from tests.support.mcp_sessions import McpSessions
 from tests.support.waiting import eventually
 
 from rae_auto.testing.commands import CommandConformance
+from rae_auto.toolkit.extras import install_command
 from rae_plugins.commands.mcp import MISSING_EXTRA, McpCommand
 from rae_plugins.commands.mcp.answers import MAX_ANSWER_BYTES, keep_last_lines, keep_within_bounds
 from rae_plugins.commands.mcp.skill import read_skill
@@ -221,4 +222,4 @@ def test_missing_packages_are_named_with_a_hint(tmp_path: Path):
     code = "import sys; sys.modules['mcp'] = None; sys.modules['mcp_types'] = None\n"
     code += "from rae_auto.cli.program import run\nsys.exit(run(['mcp']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=50)
-    assert (done.returncode, done.stderr) == (1, f"rae-auto: {MISSING_EXTRA}\n")
+    assert (done.returncode, done.stderr) == (1, f"rae-auto: {MISSING_EXTRA.format(install_command('mcp'))}\n")

@@ -17,6 +17,7 @@ from wcwidth import wcswidth
 
 from rae_auto.screens import Extent, JobHistory, JobList, UsualDuration
 from rae_auto.testing.commands import CommandConformance
+from rae_auto.toolkit.extras import install_command
 from rae_plugins.commands.top import MISSING_EXTRA, TopCommand
 from rae_plugins.commands.top.app import TopApp
 from rae_plugins.commands.top.cells import clock_text
@@ -389,4 +390,4 @@ def test_missing_textual_is_named_with_a_hint(tmp_path: Path):
     code = "import sys; sys.modules['textual'] = None; sys.modules['rich'] = None\n"
     code += "from rae_auto.cli.program import run\nsys.exit(run(['top']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=50)
-    assert (done.returncode, done.stderr) == (1, f"rae-auto: {MISSING_EXTRA}\n")
+    assert (done.returncode, done.stderr) == (1, f"rae-auto: {MISSING_EXTRA.format(install_command('ui'))}\n")

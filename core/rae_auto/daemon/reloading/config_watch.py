@@ -28,7 +28,7 @@ from watchdog.observers import Observer
 
 from rae_auto.config.files.fragments import find_watched_folders
 from rae_auto.daemon.reloading.directory_entries import find_directory_entries
-from rae_auto.toolkit.watchdog_log import drop_stop_errors
+from rae_auto.toolkit.threads.watchdog_log import drop_stop_errors
 
 QUIET_SECONDS = 0.3
 """The file counts as complete after this time without a change."""

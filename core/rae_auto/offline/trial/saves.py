@@ -8,7 +8,7 @@ from pathlib import Path
 from watchdog.events import FileModifiedEvent, FileOpenedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from rae_auto.toolkit.watchdog_log import drop_stop_errors
+from rae_auto.toolkit.threads.watchdog_log import drop_stop_errors
 
 QUIET_SECONDS = 0.02
 """A file that was closed or replaced is complete after this time."""

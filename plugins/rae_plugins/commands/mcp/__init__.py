@@ -18,7 +18,7 @@ from rae_plugins.commands.mcp.skill import read_skill
 
 RAE_API = 1
 
-MISSING_EXTRA = "rae-auto mcp needs further packages; install them with 'pip install \"rae-auto[mcp]\"'"
+MISSING_EXTRA = "rae-auto mcp needs further packages; run '{}'"
 
 
 @frozen(kw_only=True)
@@ -50,7 +50,9 @@ class McpCommand(Command):
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in ("rae_plugins", "rae_auto"):
                 raise
-            raise PluginError(MISSING_EXTRA) from None
+            from rae_auto.toolkit.extras import install_command  # lazy: only for a message
+
+            raise PluginError(MISSING_EXTRA.format(install_command("mcp"))) from None
         serve(context, allow_actions=self.allow_actions)
         return 0
 

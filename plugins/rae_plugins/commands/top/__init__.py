@@ -15,7 +15,7 @@ from rae_auto.hookspecs import hookimpl
 
 RAE_API = 1
 
-MISSING_EXTRA = "rae-auto top needs further packages; install them with 'pip install \"rae-auto[ui]\"'"
+MISSING_EXTRA = "rae-auto top needs further packages; run '{}'"
 
 
 @frozen(kw_only=True)
@@ -52,7 +52,9 @@ class TopCommand(Command):
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in ("rae_plugins", "rae_auto"):
                 raise
-            raise PluginError(MISSING_EXTRA) from None
+            from rae_auto.toolkit.extras import install_command  # lazy: only for a message
+
+            raise PluginError(MISSING_EXTRA.format(install_command("ui"))) from None
         app = TopApp(context, read_only=self.read_only)
         if self.svg:
             asyncio.run(write_picture(app, app.is_ready, Path(self.svg)))

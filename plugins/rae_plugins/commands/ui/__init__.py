@@ -57,7 +57,11 @@ class Ui(Command):
     @classmethod
     def available(cls) -> str | None:
         missing = [name for name in LIBRARIES if find_spec(name) is None]
-        return f"{', '.join(missing)} not installed; run 'pip install \"rae-auto[ui]\"'" if missing else None
+        if not missing:
+            return None
+        from rae_auto.toolkit.extras import install_command  # lazy: only for a message
+
+        return f"{', '.join(missing)} not installed; run '{install_command('ui')}'"
 
     def run(self, context: CommandContext) -> int:
         from rae_plugins.commands.ui.server import serve  # lazy: start-up

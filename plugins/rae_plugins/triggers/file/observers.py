@@ -20,7 +20,7 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from rae_auto.toolkit.watchdog_log import drop_stop_errors
+from rae_auto.toolkit.threads.watchdog_log import drop_stop_errors
 from rae_plugins.triggers.file.matcher import Matcher
 from rae_plugins.triggers.file.pending import FileSign, PendingPaths
 from rae_plugins.triggers.file.polling import make_polling_observer

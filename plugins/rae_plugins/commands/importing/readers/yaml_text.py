@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.toolkit.extras import install_command
 from rae_plugins.commands.importing.source_files import read_source_text
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
-MISSING_EXTRA = "YAML needs a further package; run 'pip install \"rae-auto[yaml]\"'"
+MISSING_EXTRA = "YAML needs a further package; run '{}'"
 
 
 def read_yaml(path: Path, kind: str) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def read_yaml(path: Path, kind: str) -> dict[str, Any]:
     try:
         import yaml  # lazy: an extra
     except ImportError:
-        raise BadRequest(MISSING_EXTRA) from None
+        raise BadRequest(MISSING_EXTRA.format(install_command("yaml"))) from None
     text = read_source_text(path, kind)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -13,6 +13,7 @@ from typing import Any
 
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.toolkit.extras import install_command
 from rae_plugins.commands.importing.imported import Import, ImportedJob, JobNames, Leftover
 from rae_plugins.commands.importing.readers.apscheduler_stores.pickled_values import (
     StandIn,
@@ -25,7 +26,7 @@ from rae_plugins.commands.importing.source_files import read_source_bytes
 
 TABLE = "apscheduler_jobs"
 MAX_JOBS = 100_000
-MISSING_EXTRA = "another database than SQLite needs a further package; run 'pip install \"rae-auto[apscheduler]\"'"
+MISSING_EXTRA = "another database than SQLite needs a further package; run '{}'"
 _KIND = "a job store of APScheduler 3"
 _COLUMNS = {"id", "next_run_time", "job_state"}
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -87,7 +88,7 @@ def _read_database(address: str) -> Iterator[tuple[str, bytes]]:
     try:
         import sqlalchemy  # lazy: an extra
     except ImportError:
-        raise BadRequest(MISSING_EXTRA) from None
+        raise BadRequest(MISSING_EXTRA.format(install_command("apscheduler"))) from None
     try:
         engine = sqlalchemy.create_engine(address)
         with contextlib.ExitStack() as opened:

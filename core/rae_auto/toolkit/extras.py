@@ -1,0 +1,28 @@
+"""The command that installs an extra of rae-auto: for this interpreter, and from where rae-auto came."""
+
+import sys
+from pathlib import Path
+
+
+def install_command(extra: str) -> str:
+    """Return the command, as a person types it: another pip would install into another environment."""
+    import shlex  # lazy: only for a message
+
+    return shlex.join([sys.executable, "-m", "pip", "install", f"{_find_source()}[{extra}]"])
+
+
+def _find_source() -> str:
+    """Return the folder that rae-auto was installed from, such as a clone, as long as it is there; else its name."""
+    # lazy: only for a message
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        noted = json.loads(distribution("rae-auto").read_text("direct_url.json") or "{}")
+        place = urlsplit(noted.get("url", ""))
+    except (PackageNotFoundError, ValueError, AttributeError, OSError):
+        return "rae-auto"
+    folder = Path(url2pathname(place.path)) if place.scheme == "file" else None
+    return str(folder) if folder is not None and (folder / "pyproject.toml").is_file() else "rae-auto"
