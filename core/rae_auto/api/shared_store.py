@@ -132,6 +132,13 @@ class SharedStore(Store):
     def nodes(self) -> Sequence[KnownNode]:
         """Return all nodes that ever joined. Errors: StoreError."""
 
+    def find_leader(self) -> Leader | None:
+        """Return the node whose claim holds now; None without one, or where that can't be told. Errors: StoreError.
+
+        It is also called after `open_read_only`, beside the leader.
+        """
+        return None
+
     @abstractmethod
     def fence(self, node: str) -> None:
         """Note that a person, or a time limit, has declared a node dead, with all it started. Errors: StoreError."""

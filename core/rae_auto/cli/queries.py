@@ -134,7 +134,9 @@ def ask_project(
 
     Errors: the problem itself, if there is no configuration to ask.
     """
-    from rae_auto.cli import options  # lazy: start-up
+    # lazy: start-up
+    from rae_auto.cli import options
+    from rae_auto.offline.leadership import describe_lead
 
     if find_config(config) is None:
         raise problem
@@ -142,7 +144,7 @@ def ask_project(
     found = answer(project)
     print_notices(project)
     others = isinstance(problem, OtherDaemonRuns)
-    text = f"{problem}; added jobs are those of both" if others else "no daemon is running; 'rae-auto run' starts one"
+    text = f"{problem}; added jobs are those of both" if others else describe_lead(project.lead)
     print_text(f"rae-auto: {text}", err=True)
     return found, project.zone
 

@@ -170,8 +170,8 @@ def list_outlook_facts(view: JobView) -> Iterator[ExplanationFact]:
         yield ExplanationFact("skip", f"the start at {view.time(skip.at)} is to be skipped (rae-auto skip)")
     if view.added_by is not None:
         yield ExplanationFact("added by", f"{view.added_by.describe()}, at {view.time(view.added_by.at)}")
-    if not view.has_daemon:
-        yield ExplanationFact("daemon", "no daemon is running; 'rae-auto run' starts one")
+    if view.daemon_note:
+        yield ExplanationFact("daemon", view.daemon_note)
 
 
 def _expectation(view: JobView) -> Iterator[ExplanationFact]:

@@ -48,6 +48,9 @@ class JobSource(Protocol):
     """The current state of jobs: an engine that runs them, or a store and the configuration of the next daemon."""
 
     has_daemon: bool
+    """True if a daemon looks after open runs now."""
+    daemon_note: str
+    """Which daemon does, or that none is running, where this is not the daemon's own answer; else ""."""
     zone: ZoneInfo
     """The time zone in which times are shown."""
     now: datetime
@@ -191,6 +194,7 @@ def collect(source: JobSource, job: str, runs: Sequence[Run], decisions: Sequenc
         trigger_problems=source.trigger_problems(plan) if plan else {},
         preparation_problem=source.preparation_problem(job),
         has_daemon=source.has_daemon,
+        daemon_note=source.daemon_note,
     )
 
 

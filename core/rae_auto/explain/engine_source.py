@@ -31,6 +31,7 @@ class EngineSource:
     """A `JobSource` that reads an engine at one moment."""
 
     has_daemon = True
+    daemon_note = ""
 
     def __init__(
         self,

@@ -78,6 +78,9 @@ class JobView:
     preparation_problem: str | None = None
     """Why the job could not be prepared for its next run, as a clause; None if it was, or if no run needs that."""
     has_daemon: bool = True
+    """True if a daemon looks after open runs now."""
+    daemon_note: str = ""
+    """Which daemon does, or that none is running, where a daemon didn't give the answer itself."""
 
     def time(self, instant: datetime | None) -> str:
         """Return an instant as text in the zone of the view."""

@@ -155,8 +155,8 @@ def _describe(project: Project, stored: _StoredJobs, name: str, now: datetime) -
     next_at = next_start_of(plan, state, now, runs) if is_enabled else None
     delayed_until = find_delayed_start(job, state, runs) if is_enabled else None
     present = PresentJob(plan, state, runs, next_at, delayed_until)
-    # Runs are as they were when the last daemon ended; the history has them like that too, until the next one looks.
     activity = present.activity(is_enabled=is_enabled, has_starts=True)
-    if activity is JobActivity.RUNNING:
+    # Without a daemon runs are as they were when the last one ended; the history has them like that, too.
+    if activity is JobActivity.RUNNING and project.lead is None:
         activity = JobActivity.WAS_RUNNING
     return plan, present.info(activity, project.plugins)

@@ -1,5 +1,6 @@
 """A project: one configuration with its plugins and its store, loaded once for a command that needs no daemon."""
 
+import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,11 +14,12 @@ from rae_auto.api.store import Store
 from rae_auto.api.trigger import SourceTrigger
 from rae_auto.config import Config, load, load_usable_part
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
-from rae_auto.errors import InvalidJob, JobNotFound, StoreError
+from rae_auto.errors import InvalidJob, JobNotFound, StoreError, StoreLocked
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.primitives.zones import zone
+from rae_auto.offline.leadership import Lead, find_lead
 from rae_auto.paths import state_directory
 from rae_auto.records.store_move import finish_move
 from rae_auto.registry import Registry
@@ -46,6 +48,8 @@ class Project:
     registry: Registry
     notices: list[str] = field(factory=list)
     """Messages about the store that the user should see."""
+    lead: Lead | None = None
+    """The daemon that leads the store, where several use one, as of when it was read last."""
     has_errors: bool = False
     """True if the file has errors, so that not all of it is here."""
 
@@ -103,7 +107,7 @@ class Project:
     def open_store(self, directory: Path | None = None) -> Iterator[Store]:
         """Open the store in a directory, by default in the state directory, which must exist.
 
-        Errors: StoreLocked if a daemon has it open; StoreError.
+        Errors: StoreLocked if a daemon has it open, with who leads if that one stands by; StoreError.
         """
         if directory is None:
             directory = self.directory
@@ -111,11 +115,24 @@ class Project:
                 raise StoreError(f"no state in {directory} yet; 'rae-auto run' creates it")
         finish_move(directory)
         store = self.plugins.store(self.config.store)
-        store.open(directory)
+        with self.naming_leader():
+            store.open(directory)
         try:
             yield store
         finally:
             store.close()
+
+    @contextmanager
+    def naming_leader(self) -> Iterator[None]:
+        """Have a StoreLocked of a daemon that stands by say who leads, because to stop it would be of no use."""
+        try:
+            yield
+        except StoreLocked as error:
+            with contextlib.suppress(StoreError), self.read_store():
+                pass
+            if self.lead is not None and self.lead.has_daemon and not self.lead.is_own:
+                raise StoreLocked(f"{self.lead.text}, so ask there", error.pid) from error
+            raise
 
     @contextmanager
     def read_store(self) -> Iterator[Store]:
@@ -131,6 +148,7 @@ class Project:
         store = self.plugins.store(self.config.store)
         self.notices += store.open_read_only(directory)
         try:
+            self.lead = find_lead(store, directory)
             yield store
         finally:
             if count := store.skipped_entries:

@@ -28,7 +28,8 @@ async def _prune(project: Project, older_than: timedelta | None, report_check: C
     retention = shorten(project.config.history, older_than)
     repository = Repository(project.plugins.store(project.config.store))
     directory = claim_state_directory(project.directory)
-    project.notices += await repository.open(directory)
+    with project.naming_leader():
+        project.notices += await repository.open(directory)
     try:
         checking = repository.begin_check()
         await asyncio.wait({checking}, timeout=SAY_SECONDS)

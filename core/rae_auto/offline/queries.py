@@ -27,6 +27,7 @@ from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import decision_record, run_record, undelivered_record
 from rae_auto.model.run import Run
+from rae_auto.offline.leadership import describe_lead
 from rae_auto.offline.project import Project
 from rae_auto.records.backup_files import write
 from rae_auto.records.entries import check_rest, load_entries
@@ -163,12 +164,14 @@ def _read_about(question: Question, read: Callable[[LogQuery], list[R]]) -> list
 class StoreSource:
     """A `JobSource` that reads an opened store, and the configuration as the next daemon will load it."""
 
-    has_daemon = False
     disabled_by = DISABLED_BY_CONFIGURATION
 
     def __init__(self, project: Project, store: Store, time: TimeFormat) -> None:
         self._project = project
         self._store = store
+        self._lead = project.lead
+        self.has_daemon = project.lead is not None
+        self.daemon_note = describe_lead(project.lead)
         self.zone = project.zone
         self.now = SystemClock().now().wall
         self.format_time = time
@@ -208,7 +211,9 @@ class StoreSource:
         return [seen for seen in load_values(self._store, documents.SEEN, SeenOccurrence) if seen.job == job]
 
     def waits(self, runs: Sequence[Run]) -> Mapping[str, Wait]:
-        return {run.id: (None, "no daemon is running") for run in runs if not run.state.final}
+        if self._lead is None:
+            return {run.id: (None, "no daemon is running") for run in runs if not run.state.final}
+        return {run.id: (None, f"{self._lead.text}, and decides when") for run in runs if run.is_waiting}
 
 
 def _time_format(project: Project, query: Mapping[str, Any]) -> TimeFormat:

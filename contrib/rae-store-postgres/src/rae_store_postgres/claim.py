@@ -54,6 +54,7 @@ _RENEW = (
     " RETURNING extract(epoch FROM clock_timestamp())::float8"
 )
 _LOOK = "SELECT node, host, pid, since, extract(epoch FROM expires_at - clock_timestamp())::float8 AS left FROM claim"
+_FIND_LEADER = "SELECT node, host, pid, since FROM claim WHERE expires_at > clock_timestamp()"
 _SEEN = "UPDATE nodes SET seen_at = clock_timestamp(), fenced_at = NULL WHERE node = $1"
 _JOIN = (
     "INSERT INTO nodes (node, host, machine, boot, pid, directory) VALUES ($1, $2, $3, $4, $5, $6)"
@@ -66,6 +67,12 @@ _JOIN = (
     " RETURNING node"
 )
 _OWNER = "SELECT host, pid, directory FROM nodes WHERE node = $1"
+
+
+async def find_leader(connection: Connection) -> Leader | None:
+    """Return the node whose claim holds now."""
+    row = await connection.fetchrow(_FIND_LEADER)
+    return None if row is None else Leader(node=row["node"], host=row["host"], pid=row["pid"], since=row["since"])
 
 
 def _do_nothing(*_: object) -> None:

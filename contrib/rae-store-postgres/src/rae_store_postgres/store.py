@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 import asyncpg
 from attrs import define, field
 
-from rae_auto.api.shared_store import SILENT_SECONDS, KnownNode, Node, NodeMessage, SharedStore, Standby
+from rae_auto.api.shared_store import SILENT_SECONDS, KnownNode, Leader, Node, NodeMessage, SharedStore, Standby
 from rae_auto.api.store import (
     Change,
     CorruptDocument,
@@ -28,7 +28,7 @@ from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.toolkit.files import DirectoryLock
 from rae_auto.toolkit.secrets import SecretText, to_secret_text
 from rae_store_postgres import node_messages
-from rae_store_postgres.claim import Claim
+from rae_store_postgres.claim import Claim, find_leader
 from rae_store_postgres.link import Address, Connection, LoopThread, disconnect
 from rae_store_postgres.problems import is_temporary
 from rae_store_postgres.reading import Reader, read_documents, read_dump
@@ -289,6 +289,11 @@ class PostgresStore(SharedStore):
     def nodes(self) -> Sequence[KnownNode]:
         """Return all nodes that ever joined."""
         found: Sequence[KnownNode] = self._call(lambda c: node_messages.read_nodes(c, self.fence_after))
+        return found
+
+    def find_leader(self) -> Leader | None:
+        """Return the node whose claim holds, by the clock of the server."""
+        found: Leader | None = self._call(find_leader)
         return found
 
     def fence(self, node: str) -> None:
