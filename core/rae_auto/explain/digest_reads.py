@@ -29,7 +29,7 @@ EXAMINED_RUNS = 500
 """Number of successful runs of the span that are read, the newest of all jobs."""
 
 MAX_ASKED_JOBS = 100
-"""Number of jobs that are asked one by one where others have all of the newest records."""
+"""Number of jobs up to which others are asked one by one where few have all of the newest records."""
 
 MAX_COMPARED_JOBS = 40
 COMPARED_RUNS, MIN_COMPARED_RUNS = 20, 3
@@ -239,7 +239,8 @@ def _compare_durations(
     if sum(map(len, by_job.values())) >= EXAMINED_RUNS:
         # One job that runs each minute has all of the newest, so a nightly one is asked by itself.
         others = [job for job in ids.jobs if job not in by_job]
-        asked = {job: [evolve(newest, job=job, limit=COMPARED_RUNS)] for job in others[:MAX_ASKED_JOBS]}
+        room = max(MAX_ASKED_JOBS - len(by_job), 0)
+        asked = {job: [evolve(newest, job=job, limit=COMPARED_RUNS)] for job in others[:room]}
         by_job |= {job: found for job, found in read_durations(store, asked, newest).items() if found}
         unasked = len(others) - len(asked)
     medians = {job: median(found) for job, found in by_job.items() if found}

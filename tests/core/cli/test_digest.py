@@ -386,3 +386,8 @@ def test_digest_says_how_many_jobs_it_has_compared(tmp_path: Path) -> None:
         run_entry(n, f"job-{n % 60}", NOON - timedelta(minutes=n), RunState.SUCCEEDED, 1) for n in range(120, 0, -1)
     ]
     assert section_of(digest_of(tmp_path, entries), "Slower") == ["  (examined 40 of 60 jobs)"]
+
+
+def test_jobs_are_asked_one_by_one_where_few_have_the_newest_runs(tmp_path: Path) -> None:
+    entries = [run_entry(n, f"job-{n}", NOON - timedelta(seconds=n), RunState.SUCCEEDED) for n in range(500, 0, -1)]
+    assert digest_of(tmp_path, entries).slower_extent == Extent(500, 500 + len(IDS.jobs))
