@@ -66,16 +66,20 @@ def read_time(
 ) -> "RequestedTime":
     """Return the time that an option gives, by default one of the past, and say on a terminal how it was understood.
 
-    A default, which the person has not given, needs no such line.
+    A default, which the person has not given, needs no such line. `--since` is never one of the future.
 
     Errors: click.UsageError, which names the option and gives examples.
     """
-    from rae_auto.model.primitives.local_times import Direction, parse_local_time  # lazy: start-up
+    # lazy: start-up
+    from rae_auto.model.primitives.local_times import Direction, parse_local_time, parse_past_time
     from rae_auto.views.times import describe_instant  # lazy: start-up
 
     now = datetime.now(UTC)
     try:
-        time = parse_local_time(text, zone, now, direction or Direction.PAST)
+        if option == "--since":
+            time = parse_past_time(text, zone, now)
+        else:
+            time = parse_local_time(text, zone, now, direction or Direction.PAST)
     except ValueError as error:
         raise click.UsageError(f"{option}: {error}") from None
     if is_given and sys.stderr.isatty():

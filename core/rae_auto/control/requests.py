@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.local_times import Direction, parse_local_time
+from rae_auto.model.primitives.local_times import Direction, parse_local_time, parse_past_time
 from rae_auto.model.reasons.requesters import MAX_CLIENT_CHARACTERS, RequestWay
 from rae_auto.records.query_checks import check_limit, check_states
 
@@ -112,10 +112,23 @@ def optional_instant(
 ) -> datetime | None:
     """Return an instant, or None if it is absent or null. Errors: BadRequest.
 
-    A time without an offset is in `zone`, and one without a day is the nearest in the `direction`.
+    A time without an offset is in `zone`, and one without a day is the nearest in the `direction`. People name a
+    `since` of the past; an exact instant comes from a program, whose span may be one of a calendar, yet to come.
     """
-    value = optional_text(arguments, name)
+    value, now = optional_text(arguments, name), datetime.now(UTC)
     try:
-        return None if value is None else parse_local_time(value, zone, datetime.now(UTC), direction).instants[0]
+        if value is None:
+            return None
+        if name == "since" and not _is_exact(value):
+            return parse_past_time(value, zone, now).instants[0]
+        return parse_local_time(value, zone, now, direction).instants[0]
     except ValueError as error:
         raise BadRequest(f"{name}: {error}") from error
+
+
+def _is_exact(value: str) -> bool:
+    """Return whether a text is an instant with an offset, as programs write it."""
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False

@@ -203,6 +203,23 @@ def test_example_of_the_guide_sends_the_digest(tmp_path: Path, job: str) -> None
     assert "no daemon is running" in mail.get_body(("plain",)).get_content()
 
 
+@pytest.mark.parametrize("command", [["digest"], ["history"], ["stats"], ["event", "list"]])
+def test_begin_in_the_future_is_refused(tmp_path: Path, command: list[str]) -> None:
+    daemons = Daemons(tmp_path, JOBS, 'timezone = "UTC"\nstate = "{home}/state"\n')
+    words = [sys.executable, "-m", "rae_auto", *command, "--since", "tomorrow", "--config", str(daemons.config)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search(r"--since: \S+ 00:00:00( UTC)? is in the future; write yesterday, ", " ".join(done.stderr.split()))
+
+
+@pytest.mark.parametrize("words", [("--via", "desk"), ("--format", "html"), ("--format", "text")])
+def test_digest_refuses_what_json_would_ignore(tmp_path: Path, words: tuple[str, str]) -> None:
+    command = [sys.executable, "-m", "rae_auto", "digest", "--json", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"without {words[0]}; leave one of them out" in done.stderr
+
+
 def test_unknown_notifier_is_refused(daemons: Daemons) -> None:
     rae_auto(daemons, "digest", "--via", "nobody", code=2)
 
@@ -213,7 +230,7 @@ def test_matters_without_a_job_are_counted_and_long_ones_wrap(tmp_path: Path) ->
     run_job(daemons, "bad")
     daemons.stop()
     lines = rae_auto(daemons, "digest").splitlines()
-    assert lines[0].startswith('2 matters need you: "bad", 1 problem (')
+    assert lines[0].startswith('2 matters need you: "bad" and 1 problem (')
     assert any(
         line.startswith("  no daemon is running, so nothing starts; 'rae-auto run' starts one") for line in lines
     )
@@ -258,7 +275,7 @@ def test_starts_that_were_missed_together_are_one_skip_as_in_every_view(tmp_path
     assert digest.skipped == sum(row.count for row in digest.skips) == 2
     assert digest.skips_extent.is_complete
     lines = digest_text(digest, ZoneInfo("UTC")).split("Skipped\n")[1].split("\n\n")[0].splitlines()
-    assert [line.split("  ")[1:3] for line in lines] == [["a", "1 of 12 starts"], ["b", "1"]]
+    assert [line.split("  ")[1:3] for line in lines] == [["a", "12 starts"], ["b", "1"]]
 
 
 def test_skips_for_one_reason_are_one_row_whichever_run_was_open(tmp_path: Path) -> None:
@@ -302,6 +319,32 @@ def test_problems_that_doctor_found_need_a_person(tmp_path: Path) -> None:
     digest = digest_of(tmp_path, [], build_doctor_report([disk], NOON))
     assert (digest.ok, digest.verdict) == (False, "1 matter needs you: 1 problem (0 runs of 3 jobs)")
     assert re.search("disk: no room +rae-auto doctor", digest_text(digest, ZoneInfo("UTC")))
+
+
+def test_verdict_counts_each_bad_end_under_its_own_name(tmp_path: Path) -> None:
+    states = [RunState.FAILED] * 5 + [RunState.LOST] * 2 + [RunState.TIMED_OUT, RunState.SUCCEEDED]
+    digest = digest_of(tmp_path, [run_entry(n, "a", NOON - timedelta(hours=1), one) for n, one in enumerate(states)])
+    assert "(9 runs of 3 jobs, 5 failed, 1 timed out, 2 lost)" in f"({digest.verdict.split(': ')[1]})"
+    rows = [line.rsplit(maxsplit=1) for line in section_of(digest, "Ran")]
+    assert {name.strip(): number for name, number in rows} == {
+        "failed": "5", "timed out": "1", "lost": "2", "succeeded": "1"
+    }  # fmt: skip
+
+
+def test_verdict_names_jobs_and_counts_the_rest_in_one_list(tmp_path: Path) -> None:
+    failed = [{"job": job, "run_id": None, "state": "failed", "at": NOON.isoformat(), "failures": 1} for job in "abcde"]
+    digest = build_digest(
+        {**STATUS, "state": "running", "failed": failed, "problems": ["no room"]},
+        parse_digest(read_digest(opened_store(tmp_path), IDS, NOON - timedelta(days=1), NOON, 1.0)),
+        world=[], since=NOON - timedelta(days=1), until=NOON, now=NOON, zone="UTC",
+    )  # fmt: skip
+    assert digest.verdict.startswith('6 matters need you: "a", "b", "c", 2 more jobs and 1 problem (')
+
+
+def opened_store(place: Path) -> MemoryStore:
+    store = MemoryStore()
+    store.open(place)
+    return store
 
 
 def digest_of(place: Path, entries: Sequence[Append], doctor: DoctorReport | None = None) -> Digest:

@@ -69,6 +69,10 @@ REFUSALS = [
     ("history", {"states": ["faild"]}, "BadRequest", 'did you mean "failed"?'),
     ("history", {"states": [{}]}, "BadRequest", 'unknown state "{}"'),
     ("history", {"since": "someday"}, "BadRequest", 'since: invalid time "someday"'),
+    ("history", {"since": "tomorrow"}, "BadRequest", "is in the future; write yesterday"),
+    ("decisions", {"since": "in 2 hours"}, "BadRequest", "is in the future; write yesterday"),
+    ("stats", {"since": "in 2 hours"}, "BadRequest", "is in the future; write yesterday"),
+    ("list_events", {"since": "2999-01-01"}, "BadRequest", "since: 2999-01-01 00:00:00"),
     ("history", {"until": "2026-01-32"}, "BadRequest", "until: "),
     ("history", {"job": "\ud800"}, "BadRequest", '"job"'),
     ("output", {}, "BadRequest", '"run"'),
@@ -99,6 +103,12 @@ def test_refusal_is_one_bounded_line_of_a_known_kind(refused, number):
     assert refused[number].message.isprintable()
     assert len(refused[number].message) < 500
     assert issubclass(getattr(errors, kind), errors.SchedulerError)
+
+
+def test_exact_instants_of_programs_may_be_of_a_span_to_come() -> None:
+    query = log_query({"since": "2999-01-01T00:00:00+00:00"}, ZoneInfo("Europe/Berlin"))
+    assert query.since is not None
+    assert query.since.year == 2999
 
 
 @given(st.dictionaries(st.sampled_from(["job", "run", "states", "since", "until", "limit"]), json_values))

@@ -12,23 +12,25 @@ if TYPE_CHECKING:
     from rae_auto.screens import Digest
 
 FORMAT_NAMES = ("text", "markdown", "html")
-DEFAULT_SPAN = "24h"
+DEFAULT_FORMAT, DEFAULT_SPAN = "text", "24h"
 
 
 @click.command("digest")
 @click.option("--since", metavar="TIME", default=DEFAULT_SPAN, show_default=True, help="Begin there: 24h, 7d, Monday.")
-@click.option("--format", "format_", type=click.Choice(FORMAT_NAMES), default="text", help="Print it in this format.")
+@click.option("--format", "format_", type=click.Choice(FORMAT_NAMES), help="Print it in this format, not as text.")
 @click.option("--via", metavar="NOTIFIER", help="Send it by this notifier instead of printing it.")
 @options.config
 @options.as_json
-def digest_command(since: str, format_: str, via: str | None, config: str | None, json_: bool) -> None:
+def digest_command(since: str, format_: str | None, via: str | None, config: str | None, json_: bool) -> None:
     """Sum up what ran, failed, was skipped and got slower, what needs you, and what comes next.
 
     The first line is the verdict. Works without a daemon.
 
     Example: rae-auto digest --since 7d --format markdown
     """
-    digest = asyncio.run(_load(config, since, has_pictures=format_ == "html" and not json_))
+    if json_ and (other := "--via" if via is not None else "--format" if format_ is not None else ""):
+        raise click.UsageError(f"--json prints the digest for programs, without {other}; leave one of them out")
+    digest = asyncio.run(_load(config, since, has_pictures=format_ == "html"))
     if json_:
         print_json(digest.to_json())
         return
@@ -36,7 +38,7 @@ def digest_command(since: str, format_: str, via: str | None, config: str | None
     from rae_auto.model.primitives.zones import zone
     from rae_auto.views.digests.formats import FORMATS
 
-    text = FORMATS[format_](digest, zone(digest.zone))
+    text = FORMATS[format_ or DEFAULT_FORMAT](digest, zone(digest.zone))
     if via is None:
         click.echo(text, nl=False)
     else:

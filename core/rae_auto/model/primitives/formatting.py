@@ -101,7 +101,13 @@ def quote_some(names: Iterable[object], limit: int = 3) -> str:
     shown = [quote(name) for name in distinct[:limit]]
     if len(distinct) > limit:
         return f"{', '.join(shown)} and {len(distinct) - limit:,} more"
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+    return join_words(shown)
+
+
+def join_words(words: Iterable[str], conjunction: str = "and") -> str:
+    """Return a list as people write it: "a, b and c"."""
+    *first, last = [*words] or [""]
+    return f"{', '.join(first)} {conjunction} {last}" if first else last
 
 
 MAX_ERROR_CHARACTERS = 200

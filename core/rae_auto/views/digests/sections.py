@@ -79,10 +79,11 @@ def _note_examined(section: Section, extent: Extent, noun: str, zone: tzinfo) ->
 
 
 def _describe_skips(row: SkippedRow) -> str:
-    """Return how many skips there were: "1", or "1 of 12 starts" where one is about several."""
+    """Return how many skips there were: "1"; or of how many starts, where one is about several: "4 starts"."""
     if row.starts <= row.count:
         return f"{row.count:,}"
-    return f"{row.count:,} of {'more than ' * row.has_more_starts}{format_count(row.starts, 'start')}"
+    starts = f"{'more than ' * row.has_more_starts}{format_count(row.starts, 'start')}"
+    return starts if row.count == 1 else f"{starts} in {format_count(row.count, 'skip')}"
 
 
 def _describe_reason(row: SkippedRow, zone: tzinfo) -> str:

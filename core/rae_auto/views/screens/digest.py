@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from rae_auto.model.primitives.formatting import format_count, quote_some
+from rae_auto.model.primitives.formatting import format_count, join_words, quote
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run, RunState
 from rae_auto.views.screens.overview import (
@@ -18,7 +18,15 @@ from rae_auto.views.screens.overview import (
     find_doctor_matters,
     list_upcoming,
 )
-from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, describe_end, local_times
+from rae_auto.views.screens.parts.base import (
+    BAD_STATES,
+    Extent,
+    ScreenBase,
+    UpcomingStart,
+    describe_end,
+    list_bad_ends,
+    local_times,
+)
 from rae_auto.views.screens.parts.digest_pictures import DigestPictures, load_digest_pictures
 from rae_auto.views.screens.parts.doctor_report import DoctorReport
 from rae_auto.views.screens.parts.record_source import (
@@ -29,8 +37,9 @@ from rae_auto.views.screens.parts.record_source import (
     WorldSpan,
 )
 
-BAD_STATES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
 SLOWER_FACTOR, MIN_DIFFERENCE = 1.5, timedelta(seconds=1)
+MAX_NAMED_JOBS = 3
+"""The number of jobs that the verdict names; it counts the others."""
 
 
 @frozen(kw_only=True)
@@ -195,20 +204,25 @@ def _find_slower(compared: Sequence[ComparedDurations]) -> list[SlowerRow]:
 
 def _verdict(attention: Sequence[Attention], states: Counter[str], skipped: int, jobs: int) -> str:
     runs = format_count(states.total() - states[RunState.SKIPPED], "run")
-    bad = sum(states[state] for state in BAD_STATES)
-    failed = f", {bad:,} failed" if bad else ""
-    left_out = f", {format_count(skipped, 'skip')}" if skipped else ""
-    numbers = f"{runs} of {format_count(jobs, 'job')}{failed}{left_out}"
+    skips = [format_count(skipped, "skip")] if skipped else []
+    numbers = ", ".join([f"{runs} of {format_count(jobs, 'job')}", *list_bad_ends(states), *skips])
     if not attention:
         return f"All is well: {numbers}"
-    problems = sum(one.job is None for one in attention)
-    named = [one.job for one in attention if one.job]
-    names = [
-        *([quote_some(named)] if named else []),
-        *([format_count(problems, "problem")] if problems else []),
-    ]
     matters = format_count(len(attention), "matter needs", "matters need")
-    return f"{matters} you: {', '.join(names)} ({numbers})"
+    return f"{matters} you: {_name_matters(attention)} ({numbers})"
+
+
+def _name_matters(attention: Sequence[Attention]) -> str:
+    """Return the first jobs that need a person, and how many others and problems: `"a", 2 more jobs and 1 problem`."""
+    jobs = list(dict.fromkeys(one.job for one in attention if one.job))
+    more, problems = len(jobs) - MAX_NAMED_JOBS, sum(one.job is None for one in attention)
+    return join_words(
+        [
+            *map(quote, jobs[:MAX_NAMED_JOBS]),
+            *([format_count(more, "more job")] if more > 0 else []),
+            *([format_count(problems, "problem")] if problems else []),
+        ]
+    )
 
 
 def _failure_row(run: Run, is_over: bool, time: TimeFormat) -> FailureRow:

@@ -113,7 +113,9 @@ def test_changes_and_edits_conform_to_the_description(page: Page) -> None:
         assert check(case, page) == 200
 
 
-@pytest.mark.parametrize(("since", "status"), [("2h", 200), ("monday", 200), ("", 200), ("whenever", 400)])
+@pytest.mark.parametrize(
+    ("since", "status"), [("2h", 200), ("monday", 200), ("", 200), ("whenever", 400), ("tomorrow", 400)]
+)
 def test_digest_of_a_span_is_that_of_the_command(page: Page, since: str, status: int) -> None:
     answer = page.ask(f"/api/digest?since={since}")
     assert answer.status == status

@@ -5,7 +5,8 @@ from rae_auto.model.primitives.local_times.grammar import (
     distance_to_nearest,
     find_instants,
     parse_local_time,
+    parse_past_time,
 )
 from rae_auto.model.primitives.local_times.named_days import Direction
 
-__all__ = ["Direction", "RequestedTime", "distance_to_nearest", "find_instants", "parse_local_time"]
+__all__ = ["Direction", "RequestedTime", "distance_to_nearest", "find_instants", "parse_local_time", "parse_past_time"]

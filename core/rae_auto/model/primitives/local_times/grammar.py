@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import format_local_time, quote
 from rae_auto.model.primitives.local_times.named_days import DAY, Direction, add_months, find_days
 from rae_auto.model.primitives.local_times.zone_changes import bisect_clock_change
 
@@ -111,6 +111,18 @@ def parse_local_time(text: str, zone: ZoneInfo, now: datetime, direction: Direct
             f"invalid time {quote(shown)}; {hint if _FIGURES_ALONE.fullmatch(words) else _EXAMPLES[direction]}"
         )
     return found
+
+
+def parse_past_time(text: str, zone: ZoneInfo, now: datetime) -> RequestedTime:
+    """Parse a time as people write it at which a span of the past begins, as `--since` wants it. Pure.
+
+    Errors: ValueError, one line with examples; also for a time that is yet to come, from which nothing is on record.
+    """
+    time = parse_local_time(text, zone, now)
+    if time.instants[0] > now:
+        at = format_local_time(time.instants[0], zone, now)
+        raise ValueError(f"{at} is in the future; {_EXAMPLES[Direction.PAST]}")
+    return time
 
 
 def _simplify(text: str) -> str:

@@ -8,10 +8,9 @@ from attrs import frozen
 
 from rae_auto.model.primitives.formatting import format_count, quote_some
 from rae_auto.model.run import RunState
+from rae_auto.views.screens.parts.base import BAD_STATES, list_bad_ends
 from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, RecordCount, RecordSource
 from rae_auto.views.times import describe_day_and_time
-
-BAD_STATES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
 
 MAX_FAILED_RUNS = 50
 """Number of failed runs whose jobs are named."""
@@ -28,6 +27,7 @@ class Absence:
     runs: int
     """Runs that are over, but for those that were skipped after a wait."""
     failed: int
+    """Runs that failed, timed out or were lost, which the text counts apart."""
     skipped: int
     """Skips: decisions not to run, one for starts missed together, and runs skipped after a wait."""
     failed_jobs: tuple[str, ...] = ()
@@ -55,12 +55,13 @@ def build_absence(
     """Return what happened; `counts` and `skips` are the numbers of the span, `failed_jobs` those of failed runs."""
     waited = sum(one.count for one in counts if one.outcome == RunState.SKIPPED)
     runs = sum(one.count for one in counts) - waited
-    failed = sum(one.count for one in counts if one.outcome in BAD_STATES)
+    ends: dict[str, int] = {state: sum(one.count for one in counts if one.outcome == state) for state in BAD_STATES}
     skipped = sum(one.count for one in skips) + waited
+    bad = list_bad_ends(ends)
     jobs = tuple(dict.fromkeys(failed_jobs))
     parts = [
         format_count(runs, "run"),
-        *([f"{failed:,} failed ({quote_some(jobs)})" if jobs else f"{failed:,} failed"] if failed else []),
+        *([f"{', '.join(bad)} ({quote_some(jobs)})" if jobs else ", ".join(bad)] if bad else []),
         *([f"{format_count(skipped, 'skip')}"] if skipped else []),
     ]
     return Absence(
@@ -68,7 +69,7 @@ def build_absence(
         until=until,
         text=f"Since {describe_day_and_time(since, zone)}: {', '.join(parts)}",
         runs=runs,
-        failed=failed,
+        failed=sum(ends.values()),
         skipped=skipped,
         failed_jobs=jobs,
     )

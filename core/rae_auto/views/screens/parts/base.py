@@ -12,7 +12,18 @@ from attrs import frozen
 from rae_auto.model.primitives.formatting import format_count, time_format
 from rae_auto.model.primitives.zones import zone as find_zone
 from rae_auto.model.reasons.base import TimeFormat
-from rae_auto.model.run import Run
+from rae_auto.model.run import Run, RunState
+
+BAD_STATES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
+"""The states of runs that need a person."""
+
+
+def list_bad_ends(counts: Mapping[str, int]) -> list[str]:
+    """Return how many runs ended in each of the bad states, as "5 failed" and "2 lost", by the numbers of all states.
+
+    They are never added up under one of their names, so that the numbers are those of every other list of runs.
+    """
+    return [f"{counts[state]:,} {state.text}" for state in BAD_STATES if counts.get(state)]
 
 
 def local_times(zone: str, now: datetime) -> TimeFormat:

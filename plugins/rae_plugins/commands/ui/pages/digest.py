@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 
 from rae_auto.errors import BadRequest
-from rae_auto.model.primitives.local_times import parse_local_time
+from rae_auto.model.primitives.local_times import parse_past_time
 from rae_auto.screens import Digest, RecordSource, load_digest
 from rae_plugins.commands.ui.pages.requests import optional_text
 from rae_plugins.commands.ui.processes.doctor import doctor_of
@@ -21,10 +21,10 @@ def query(request: Request) -> Callable[[RecordSource], Awaitable[Digest]]:
     async def load(source: RecordSource) -> Digest:
         now = source.now()
         try:
-            since = parse_local_time(text, source.zone, now).instants[0]
+            since = parse_past_time(text, source.zone, now).instants[0]
         except ValueError as error:
             raise BadRequest(f"since: {error}") from None
         doctor = doctor_of(site).latest(site.context.config, now)
-        return await load_digest(source, min(since, now), now, doctor=doctor)
+        return await load_digest(source, since, now, doctor=doctor)
 
     return load
