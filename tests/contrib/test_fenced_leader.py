@@ -45,9 +45,9 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any,
     for path in (*sites, CONTRIB / "rae-executor-ssh" / "tests"):
         monkeypatch.syspath_prepend(str(path))
     host: Any = load_conftest(CONTRIB / "rae-executor-ssh" / "tests").SshServer("/usr/sbin/sshd", tmp_path)
-    host.start()
     text, daemons = CONFIG.format(dsn=server.dsn(), place=tmp_path, python=sys.executable), list[Daemons]()
     try:
+        host.start()
         for name in ("a", "b"):
             (tmp_path / name).mkdir(mode=0o700)
             daemons.append(Daemons(tmp_path / name, text))
@@ -67,7 +67,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any,
 def call(daemons: Daemons, *words: str) -> None:
     command = [sys.executable, "-m", "rae_auto", "postgres", *words, "--config", str(daemons.config)]
     environment = {**os.environ, "RAE_STATE_DIR": str(daemons.state)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from rae_auto.cli.failures import print_once
 from rae_auto.cli.plain.configuration import config_path
 from rae_auto.cli.usage import WholeNumber
 from rae_auto.errors import DaemonUnreachable, SchedulerError
@@ -120,7 +121,9 @@ def load_project(given: str | None, *, for_reading: bool = False, needed: Collec
 
     path = find_config(given) or last_config(state_directory())
     place = config_path(given) if path is None else path
-    return Project.load_for_reading(place, needed) if for_reading else Project.load(place)
+    project = Project.load_for_reading(place, needed) if for_reading else Project.load(place)
+    project.report = print_once
+    return project
 
 
 def for_each(names: Iterable[str], act: Callable[[str], None]) -> None:

@@ -29,9 +29,6 @@ LOG_QUERIES = frozenset({"history", "decisions", "stats", "why", "list_events", 
 """Commands that read what is on record, which the store answers too."""
 
 
-REMOVAL_WAITS = "the store was not closed cleanly, so its history is checked first; that takes minutes where it is long"
-
-
 class OtherDaemonRuns(DaemonUnreachable):
     """The daemon with this state directory runs another configuration."""
 
@@ -49,6 +46,8 @@ def report_check(config: str | None) -> None:
     try:
         with connect(config) as client:
             if client.call("health").get("store", {}).get("is_checking"):
+                from rae_auto.offline.history_check import REMOVAL_WAITS  # lazy: start-up
+
                 print_once(REMOVAL_WAITS)
     except DaemonUnreachable:
         pass  # Then the removal says it itself.

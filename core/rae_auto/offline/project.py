@@ -1,7 +1,7 @@
 """A project: one configuration with its plugins and its store, loaded once for a command that needs no daemon."""
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,8 @@ class Project:
     registry: Registry
     notices: list[str] = field(factory=list)
     """Messages about the store that the user should see."""
+    report: Callable[[str], None] = lambda _: None
+    """Tells the user at once, while something takes its time."""
     lead: Lead | None = None
     """The daemon that leads the store, where several use one, as of when it was read last."""
     has_errors: bool = False

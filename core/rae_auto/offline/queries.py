@@ -27,6 +27,7 @@ from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import decision_record, run_record, undelivered_record
 from rae_auto.model.run import Run
+from rae_auto.offline.history_check import reporting_long_check
 from rae_auto.offline.leadership import describe_lead
 from rae_auto.offline.project import Project
 from rae_auto.records.backup_files import write
@@ -108,7 +109,8 @@ def delete_events(project: Project, query: Mapping[str, Any]) -> dict[str, Any]:
     """Delete recorded events and return their number. Errors: StoreError, BadRequest."""
     names, before = deletable_patterns(query["names"]), optional_instant(query, "before", project.zone)
     with project.open_store() as store:
-        project.notices += check_rest(store)
+        with reporting_long_check(project.report):
+            project.notices += check_rest(store)
         return {"deleted": delete_events_in(store, names, before)}
 
 

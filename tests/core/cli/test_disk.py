@@ -1,17 +1,19 @@
 """`disk` and `prune`: what the state takes, and removing what is old, with a daemon and without."""
 
 import json
+import threading
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 from tests.support.waiting import eventually
 
-from rae_auto.cli import failures, queries
+from rae_auto.cli import failures, options, queries
 from rae_auto.cli.entry import run
 from rae_auto.cli.queries import report_check
-from rae_auto.offline import prune
+from rae_auto.offline import history_check
 from rae_auto.records.state_directory import claim_state_directory
+from rae_plugins.stores.sqlite import SqliteStore
 
 JOBS = '[jobs.loud]\nshell = "head -c 100000 /dev/zero"\n[jobs.slow]\ncommand = ["sleep", "600"]\n'
 
@@ -65,13 +67,25 @@ def test_prune_refuses_a_bad_age(daemons, call):
     assert (code, "--older-than" in said) == (2, True)
 
 
-def test_prune_says_that_it_waits_for_a_check(daemons, call, monkeypatch):
+@pytest.mark.parametrize("command", [("prune",), ("event", "delete", "--all")])
+def test_removal_says_that_it_waits_for_a_check(daemons, call, monkeypatch, command):
     """Else it would hang without a word for as long as the check of a long history takes."""
-    monkeypatch.setattr(prune, "SAY_SECONDS", 0.0)
+    said, report = threading.Event(), failures.print_once
+
+    def note(text):
+        report(text)
+        said.set()
+
+    def check(_):
+        return lambda: None if said.wait(60) else pytest.fail("nothing was said")
+
+    monkeypatch.setattr(options, "print_once", note)
+    monkeypatch.setattr(SqliteStore, "make_check", check)
+    monkeypatch.setattr(history_check, "SAY_SECONDS", 0.0)
     claim_state_directory(daemons.state)
-    code, _, said = call("prune")
-    assert code == 0, said
-    assert "its history is checked first" in said
+    code, _, text = call(*command)
+    assert code == 0, text
+    assert "its history is checked first" in text
 
 
 @pytest.mark.parametrize(("facts", "says"), [({"store": {"is_checking": True}}, True), ({"starting": True}, False)])

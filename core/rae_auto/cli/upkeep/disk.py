@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rae_auto.cli import options
-from rae_auto.cli.failures import print_once
-from rae_auto.cli.queries import REMOVAL_WAITS, connect, print_notices, report_check
+from rae_auto.cli.queries import connect, print_notices, report_check
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.model.primitives.formatting import format_bytes, format_count
 from rae_auto.paths import find_config, state_directory
@@ -102,6 +101,6 @@ def _prune(age: timedelta | None, config: str | None) -> int:
         from rae_auto.offline.prune import prune  # lazy: start-up
 
         project = options.load_project(config)
-        removed = prune(project, age, lambda: print_once(REMOVAL_WAITS))
+        removed = prune(project, age)
         print_notices(project)
         return removed
