@@ -9,10 +9,11 @@ from attrs import field, frozen
 
 from rae_auto.model.figures.durations import UsualDuration
 from rae_auto.model.primitives.formatting import format_count, time_format
+from rae_auto.model.run import RunState
 from rae_auto.views.screens.job_page import OccurrenceMark, newest_marks
 from rae_auto.views.screens.parts.base import Extent, ScreenBase, local_times
 from rae_auto.views.screens.parts.durations import find_usual_durations
-from rae_auto.views.screens.parts.record_source import SKIPS, RecordSource
+from rae_auto.views.screens.parts.record_source import RUNS, SKIPS, RecordSource
 
 MARKS_SHOWN = 10
 """The number of the latest occurrences of a job in its row."""
@@ -98,16 +99,23 @@ async def load_job_list(
 
 
 async def describe_skips(source: RecordSource, jobs: Sequence[str]) -> dict[str, str]:
-    """Return what became of jobs that have no run, if they were skipped: how often, when last, and why then."""
-    newest = await source.newest_skips(jobs)
-    skipped = {job: found[0] for job, found in newest.items() if found}
-    counts = await gather(*(source.count(SKIPS, job) for job in skipped))
+    """Return what became of jobs that have no run, if they were skipped: how often, when last, and why then.
+
+    A start is skipped at once, or as a run after a wait, for a guard for example.
+    """
+    ended, skips = await gather(source.newest_runs(jobs, states=[RunState.SKIPPED]), source.newest_skips(jobs))
     time = local_times(source.zone.key, source.now())
+    newest = {job: mark for job in jobs for mark in newest_marks(ended.get(job, ()), skips.get(job, ()), 1, time)}
+    counts = await gather(*(_count_skips(source, job) for job in newest))
     return {
-        job: f"skipped {format_count(sum(one.count for one in numbers), 'time')}, the last at {time(skip.at)}: "
-        f"{skip.reason.describe_past(time)}"
-        for (job, skip), numbers in zip(skipped.items(), counts, strict=True)
+        job: f"skipped {format_count(count, 'time')}, the last at {time(mark.due_at)}: {mark.text}"
+        for (job, mark), count in zip(newest.items(), counts, strict=True)
     }
+
+
+async def _count_skips(source: RecordSource, job: str) -> int:
+    skips, runs = await gather(source.count(SKIPS, job), source.count(RUNS, job))
+    return sum(one.count for one in (*skips, *(one for one in runs if one.outcome == RunState.SKIPPED)))
 
 
 async def load_histories(source: RecordSource, jobs: Sequence[str]) -> dict[str, JobHistory]:

@@ -12,6 +12,8 @@ from starlette.routing import Route
 
 from rae_auto import __version__, screens
 from rae_auto.errors import BadRequest
+from rae_auto.model.primitives.escaping import quote_short
+from rae_auto.model.primitives.names import did_you_mean
 from rae_plugins.commands.ui import api_answers, changes
 from rae_plugins.commands.ui.api_schemas import SchemaCollector
 from rae_plugins.commands.ui.pages import (
@@ -72,27 +74,60 @@ async def _screen(request: Request, load: Callable[[Request], Any]) -> Any:
     return (await read(request, load(request))).to_json()
 
 
+_EDIT_FIELDS = {
+    "text": "the edited configuration; by default as it is saved",
+    **{name: f"{words}, from {low:g} to {high:g}" for name, words, low, high, _ in what_if.SLIDERS},
+    "durations": "durations of jobs, such as backup=5m, or an object of them",
+    "guards": "answers of guards that read the machine, such as backup.power=no, or an object of them",
+    "ignores_pauses": "1 to simulate as if no job were paused and no start skipped by hand",
+}
+_CHANGE_FIELDS = {
+    "kind": f"one of {', '.join(changes.CHANGES)}",
+    "target": "the job or the run",
+    "note": "for pause: why",
+    "until": "for pause: its end",
+    "run": "for run: the id of a run, whose event is given again",
+}
+_OBJECT_FIELDS = ("durations", "guards")
+"""The fields that may have an object of words, as well as the words in a text."""
+
+
 async def _do(request: Request) -> Any:
-    form = await _read_body(request)
+    form = await _read_body(request, _CHANGE_FIELDS)
     if form.get("kind") not in changes.CHANGES:
         raise BadRequest(f"kind must be one of {', '.join(changes.CHANGES)}")
     return {"done": await changes.carry_out(request, form)}
 
 
 async def _what_if(request: Request) -> Any:
-    return await what_if.answer(request, await _read_body(request))
+    return await what_if.answer(request, await _read_body(request, _EDIT_FIELDS))
 
 
-async def _read_body(request: Request) -> dict[str, str]:
+async def _read_body(request: Request, fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of a body as those of a form. Raises BadRequest, also for what would be ignored."""
     try:
         given = json.loads(await request.body())
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
         raise BadRequest("the body must be a JSON object")
-    # A flag is as in a form.
-    plain = {name: int(value) if isinstance(value, bool) else value for name, value in given.items()}
-    return {name: str(value) for name, value in plain.items() if isinstance(value, str | int | float)}
+    for name in given:
+        if name not in fields:
+            raise BadRequest(f"unknown field {quote_short(name)}{did_you_mean(name[:64], fields)}")
+    return {name: _read_field(name, value) for name, value in given.items() if value is not None}
+
+
+def _read_field(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        # A flag is as in a form.
+        return str(int(value))
+    if isinstance(value, str | int | float):
+        return str(value)
+    if name not in _OBJECT_FIELDS:
+        raise BadRequest(f"{name} must be a text or a number")
+    if not isinstance(value, dict) or not all(isinstance(word, str) for word in value.values()):
+        raise BadRequest(f"{name} must be a text, or an object of texts")
+    return " ".join(f"{key}={word}" for key, word in value.items())
 
 
 def _of(load: Callable[[Request], Any]) -> Answer:
@@ -225,13 +260,7 @@ OPERATIONS = (
         _what_if,
         method="POST",
         form=api_answers.EditedAnswer,
-        body={
-            "text": "the edited configuration; by default as it is saved",
-            **{name: f"{words}, from {low:g} to {high:g}" for name, words, low, high, _ in what_if.SLIDERS},
-            "durations": "durations of jobs, such as backup=5m",
-            "guards": "answers of guards that read the machine, such as backup.power=no",
-            "ignores_pauses": "1 to simulate as if no job were paused and no start skipped by hand",
-        },
+        body=_EDIT_FIELDS,
     ),
     Operation(
         "/api/do",
@@ -239,13 +268,7 @@ OPERATIONS = (
         _do,
         method="POST",
         form=api_answers.DoneAnswer,
-        body={
-            "kind": f"one of {', '.join(changes.CHANGES)}",
-            "target": "the job or the run",
-            "note": "for pause: why",
-            "until": "for pause: its end",
-            "run": "for run: the id of a run, whose event is given again",
-        },
+        body=_CHANGE_FIELDS,
     ),
 )
 """All addresses."""
@@ -291,8 +314,11 @@ def _describe(one: Operation, collector: SchemaCollector) -> dict[str, Any]:
     if in_path or in_query:
         described["parameters"] = [*in_path, *in_query]
     if one.body:
-        properties = {name: {"type": "string", "description": text} for name, text in one.body.items()}
-        fields = {"type": "object", "properties": properties}
+        properties = {
+            name: {"type": ["string", "object"] if name in _OBJECT_FIELDS else "string", "description": text}
+            for name, text in one.body.items()
+        }
+        fields = {"type": "object", "properties": properties, "additionalProperties": False}
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": fields}}}
     return described
 

@@ -73,6 +73,7 @@ def make_environment() -> Environment:
         "duration": format_duration,
         "size": lambda value: "" if value is None else format_bytes(int(value)),
         "count": format_count,
+        "number": "{:,}".format,
         "state": format_state,
         "argv": shlex.join,
         "path": lambda value: quote_path(str(value), safe="", errors="replace"),

@@ -100,9 +100,38 @@ def test_mistakes_of_an_edit_have_their_lines(page: Page) -> None:
     assert not found["is_usable"]
 
 
-@pytest.mark.parametrize("days", ["nan", "NaN", "-nan", float("nan"), "x"])
-def test_number_that_is_none_is_refused_in_words(page: Page, days: Any) -> None:
+@pytest.mark.parametrize("days", ["nan", "NaN", "-nan", float("nan"), "x", "99", 99, 0, -1, "inf"])
+def test_number_outside_its_limits_is_refused_in_words(page: Page, days: Any) -> None:
     assert edit(page, days=days) == {"error": "days must be a number from 1 to 31"}
+
+
+@pytest.mark.parametrize("given", ["good=5m long=7m", {"good": "5m", "long": "7m"}])
+def test_durations_of_an_edit_are_words_or_an_object(page: Page, given: Any) -> None:
+    lengths = {
+        one["job"]: one["duration"] for one in edit(page, durations=given)["durations"] if one["origin"] == "given"
+    }
+    assert lengths == {"good": 300, "long": 420}
+
+
+@pytest.mark.parametrize("given", ["powered.mains=no", {"powered.mains": "no"}, {"mains": "no"}])
+def test_answers_of_guards_are_words_or_an_object(page: Page, given: Any) -> None:
+    assert edit(page, guards=given)["guards"] == [{"job": "powered", "guard": "mains", "answer": "no"}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"guards": "x"}, 'guards: "x" must be GUARD=ANSWER'),
+        ({"guards": {"x": "no"}}, 'guards: "x": no job has this guard'),
+        ({"guards": ["mains"]}, "guards must be a text, or an object of texts"),
+        ({"durations": {"good": 5}}, "durations must be a text, or an object of texts"),
+        ({"durations": {"good": "soon"}}, 'durations: "good=soon": invalid duration'),
+        ({"text": ["[jobs.a]"]}, "text must be a text or a number"),
+        ({"day": 3}, 'unknown field "day"; did you mean "days"?'),
+    ],
+)
+def test_fields_that_would_be_ignored_are_refused(page: Page, fields: dict[str, Any], problem: str) -> None:
+    assert edit(page, **fields)["error"].startswith(problem)
 
 
 def test_flag_of_an_edit_is_as_it_is_in_json(page: Page) -> None:
@@ -138,9 +167,26 @@ def test_what_if_without_a_script_has_the_simulation_after_try_it(page: Page) ->
     assert found.text.index('id="patch"') < found.text.index('id="starts"')
 
 
-@pytest.mark.parametrize(("days", "last_step"), [("7", 7), ("31", 31), ("999", 31)])
+def test_what_if_says_nothing_about_what_was_not_looked_at(page: Page) -> None:
+    text = '[jobs.mine]\ncommand = ["true"]\n'
+    refused = page.submit("/what-if", text=text, durations="mine=soon").text
+    assert "It can&#39;t be simulated as long as it has errors" not in refused
+    checked = refused.split('id="checked-title"')[1].split("</section>")[0]
+    assert "No mistakes in the text." in checked
+    assert "<code>rae-auto check</code>" in checked, "only that one looks at the machine"
+    assert page.submit("/what-if", text=text, days="99").status == 400
+
+
+def test_large_numbers_of_what_if_have_separators(page: Page) -> None:
+    saved = page.daemons.config.read_text()
+    found = page.submit("/what-if", text=saved.replace('"0 3 * * *"', '"* * * * *"'), days="1")
+    row = found.text.split('<tr><th scope="row">good')[1].split("</tr>")[0]
+    assert "<td>1 → <b>1,440</b></td>" in row
+
+
+@pytest.mark.parametrize(("days", "last_step"), [("7", 7), ("31", 31)])
 def test_what_if_plays_a_week_or_a_month_by_a_button(page: Page, days: str, last_step: int) -> None:
-    assert f'name="for_days" value="{min(int(days), 31)}"' in page.ask("/what-if").text
+    assert f'name="for_days" value="{days}"' in page.ask("/what-if").text
     found = page.submit("/what-if", text=page.daemons.config.read_text(), days="1", for_days=days).text
     assert re.search(rf'name="days" [^>]*value="{last_step}"', found)
     [until] = re.findall(r'What changes until <time datetime="([^"]+)"', found)

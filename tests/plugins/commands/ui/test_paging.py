@@ -9,6 +9,7 @@ from tests.support.waiting import eventually
 
 from rae_auto import Interval, Job
 from rae_auto.model import documents
+from rae_auto.model.plugin_ref import GuardRef
 from rae_plugins.commands.ui.pages.requests import find_previous_offset
 
 
@@ -100,3 +101,17 @@ def test_job_that_was_only_skipped_says_how_often_and_why(page: Page) -> None:
         assert "the job was paused (note: on holiday)" in row()
     finally:
         page.daemons.ask("remove", job="napping")
+
+
+def test_skips_of_runs_after_a_wait_have_their_number_and_reason(page: Page) -> None:
+    absent = GuardRef("path", {"path": "/nowhere/mount"}, "path")
+    job = Job(id="hoping", command=["true"], schedule=Interval("1s"), guards=[absent], guard_timeout="10ms")
+    page.daemons.ask("add", definition=documents.dump(job))
+    try:
+        eventually(lambda: "skipped" in page.ask("/jobs").text.split('id="job-hoping"')[1].split("</tr>")[0])
+        row = page.ask("/jobs").text.split('id="job-hoping"')[1].split("</tr>")[0]
+        assert re.search(
+            "skipped [0-9]+ times?, the last at [^<]+: its guard &#34;path&#34; said no: [^<]+not exist", row
+        )
+    finally:
+        page.daemons.ask("remove", job="hoping")

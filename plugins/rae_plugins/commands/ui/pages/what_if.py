@@ -30,8 +30,6 @@ SLIDERS = (
 FIELDS = {"durations": "runs take"}
 """The labels of the fields that are read as words, by the names with which their errors begin."""
 
-MAX_WORDS_CHARACTERS = 20_000
-
 PREVIEW_SECONDS = 0.1
 """Time for which the answer of a check waits for that of the simulation, which often follows at once."""
 
@@ -67,7 +65,7 @@ GUARD_FIELD = "guard:"
 
 
 def choices_of(form: Mapping[str, str]) -> WhatIfChoices:
-    """Return the assumptions of a form, each within its limits. Raises BadRequest."""
+    """Return the assumptions of a form. Raises BadRequest, also for a number outside its limits."""
     given: dict[str, float] = {}
     if form.get("for_days"):
         # The button of a week or a month, which comes with the slider as it was.
@@ -79,19 +77,19 @@ def choices_of(form: Mapping[str, str]) -> WhatIfChoices:
             found = float(form[name])
         except ValueError:
             found = math.nan
-        given[name] = min(max(found, low), high)
-        if math.isnan(found):
+        given[name] = found
+        if not low <= found <= high:
             raise BadRequest(f"{name} must be a number from {low:g} to {high:g}")
     default = WhatIfChoices()
     answers = [f"{name.removeprefix(GUARD_FIELD)}={form[name]}" for name in form if name.startswith(GUARD_FIELD)]
     return WhatIfChoices(
-        days=int(given.get("days", default.days)),
+        days=given.get("days", default.days),
         down_after_hours=given.get("down_after_hours", default.down_after_hours),
         down_for_hours=given.get("down_for_hours", default.down_for_hours),
-        durations=form.get("durations", "")[:MAX_WORDS_CHARACTERS],
+        durations=form.get("durations", ""),
         duration_factor=given.get("duration_factor", default.duration_factor),
         ignores_pauses=form.get("ignores_pauses", "") not in ("", "0", "false"),
-        guards=" ".join([form.get("guards", ""), *answers])[:MAX_WORDS_CHARACTERS],
+        guards=" ".join([form.get("guards", ""), *answers]),
     )
 
 

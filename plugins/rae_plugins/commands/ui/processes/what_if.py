@@ -39,14 +39,13 @@ SAME_SECONDS = 5.0
 """Time for which a question that is asked again has the same answer: a page asks until its answer is complete."""
 
 MAX_ANSWER_BYTES = 1 << 28
-MAX_DAYS = 31
 
 
 @frozen(kw_only=True)
 class WhatIfChoices:
     """Assumptions of a simulation that a person can move."""
 
-    days: int = 1
+    days: float = 1
     down_after_hours: float = 0.0
     down_for_hours: float = 0.0
     """The length of a downtime, which begins `down_after_hours` from now; 0 for none."""
@@ -200,7 +199,7 @@ def answer_question(edits: "WhatIfEdits", text: str, choices: WhatIfChoices) -> 
         guards=_words(choices.guards),
         ignores_pauses=choices.ignores_pauses,
     )
-    found = edits.compare(checked, timedelta(days=min(max(choices.days, 1), MAX_DAYS)), assumptions)
+    found = edits.compare(checked, timedelta(days=choices.days), assumptions)
     yield {**found.to_json(), "text": text}
 
 
