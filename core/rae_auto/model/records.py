@@ -24,10 +24,11 @@ def _seconds(value: timedelta | None) -> float | None:
     return None if value is None else value.total_seconds()
 
 
-def run_record(run: Run, time: TimeFormat = time_text) -> dict[str, Any]:
+def run_record(run: Run, time: TimeFormat = time_text, seen_until: datetime | None = None) -> dict[str, Any]:
     """Return the JSON of a run, as `history --json` prints it; its durations stay true if the clock is set.
 
-    `time` shows the instants in the text of the reason.
+    `time` shows the instants in the text of the reason. `seen_until` is when a daemon saw active runs last, if
+    none sees them now.
     """
     last = run.attempts[-1].result if run.attempts else None
     return {
@@ -39,6 +40,7 @@ def run_record(run: Run, time: TimeFormat = time_text) -> dict[str, Any]:
         "started_at": _instant(run.started_at),
         "finished_at": _instant(run.finished_at),
         "state": run.state.value,
+        "seen_until": _instant(seen_until) if run.state.active else None,
         "attempt": run.attempt,
         "exit_code": run.exit_code,
         "reason": None if run.reason is None else run.reason.code,

@@ -23,6 +23,7 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.records import job_record, run_record
 from rae_auto.model.run import Run
+from rae_auto.offline.leadership import find_last_sight
 from rae_auto.offline.project import Project
 from rae_auto.offline.queries import load_values, next_start_of
 from rae_auto.records.entries import load_entries
@@ -38,6 +39,8 @@ class _StoredJobs:
     jobs: Mapping[str, tuple[Job, JobOrigin]]
     states: Mapping[str, JobState]
     open_runs: Sequence[Run]
+    seen_until: datetime | None = None
+    """When a daemon saw the open runs last; None while one leads, or without open runs."""
 
 
 def list_jobs(project: Project) -> list[dict[str, Any]]:
@@ -98,7 +101,7 @@ def show_job(project: Project, name: str) -> dict[str, Any]:
         "definition": documents.dump(job),
         "info": _record(project, stored, name, SystemClock().now().wall),
         "last": _read_last_run(project, stored.states.get(name)),
-        "open": [run_record(run) for run in stored.open_runs if run.job == name],
+        "open": [run_record(run, seen_until=stored.seen_until) for run in stored.open_runs if run.job == name],
     }
 
 
@@ -138,7 +141,9 @@ def _read(project: Project) -> _StoredJobs:
             job.id: (job, JobOrigin.STORE) for job in load_values(store, documents.JOB, Job)
         }
         states: dict[str, JobState] = {state.job: state for state in load_values(store, documents.STATE, JobState)}
-        return _StoredJobs({**added, **jobs}, states, load_values(store, documents.RUN, Run))
+        runs = load_values(store, documents.RUN, Run)
+        seen_until = find_last_sight(store, project.directory, project.lead, runs) if runs else None
+        return _StoredJobs({**added, **jobs}, states, runs, seen_until)
 
 
 def _record(project: Project, stored: _StoredJobs, name: str, now: datetime) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import decision_record, run_record, undelivered_record
 from rae_auto.model.run import Run
 from rae_auto.offline.history_check import reporting_long_check
-from rae_auto.offline.leadership import describe_lead
+from rae_auto.offline.leadership import describe_lead, find_last_sight
 from rae_auto.offline.project import Project
 from rae_auto.records.backup_files import write
 from rae_auto.records.entries import check_rest, load_entries
@@ -72,8 +72,9 @@ def histories(project: Project, queries: Sequence[Mapping[str, Any]]) -> list[li
             if query.key is not None:
                 log_queries[number] = evolve(query, key=_find_run(store, open_runs, query.key).id)
         times = [_time_format(project, query) for query in queries]
+        seen_until = find_last_sight(store, project.directory, project.lead, open_runs) if open_runs else None
         return [
-            [run_record(run, time) for run in _find_runs_of_job(project, store, open_runs, query)]
+            [run_record(run, time, seen_until) for run in _find_runs_of_job(project, store, open_runs, query)]
             for query, time in zip(log_queries, times, strict=True)
         ]
 

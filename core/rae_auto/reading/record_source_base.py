@@ -72,6 +72,10 @@ class RecordSourceBase(ABC):
         """Return the present instant."""
         return datetime.now(UTC)
 
+    async def seen_until(self) -> datetime | None:
+        """Return None: a daemon looks after runs."""
+        return None
+
     async def close(self) -> None:
         """End what goes on in the background."""
         await self._expected.close()

@@ -32,18 +32,17 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState
 from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.primitives.formatting import time_format
-from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.records import run_record, waiting_record
 from rae_auto.model.run import Run
 from rae_auto.offline import job_queries, queries
+from rae_auto.offline.leadership import find_absence, find_last_sight
 from rae_auto.offline.project import Project
 from rae_auto.reading.places import find_place
 from rae_auto.reading.record_source_base import RecordSourceBase
-from rae_auto.records.last_record import find_newest_record
-from rae_auto.records.presence_log import PresenceSpan, find_downtime, is_compared
+from rae_auto.records.presence_log import PresenceSpan, is_compared
 from rae_auto.records.runs import query_for_each_id
 from rae_auto.registry.describe import summarize_plugin
-from rae_auto.runtime.time.clock import SystemClock, find_machine_boot
+from rae_auto.runtime.time.clock import SystemClock
 from rae_auto.views.jobs import has_text
 from rae_auto.views.screens.parts.record_source import JobFacts, JobsFound, WorldSpan
 from rae_auto.views.status import NOT_RUNNING, names_in
@@ -132,14 +131,19 @@ class StoreRecords(RecordSourceBase):
 
     def _find_down_since(self) -> str | None:
         """Return since when no daemon runs; None if none ever has, or that isn't known."""
-        gone = self._find_downtime(SystemClock().now(), self._find_newest_record())
+        gone = self._find_downtime()
         return None if gone is None else gone.since.isoformat()
 
-    def _find_newest_record(self) -> datetime | None:
-        return self._read_store(find_newest_record) if self.directory.is_dir() else None
+    def _find_downtime(self) -> Downtime | None:
+        if not self.directory.is_dir():
+            return None
+        return self._read_store(lambda store, opened: find_absence(store, self.directory, opened))
 
-    def _find_downtime(self, now: Moment, newest: datetime | None) -> Downtime | None:
-        return find_downtime(self.directory, now.wall, find_machine_boot(now), newest)
+    async def seen_until(self) -> datetime | None:
+        def read(store: Store, opened: Sequence[Run]) -> datetime | None:
+            return find_last_sight(store, self.directory, self._project.lead, opened)
+
+        return await self._read(read, None)
 
     def _summarize_notifiers(self) -> dict[str, str]:
         """Return a few words for each notifier that can be made, by name."""
@@ -318,12 +322,10 @@ class StoreRecords(RecordSourceBase):
 
     async def world(self, since: datetime, until: datetime) -> Sequence[WorldSpan]:
         """Return the spans on record, and the present downtime if no daemon runs."""
-        found, newest = await asyncio.gather(super().world(since, until), asyncio.to_thread(self._find_newest_record))
-        now = SystemClock().now()
-        gone = await asyncio.to_thread(self._find_downtime, now, newest)
-        if gone is None or gone.since >= until or now.wall < since:
+        found, gone = await asyncio.gather(super().world(since, until), asyncio.to_thread(self._find_downtime))
+        if gone is None or gone.since >= until or gone.until < since:
             return found
-        span = PresenceSpan("down", gone.since, now.wall, gone.cause, goes_on=True)
+        span = PresenceSpan("down", gone.since, gone.until, gone.cause, goes_on=True)
         return [*found, WorldSpan(span.kind, span.since, span.until, span.text)]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rae_auto.model.primitives.escaping import escape_json
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.views.runs import state_of_record
 from rae_auto.views.tables import instant
 
 JOB_HEADERS = ("job", "now", "last", "next", "schedule", "origin")
@@ -100,7 +101,7 @@ def job_details(details: Mapping[str, Any], zone: tzinfo | None) -> list[tuple[s
         *(("skipped", instant(skip["at"], zone)) for skip in info["skips"]),
         ("last", f"{info['last_state']} {instant(info['last_finished_at'], zone)}" if info["last_state"] else "-"),
         *([("returned", escape_json(last["value"]))] if last and last["value"] is not None else []),
-        *(("open run", f"{run['run_id']} {run['state']}{_describe_given(run)}") for run in details["open"]),
+        *(("open run", f"{run['run_id']} {state_of_record(run)}{_describe_given(run)}") for run in details["open"]),
     ]
 
 

@@ -1,4 +1,10 @@
-"""Runs, as `rae-auto history` shows them."""
+"""Runs, as `rae-auto history` shows them, and their states, as all views show them.
+
+The store has an active run as the last daemon left it, until the next one finds out what became of it. While no daemon
+looks after it, every view says that it "was running", and goes no further than `seen_until`, the instant at which a
+daemon saw it last. That is None where a daemon looks after runs, so that they are as on record. Records in JSON have
+the state on record, and `seen_until` beside it.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +24,9 @@ OPTIONAL_RUN_HEADERS = ("attempt", "exit", "took")
 MIN_ID_CHARACTERS = 12
 """The characters of a run's id that encode the time of queueing; more are shown where that isn't unique."""
 
+SHOWN_STATES = {"starting": "was_starting", "running": "was_running"}
+"""The states to show, by the state on record; runs that wait are in the store alone, so that they wait still."""
+
 RUN_HEADERS = ("run", "job", "state", "queued", "took", "attempt", "exit", "reason")
 
 
@@ -34,7 +43,7 @@ def run_rows(runs: Iterable[Mapping[str, Any]], zone: tzinfo | None) -> list[tup
         else (
             ids[run["run_id"]],
             run["job"],
-            run["state"],
+            state_of_record(run),
             instant(run["queued_at"], zone),
             None if run["duration"] is None else format_elapsed(run["duration"]),
             run["attempt"],
@@ -68,3 +77,14 @@ def short_ids(ids: Sequence[str]) -> dict[str, str]:
     while len({one[:length] for one in ids}) < len(set(ids)):
         length += 1
     return {one: one[:length] for one in ids}
+
+
+def shown_state(state: str, seen_until: object) -> str:
+    """Return the state to show of a run that a daemon saw last at an instant; None if one sees it now."""
+    return state if seen_until is None else SHOWN_STATES.get(state, state)
+
+
+def state_of_record(run: Mapping[str, Any]) -> str:
+    """Return the state of a run's record for a table: as options of commands take it, or "was running"."""
+    shown = shown_state(run["state"], run.get("seen_until"))
+    return shown if shown == run["state"] else shown.replace("_", " ")

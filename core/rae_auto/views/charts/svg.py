@@ -52,6 +52,8 @@ STATE_CLASSES = {
     "retrying": "waiting",
     "starting": "running",
     "running": "running",
+    "was_starting": "waiting",
+    "was_running": "waiting",
 }
 """The class of the marks of each state of a run."""
 

@@ -120,13 +120,14 @@ async def _count_skips(source: RecordSource, job: str) -> int:
 
 async def load_histories(source: RecordSource, jobs: Sequence[str]) -> dict[str, JobHistory]:
     """Read the newest records of jobs."""
-    runs, skips, usual = await gather(
+    runs, skips, usual, seen_until = await gather(
         source.newest_runs(jobs, limit=MARKS_SHOWN),
         source.newest_skips(jobs, limit=MARKS_SHOWN),
         find_usual_durations(source, jobs),
+        source.seen_until(),
     )
     time = time_format(source.zone, source.now(), local=True)
-    marks = {job: newest_marks(runs.get(job, ()), skips.get(job, ()), MARKS_SHOWN, time) for job in jobs}
+    marks = {job: newest_marks(runs.get(job, ()), skips.get(job, ()), MARKS_SHOWN, time, seen_until) for job in jobs}
     return {job: JobHistory(usual=usual.get(job), marks=tuple(reversed(marks[job]))) for job in jobs}
 
 

@@ -14,6 +14,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
+from rae_auto.views.runs import shown_state
 from rae_auto.views.screens.parts.base import (
     Action,
     Extent,
@@ -38,7 +39,7 @@ class OccurrenceMark:
 
     due_at: datetime
     state: str
-    """The state of the run, or "skipped"."""
+    """The state of the run, or "skipped"; "was_running" for one that was active when a daemon was last there."""
     run_id: str | None
     reason: str | None
     """The code of the reason, if there is one."""
@@ -140,13 +141,13 @@ async def load_job_page(
     Errors: JobNotFound.
     """
     now = source.now()
-    facts, (runs, skips), starts, trends, skip_counts, why = await gather(
+    facts, (runs, skips), starts, trends, skip_counts, (why, seen_until) = await gather(
         source.job(job, asks_guards=asks_guards),
         gather(source.runs(job, limit=HISTORY_ROWS), source.skips(job, limit=HISTORY_ROWS)),
         source.starts(job, now, now + STARTS_SPAN, NEXT_STARTS),
         source.trends(job, max_durations=EXAMINED_RUNS) if has_trends else _count_runs(source, job),
         source.count(SKIPS, job),
-        source.why(job),
+        gather(source.why(job), source.seen_until()),
     )
     if facts.definition.id != job:
         raise JobNotFound(f"job {quote(job)} was renamed; it is {quote(facts.definition.id)} now")
@@ -160,6 +161,7 @@ async def load_job_page(
         why=why["answer"],
         now=now,
         zone=source.zone.key,
+        seen_until=seen_until,
     )
 
 
@@ -181,15 +183,17 @@ def build_job_page(
     why: str,
     now: datetime,
     zone: str,
+    seen_until: datetime | None = None,
 ) -> JobPage:
     """Return the page of a job; `runs` and `skips` are the newest, newest first, the counts the numbers of all.
 
-    Open runs, of which an old one may not be among the newest, are counted by the facts.
+    Open runs, of which an old one may not be among the newest, are counted by the facts; a daemon saw them last at
+    `seen_until`, None if one does now.
     """
     from rae_auto.config.job_text import format_job  # lazy: start-up
 
     definition, info = facts.definition, facts.info
-    marks = newest_marks(runs, skips, HISTORY_ROWS, local_times(zone, now))
+    marks = newest_marks(runs, skips, HISTORY_ROWS, local_times(zone, now), seen_until)
     total = sum(found.count for found in (*trends.counts, *skip_counts)) + len(info["open"])
     since = min((mark.decided_at for mark in marks), default=None)
     return JobPage(
@@ -227,18 +231,28 @@ def build_job_page(
     )
 
 
-def newest_marks(runs: Sequence[Run], skips: Sequence[Decision], limit: int, time: TimeFormat) -> list[OccurrenceMark]:
-    """Return the newest runs and skips as marks, newest first; `time` writes the instants in reasons."""
-    marks = [*(mark_of_run(run, time) for run in runs[:limit]), *(mark_of_skip(skip, time) for skip in skips[:limit])]
+def newest_marks(
+    runs: Sequence[Run],
+    skips: Sequence[Decision],
+    limit: int,
+    time: TimeFormat,
+    seen_until: datetime | None = None,
+) -> list[OccurrenceMark]:
+    """Return the newest runs and skips as marks, newest first; `time` writes the instants in reasons.
+
+    A daemon saw active runs last at `seen_until`, None if one does now.
+    """
+    ran = (mark_of_run(run, time, seen_until) for run in runs[:limit])
+    marks = [*ran, *(mark_of_skip(skip, time) for skip in skips[:limit])]
     return sorted(marks, key=lambda mark: mark.decided_at, reverse=True)[:limit]
 
 
-def mark_of_run(run: Run, time: TimeFormat) -> OccurrenceMark:
-    """Return the mark of a run."""
+def mark_of_run(run: Run, time: TimeFormat, seen_until: datetime | None = None) -> OccurrenceMark:
+    """Return the mark of a run, which a daemon saw last at `seen_until` if it is active, None if one does now."""
     late = None if run.started_at is None else run.started_at - run.scheduled_for
     return OccurrenceMark(
         due_at=run.scheduled_for,
-        state=run.state.value,
+        state=shown_state(run.state.value, seen_until),
         run_id=run.id,
         reason=None if run.reason is None else run.reason.code,
         text=run.describe_reason(time) or _describe_end(run),

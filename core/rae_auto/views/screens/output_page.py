@@ -1,8 +1,12 @@
 """The output of an attempt, a part at a time."""
 
+from asyncio import gather
+from datetime import datetime
+
 from attrs import frozen
 
 from rae_auto.model.run import Run
+from rae_auto.views.runs import shown_state
 from rae_auto.views.screens.parts.base import Extent, ScreenBase
 from rae_auto.views.screens.parts.output_part import OutputLine, OutputPart, choose_attempt
 from rae_auto.views.screens.parts.record_source import RecordSource
@@ -24,7 +28,8 @@ class OutputPage(ScreenBase):
     """The number of the run's attempts, each of which has output of its own."""
     state: str
     is_growing: bool
-    """True while the attempt may write more: read on from `next_start`, exactly, to follow it."""
+    """True while the attempt may write more: read on from `next_start`, exactly, to follow it. Also without a daemon,
+    which a command outlives."""
     path: str
     size: int
     """Bytes of the file."""
@@ -51,11 +56,11 @@ async def load_output_page(
 
     What is left of a line that began before `start` is only part of it if `is_exact`. Errors: RunNotFound.
     """
-    found = await source.run(run)
+    found, seen_until = await gather(source.run(run), source.seen_until())
     number = choose_attempt(found, attempt)
     size = min(max(limit, 1), MAX_PART_BYTES)
     part = await source.output(found, number, start=start, limit=size, is_exact=is_exact)
-    return build_output_page(found, number, part)
+    return build_output_page(found, number, part, seen_until)
 
 
 async def load_output_end(source: RecordSource, run: str, limit: int = PART_BYTES) -> OutputPage:
@@ -63,14 +68,17 @@ async def load_output_end(source: RecordSource, run: str, limit: int = PART_BYTE
     return await load_output_page(source, run, start=-limit, limit=limit)
 
 
-def build_output_page(run: Run, attempt: int, part: OutputPart) -> OutputPage:
-    """Return the page of a part of the output of an attempt."""
+def build_output_page(run: Run, attempt: int, part: OutputPart, seen_until: datetime | None = None) -> OutputPage:
+    """Return the page of a part of the output of an attempt.
+
+    A daemon saw an active run last at `seen_until`, None if one does now.
+    """
     return OutputPage(
         run_id=run.id,
         job=run.job,
         attempt=attempt,
         attempts=run.attempt,
-        state=run.state.value,
+        state=shown_state(run.state.value, seen_until),
         is_growing=attempt == run.attempt and not run.state.final,
         path=part.path,
         size=part.size,

@@ -24,7 +24,15 @@ from rae_auto.views.screens.parts.doctor_report import DoctorReport
 from rae_auto.views.screens.parts.durations import find_usual_durations
 from rae_auto.views.screens.parts.record_source import RecordSource
 from rae_auto.views.screens.parts.strip import Strip, load_strip
-from rae_auto.views.status import DEGRADED, NOT_RUNNING, find_long_waits, judge_health, measure_wait, waiting_since
+from rae_auto.views.status import (
+    DEGRADED,
+    NOT_RUNNING,
+    describe_former_runs,
+    find_long_waits,
+    judge_health,
+    measure_wait,
+    waiting_since,
+)
 from rae_auto.views.times import due_time
 
 MAX_ATTENTIONS = 50
@@ -251,7 +259,8 @@ def find_attentions(
     quarantined = status.get("quarantined", ())
     problems = [_problem(text, times.get(text), is_quarantined=text in quarantined) for text in status["problems"]]
     if status["state"] == NOT_RUNNING:
-        why = "no daemon is running, so nothing starts; 'rae-auto run' starts one"
+        left = describe_former_runs(status, lambda at: time(_instant(at)), "run")
+        why = "; ".join(["no daemon is running, so nothing starts", *left, "'rae-auto run' starts one"])
         since, action = status.get("down_since"), Action("look", "", "start a daemon", "rae-auto run")
         yield Attention(kind="problem", job=None, since=since and _instant(since), why=why, action=action)
     if status["state"] == DEGRADED:

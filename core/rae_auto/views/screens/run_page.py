@@ -15,6 +15,7 @@ from rae_auto.model.reasons import Due, RetryDelayed
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Attempt, Result, Run, RunState
 from rae_auto.views.explanations import list_further_facts
+from rae_auto.views.runs import shown_state
 from rae_auto.views.screens.output_page import PART_BYTES, OutputPage, build_output_page
 from rae_auto.views.screens.parts.base import Action, Fact, ScreenBase, local_times
 from rae_auto.views.screens.parts.durations import usual_duration
@@ -34,8 +35,9 @@ class RunPhase:
     """A span in the life of a run, or an instant where `until` equals `since`.
 
     `kind` is "due", "late", "waiting", "attempt", "signal", "exited", "gone", "left", "retry_delay", "stopping" or
-    "ended"; "unknown" is the span in which a lost attempt ended. Beside these "down" and "suspended" are spans without
-    a daemon, or without a machine that runs, and "adopted" is when a new daemon took the run over.
+    "ended"; "unknown" is the span in which a lost attempt ended, or may have ended while no daemon looks after it.
+    Beside these "down" and "suspended" are spans without a daemon, or without a machine that runs, and "adopted" is
+    when a new daemon took the run over.
     """
 
     kind: str
@@ -79,6 +81,7 @@ class RunPage(ScreenBase):
     job_now: str
     """The id that it has now; the same, unless it was renamed."""
     state: str
+    """Its state; "was_running" for one that was active when a daemon was last there."""
     trigger: str
     cause: str
     """Why it was started, as a clause."""
@@ -126,13 +129,13 @@ class RunPage(ScreenBase):
 
 async def load_run_page(source: RecordSource, run: str) -> RunPage:
     """Read what the page of a run shows, and build it. Errors: RunNotFound."""
-    found = await source.run(run)
+    found, seen_until = await gather(source.run(run), source.seen_until())
     why, good, job, world, output = await gather(
         source.why(found.job, run=found.id),
         source.runs(found.job, states=(RunState.SUCCEEDED,), until=found.queued_at, limit=EXAMINED_RUNS + 1),
         _find_job(source, found.job),
         source.world(min(found.scheduled_for, found.queued_at), source.now()),
-        _load_output(source, found),
+        _load_output(source, found, seen_until),
     )
     return build_run_page(
         found,
@@ -143,15 +146,15 @@ async def load_run_page(source: RecordSource, run: str) -> RunPage:
         world=world,
         now=source.now(),
         zone=source.zone.key,
+        seen_until=seen_until,
     )
 
 
-async def _load_output(source: RecordSource, run: Run) -> OutputPage | None:
+async def _load_output(source: RecordSource, run: Run, seen_until: datetime | None) -> OutputPage | None:
     if not run.attempt:
         return None
-    return build_output_page(
-        run, run.attempt, await source.output(run, run.attempt, start=-PART_BYTES, limit=PART_BYTES)
-    )
+    part = await source.output(run, run.attempt, start=-PART_BYTES, limit=PART_BYTES)
+    return build_output_page(run, run.attempt, part, seen_until)
 
 
 async def _find_job(source: RecordSource, job: str) -> JobFacts | None:
@@ -171,10 +174,11 @@ def build_run_page(
     now: datetime,
     zone: str,
     world: Sequence[WorldSpan] = (),
+    seen_until: datetime | None = None,
 ) -> RunPage:
     """Return the page of a run; `job` is None if it was removed, `good` are successful runs before it, newest first.
 
-    `world` has the downtimes in its life and since.
+    `world` has the downtimes in its life and since. A daemon saw it last at `seen_until`, None if one does now.
     """
     command, time = find_run_command(run, job, world), local_times(zone, now)
     late = None if run.started_at is None else max(run.started_at - run.scheduled_for, timedelta(0))
@@ -184,7 +188,7 @@ def build_run_page(
         run_id=run.id,
         job=run.job,
         job_now=run.job if job is None else job.definition.id,
-        state=run.state.value,
+        state=shown_state(run.state.value, seen_until),
         trigger=run.trigger,
         cause=run.cause.text,
         why=why["answer"],
@@ -197,8 +201,8 @@ def build_run_page(
         at_least=_least_duration(run),
         lateness=late,
         exit_code=run.exit_code,
-        phases=tuple(add_absences(list_phases(run, time, _waits_of(why)), run, world, now)),
-        attempts=tuple(_attempt_rows(run, time)),
+        phases=tuple(add_absences(list_phases(run, time, _waits_of(why), seen_until), run, world, now)),
+        attempts=tuple(_attempt_rows(run, time, seen_until)),
         argv=(*command.argv, *run.inputs.args) if command.argv else (),
         working_directory=command.directory,
         variables=tuple(dict.fromkeys((*command.variables, *run.inputs.env))),
@@ -228,10 +232,13 @@ def _waits_of(why: Mapping[str, Any]) -> str:
     return next((fact["text"] for fact in why["facts"] if fact["subject"] == "waited"), "")
 
 
-def list_phases(run: Run, time: TimeFormat, waits_for: str = "") -> Iterator[RunPhase]:
+def list_phases(
+    run: Run, time: TimeFormat, waits_for: str = "", seen_until: datetime | None = None
+) -> Iterator[RunPhase]:
     """Yield the phases of a run's life in order of time; together they cover it without gaps.
 
-    `waits_for` is what it waits for now, if it waits and its record doesn't say for what.
+    `waits_for` is what it waits for now, if it waits and its record doesn't say for what. A daemon saw an active run
+    last at `seen_until`, None if one does now.
     """
     due = f"due at {time(run.scheduled_for)}" if isinstance(run.cause, Due) else run.cause.describe(time)
     yield RunPhase(kind="due", since=run.scheduled_for, until=run.scheduled_for, text=due)
@@ -269,8 +276,13 @@ def list_phases(run: Run, time: TimeFormat, waits_for: str = "") -> Iterator[Run
         if previous is not None and run.attempt_started_at > previous:
             yield _delay(previous, run.attempt_started_at, run.attempt)
         kind = "attempt" if run.stopping is None else "stopping"
-        verb = run.state.value if run.stopping is None else f"is being ended ({run.stopping.state.text})"
-        yield RunPhase(kind=kind, since=run.attempt_started_at, until=None, text=f"attempt {run.attempt}: {verb}")
+        last_seen = None if seen_until is None else max(seen_until, run.attempt_started_at)
+        verb = shown_state(run.state.value, seen_until).replace("_", " ")
+        if run.stopping is not None:
+            verb = f"{'is' if last_seen is None else 'was'} being ended ({run.stopping.state.text})"
+        yield RunPhase(kind=kind, since=run.attempt_started_at, until=last_seen, text=f"attempt {run.attempt}: {verb}")
+        if last_seen is not None:
+            yield RunPhase(kind="unknown", since=last_seen, until=None, text="no daemon has seen it since then")
     elif run.state is RunState.RETRYING and previous is not None:
         yield RunPhase(kind="retry_delay", since=previous, until=None, text=f"until attempt {run.attempt + 1}")
     if run.finished_at is not None:
@@ -364,13 +376,13 @@ def _text(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _attempt_rows(run: Run, time: TimeFormat) -> Iterator[AttemptRow]:
+def _attempt_rows(run: Run, time: TimeFormat, seen_until: datetime | None) -> Iterator[AttemptRow]:
     for attempt in run.attempts:
         yield _attempt_row(run, attempt, time)
     if run.state.active and run.attempt_started_at is not None:
         yield AttemptRow(
             number=run.attempt,
-            state=run.state.value,
+            state=shown_state(run.state.value, seen_until),
             started_at=run.attempt_started_at,
             finished_at=None,
             duration=None,

@@ -12,6 +12,7 @@ from rae_auto.errors import BadRequest
 from rae_auto.model.decision import Decision
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run, RunState
+from rae_auto.views.runs import shown_state
 from rae_auto.views.screens.parts.base import Extent, ScreenBase, UpcomingStart, local_times
 from rae_auto.views.screens.parts.record_source import (
     RUNS,
@@ -51,10 +52,11 @@ class AttemptBar:
     number: int
     started_at: datetime
     ended_at: datetime | None
-    """Its end, or the last proof that a lost one was alive; None while it goes on."""
+    """Its end, or the last proof that one was alive which was lost, or has no daemon; None while it goes on."""
     state: str
     unknown_until: datetime | None = None
-    """When a lost one was found to be gone: it ended between `ended_at` and then. None for all others."""
+    """When a lost one was found to be gone: it ended between `ended_at` and then. Without a daemon it is now, and one
+    that was active may still go on. None for all others."""
 
 
 @frozen(kw_only=True)
@@ -63,11 +65,12 @@ class RunBar:
 
     run_id: str
     state: str
+    """Its state; "was_running" for one that was active when a daemon was last there."""
     due_at: datetime
     queued_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    """Its end, or the last proof that it was alive if it was lost; None while it goes on."""
+    """Its end, or the last proof that it was alive, as that of its last attempt; None while it goes on."""
     attempts: tuple[AttemptBar, ...]
     lateness: timedelta
     """From the due instant to the first start, or to now."""
@@ -174,12 +177,13 @@ async def load_timeline(
     """Read the timeline of jobs whose names contain a text, from the `offset`-th on. Errors: BadRequest."""
     if not MIN_TIMELINE_SPAN <= until - since <= MAX_TIMELINE_SPAN:
         raise BadRequest("a timeline shows between a minute and 35 days; choose another span")
-    found, counts, skips, bands, max_parallel = await gather(
+    found, counts, skips, bands, max_parallel, seen_until = await gather(
         source.jobs(text, offset=offset, limit=min(limit, MAX_TIMELINE_JOBS)),
         source.count(RUNS, since=since, until=until),
         source.count(SKIPS, since=since, until=until),
         source.world(since, until),
         source.max_parallel(),
+        source.seen_until(),
     )
     names = [job["id"] for job in found.jobs]
     return build_timeline(
@@ -193,6 +197,7 @@ async def load_timeline(
         zone=source.zone.key,
         since=since,
         until=until,
+        seen_until=seen_until,
     )
 
 
@@ -227,10 +232,23 @@ def build_timeline(
     zone: str,
     since: datetime,
     until: datetime,
+    seen_until: datetime | None = None,
 ) -> Timeline:
-    """Return the timeline of these jobs; `counts` and `skips` are the numbers of all jobs in the span."""
+    """Return the timeline of these jobs; `counts` and `skips` are the numbers of all jobs in the span.
+
+    A daemon saw active runs last at `seen_until`, None if one does now.
+    """
     time = local_times(zone, now)
-    rows = tuple(_row(job["id"], job.get("name", ""), spans[job["id"]], now, time) for job in found.jobs)
+    rows = tuple(
+        _row(
+            job["id"],
+            job.get("name", ""),
+            spans[job["id"]],
+            [bar_of(run, now, time, seen_until) for run in reversed(spans[job["id"]].runs)],
+            time,
+        )
+        for job in found.jobs
+    )
     totals = Counter({state.value: 0 for state in RunState if state.final and state is not RunState.SKIPPED})
     for one in counts:
         totals["skipped_runs" if one.outcome == RunState.SKIPPED else one.outcome] += one.count
@@ -274,14 +292,14 @@ def find_idle(
         reached = max(reached, end)
 
 
-def _row(job: str, name: str, span: JobSpan, now: datetime, time: TimeFormat) -> TimelineRow:
+def _row(job: str, name: str, span: JobSpan, bars: Iterable[RunBar], time: TimeFormat) -> TimelineRow:
     usual = _usual(span)
     waited = sum(run.state is RunState.SKIPPED for run in span.runs)
     waited += sum(one.count for one in span.counts if one.outcome == RunState.SKIPPED)
     return TimelineRow(
         job=job,
         name=name,
-        bars=tuple(bar_of(run, now, time) for run in reversed(span.runs)),
+        bars=tuple(bars),
         skips=tuple(_mark(decision, time) for decision in reversed(span.skips)),
         expected=tuple(_expected_bar(start, usual) for start in span.starts),
         cells=tuple(_cells(span.counts)),
@@ -303,8 +321,9 @@ def _usual(span: JobSpan) -> timedelta:
     return timedelta(seconds=median(duration.total_seconds() for duration in durations))
 
 
-def bar_of(run: Run, now: datetime, time: TimeFormat) -> RunBar:
-    """Return the bar of a run."""
+def bar_of(run: Run, now: datetime, time: TimeFormat, seen_until: datetime | None = None) -> RunBar:
+    """Return the bar of a run, which a daemon saw last at `seen_until` if it is active, None if one does now."""
+    ended_at, state = run.known_until, shown_state(run.state.value, seen_until)
     attempts = [
         AttemptBar(
             number=one.number,
@@ -316,20 +335,28 @@ def bar_of(run: Run, now: datetime, time: TimeFormat) -> RunBar:
         for one in run.attempts
     ]
     if run.state.active and run.attempt_started_at is not None:
+        if seen_until is not None:
+            ended_at = max(seen_until, run.attempt_started_at)
         attempts.append(
-            AttemptBar(number=run.attempt, started_at=run.attempt_started_at, ended_at=None, state=run.state.value)
+            AttemptBar(
+                number=run.attempt,
+                started_at=run.attempt_started_at,
+                ended_at=ended_at,
+                state=state,
+                unknown_until=None if seen_until is None else now,
+            )
         )
-    reason = run.describe_reason(time)
+    reason, words = run.describe_reason(time), state.replace("_", " ")
     return RunBar(
         run_id=run.id,
-        state=run.state.value,
+        state=state,
         due_at=run.scheduled_for,
         queued_at=run.queued_at,
         started_at=run.started_at,
-        ended_at=run.known_until,
+        ended_at=ended_at,
         attempts=tuple(attempts),
         lateness=max((run.started_at or run.finished_at or now) - run.scheduled_for, timedelta(0)),
-        text=f"{run.state.text}: {reason}" if reason else run.state.text,
+        text=f"{words}: {reason}" if reason else words,
     )
 
 

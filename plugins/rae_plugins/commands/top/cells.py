@@ -22,6 +22,8 @@ MARKS = {
     "skipped": Part("○", "muted"),
     "running": Part("▶", "busy"),
     "starting": Part("▸", "busy"),
+    "was_running": Part("▷", "waiting"),
+    "was_starting": Part("▹", "waiting"),
     "queued": Part("◔", "waiting"),
     "retrying": Part("↻", "waiting"),
 }
@@ -29,7 +31,7 @@ MARKS = {
 
 ACTIVITIES = {
     "running": MARKS["running"],
-    "was_running": Part("?", "waiting"),
+    "was_running": MARKS["was_running"],
     "retrying": MARKS["retrying"],
     "queued": MARKS["queued"],
     "paused": Part("‖", "waiting"),
@@ -39,7 +41,7 @@ ACTIVITIES = {
 }
 LEGENDS = (
     "● succeeded  ✕ failed  ⊘ timed out  ? lost  ■ cancelled  ◩ interrupted  ○ skipped",
-    "▶ running  ◔ waiting  ↻ retrying  ‖ paused",
+    "▶ running  ▷ was running  ◔ waiting  ↻ retrying  ‖ paused",
 )
 TOOK_LEGEND = "took: of the latest run that is over; with … so far, of the one that is running"
 

@@ -19,7 +19,7 @@ MIN_WIDTH = 30
 NARROW_WIDTH = 60
 """In a terminal with fewer columns a change is printed with the time of day, without the date."""
 
-ASCII_MARKS = str.maketrans("●▲✕⊘■◩○▶▸◔↻‖✓·…→", "*!xx%%o>>w@=v.~>")
+ASCII_MARKS = str.maketrans("●▲✕⊘■◩○▶▸▷▹◔↻‖✓·…→", "*!xx%%o>><<w@=v.~>")
 
 
 async def print_frame(context: CommandContext) -> int:

@@ -35,14 +35,17 @@ async def load_digest_pictures(source: RecordSource, failed: Iterable[str], slow
     """Read what pictures show of the first of these jobs."""
     bad = list(islice(dict.fromkeys(failed), MAX_FAILED_JOBS))
     slow = list(islice(slower, MAX_SLOWER_JOBS))
-    strip, runs, skips, trends = await gather(
+    strip, runs, skips, trends, seen_until = await gather(
         load_strip(source, max_wait=MAX_STRIP_WAIT),
         source.newest_runs(bad, limit=OCCURRENCES_SHOWN),
         source.newest_skips(bad, limit=OCCURRENCES_SHOWN),
         gather(*(source.trends(job, max_durations=1) for job in slow)),
+        source.seen_until(),
     )
     time = local_times(source.zone.key, source.now())
-    marks = {job: newest_marks(runs.get(job, ()), skips.get(job, ()), OCCURRENCES_SHOWN, time) for job in bad}
+    marks = {
+        job: newest_marks(runs.get(job, ()), skips.get(job, ()), OCCURRENCES_SHOWN, time, seen_until) for job in bad
+    }
     return DigestPictures(
         strip=strip,
         occurrences={job: tuple(reversed(found)) for job, found in marks.items() if found},

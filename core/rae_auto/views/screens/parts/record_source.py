@@ -207,6 +207,10 @@ class RecordSource(Protocol):
         """Return the present instant."""
         ...
 
+    async def seen_until(self) -> datetime | None:
+        """Return when a daemon saw the runs last that are active on record; None while one looks after them."""
+        ...
+
     async def status(self) -> Mapping[str, Any]:
         """Return the record of `rae-auto status --json`."""
         ...
