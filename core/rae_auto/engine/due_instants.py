@@ -156,7 +156,9 @@ def _decide(turn: Turn, limit: float) -> None:
     due: dict[JobId, Lateness] = {}
     spans: _Spans = {}
     for group, after, span in state.timetable.pop_due(turn.now.wall):
-        due.update((job, lateness) for job, _ in group.members if job not in state.undecidable)
+        for job, _ in group.members:
+            if job not in state.undecidable:
+                due[job] = lateness
         if span is not None:
             spans[id(group.schedule), after] = group.schedule, span
     _put_into_backlog(turn, due)
@@ -181,17 +183,20 @@ def _put_into_backlog(turn: Turn, due: Mapping[JobId, Lateness]) -> None:
     state, backlog = turn.state, turn.state.backlog
     if not due:
         return
-    known = dict(backlog.jobs[backlog.done :]) if backlog else {}
-    if due.keys() <= known.keys():
-        return
-    jobs = known | {job: due[job] for job in due if job not in known}
+    jobs = due
+    if backlog is not None:
+        known = dict(backlog.jobs[backlog.done :])
+        if due.keys() <= known.keys():
+            return
+        jobs = known | {job: due[job] for job in due if job not in known}
 
     def needs_of(job: JobId) -> tuple[JobId, ...]:
         return state.jobs[job].job.needs if job in state.jobs else ()
 
-    order = sort_by_successors(jobs, needs_of) if any(map(needs_of, jobs)) else jobs
-    spread = backlog.spread if backlog else StartSpread.over(len(jobs), state.undo_log)
-    state.backlog = Backlog(tuple((job, jobs[job]) for job in order), spread)
+    if any(state.jobs[job].plan.job.needs for job in jobs if job in state.jobs):
+        jobs = {job: jobs[job] for job in sort_by_successors(jobs, needs_of)}
+    spread = StartSpread(state.undo_log, len(jobs)) if backlog is None else backlog.spread
+    state.backlog = Backlog(tuple(jobs.items()), spread)
 
 
 def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) -> None:

@@ -137,11 +137,12 @@ class Engine:
         if is_waited_for or time_passing.has_jumped(self._state, now):
             return 0.0
         alarm_at = self._state.timers.next_at()
-        waits = [] if alarm_at is None else [alarm_at - now.mono]
+        wait = float("inf") if alarm_at is None else alarm_at - now.mono
         if not self._state.is_stopping:
-            due = (self._state.timetable.next_at(), self._state.pause_ends.next_at())
-            waits += [(at - now.wall).total_seconds() for at in due if at is not None]
-        return max(min(waits), 0.0) if waits else None
+            for at in (self._state.timetable.next_at(), self._state.pause_ends.next_at()):
+                if at is not None:
+                    wait = min(wait, (at - now.wall).total_seconds())
+        return None if wait == float("inf") else max(wait, 0.0)
 
     # The rest only reads.
 

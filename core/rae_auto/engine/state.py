@@ -169,7 +169,8 @@ class JobEntry:
 
     def schedules(self) -> Mapping[str, Schedule]:
         """Return the schedules as they are at present, without those that wait for the end of a run to count from."""
-        return current_schedules(self.plan, self.state.cursors)
+        plan = self.plan
+        return current_schedules(plan, self.state.cursors) if plan.run_points else plan.schedules
 
 
 @revertible

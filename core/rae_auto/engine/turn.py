@@ -1,7 +1,7 @@
 """The argument that handlers take beside their command or event."""
 
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec
+from typing import TypeVarTuple
 
 from attrs import frozen
 
@@ -10,7 +10,7 @@ from rae_auto.engine.state import EngineState
 from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.instants import Moment
 
-P = ParamSpec("P")
+Arguments = TypeVarTuple("Arguments")
 
 
 @quick_init
@@ -25,7 +25,7 @@ class Turn:
     now: Moment
     step: Step
 
-    def perform(self, part: "Callable[Concatenate[Turn, P], None]", *args: P.args, **kwargs: P.kwargs) -> bool:
+    def perform(self, part: "Callable[[Turn, *Arguments], None]", *args: *Arguments) -> bool:
         """Carry out a part of the turn whole or not at all, and return whether it succeeded.
 
         What the turn has done before stands. A part that raises is undone, with its changes, effects and decisions,
@@ -35,7 +35,7 @@ class Turn:
         undo_log.clear()
         step.keep()
         try:
-            part(self, *args, **kwargs)
+            part(self, *args)
         except Exception as error:  # whatever the fault is, it must not touch the other parts
             undo_log.roll_back()
             step.roll_back()

@@ -18,31 +18,26 @@ V = TypeVar("V")
 T = TypeVar("T")
 
 
-class UndoLog:
-    """The changes since the last `clear`, as functions that undo them."""
+class UndoLog(list[tuple[Callable[..., object], tuple[object, ...]]]):
+    """The changes since the last `clear`, as functions that undo them, with their arguments."""
 
-    __slots__ = ("_undo", "is_recording")
+    __slots__ = ("is_recording",)
 
     def __init__(self) -> None:
+        super().__init__()
         self.is_recording = True
-        self._undo: list[tuple[Callable[..., object], tuple[object, ...]]] = []
 
     def note(self, undo: Callable[..., object], *args: object) -> None:
         """Note how to undo a change."""
         if self.is_recording:
-            self._undo.append((undo, args))
-
-    def clear(self) -> None:
-        """Let all changes so far stand."""
-        if self._undo:
-            self._undo.clear()
+            self.append((undo, args))
 
     def roll_back(self) -> None:
         """Undo all changes since the last `clear`, the latest first."""
         self.is_recording = False
         try:
-            while self._undo:
-                undo, args = self._undo.pop()
+            while self:
+                undo, args = self.pop()
                 undo(*args)
         finally:
             self.is_recording = True
@@ -65,7 +60,7 @@ def _write_as_it_is(_: Any, __: "Attribute[Any]", value: Any) -> Any:
 def _note_and_set(instance: Any, name: str, value: Any) -> None:
     undo_log: UndoLog = instance.undo_log
     if undo_log.is_recording:
-        undo_log._undo.append((_set_attribute, (instance, name, getattr(instance, name))))
+        undo_log.append((_set_attribute, (instance, name, getattr(instance, name))))
     _set_attribute(instance, name, value)
 
 

@@ -333,8 +333,9 @@ class Run:
         """
         if self.started_at is None or self.finished_at is None or self.state is RunState.LOST:
             return None
-        if not all(attempt.is_end_known for attempt in self.attempts):
-            return None
+        for attempt in self.attempts:
+            if not attempt.is_end_known:
+                return None
         elapsed = self.finished_at - self.started_at
         if self.clock_steps:
             elapsed -= timedelta(seconds=sum(one.seconds for one in self.clock_steps))

@@ -62,10 +62,13 @@ def matches_type(value: object, hint: Any) -> bool:
 
 
 def _is_list(value: object, kinds: Sequence[Any], *, any_iterable: bool) -> bool:
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable if any_iterable else Sequence):
-        return False
-    # Anything but a sequence may be read only once.
-    return not isinstance(value, Sequence) or all(matches_type(item, kind) for item in value for kind in kinds)
+    if not isinstance(value, list | tuple):
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable if any_iterable else Sequence):
+            return False
+        if not isinstance(value, Sequence):
+            # It may be read only once.
+            return True
+    return all(matches_type(item, kind) for item in value for kind in kinds)
 
 
 def describe_type(hint: Any) -> str:

@@ -50,7 +50,7 @@ from rae_auto.runtime.plugins.plugin_files import PluginFiles
 from rae_auto.runtime.reporting.announcements import announce, announce_event
 from rae_auto.runtime.reporting.decision_log import DecisionLog
 from rae_auto.runtime.reporting.event_stream import EventStream
-from rae_auto.runtime.reporting.fault_log import log_fault
+from rae_auto.runtime.reporting.fault_log import call_or_log
 from rae_auto.runtime.reporting.notices import NoticeDescriber
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
@@ -424,23 +424,23 @@ class Runtime:
 
     def _perform(self, step: Step) -> None:
         """Carry out the effects of a step whose changes are durable."""
-        with log_fault("published"):
-            announce(step, self.events, self._decision_log)
-        with log_fault("passed on"):
-            ends = [change.value for change in step.changes if type(change) is Record and type(change.value) is Run]
-            self.inputs.perform(step.effects, ends)
-            self._bounds.note(step.changes)
-            self.executions.preparations.note_ends(ends)
-            self.ended_while_stopping += ends if self.engine.is_stopping else ()
+        call_or_log("published", announce, step, self.events, self._decision_log)
+        call_or_log("passed on", self._pass_on, step)
         for effect in step.effects:
-            with log_fault("carried out"):
-                self._perform_effect(effect)
+            call_or_log("carried out", self._perform_effect, effect)
+
+    def _pass_on(self, step: Step) -> None:
+        """Tell the parts that don't carry out effects what a step has changed."""
+        ends = [change.value for change in step.changes if type(change) is Record and type(change.value) is Run]
+        self.inputs.perform(step.effects, ends)
+        self._bounds.note(step.changes)
+        self.executions.preparations.note_ends(ends)
+        self.ended_while_stopping += ends if self.engine.is_stopping else ()
 
     def _perform_effect(self, effect: Effect) -> None:
-        if type(effect) is Start:
-            self.executions.start(effect.run, effect.job)
-            return
         match effect:
+            case Start(run, job):
+                self.executions.start(run, job)
             case Cancel(run_id, attempt, grace):
                 if self.membership is None or not self.membership.cancel(run_id, attempt, grace):
                     self.executions.cancel(run_id, attempt, grace)

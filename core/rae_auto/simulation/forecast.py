@@ -248,7 +248,6 @@ class _Play:
     def _take_results(self) -> None:
         """Record the results of the last event."""
         world = self._world
-        ended, self._ended = world.history[self._ended :], len(world.history)
         for start in world.started:
             duration = self._durations[start.job.id]
             heapq.heappush(self._ends, (world.now.wall + duration, start.run.id, start.run.attempt))
@@ -264,6 +263,7 @@ class _Play:
         while self._delayed and self._delayed[0][0] <= world.now.wall:
             self._note_wait(heapq.heappop(self._delayed)[1])
         if self._sources.has_patterns:
+            ended, self._ended = world.history[self._ended :], len(world.history)
             self._fire(occurrence for run in ended for occurrence in self._sources.handle(end_of(run)))
         if self._seen_decisions > MAX_DECISIONS:
             raise BadRequest(

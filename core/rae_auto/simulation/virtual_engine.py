@@ -130,8 +130,10 @@ class VirtualWorld:
         self._remember(step)
         for effect in step.effects:
             self._note(effect)
-        self.answer_guards()
-        self.deliver_notices()
+        if self.guard_requests:
+            self.answer_guards()
+        if self.deliveries:
+            self.deliver_notices()
         return step
 
     def pass_time(self) -> None:
@@ -167,7 +169,9 @@ class VirtualWorld:
                 return
 
     def _remember(self, step: Step) -> None:
-        self.history += [c.value for c in step.changes if isinstance(c, Record) and isinstance(c.value, Run)]
+        for change in step.changes:
+            if type(change) is Record and type(change.value) is Run:
+                self.history.append(change.value)
         self.decisions += step.decisions
 
     def _note(self, effect: object) -> None:

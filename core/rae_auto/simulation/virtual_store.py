@@ -38,9 +38,9 @@ class ValueStore:
 
     def commit(self, changes: Sequence[Change]) -> None:
         for change in changes:
-            if isinstance(change, Save):
+            if type(change) is Save:
                 self._values[document_key(change.value)] = change.value
-            elif isinstance(change, Discard):
+            elif type(change) is Discard:
                 self._values.pop(document_key(change.value), None)
 
     def load(self, cls: type[T]) -> tuple[T, ...]:

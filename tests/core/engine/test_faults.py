@@ -57,7 +57,7 @@ class FailingNote:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.left: int | None = None
         self.depth = 0
-        original, perform_original = UndoLog.__init__, Turn.perform
+        append_original, perform_original = UndoLog.append, Turn.perform
 
         def perform(turn: Turn, *args: Any) -> bool:
             self.depth += 1
@@ -66,11 +66,11 @@ class FailingNote:
             finally:
                 self.depth -= 1
 
-        def init(undo_log: UndoLog) -> None:
-            original(undo_log)
-            undo_log._undo = FailingNotes(self.check)
+        def append(undo_log: UndoLog, note: Any) -> None:
+            self.check()
+            append_original(undo_log, note)
 
-        patch.setattr(UndoLog, "__init__", init)
+        patch.setattr(UndoLog, "append", append, raising=False)
         patch.setattr(Turn, "perform", perform)
 
     def check(self) -> None:
@@ -80,18 +80,6 @@ class FailingNote:
                 self.left = None
                 raise RuntimeError("a fault")
             self.left -= 1
-
-
-class FailingNotes(list[Any]):
-    """The notes of an undo log, each of which may fail."""
-
-    def __init__(self, check: Callable[[], None]) -> None:
-        super().__init__()
-        self._check = check
-
-    def append(self, note: Any) -> None:
-        self._check()
-        super().append(note)
 
 
 def busy_world(job: Callable[..., Plan]) -> VirtualWorld:

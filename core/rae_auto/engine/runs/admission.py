@@ -146,10 +146,10 @@ def find_refusal(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Skip 
 
 def open_run(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
     """Open the run of an occurrence that nothing refuses."""
-    occurrence, conditions = candidate.occurrence, _conditions(turn.state, job_entry.job)
-    not_before = _not_before(turn, candidate)
-    if job_entry.job.overlap is Overlap.REPLACE:
-        for other in turn.state.open_runs(job_entry.job.id):
+    occurrence, job = candidate.occurrence, job_entry.job
+    conditions, not_before = _conditions(turn.state, job), _not_before(turn, candidate)
+    if job.overlap is Overlap.REPLACE:
+        for other in turn.state.open_runs(job.id):
             if other.run.id not in candidate.batch:
                 stop_run(turn, other, RunState.CANCELLED, Replaced())
     run = Run(
@@ -166,7 +166,7 @@ def open_run(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
         not_before=not_before,
         clocks=None if not_before is None else turn.now,
     )
-    entry = RunEntry(run, job_entry.job, turn.state.undo_log, turn.now.mono)
+    entry = RunEntry(run, job, turn.state.undo_log, turn.now.mono)
     turn.state.open(entry)
     wait(turn, entry)
     turn.step.save(run)
@@ -257,7 +257,8 @@ def _count_waiting(state: EngineState, job: Job, batch: Set[RunId]) -> int:
 
 
 def _find_overlap(state: EngineState, entry: JobEntry, batch: Set[RunId]) -> Skip | None:
-    others = [other for other in state.open_runs(entry.job.id) if other.run.id not in batch]
+    opened = state.open_runs(entry.job.id)
+    others = [other for other in opened if other.run.id not in batch] if opened else ()
     if not others:
         return None
     oldest = others[0].run

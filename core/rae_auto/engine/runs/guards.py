@@ -64,7 +64,7 @@ def find_certain_block(entry: JobEntry, trigger: str, cause: Cause, starts_at: d
 
     Only where the run wouldn't wait for it: so an occurrence that is skipped leaves no run.
     """
-    if trigger == MANUAL or wait_limit(entry.job, cause) != timedelta(0):
+    if trigger == MANUAL or not entry.plan.guards or wait_limit(entry.job, cause) != timedelta(0):
         return None
     for name, guard in entry.plan.guards.items():
         if guard is not None and not (result := guard.evaluate(starts_at)).allows:

@@ -186,15 +186,12 @@ class StartSpread:
     """Delays that keep jobs that catch up together from starting all at once; the first has none."""
 
     undo_log: UndoLog
-    interval: timedelta
+    jobs: int
     count: int = 0
-
-    @classmethod
-    def over(cls, jobs: int, undo_log: UndoLog) -> "StartSpread":
-        """Return the delays for this many jobs."""
-        return cls(undo_log, START_INTERVAL if jobs == 1 else min(START_INTERVAL, MAX_START_SPREAD / max(jobs, 1)))
+    """Number of runs that have their delay."""
 
     def next_delay(self) -> timedelta:
         """Return the delay of the next run."""
+        interval = min(START_INTERVAL, MAX_START_SPREAD / self.jobs)
         self.count += 1
-        return min(self.interval * (self.count - 1), MAX_START_SPREAD)
+        return min(interval * (self.count - 1), MAX_START_SPREAD)

@@ -4,7 +4,7 @@ A store may have a limit on what it commits at once, and a commit that never suc
 ever. What is durable may end after any part of a step (see `engine.turn`), so a turn of any size can be committed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rae_auto.engine.effects import Change, Discard, Step
 from rae_auto.model.run import Run
@@ -20,10 +20,17 @@ _CHANGE_BYTES = 800
 
 def split_into_batches(steps: Iterable[Step]) -> Iterator[list[Change]]:
     """Yield the changes of these steps in commits of a bounded size, none if there are no changes."""
+    steps = tuple(steps)
+    changes = [change for step in steps for change in step.changes]
+    if len(changes) <= MAX_BATCH_CHANGES and _estimate_bytes(changes) <= MAX_BATCH_BYTES:
+        # As mostly: then their parts don't matter.
+        if changes:
+            yield changes
+        return
     batch: list[Change] = []
     batch_bytes = 0
     for part in (part for step in steps for part in step.parts()):
-        part_bytes = _CHANGE_BYTES * len(part) + sum(map(_estimate_event_bytes, part))
+        part_bytes = _estimate_bytes(part)
         is_full = len(batch) + len(part) > MAX_BATCH_CHANGES or batch_bytes + part_bytes > MAX_BATCH_BYTES
         if batch and is_full:
             yield batch
@@ -34,6 +41,6 @@ def split_into_batches(steps: Iterable[Step]) -> Iterator[list[Change]]:
         yield batch
 
 
-def _estimate_event_bytes(change: Change) -> int:
-    value = change.value
-    return len(repr(value.event)) if type(value) is Run and value.event and type(change) is not Discard else 0
+def _estimate_bytes(changes: Sequence[Change]) -> int:
+    runs = [change.value for change in changes if type(change.value) is Run and type(change) is not Discard]
+    return _CHANGE_BYTES * len(changes) + sum(len(repr(run.event)) for run in runs if run.event)

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
-from weakref import WeakSet
+from weakref import ref
 
 Event = Mapping[str, Any]
 
@@ -16,8 +16,9 @@ class EventStream:
     """Hands each event to every subscriber."""
 
     def __init__(self) -> None:
-        # Weak, because a stream that is dropped before its first event is never closed.
-        self._listeners: WeakSet[_Backlog] = WeakSet()
+        # Weak, because a stream that is dropped before its first event is never closed. Not a WeakSet: to look into
+        # one takes as long as to make the message.
+        self._listeners: set[ref[_Backlog]] = set()
 
     @property
     def has_subscribers(self) -> bool:
@@ -36,16 +37,19 @@ class EventStream:
     def subscribe(self) -> AsyncGenerator[Event, None]:
         """Return the events from this call on, until the stream is closed by either side."""
         backlog = _Backlog()
-        self._listeners.add(backlog)
-        return self._stream(backlog)
+        listener = ref(backlog, self._listeners.discard)
+        self._listeners.add(listener)
+        return self._stream(backlog, listener)
 
     def _send(self, event: Event | None) -> None:
-        for listener in self._listeners:
-            listener.events.append(event)
-            if not listener.has_some.is_set():
-                listener.has_some.set()
+        # A copy, because one may be forgotten at any moment.
+        for listener in tuple(self._listeners):
+            if (backlog := listener()) is not None:
+                backlog.events.append(event)
+                if not backlog.has_some.is_set():
+                    backlog.has_some.set()
 
-    async def _stream(self, backlog: "_Backlog") -> AsyncGenerator[Event, None]:
+    async def _stream(self, backlog: "_Backlog", listener: "ref[_Backlog]") -> AsyncGenerator[Event, None]:
         events = backlog.events
         try:
             while True:
@@ -56,7 +60,7 @@ class EventStream:
                     yield event
                 backlog.has_some.clear()
         finally:
-            self._listeners.discard(backlog)
+            self._listeners.discard(listener)
 
 
 class _Backlog:

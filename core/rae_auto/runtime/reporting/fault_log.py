@@ -1,23 +1,16 @@
 """Faults of effects: they are logged, and don't prevent the effects after them."""
 
-from types import TracebackType
+from collections.abc import Callable
+from typing import ParamSpec
 
 from loguru import logger
 
+P = ParamSpec("P")
 
-class log_fault:  # noqa: N801  # used like a function of contextlib, whose generators cost four times as much
-    """A context that logs an error, so that an effect that fails doesn't prevent the others."""
 
-    __slots__ = ("_done",)
-
-    def __init__(self, done: str) -> None:
-        self._done = done
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        logger.opt(exception=error).error("internal error: a decision could not be {}: {!r}", self._done, error)
-        return True
+def call_or_log(done: str, function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+    """Call a function, and log an error that it raises: a decision could not be published, carried out, …."""
+    try:
+        function(*args, **kwargs)
+    except Exception as error:
+        logger.opt(exception=error).error("internal error: a decision could not be {}: {!r}", done, error)
