@@ -18,7 +18,7 @@ from rae_auto.errors import PluginError
 from rae_auto.model.job import JobFields
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Limits
-from rae_auto.model.primitives.formatting import describe_raise, quote
+from rae_auto.model.primitives.formatting import describe_raise, join_words, quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, describe_problem, invalid
 from rae_auto.toolkit.secrets.masking import mask_known_secrets
@@ -184,7 +184,7 @@ def _describe_wrong_kind(executor: type[Executor]) -> str:
     name = quote(executor.type)
     if not taken:
         return f"can't be run by the executor {name}, whose own options say what to run; remove it"
-    words = " or ".join(filter(None, [", ".join(taken[:-1]), taken[-1]]))
+    words = join_words(taken, "or")
     return f"can't be run by the executor {name}, which takes {words}; write that, or choose another executor"
 
 

@@ -30,6 +30,7 @@ from rae_auto.config.scalars import SCALAR_NAMES, SCALARS
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.choices import choose, unknown_choice
 from rae_auto.model.primitives.escaping import quote_short
+from rae_auto.model.primitives.formatting import join_words
 from rae_auto.model.primitives.json_values import freeze_value
 from rae_auto.model.primitives.names import did_you_mean, find_name_problem
 from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, describe_value, invalid
@@ -117,7 +118,7 @@ def unknown_key(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # lazy: memory, asked for rarely
 
     alike = get_close_matches(name, known, _MAX_ALIKE_KEYS, _MIN_LIKENESS)
-    beginning = f"did you mean {' or '.join(map(quote_short, alike))}? " if alike else ""
+    beginning = f"did you mean {join_words(map(quote_short, alike), 'or')}? " if alike else ""
     return f"unknown key; {beginning}docs/reference/configuration.md has all {len(known)}"
 
 
@@ -192,7 +193,7 @@ def _union(converter: Converter, value: object, cls: Any) -> object:
             except ValueError as error:
                 failure = failure if _is_inside(failure) else error
     if all(names):
-        raise invalid(f"must be {' or '.join(filter(None, names))}, not {describe_value(value)}")
+        raise invalid(f"must be {join_words(filter(None, names), 'or')}, not {describe_value(value)}")
     raise failure
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from rae_auto.api.store import LogQuery
 from rae_auto.engine.plan import JobOrigin
 from rae_auto.errors import StoreLocked
-from rae_auto.model.primitives.formatting import format_count, quote
+from rae_auto.model.primitives.formatting import format_count, join_words, quote
 from rae_auto.paths import is_same_config, last_config
 from rae_auto.runtime.runtime import Runtime
 
@@ -28,7 +28,7 @@ async def describe_inheritance(runtime: Runtime, previous: Path | None, config: 
         _name("open run", [opened.run.job for opened in runtime.engine.runs() if opened.run.queued_at < since]),
         "its history" if await runtime.runs(LogQuery(limit=1)) else "",
     ]
-    inherited = " and ".join(filter(None, found))
+    inherited = join_words(filter(None, found))
     if not inherited:
         return None
     return (

@@ -13,7 +13,7 @@ from loguru import logger
 
 from rae_auto._version import __version__
 from rae_auto.config import Config
-from rae_auto.model.primitives.formatting import format_count, format_local_time
+from rae_auto.model.primitives.formatting import format_count, format_local_time, join_words
 from rae_auto.paths import CONFIG_NAME, configured_state_directory, home_or_root
 from rae_auto.platforms.shells import Shell, shell_of_platform
 
@@ -25,7 +25,7 @@ def log_start(config: Path, directory: Path, log_places: Sequence[str]) -> None:
     """Log the configuration, the state directory and where the log is, before anything is started."""
     logger.info("rae-auto {} starts; configuration {}, state {}", __version__, config, directory)
     if log_places:
-        logger.info("log: {}", " and ".join(log_places))
+        logger.info("log: {}", join_words(log_places))
 
 
 def describe_plan(

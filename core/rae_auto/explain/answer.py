@@ -215,7 +215,10 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
         return Explanation(f"{job} will be due at {view.time(due)}{f', but {blocker}' if blocker else ''}", facts)
     if due is not None:
         return Explanation(f"{job} was due at {view.time(due)}, but {_explain_missing_record(due, view)}", facts)
+    may_be_deleted = _may_be_deleted(at, view)
     verb, was = ("will not run", "is") if at > view.now else ("did not run", "was")
+    if may_be_deleted:
+        verb = "has no record of a run"
     notes = tuple(ExplanationFact("clock", note) for note in _list_clock_notes(at, (before, after), view))
     around = [f"due {when} at {view.time(due)}" for when, due in (("before", before), ("after", after)) if due]
     sources = _describe_sources(view)
@@ -225,11 +228,18 @@ def _explain_no_record(at: datetime, view: JobView) -> Explanation:
         why = f"it {was} not due ({', '.join(around)})"
     elif view.unknown_starts:
         why = f"it {was} not due ({'; '.join(view.unknown_starts.values())})"
-    elif sources:
+    elif sources and not may_be_deleted:
         why = f"{sources} reported nothing" if at <= view.now else f"it has no schedule; it waits for {sources}"
     else:
         why = "it has no schedule"
-    return Explanation(f"{job} {verb} at {view.time(at)}: {why}", (*notes, *facts))
+    hedge = ", and records of that time may have been deleted" if may_be_deleted else ""
+    return Explanation(f"{job} {verb} at {view.time(at)}: {why}{hedge}", (*notes, *facts))
+
+
+def _may_be_deleted(at: datetime, view: JobView) -> bool:
+    """Return whether records of a time may have been deleted: the job has run since then, and none is as old."""
+    has_run = view.last_finished_at is not None and at <= view.last_finished_at
+    return has_run and all(run.scheduled_for > at for run in view.runs)
 
 
 def _list_clock_notes(at: datetime, around: Iterable[datetime | None], view: JobView) -> list[str]:

@@ -29,7 +29,7 @@ from rae_auto.model.policies import (
     to_priority,
     to_shift,
 )
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import join_words, quote
 from rae_auto.model.primitives.functions import function_name, is_function_name
 from rae_auto.model.primitives.names import JobId, find_name_problem
 from rae_auto.model.primitives.problems import Invalid, Problem, describe_value
@@ -374,7 +374,7 @@ class Job(JobFields):
             if name in self.env:
                 yield Problem(("secret_files", name), "is in env too; keep one")
         if self.user is not None and (owned := [name for name in ("python", "secret_files") if getattr(self, name)]):
-            what = f"can't be used with {' and '.join(owned)}, whose files belong to the daemon; remove one"
+            what = f"can't be used with {join_words(owned)}, whose files belong to the daemon; remove one"
             yield Problem(("user",), what)
         if self.directory is not None and not PurePath(self.directory).is_absolute():
             yield Problem(("directory",), f"directory must be an absolute path, not {quote(self.directory[:200])}")

@@ -171,7 +171,7 @@ class Attempt:
         """Return between which instants it ended, as a clause, where that is all that is known; "" otherwise."""
         if self.is_end_known or self.seen_until is None or self.seen_until >= self.finished_at:
             return ""
-        return f"it ended between {time(self.seen_until)} and {time(self.finished_at)}, unknown when"
+        return f"it ended at an unknown time between {time(self.seen_until)} and {time(self.finished_at)}"
 
     @property
     def end_text(self) -> str:

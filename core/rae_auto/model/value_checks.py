@@ -22,7 +22,7 @@ import attrs
 
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.choices import unknown_choice
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import join_words, quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.problems import Invalid, Problem, describe_value, invalid, raise_if_any
 
@@ -75,7 +75,7 @@ def describe_type(hint: Any) -> str:
     """Return an annotation in words: `text`, `a list of texts`, `a Job`."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(describe_type(kind) for kind in arguments if kind is not NoneType))
+        return join_words(dict.fromkeys(describe_type(kind) for kind in arguments if kind is not NoneType), "or")
     if origin in (Mapping, dict) or hint in (Mapping, dict):
         return "a mapping"
     if origin in (Sequence, list, tuple, Iterable):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from rae_auto.errors import BadRequest
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import join_words, quote
 from rae_auto.model.primitives.instants import as_utc
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.model.primitives.zones import zone
@@ -65,5 +65,5 @@ def check_instant(name: str, value: Any) -> datetime | None:
 def _suggest_states(given: str) -> str:
     hint = did_you_mean(given, RunState).removeprefix("; ")
     if given in _OTHER_WORDS or not hint:
-        return f"use {' or '.join(map(quote, _OTHER_WORDS.get(given, RunState)))}"
+        return f"use {join_words(map(quote, _OTHER_WORDS.get(given, RunState)), 'or')}"
     return hint

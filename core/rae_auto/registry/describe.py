@@ -15,6 +15,7 @@ from attrs import frozen
 from rae_auto.api.plugin import Kind, Plugin, Variants
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger, Trigger
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
+from rae_auto.model.primitives.formatting import join_words
 from rae_auto.model.primitives.units import SignedDuration, Size, format_duration, format_size
 from rae_auto.registry.containment import is_foreign
 from rae_auto.toolkit.secrets import Secret, SecretText
@@ -154,7 +155,7 @@ def type_text(kind: Any) -> str:
     arguments = [argument for argument in get_args(kind) if argument not in (type(None), Ellipsis)]
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(type_text(argument) for argument in arguments))
+        return join_words(dict.fromkeys(type_text(argument) for argument in arguments), "or")
     if origin is Literal:
         return "one of: " + ", ".join(map(str, arguments))
     if origin in (tuple, list, Sequence):

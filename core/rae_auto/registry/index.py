@@ -11,7 +11,7 @@ from attrs import frozen
 
 from rae_auto.api.plugin import Kind
 from rae_auto.entry_points import read_entry_points
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import join_words, quote
 
 
 class State(StrEnum):
@@ -128,7 +128,7 @@ def find_conflict(infos: Sequence[PluginInfo]) -> str | None:
         )
     if len(infos) > 1 and not any(info.is_built_in for info in infos):
         called = f"{infos[0].kind} {quote(infos[0].name)}"
-        return f"{called} is provided by {' and '.join(info.provenance for info in infos)}; uninstall one of them"
+        return f"{called} is provided by {join_words(info.provenance for info in infos)}; uninstall one of them"
     return None
 
 

@@ -20,7 +20,7 @@ from rae_auto.api.plugin import Kind, Plugin, Variants
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.errors import PluginBroken
-from rae_auto.model.primitives.formatting import format_elapsed, place_of_raise, quote
+from rae_auto.model.primitives.formatting import format_elapsed, join_words, place_of_raise, quote
 from rae_auto.registry.choice import TRACE_VARIABLE, is_switched_on
 from rae_auto.registry.index import PluginInfo
 from rae_auto.registry.plugin_files import import_file
@@ -126,7 +126,7 @@ def _instantiated_classes(info: PluginInfo, cls: type[Plugin]) -> list[Any]:
 def _check_contract(info: PluginInfo, cls: Any) -> None:
     contract = CONTRACTS[info.kind]
     if not (isinstance(cls, type) and issubclass(cls, contract)):
-        raise _broken(info, f"{cls!r} is not a subclass of {' or '.join(base.__name__ for base in contract)}")
+        raise _broken(info, f"{cls!r} is not a subclass of {join_words((base.__name__ for base in contract), 'or')}")
     if not attrs.has(cls):
         raise _broken(info, f"{cls.__name__} is not an attrs class; decorate it with @attrs.frozen")
 

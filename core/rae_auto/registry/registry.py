@@ -9,7 +9,7 @@ from attrs import evolve
 
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.errors import PluginBroken, PluginError, PluginNotFound, PluginUnavailable
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import join_words, quote
 from rae_auto.model.primitives.names import did_you_mean
 from rae_auto.registry.choice import PluginChoice
 from rae_auto.registry.containment import is_foreign
@@ -143,7 +143,7 @@ class Registry:
         claimed_by = claims(self._infos, kind, name)
         if claimed_by and find_conflict(claimed_by) is None:
             return find_holder(claimed_by).provenance
-        return " and ".join(info.provenance for info in claimed_by) or "unknown"
+        return join_words(info.provenance for info in claimed_by) or "unknown"
 
     def owner_of(self, module: str) -> str | None:
         """Return the name of the plugin that a module belongs to, or None."""

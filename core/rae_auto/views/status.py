@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 
-from rae_auto.model.primitives.formatting import format_count, quote
+from rae_auto.model.primitives.formatting import format_count, join_words, quote
 from rae_auto.views.runs import short_ids
 from rae_auto.views.tables import instant
 
@@ -202,7 +202,7 @@ def describe_reload(answer: Mapping[str, Sequence[str]]) -> str:
     changes = [f"{len(answer[name])} {name} ({_list_some(answer[name])})" for name in _CHANGES if answer[name]]
     later = answer["at_next_start"]
     verb = "changes" if len(later) == 1 else "change"
-    at_next_start = f"; {' and '.join(later)} {verb} at the next start" if later else ""
+    at_next_start = f"; {join_words(later)} {verb} at the next start" if later else ""
     return f"reloaded: {', '.join(changes) or 'no job changed'}{at_next_start}"
 
 

@@ -10,7 +10,7 @@ GAP = 2
 MIN_TEXT_WIDTH = 8
 """A cell is cut to this width at least."""
 
-COMFORTABLE_WIDTH = 16
+COMFORTABLE_WIDTH = 20
 """Columns that can be left out give way before others are cut to less than this."""
 
 EMPTY = "-"
@@ -28,6 +28,12 @@ def shown_columns(
             break
         shown = [n for n in shown if headers[n] != name]
     return shown
+
+
+def total_width(headers: Sequence[str], rows: Rows) -> int:
+    """Return the width that the columns with any content need so that nothing is cut."""
+    shown = shown_columns(headers, rows, 0)
+    return sum(natural_widths(headers, rows, shown)) + GAP * (len(shown) - 1)
 
 
 def _least_width(headers: Sequence[str], rows: Rows, shown: Sequence[int], whole: Collection[str]) -> int:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 
 from rae_auto.model.primitives.escaping import escape_line
-from rae_auto.views.table_layout import EMPTY, align_rows, fit_rows, shown_columns
+from rae_auto.views.table_layout import EMPTY, align_rows, fit_rows, shown_columns, total_width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ def print_text(text: str, *, err: bool = False, end: str = "\n") -> None:
     if stream is not None:
         stream.write(text + end)
         stream.flush()
+
+
+def print_wrapped(text: str) -> None:
+    """Print a line, on a terminal in several where it is too long for one: the others are indented."""
+    if not on_terminal() or len(text) <= (width := terminal_width()):
+        print_text(text)
+        return
+    from textwrap import wrap  # lazy: start-up
+
+    for line in wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False):
+        print_text(line)
 
 
 def style(text: str, *, bold: bool = False, dim: bool = False, red: bool = False) -> str:
@@ -99,8 +110,8 @@ def show_table(
 ) -> None:
     """Print columns that fit the terminal, under headers; in a pipe all columns, with each cell whole.
 
-    On a terminal, columns without content are left out, those in `optional` where they don't fit, and other cells
-    are cut to the width, except in the columns in `whole`.
+    On a terminal, columns without content are left out. Where the others don't fit, instants lose their distance from
+    now, columns in `optional` are left out, and cells are cut to the width, except in the columns in `whole`.
     """
     cells = [[escape_line(EMPTY if cell in (None, "") else cell) for cell in row] for row in rows]
     if not on_terminal():
@@ -108,6 +119,10 @@ def show_table(
             print_text(line)
         return
     width = terminal_width()
+    if cells and total_width(headers, cells) > width:
+        from rae_auto.views.times import without_distance  # lazy: start-up
+
+        cells = [[without_distance(cell) for cell in row] for row in cells]
     shown = shown_columns(headers, cells, width, optional=optional, whole=whole) if cells else range(len(headers))
     head, *lines = fit_rows(headers, cells, width, shown, whole)
     print_text(style(head, dim=True))

@@ -1,5 +1,6 @@
 """Instants for people: in one time zone, marked where it isn't the machine's, with the distance from now."""
 
+import re
 from datetime import datetime, timedelta, tzinfo
 
 from rae_auto.model.primitives.formatting import format_elapsed, format_local_time
@@ -53,6 +54,14 @@ def due_time(iso: str, now: datetime) -> str:
 def local_and_relative_time(iso: str | None, zone: tzinfo | None, now: datetime) -> str:
     """Return `18:00:05 (in 4 min)`; `-` for None."""
     return "-" if iso is None else f"{local_time(iso, zone, now)} ({relative_time(iso, now)})"
+
+
+_DISTANCE = re.compile(r"(\d\d:\d\d:\d\d(?: [A-Z0-9+-]+)?) \((?:in [^()]+|[^()]+ ago|now)\)")
+
+
+def without_distance(text: str) -> str:
+    """Return a text with `18:00:05` in the place of `18:00:05 (in 4 min)`, for where there is no room for both."""
+    return _DISTANCE.sub(r"\1", text)
 
 
 def describe_instant(instant: datetime, zone: tzinfo, now: datetime) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from rae_auto.model.primitives.escaping import quote_short, shorten_line
-from rae_auto.model.primitives.formatting import format_bytes
+from rae_auto.model.primitives.formatting import format_bytes, join_words
 from rae_auto.toolkit.files import FileIdentity, identify_file
 from rae_plugins.calendars.events import CalendarEvent
 
@@ -83,7 +83,7 @@ def read_calendar_file(path: str, home: tzinfo, on_bad: OnBad, *, with_details: 
 
 def join_sources(sources: Iterable[str]) -> str:
     """Return where events come from, in one line."""
-    return shorten_line(" and ".join(sources))
+    return shorten_line(join_words(sources))
 
 
 def _title(name: str) -> str:

@@ -278,6 +278,19 @@ def test_starts_that_were_missed_together_are_one_skip_as_in_every_view(tmp_path
     assert [line.split("  ")[1:3] for line in lines] == [["a", "12 starts"], ["b", "1"]]
 
 
+@pytest.mark.parametrize("width", [80, None])
+def test_text_of_the_digest_fits_a_terminal_and_a_mail(tmp_path: Path, width: int | None) -> None:
+    at = NOON - timedelta(hours=1)
+    reason = GuardBlocked("power", Verdict.NO, "the machine has run on its battery since the last evening")
+    skip = Decision(JobId("nightly-backup-of-photos"), "cron", "k", at, Outcome.SKIP, reason, at)
+    entry = Append(documents.DECISIONS, "k", skip.job, skip.reason.code, at, documents.dump(skip))
+    digest = evolve(digest_of(tmp_path, [entry]), verdict="3 matters need you: " + ", ".join(['"backup"'] * 8))
+    verdict, rest = digest_text(digest, ZoneInfo("UTC"), width).split("From ")
+    assert max(map(len, rest.splitlines())) <= (width or 98)
+    assert "last evening" in " ".join(rest.split()), "words are wrapped, never cut"
+    assert len(verdict.splitlines()) == (1 if width is None else 2), "the first line of a mail is its subject"
+
+
 def test_skips_for_one_reason_are_one_row_whichever_run_was_open(tmp_path: Path) -> None:
     now = datetime(2026, 11, 28, 12, tzinfo=UTC)
     store = MemoryStore()
@@ -306,8 +319,8 @@ def test_row_of_several_skips_says_how_many_of_which_kinds(tmp_path: Path) -> No
     )  # fmt: skip
     assert digest.to_json()["skips"][0]["kinds"] == {'guard "power"': 2, 'guard "holidays"': 1}
     for text in (digest_text, digest_markdown):
-        row = next(line for line in text(digest, ZoneInfo("UTC")).splitlines() if "power" in line)
-        assert 'guard "power" 2 times; guard "holidays" 1 time; the newest, of Sat 2026-11-28 12:02: its guard' in row
+        shown = " ".join(text(digest, ZoneInfo("UTC")).split())
+        assert 'guard "power" 2 times; guard "holidays" 1 time; the newest, of Sat 2026-11-28 12:02: its guard' in shown
 
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)

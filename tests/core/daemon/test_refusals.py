@@ -67,6 +67,7 @@ REFUSALS = [
     ("history", {"limit": "1"}, "BadRequest", "limit"),
     ("history", {"states": "failed"}, "BadRequest", '"states" must be a list'),
     ("history", {"states": ["faild"]}, "BadRequest", 'did you mean "failed"?'),
+    ("history", {"states": ["???"]}, "BadRequest", ', "lost" or "skipped"'),
     ("history", {"states": [{}]}, "BadRequest", 'unknown state "{}"'),
     ("history", {"since": "someday"}, "BadRequest", 'since: invalid time "someday"'),
     ("history", {"since": "tomorrow"}, "BadRequest", "is in the future; write yesterday"),

@@ -117,6 +117,6 @@ def test_life_of_a_lost_run_says_between_which_instants_it_ended(world, job):
     (attempt,) = run.attempts
     assert ("attempt", attempt.started_at, attempt.seen_until) in phases
     assert ("unknown", attempt.seen_until, attempt.finished_at) in phases
-    between = f"between {time_text(attempt.seen_until)} and {time_text(attempt.finished_at)}, unknown when"
+    between = f"at an unknown time between {time_text(attempt.seen_until)} and {time_text(attempt.finished_at)}"
     assert between in run.describe_reason(time_text)
     assert between in run_record(run)["reason_text"]

@@ -14,12 +14,13 @@ from rae_auto import Cron, Job, JobNotFound, NotStarted, RunNotFound, Scheduler
 from rae_auto.api.plugin import Kind
 from rae_auto.engine.events import TriggerFired
 from rae_auto.engine.plan import JobOrigin
-from rae_auto.explain.answer import explain_now, explain_run
+from rae_auto.explain.answer import explain_at, explain_now, explain_run
 from rae_auto.explain.collector import Question, collect, explain
 from rae_auto.explain.engine_source import EngineSource, explain_job
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.policies import RetryPolicy
+from rae_auto.model.primitives.local_times import RequestedTime
 from rae_auto.model.reasons import NeedFailed, Paused
 from rae_auto.model.run import Result, RunState
 from rae_auto.registry import Registry
@@ -136,6 +137,21 @@ def test_why_nothing_was_due():
     assert "it was not due (due before at" in explanation.answer
     assert ", due after at" in explanation.answer
     assert ": it has no schedule" in answer_at(world(a_job(hourly=False)), EPOCH).answer
+
+
+def test_why_of_a_deleted_record_does_not_say_that_nothing_ran():
+    w = world(a_job(hourly=False))
+    w.advance(HOUR)
+    w.end(w.trigger("a"))
+    w.advance(HOUR)
+    ran_at, records = EPOCH + HOUR, view_job(w)
+    assert "(run " in answer_at(w, ran_at).answer
+    for at in (ran_at, EPOCH):
+        pruned = explain_at(RequestedTime((at,)), evolve(records, runs=())).answer
+        assert pruned.startswith("a has no record of a run at ")
+        assert pruned.endswith(": it has no schedule, and records of that time may have been deleted")
+    later = explain_at(RequestedTime((w.now.wall,)), evolve(records, runs=())).answer
+    assert later.startswith("a did not run at "), "the job's state tells when it ran last"
 
 
 def test_why_without_a_record():

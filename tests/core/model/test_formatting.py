@@ -5,7 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from rae_auto.model.primitives.formatting import describe_error, format_bytes, format_count, format_elapsed, quote
+from rae_auto.model.primitives.formatting import (
+    describe_error,
+    format_bytes,
+    format_count,
+    format_elapsed,
+    join_words,
+    quote,
+)
 from rae_auto.model.primitives.units import parse_duration
 
 
@@ -35,6 +42,13 @@ def test_format_elapsed(seconds, text):
 @pytest.mark.parametrize(("seconds", "text"), [(185, "3 min"), (129600, "36 h"), (180000, "2 days")])
 def test_format_elapsed_in_one_unit(seconds, text):
     assert format_elapsed(seconds, parts=1) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "text"), [("", ""), ("a", "a"), ("ab", "a or b"), ("abc", "a, b or c"), ("abcd", "a, b, c or d")]
+)
+def test_words_are_joined_as_people_write_them(words, text):
+    assert join_words(words, "or") == text
 
 
 @pytest.mark.parametrize(("size", "text"), [(0, "0 bytes"), (1, "1 byte"), (1536, "1.5 KB"), (3 << 20, "3 MB")])

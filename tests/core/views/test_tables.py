@@ -1,5 +1,6 @@
 """Tables line up in the cells of a terminal and fit it; pipes get every cell whole."""
 
+import re
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +13,7 @@ from rae_auto.views import runs as run_views
 from rae_auto.views import tables
 from rae_auto.views.runs import OPTIONAL_RUN_HEADERS, RUN_HEADERS, run_rows
 from rae_auto.views.table_layout import GAP, align_rows, fit_rows, fit_widths, natural_widths
-from rae_auto.views.tables import show_table, use_headers
+from rae_auto.views.tables import print_wrapped, show_table, use_headers
 
 BERLIN = ZoneInfo("Europe/Berlin")
 AT = "2026-11-28T11:06:00+00:00"
@@ -64,6 +65,28 @@ def test_reason_is_cut_with_an_ellipsis(terminal):
     assert REASON in terminal(200, [run(1)])[1]
 
 
+def test_instants_give_way_before_reasons_are_cut(terminal):
+    beside = terminal(200, [run(1)])[1]
+    assert re.search(r"\d\d:\d\d:\d\d( CET)? \([^()]+ ago\)", beside)
+    at_80 = terminal(80, [run(1)])[1]
+    assert " ago" not in at_80
+    assert "(" not in at_80
+    assert REASON[:15] in at_80
+
+
+def test_long_line_is_wrapped_on_a_terminal_and_whole_in_a_pipe(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    line = f"rae-auto 0.1.0 (pid 4711) running since 18:00:05; state in /{'d' * 40}; store: sqlite; log: console, file"
+    print_wrapped(line)
+    assert capsys.readouterr().out == f"{line}\n"
+    monkeypatch.setattr(tables, "on_terminal", lambda: True)
+    print_wrapped(line)
+    first, *others = capsys.readouterr().out.splitlines()
+    assert max(map(len, (first, *others))) <= 80
+    assert all(other.startswith("  ") for other in others)
+    assert " ".join([first, *map(str.strip, others)]) == line
+
+
 def test_columns_without_content_are_left_out(terminal):
     assert "EXIT" not in terminal(200, [run(1)])[0]
     assert "EXIT" in terminal(200, [run(1, exit_code=3)])[0]
@@ -71,7 +94,7 @@ def test_columns_without_content_are_left_out(terminal):
 
 def test_ids_are_shortened_to_unique_prefixes(terminal):
     apart = run(1, run_id="01M8H4N3HC0000000000000000")
-    assert terminal(200, [run(1), apart])[1].split()[0] == "01M8H4N3HB"
+    assert terminal(200, [run(1), apart])[1].split()[0] == "01M8H4N3HB10"
     ids = [line.split()[0] for line in terminal(200, [run(1), run(2)])[1:]]
     assert len(set(ids)) == 2
 

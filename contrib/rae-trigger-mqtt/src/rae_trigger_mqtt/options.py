@@ -9,7 +9,7 @@ from attrs.converters import optional
 from attrs.validators import ge, le
 
 from rae_auto.api import SourceTrigger
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import join_words, quote
 from rae_auto.model.primitives.units import parse_duration
 from rae_auto.toolkit.secrets import Secret, to_secret
 from rae_auto.toolkit.summaries import summarize
@@ -123,9 +123,9 @@ class MqttOptions(SourceTrigger):
 
     def describe(self) -> str:
         """Return when it fires as part of a sentence."""
-        topics = " or ".join(map(quote, self.topics))
-        payloads = f" with the payload {' or '.join(map(quote, self.payloads))}" if self.payloads else ""
-        facts = " and ".join(f"{key} = {format_toml(value)}" for key, value in self.where.items())
+        topics = join_words(map(quote, self.topics), "or")
+        payloads = f" with the payload {join_words(map(quote, self.payloads), 'or')}" if self.payloads else ""
+        facts = join_words(f"{key} = {format_toml(value)}" for key, value in self.where.items())
         return f"when a message comes for {topics}{payloads}{f' where {facts}' if facts else ''}"
 
     def warnings(self) -> tuple[str, ...]:

@@ -39,5 +39,5 @@ def show_history(
         hint = "; --decisions shows the starts that were skipped" if "skipped" in states and not decisions else ""
         print_text(f"rae-auto: no runs on record{hint}", err=True)
     if len(found) > limit and not json_:
-        text = f"showing the newest {limit}; there are more, and 'rae-auto history --limit N' shows so many"
+        text = f"showing the newest {limit:,}; 'rae-auto history --limit N' shows more"
         print_text(f"rae-auto: {text}", err=True)

@@ -16,7 +16,7 @@ from rae_auto.views.status import (
     status_record,
     status_rows,
 )
-from rae_auto.views.tables import clear, on_terminal, print_json, print_text, show_table, style
+from rae_auto.views.tables import clear, on_terminal, print_json, print_text, print_wrapped, show_table, style
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _show(status: dict[str, Any], zone: tzinfo | None, json_: bool) -> None:
         print_json(status_record(status, zone, datetime.now(UTC)))
         return
     for line in status_lines(status, zone, datetime.now(UTC)):
-        print_text(escape_line(line))
+        print_wrapped(escape_line(line))
     rows = status_rows(status, zone)
     if rows:
         show_table(STATUS_HEADERS, rows, optional=OPTIONAL_STATUS_HEADERS)

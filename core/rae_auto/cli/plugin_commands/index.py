@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rae_auto.cli.command_index import COMMANDS
 from rae_auto.entry_points import DIRECTORY_VARIABLE, DISABLED_VARIABLE, InstalledPoint, read_entry_points
+from rae_auto.model.primitives.formatting import join_words
 from rae_auto.model.primitives.names import NAME
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _chosen(points: Iterable[InstalledPoint]) -> Iterator[InstalledPoint]:
 def summarize(points: Sequence[InstalledPoint]) -> str:
     """Return the line of the help about a command: the docstring of its module, read from the source."""
     if len(points) > 1:
-        return f"(provided by {' and '.join(_origin(point) for point in points)}; uninstall one of them)"
+        return f"(provided by {join_words(_origin(point) for point in points)}; uninstall one of them)"
     try:
         spec = _find(points[0].module)
         docstring = _read_docstring(spec.origin) if spec and spec.origin else ""

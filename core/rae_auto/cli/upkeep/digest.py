@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rae_auto.cli import options
-from rae_auto.views.tables import print_json
+from rae_auto.views.tables import on_terminal, print_json, terminal_width
 
 if TYPE_CHECKING:
     from rae_auto.screens import Digest
@@ -36,9 +36,12 @@ def digest_command(since: str, format_: str | None, via: str | None, config: str
         return
     # lazy: start-up
     from rae_auto.model.primitives.zones import zone
-    from rae_auto.views.digests.formats import FORMATS
+    from rae_auto.views.digests.formats import FORMATS, digest_text
 
-    text = FORMATS[format_ or DEFAULT_FORMAT](digest, zone(digest.zone))
+    if via is None and format_ in (None, DEFAULT_FORMAT) and on_terminal():
+        text = digest_text(digest, zone(digest.zone), terminal_width())
+    else:
+        text = FORMATS[format_ or DEFAULT_FORMAT](digest, zone(digest.zone))
     if via is None:
         click.echo(text, nl=False)
     else:

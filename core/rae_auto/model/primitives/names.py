@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NewType
 
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import join_words, quote
 
 try:
     from _blake2 import blake2b
@@ -75,7 +75,7 @@ def did_you_mean(word: str, known: Iterable[str], synonyms: Synonyms | None = No
     candidates = list(known)
     same = [name for name in (synonyms or {}).get(_plain(word), ()) if name in candidates]
     near = same or _find_nearest(word, candidates)
-    return f"; did you mean {' or '.join(map(quote, near))}?" if near else ""
+    return f"; did you mean {join_words(map(quote, near), 'or')}?" if near else ""
 
 
 def find_nearest_name(word: str, known: Iterable[str]) -> str | None:

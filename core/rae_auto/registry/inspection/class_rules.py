@@ -10,6 +10,7 @@ from rae_auto.api.executor import JOB_KINDS
 from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.model.job import Job
 from rae_auto.model.policies import ENFORCED
+from rae_auto.model.primitives.formatting import join_words
 from rae_auto.model.primitives.names import find_nearest_name
 from rae_auto.registry.inspection.finding import Mistake, Severity
 from rae_auto.registry.loading import CONTRACTS
@@ -20,7 +21,7 @@ _CLASS_METHODS = ("available", "variants", "backends", "unsupported_keys", "unen
 def contract_findings(kind: Kind, cls: Any, place: str) -> Iterator[Mistake]:
     """Yield what keeps a class from being a plugin of its kind."""
     contracts = CONTRACTS[kind]
-    bases = " or ".join(base.__name__ for base in contracts)
+    bases = join_words((base.__name__ for base in contracts), "or")
     if not isinstance(cls, type):
         text = f"the hook returns {cls!r}, which is an instance; return the class"
         yield Mistake("contract", text, place or place_of_code(type(cls)))

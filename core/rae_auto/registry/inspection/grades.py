@@ -18,7 +18,7 @@ from rae_auto.api.pattern import PatternTrigger
 from rae_auto.api.plugin import Plugin
 from rae_auto.api.store import Store
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
-from rae_auto.model.primitives.formatting import format_count
+from rae_auto.model.primitives.formatting import format_count, join_words
 from rae_auto.registry.inspection.branch_count import BranchCount
 from rae_auto.registry.inspection.finding import Severity
 from rae_auto.registry.inspection.inspector import Inspection
@@ -316,7 +316,7 @@ def _check_faults(evidence: Evidence) -> RuleVerdict:
     ]
     if not missing:
         return _passed(f"tests play {', '.join(needed)}")
-    words = " or ".join(FAULT_TESTS[missing[0]])
+    words = join_words(FAULT_TESTS[missing[0]], "or")
     return _unknown(f"no test is named after {', '.join(missing)}; write one with {words} in its name")
 
 

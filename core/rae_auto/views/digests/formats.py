@@ -1,6 +1,6 @@
 """A digest as text for a terminal or a mail, as Markdown, and as a whole HTML page."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from html import escape
 from textwrap import wrap
@@ -16,10 +16,15 @@ from rae_auto.views.digests.sections import Section, describe_span, list_section
 from rae_auto.views.screens.digest import Digest
 from rae_auto.views.screens.parts.digest_pictures import DigestPictures
 from rae_auto.views.screens.parts.strip import Strip
-from rae_auto.views.table_layout import align_rows
+from rae_auto.views.table_layout import GAP, align_rows
 
 MAX_TEXT_WIDTH = 96
-"""Width of the text, in cells, from which a matter and its remedy have lines of their own."""
+"""Width of the text, in cells, from which it is wrapped, and a matter and its remedy have lines of their own."""
+
+MIN_WRAPPED_WIDTH = 24
+"""A column is wrapped to this width at least."""
+
+_INDENT = "  "
 
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2024}
 table{border-collapse:collapse;margin:0 0 1.5rem}th,td{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}
@@ -27,28 +32,57 @@ th{border-bottom:1px solid #9aa4ae}h1{font-size:1.4rem}h2{font-size:1.1rem}.bad{
 @media(prefers-color-scheme:dark){body{background:#14171a;color:#e6e9ec}.bad{color:#ff8a80}.good{color:#6fd19b}}"""
 
 
-def digest_text(digest: Digest, zone: tzinfo) -> str:
-    """Return the digest as plain text: the verdict as the first line, then a table for each section."""
+def digest_text(digest: Digest, zone: tzinfo, width: int | None = None) -> str:
+    """Return the digest as plain text: the verdict as the first line, then a table for each section.
+
+    `width` is that of the terminal, in cells; without one it is for a mail, whose verdict is one line.
+    """
+    room = MAX_TEXT_WIDTH if width is None else min(width - len(_INDENT), MAX_TEXT_WIDTH)
     lines = [escape_line(digest.verdict), escape_line(describe_span(digest, zone))]
+    if width is not None:
+        lines = [part for line in lines for part in _wrap(line, width, rest=_INDENT)]
     for section in list_sections(digest, zone):
         lines += ["", section.title]
-        lines += [f"  {line}" for line in _text_rows(section)]
+        lines += [f"{_INDENT}{line}" for line in _text_rows(section, room)]
         if section.note:
-            lines.append(f"  ({section.note})")
+            lines += _wrap(f"({section.note})", room, first=_INDENT, rest=_INDENT)
     return "\n".join(lines) + "\n"
 
 
-def _text_rows(section: Section) -> list[str]:
-    """Return rows in columns; with a line for each cell where a row would be too long for a mail."""
+def _text_rows(section: Section, width: int) -> list[str]:
+    """Return rows in columns, of which the widest is wrapped where a row would be too long.
+
+    A remedy then has a line of its own.
+    """
     rows = [[escape_line(cell) for cell in row] for row in section.rows]
     aligned = align_rows(rows)
-    if all(count_cells(line) <= MAX_TEXT_WIDTH for line in aligned) or len(rows[0]) != 2:
+    if all(count_cells(line) <= width for line in aligned):
         return aligned
+    if not section.has_advice:
+        return align_rows(list(_wrap_widest_column(rows, width)))
     lines = []
     for text, advice in rows:
-        lines += wrap(text, MAX_TEXT_WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
-        lines.append(f"  {'→ ' * section.has_advice}{advice}")
+        lines += _wrap(text, width, rest=_INDENT)
+        lines.append(f"{_INDENT}→ {advice}")
     return lines
+
+
+def _wrap_widest_column(rows: Sequence[Sequence[str]], width: int) -> Iterator[Sequence[str]]:
+    """Yield rows as lines of cells, with the parts of the widest column below each other."""
+    widths = [max(map(count_cells, column)) for column in zip(*rows, strict=True)]
+    widest = max(range(len(widths)), key=widths.__getitem__)
+    others = sum(widths) - widths[widest] + GAP * (len(widths) - 1)
+    for row in rows:
+        first, *rest = _wrap(row[widest], max(width - others, MIN_WRAPPED_WIDTH)) or [""]
+        yield [*row[:widest], first, *row[widest + 1 :]]
+        yield from ([part if n == widest else "" for n in range(len(row))] for part in rest)
+
+
+def _wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
+    """Return the lines of a text with their indents; an address or a path is kept whole."""
+    return wrap(
+        text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False, break_long_words=False
+    )
 
 
 def digest_markdown(digest: Digest, zone: tzinfo) -> str:

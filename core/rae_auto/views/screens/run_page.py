@@ -269,7 +269,7 @@ def list_phases(
         )
         if not attempt.is_end_known and attempt.known_until < attempt.finished_at:
             since, until = attempt.known_until, attempt.finished_at
-            yield RunPhase(kind="unknown", since=since, until=until, text="it ended in this time, unknown when")
+            yield RunPhase(kind="unknown", since=since, until=until, text="it ended at an unknown time in this span")
         yield from _end_phases(attempt)
         previous = attempt.finished_at
     if run.state.active and run.attempt_started_at is not None:

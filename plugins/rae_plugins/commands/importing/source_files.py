@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rae_auto.errors import BadRequest
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import join_words, quote
 
 MAX_SOURCE_BYTES = 16 << 20
 """Nothing that people write by hand is larger, so a larger file is another one by mistake."""
@@ -58,6 +58,8 @@ def list_files(names: Iterable[str], suffixes: Sequence[str], kind: str) -> list
             continue
         inside = sorted(one for one in path.iterdir() if one.suffix.lower() in suffixes and one.name[0] not in "._")
         if not inside:
-            raise BadRequest(f"there is no {' or '.join(suffixes)} file in {quote(path)}; name the file that is {kind}")
+            raise BadRequest(
+                f"there is no {join_words(suffixes, 'or')} file in {quote(path)}; name the file that is {kind}"
+            )
         found += inside
     return found

@@ -7,6 +7,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from rae_auto.model.primitives.escaping import quote_short
+from rae_auto.model.primitives.formatting import join_words
 from rae_auto.model.primitives.units import parse_size
 from rae_auto.toolkit.toml_values import format_toml
 
@@ -42,7 +43,7 @@ def parse_level(value: object, units: Sequence[Unit]) -> Level:
     """Return the level; a bare number is in the first of the units. Errors: ValueError."""
     level = _parse_number(value, units) if isinstance(value, int | float) else _parse_text(value, units)
     if level is None:
-        accepted = " or ".join(_ACCEPTED[unit] for unit in units)
+        accepted = join_words((_ACCEPTED[unit] for unit in units), "or")
         raise ValueError(f"must be {accepted}, not {quote_value(value)}")
     return level
 
