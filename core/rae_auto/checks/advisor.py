@@ -12,8 +12,6 @@ from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
 from rae_auto.checks.environment import find_bad_references, find_env_file_problem
 from rae_auto.checks.expectations import find_long_gap
-from rae_auto.checks.preparation import needs_preparation, prepare_all
-from rae_auto.checks.trial import find_faults
 from rae_auto.checks.words import find_shell_words
 from rae_auto.config.advice import CheckedJob
 from rae_auto.config.options import make
@@ -82,8 +80,12 @@ class JobAdvisor:
     def prepare_jobs(self, jobs: Sequence[CheckedJob]) -> tuple[Iterable[Problem], Iterable[Problem]]:
         """Prepare what jobs need for their runs; return errors and warnings, with keys in the file."""
         missing = [*self.find_missing_files(jobs), *self.find_broken_plugins(jobs)]
+        if not self.prepares:
+            return missing, ()
+        from rae_auto.checks.preparation import needs_preparation, prepare_all  # lazy: memory
+
         waiting = []
-        for one in jobs if self.prepares else ():
+        for one in jobs:
             executor = self._make_executor(one.job, one.timezone)
             if executor is None or not needs_preparation(executor, one.job):
                 continue
@@ -152,6 +154,8 @@ class JobAdvisor:
         """Return what fails at the first use of a plugin by a daemon; computed once for jobs with equal options."""
         key = (kind, plugin.type, repr_of(plugin))
         if key not in self._tried:
+            from rae_auto.checks.trial import find_faults  # lazy: memory
+
             provenance = getattr(self.plugins, "provenance", None)
             origin = str(provenance(kind, plugin.type)) if provenance else ""
             self._tried[key] = tuple(find_faults(kind, plugin, self.now, origin))

@@ -1,7 +1,7 @@
 """Values that a person or program gives to one run, and what a job starts with them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import astuple, evolve, field, frozen
@@ -16,6 +16,11 @@ MAX_INPUT_BYTES = 64 << 10
 _EMPTY: Mapping[str, str] = {}
 
 
+def _to_tuple(args: Iterable[str]) -> tuple[str, ...]:
+    # Not `tuple` itself: for the signature of a class in C attrs has inspect load the parser, 0.5 MB.
+    return tuple(args)
+
+
 @frozen(kw_only=True)
 class RunInputs:
     """Variables and arguments of one run, beside those of its job; part of the run, so that its retries have them too.
@@ -24,7 +29,7 @@ class RunInputs:
     """
 
     env: Mapping[str, str] = field(default=_EMPTY)
-    args: tuple[str, ...] = field(default=(), converter=tuple)
+    args: tuple[str, ...] = field(default=(), converter=_to_tuple)
 
     def __attrs_post_init__(self) -> None:
         for name, value in self.env.items():

@@ -6,7 +6,6 @@ runs with all rights of the daemon. So the bytes that are run are those of the o
 bytecode beside it is believed.
 """
 
-import ast
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,12 +13,16 @@ from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from rae_auto.api.plugin import Kind
 from rae_auto.model.primitives.names import digest
 from rae_auto.platforms.file_rights import file_rights
 from rae_auto.registry.index import PluginInfo
 from rae_auto.toolkit.files import open_for_reading
+
+if TYPE_CHECKING:
+    import ast
 
 MODULE_PREFIX = "rae_plugin_files."
 """Begin of the names of modules that are single files, which no distribution has."""
@@ -78,6 +81,8 @@ def _read(path: Path) -> bytes:
 
 
 def _read_index(path: Path) -> list[PluginInfo]:
+    import ast  # lazy: memory
+
     tree = ast.parse(_read(path), str(path))
     module = f"{MODULE_PREFIX}{path.stem}_{digest(str(path), 4).hex()}"
     types = {node.name: found for node in tree.body if isinstance(node, ast.ClassDef) if (found := _type_of(node))}
@@ -95,8 +100,10 @@ def _read_index(path: Path) -> list[PluginInfo]:
     return infos
 
 
-def _type_of(node: ast.ClassDef) -> str | None:
+def _type_of(node: "ast.ClassDef") -> str | None:
     """Return the word in a line `type = "word"` of a class, or None."""
+    import ast  # lazy: memory
+
     for line in node.body:
         match line:
             case (
@@ -107,8 +114,10 @@ def _type_of(node: ast.ClassDef) -> str | None:
     return None
 
 
-def _offered_types(hook: ast.FunctionDef, types: dict[str, str]) -> Sequence[str]:
+def _offered_types(hook: "ast.FunctionDef", types: dict[str, str]) -> Sequence[str]:
     """Return the types of the classes that a hook names; of all classes if it names none."""
+    import ast  # lazy: memory
+
     named = [node.id for node in ast.walk(hook) if isinstance(node, ast.Name)]
     return list(dict.fromkeys(types[name] for name in named if name in types)) or list(dict.fromkeys(types.values()))
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
@@ -135,7 +134,7 @@ async def trigger_job(
             inputs.check(runtime.engine.job(JobId(job)).job)
     except ValueError as error:
         raise BadRequest(str(error)) from None
-    occurrence = occurrence_of(JobId(job), MANUAL, request or uuid.uuid4().hex, event, runtime.now())
+    occurrence = occurrence_of(JobId(job), MANUAL, request or os.urandom(16).hex(), event, runtime.now())
     can_repeat = request is not None
     try:
         answer = await runtime.request(lambda ask: Trigger(occurrence, ask, inputs, force, by, can_repeat))

@@ -6,7 +6,7 @@ them from the history.
 
 import asyncio
 import json
-import uuid
+import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -218,7 +218,7 @@ def _check_event(name: object, data: Mapping[str, Any], at: datetime) -> Event:
         findings.raise_if_any()
     except (Invalid, TypeError, ValueError) as error:
         raise BadRequest(f"data: {error}") from None
-    event = Event(uuid.uuid4().hex, checked, at, kept)
+    event = Event(os.urandom(16).hex(), checked, at, kept)
     if len(json.dumps(kept, separators=(",", ":"))) > MAX_EVENT_BYTES:
         raise BadRequest(f"data: is larger than {MAX_EVENT_BYTES >> 10} KB; store it in a file and record its path")
     return event

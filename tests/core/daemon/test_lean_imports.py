@@ -39,6 +39,37 @@ def test_what_is_rarely_used_is_loaded_when_it_is_used(tmp_path: Path) -> None:
     assert "ValueError: of a job" in log.read_text()
 
 
+USED = """
+import sys
+from rae_auto.cli.plain.lean_paths import import_paths
+
+import_paths()
+from rae_auto.daemon.lean_imports import import_libraries
+
+import_libraries()
+import calendar, inspect, pathlib, subprocess
+
+rare = ("ast", "locale", "urllib.parse")
+print([name for name in rare if name in sys.modules])
+
+import outer
+
+assert inspect.getsource(outer.Outer.Inner).startswith("    class Inner:")
+assert str(inspect.signature(tuple)) == "(iterable=(), /)"
+assert subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True, encoding="locale").stdout == "1\\n"
+assert "March" in calendar.LocaleTextCalendar(locale="C").formatmonth(2026, 3)
+assert pathlib.Path("/a b").as_uri() == "file:///a%20b"
+print([name for name in rare if name in sys.modules])
+"""
+
+
+def test_what_is_late_works_when_it_is_used(tmp_path: Path) -> None:
+    (tmp_path / "outer.py").write_text("class Outer:\n    def f(self): ...\n    class Inner:\n        x = 1\n")
+    done = subprocess.run([sys.executable, "-c", USED], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["[]", "['ast', 'locale', 'urllib.parse']"]
+
+
 LOOKING_UP = """
 import sys
 from rae_auto.toolkit.threads.stand_ins import LateModule, import_with_stand_ins

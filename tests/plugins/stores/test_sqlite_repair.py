@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rae_auto.api.store import CorruptDocument, Put
+from rae_auto.api.store import CorruptDocument, LogQuery, Put
 from rae_auto.errors import StoreDamaged
 from rae_auto.testing.stores import entry, numbers
 from rae_plugins.stores.commit_line import read_mark
@@ -216,3 +216,25 @@ def test_document_of_a_changed_kind_is_set_aside_once(tmp_path: Path) -> None:
         store.close()
     assert [len(found) for found in messages] == [1, 0, 0]
     assert len(list(tmp_path.glob("rows.corrupt-*.json"))) == 1
+
+
+@pytest.mark.parametrize("name", ["a b", "100%41", "a?mode=rwc", "a#b", "ä€", "\udcff"])
+def test_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
+    """SQLite opens the file by a URI, whose signs a name may have."""
+    directory = tmp_path / name
+    try:
+        directory.mkdir()
+    except (OSError, UnicodeError):
+        pytest.skip("this file system refuses that name")
+    store = fill(directory, 0, 3)
+    reader = store.make_reader()
+    assert len(reader.query("runs", LogQuery())) == 3
+    beside = SqliteStore()
+    assert list(beside.open_read_only(directory)) == []
+    assert len(beside.query("runs", LogQuery())) == 3
+    beside.close()
+    store.close()
+    assert list(store.open(directory)) == []
+    assert len(store.query("runs", LogQuery())) == 3
+    store.close()
+    assert list(tmp_path.iterdir()) == [directory]

@@ -71,7 +71,11 @@ def find_call(words: Sequence[str]) -> Callable[[], object] | None:
     arguments = None if form is None else read_arguments(form, words[1:])
     if form is None or arguments is None:
         return None
-    from rae_auto.views.tables import use_headers  # lazy: start-up
+    # lazy: start-up
+    from rae_auto.cli.plain.lean_paths import import_paths
+
+    import_paths()
+    from rae_auto.views.tables import use_headers
 
     use_headers(arguments.pop("headers", False))
     module = import_module(f"rae_auto.cli.plain.{form.module}")

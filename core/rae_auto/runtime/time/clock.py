@@ -1,8 +1,8 @@
 """The one module that reads the clock."""
 
 import contextlib
+import os
 import time
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -30,7 +30,7 @@ def _read_boot_id() -> str:
     """Return an id of the current boot of the machine; where there is none, an id of the process."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return f"{_OF_PROCESS}{uuid.uuid4()}"
+    return f"{_OF_PROCESS}{os.urandom(16).hex()}"
 
 
 def find_machine_boot(moment: Moment) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from rae_auto.api import JobContext
 from rae_auto.model.job import Job
 from rae_auto.toolkit.programs import find_directory_problem, find_program_problem
-from rae_auto.toolkit.python_functions import find_function_problem
 from rae_plugins.executors.process.job_user import find_user_problem
 from rae_plugins.executors.process.keeper.spawn import SpawnError
 from rae_plugins.executors.process.root_programs import find_program_of_others
@@ -41,6 +40,8 @@ def find_job_warnings(job: Job, context: JobContext, directory: str) -> Mapping[
     if job.cwd is not None and (problem := find_directory_problem(job.cwd)) is not None:
         warnings["cwd"] = problem
     if job.python is not None:
+        from rae_auto.toolkit.python_functions import find_function_problem  # lazy: memory
+
         if problem := find_function_problem(job.python, [context.directory]):
             warnings["python"] = problem
         return warnings

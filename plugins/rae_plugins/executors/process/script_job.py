@@ -4,7 +4,6 @@ import asyncio
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -103,6 +102,8 @@ async def prepare_script(job: Job, environment: Mapping[str, str], directory: st
         raise RuntimeError(str(error)) from None
     if block is None or tool is None:
         return None
+    import tempfile  # lazy: memory
+
     with tempfile.TemporaryDirectory(prefix="rae-script-") as folder:
         stub = Path(folder, script.name)
         await asyncio.to_thread(stub.write_bytes, block)

@@ -26,7 +26,7 @@ from attrs import define, field, frozen
 from rae_auto.errors import StoreError
 from rae_auto.toolkit.threads.low_priority import give_way
 from rae_plugins.stores.sqlite.rows import SELECT_ENTRIES, BadRow, Row, is_good_entry
-from rae_plugins.stores.sqlite.schema import error_text, has_right_counts, is_damage
+from rae_plugins.stores.sqlite.schema import error_text, has_right_counts, is_damage, uri_of
 from rae_plugins.stores.sqlite.verification import PROGRESS_INSTRUCTIONS, check_pages
 
 ROWS_AT_ONCE = 100
@@ -151,7 +151,7 @@ class LaterCheck:
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
-            uri = f"{self.path.as_uri()}?mode=ro"
+            uri = uri_of(self.path, "mode=ro")
             database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
             database.text_factory = bytes
             database.set_progress_handler(lambda: self._is_wanted or self._is_log_long, PROGRESS_INSTRUCTIONS)

@@ -30,7 +30,7 @@ from rae_plugins.stores.sqlite.recovery import (
     survey,
 )
 from rae_plugins.stores.sqlite.rows import BadRow, guess_kind
-from rae_plugins.stores.sqlite.schema import COUNT_REPLACED, fill, finish_new_file
+from rae_plugins.stores.sqlite.schema import COUNT_REPLACED, fill, finish_new_file, uri_of
 from rae_plugins.stores.sqlite.verification import connect_immutable, has_proof, verify, verify_documents
 
 MAX_BYTES_CHECKED_FIRST = 32 << 20
@@ -89,7 +89,7 @@ def connect_for_reading(path: Path, *, is_in_use: bool) -> tuple[sqlite3.Connect
         database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         fill(database, CommitLine.first())
     elif found.wal_content or is_in_use:
-        database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+        database = sqlite3.connect(uri_of(path, "mode=ro"), uri=True, isolation_level=None, check_same_thread=False)
     else:
         database = connect_immutable(path)
     database.text_factory = bytes
@@ -166,7 +166,7 @@ class FileOpener:
     def _check(self, found: Survey) -> str | None:
         """Check the file with its log by SQLite and row by row; return the problem, if there is one."""
         # Only a connection that can't write leaves log and file as they are.
-        with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(uri_of(self.path, "mode=ro"), uri=True)) as database:
             checked = (verify_documents if self.is_history_unchecked else verify)(database)
         if checked.problem is not None:
             return f"is damaged ({checked.problem})"

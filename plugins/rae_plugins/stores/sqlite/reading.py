@@ -18,7 +18,7 @@ from rae_auto.api.store import CorruptDocument, CountQuery, Document, EntryCount
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_plugins.stores.sqlite.counting import count_entries
 from rae_plugins.stores.sqlite.rows import SELECT_DOCUMENTS, Row, as_text, is_good_document, is_good_entry
-from rae_plugins.stores.sqlite.schema import error_text, is_damage
+from rae_plugins.stores.sqlite.schema import error_text, is_damage, uri_of
 from rae_plugins.stores.sqlite.statements import select_entries
 
 T = TypeVar("T")
@@ -166,6 +166,6 @@ class SqliteReader(StoreReader):
 
 def _connect(path: Path) -> sqlite3.Connection:
     """Open a file that the store has open, for reading alone. Text is read as bytes."""
-    database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(uri_of(path, "mode=ro"), uri=True, isolation_level=None, check_same_thread=False)
     database.text_factory = bytes
     return database

@@ -18,7 +18,7 @@ from attrs import field, frozen
 from rae_auto.toolkit.files import write_atomically
 from rae_plugins.stores.commit_line import CommitLine
 from rae_plugins.stores.sqlite.rows import BadRow, find_bad_documents, find_bad_rows
-from rae_plugins.stores.sqlite.schema import as_bytes, error_text, has_our_tables, is_damage, read_last_commit
+from rae_plugins.stores.sqlite.schema import as_bytes, error_text, has_our_tables, is_damage, read_last_commit, uri_of
 
 _CHUNK_BYTES = 1 << 20
 
@@ -91,7 +91,7 @@ def verify_file(path: Path, is_over: Callable[[], bool] | None = None) -> Verifi
 
 def connect_immutable(path: Path) -> sqlite3.Connection:
     """Open a file that nothing writes to, without its log."""
-    return sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True, check_same_thread=False)
+    return sqlite3.connect(uri_of(path, "immutable=1"), uri=True, check_same_thread=False)
 
 
 def write_proof(proof: Path, path: Path) -> None:
