@@ -47,7 +47,12 @@ def main(wanted: list[str]) -> int:
     for name in wanted or [name for name in CHECKS if name not in IN_TESTS]:
         tool, *arguments = CHECKS[name]
         print(f"--- {name}: {tool} {' '.join(arguments)}", flush=True)
-        if code := subprocess.call([TOOLS / tool, *arguments], cwd=ROOT, stdin=subprocess.DEVNULL):
+        try:
+            code = subprocess.call([TOOLS / tool, *arguments], cwd=ROOT, stdin=subprocess.DEVNULL)
+        except KeyboardInterrupt:
+            print(f"--- interrupted: {name}", file=sys.stderr)
+            return 130
+        if code:
             failed[name] = code
     print(f"--- failed: {', '.join(failed)}" if failed else "--- all checks passed")
     return next(iter(failed.values()), 0)

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests import run_all
 
 ROOT = Path(__file__).resolve().parents[2]
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
@@ -44,6 +45,15 @@ def test_workflow_runs_what_exists():
     assert [check for check in checks if f'"{check}": (' not in known] == []
     assert ".ci/run" in text
     assert (ROOT / ".ci" / "run").exists()
+
+
+def test_interrupted_checks_end_without_a_traceback(monkeypatch, capsys):
+    def interrupt(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_all.subprocess, "call", interrupt)
+    assert run_all.main(["lint", "types"]) == 130
+    assert capsys.readouterr().err == "--- interrupted: lint\n"
 
 
 def test_page_of_platforms_has_every_claimed_python():

@@ -13,6 +13,7 @@ from rae_auto.control.client import unreachable
 from rae_auto.control.protocol import decode_answer, encode_request
 from rae_auto.control.transports.choice import control_transport
 from rae_auto.errors import DaemonUnreachable
+from rae_auto.model.primitives.formatting import describe_error
 
 MAX_ANSWER_BYTES = 1 << 30
 """The longest answer that is read, in bytes: more than a hundred thousand runs need."""
@@ -107,7 +108,7 @@ async def _read_line(reader: asyncio.StreamReader) -> bytes:
     try:
         line = await reader.readline()
     except OSError as error:
-        raise DaemonUnreachable(f"the daemon does not answer ({error})") from error
+        raise DaemonUnreachable(f"the daemon does not answer ({describe_error(error)})") from error
     if not line:
         raise DaemonUnreachable("the daemon closed the connection; see its log")
     return line

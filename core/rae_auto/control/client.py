@@ -11,6 +11,7 @@ from rae_auto.control.protocol import decode_answer, decode_event, encode_reques
 from rae_auto.control.received_lines import ReceivedLines
 from rae_auto.control.transports.choice import control_transport
 from rae_auto.errors import DaemonUnreachable
+from rae_auto.model.primitives.formatting import describe_error
 from rae_auto.paths import find_config, state_directory
 from rae_auto.platforms.file_rights import file_rights
 
@@ -139,7 +140,7 @@ def _decode_answer(line: bytes) -> Any:
 
 
 def _silent(error: OSError) -> DaemonUnreachable:
-    return DaemonUnreachable(f"the daemon does not answer ({error})")
+    return DaemonUnreachable(f"the daemon does not answer ({describe_error(error)})")
 
 
 def required_zone(timezone: str | None) -> str:

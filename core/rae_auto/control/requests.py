@@ -16,11 +16,14 @@ from rae_auto.records.query_checks import check_limit, check_states
 _MAX_PATH_CHARACTERS = 4096
 _MAX_SECONDS = 100 * 365 * 86400
 _MAX_TEXT_CHARACTERS = 256
+_EXPECTED = {"job": "a job", "run": "a run"}
 
 
 def text(arguments: Mapping[str, Any], name: str) -> str:
     """Return a required text. Errors: BadRequest."""
     value = arguments.get(name)
+    if value == "":
+        raise BadRequest(f"the request needs {quote(name)}, and it is empty; name {_EXPECTED.get(name, 'one')}")
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT_CHARACTERS or not value.isprintable():
         raise BadRequest(f"the request needs {quote(name)}: at most {_MAX_TEXT_CHARACTERS} printable characters")
     return value

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from rae_auto._version import __version__
 from rae_auto.api.store import CountQuery, LogQuery, Store
+from rae_auto.control.client import unreachable
 from rae_auto.engine.plan import Plan
 from rae_auto.errors import DaemonUnreachable, JobNotFound, PluginError, StoreError
 from rae_auto.explain.digest_reads import NO_DIGEST, JobIds, read_digest
@@ -311,7 +312,7 @@ class StoreRecords(RecordSourceBase):
     async def findings(self) -> Sequence[Mapping[str, Any]]:
         from rae_auto.reading.findings import read_findings  # lazy: memory, asked for rarely
 
-        problem = DaemonUnreachable("no daemon is running; 'rae-auto run' starts one")
+        problem = unreachable(self._project.directory)
         return await asyncio.to_thread(read_findings, self._project.path, problem)
 
     async def outbox(self) -> Sequence[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""Converters and validators for common options: time zones, times of day, paths, durations."""
+"""Converters and validators for common options: time zones, times of day, paths, durations, patterns."""
 
 import os
 import re
@@ -69,3 +69,23 @@ def positive_duration(maximum: timedelta | None = None, hint: str = "") -> Valid
 
 def _quoted_value(value: object) -> str:
     return quote(value[:60]) if isinstance(value, str) else format_toml(value, 60)
+
+
+_PATTERN_PROBLEMS = {
+    "missing ), unterminated subpattern": "a ( has no )",
+    "unbalanced parenthesis": "a ) has no (",
+    "unterminated character set": "a [ has no ]",
+    "nothing to repeat": "there is nothing to repeat",
+    "multiple repeat": "two repetitions follow each other",
+    "bad escape (end of pattern)": "it ends with a backslash",
+    "unexpected end of pattern": "it ends too early",
+}
+"""The commonest messages of Python's module `re`, which are in the words of its parser."""
+
+
+def describe_pattern_error(error: Exception) -> str:
+    """Return what keeps a text from being a regular expression, as a clause: "a ( has no ), at character 3"."""
+    if not isinstance(error, re.error):
+        return "it is too complicated"
+    words = _PATTERN_PROBLEMS.get(error.msg, error.msg)
+    return words if error.pos is None else f"{words}, at character {error.pos + 1}"

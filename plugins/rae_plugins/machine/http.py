@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from rae_auto.model.primitives.formatting import describe_error
 from rae_auto.toolkit.secrets import SecretText
 
 MAX_ANSWER_BYTES = 500
@@ -37,7 +38,12 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> N
         why = getattr(error, "reason", None) or error
         if isinstance(why, TimeoutError):
             raise TimeoutError from None
-        raise RuntimeError(f"{place} can't be reached ({why}); check url") from None
+        raise RuntimeError(f"{place} can't be reached ({_describe(why)}); check url") from None
+
+
+def _describe(why: object) -> str:
+    """Return why a request failed: an error, or the words of one."""
+    return describe_error(why) if isinstance(why, Exception) else str(why)
 
 
 def host_of(url: str) -> str:
@@ -66,7 +72,7 @@ def _find_host_problem(url: str, seconds: float) -> str | None:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         socket.create_connection((parts.hostname, port), seconds).close()
     except (OSError, ValueError) as error:
-        return f"{host_of(url)} can't be reached ({error}); check url and the network"
+        return f"{host_of(url)} can't be reached ({describe_error(error)}); check url and the network"
     return None
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.toolkit.validators import describe_pattern_error
 
 
 @lru_cache(maxsize=64)
@@ -23,7 +24,9 @@ def check_pattern(text: str) -> str:
         _finder(text)
     except re.error as error:
         given = quote(text[:60])
-        raise ValueError(f"invalid regular expression {given}: {error}; write a glob, or correct it") from None
+        raise ValueError(
+            f"invalid regular expression {given}: {describe_pattern_error(error)}; write a glob, or correct it"
+        ) from None
     return text
 
 

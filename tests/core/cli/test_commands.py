@@ -225,7 +225,7 @@ def test_a_name_that_is_nearly_right_gets_a_suggestion(cli):
     [
         (["history", "--state", "faild"], 2, 'unknown state "faild"; did you mean "failed"?'),
         (["history", "--state", "waiting"], 2, 'unknown state "waiting"; use "queued" or "retrying"'),
-        (["history", "--state", "xyzzy"], 2, 'unknown state "xyzzy"; use "queued" or "starting" or'),
+        (["history", "--state", "xyzzy"], 2, 'unknown state "xyzzy"; use "queued", "starting", "running", '),
         (["history", "--since", "soon"], 2, 'rae-auto: --since: invalid time "soon"; write yesterday, "1h ago", 09:00'),
         (["history", "--until", "10"], 2, 'rae-auto: --until: invalid time "10"; write yesterday'),
         (["add", "x", "--at", "x", "--", "true"], 2, 'rae-auto: --at: invalid time "x"; write "in 10 minutes", 09:00'),
@@ -265,6 +265,36 @@ def test_what_the_daemon_refuses_is_one_line(cli, arguments, code, message):
     assert (said.code, said.out) == (code, "")
     assert message in said.err
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("why", ""), "no job or run is named; give the name of a job, or the id of a run"),
+        (("output", ""), "no job or run is named; give the name of a job, or the id of a run"),
+        (("trigger", ""), 'the request needs "job", and it is empty; name a job'),
+        (("history", ""), 'the request needs "job", and it is empty; name a job'),
+    ],
+)
+def test_empty_name_is_said_to_be_missing(cli, words, problem):
+    said = cli(*words)
+    assert said.code == 2
+    assert problem in said.err
+
+
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize("command", ["why", "output"])
+def test_start_of_two_runs_names_both_and_asks_for_more(cli, command):
+    for _ in range(3):
+        assert cli("trigger", "hello", "--wait").code == 0
+    # The first six characters of an id are the same for four minutes, so that at least two of three share them.
+    starts = [one["run_id"][:6] for one in cli("history", "--json").json]
+    start = max(starts, key=starts.count)
+    assert starts.count(start) > 1
+    said = cli(command, start)
+    assert (said.code, said.out) == (2, "")
+    assert f'run "{start}" may be ' in said.err
+    assert "write more of the id" in said.err
 
 
 def test_why_prints_one_line_and_the_facts_behind_it(cli):

@@ -55,6 +55,8 @@ def test_prune_removes_what_is_old_but_no_open_run(daemons, call, has_daemon):
     assert json.loads(call("prune", "--json")[1])["removed"] == 0
     code, said, _ = call("prune", "--older-than", "0s")
     assert (code, said.startswith("removed 1 record; ")) == (0, True)
+    assert "0 bytes are free" not in said
+    assert call("prune")[1] == "removed 0 records\n"
     assert "loud" not in disk_of(call)["output"] or disk_of(call)["output"]["loud"] < 100_000
     if not has_daemon:
         daemons.serve()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -44,7 +45,7 @@ def test_doctor_without_a_daemon_and_a_configuration(offline):
         "problem  configuration: no rae.toml here or in a parent directory; "
         "create one with 'rae-auto init', or use --config"
     )
-    assert "ok       daemon: no daemon is running" in said.out
+    assert re.search("^warning  daemon: no daemon is running", said.out, re.MULTILINE), "critical for health"
 
 
 def test_doctor_prints_a_line_with_a_hint_for_each_problem(offline, tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """Durations, sizes, counts and names as people read them."""
 
+import os
 import re
+import ssl
 from datetime import timedelta
 
 import pytest
@@ -73,6 +75,11 @@ def test_quote_escapes_what_is_not_printable():
         (FileNotFoundError(2, "No such file or directory", "x"), 'No such file or directory: "x"'),
         (OSError(28, "No space left on device"), "No space left on device"),
         (OSError("odd"), "OSError: odd"),
+        (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)"), os.strerror(111)),
+        (
+            ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed (_ssl.c:1006)"),
+            "certificate verify failed",
+        ),
         (TimeoutError(), "it took too long"),
         (KeyError("x"), "KeyError: 'x'"),
         (RuntimeError(), "RuntimeError"),

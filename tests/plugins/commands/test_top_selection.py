@@ -163,3 +163,14 @@ def test_output_of_a_run_that_goes_on_is_read_each_second(world: FixedWorld, mon
 
 def test_editor_and_others_start_without_the_working_directory():
     assert edit_command("a", None)[1] == "-P"
+
+
+def test_no_job_matches_only_once_jobs_are_read(world: FixedWorld):
+    async def steps(app: TopApp, _: Any) -> None:
+        table = app.query_one(JobScroller)
+        table.forget_rows()
+        assert table.render_line(0).text.strip() == "…"
+        table.show_rows(0, (), 0)
+        assert table.render_line(0).text.strip() == "no job matches"
+
+    _drive(world, steps)

@@ -136,7 +136,7 @@ def test_service_that_hangs_is_given_up(service: Service) -> None:
 
 
 def test_unreachable_service_is_named() -> None:
-    with pytest.raises(RuntimeError, match=r"127\.0\.0\.1:1 can't be reached \(.*refused\); check url"):
+    with pytest.raises(RuntimeError, match=r"127\.0\.0\.1:1 can't be reached \([^\[\]]*refused\); check url"):
         notify(WebhookNotifier(url="http://127.0.0.1:1/topic"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rae_auto.cli.queries import query
-from rae_auto.errors import JobNotFound, RunNotFound
+from rae_auto.errors import BadRequest, JobNotFound, RunNotFound
 from rae_auto.model.primitives.formatting import quote
 
 _RUN_ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{5,25}")
@@ -16,8 +16,10 @@ _RUN_ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{5,25}")
 def find_run(target: str, config: str | None) -> dict[str, Any] | None:
     """Return the record of the run of this id, or with an id that starts like this; None if it is to name a job.
 
-    Errors: BadRequest if several start like this.
+    Errors: BadRequest if several start like this, or if it is empty.
     """
+    if not target:
+        raise BadRequest("no job or run is named; give the name of a job, or the id of a run")
     if not _RUN_ID.fullmatch(target):
         return None
     arguments: dict[str, Any] = {"job": None, "states": [], "since": None, "until": None, "limit": 20}

@@ -88,7 +88,8 @@ def prune_command(older_than: str | None, config: str | None, json_: bool) -> No
     if json_:
         print_json({"removed": removed, "freed": freed})
     else:
-        click.echo(f"removed {format_count(removed, 'record')}; {format_bytes(freed)} are free again")
+        space = f"{format_bytes(freed)} are free again" if freed else "their space is used again by new ones"
+        click.echo(f"removed {format_count(removed, 'record')}{f'; {space}' if removed or freed else ''}")
 
 
 def _prune(age: timedelta | None, config: str | None) -> int:

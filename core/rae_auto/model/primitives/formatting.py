@@ -166,10 +166,20 @@ def place_of_call(function: object) -> str | None:
     return None
 
 
+def _system_words(error: OSError) -> str:
+    """Return the system's words for an error, without those that asyncio and ssl put around them."""
+    words = error.strerror or ""
+    if error.errno and words.startswith(("Connect call failed", "Multiple exceptions")):
+        import os  # lazy: for rare errors
+
+        return os.strerror(error.errno)
+    return (words.partition("] ")[2] if words.startswith("[SSL") else words).partition(" (_ssl.c:")[0]
+
+
 def describe_error(error: BaseException) -> str:
     """Return the text of an error of a plugin without Python's notation; with its class if the text says little."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {quote(error.filename)}" if error.filename else error.strerror
+        return f"{_system_words(error)}: {quote(error.filename)}" if error.filename else _system_words(error)
     text = " ".join(str(error).split())
     if isinstance(error, TimeoutError):
         return text or "it took too long"

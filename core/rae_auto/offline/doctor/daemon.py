@@ -23,8 +23,10 @@ def check_services(platform: ServicePlatform, services: Sequence[ServiceStatus])
 def check_daemon(answer: Mapping[str, Any] | SchedulerError) -> Iterator[Finding]:
     """Check what the daemon answered when it was asked for its status."""
     if isinstance(answer, DaemonUnreachable):
+        # For `health` and the page that is critical; one that was never started isn't broken, though.
         is_absent = "no daemon is running" in str(answer)
-        yield Finding("daemon", str(answer), None if is_absent else "check its log and restart it")
+        what_to_do = "'rae-auto run' starts one" if is_absent else "check its log and restart it"
+        yield Finding.from_message("daemon", str(answer), what_to_do, is_warning=is_absent)
     elif isinstance(answer, SchedulerError):
         yield Finding("daemon", f"it can't report its status: {answer}", "check its log")
     else:

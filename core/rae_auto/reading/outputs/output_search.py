@@ -14,6 +14,7 @@ from attrs import frozen
 from rae_auto.errors import BadRequest
 from rae_auto.reading.outputs import line_search
 from rae_auto.reading.outputs.output_files import size_of
+from rae_auto.toolkit.validators import describe_pattern_error
 from rae_auto.views.screens.parts.output_part import OutputMatch, OutputMatches
 
 MAX_MATCHES = 200
@@ -102,6 +103,7 @@ def check_pattern(pattern: str) -> None:
     try:
         re.compile(pattern, re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
+        why = describe_pattern_error(error)
         raise BadRequest(
-            f"the pattern isn't a regular expression ({error}); put a backslash before . * + ? ( ["
+            f"the pattern isn't a regular expression: {why}; put a backslash before . * + ? ( [ to find them"
         ) from None

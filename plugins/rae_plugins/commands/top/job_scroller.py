@@ -43,6 +43,8 @@ class JobScroller(ScrollView, can_focus=True):
         self._job: str | None = None
         """The selected job; None until a row is known at the cursor."""
         self._total = 0
+        self._is_read = False
+        """True once it is known how many jobs match."""
 
     @property
     def total(self) -> int:
@@ -77,6 +79,9 @@ class JobScroller(ScrollView, can_focus=True):
     def show_rows(self, offset: int, rows: Sequence["JobRow"], total: int) -> None:
         """Take rows from `offset` on; draw those again that have changed and are visible."""
         before = self.selected
+        if not self._is_read:
+            self._is_read = True
+            self.refresh()
         if total != self._total:
             self._total = total
             self._rows = {number: row for number, row in self._rows.items() if number < total}
@@ -134,6 +139,7 @@ class JobScroller(ScrollView, can_focus=True):
     def forget_rows(self) -> None:
         """Forget all rows, because another filter holds."""
         self._rows.clear()
+        self._is_read = False
         self._total = 0
         self._select(0)
         self.scroll_to(y=0, animate=False)
@@ -179,7 +185,8 @@ class JobScroller(ScrollView, can_focus=True):
         is_chosen = number == self.cursor and self._total and (self._job is None or self.selected is not None)
         ground = CHOSEN if is_chosen else GROUND
         if number >= self._total:
-            text = "   no job matches" if not self._total and not y else ""
+            empty = "   no job matches" if self._is_read else "   …"
+            text = empty if not self._total and not y else ""
             return styled_strip((Part(text, "muted"),), width, GROUND)
         row = self._rows.get(number)
         return styled_strip((Part("   …", "muted"),) if row is None else self._draw(row, width), width, ground)

@@ -35,6 +35,8 @@ def test_health_has_findings_of_doctor_with_remedies(tmp_path: Path) -> None:
         stop(page.process)
     rows = text.split('id="findings"')[1].split("</section>")[0].split("<li data-row>")[1:]
     (absent,) = [row for row in rows if "no-such-program" in row]
+    (daemon,) = [row for row in rows if "no daemon is running for " in row]
+    assert "<b>warning:</b>" in daemon, "as the check above says; doctor's exit code is still 0"
     assert "<b>no" not in absent, "what a configuration says is escaped"
     assert "<b>warning:</b>" in absent
     assert '<span class="block hint">install it, or give its full path</span>' in absent

@@ -175,6 +175,13 @@ def test_bytes_of_a_download_can_be_asked_for(page: Page, output: str) -> None:
     assert (part.status, part.headers["content-range"], part.text) == (206, "bytes 6-9/47", "line")
 
 
+def test_part_behind_the_end_says_where_the_output_ends(page: Page, output: str) -> None:
+    text = page.ask(f"{output}?start=5000").text
+    assert "Nothing comes after byte 47, where the output ends." in text
+    assert "It has printed nothing." not in text
+    assert f'href="{output}?attempt=1&amp;start=0"' in text
+
+
 def test_merged_output_links_each_line_to_its_place(page: Page, output: str) -> None:
     text = page.ask("/output?job=coloured&runs=1").text
     assert '<span class="ink-bold ink-red">second</span>' in text
@@ -186,7 +193,10 @@ def test_merged_output_links_each_line_to_its_place(page: Page, output: str) -> 
 @pytest.mark.parametrize("address", ["{output}", "/output?job=coloured"])
 def test_wrong_pattern_keeps_the_page_and_says_what_is_wrong(page: Page, output: str, address: str) -> None:
     path = address.format(output=output)
-    for pattern, problem in (("(third", "isn't a regular expression"), ("a" * 2_000, "is longer than 256 characters")):
+    for pattern, problem in (
+        ("(third", "isn't a regular expression: a ( has no )"),
+        ("a" * 2_000, "is longer than 256 characters"),
+    ):
         answer = page.ask(f"{path}{'&' if '?' in path else '?'}pattern={pattern}")
         assert answer.status == 400
         assert "third &lt;line&gt;" in answer.text

@@ -57,7 +57,8 @@ async def read_text(config: Path, edited: str | None) -> str:
     try:
         return await asyncio.to_thread(config.read_text, encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise BadRequest(f"{config} can't be read ({error})") from None
+        why = "it isn't UTF-8 text" if isinstance(error, ValueError) else error.strerror
+        raise BadRequest(f"{config} can't be read ({why})") from None
 
 
 GUARD_FIELD = "guard:"
