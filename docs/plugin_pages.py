@@ -122,6 +122,8 @@ def _fields_or_members(cls: Any) -> Iterator[tuple[str, str]]:
             yield member.name, texts.get(member.name) or f'`"{member.value}"`'
     elif attrs.has(cls):
         for field in attrs.fields(cls):
+            if field.name.startswith("_"):
+                continue
             yield field.name, " ".join(filter(None, [f"`{_type_in_words(field.type)}`.", texts.get(field.name)]))
 
 

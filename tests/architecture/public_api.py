@@ -74,9 +74,10 @@ def _members(cls: type) -> Iterator[str]:
         return
     fields = {field.name: field for field in attrs.fields(cls)} if attrs.has(cls) else {}
     for name, field in fields.items():
-        if not name.startswith("_") and not field.inherited:
+        # A private field may be a public argument of the constructor.
+        if not field.inherited and (field.init or not name.startswith("_")):
             required = "" if field.default is not attrs.NOTHING else " (required)"
-            yield f"{name}{required}"
+            yield f"{field.alias}{required}"
     for name, member in sorted(vars(cls).items()):
         if name.startswith("_") or name in fields:
             continue

@@ -36,10 +36,15 @@ class Assignment:
     attempt: int
     job: Job
     environment: Mapping[str, str]
-    output: Path
+    _output: str | Path
     secrets: tuple[str, ...] = ()
     stdin: str | None = None
     secret_directory: Path | None = None
+
+    @property
+    def output(self) -> Path:
+        """The file for what the attempt prints; its path is made when it is asked for."""
+        return Path(self._output)
 
 
 class Execution(ABC):
@@ -260,4 +265,7 @@ class Executor(Plugin):
 
 def find_untaken_kind(executor: Executor | type[Executor], job: JobFields) -> str | None:
     """Return the key by which a job says what to run, if the executor doesn't take it; None if it does."""
-    return next((kind for kind in JOB_KINDS if getattr(job, kind) and kind not in executor.takes), None)
+    for kind in JOB_KINDS:
+        if getattr(job, kind) and kind not in executor.takes:
+            return kind
+    return None

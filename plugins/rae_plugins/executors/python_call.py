@@ -30,10 +30,14 @@ def call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     target: Any = importlib.import_module(module)
     for part in path.split("."):
         target = getattr(target, part)
-    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-        raise TypeError(f'"{name}" is a generator function, whose body a call does not run; return in place of yield')
     value = target(*args, **kwargs)
-    return asyncio.run(value) if inspect.iscoroutine(value) else value
+    if inspect.iscoroutine(value):
+        return asyncio.run(value)
+    # Looked for in the value first, because to look at the function takes as long as a short call.
+    is_generator = inspect.isgenerator(value) or inspect.isasyncgen(value)
+    if is_generator and (inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)):
+        raise TypeError(f'"{name}" is a generator function, whose body a call does not run; return in place of yield')
+    return value
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -8,8 +8,7 @@ where it wrote before.
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, ClassVar, TextIO
 
 from rae_auto.api import Assignment
@@ -20,12 +19,23 @@ from rae_plugins.executors.process.keeper.files.output_index import OutputIndex
 _local = threading.local()
 
 
-class _JobOutput:
-    """The output file of a job, created with its folder when something is printed."""
+class JobOutput:
+    """The output file of a job, created with its folder when something is printed.
+
+    As a context it takes what the current thread prints.
+    """
 
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
         self._file: CappedOutput | None = None
+
+    def __enter__(self) -> "JobOutput":
+        _local.output = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _local.output = None
+        self.close()
 
     def write(self, text: str, *, is_error: bool = False) -> int:
         """Write text; a full disk must not stop the job."""
@@ -62,7 +72,7 @@ class _ThreadStream:
 
     def write(self, text: str) -> int:
         """Write text, and return its length."""
-        output: _JobOutput | None = getattr(_local, "output", None)
+        output: JobOutput | None = getattr(_local, "output", None)
         return self.otherwise.write(text) if output is None else output.write(text, is_error=self._is_error)
 
     def writelines(self, lines: Any) -> None:
@@ -98,12 +108,6 @@ class ThreadStreams:
                 if ThreadStreams._users <= 0 and isinstance(stream, _ThreadStream):
                     setattr(sys, name, stream.otherwise)
 
-    @contextmanager
-    def capture(self, assignment: Assignment) -> Iterator[_JobOutput]:
-        """Send what the current thread prints to the output file of an attempt."""
-        output = _local.output = _JobOutput(assignment)
-        try:
-            yield output
-        finally:
-            _local.output = None
-            output.close()
+    def capture(self, assignment: Assignment) -> JobOutput:
+        """Return a context in which the current thread prints to the output file of an attempt."""
+        return JobOutput(assignment)

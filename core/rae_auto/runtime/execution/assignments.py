@@ -11,7 +11,7 @@ from attrs import evolve
 from rae_auto.api.executor import Assignment, Executor
 from rae_auto.model.job import Job
 from rae_auto.model.run import Run
-from rae_auto.paths import output_path
+from rae_auto.paths import output_file, output_path
 from rae_auto.runtime.execution.environment import build_environment, oversized_event
 from rae_auto.runtime.execution.event_path import fill_in_path
 from rae_auto.runtime.execution.output_files import create_output_directory
@@ -71,7 +71,7 @@ def build_assignment(
         attempt=run.attempt,
         job=job,
         environment=build_environment(run, job, {**resolved.env, **paths}, inherited, partial(event_path, directory)),
-        output=output_path(directory, run.job, run.id, run.attempt),
+        output=output_file(directory, run.job, run.id, run.attempt),
         secrets=resolved.secrets,
         stdin=resolved.stdin,
         secret_directory=private,
@@ -80,7 +80,7 @@ def build_assignment(
 
 def rebuild_assignment(run: Run, job: Job, directory: Path) -> Assignment:
     """Return the current attempt as it was started; a secret may be missing by now."""
-    output = output_path(directory, run.job, run.id, run.attempt)
+    output = output_file(directory, run.job, run.id, run.attempt)
     return Assignment(run=run.id, attempt=run.attempt, job=job, environment={}, output=output)
 
 
