@@ -40,7 +40,9 @@ def test_nodes_are_listed_with_what_they_do(run: Any) -> None:
     assert code == 0
     roles = {words[0]: words[1] for words in (line.split("  ") for line in text.splitlines())}
     assert roles == {"nas-1": "leads", "near-2": "stands by", "far-3": "silent"}
-    assert all("  seen 20" in line for line in text.splitlines())
+    leading, *others = sorted(text.splitlines(), key=lambda line: "  leads  " not in line)
+    assert "  its claim holds until 20" in leading, "which says nothing of what became of it since"
+    assert all("  seen 20" in line for line in others)
 
 
 def test_silent_node_is_declared_dead(run: Any) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
@@ -110,6 +113,38 @@ def test_standby_reads_what_the_leader_does(standby: None, ask: Command) -> None
     assert "running" in listed.stdout and "was running" not in listed.stdout
     assert 'has been running on node "nas-1" since' in why.stdout
     assert STANDS_BY in why.stdout
+
+
+def test_screens_of_a_standby_read_what_the_leader_does(standby: None, ask: Command) -> None:
+    digest, top = ask("digest"), ask("top", "--once")
+    status = json.loads(ask("status", "--json").stdout)
+    assert (digest.returncode, top.returncode) == (0, 0)
+    verdict = " ".join(top.stdout.partition("\n\n")[0].split())
+    assert re.search(
+        r"Stands by: process 4711 on nas had been leading since .* when it was last heard from, .* ago", verdict
+    )
+    assert "1 running" in verdict
+    assert "was running" not in top.stdout
+    assert "no daemon" not in f"{digest.stdout}{top.stdout}".lower()
+    assert 0 <= status["silent_seconds"] < TIMEOUT_SECONDS
+
+
+def test_pages_of_a_standby_read_what_the_leader_does(standby: None, command: Command) -> None:
+    options = {"start": subprocess.Popen, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    server = command("ui", "--port", "0", **options)
+    try:
+        address = re.search(r"http://\S+", server.stdout.readline())
+        assert address is not None
+        browser = build_opener(HTTPCookieProcessor())
+        with browser.open(address[0], timeout=TIMEOUT_SECONDS) as answer:
+            page = answer.read().decode()
+        with browser.open(urljoin(address[0], f"/api/runs/{RUN.id}"), timeout=TIMEOUT_SECONDS) as answer:
+            assert json.load(answer)["state"] == "running"
+    finally:
+        server.terminate()
+        server.communicate(timeout=TIMEOUT_SECONDS)
+    assert f"{STANDS_BY.capitalize()}. This is what is on record" in page
+    assert "No daemon" not in page
 
 
 def test_standby_refuses_changes_with_who_leads(standby: None, ask: Command) -> None:

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rae_auto.api.store import Store
 from rae_auto.errors import ClaimLost, StoreError
@@ -74,10 +74,15 @@ class Leader:
 
 @frozen(kw_only=True)
 class Standby:
-    """The reason why a daemon stands by: another one leads, or the store has a problem, such as no connection."""
+    """The reason why a daemon stands by: another one leads, or the store has a problem, such as no connection.
+
+    `silent_seconds`, called in any thread, returns how old the last sign of life of the leader is: its claim holds
+    for a while if it is killed. None where that isn't known.
+    """
 
     leader: Leader | None = None
     problem: str | None = None
+    silent_seconds: Callable[[], float | None] = field(default=lambda: None, eq=False, repr=False)
 
 
 @frozen

@@ -16,7 +16,7 @@ from rae_auto.api.events import Event
 from rae_auto.control.asking import ask, open_connection
 from rae_auto.control.protocol import decode_answer, decode_event, encode_request
 from rae_auto.control.run_ends import RunWaits
-from rae_auto.errors import BadRequest, InvalidJob, RunNotFound, SchedulerClosed
+from rae_auto.errors import BadRequest, DaemonUnreachable, InvalidJob, RunNotFound, SchedulerClosed
 from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_info import JobInfo, JobStatus
@@ -106,7 +106,9 @@ class RemoteScheduler:
         self._waits = RunWaits(directory)
 
     async def __aenter__(self) -> Self:
-        await self._ask("ping")
+        daemon = await self._ask("ping")
+        if (refusal := daemon.get("refusal")) is not None:
+            raise DaemonUnreachable(refusal)
         return self
 
     async def __aexit__(

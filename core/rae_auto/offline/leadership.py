@@ -36,9 +36,14 @@ class Lead:
     """True if it is that of the state directory, which just doesn't answer."""
 
     @property
+    def stands_by(self) -> bool:
+        """True if the daemon of the state directory stands by."""
+        return self.has_daemon and not self.is_own
+
+    @property
     def text(self) -> str:
         """Both daemons, as a clause."""
-        here = "this daemon stands by" if self.has_daemon and not self.is_own else "no daemon answers here"
+        here = "this daemon stands by" if self.stands_by else "no daemon answers here"
         return f"{here}; {self.leader.describe()} leads"
 
 

@@ -52,6 +52,8 @@ class Project:
     """Tells the user at once, while something takes its time."""
     lead: Lead | None = None
     """The daemon that leads the store, where several use one, as of when it was read last."""
+    has_read: bool = False
+    """True once the store was read."""
     has_errors: bool = False
     """True if the file has errors, so that not all of it is here."""
 
@@ -132,7 +134,7 @@ class Project:
         except StoreLocked as error:
             with contextlib.suppress(StoreError), self.read_store():
                 pass
-            if self.lead is not None and self.lead.has_daemon and not self.lead.is_own:
+            if self.lead is not None and self.lead.stands_by:
                 raise StoreLocked(f"{self.lead.text}, so ask there", error.pid) from error
             raise
 
@@ -150,7 +152,7 @@ class Project:
         store = self.plugins.store(self.config.store)
         self.notices += store.open_read_only(directory)
         try:
-            self.lead = find_lead(store, directory)
+            self.lead, self.has_read = find_lead(store, directory), True
             yield store
         finally:
             if count := store.skipped_entries:

@@ -14,6 +14,7 @@ from attrs import evolve
 from rae_auto.api.store import CountQuery, LogQuery
 from rae_auto.control.asking import QuestionBatch, ask
 from rae_auto.control.client import required_zone
+from rae_auto.errors import DaemonUnreachable
 from rae_auto.model import documents
 from rae_auto.model.primitives.zones import zone
 from rae_auto.reading.parsing import parse_facts, parse_jobs
@@ -53,8 +54,10 @@ class DaemonRecords(RecordSourceBase):
 
     @classmethod
     async def connect(cls, directory: Path) -> "DaemonRecords":
-        """Ask the daemon for its configuration and its zone. Errors: DaemonUnreachable."""
+        """Ask the daemon for its configuration and its zone. Errors: DaemonUnreachable, also if it stands by."""
         daemon = await ask(directory, "ping")
+        if (refusal := daemon.get("refusal")) is not None:
+            raise DaemonUnreachable(refusal)
         config = daemon.get("config")
         return cls(directory, config and Path(config), zone(required_zone(daemon.get("timezone"))))
 

@@ -1,4 +1,4 @@
-"""The choice of where to read: the running daemon, or the store of a configuration without one."""
+"""The choice of where to read: the running daemon, or the store of a configuration without one that answers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -76,6 +76,10 @@ class RecordSourceBase(ABC):
         """Return None: a daemon looks after runs."""
         return None
 
+    async def lead_text(self) -> str:
+        """Return nothing: the daemon answers itself."""
+        return ""
+
     async def close(self) -> None:
         """End what goes on in the background."""
         await self._expected.close()

@@ -1,4 +1,7 @@
-"""Records from a store and its configuration, while no daemon runs. Each question opens the store for reading."""
+"""Records from a store and its configuration, while no daemon answers. Each question opens the store for reading.
+
+Either none runs, so that active runs are as the last one left them, or one leads elsewhere, so that they are running.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +15,6 @@ from attrs import evolve
 
 from rae_auto._version import __version__
 from rae_auto.api.store import CountQuery, LogQuery, Store
-from rae_auto.control.client import unreachable
 from rae_auto.engine.plan import Plan
 from rae_auto.errors import DaemonUnreachable, JobNotFound, PluginError, StoreError
 from rae_auto.explain.digest_reads import NO_DIGEST, JobIds, read_digest
@@ -36,13 +38,15 @@ from rae_auto.model.primitives.formatting import time_format
 from rae_auto.model.records import run_record, waiting_record
 from rae_auto.model.run import Run
 from rae_auto.offline import job_queries, queries
-from rae_auto.offline.leadership import find_absence, find_last_sight
+from rae_auto.offline.leadership import Lead, find_absence, find_last_sight
 from rae_auto.offline.project import Project
 from rae_auto.reading.places import find_place
 from rae_auto.reading.record_source_base import RecordSourceBase
+from rae_auto.reading.standby_status import ask_standby, describe_role
 from rae_auto.records.presence_log import PresenceSpan, is_compared
-from rae_auto.records.runs import query_for_each_id
+from rae_auto.records.runs import find_pid, query_for_each_id
 from rae_auto.registry.describe import summarize_plugin
+from rae_auto.runtime.sharing.nodes import read_name
 from rae_auto.runtime.time.clock import SystemClock
 from rae_auto.views.jobs import has_text
 from rae_auto.views.screens.parts.record_source import JobFacts, JobsFound, WorldSpan
@@ -77,8 +81,18 @@ class StoreRecords(RecordSourceBase):
         """Read the store of a configuration, which may have errors. Errors: ConfigError."""
         return cls(Project.load_for_reading(config))
 
+    async def lead_text(self) -> str:
+        lead = await self._find_lead()
+        return "" if lead is None else lead.text
+
+    async def _find_lead(self) -> Lead | None:
+        if not self._project.has_read:
+            await self._read(lambda *_: None, None)
+        return self._project.lead
+
     async def status(self) -> Mapping[str, Any]:
-        return await asyncio.to_thread(self._status)
+        status = await asyncio.to_thread(self._status)
+        return {**status, **await describe_role(self._project, status)}
 
     def _status(self) -> dict[str, Any]:
         """Return a status as a daemon would answer it, in the state "not running"."""
@@ -91,8 +105,9 @@ class StoreRecords(RecordSourceBase):
         due = sorted((job["next_at"], job["id"], job["next_blocked"]) for job in infos if job["next_at"])[
             :MAX_NEXT_JOBS
         ]
-        opened = job_queries.list_open_runs(self._project)
-        names = {job["id"]: job["name"] for job in infos}
+        opened, lead = job_queries.list_open_runs(self._project), self._project.lead
+        waits_for = _NO_DAEMON if lead is None else f"{lead.leader.describe()}, which leads"
+        names, node = {job["id"]: job["name"] for job in infos}, read_name(self.directory)
         status = {
             "pid": 0,
             "version": __version__,
@@ -119,8 +134,8 @@ class StoreRecords(RecordSourceBase):
                 if job["enabled"] and job["last_state"] in _FAILURES
             ],
             "overdue": job_queries.list_overdue(self._project),
-            "running": [{**run_record(run), "pid": _pid(run)} for run in opened if not run.is_waiting],
-            "waiting": [waiting_record(run, _NO_DAEMON) for run in opened if run.is_waiting],
+            "running": [{**run_record(run), "pid": find_pid(run, node)} for run in opened if not run.is_waiting],
+            "waiting": [waiting_record(run, waits_for) for run in opened if run.is_waiting],
             "next": [{"job": job, "at": at, "blocked": blocked} for at, job, blocked in due[:MAX_NEXT_JOBS]],
             "notifiers": self._summarize_notifiers(),
             "problems": list(self._project.notices),
@@ -307,13 +322,19 @@ class StoreRecords(RecordSourceBase):
         return self._project.path
 
     async def health(self) -> Mapping[str, Any]:
-        raise DaemonUnreachable("no daemon is running; 'rae-auto run' starts one")
+        await self._find_lead()
+        return await ask_standby(self._project, "health")
 
     async def findings(self) -> Sequence[Mapping[str, Any]]:
         from rae_auto.reading.findings import read_findings  # lazy: memory, asked for rarely
 
-        problem = unreachable(self._project.directory)
-        return await asyncio.to_thread(read_findings, self._project.path, problem)
+        await self._find_lead()
+        answer: Mapping[str, Any] | DaemonUnreachable
+        try:
+            answer = await ask_standby(self._project, "status")
+        except DaemonUnreachable as problem:
+            answer = problem
+        return await asyncio.to_thread(read_findings, self._project.path, answer)
 
     async def outbox(self) -> Sequence[Mapping[str, Any]]:
         try:
@@ -328,11 +349,6 @@ class StoreRecords(RecordSourceBase):
             return found
         span = PresenceSpan("down", gone.since, gone.until, gone.cause, goes_on=True)
         return [*found, WorldSpan(span.kind, span.since, span.until, span.text)]
-
-
-def _pid(run: Run) -> int | None:
-    pid = (run.handle or {}).get("pid")
-    return pid if isinstance(pid, int) and pid > 0 else None
 
 
 def _change_of(path: Path) -> str:

@@ -66,3 +66,9 @@ def merge_newest(query: LogQuery, opened: Sequence[Run], past: Sequence[Run]) ->
     known = {run.id for run in past}
     wanted = [r for r in opened if r.id not in known and query.matches(r.id, r.job, r.state, r.queued_at)]
     return sorted([*past, *wanted], key=lambda run: (run.queued_at, run.id), reverse=True)[: query.limit]
+
+
+def find_pid(run: Run, node: str | None) -> int | None:
+    """Return the process of a run on the machine of a node; None if its executor names none, or it runs elsewhere."""
+    pid = (run.handle or {}).get("pid")
+    return pid if run.node in ("", node) and isinstance(pid, int) and pid > 0 else None

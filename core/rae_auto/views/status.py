@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 
-from rae_auto.model.primitives.formatting import format_count, join_words, quote
+from rae_auto.model.primitives.formatting import format_count, format_elapsed, join_words, quote
 from rae_auto.views.runs import short_ids
 from rae_auto.views.tables import instant
 
@@ -61,11 +61,11 @@ def judge_health(
     troubles = list(_troubles(status, now))
     if doctor_problems:
         troubles.append(f"doctor found {format_count(doctor_problems, 'problem')}")
-    facts = ", ".join(
-        _facts(status, when or (lambda iso: f"at {instant(iso, zone)}"), past or (lambda iso: instant(iso, zone)))
-    )
+    past = past or (lambda iso: instant(iso, zone))
+    facts = ", ".join(_facts(status, when or (lambda iso: f"at {instant(iso, zone)}"), past))
     if status["state"] == "standby":
-        return Health(not troubles, "; ".join([_describe_standby(status, zone), *troubles]))
+        details = f" ({facts})" if status["jobs"] else ""
+        return Health(not troubles, f"{'; '.join([_describe_standby(status, past), *troubles])}{details}")
     if status["state"] in ("starting", "stopping"):
         state = str(status["state"]).capitalize()
         return Health(not troubles, f"{'; '.join([state, *troubles])}: {facts}")
@@ -81,12 +81,17 @@ def _describe_role(status: Mapping[str, Any]) -> str:
     return f", leads as node {quote(status['node'])}," if status.get("node") else ""
 
 
-def _describe_standby(status: Mapping[str, Any], zone: tzinfo | None) -> str:
+def _describe_standby(status: Mapping[str, Any], past: Callable[[str], str]) -> str:
     leader = status["leader"]
     if leader is None:
         return "Stands by until the store can be reached"
-    since = instant(leader["since"], zone)
-    return f"Stands by: process {leader['pid']} on {leader['host']} has been leading since {since}"
+    begin = "Stands by" if status["pid"] else "No daemon answers here"
+    text = f"{begin}: process {leader['pid']} on {leader['host']}"
+    silence, since = status.get("silent_seconds"), past(leader["since"])
+    if silence is None:
+        return f"{text} has been leading since {since}"
+    # It may have been killed since then, which nothing says before its claim has run out.
+    return f"{text} had been leading since {since} when it was last heard from, {format_elapsed(silence)} ago"
 
 
 def find_long_waits(status: Mapping[str, Any], now: datetime) -> list[Mapping[str, Any]]:

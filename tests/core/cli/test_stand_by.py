@@ -1,5 +1,6 @@
 """Commands on a machine whose daemon stands by, or is gone while another one leads: the shared store is current."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,12 +13,14 @@ from tests.support.runs import make_run
 from rae_auto.api import Put
 from rae_auto.model import documents
 from rae_auto.model.run import RunState
+from rae_auto.reading.store_records import StoreRecords
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.toolkit.files import DirectoryLock
 from rae_plugins.stores.sqlite import SqliteStore
 
-CONFIG = '[jobs.l]\ncommand = ["sleep", "600"]\n'
-RUN = make_run("l", at=datetime(2026, 6, 1, 13, tzinfo=UTC), state=RunState.RUNNING, attempt=1, node="nas-1")
+CONFIG = 'timezone = "Europe/Berlin"\n[jobs.l]\ncommand = ["sleep", "600"]\n'
+AT = datetime(2026, 6, 1, 13, tzinfo=UTC)
+RUN = make_run("l", at=AT, state=RunState.RUNNING, attempt=1, node="nas-1", started_at=AT, handle={"pid": 1})
 STANDS_BY = "this daemon stands by; process 4711 on nas leads"
 ABSENT = "no daemon answers here; process 4711 on nas leads"
 
@@ -54,6 +57,21 @@ def test_why_says_who_leads(offline, text):
     assert 'has been running on node "nas-1" since' in said
     assert text in said
     assert "no daemon is running" not in said
+
+
+def test_screens_say_who_leads_and_read_what_it_does(offline):
+    top, digest = offline("top", "--once"), offline("digest")
+    verdict = " ".join(top.out.partition("\n\n")[0].split())
+    assert "No daemon answers here: process 4711 on nas has been leading since 2026-06-01 14:00:00 CEST" in verdict
+    assert "1 running" in verdict
+    assert "was running" not in top.out + digest.out
+    # That it leads is no reason to do nothing: this machine was meant to take over from it.
+    assert (top.code, digest.out.count("this machine doesn't take over")) == (1, 1)
+
+
+def test_run_on_another_machine_has_no_process_here(offline, tmp_path):
+    status = asyncio.run(StoreRecords.load(tmp_path / "rae.toml").status())
+    assert (status["state"], status["running"][0]["pid"]) == ("standby", None)
 
 
 def test_without_a_leader_runs_are_past(offline, monkeypatch):

@@ -35,6 +35,22 @@ def test_daemon_that_stands_by_says_who_leads() -> None:
     assert (check.level, check.text) == (HealthLevel.OK, "stands by; process 4711 on nas leads")
 
 
+def test_knowledge_of_the_leader_is_as_old_as_its_last_sign_of_life() -> None:
+    """It may have been killed, and its claim hold on."""
+    early, ages = commands(), iter([0.7, 3.2])
+    early.stand_by(Standby(leader=LEADER, silent_seconds=lambda: next(ages)))
+    texts = [judge_health(asyncio.run(early.status({})), UTC, SINCE).text for _ in range(2)]
+    known = "Stands by: process 4711 on nas had been leading since 2026-01-31 12:00:00 when it was last heard from, "
+    assert texts == [f"{known}700 ms ago", f"{known}3.2 s ago"]
+
+
+def test_daemon_that_stands_by_is_not_asked_for_more() -> None:
+    early = commands()
+    assert asyncio.run(early.ping({}))["refusal"] is None
+    refusal = early.stand_by(Standby(leader=LEADER))
+    assert asyncio.run(early.ping({}))["refusal"] == refusal
+
+
 def test_daemon_that_starts_says_what_its_configuration_has() -> None:
     answer = asyncio.run(commands().ping({}))
     assert (answer["config"], answer["timezone"], answer["max_parallel"]) == ("rae.toml", "Asia/Tokyo", 3)

@@ -1,6 +1,6 @@
 """Administration of the tables by a person, without a daemon."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from rae_auto.api.shared_store import SILENT_SECONDS, KnownNode
@@ -26,13 +26,16 @@ async def list_nodes(address: Address, fence_after: timedelta | None) -> list[st
     """Return a line for each node. Errors: StoreError."""
     async with address.connected() as connection:
         await check_version(connection, address)
-        leader = await connection.fetchval("SELECT node FROM claim WHERE expires_at > clock_timestamp()")
+        leader = await connection.fetchrow("SELECT node, expires_at FROM claim WHERE expires_at > clock_timestamp()")
         found = await node_messages.read_nodes(connection, fence_after)
-    return [_describe(one, leader) for one in found]
+    node, until = (None, None) if leader is None else leader
+    return [_describe(one, node, until) for one in found]
 
 
-def _describe(one: KnownNode, leader: str | None) -> str:
-    seen = f"seen {one.seen_at:%Y-%m-%d %H:%M:%S} UTC"
+def _describe(one: KnownNode, leader: str | None, until: datetime | None) -> str:
+    # Of a leader nothing is noted but until when its claim holds, also if it ended since it renewed that.
+    seen, at = ("seen", one.seen_at) if one.node.name != leader or until is None else ("its claim holds until", until)
+    seen = f"{seen} {at:%Y-%m-%d %H:%M:%S} UTC"
     return f"{one.node.name}  {_name_role(one, leader)}  pid {one.node.pid}  {seen}  {one.node.directory}"
 
 

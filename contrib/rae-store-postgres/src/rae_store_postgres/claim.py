@@ -90,6 +90,8 @@ class Claim:
     """Seconds by which the server's clock is ahead of the monotonic one."""
     node: Node | None = field(init=False, default=None)
     renewed_at: float = field(init=False, default=0.0)
+    alive_at: float | None = field(init=False, default=None)
+    """When the leader renewed its claim, as it was seen last; on the monotonic clock."""
     on_lost: Callable[[ClaimLost], None] = field(init=False, default=_do_nothing)
     on_message: Callable[[], None] = field(init=False, default=_do_nothing)
     lost: ClaimLost | None = field(init=False, default=None)
@@ -134,7 +136,7 @@ class Claim:
                         return
                     assert self.connection is not None
                     await self.connection.execute(_SEEN, node.name)
-                state = Standby(leader=leader)
+                state = Standby(leader=leader, silent_seconds=self._measure_silence)
                 # A little later than the server's own time, so that one look is enough.
                 pause = min(max(left, 0.0) + 0.01, MAX_LOOK_SECONDS)
             except Exception as error:
@@ -215,11 +217,16 @@ class Claim:
         else:
             self.on_message()
 
+    def _measure_silence(self) -> float | None:
+        return None if self.alive_at is None else time.monotonic() - self.alive_at
+
     async def _look(self) -> tuple[Leader, float]:
         assert self.connection is not None
         row = await self.connection.fetchrow(_LOOK)
         if row is None:
             raise StoreError(f"{self._address.place}: the row of the claim is gone; restore the database")
+        # As long ago as what has run out of its claim, if it has the same lease.
+        self.alive_at = time.monotonic() - max(self._lease.total_seconds() - row["left"], 0.0)
         return Leader(node=row["node"], host=row["host"], pid=row["pid"], since=row["since"]), row["left"]
 
     async def _take(self) -> bool:

@@ -22,13 +22,16 @@ class EarlyCommands:
         self._max_parallel = max_parallel
         self._started_at = datetime.now(UTC)
         self._standby: Standby | None = None
+        self._refusal: str | None = None
 
     def stand_by(self, why: Standby) -> str:
         """Note why this daemon stands by, and return it as the refusal of other requests."""
         self._standby = why
         if why.leader is None:
-            return f"this daemon waits for its store: {why.problem}"
-        return f"this daemon stands by; {why.leader.describe()} leads, so ask there"
+            self._refusal = f"this daemon waits for its store: {why.problem}"
+        else:
+            self._refusal = f"this daemon stands by; {why.leader.describe()} leads, so ask there"
+        return self._refusal
 
     def table(self) -> dict[str, Command]:
         """Return the commands by name."""
@@ -41,13 +44,14 @@ class EarlyCommands:
         }
 
     async def ping(self, _: Mapping[str, Any]) -> Any:
-        """Return what it returns once the daemon has started: the configuration is read by now."""
+        """Return what it returns once the daemon has started, and why all else is refused, if it stands by."""
         return {
             "pid": os.getpid(),
             "version": __version__,
             "config": str(self._config),
             "timezone": self._timezone,
             "max_parallel": self._max_parallel,
+            "refusal": self._refusal,
         }
 
     async def status(self, _: Mapping[str, Any]) -> Any:
@@ -60,6 +64,7 @@ class EarlyCommands:
             "config": str(self._config),
             "state": "starting" if self._standby is None else "standby",
             "leader": self._leader(),
+            "silent_seconds": None if self._standby is None else self._standby.silent_seconds(),
             "enabled": True,
             "disabled_by": None,
             "jobs": 0,

@@ -18,6 +18,7 @@ from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.records import job_record, run_record, waiting_record
 from rae_auto.model.run import Run, RunState
+from rae_auto.records.runs import find_pid
 from rae_auto.registry.describe import summarize_plugin
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.reporting.job_status import job_info_of
@@ -62,6 +63,7 @@ def read_status(
     notices = find_failing(engine.notices())
     runs = [opened.run for opened in engine.runs()]
     jobs = list(filter(_is_notable, engine.jobs()))
+    node = None if runtime.membership is None else runtime.membership.node.name
     status = {
         "pid": os.getpid(),
         "version": __version__,
@@ -69,7 +71,7 @@ def read_status(
         "state_directory": str(runtime.directory),
         "config": facts.config and str(facts.config),
         "state": "degraded" if runtime.store_problem else "stopping" if engine.is_stopping else "running",
-        **({} if runtime.membership is None else {"node": runtime.membership.node.name}),
+        **({} if node is None else {"node": node}),
         "enabled": runtime.settings.enabled,
         "disabled_by": None if runtime.settings.enabled else facts.disabled_by(),
         "jobs": len(engine.job_ids()),
@@ -84,7 +86,7 @@ def read_status(
             if entry.state.expectation is not None
             and (overdue := describe_overdue(entry.job.expect, entry.state.expectation)) is not None
         ],
-        "running": [{**run_record(run), "pid": _pid(run)} for run in runs if not run.is_waiting],
+        "running": [{**run_record(run), "pid": find_pid(run, node)} for run in runs if not run.is_waiting],
         "waiting": [_waiting(run, runtime, time) for run in runs if run.is_waiting],
         "next": [_next_start(engine.job(job), at) for at, job in engine.next_starts(MAX_NEXT_JOBS)],
         "store": runtime.store_summary,
@@ -156,11 +158,6 @@ def _pause(entry: JobEntry) -> dict[str, Any]:
         "until": until and until.isoformat(),
         "note": entry.state.pause_note,
     }
-
-
-def _pid(run: Run) -> int | None:
-    pid = (run.handle or {}).get("pid")
-    return pid if isinstance(pid, int) and pid > 0 else None
 
 
 def _waiting(run: Run, runtime: Runtime, time: TimeFormat) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class DaemonSummary:
     pid: int
     version: str
     state: str
-    """"starting", "running", "degraded" or "stopping"."""
+    """"starting", "running", "degraded", "stopping", "standby", or "not running"."""
     started_at: datetime | None
     """None if no daemon runs."""
     config: str | None

@@ -23,9 +23,9 @@ from rae_plugins.commands.top import actions, frame
 from rae_plugins.commands.top.frame import LARGE_PANES, PANE_NAMES, PaneRequest
 from rae_plugins.commands.top.job_scroller import JobScroller
 from rae_plugins.commands.top.keys import BINDINGS, KEY_LINE
-from rae_plugins.commands.top.live import Link, job_of
+from rae_plugins.commands.top.live import GONE, STANDBY_SECONDS, Link, job_of
 from rae_plugins.commands.top.palette import LAYOUT, THEME, styled_text
-from rae_plugins.commands.top.player import Player, simulate_month
+from rae_plugins.commands.top.player import FRAME_SECONDS, Player, simulate_month
 from rae_plugins.commands.top.reads import ScreenReads, reading
 from rae_plugins.commands.top.styled_lines import Line, Part, line
 
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.1
 MINUTE_SECONDS = 60.0
-FRAME_SECONDS = 0.1
-MAX_ATTENTION_LINES = 4
-
-GONE = "The daemon has stopped; this is what it said last. Waiting for it to come back …"
 
 
 class TopApp(App[int]):
@@ -90,6 +86,7 @@ class TopApp(App[int]):
         self.call_after_refresh(self.run_worker, self._live, group="live", exit_on_error=False)
         self.set_interval(1.0, self._tick)
         self.set_interval(MINUTE_SECONDS, self._changed.set)
+        self.set_interval(STANDBY_SECONDS, self._look_at_leader)
 
     # Reading
 
@@ -136,6 +133,10 @@ class TopApp(App[int]):
                 self.set_timer(5 * REFRESH_SECONDS, self._changed.set)
             else:
                 self._forget(event)
+            self._changed.set()
+
+    def _look_at_leader(self) -> None:
+        if self._reads.forget_led(self._overview):
             self._changed.set()
 
     def _forget(self, event: Any) -> None:
@@ -188,7 +189,7 @@ class TopApp(App[int]):
         # A store without a daemon has a verdict of its own; that of a daemon which has gone is no longer true.
         if not self._is_down or not self._source.has_daemon:
             self._show("verdict", [frame.verdict_line(overview, width)])
-        self._show("attention", frame.attention_lines(overview, width, MAX_ATTENTION_LINES))
+        self._show("attention", frame.attention_lines(overview, width, frame.MAX_ATTENTION_LINES))
         self._show("day", [frame.day_line(overview, self._source.zone, width)])
         self._show("head", [frame.header_line(width)])
         self._fit_lower()
@@ -197,7 +198,7 @@ class TopApp(App[int]):
     def _fit_lower(self) -> None:
         """Give the lower pane the lines that the jobs don't need, or all of them while it is large."""
         lower = self.query_one("#lower")
-        attention = min(len(self._shown.get("attention", ())), MAX_ATTENTION_LINES + 1)
+        attention = min(len(self._shown.get("attention", ())), frame.MAX_ATTENTION_LINES + 1)
         height = self.size.height - self.query_one("#typed").has_class("-shown")
         found = frame.lower_height(height, attention, self.query_one(JobScroller).total)
         lower.styles.height = "1fr" if lower.has_class("-large") else found

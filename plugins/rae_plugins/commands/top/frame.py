@@ -94,6 +94,7 @@ LOWER_LINES = 9
 """Lines of the lower pane where the jobs need all others; in a very low terminal, it has fewer."""
 
 MIN_JOB_LINES = 3
+MAX_ATTENTION_LINES = 4
 
 
 def lower_height(height: int, attention: int, jobs: int) -> int:

@@ -10,6 +10,10 @@ from rae_auto.errors import DaemonUnreachable, SchedulerError
 
 FIRST_RETRY_SECONDS = 0.25
 LAST_RETRY_SECONDS = 2.0
+STANDBY_SECONDS = 3.0
+"""Time between two looks at a store whose leader is elsewhere, as its events are."""
+
+GONE = "The daemon has stopped; this is what it said last. Waiting for it to come back …"
 
 
 class Link(Enum):

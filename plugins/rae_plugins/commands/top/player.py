@@ -19,6 +19,7 @@ from rae_plugins.commands.top.styled_lines import Line, Part, fit, line
 
 PLAYED_DAYS = 30
 PLAYED_SECONDS = 20.0
+FRAME_SECONDS = 0.1
 
 
 @frozen

@@ -13,7 +13,7 @@ from rae_plugins.commands.top.job_scroller import JobScroller
 from rae_plugins.commands.top.styled_lines import Line
 
 if TYPE_CHECKING:
-    from rae_auto.screens import JobHistory, JobList, RecordSource
+    from rae_auto.screens import JobHistory, JobList, Overview, RecordSource
 
 
 class ScreenReads:
@@ -36,6 +36,13 @@ class ScreenReads:
         else:
             self._histories.pop(job, None)
             self._forgotten[job] = self._events
+
+    def forget_led(self, overview: "Overview | None") -> bool:
+        """Read all again, and return True, if another machine's daemon leads, because its events don't come here."""
+        is_led = overview is not None and overview.daemon.state == "standby"
+        if is_led:
+            self.forget()
+        return is_led
 
     async def read_rows(self, source: "RecordSource", table: JobScroller, filter_now: Callable[[], str]) -> bool:
         """Have the table show the rows around its visible ones; return False if they are to be read again."""

@@ -17,6 +17,9 @@ MAX_VIEWERS = 48
 RETRY_SECONDS = 0.25
 """Time between two attempts to find a daemon again, while there are viewers."""
 
+STANDBY_SECONDS = 3.0
+"""Time between two looks at the store of a daemon that stands by, which has no events of the leader."""
+
 SUBSCRIPTION_SECONDS = 0.5
 """Time within which a daemon takes a subscription."""
 
@@ -104,9 +107,16 @@ class LiveEvents:
     def _follow(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Publish the events of the daemon until there are no viewers, or it ends; return whether it has ended.
 
+        A daemon that stands by is asked again in a while, and pages read the store meanwhile.
+
         Errors: DaemonUnreachable, OSError.
         """
         with self._context.connect(None) as client:
+            if client.call("ping").get("refusal") is not None:
+                loop.call_soon_threadsafe(self._end)
+                loop.call_soon_threadsafe(self._publish, "change", {})
+                time.sleep(STANDBY_SECONDS)
+                return False
             loop.call_soon_threadsafe(self._begin, loop)
             for event in client.events():
                 if not self._wanted.is_set():

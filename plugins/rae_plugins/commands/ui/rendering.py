@@ -85,6 +85,7 @@ def make_environment() -> Environment:
         "table_rows": format_table_rows,
         "output_lines": format_output_lines,
         "output_parts": format_parts,
+        "sentence": lambda text: text[:1].upper() + text[1:],
         "words": lambda value: str(value).replace("_", " "),
     }
     environment.globals |= {

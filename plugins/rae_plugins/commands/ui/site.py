@@ -190,9 +190,9 @@ async def page(
     query = f"?{request.url.query}" if request.url.query else ""
     try:
         source = await site.records.open()
-        zone, has_daemon, now = source.zone, source.has_daemon, source.now()
+        zone, has_daemon, now, lead = source.zone, source.has_daemon, source.now(), await source.lead_text()
     except Exception:  # The page of an error is shown without records.
-        zone, has_daemon, now = ZoneInfo("UTC"), False, datetime.now(UTC)
+        zone, has_daemon, now, lead = ZoneInfo("UTC"), False, datetime.now(UTC), ""
     times = PageTimes(zone, now)
     shared = {
         "title": title,
@@ -202,6 +202,7 @@ async def page(
         "job_addresses": JOB_ADDRESSES,
         "version": __version__,
         "has_daemon": has_daemon,
+        "lead_text": lead,
         "times": times,
         "time_text": times.text,
         "zone_text": zone_name(zone, now),

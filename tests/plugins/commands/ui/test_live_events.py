@@ -20,7 +20,7 @@ class Daemon(FakeClient):
     """A daemon whose events come when a test says so; None is its end."""
 
     def __init__(self) -> None:
-        super().__init__({})
+        super().__init__({"ping": {}})
         self.queue: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
         self.subscriptions: SimpleQueue[bool] = SimpleQueue()
 
@@ -59,6 +59,23 @@ def test_page_after_another_one_is_live_without_a_pause(pauses: list[float]) -> 
 
     asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
     assert pauses == []
+
+
+def test_pages_of_a_standby_look_again_in_a_while(pauses: list[float]) -> None:
+    """The events are at the leader, and this daemon may lead next."""
+    daemon, answers = Daemon(), iter([{"refusal": "this daemon stands by"}] * 2 + [{}])
+    daemon.answers = {"ping": lambda: next(answers)}
+
+    async def look() -> None:
+        live = LiveEvents(FakeContext(Path("/nowhere"), daemon))
+        messages = live.messages()
+        await anext(messages)
+        assert (await anext(messages)).startswith("event: change")
+        await subscribed(daemon)
+        await messages.aclose()
+
+    asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
+    assert pauses == [live_events.STANDBY_SECONDS] * 2
 
 
 def test_daemon_that_ends_is_found_again(pauses: list[float]) -> None:

@@ -211,6 +211,10 @@ class RecordSource(Protocol):
         """Return when a daemon saw the runs last that are active on record; None while one looks after them."""
         ...
 
+    async def lead_text(self) -> str:
+        """Return which daemon leads where no other answers, as a clause: "process 1 on nas leads"; "" if none does."""
+        ...
+
     async def status(self) -> Mapping[str, Any]:
         """Return the record of `rae-auto status --json`."""
         ...
