@@ -16,6 +16,7 @@ RULES = {
     r"\w\(s\)": "choose the right plural",
     r"\b0\.0 s\b": "use a unit that fits",
     r"\b(told|tells) (of|nobody|only|to)\b|\btells \b": "report, say, show",
+    r"rae-auto\[[a-z]": "name the command that rae_auto.toolkit.extras.install_command returns",
     r"\b(lest|thereby|whence|hither)\b": "use a plain word",
 }
 """A pattern that no message may hold, and what to write instead."""

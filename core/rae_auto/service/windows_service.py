@@ -19,6 +19,7 @@ from rae_auto.model.primitives.formatting import quote
 from rae_auto.paths import configured_state_directory
 from rae_auto.service import task_scheduler
 from rae_auto.service.definition import Argv, ServiceCommands, ServiceDefinition, UnitFile
+from rae_auto.toolkit.extras import install_command
 
 TITLE = "the services of Windows"
 
@@ -26,10 +27,13 @@ ACCOUNTS = {"localsystem": "LocalSystem", "localservice": r"NT AUTHORITY\LocalSe
 ACCOUNTS["networkservice"] = r"NT AUTHORITY\NetworkService"
 """Accounts that need no password, by the names that `--user` takes."""
 
-WITHOUT_PYWIN32 = (
-    "a task that starts at boot stands in for a service of Windows; for a real one run "
-    "'pip install rae-auto[windows]', which brings pywin32, and then this again"
-)
+
+def describe_stand_in() -> str:
+    """Return what stands in for a service of Windows without pywin32, and how to get a real one."""
+    return (
+        "a task that starts at boot stands in for a service of Windows; for a real one run "
+        f"'{install_command('windows')}', which brings pywin32, and then this again"
+    )
 
 
 def has_pywin32() -> bool:

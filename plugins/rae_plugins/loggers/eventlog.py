@@ -12,6 +12,7 @@ from attrs import field, frozen
 from rae_auto.api import Logger, LogLine
 from rae_auto.hookspecs import hookimpl
 from rae_auto.model.primitives.formatting import describe_error
+from rae_auto.toolkit.extras import install_command
 from rae_plugins.loggers.line_formats import LogLevel
 from rae_plugins.loggers.log_line import ERROR, IDENTIFIER, WARNING
 from rae_plugins.loggers.platform_logs import find_log_obstacle
@@ -41,7 +42,7 @@ class EventLogLogger(Logger):
         if obstacle := find_log_obstacle("eventlog"):
             return obstacle
         if find_spec("win32evtlog") is None:
-            return "needs pywin32; run 'pip install rae-auto[windows]'"
+            return f"needs pywin32; run '{install_command('windows')}'"
         return None
 
     def shows_output(self) -> bool:

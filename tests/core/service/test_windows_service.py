@@ -14,6 +14,7 @@ from rae_auto.control.client import is_daemon_running
 from rae_auto.errors import SchedulerError
 from rae_auto.service import manager, task_scheduler, windows_host, windows_service
 from rae_auto.service.definition import Origin, ServiceDefinition, read_origin
+from rae_auto.toolkit.extras import install_command
 
 STOP_SECONDS = 40
 
@@ -203,5 +204,8 @@ def test_task_of_the_system_says_how_to_get_a_service(
     monkeypatch.setattr(manager, "platform_adapter", lambda **facts: choose("win32", **facts))
     monkeypatch.setattr(windows_service, "has_pywin32", lambda: False)
     monkeypatch.setattr(manager, "_environment", lambda *_: {})
-    assert "for a real one run 'pip install rae-auto[windows]'" in machine.type("show", "--system")[1]
+    assert (
+        f"for a real one run '{install_command('windows')}', which brings pywin32"
+        in machine.type("show", "--system")[1]
+    )
     assert "pywin32" not in machine.type("show")[1]

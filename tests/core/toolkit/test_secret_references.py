@@ -1,5 +1,6 @@
 """References to secrets in other places than files and variables: the keyring, commands, and credentials of systemd."""
 
+import os
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rae_auto.toolkit.extras import install_command
 from rae_auto.toolkit.secrets import programs
 from rae_auto.toolkit.secrets.programs import allow_programs
 from rae_auto.toolkit.secrets.references import resolve_references
@@ -54,6 +56,13 @@ def test_keyring_without_the_password_is_reported(keyring, target, problem):
     with pytest.raises(ValueError) as caught:
         resolve_references(f"${{keyring:{target}}}", keyring, "env")
     assert str(caught.value) == f"env refers to ${{keyring:{target}}}, {problem}"
+
+
+def test_keyring_that_is_not_installed_is_reported_with_the_command(tmp_path):
+    (tmp_path / "keyring.py").write_text("raise ImportError")
+    with pytest.raises(ValueError, match="but the keyring can't be read: keyring is not installed; run '") as caught:
+        resolve_references("${keyring:db/me}", {**os.environ, "PYTHONPATH": str(tmp_path)}, "env")
+    assert str(caught.value).endswith(f"run '{install_command('keyring')}'")
 
 
 def test_keyring_without_a_backend_is_reported(keyring):

@@ -13,6 +13,7 @@ from tests.support.native_logs import FakeEventLog, FakeUnifiedLog
 from rae_auto.api import Logger
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.testing.loggers import LoggerConformance
+from rae_auto.toolkit.extras import install_command
 from rae_plugins.loggers import journald, oslog, platform_logs
 from rae_plugins.loggers.console import ConsoleLogger
 from rae_plugins.loggers.eventlog import EventLogLogger
@@ -96,7 +97,7 @@ def test_eventlog_says_why_it_is_not_available(monkeypatch: pytest.MonkeyPatch) 
     assert EventLogLogger.available() == "the Event Log exists on Windows only"
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.delitem(sys.modules, "win32evtlog", raising=False)
-    assert EventLogLogger.available() == "needs pywin32; run 'pip install rae-auto[windows]'"
+    assert EventLogLogger.available() == f"needs pywin32; run '{install_command('windows')}'"
 
 
 def test_eventlog_is_available_with_pywin32(event_log: FakeEventLog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,7 +255,7 @@ def _mention_pywin32(platform: "ServicePlatform", *, is_system: bool, user: str 
     from rae_auto.service import task_scheduler, windows_service  # lazy: start-up
 
     if platform.TITLE == task_scheduler.TITLE and is_system and windows_service.is_account(user):
-        click.echo(windows_service.WITHOUT_PYWIN32)
+        click.echo(windows_service.describe_stand_in())
 
 
 def _is_lingering() -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import rae_auto
 from rae_auto.errors import PluginError
+from rae_auto.toolkit.extras import install_command
 
 ROOT_NAME = "rae-{{ cookiecutter.kind }}-{{ cookiecutter.name }}"
 
@@ -53,7 +54,7 @@ def _make_renderer(template: Path, answers: Mapping[str, str]) -> Any:
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined  # lazy: an extra
     except ImportError:
-        raise PluginError("a new plugin needs jinja2; install rae-auto[testing], which brings pytest too") from None
+        raise PluginError(f"a new plugin needs jinja2, and pytest; run '{install_command('testing')}'") from None
 
     # Texts become Python and TOML, not HTML.
     environment = Environment(  # noqa: S701

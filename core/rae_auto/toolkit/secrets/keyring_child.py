@@ -1,7 +1,7 @@
 """A process that reads one password from the keyring and ends, so that the daemon never imports keyring.
 
-It gets `{"service": …, "user": …}` at its standard input, and answers with `{"value": …}` or `{"problem": …}`. A script
-of the standard library and keyring alone.
+It gets `{"service": …, "user": …}` at its standard input, and answers with `{"value": …}` or `{"problem": …}`, with
+the `extra` of rae-auto that is missing, if one is. A script of the standard library and keyring alone.
 """
 
 import json
@@ -13,7 +13,7 @@ def read_password(service: str, user: str) -> "dict[str, str | None]":
     try:
         import keyring
     except ImportError:
-        return {"problem": "keyring is not installed; run 'pip install \"rae-auto[keyring]\"'"}
+        return {"problem": "keyring is not installed", "extra": "keyring"}
     try:
         return {"value": keyring.get_password(service, user)}
     except Exception as error:

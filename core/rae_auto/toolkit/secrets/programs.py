@@ -14,6 +14,7 @@ from pathlib import Path
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.references import split_command
 from rae_auto.platforms.process_groups import kill_with_children
+from rae_auto.toolkit.extras import install_command
 
 PROGRAM_SECONDS = 10.0
 """Time that a program may take to print a secret."""
@@ -80,7 +81,8 @@ def read_from_keyring(target: str, environment: Mapping[str, str]) -> str:
     except (OSError, ValueError) as error:
         raise ValueError(f"but the keyring can't be read: {error}") from None
     if problem := answer.get("problem"):
-        raise ValueError(f"but the keyring can't be read: {problem}")
+        hint = f"; run '{install_command(answer['extra'])}'" if "extra" in answer else ""
+        raise ValueError(f"but the keyring can't be read: {problem}{hint}")
     if answer["value"] is None:
         hint = f"run 'keyring set {service} {user}'"
         raise ValueError(f"but the keyring has no password of {quote(user)} for {quote(service)}; {hint}")

@@ -11,6 +11,7 @@ from rae_auto.model import documents
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.offline.trial.kinds.base import PluginTrial, TrialContext
 from rae_auto.offline.trial.messages import TrialRequest, TrialSection
+from rae_auto.toolkit.extras import install_command
 
 MODULE = "rae_auto.offline.trial.kinds.store_suite"
 
@@ -35,7 +36,7 @@ class StoreTrial(PluginTrial):
     async def ask(self) -> None:
         """Run the suite."""
         if find_spec("pytest") is None:
-            self._state = "not run: it needs pytest; run pip install 'rae-auto[testing]'"
+            self._state = f"not run: it needs pytest; run '{install_command('testing')}'"
         elif self.is_complete:
             self.in_background(self._run())
 

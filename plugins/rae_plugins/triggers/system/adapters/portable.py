@@ -8,6 +8,7 @@ from typing import Any
 
 from rae_auto.api.trigger import Timer
 from rae_auto.model.primitives.clock_jumps import CLOCK_JUMP_THRESHOLD, clock_step
+from rae_auto.toolkit.extras import install_command
 from rae_plugins.triggers.system.adapter import Report
 from rae_plugins.triggers.system.changes import ClockSet, EventFilter, Rest
 from rae_plugins.triggers.system.concurrency import run_together
@@ -70,7 +71,7 @@ def missing_without_battery(names: Collection[EventName]) -> dict[EventName, str
 
 def library_missing(module: str, extra: str) -> str | None:
     """Return why a library of the platform can't be used, or None."""
-    return None if find_spec(module) else f"{module} is not installed; install rae-auto[{extra}]"
+    return None if find_spec(module) else f"{module} is not installed; run '{install_command(extra)}'"
 
 
 async def look_at_users(
