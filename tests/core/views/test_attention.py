@@ -58,7 +58,7 @@ def test_runs_that_take_or_wait_too_long_are_cancelled() -> None:
     ]
     assert find(running=[slow], waiting=waiting) == [
         ("too_long", "a", "a has been running for longer than expected", "rae-auto cancel A"),
-        ("waiting", "b", "b has been waiting for 15 min: db is in use", "rae-auto cancel B"),
+        ("waiting", "b", "b has been waiting since 11:45:00: db is in use", "rae-auto cancel B"),
     ]
 
 
@@ -73,7 +73,9 @@ def test_wait_counts_from_the_last_attempt_and_after_a_chosen_delay() -> None:
     ]
     found = list(find_attentions({**EMPTY, "waiting": waiting}, {}, NOW, local_times("UTC", NOW)))
     assert [(one.job, one.since) for one in found] == [("stuck", NOW - LONG_WAIT), ("after", NOW - LONG_WAIT)]
-    assert [one.why for one in found] == [f"{job} has been waiting for 15 min: a slot" for job in ("stuck", "after")]
+    assert [one.why for one in found] == [
+        f"{job} has been waiting since 11:45:00: a slot" for job in ("stuck", "after")
+    ]
 
 
 def test_record_of_a_waiting_run_says_since_when_it_waits() -> None:

@@ -47,6 +47,16 @@ def test_problems_of_doctor_need_a_person_with_when_it_looked() -> None:
     assert screen.verdict == "doctor found 1 problem (2 jobs)"
 
 
+def test_verdict_names_the_instant_of_its_start() -> None:
+    starts = [
+        {"job": "a", "at": (NOW + HOUR).isoformat(), "blocked": "its guard says no"},
+        {"job": "b", "at": (NOW + 2 * HOUR).isoformat()},
+    ]
+    screen = overview(next=starts)
+    assert (screen.verdict, screen.verdict_start_at) == ('All is well: 2 jobs, next "b" in 2 h', NOW + 2 * HOUR)
+    assert overview().verdict_start_at is None
+
+
 def test_problem_that_the_daemon_has_itself_is_listed_once() -> None:
     problem = "no room; delete something"
     screen = overview(build_doctor_report([DISK], NOW), problems=[problem], problem_times={problem: NOW.isoformat()})

@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
 from rae_auto.model.reasons import Missed
 from rae_auto.views.charts.svg import STATE_CLASSES, ChartTable, TimeAxis, element, rectangle, text_of, title
+from rae_auto.views.screens.parts.strip import SKIPPED
 from rae_auto.views.screens.timeline import (
     ConcurrencyStep,
     ExpectedBar,
@@ -125,8 +126,9 @@ def _draw_run(bar: RunBar, axis: TimeAxis, now: datetime) -> str:
         parts.append(_rect(axis, attempt.started_at, ended_at, 5, 14, group))
         if attempt.unknown_until is not None and attempt.unknown_until > ended_at:
             parts.append(_rect(axis, ended_at, attempt.unknown_until, 10, 4, "unknown"))
-    if not parts:
-        parts.append(_rect(axis, bar.queued_at, bar.queued_at, 5, 14, STATE_CLASSES.get(bar.state, "skipped")))
+    if not bar.attempts and (bar.ended_at is not None or not parts):
+        # After a wait as well, which alone would look like one that goes on.
+        parts.append(_draw_end(bar.ended_at or bar.queued_at, bar.state, axis))
     late = f", {format_elapsed(bar.lateness)} late" if bar.lateness.total_seconds() >= 1 else ""
     text = f"{bar.due_at.astimezone(axis.zone):%a %H:%M:%S}: {bar.text}{late}"
     return element("a", title(text), *parts, href=f"/runs/{bar.run_id}", tabindex=-1)
@@ -137,7 +139,15 @@ def _draw_skip(mark: SkipMark, axis: TimeAxis) -> str:
     text = f"{mark.at.astimezone(axis.zone):%a %H:%M:%S}: {count}skipped: {mark.text}"
     if mark.since is not None and mark.since < mark.at:
         return element("g", title(text), _rect(axis, mark.since, mark.at, 8, 8, "skipped"))
-    return element("g", title(text), element("circle", cx=axis.at(mark.at), cy=ROW / 2, r=4, class_="skipped"))
+    return element("g", title(text), _draw_end(mark.at, SKIPPED, axis))
+
+
+def _draw_end(at: datetime, state: str, axis: TimeAxis) -> str:
+    """Draw what has ended without an attempt: hollow where it was skipped."""
+    group = STATE_CLASSES.get(state, SKIPPED)
+    if group == SKIPPED:
+        return element("circle", cx=axis.at(at), cy=ROW / 2, r=4, class_=group)
+    return _rect(axis, at, at, 5, 14, group)
 
 
 def _draw_more_expected(row: TimelineRow, axis: TimeAxis, screen: Timeline) -> Iterator[str]:

@@ -8,7 +8,6 @@ from typing import Any
 from attrs import field, frozen
 
 from rae_auto.model.figures.durations import UsualDuration
-from rae_auto.model.primitives.formatting import format_elapsed
 from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run
 from rae_auto.views.screens.parts.absence import Absence
@@ -138,6 +137,8 @@ class Overview(ScreenBase):
     ok: bool
     verdict: str
     """One sentence: "All is well: 41 jobs, next "backup" in 12 min"."""
+    verdict_start_at: datetime | None
+    """The start whose distance is in the verdict; None if it has none."""
     daemon: DaemonSummary
     counts: JobCounts
     attention: tuple[Attention, ...]
@@ -195,11 +196,17 @@ def build_overview(
     """Return the overview of a status; `ends` are the runs that failed last, by id, `pids` those that are there."""
     found = [] if doctor is None else list(find_doctor_matters(doctor, status["problems"]))
     time, has_daemon = local_times(zone, now), status["state"] != NOT_RUNNING
+    named: list[datetime] = []
+
+    def write_start(at: str) -> str:
+        named.append(_instant(at))
+        return due_time(at, now)
+
     verdict = judge_health(
         status,
         None,
         now,
-        lambda at: due_time(at, now),
+        write_start,
         doctor_problems=len(found),
         past=lambda at: time(_instant(at)),
     )
@@ -211,6 +218,7 @@ def build_overview(
         zone=zone,
         ok=verdict.ok,
         verdict=verdict.text,
+        verdict_start_at=named[0] if named else None,
         daemon=_daemon_of(status),
         counts=count_jobs(status),
         attention=tuple(attention[:MAX_ATTENTIONS]),
@@ -294,7 +302,7 @@ def find_attentions(
             job=run["job"],
             run_id=run["run_id"],
             since=now - waited,
-            why=f"{run['job']} has been waiting for {format_elapsed(waited)}: {run['waiting_for']}",
+            why=f"{run['job']} has been waiting since {time(now - waited)}: {run['waiting_for']}",
             action=Action("cancel", run["run_id"], "cancel", f"rae-auto cancel {run['run_id']}"),
         )
     yield from problems

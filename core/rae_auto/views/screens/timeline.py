@@ -74,6 +74,8 @@ class RunBar:
     attempts: tuple[AttemptBar, ...]
     lateness: timedelta
     """From the due instant to the first start, or to now."""
+    reason: str | None
+    """The code of its reason, if there is one."""
     text: str
     """Its state and reason in words."""
 
@@ -160,7 +162,8 @@ class Timeline(ScreenBase):
     """The part of the runs of the span, of all jobs, that `concurrency` counts."""
     max_parallel: int
     totals: Mapping[str, int]
-    """Numbers of all jobs in the span: runs by final state, "skipped" when due, "skipped_runs" after a wait."""
+    """Numbers of all jobs in the span: runs by final state, and skips: "skipped" are decisions not to run,
+    "skipped_runs" runs that were queued first, also where a guard said no at once."""
     idle: tuple[tuple[datetime, datetime], ...]
     """The longer spans in which nothing is shown of any of these jobs."""
 
@@ -356,6 +359,7 @@ def bar_of(run: Run, now: datetime, time: TimeFormat, seen_until: datetime | Non
         ended_at=ended_at,
         attempts=tuple(attempts),
         lateness=max((run.started_at or run.finished_at or now) - run.scheduled_for, timedelta(0)),
+        reason=None if run.reason is None else run.reason.code,
         text=f"{words}: {reason}" if reason else words,
     )
 

@@ -71,6 +71,7 @@ def make_environment() -> Environment:
         "when": format_when,
         "relative": format_relative,
         "due": format_due,
+        "with_due": format_with_due,
         "duration": format_duration,
         "size": lambda value: "" if value is None else format_bytes(int(value)),
         "count": format_count,
@@ -166,6 +167,13 @@ def format_relative(context: Context, instant: datetime | None) -> Markup:
 def format_due(context: Context, instant: datetime | None) -> Markup:
     """Return the instant of a start to come as `PageTimes.due` does, or nothing for None."""
     return Markup("") if instant is None else context["times"].due(instant)
+
+
+@pass_context
+def format_with_due(context: Context, text: str, instant: datetime | None, now: datetime) -> Markup:
+    """Return a sentence with the distance of a start in it, which was written at `now`, as `PageTimes.due` has it."""
+    before, distance, after = (text, "", "") if instant is None else text.rpartition(due_text(instant, now))
+    return Markup("{}{}{}").format(before, format_due(context, instant) if distance else "", after)
 
 
 _NO_TIME = Markup('<span class="none">-</span>')

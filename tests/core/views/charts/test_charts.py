@@ -363,25 +363,6 @@ def test_wait_for_a_slot_is_not_the_delay_of_a_later_retry():
     assert texts == ["all 4 slots were in use (max_parallel)"]
 
 
-def test_start_that_a_guard_forbids_is_a_hollow_mark():
-    starts = [
-        UpcomingStart("a", NOW + HOUR, None, 'its guard "hours" says no'),
-        UpcomingStart("a", NOW + 2 * HOUR, NOW + 2 * HOUR),
-    ]
-    span = JobSpan(
-        runs=[], skips=[], counts=[], run_count=0, skip_count=0, earlier=[], starts=starts,
-        starts_until=NOW + 4 * HOUR,
-    )  # fmt: skip
-    screen = build_timeline(
-        JobsFound([{"id": "a"}], 1, 1), {"a": span}, counts=[], skips=[], bands=[], max_parallel=4,
-        now=NOW, zone="Europe/Berlin", since=NOW - 4 * HOUR, until=NOW + 4 * HOUR,
-    )  # fmt: skip
-    picture = draw_row(screen.rows[0], TimeAxis(screen.since, screen.until, BERLIN), screen)
-    assert [bar.is_blocked for bar in screen.rows[0].expected] == [True, False]
-    assert picture.count('class="skipped"') == picture.count('class="expected"') == 1
-    assert "will be skipped (its guard" in picture
-
-
 def test_life_of_a_run_has_the_absence_of_the_daemon_and_its_return() -> None:
     run = evolve(a_run(1), adopted_at=a_run(1).finished_at - timedelta(seconds=2))
     before, back = run.queued_at - HOUR, run.adopted_at

@@ -187,6 +187,18 @@ def test_page_changes_by_itself_when_something_happens(browser: "Browser", page:
     context.close()
 
 
+def test_signal_says_live_before_anything_happens(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    listening, tab = context.new_page(), context.new_page()
+    listening.goto(f"{page.origin}/jobs")
+    listening.locator("#signal", has_text="live").wait_for()
+    # Only the stream can say so.
+    tab.route("**/jobs", lambda one: one.abort() if one.request.resource_type == "xhr" else one.continue_())
+    tab.goto(f"{page.origin}/jobs")
+    tab.locator("#signal", has_text="live").wait_for()
+    context.close()
+
+
 def test_signal_of_a_page_without_a_daemon_is_off(browser: "Browser", tmp_path: Path) -> None:
     page = start_page(Daemons(tmp_path, "[jobs.alone]\ncommand = ['true']\n"))
     try:

@@ -146,6 +146,32 @@ def test_escape_leaves_filter_menu_and_row(browser: "Browser", page: Page) -> No
     context.close()
 
 
+def test_escape_goes_back_where_nothing_is_open(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    open_whole(tab, page, "/jobs/good")
+    tab.keyboard.press("t")
+    tab.wait_for_url("**/timeline")
+    tab.keyboard.press("J")
+    tab.wait_for_url("**/jobs")
+    tab.keyboard.press("/")
+    tab.locator("#find:focus").wait_for()
+    tab.keyboard.press("Escape")
+    tab.locator("body:not(:has(#find:focus))").wait_for()
+    tab.keyboard.press("Escape")
+    tab.wait_for_url("**/timeline")
+    tab.keyboard.press("s")
+    tab.wait_for_url("**/what-if")
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("t")
+    tab.wait_for_url("**/timeline")
+    for path in ("/jobs/good/why", f"/runs/{page.runs['good']}/output"):
+        open_whole(tab, page, path)  # no page of ours led to it
+        tab.keyboard.press("Escape")
+        tab.wait_for_url("**/jobs/good")
+    context.close()
+
+
 def test_time_lapse_goes_by_steps_where_motion_is_unwanted(browser: "Browser", page: Page) -> None:
     context = open_context(browser, page, reduced_motion="reduce")
     tab = context.new_page()

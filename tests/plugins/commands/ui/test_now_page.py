@@ -39,6 +39,11 @@ def test_running_run_is_shown_against_what_is_usual(page: Page) -> None:
         page.daemons.ask("remove", job="napper")
 
 
+def test_distance_of_the_next_start_in_the_verdict_moves(page: Page) -> None:
+    verdict = page.ask("/").text.partition('id="verdict"')[2].partition("</h1>")[0]
+    assert re.search(r'next &#34;[a-z-]+&#34; <time datetime="[^"]+" title="[^"]+" data-relative data-due>', verdict)
+
+
 def test_cards_of_what_needs_a_person_say_since_when(page: Page) -> None:
     cards = re.findall(r'<li class="card bad".*?</li>', page.ask("/").text, re.DOTALL)
     assert cards

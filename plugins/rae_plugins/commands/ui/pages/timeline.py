@@ -1,6 +1,6 @@
 """Timeline: jobs over time, from an hour to a month, with what ran, waited, was skipped, and is expected."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -92,6 +92,7 @@ async def show(request: Request) -> Response:
         "has_unknown_ends": any(
             attempt.unknown_until for row in screen.rows for bar in row.bars for attempt in bar.attempts
         ),
+        "totals": _totals_of(screen),
         "text": optional_text(request, "q") or "",
         "offset": number(request, "offset", 0),
         "size": JOBS_SHOWN,
@@ -107,3 +108,10 @@ async def show(request: Request) -> Response:
         "is_moving": optional_text(request, "until") is None,
     }
     return await page(request, "timeline.html", title="Timeline", section="Timeline", values=values)
+
+
+def _totals_of(screen: Timeline) -> Mapping[str, int]:
+    """Return the numbers of all jobs, with all skips together as in the rows: a guard skips runs, also at once."""
+    totals = dict(screen.totals)
+    skipped = totals.pop("skipped", 0) + totals.pop("skipped_runs", 0)
+    return {**totals, "skipped": skipped}

@@ -7,7 +7,6 @@ const make = (name, values) => Object.assign(document.createElement(name), value
 const body = document.body;
 
 // ---- push: one stream of events, and the page itself fetched again -------------------------------------------------
-
 let isLoading = false, isStale = false, isPaused = false, stream = null;
 
 function showSignal(state, text) {
@@ -42,17 +41,17 @@ function wordsOf(part) {
   return copy.textContent;
 }
 
-// What had the focus, in the fresh part: by its address or name and what it acts on, as rows may have moved.
+// What had the focus, in the fresh part: by its key, address or name and what it acts on, as rows may have moved.
 function twinOf(element, next) {
-  const nameOf = (one) => [
-    one.getAttribute("href") || one.getAttribute("aria-label") || wordsOf(one), one.closest("form")?.elements.target?.value,
-  ].join();
+  const nameIn = (one) => one.dataset.key || one.getAttribute("href") || one.getAttribute("aria-label") || wordsOf(one);
+  const nameOf = (one) => `${nameIn(one)},${one.closest("form")?.elements.target?.value}`;
   const rowOf = (one) => one.closest("[data-row]")?.id;
   const twins = findAll(element.localName, next).filter((other) => nameOf(other) === nameOf(element));
   return twins.find((other) => rowOf(other) === rowOf(element)) || twins[0];
 }
 
 function swap(fresh) {
+  showNeeded(fresh);
   const signal = find("#signal", fresh);
   if (signal) {
     if (!isPaused) showSignal(signal.dataset.state, signal.textContent.trim() || "live");
@@ -68,7 +67,6 @@ function swap(fresh) {
     if (current) select(document.getElementById(current));
     if (again) again.focus({ preventScroll: true });
   }
-  showNeeded();
 }
 
 function listen() {
@@ -77,6 +75,7 @@ function listen() {
   stream = new EventSource("/events");
   stream.addEventListener("hello", (event) => {
     if (isStale || String(JSON.parse(event.data).version) !== body.dataset.version) refresh();
+    else if (!isPaused) showSignal("live", "live");
   });
   stream.addEventListener("down", () => { showSignal("off", "no daemon"); refresh(); });
   stream.addEventListener("change", refresh);
@@ -94,7 +93,6 @@ function togglePause() {
 }
 
 // ---- clocks: distances from now, kept true between two events ------------------------------------------------------
-
 const skew = Date.now() - Date.parse(body.dataset.now);
 const UNITS = [[172800, 86400, "days"], [3600, 3600, "h"], [60, 60, "min"], [-Infinity, 1, "s"]];
 
@@ -123,7 +121,6 @@ function tick() {
 setInterval(tick, 1000);
 
 // ---- following output ----------------------------------------------------------------------------------------------
-
 const followed = find("[data-follow]");
 if (followed) {
   const lines = new EventSource(followed.dataset.follow);  // also while hidden, as what a trial waits for is done elsewhere
@@ -142,7 +139,6 @@ if (followed) {
 }
 
 // ---- forms that show what they would do while one types ------------------------------------------------------------
-
 // One question at a time: what is typed meanwhile is asked next, and what is not finished is asked for again.
 for (const form of findAll("form[data-preview]")) {
   let timer = 0, isAsking = false, isNext = false;
@@ -167,7 +163,6 @@ for (const form of findAll("form[data-preview]")) {
 }
 
 // ---- the time-lapse: every step of it is on the page already -------------------------------------------------------
-
 // Where motion is unwanted nothing plays; the next step at which something happens can be asked for everywhere.
 let playing = 0;
 
@@ -218,7 +213,8 @@ palette.addEventListener("keydown", (event) => {
 });
 
 // ---- keys: those of the terminal view ------------------------------------------------------------------------------
-
+const FIELDS = "input, textarea, select, [contenteditable]";
+const goBack = () => { if (document.referrer && history.length > 1) history.back(); else find(".crumb a")?.click(); };
 const rows = () => findAll("[data-row]"), selected = () => find("[data-row][aria-current=true]");
 function select(row, takesFocus = false) {
   if (!row) return;
@@ -239,17 +235,19 @@ const keys = {
   j: () => move(1), ArrowDown: () => move(1),
   k: () => move(-1), ArrowUp: () => move(-1),
   "/": () => { const filter = find("[data-filter]"); if (filter?.checkVisibility()) filter.focus(); else openPalette(); },
-  Escape: () => {
+  Escape: (event) => {
     const row = selected(), menu = find(".menu[open]");
     if (menu) { menu.open = false; find("summary", menu).focus(); }
     else if (row) { row.removeAttribute("aria-current"); if (row.contains(document.activeElement)) document.activeElement.blur(); }
+    // A field is left first; and an edit of What if, which is saved nowhere, is not lost by a key.
+    else if (!event.target.matches(FIELDS) && !find("main [data-preview]")) goBack();
   },
   Enter: () => { const row = selected(), link = row && find("a", row); if (link) link.click(); },
 };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || find("dialog[open]")) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) {
+  if (event.target.closest(FIELDS)) {
     if (event.key !== "Escape") return;
     event.target.blur();
   }
@@ -266,7 +264,7 @@ document.addEventListener("keydown", (event) => {
   const job = kbd && (row?.dataset.job || body.dataset.job);
   if (!act && !target && !job) return;
   event.preventDefault();
-  if (act) act();
+  if (act) act(event);
   else if (job) location.href = kbd.dataset.leadsTo.replace("*", encodeURIComponent(job));
   else { target.click(); if (!target.matches("a, button")) target.focus(); }
 });
@@ -279,7 +277,6 @@ document.addEventListener("focusin", (event) => {
 for (const dialog of findAll("dialog")) dialog.addEventListener("close", () => { if (isStale) refresh(); });
 
 // ---- small things --------------------------------------------------------------------------------------------------
-
 function copy(button) {
   const source = document.getElementById(button.dataset.of), label = button.textContent;
   navigator.clipboard.writeText(source.value || source.textContent).then(() => {
@@ -296,5 +293,5 @@ document.addEventListener("click", (event) => {
   if (button) presses[button.dataset.press](button);
 });
 
-function showNeeded() { for (const hidden of findAll("[data-needs-script]")) hidden.hidden = false; }
+function showNeeded(root = document) { for (const hidden of findAll("[data-needs-script]", root)) hidden.hidden = false; }
 showNeeded(), listen();
