@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from rae_auto.api.store import LogQuery
 from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.local_times import Direction, parse_local_time, parse_past_time
 from rae_auto.model.reasons.requesters import MAX_CLIENT_CHARACTERS, RequestWay
 from rae_auto.records.query_checks import check_limit, check_states
+
+if TYPE_CHECKING:
+    from rae_auto.model.primitives.local_times import Direction
 
 _MAX_PATH_CHARACTERS = 4096
 _MAX_SECONDS = 100 * 365 * 86400
@@ -111,20 +113,23 @@ def limit_of(arguments: Mapping[str, Any]) -> int:
 
 
 def optional_instant(
-    arguments: Mapping[str, Any], name: str, zone: ZoneInfo, direction: Direction = Direction.PAST
+    arguments: Mapping[str, Any], name: str, zone: ZoneInfo, direction: "Direction | None" = None
 ) -> datetime | None:
     """Return an instant, or None if it is absent or null. Errors: BadRequest.
 
-    A time without an offset is in `zone`, and one without a day is the nearest in the `direction`. People name a
-    `since` of the past; an exact instant comes from a program, whose span may be one of a calendar, yet to come.
+    A time without an offset is in `zone`, and one without a day is the nearest in the `direction`, by default the
+    past. People name a `since` of the past; an exact instant comes from a program, whose span may be one of a
+    calendar, yet to come.
     """
     value, now = optional_text(arguments, name), datetime.now(UTC)
+    if value is None:
+        return None
+    from rae_auto.model.primitives.local_times import Direction, parse_local_time, parse_past_time  # lazy: memory
+
     try:
-        if value is None:
-            return None
         if name == "since" and not _is_exact(value):
             return parse_past_time(value, zone, now).instants[0]
-        return parse_local_time(value, zone, now, direction).instants[0]
+        return parse_local_time(value, zone, now, direction or Direction.PAST).instants[0]
     except ValueError as error:
         raise BadRequest(f"{name}: {error}") from error
 

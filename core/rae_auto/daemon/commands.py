@@ -37,7 +37,6 @@ from rae_auto.model import documents
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import check_pause
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.local_times import Direction
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.primitives.zones import zone
 from rae_auto.model.reasons.base import TimeFormat
@@ -258,6 +257,8 @@ class Commands:
 
     async def pause(self, arguments: Arguments) -> Any:
         """Pause a job, several or `"all"`, for good or until an instant; return the names that this changed."""
+        from rae_auto.model.primitives.local_times import Direction  # lazy: memory
+
         until = optional_instant(arguments, "until", self._zone, Direction.FUTURE)
         note = arguments.get("note") or ""
         check_pause(until, note, self._scheduler.runtime.now())

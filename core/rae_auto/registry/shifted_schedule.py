@@ -18,7 +18,6 @@ from attrs import frozen
 from rae_auto.api.trigger import ScheduleTrigger
 from rae_auto.model.guard import Computed, Verdict
 from rae_auto.model.policies import Shift
-from rae_auto.model.primitives.local_times import find_instants
 
 MAX_SHIFT_DAYS = 14
 MAX_SHIFT = timedelta(days=MAX_SHIFT_DAYS, hours=2)
@@ -99,6 +98,8 @@ class ShiftedSchedule(ScheduleTrigger):
     def _move(self, start: datetime) -> datetime:
         if self._is_allowed(start):
             return start
+        from rae_auto.model.primitives.local_times import find_instants  # lazy: memory
+
         wall = start.astimezone(self.zone).replace(tzinfo=None, fold=0)
         for distance in range(1, MAX_SHIFT_DAYS + 1):
             for sign in _DIRECTIONS[self.shift]:

@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from attrs import evolve
@@ -55,8 +55,11 @@ from rae_auto.runtime.reporting.notices import NoticeDescriber
 from rae_auto.runtime.reporting.notifications import LAST_NOTICES_SECONDS, Notifications
 from rae_auto.runtime.repository import CLOSE_TIMEOUT_SECONDS, Repository
 from rae_auto.runtime.retention import HistoryBounds, shorten
-from rae_auto.runtime.sharing.membership import Membership, OnStandby, join, restart_if_away
+from rae_auto.runtime.sharing.joining import OnStandby, join, restart_if_away
 from rae_auto.runtime.shutdown import CLOSE_SECONDS, ShutdownDeadline
+
+if TYPE_CHECKING:
+    from rae_auto.runtime.sharing.membership import Membership
 
 FAILED_STORE_CLOSE_SECONDS = 1.0
 """Time that a store gets to close when it could not be written before."""
@@ -76,7 +79,7 @@ class Runtime:
         factory: PluginFactory,
         repository: Repository,
         recovered: recovery.Recovered,
-        membership: Membership | None = None,
+        membership: "Membership | None" = None,
     ) -> None:
         """Connect the parts. Nothing runs before `open` has started them."""
         self.directory = options.directory
@@ -157,16 +160,13 @@ class Runtime:
             settings = evolve(options.settings, node=membership.node.name)
             options = evolve(options, clock=membership.clock, settings=settings)
         with restart_if_away(store):
-            opening = repository.open(directory)
-            for warning in await report_if_slow(
-                opening, f"the start waits for the store in {directory}, which has not opened yet"
-            ):
+            text = f"the start waits for the store in {directory}, which has not opened yet"
+            for warning in await report_if_slow(repository.open(directory), text):
                 logger.warning("{}", warning)
             try:
                 on_locked()
-                reading = recovery.read_store(
-                    repository, directory, options.settings, planned, factory, options.clock.now()
-                )
+                now = options.clock.now()
+                reading = recovery.read_store(repository, directory, options.settings, planned, factory, now)
                 text = f"the start waits for the store in {directory}, which has not been read yet"
                 recovered = await report_if_slow(reading, text)
                 runtime = cls(options, factory, repository, recovered, membership)

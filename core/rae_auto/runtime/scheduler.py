@@ -43,7 +43,7 @@ from rae_auto.runtime.execution.output_files import read_output_file
 from rae_auto.runtime.options import RuntimeOptions
 from rae_auto.runtime.reporting.job_status import job_info_of, job_status_of
 from rae_auto.runtime.runtime import Runtime
-from rae_auto.runtime.sharing.membership import OnStandby
+from rae_auto.runtime.sharing.joining import OnStandby
 from rae_auto.runtime.time.clock import Clock, SystemClock
 from rae_auto.toolkit.secrets.programs import allow_programs
 from rae_auto.toolkit.threads.garbage import fewer_collections

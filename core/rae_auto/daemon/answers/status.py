@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -23,8 +23,9 @@ from rae_auto.registry.describe import summarize_plugin
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.reporting.job_status import job_info_of
 from rae_auto.runtime.runtime import Runtime
-from rae_auto.runtime.sharing.membership import Membership
-from rae_auto.views.status import names_in
+
+if TYPE_CHECKING:
+    from rae_auto.runtime.sharing.membership import Membership
 
 MAX_NEXT_JOBS = 10
 """The number of jobs in the list "next"."""
@@ -96,6 +97,8 @@ def read_status(
         "problem_times": {problem: at.isoformat() for problem, at in notices.items()},
         "quarantined": runtime.quarantine.quarantined_problems(),
     }
+    from rae_auto.views.status import names_in  # lazy: memory
+
     return {**status, "names": names_in(status, lambda job: _name_of(engine, job))}
 
 
@@ -109,7 +112,7 @@ def _name_of(engine: Engine, job: str) -> str:
     return engine.job(JobId(job)).job.name if job in engine.job_ids() else job
 
 
-async def list_nodes(membership: Membership) -> list[dict[str, Any]]:
+async def list_nodes(membership: "Membership") -> list[dict[str, Any]]:
     """Return the nodes that use the same store: the leader, those that stand by, and those that are silent."""
     return [
         {

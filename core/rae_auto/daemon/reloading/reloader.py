@@ -27,7 +27,6 @@ from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.toolkit.files import FileIdentity
 from rae_auto.toolkit.secrets.programs import allow_programs
 from rae_auto.toolkit.threads.malloc_arenas import give_back_memory
-from rae_auto.views.status import describe_reload
 
 if TYPE_CHECKING:
     from rae_auto.daemon.reloading.config_watch import ConfigWatcher
@@ -132,6 +131,8 @@ class Reloader:
         has_moved = state_directory(self._path).resolve() != self._scheduler.directory
         later = find_keys_of_next_start(self._started_config, config, has_moved)
         answer = {**summary, "at_next_start": later, "needs_restart": self._registry.outdated()}
+        from rae_auto.views.status import describe_reload  # lazy: memory
+
         logger.info("{}", describe_reload(answer))
         for line in answer["needs_restart"]:
             logger.warning("{}", line)

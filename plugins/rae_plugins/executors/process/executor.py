@@ -34,7 +34,6 @@ from rae_plugins.executors.process.keeper_client import KeeperClient
 from rae_plugins.executors.process.python_job import PythonExecution, add_record, build_argv
 from rae_plugins.executors.process.root_programs import find_program_of_others
 from rae_plugins.executors.process.run_lookup import find_run_of
-from rae_plugins.executors.process.script_job import build_script_argv, prepare_script
 
 SHELL = "cmd.exe" if os.name == "nt" else "/bin/sh"
 
@@ -115,6 +114,8 @@ class ProcessExecutor(Executor):
 
     async def prepare(self, job: Job, context: JobContext) -> Mapping[str, str]:
         """Install what a script needs. Raises RuntimeError if that can't be done at present."""
+        from rae_plugins.executors.process.script_job import prepare_script  # lazy: memory
+
         problem = await prepare_script(job, context.environment, _working_directory(job))
         return {} if problem is None else {"script": problem}
 
@@ -287,6 +288,8 @@ def _argv(assignment: Assignment) -> tuple[str, ...]:
     if job.python is not None:
         return build_argv(assignment)
     if job.script is not None:
+        from rae_plugins.executors.process.script_job import build_script_argv  # lazy: memory
+
         return build_script_argv(job, assignment.environment)
     # What cmd.exe gets is no argv: the keeper builds its line.
     return (job.shell_program or SHELL, "-c", job.shell) if job.shell else job.argv

@@ -11,9 +11,7 @@ from rae_auto.api import JobContext
 from rae_auto.model.job import Job
 from rae_auto.toolkit.programs import find_directory_problem, find_program_problem
 from rae_plugins.executors.process.job_user import find_user_problem
-from rae_plugins.executors.process.keeper.spawn import SpawnError
 from rae_plugins.executors.process.root_programs import find_program_of_others
-from rae_plugins.executors.process.script_job import find_script_problem
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./+-]+")
 
@@ -46,6 +44,8 @@ def find_job_warnings(job: Job, context: JobContext, directory: str) -> Mapping[
             warnings["python"] = problem
         return warnings
     if job.script is not None:
+        from rae_plugins.executors.process.script_job import find_script_problem  # lazy: memory
+
         if problem := find_script_problem(job, context.environment):
             warnings["script"] = problem
         return warnings
@@ -72,6 +72,7 @@ def find_windows_problem(job: Job, environment: Mapping[str, str], directory: st
     if not job.shell and not job.command:
         return None
     # lazy: only on Windows
+    from rae_plugins.executors.process.keeper.spawn import SpawnError
     from rae_plugins.executors.process.keeper.windows.create_process import find_command
     from rae_plugins.executors.process.keeper.windows.environment import complete_environment
 

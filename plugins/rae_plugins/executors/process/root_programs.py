@@ -15,7 +15,6 @@ from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.toolkit.environment import is_root
 from rae_auto.toolkit.files import find_other_writer
 from rae_auto.toolkit.programs import MAX_PATH_CHARACTERS, find_program
-from rae_plugins.executors.process.script_job import resolve_script
 
 _INTERPRETER = re.compile(r"(?:python|pypy|perl|ruby|node|php|lua|bash|dash|zsh|ksh|fish|sh|Rscript|tclsh|pwsh)[\d.]*")
 _ROOT_NAMES = (None, "root")
@@ -43,6 +42,8 @@ def find_program_of_others(job: Job, argv: Sequence[str], environment: Mapping[s
 def _find_files(job: Job, argv: Sequence[str], environment: Mapping[str, str], directory: str) -> Iterator[Path]:
     yield from _find_program_and_script(argv, environment, directory)
     if job.script is not None:
+        from rae_plugins.executors.process.script_job import resolve_script  # lazy: memory
+
         yield resolve_script(job)
     if job.python is not None and job.directory is not None:
         yield Path(job.directory)

@@ -4,7 +4,7 @@ import pytest
 
 from rae_auto.api.shared_store import SharedStore
 from rae_auto.errors import ClaimLost, StoreError
-from rae_auto.runtime.sharing.membership import restart_if_away
+from rae_auto.runtime.sharing.joining import restart_if_away
 
 
 class AwayStore(SharedStore):
