@@ -103,9 +103,12 @@ def not_reached(name: str, text: str, view: JobView) -> CheckNode:
 
 def start_not_reached(text: str, view: JobView) -> tuple[CheckNode, CheckNode]:
     """Return the checks of a start and of attempts where there was no run to start."""
-    # Why stands once, at the start itself.
-    start = CheckNode("start", UNKNOWN, text, None, tuple(not_reached(name, _OPEN, view) for name in START_CHECKS))
-    return start, attempts_not_reached(text, view)
+    # Why stands once, at the start itself; and guards and needs once, at the decision, which looks at them first.
+    checks = (
+        routine(name, UNKNOWN, _OPEN) if name in DECISION_CHECKS else not_reached(name, _OPEN, view)
+        for name in START_CHECKS
+    )
+    return CheckNode("start", UNKNOWN, text, None, tuple(checks)), attempts_not_reached(text, view)
 
 
 _OPEN = "not reached"

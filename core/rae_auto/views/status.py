@@ -144,7 +144,8 @@ def _facts(status: Mapping[str, Any], when: Callable[[str], str], past: Callable
     if status["next"]:
         first = next((start for start in status["next"] if not start.get("blocked")), status["next"][0])
         job, at = quote(first["job"]), when(first["at"])
-        yield f"{job} is due {at}" if status["state"] == NOT_RUNNING else f"next {job} {at}"
+        # The instant may be there already: "due now".
+        yield f"{job} is due {at.removeprefix('due ')}" if status["state"] == NOT_RUNNING else f"next {job} {at}"
 
 
 def describe_former_runs(status: Mapping[str, Any], past: Callable[[str], str], noun: str = "") -> Iterable[str]:

@@ -71,7 +71,20 @@ class TestBesideADaemon:
     def test_a_job_without_records_shows_no_bare_headings(self, cli):
         cli("add", "fresh", "--every", "1d", "--", "true")
         assert cli("history", "fresh").out == ""
-        assert cli("history", "fresh").err == "rae-auto: no runs on record\n"
+        assert cli("history", "fresh").err == "rae-auto: no runs of fresh on record\n"
+
+    @pytest.mark.parametrize(
+        ("options", "asked"),
+        [
+            (["--state", "lost"], " in the state lost"),
+            (["hello", "--state", "lost", "--state", "failed"], " of hello in the state lost or failed"),
+            (["--since", "2001-01-01", "--until", "2001-01-02"], " queued since 2001-01-01 and until 2001-01-02"),
+        ],
+    )
+    def test_nothing_found_names_what_was_asked_for(self, cli, options, asked):
+        ran(cli, "hello")
+        said = cli("history", *options)
+        assert (said.out, said.err) == ("", f"rae-auto: no runs{asked} on record\n")
 
     def test_stats_for_people(self, cli):
         ran(cli, "hello")

@@ -167,13 +167,15 @@ def test_words_of_a_guard_stand_once_in_the_tree():
     assert results_of(explanation, "decision", "guards") == {"holidays": "no"}
 
 
-def test_skip_names_what_it_would_have_looked_at():
-    job = a_job(needs=["b"], resources={"db": 2}, retry_policy=3)
+def test_skip_names_once_what_it_would_have_looked_at():
+    job = evolve(a_job(needs=["b"], resources={"db": 2}, retry_policy=3), guards={"holidays": Never()})
     w = world(a_job("b", hourly=False), job, resources={"db": 2})
     w.pause("a")
     w.advance(HOUR)
     explanation = answer_at(w, EPOCH + HOUR)
-    assert results_of(explanation, "decision", "needs") == results_of(explanation, "start", "needs") == {"b": "unknown"}
+    assert results_of(explanation, "decision", "needs") == {"b": "unknown"}
+    assert results_of(explanation, "decision", "guards") == {"holidays": "unknown"}
+    assert results_of(explanation, "start", "needs") == results_of(explanation, "start", "guards") == {}
     assert results_of(explanation, "start", "resources") == {"db": "unknown"}
     retry = explanation.checks[-1].children[-1]
     assert [str(fact) for fact in retry.facts] == ["retry: 3 attempts at most, as the job is defined now"]

@@ -1,6 +1,6 @@
 """The status as people and programs read it: "is all well?" first, and no promise of a run that won't happen."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,7 +16,7 @@ from rae_auto.views.status import (
     status_record,
     status_rows,
 )
-from rae_auto.views.times import dated_time
+from rae_auto.views.times import dated_time, due_time
 
 NOW = "2026-11-28T11:06:00+00:00"
 AT = datetime.fromisoformat(NOW)
@@ -101,6 +101,14 @@ def test_first_line_says_whether_all_is_well(facts, text):
     troubles = status["failed"] or status["problems"] or status["overdue"] or is_down
     assert status_record(status, None, AT)["ok"] is not bool(troubles)
     assert status_record(status, None, AT)["summary"] == text
+
+
+@pytest.mark.parametrize(("late", "text"), [(-120, "is due in 2 min"), (0, "is due now"), (300, "is due 5 min ago")])
+def test_start_that_no_daemon_makes_is_due_once(late, text):
+    at = datetime.fromisoformat(NEXT[0]["at"])
+    now = at + timedelta(seconds=late)
+    said = judge_health({**STATUS, "state": NOT_RUNNING, "next": NEXT}, None, now, lambda iso: due_time(iso, now)).text
+    assert said == f'No daemon is running (5 jobs, "backup" {text})'
 
 
 @pytest.mark.parametrize(

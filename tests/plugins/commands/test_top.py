@@ -33,7 +33,7 @@ PICTURE = ROOT / "docs" / "reference" / "plugins" / "commands" / "top.svg"
 
 FRAME = """\
  ▲ 1 job failed last time: "photos" (6 jobs)                                    rae-auto 0.1.0, pid 4711
- ! photos failed, 2 times in a row: exit code 3                                              r run again
+ ! photos failed, 2 times in a row: exit code 3                                  rae-auto trigger photos
  ◔ index-mail waits: photos is running
 
    job                             next         last           took         usually      last ten
@@ -148,7 +148,7 @@ def test_narrow_frame_leaves_out_columns_and_no_words(width: int, columns: str):
     whole = " ".join(" ".join(lines).split())
     assert overview.verdict in whole
     assert why in whole
-    assert "→ r run again" in whole
+    assert "→ rae-auto trigger photos" in whole
 
 
 LONG = timedelta(minutes=12, seconds=54)

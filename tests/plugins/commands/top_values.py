@@ -90,7 +90,7 @@ def make_overview(ok: bool = False) -> Overview:
         run_id="run-2-9",
         since=NOW,
         why=why,
-        action=Action("run", "photos", "run again", ""),
+        action=Action("run", "photos", "run again", "rae-auto trigger photos"),
     )
     cells = tuple(
         StripCell(

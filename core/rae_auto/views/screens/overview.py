@@ -268,7 +268,8 @@ def find_attentions(
     problems = [_problem(text, times.get(text), is_quarantined=text in quarantined) for text in status["problems"]]
     if status["state"] == NOT_RUNNING:
         left = describe_former_runs(status, lambda at: time(_instant(at)), "run")
-        why = "; ".join(["no daemon is running, so nothing starts", *left, "'rae-auto run' starts one"])
+        # The command that starts one stands beside it, as the action.
+        why = "; ".join(["no daemon is running, so nothing starts", *left])
         since, action = status.get("down_since"), Action("look", "", "start a daemon", "rae-auto run")
         yield Attention(kind="problem", job=None, since=since and _instant(since), why=why, action=action)
     if status["state"] == DEGRADED:

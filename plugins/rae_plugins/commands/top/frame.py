@@ -76,7 +76,8 @@ def attention_lines(overview: "Overview", width: int, limit: int, *, is_whole: b
 
 
 def _attention_lines(one: "Attention", width: int, *, is_whole: bool) -> list[Line]:
-    key = _ACTION_KEYS.get(one.action.kind)
+    # What is printed, whole, has no keys.
+    key = None if is_whole else _ACTION_KEYS.get(one.action.kind)
     action = f" {key} {one.action.label} " if key else f" {one.action.command} "
     mark = state_mark("retrying") if one.kind in ("waiting", "undelivered") else Part("!", "bad")
     begin, room = line(" ", mark, " "), width - count_cells(action) - 1
