@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 from tests.plugins.commands.top_values import NOW, ROWS, ZONE, FixedWorld, make_overview, make_row
+from tests.support.pictures import check_picture
 from wcwidth import wcswidth
 
 from rae_auto.screens import Extent, JobHistory, JobList, UsualDuration
@@ -174,7 +175,7 @@ def test_texts_of_any_length_keep_a_gap_between_columns(width: int):
 def test_screen_shows_verdict_jobs_and_output(world: FixedWorld):
     async def steps(app: TopApp, pilot: Any) -> None:
         assert '1 job failed last time: "photos"' in _text_of(app, "verdict")
-        assert "r run again" in _text_of(app, "attention")
+        assert "[1] run again" in _text_of(app, "attention")
         assert "output of backup-home" in _text_of(app, "pane")
 
     _drive(world, steps)
@@ -235,10 +236,10 @@ def test_keys_and_commands_act_on_the_selected_job(world: FixedWorld):
         await _until(pilot, lambda: ("pause", {"job": "transcode"}) in world.client.calls)
         await pilot.press("colon", *"sing", "enter")
         shown = _text_of(app, "keys")
-        assert 'unknown command "sing"; use one of trigger, cancel, pause, ' in shown
+        assert 'unknown command "sing"; use one of run, cancel, pause, ' in shown
         assert len(set(shown.split("one of ")[1].split(", "))) == len(shown.split("one of ")[1].split(", "))
         asked = len(world.client.calls)
-        await pilot.press("colon", *"trigger", "enter", "enter")
+        await pilot.press("colon", *"run", "enter", "enter")
         await _until(pilot, lambda: "started transcode: run " in _text_of(app, "keys"))
         assert [name for name, _ in world.client.calls[asked:]].count("trigger") == 1
 
@@ -313,11 +314,7 @@ def test_picture_in_the_docs_is_current(world: FixedWorld):
     _drive(world, steps, size=(104, 26))
     [picture] = pictures
     picture = _without_ids(picture)
-    if not PICTURE.exists():
-        PICTURE.write_text(picture)
-    assert picture == PICTURE.read_text(), (
-        f"the view has changed: remove {PICTURE}, run this test again, and look at it"
-    )
+    check_picture(picture, PICTURE)
     assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")
 
 
@@ -388,6 +385,6 @@ def test_sentence_says_what_happened(event: dict[str, Any], sentence: str | None
 
 def test_missing_textual_is_named_with_a_hint(tmp_path: Path):
     code = "import sys; sys.modules['textual'] = None; sys.modules['rich'] = None\n"
-    code += "from rae_auto.cli.program import run\nsys.exit(run(['top']))"
+    code += "from rae_auto.cli.program import run\nsys.exit(run(['top', '--svg', 'view.svg']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=50)
     assert (done.returncode, done.stderr) == (1, f"rae-auto: {MISSING_EXTRA.format(install_command('ui'))}\n")

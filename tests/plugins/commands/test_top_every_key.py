@@ -46,6 +46,13 @@ def test_keys_run_cancel_and_pause(daemons: Daemons, view: TerminalProgram) -> N
     view.wait_for(lambda text: "resumed alpha" in text and "‖ alpha" not in text)
     view.press("x")
     view.wait_for(lambda text: "alpha has no open run" in text)
+    view.wait_for(lambda text: "[1] run again" in text)
+    view.press("1")
+    view.wait_for(lambda text: "bad: press 1 again to run again" in text and " bad  output " in text)
+    view.press("1")
+    view.wait_for(lambda text: "started bad: run " in text)
+    assert len(daemons.ask("history", job="bad")) == 2
+    assert len(daemons.ask("history", job="alpha")) == 1
     view.press("Gr")
     view.wait_for(lambda text: "started sleepy" in text and "▶ sleepy" in text)
     view.press("x")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.plugins.commands.test_top_store import SNAPSHOTS, settled_picture, until_shown
 from tests.support.lived_store import live, stop_clocks
+from tests.support.pictures import check_picture
 
 from rae_auto.testing.commands import FakeContext
 from rae_plugins.commands.top.app import TopApp
@@ -52,10 +53,7 @@ def test_picture_of_a_lived_store_is_as_in_its_snapshot(
             return await settled_picture(app, pilot)
 
     picture = comparable(asyncio.run(drive()))
-    snapshot = SNAPSHOTS / f"top_{name}.svg"
-    if not snapshot.exists():
-        snapshot.write_text(picture)
-    assert picture == snapshot.read_text(), f"the view has changed: remove {snapshot}, run this again, and look at it"
+    check_picture(picture, SNAPSHOTS / f"top_{name}.svg")
 
 
 def comparable(picture: str) -> str:

@@ -45,8 +45,8 @@ def test_panes_show_a_failed_run_its_life_and_the_health(tmp_path: Path) -> None
     panes = asyncio.run(read())
     daemons.stop()
     assert panes["output"].splitlines()[-1] == "no disk", "colours are shown, not printed"
-    assert "attempt 1: failed" in panes["run"]
-    assert "exit code 3" in panes["run"]
+    assert "attempt 1: failed" in panes["life"]
+    assert "exit code 3" in panes["life"]
     assert "store" in panes["health"]
     assert "failed" in panes["history"]
     assert all(panes.values())

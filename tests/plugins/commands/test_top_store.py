@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.benchmarks.measuring import histories
+from tests.support.pictures import UPDATE, check_picture
 
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.testing.commands import FakeContext
@@ -79,7 +80,18 @@ def test_picture_of_a_store_is_as_in_its_snapshot(name: str, size: tuple[int, in
         await until_shown(app, pilot, "pane", "20 occurrences")
 
     picture = take_picture(config, size, select_the_second)
-    snapshot = SNAPSHOTS / f"top_{name}.svg"
-    if not snapshot.exists():
-        snapshot.write_text(picture)
-    assert picture == snapshot.read_text(), f"the view has changed: remove {snapshot}, run this again, and look at it"
+    check_picture(picture, SNAPSHOTS / f"top_{name}.svg")
+
+
+def test_picture_is_written_only_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = tmp_path / "view.svg"
+    monkeypatch.delenv(UPDATE, raising=False)
+    with pytest.raises(AssertionError, match="is missing"):
+        check_picture("a picture", snapshot)
+    assert not snapshot.exists()
+    monkeypatch.setenv(UPDATE, "1")
+    check_picture("a picture", snapshot)
+    monkeypatch.delenv(UPDATE)
+    check_picture("a picture", snapshot)
+    with pytest.raises(AssertionError, match="no longer"):
+        check_picture("another picture", snapshot)

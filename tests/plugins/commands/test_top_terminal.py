@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.daemons import Daemons
-from tests.support.terminal_program import TerminalProgram, open_top
+from tests.support.terminal_program import TerminalProgram, open_top, pty
 from wcwidth import wcswidth
 
 JOBS = """
@@ -93,9 +93,47 @@ def test_one_frame_is_printed_without_a_terminal(daemons: Daemons, tmp_path: Pat
     once = subprocess.run([*command, "--once"], env=environment, capture_output=True, text=True, timeout=50)
     assert (once.returncode, once.stderr) == (0, "")
     assert "All is well: 2 jobs" in once.stdout
+    assert "see to it" not in once.stdout
+    plain = subprocess.run([*command, "--once", "--plain"], env=environment, capture_output=True, text=True, timeout=50)
+    assert (plain.returncode, plain.stderr, plain.stdout.count("\n")) == (0, "", 1)
+    assert plain.stdout.endswith(once.stdout.splitlines()[0].strip(" ●").partition("   ")[0] + "\n")
     picture = tmp_path / "now.svg"
     assert subprocess.run([*command, "--svg", str(picture)], env=environment, timeout=50).returncode == 0
     assert "sleepy" in picture.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "standard input is not one; use --once for one frame as text, --plain for each change"),
+        (["--svg", "now.svg", "--once"], "--svg writes a picture and ends"),
+        (["--svg", "now.svg", "--plain"], "--svg writes a picture and ends"),
+    ],
+    ids=["no terminal", "svg once", "svg plain"],
+)
+def test_refusals_say_which_option_to_use(options: list[str], words: str, tmp_path: Path):
+    command = [sys.executable, "-m", "rae_auto", "top", *options]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert "\x1b" not in done.stderr
+    assert not (tmp_path / "now.svg").exists()
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_view_needs_a_terminal_on_each_stream(stream: str, daemons: Daemons):
+    main, other = pty.openpty()
+    try:
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), other) | {stream: subprocess.PIPE}
+        command = [sys.executable, "-m", "rae_auto", "top", "--config", str(daemons.config)]
+        done = subprocess.run(command, **streams, text=True, timeout=50, check=False)
+        assert done.returncode == 2
+        assert "\x1b" not in (done.stdout or "") + (done.stderr or "")
+    finally:
+        os.close(main)
+        os.close(other)
 
 
 @pytest.mark.parametrize(

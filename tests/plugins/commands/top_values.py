@@ -110,6 +110,7 @@ def make_overview(ok: bool = False) -> Overview:
         verdict='All is well: 6 jobs, next "backup-home" in 5 min'
         if ok
         else '1 job failed last time: "photos" (6 jobs)',
+        verdict_start_at=NOW + timedelta(minutes=5) if ok else None,
         daemon=DaemonSummary(
             pid=4711,
             version="0.1.0",

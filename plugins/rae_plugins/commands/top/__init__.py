@@ -4,18 +4,28 @@ The screen is drawn with Textual, which only `run` imports; `--once` and `--plai
 values of `rae_auto.screens`.
 """
 
+import sys
 from pathlib import Path
 from typing import ClassVar
 
 from attrs import field, frozen
 
 from rae_auto.api import Command, CommandContext
-from rae_auto.errors import PluginError
+from rae_auto.errors import BadRequest, PluginError
 from rae_auto.hookspecs import hookimpl
 
 RAE_API = 1
 
+NO_TERMINAL = (
+    "rae-auto top needs a terminal, and {} is not one; use --once for one frame as text, --plain for each change"
+)
 MISSING_EXTRA = "rae-auto top needs further packages; run '{}'"
+
+
+def _find_missing_terminal() -> str:
+    """Return the name of a standard stream that isn't a terminal, "" if all are: the screen is drawn on the last."""
+    streams = {"standard input": sys.stdin, "standard output": sys.stdout, "standard error": sys.stderr}
+    return next((name for name, stream in streams.items() if stream is None or not stream.isatty()), "")
 
 
 @frozen(kw_only=True)
@@ -31,7 +41,7 @@ class TopCommand(Command):
 
     type: ClassVar[str] = "top"
 
-    once: bool = field(default=False, metadata={"help": "print one frame as text, and end"})
+    once: bool = field(default=False, metadata={"help": "print one frame as text, and end; with --plain as sentences"})
     plain: bool = field(
         default=False, metadata={"help": "print each change as a sentence on a line of its own, for screen readers"}
     )
@@ -42,10 +52,15 @@ class TopCommand(Command):
         """Show the jobs until the person leaves. Errors: PluginError if Textual isn't installed, ConfigError."""
         import asyncio  # lazy: start-up
 
+        if self.svg and (self.once or self.plain):
+            raise BadRequest("--svg writes a picture and ends; use it without --once and --plain")
         if self.once or self.plain:
-            from rae_plugins.commands.top.plain import print_changes, print_frame  # lazy: start-up
+            from rae_plugins.commands.top.plain import print_changes, print_frame, print_state  # lazy: start-up
 
-            return asyncio.run(print_changes(context) if self.plain else print_frame(context))
+            shown = (print_state if self.once else print_changes) if self.plain else print_frame
+            return asyncio.run(shown(context))
+        if not self.svg and (stream := _find_missing_terminal()):
+            raise BadRequest(NO_TERMINAL.format(stream))
         try:
             from rae_plugins.commands.top.app import TopApp  # lazy: start-up
             from rae_plugins.commands.top.palette import write_picture

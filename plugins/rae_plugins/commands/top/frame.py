@@ -19,7 +19,7 @@ from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, cut, fit
 if TYPE_CHECKING:
     from rae_auto.screens import Attention, JobList, JobRow, Overview
 
-PANE_NAMES = ("output", "why", "next", "history", "run", "timeline", "month", "health", "help")
+PANE_NAMES = ("output", "why", "next", "history", "life", "timeline", "month", "health", "help")
 LARGE_PANES = ("timeline", "month", "health", "help")
 
 COLUMN_WIDTHS = {"next": 13, "marks": 10, "last": 15, "took": 13, "usual": 13}
@@ -35,8 +35,6 @@ MAX_NAME_WIDTH = 32
 MIN_SHOWN_NAME = 6
 """Columns from which on the name for people is shown beside the id of a job."""
 MIN_SCHEDULE_WIDTH = 12
-
-_ACTION_KEYS = {"run": "r", "cancel": "x", "resume": "p"}
 
 
 class PaneRequest(NamedTuple):
@@ -64,28 +62,41 @@ def _verdict_lines(overview: "Overview", width: int) -> list[Line]:
     return [verdict_line(overview, width)] if cells_of(whole) < width else wrap(overview.verdict, width, "strong", mark)
 
 
-def attention_lines(overview: "Overview", width: int, limit: int, *, is_whole: bool = False) -> list[Line]:
-    """Return what needs a person, each with its one action; of many the first ones, and how many more there are.
+def attention_lines(overview: "Overview", width: int, *, has_keys: bool) -> list[Line]:
+    """Return what needs a person, each in a line; of many the first ones, and how many more there are.
 
-    Each is cut to one line, or with `is_whole` takes as many lines as it needs.
+    With `has_keys` those for which something can be done here have their number, which is the key for it; the others
+    have the command to type in a shell.
     """
-    found = overview.attention[:limit]
-    lines = [part for one in found for part in _attention_lines(one, width, is_whole=is_whole)]
+    found = overview.attention[:MAX_ATTENTION_LINES]
+    lines = [_attention_line(one, width, number if has_keys else None) for number, one in enumerate(found, 1)]
     more = overview.attention_extent.total - len(found)
     return [*lines, line(Part(f"   and {more} more", "muted"))] if more > 0 else lines
 
 
-def _attention_lines(one: "Attention", width: int, *, is_whole: bool) -> list[Line]:
-    # What is printed, whole, has no keys.
-    key = None if is_whole else _ACTION_KEYS.get(one.action.kind)
-    action = f" {key} {one.action.label} " if key else f" {one.action.command} "
-    mark = state_mark("retrying") if one.kind in ("waiting", "undelivered") else Part("!", "bad")
-    begin, room = line(" ", mark, " "), width - count_cells(action) - 1
-    whole = (*begin, Part(one.why))
-    if is_whole and cells_of(whole) > room:
-        return [*wrap(one.why, width, begin=begin), *wrap(action.strip(), width, "muted", line("   → "))]
-    left = cut(whole, room)
-    return [(*left, Part(" " * (width - cells_of(left) - count_cells(action))), Part(action, "muted"))]
+def _attention_line(one: "Attention", width: int, number: int | None) -> Line:
+    has_key = number is not None and one.action.kind in ATTENTION_ACTIONS
+    action = f" [{number}] {one.action.label} " if has_key else f" {one.action.command} "
+    left = cut((*_attention_mark(one), Part(one.why)), width - count_cells(action) - 1)
+    return (*left, Part(" " * (width - cells_of(left) - count_cells(action))), Part(action, "muted"))
+
+
+def _whole_attention_lines(overview: "Overview", width: int) -> list[Line]:
+    """Return what needs a person in as many lines as it needs, each with the command to type."""
+    lines = []
+    for one in overview.attention[:MAX_PRINTED_ROWS]:
+        mark = _attention_mark(one)
+        if cells_of((*mark, Part(one.why))) + count_cells(one.action.command) + 2 < width:
+            lines.append(_attention_line(one, width, None))
+        else:
+            lines += wrap(one.why, width, begin=mark)
+            lines += wrap(one.action.command, width, "muted", line("   → "))
+    more = overview.attention_extent.total - len(overview.attention[:MAX_PRINTED_ROWS])
+    return [*lines, line(Part(f"   and {more} more", "muted"))] if more > 0 else lines
+
+
+def _attention_mark(one: "Attention") -> Line:
+    return line(" ", state_mark("retrying") if one.kind in ("waiting", "undelivered") else Part("!", "bad"), " ")
 
 
 FIXED_LINES = 6
@@ -96,6 +107,9 @@ LOWER_LINES = 9
 
 MIN_JOB_LINES = 3
 MAX_ATTENTION_LINES = 4
+MAX_PRINTED_ROWS = 20
+ATTENTION_ACTIONS = ("run", "cancel")
+"""The kinds of actions on what needs a person that the view can carry out itself."""
 
 
 def lower_height(height: int, attention: int, jobs: int) -> int:
@@ -207,7 +221,7 @@ def whole_frame(overview: "Overview", jobs: "JobList", zone: ZoneInfo, width: in
     """Return everything at once: verdict, what needs a person, what waits, the jobs and the next starts."""
     waiting = [
         part
-        for run in overview.waiting[:20]
+        for run in overview.waiting[:MAX_PRINTED_ROWS]
         for part in wrap(f"{run.job} waits: {run.waiting_for}", width, begin=line(" ", state_mark(run.state), " "))
     ]
     upcoming = [
@@ -226,7 +240,7 @@ def whole_frame(overview: "Overview", jobs: "JobList", zone: ZoneInfo, width: in
     missing = [] if extent.is_complete else [line(Part(f"   {extent.describe('job', str)}", "muted"))]
     return [
         *_verdict_lines(overview, width),
-        *attention_lines(overview, width, 20, is_whole=True),
+        *_whole_attention_lines(overview, width),
         *waiting,
         (),
         header_line(width),

@@ -124,6 +124,15 @@ class JobScroller(ScrollView, can_focus=True):
             rows = (number for number, row in self._rows.items() if row.job == self._job)
             self.cursor = next(rows, min(self.cursor, last))
 
+    def select_job(self, job: str) -> bool:
+        """Select a job; return False if its row isn't known, so that it is to be looked for."""
+        number = next((number for number, row in self._rows.items() if row.job == job), None)
+        if number is None:
+            self._job = job
+        else:
+            self._select(number)
+        return number is not None
+
     def _select(self, number: int) -> None:
         """Select the job of a row."""
         row = self._rows.get(number)

@@ -2,6 +2,7 @@
 
 from textual.binding import Binding
 
+from rae_plugins.commands.top.frame import MAX_ATTENTION_LINES
 from rae_plugins.commands.ui.keys import KEYS
 
 _ON_THE_LINE = {one.keys: one.does.partition(",")[0] for one in KEYS if one.keys.islower() or one.keys == "?"}
@@ -25,7 +26,7 @@ BINDINGS = (
     Binding("w", "pane('why')", show=False),
     Binding("n", "pane('next')", show=False),
     Binding("h", "pane('history')", show=False),
-    Binding("u", "pane('run')", show=False),
+    Binding("u", "pane('life')", show=False),
     Binding("t", "pane('timeline')", show=False),
     Binding("m", "pane('month')", show=False),
     Binding("H", "pane('health')", show=False),
@@ -36,5 +37,6 @@ BINDINGS = (
     Binding("x", "act('cancel')", show=False),
     Binding("p", "act('pause')", show=False),
     Binding("e", "edit", show=False),
+    *(Binding(str(number), f"attend({number})", show=False) for number in range(1, MAX_ATTENTION_LINES + 1)),
     Binding("q,ctrl+c", "quit", show=False),
 )

@@ -33,6 +33,7 @@ CHECK_MARKS = {"yes": Part("✓", "good"), "no": Part("✕", "bad"), "unknown": 
 OWN_KEYS = (
     ViewKey("g G", "first, last row"),
     ViewKey("u", "life of the latest run"),
+    ViewKey("1 2 3 4", "what needs you; twice: do it"),
     ViewKey("q", "leave"),
 )
 """The keys that the web page doesn't have."""
@@ -263,7 +264,7 @@ def _short(count: int) -> str:
     return str(count) if count < 1000 else f"{count / 1000:.0f}k"
 
 
-async def load_run(source: RecordSource, place: PaneRequest) -> list[Line]:
+async def load_life(source: RecordSource, place: PaneRequest) -> list[Line]:
     """Return the life of the job's latest run, and how it differs from the last good one."""
     run = None if place.row is None else place.row.history.latest_run
     if run is None or run.run_id is None:
@@ -325,7 +326,7 @@ PANES: dict[str, Loader] = {
     "why": load_why,
     "next": load_next,
     "history": load_history,
-    "run": load_run,
+    "life": load_life,
     "timeline": load_day,
     "month": load_calendar,
     "health": load_health,

@@ -10,6 +10,7 @@ from rae_auto.api import CommandContext
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.screens import load_job_list, load_overview, open_records
 from rae_auto.toolkit.text_cells import wrap_to_cells
+from rae_plugins.commands.top.cells import duration_text
 from rae_plugins.commands.top.frame import whole_frame
 from rae_plugins.commands.top.live import Link, follow_daemon, sentence_of
 from rae_plugins.commands.top.styled_lines import plain_text
@@ -30,6 +31,20 @@ async def print_frame(context: CommandContext) -> int:
         jobs = await load_job_list(records, limit=MAX_JOBS)
         for parts in whole_frame(overview, jobs, records.zone, width):
             click.echo(_in_encoding(escape_line(plain_text(parts))))
+    return 0 if overview.ok else 1
+
+
+async def print_state(context: CommandContext) -> int:
+    """Print what a frame shows as sentences, without the table; return 1 if something needs a person."""
+    async with open_records(context.config) as records:
+        overview = await load_overview(records)
+    _say(overview.verdict, context)
+    for one in overview.attention:
+        _say(f"{one.why}; see to it with '{one.action.command}'", context)
+    for run in overview.running:
+        _say(f"{run.job} {'has been' if run.is_known else 'was'} running for {duration_text(run.elapsed)}", context)
+    for waiting in overview.waiting:
+        _say(f"{waiting.job} waits: {waiting.waiting_for}", context)
     return 0 if overview.ok else 1
 
 

@@ -64,6 +64,12 @@ class ScreenReads:
         table.place_selected(place, row)
         return True
 
+    async def has_job(self, source: "RecordSource", job: str) -> bool:
+        """Return whether a job is there."""
+        place = await reading().find_place(source, job, job)
+        found = await source.jobs(job, offset=place, limit=1)
+        return any(one["id"] == job for one in found.jobs)
+
     async def _read_jobs(self, source: "RecordSource", text: str, offset: int, limit: int) -> "JobList":
         before = self._events
         jobs: JobList = await reading().load_job_list(source, text, offset=offset, limit=limit, known=self._histories)
