@@ -9,8 +9,6 @@ from rae_auto.control.client import unreachable
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.offline.project import Project
 
-NO_STANDBY = "no daemon answers here, so this machine doesn't take over if the leader ends; 'rae-auto run' starts one"
-
 
 async def ask_standby(project: Project, command: str) -> Mapping[str, Any]:
     """Return the answer of the daemon that stands by in a state directory. Errors: DaemonUnreachable without one."""
@@ -22,8 +20,8 @@ async def ask_standby(project: Project, command: str) -> Mapping[str, Any]:
     return answer
 
 
-async def describe_role(project: Project, status: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a status, read from the store, that differ because another daemon leads; none otherwise."""
+async def describe_role(project: Project) -> dict[str, Any]:
+    """Return the fields of a status that differ from those of a store because another daemon leads; none otherwise."""
     lead = project.lead
     if lead is None:
         return {}
@@ -36,4 +34,4 @@ async def describe_role(project: Project, status: Mapping[str, Any]) -> dict[str
     with suppress(DaemonUnreachable):
         own = await ask_standby(project, "status")
         return {**found, **{name: own[name] for name in ("pid", "version", "started_at", "leader", "silent_seconds")}}
-    return {**found, "problems": [NO_STANDBY, *status["problems"]]}
+    return found

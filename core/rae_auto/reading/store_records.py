@@ -91,8 +91,7 @@ class StoreRecords(RecordSourceBase):
         return self._project.lead
 
     async def status(self) -> Mapping[str, Any]:
-        status = await asyncio.to_thread(self._status)
-        return {**status, **await describe_role(self._project, status)}
+        return {**await asyncio.to_thread(self._status), **await describe_role(self._project)}
 
     def _status(self) -> dict[str, Any]:
         """Return a status as a daemon would answer it, in the state "not running"."""
@@ -153,7 +152,12 @@ class StoreRecords(RecordSourceBase):
     def _find_downtime(self) -> Downtime | None:
         if not self.directory.is_dir():
             return None
-        return self._read_store(lambda store, opened: find_absence(store, self.directory, opened))
+
+        def read(store: Store, opened: Sequence[Run]) -> Downtime | None:
+            # One that leads elsewhere does what this one would.
+            return None if self._project.lead else find_absence(store, self.directory, opened)
+
+        return self._read_store(read)
 
     async def seen_until(self) -> datetime | None:
         def read(store: Store, opened: Sequence[Run]) -> datetime | None:

@@ -23,6 +23,9 @@ OPTIONAL_STATUS_HEADERS = ("run",)
 NOT_RUNNING = "not running"
 """The state of a daemon in a status that was read from the store."""
 
+STANDBY = "standby"
+"""The state of a daemon on a machine whose store is led by another one's; without a `pid` none answers there."""
+
 DEGRADED = "degraded"
 """The state of a daemon that can't write its state, so that it starts nothing; the first problem says why."""
 
@@ -63,12 +66,14 @@ def judge_health(
         troubles.append(f"doctor found {format_count(doctor_problems, 'problem')}")
     past = past or (lambda iso: instant(iso, zone))
     facts = ", ".join(_facts(status, when or (lambda iso: f"at {instant(iso, zone)}"), past))
-    if status["state"] == "standby":
+    if status["state"] == STANDBY:
         details = f" ({facts})" if status["jobs"] else ""
-        return Health(not troubles, f"{'; '.join([_describe_standby(status, past), *troubles])}{details}")
+        is_ready = bool(status["pid"]) and not troubles
+        return Health(is_ready, f"{'; '.join([_describe_standby(status, past), *troubles])}{details}")
     if status["state"] in ("starting", "stopping"):
         state = str(status["state"]).capitalize()
-        return Health(not troubles, f"{'; '.join([state, *troubles])}: {facts}")
+        is_ready = bool(status["pid"]) and not troubles
+        return Health(is_ready, f"{'; '.join([state, *troubles])}: {facts}")
     if troubles:
         return Health(False, f"{'; '.join(troubles)} ({facts})")
     if not status["enabled"]:
@@ -197,7 +202,7 @@ def _describe_nodes(nodes: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 def _describe_node(node: Mapping[str, Any]) -> str:
     name, place = quote(node["node"]), f"process {node['pid']} on {node['host']}"
     if node["role"] == "stands by":
-        return f"{name} stands by ({place})"
+        return f"{name} stands by, seen {node['silent_seconds']} s ago ({place})"
     if node["role"] == "silent":
         return f"nothing heard of {name} for {node['silent_seconds']} s ({place})"
     return f"{name} was declared dead ({place})"

@@ -72,8 +72,8 @@ def test_leader_lists_who_stands_by_and_who_is_silent() -> None:
     ]
     status = {**asyncio.run(commands().status({})), "state": "running", "node": "nas-1", "nodes": nodes}
     assert status_lines(status, UTC, SINCE)[2] == (
-        '3 other nodes: "pi-2" stands by (process 7 on home); nothing heard of "nuc-3" for 93 s (process 7 on home); '
-        '"old-4" was declared dead (process 7 on home)'
+        '3 other nodes: "pi-2" stands by, seen 1 s ago (process 7 on home); '
+        'nothing heard of "nuc-3" for 93 s (process 7 on home); "old-4" was declared dead (process 7 on home)'
     )
     assert len(status_lines({**status, "nodes": nodes[:1]}, UTC, SINCE)) == 2
 

@@ -26,6 +26,7 @@ from rae_auto.views.screens.parts.strip import Strip, load_strip
 from rae_auto.views.status import (
     DEGRADED,
     NOT_RUNNING,
+    STANDBY,
     describe_former_runs,
     find_long_waits,
     judge_health,
@@ -272,6 +273,9 @@ def find_attentions(
         why = "; ".join(["no daemon is running, so nothing starts", *left])
         since, action = status.get("down_since"), Action("look", "", "start a daemon", "rae-auto run")
         yield Attention(kind="problem", job=None, since=since and _instant(since), why=why, action=action)
+    if status["state"] == STANDBY and not status["pid"]:
+        why = "no daemon answers here, so this machine doesn't take over if the leader ends"
+        yield Attention(kind="problem", job=None, why=why, action=Action("look", "", "start a daemon", "rae-auto run"))
     if status["state"] == DEGRADED:
         yield from problems[:1]
         del problems[:1]
