@@ -141,7 +141,7 @@ class ProcessExecutor(Executor):
             raise ValueError('the process executor needs "command", "shell", "python" or "script"')
         if self._home == "/":
             self._home = str(home_or_root())
-        directory = job.cwd or job.directory or self._home
+        directory, output = job.cwd or job.directory or self._home, assignment.output
         await self._refuse_programs_of_others(assignment, argv, directory)
         request = {
             "key": _key(assignment.run, assignment.attempt),
@@ -153,7 +153,7 @@ class ProcessExecutor(Executor):
             "stdin": assignment.stdin,
             "private": None if assignment.secret_directory is None else str(assignment.secret_directory),
             "umask": None if job.umask is None else int(job.umask, 8),
-            "output": str(assignment.output),
+            "output": str(output),
             "cap": job.limits.output,
             "hide": assignment.secrets,
             "watches_stderr": FailOn.STDERR in job.fail_on,
@@ -163,8 +163,8 @@ class ProcessExecutor(Executor):
         }
         if os.name == "nt":
             request |= {"shell": job.shell or None, "shell_program": job.shell_program, "python": sys.executable}
-        execution = await self._keeper.spawn(request, assignment.output)
-        return execution if job.python is None else PythonExecution(execution, assignment.output)
+        execution = await self._keeper.spawn(request, output)
+        return execution if job.python is None else PythonExecution(execution, output)
 
     async def _refuse_programs_of_others(self, assignment: Assignment, argv: tuple[str, ...], directory: str) -> None:
         """Raise ValueError if root would run what another user can change."""
