@@ -33,4 +33,4 @@ def test_history_shows_what_did_not_run_beside_what_ran(daemons, capsys):
         assert call("--decisions", "--state", "running")[0] == call("--state", "running")[0]
         lines, said = call("--decisions", "--limit", "1")
         assert len(lines) == 1
-        assert "showing the newest 1; there are more" in said
+        assert "showing the newest 1; 'rae-auto history --limit N' shows more" in said
