@@ -24,7 +24,7 @@ class ControlClient(Protocol):
         ...
 
     def events(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the events of the event stream from now on, until the daemon ends."""
+        """Subscribe, and return the events of the event stream from then on, until the daemon ends."""
         ...
 
     def close(self) -> None:

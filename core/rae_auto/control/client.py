@@ -93,8 +93,11 @@ class Client:
         self.call("events")
 
     def events(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the events of the event stream from now on, until the daemon ends."""
+        """Subscribe, and return the events of the event stream from then on, until the daemon ends."""
         self.subscribe()
+        return self._read_events()
+
+    def _read_events(self) -> Iterator[Mapping[str, Any]]:
         with contextlib.suppress(DaemonUnreachable):
             while (event := self.read_event(None)) is not None:
                 yield event

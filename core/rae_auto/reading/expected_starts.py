@@ -52,6 +52,13 @@ class ExpectedStarts:
     """True if what was found is of the jobs as they are, though of a part of the time only."""
     _failed_at: datetime | None = field(init=False, default=None)
     _notes: Mapping[date, Sequence[str]] = field(init=False, factory=dict)
+    _note_found: Callable[[], None] | None = field(init=False, default=None)
+    _is_awaited: bool = field(init=False, default=False)
+    """True after an answer that was "pending"."""
+
+    def watch(self, note_found: Callable[[], None]) -> None:
+        """Call a function when there is more to find than at a call whose answer was "pending"."""
+        self._note_found = note_found
 
     def forget(self) -> None:
         """Compute again at the next call, because jobs have changed; until then the old numbers are shown."""
@@ -68,10 +75,12 @@ class ExpectedStarts:
             await asyncio.wait({self._task}, timeout=ANSWER_WAIT_SECONDS)
         found = self._found
         if found is None:
+            self._is_awaited = True
             return ExpectedCounts({}, since, is_pending=True)
         counted = found.count(since, min(until, found.until), step, now)
-        is_complete = self._is_fresh and found.until >= until
-        return ExpectedCounts(counted, min(until, found.until), is_pending=self._task is not None and not is_complete)
+        is_pending = self._task is not None and not (self._is_fresh and found.until >= until)
+        self._is_awaited |= is_pending
+        return ExpectedCounts(counted, min(until, found.until), is_pending=is_pending)
 
     def day_notes(self, since: datetime, until: datetime) -> dict[date, Sequence[str]]:
         """Return what guards forbid on days of a span, as far as that is known by now."""
@@ -100,15 +109,25 @@ class ExpectedStarts:
             await asyncio.to_thread(read)
         finally:
             process.stop()
+            self._task = None
             if self._failed_at is not None:
                 # The next question tries again; a daemon that has gone shows elsewhere.
                 self._is_whole = False
-            self._task = None
+                self._is_awaited = True
+                loop.call_later(RETRY_AFTER.total_seconds(), self._notify)
+            else:
+                self._notify()
 
     def _take(self, answer: Mapping[str, Any]) -> None:
         self._failed_at, self._is_fresh = None, self._is_whole
         self._notes = {date.fromisoformat(day): texts for day, texts in answer["notes"].items()}
         self._found = DueCounts.from_json(answer["counts"])
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._is_awaited and self._note_found is not None:
+            self._is_awaited = False
+            self._note_found()
 
 
 class DueProcess:

@@ -6,7 +6,7 @@ A source implements the methods `_read_…`. Each returns the answer of a comman
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,10 @@ class RecordSourceBase(ABC):
         """Take over the starts to come that another source of the same place has computed, or is computing."""
         if (self._expected.zone, self._expected.place) == (other._expected.zone, other._expected.place):
             self._expected, other._expected = other._expected, self._expected
+
+    def watch_expected(self, note_found: Callable[[], None]) -> None:
+        """Call a function when starts to come that were "pending" in an answer have been computed."""
+        self._expected.watch(note_found)
 
     @property
     def zone(self) -> ZoneInfo:

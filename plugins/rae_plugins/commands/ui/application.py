@@ -27,10 +27,13 @@ MIN_COMPRESSED_BYTES = 600
 def build_application(context: CommandContext, door: Door, sessions: BrowserSessions) -> ASGIApp:
     """Return the application, behind its gate."""
     records = Records(context)
-    site = Site(context, door, sessions, records, LiveEvents(context, records.note_change, records.note_reload))
+    live = LiveEvents(context, records.note_change, records.note_reload)
+    records.watch(live.note_computed)
+    site = Site(context, door, sessions, records, live)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        live.listen()
         yield
         await site.what_if.close()
         if site.doctor is not None:

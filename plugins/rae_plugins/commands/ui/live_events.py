@@ -20,8 +20,8 @@ RETRY_SECONDS = 0.25
 STANDBY_SECONDS = 3.0
 """Time between two looks at the store of a daemon that stands by, which has no events of the leader."""
 
-SUBSCRIPTION_SECONDS = 0.5
-"""Time within which a daemon takes a subscription."""
+GRACE_SECONDS = 30.0
+"""Time for which it listens without a viewer: the first page is on its way, or one page follows another."""
 
 MIN_INTERVAL_SECONDS = 0.05
 """Time between two messages to a browser; what happens meanwhile goes into the next one."""
@@ -32,7 +32,12 @@ STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 class LiveEvents:
-    """Notifies all viewers of changes. Subscribes to the daemon's events from the first viewer on."""
+    """Notifies all viewers of changes.
+
+    A page says with which version it was read. A viewer that is told another one at first has a page that is out of
+    date, and reads it again; so it does at each change. A page that was read without a subscription may lack something
+    that happened before there was one: the begin of a subscription is a change, too.
+    """
 
     def __init__(
         self,
@@ -50,15 +55,14 @@ class LiveEvents:
         self._is_listening = False
         self._wanted = threading.Event()
         self._has_daemon = False
+        self._had_daemon = False
         self._changes = 0
+        self._rest: asyncio.TimerHandle | None = None
 
     @property
     def version(self) -> int:
-        """Return a number that grows with each change; -1 without a connection to the daemon.
-
-        By this number a page that was rendered before a change and subscribes after it knows that it is out of date.
-        """
-        return self._changes if self._has_daemon and self._viewers else -1
+        """Return a number that is another one after each change; it is negative without a subscription."""
+        return self._changes if self._has_daemon else -1 - self._changes
 
     @property
     def is_full(self) -> bool:
@@ -69,14 +73,9 @@ class LiveEvents:
         """Yield the messages for one browser, until it goes."""
         queue: asyncio.Queue[str] = asyncio.Queue(maxsize=64)
         self._viewers.add(queue)
-        self._wanted.set()
-        if not self._is_listening:
-            self._is_listening = True
-            # A thread that ends with the process, because a read from the socket can't be cancelled.
-            loop = asyncio.get_running_loop()
-            threading.Thread(target=self._listen, args=[loop], name="events", daemon=True).start()
+        self.listen()
         try:
-            yield format_message("hello", {"version": self._changes})
+            yield format_message("hello", {"version": self.version})
             while True:
                 try:
                     yield await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
@@ -89,8 +88,27 @@ class LiveEvents:
                     queue.get_nowait()
         finally:
             self._viewers.discard(queue)
-            if not self._viewers:
-                self._wanted.clear()
+            self.listen()
+
+    def listen(self) -> None:
+        """Listen to the daemon for a while, also without a viewer."""
+        loop = asyncio.get_running_loop()
+        self._wanted.set()
+        if not self._is_listening:
+            self._is_listening = True
+            # A thread that ends with the process, because a read from the socket can't be cancelled.
+            threading.Thread(target=self._listen, args=[loop], name="events", daemon=True).start()
+        if self._rest is not None:
+            self._rest.cancel()
+        self._rest = loop.call_later(GRACE_SECONDS, self._end_grace)
+
+    def _end_grace(self) -> None:
+        if not self._viewers:
+            self._wanted.clear()
+
+    def note_computed(self) -> None:
+        """Notify viewers that something has been computed for which pages wait."""
+        self._publish("change", {"kind": "computed"})
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read the event stream, in a thread of its own, and connect again while there are viewers."""
@@ -117,9 +135,11 @@ class LiveEvents:
                 loop.call_soon_threadsafe(self._publish, "change", {})
                 time.sleep(STANDBY_SECONDS)
                 return False
-            loop.call_soon_threadsafe(self._begin, loop)
-            for event in client.events():
+            events = client.events()
+            loop.call_soon_threadsafe(self._begin)
+            for event in events:
                 if not self._wanted.is_set():
+                    loop.call_soon_threadsafe(self._pause)
                     return False
                 if event.get("kind") == "job":
                     loop.call_soon_threadsafe(self._note_change)
@@ -128,15 +148,17 @@ class LiveEvents:
                 loop.call_soon_threadsafe(self._publish, "change", {"kind": str(event.get("kind", ""))})
         return True
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _begin(self) -> None:
         self._has_daemon = True
-        if self._changes:
+        if self._had_daemon:
             # What happened while nothing listened is not known; before the first time nothing was computed yet.
             self._note_change()
             self._note_reload()
-        # Once more when the daemon has surely taken the subscription: what happened before that was not seen.
-        for delay in (0.0, SUBSCRIPTION_SECONDS):
-            loop.call_later(delay, self._publish, "change", {})
+        self._had_daemon = True
+        self._publish("change", {})
+
+    def _pause(self) -> None:
+        self._has_daemon = False
 
     def _end(self) -> None:
         if self._has_daemon:

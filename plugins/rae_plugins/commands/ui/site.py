@@ -63,6 +63,7 @@ class Records:
 
     def __init__(self, context: CommandContext) -> None:
         self._context = context
+        self._note_found: Callable[[], None] = lambda: None
         self._source: RecordSource | None = None
         self._stack = AsyncExitStack()
         self._opened_at = 0.0
@@ -102,9 +103,16 @@ class Records:
         if former is not None and not opened.has_daemon and continue_from is not None:
             # What it has computed, or is computing, serves the next one as well.
             continue_from(former)
+        watch_expected = getattr(opened, "watch_expected", None)
+        if watch_expected is not None:
+            watch_expected(self._note_found)
         await self.close()
         self._source, self._stack, self._opened_at = opened, stack, monotonic()
         return opened
+
+    def watch(self, note_found: Callable[[], None]) -> None:
+        """Call a function when something has been computed for which a page waits."""
+        self._note_found = note_found
 
     def note_reload(self) -> None:
         """Open the daemon again before the next page, because its time zone may be another one now."""

@@ -4,15 +4,13 @@ import json
 import re
 import shutil
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.plugins.commands.ui.conftest import Page, start_page, stop
-from tests.support.daemons import Daemons
+from tests.plugins.commands.ui.conftest import Page
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -151,66 +149,6 @@ def test_browser_refuses_nothing_of_our_own(browser: "Browser", page: Page) -> N
         tab.wait_for_load_state("load")
     context.close()
     assert messages == []
-
-
-def test_first_load_is_small_and_has_one_stream(browser: "Browser", page: Page) -> None:
-    context = open_context(browser, page)
-    tab = context.new_page()
-    loaded: list[str] = []
-    sizes: list[int] = []
-    tab.on(
-        "response", lambda response: loaded.append(re.sub(r"\.\w{12}\.", ".", response.url.removeprefix(page.origin)))
-    )
-    tab.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
-    tab.goto(f"{page.origin}/")
-    tab.locator("#signal[data-state=live]").wait_for()
-    expected = {"/", "/events", "/static/app.css", "/static/app.js", "/static/icon.svg"}
-    deadline = time.monotonic() + 60
-    while not expected <= set(loaded) and time.monotonic() < deadline:
-        tab.wait_for_timeout(100)
-    context.close()
-    # Something may have happened meanwhile, for which the page was read again.
-    assert set(loaded) == expected
-    assert sum(sizes) <= 100_000
-
-
-def test_page_changes_by_itself_when_something_happens(browser: "Browser", page: Page) -> None:
-    context = open_context(browser, page)
-    tab = context.new_page()
-    tab.goto(f"{page.origin}/jobs/chatty")
-    tab.locator("#signal[data-state=live]").wait_for()
-    before = tab.locator("#history li").count()
-    run = page.daemons.ask("trigger", job="chatty")["run_id"]
-    tab.locator(f'#history a[href="/runs/{run}"]').wait_for()
-    assert tab.locator("#history li").count() == before + 1
-    assert tab.title().startswith("chatty")
-    context.close()
-
-
-def test_signal_says_live_before_anything_happens(browser: "Browser", page: Page) -> None:
-    context = open_context(browser, page)
-    listening, tab = context.new_page(), context.new_page()
-    listening.goto(f"{page.origin}/jobs")
-    listening.locator("#signal", has_text="live").wait_for()
-    # Only the stream can say so.
-    tab.route("**/jobs", lambda one: one.abort() if one.request.resource_type == "xhr" else one.continue_())
-    tab.goto(f"{page.origin}/jobs")
-    tab.locator("#signal", has_text="live").wait_for()
-    context.close()
-
-
-def test_signal_of_a_page_without_a_daemon_is_off(browser: "Browser", tmp_path: Path) -> None:
-    page = start_page(Daemons(tmp_path, "[jobs.alone]\ncommand = ['true']\n"))
-    try:
-        context = open_context(browser, page)
-        tab = context.new_page()
-        with tab.expect_response(lambda answer: answer.request.resource_type == "xhr"):
-            tab.goto(f"{page.origin}/")
-        tab.locator("#signal[data-state=off]").wait_for()
-        assert tab.locator("#signal").inner_text() == "no daemon"
-        context.close()
-    finally:
-        stop(page.process)
 
 
 def test_output_is_followed_while_it_grows(browser: "Browser", page: Page) -> None:

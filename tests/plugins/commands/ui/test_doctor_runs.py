@@ -43,6 +43,20 @@ def play(asked: Asked, script: Callable[[DoctorRuns], Awaitable[Any]]) -> Any:
     return asyncio.run(run())
 
 
+def test_end_of_a_look_is_noted_when_there_is_a_report() -> None:
+    async def run() -> list[bool]:
+        looking: list[bool] = []
+        doctor = DoctorRuns(Asked(), lambda: looking.append(doctor.is_looking or doctor.latest(None, NOON) is None))
+        doctor.latest(None, NOON)
+        await settle()
+        doctor.latest(None, NOON)
+        await settle()
+        await doctor.close()
+        return looking
+
+    assert asyncio.run(run()) == [False]
+
+
 async def settle() -> None:
     for _ in range(10):
         await asyncio.sleep(0)

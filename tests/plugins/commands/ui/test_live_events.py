@@ -1,12 +1,14 @@
 """The stream of events for browsers finds the daemon again, and a change of page doesn't wait."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import pytest
+from tests.support.waiting import until
 
 from rae_auto.errors import DaemonUnreachable
 from rae_auto.testing.commands import FakeClient, FakeContext
@@ -50,15 +52,64 @@ def test_page_after_another_one_is_live_without_a_pause(pauses: list[float]) -> 
         first = live.messages()
         assert (await anext(first)).startswith("event: hello")
         await subscribed(daemon)
+        assert (await anext(first)).startswith("event: change")
         await first.aclose()
+        read_at = live.version
         daemon.queue.put({"kind": "run"})  # It happens while one page is left and the next isn't there yet.
+        await until(lambda: live.version != read_at)
         second = live.messages()
-        assert (await anext(second)).startswith("event: hello")
+        assert version_in(await anext(second)) == live.version > read_at
+        daemon.queue.put({"kind": "run"})
         assert (await anext(second)).startswith("event: change")
         await second.aclose()
 
     asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
     assert pauses == []
+
+
+def version_in(message: str) -> int:
+    return int(json.loads(message.partition("data: ")[2])["version"])
+
+
+def test_page_that_is_read_while_something_listens_is_read_once(pauses: list[float]) -> None:
+    daemon = Daemon()
+
+    async def look() -> None:
+        live = LiveEvents(FakeContext(Path("/nowhere"), daemon))
+        live.listen()
+        await until(lambda: live.version >= 0)
+        read_at = live.version
+        messages = live.messages()
+        assert version_in(await anext(messages)) == read_at
+        daemon.queue.put({"kind": "run"})
+        assert '"run"' in await anext(messages), "nothing before that says that the page is out of date"
+        live.note_computed()
+        assert (await anext(messages)).startswith("event: change")
+        await messages.aclose()
+
+    asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
+
+
+def test_page_that_is_read_without_a_subscription_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = Daemon()
+    monkeypatch.setattr(live_events, "GRACE_SECONDS", 0.0)
+
+    async def look() -> None:
+        live = LiveEvents(FakeContext(Path("/nowhere"), daemon))
+        read_at = live.version
+        messages = live.messages()
+        assert version_in(await anext(messages)) == read_at < 0
+        assert (await anext(messages)).startswith("event: change")
+        await messages.aclose()
+
+        def is_over() -> bool:
+            daemon.queue.put({"kind": "run"})
+            return live.version < 0
+
+        await until(is_over)
+        assert live.version != read_at, "what has happened since isn't known"
+
+    asyncio.run(asyncio.wait_for(look(), WITHIN_SECONDS))
 
 
 def test_pages_of_a_standby_look_again_in_a_while(pauses: list[float]) -> None:

@@ -1,6 +1,7 @@
 """Where pages read: the daemon, or the store while there is none, which is opened again and again."""
 
 import asyncio
+import sys
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from tests.support.control_service import serving
 from tests.support.platforms import unix_sockets
 
 from rae_auto.control.transports.choice import control_transport
+from rae_auto.reading import expected_starts
 from rae_auto.screens import RecordSource
 from rae_auto.testing.commands import FakeContext
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
@@ -92,6 +94,37 @@ def test_starts_to_come_are_computed_once_while_a_daemon_is_looked_for(
 
     found = asyncio.run(asyncio.wait_for(look(), 60))
     assert len(found.counts) >= 3
+
+
+def test_end_of_a_computation_is_noted_where_a_page_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "rae.toml"
+    config.write_text(f'state = "{tmp_path}/state"\n[jobs.a]\ncommand = ["true"]\nschedule = "* * * * *"\n')
+    config.chmod(0o600)
+    # One that fails is tried again by the page that is read after it.
+    program = expected_starts.PROGRAM
+    monkeypatch.setattr(expected_starts, "RETRY_AFTER", timedelta(0))
+    monkeypatch.setattr(expected_starts, "PROGRAM", (sys.executable, "-c", ""))
+
+    async def count(source: RecordSource) -> bool:
+        now = source.now()
+        return (await source.expected(now, now + timedelta(minutes=5), timedelta(minutes=1))).is_pending
+
+    async def look() -> list[bool]:
+        records, noted = Records(FakeContext(tmp_path / "state", config=config)), asyncio.Event()
+        records.watch(noted.set)
+        pending = []
+        for _ in range(2):
+            pending.append(await records.read(count))
+            await noted.wait()
+            noted.clear()
+            monkeypatch.setattr(expected_starts, "PROGRAM", program)
+        pending.append(await records.read(count))
+        await records.close()
+        return pending
+
+    assert asyncio.run(asyncio.wait_for(look(), 60)) == [True, True, False]
 
 
 def test_page_read_before_a_change_does_not_say_that_it_has_it() -> None:

@@ -28,7 +28,11 @@ ReadFindings = Callable[[Path | None], Coroutine[Any, Any, list[dict[str, Any]]]
 class DoctorRuns:
     """Asks doctor in the background, and has its latest report."""
 
-    def __init__(self, read_findings: "ReadFindings | None" = None) -> None:
+    def __init__(
+        self, read_findings: "ReadFindings | None" = None, note_end: Callable[[], None] = lambda: None
+    ) -> None:
+        """Ask doctor with a function; `note_end` is called each time it has looked."""
+        self._note_end = note_end
         self._read_findings = run_doctor if read_findings is None else read_findings
         self._latest: DoctorReport | None = None
         self._shown: HealthPage | None = None
@@ -46,6 +50,7 @@ class DoctorRuns:
         if not is_running and (self._tried_at is None or now - self._tried_at >= MAX_AGE):
             self._tried_at = now
             self._task = asyncio.create_task(self._look(config))
+            self._task.add_done_callback(lambda _: self._note_end())
         return self._latest
 
     def note(self, report: "DoctorReport", shown: "HealthPage | None" = None) -> None:
@@ -76,7 +81,7 @@ class DoctorRuns:
 def doctor_of(site: "Site") -> DoctorRuns:
     """Return what asks doctor, the same for all pages."""
     if site.doctor is None:
-        site.doctor = DoctorRuns()
+        site.doctor = DoctorRuns(note_end=site.live.note_computed)
     return site.doctor
 
 

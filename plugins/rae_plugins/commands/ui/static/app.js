@@ -74,8 +74,9 @@ function listen() {
   if (!find("main [data-live]") || stream || find("main :is([data-follow], [data-preview])")) return;
   stream = new EventSource("/events");
   stream.addEventListener("hello", (event) => {
-    if (isStale || String(JSON.parse(event.data).version) !== body.dataset.version) refresh();
-    else if (!isPaused) showSignal("live", "live");
+    const { version } = JSON.parse(event.data);
+    if (isStale || String(version) !== body.dataset.version) refresh();
+    else if (version >= 0 && !isPaused) showSignal("live", "live");
   });
   stream.addEventListener("down", () => { showSignal("off", "no daemon"); refresh(); });
   stream.addEventListener("change", refresh);
@@ -114,8 +115,8 @@ function tick() {
     const text = relativeText((Date.parse(time.dateTime) - now) / 1000, "due" in time.dataset);
     if (time.textContent !== text) time.textContent = text;
   }
-  // The end of a computation comes as no message, nor does what a run prints, so it is asked for again.
-  if (find("[data-pending], [data-growing]")) refresh();
+  // What a run prints comes as no message, so it is asked for again; without the stream nothing does.
+  if (find("[data-growing]") || (find("[data-pending]") && find("#signal").dataset.state === "off")) refresh();
   for (const time of findAll("time[data-elapsed]")) time.textContent = distance((now - Date.parse(time.dateTime)) / 1000);
 }
 setInterval(tick, 1000);
