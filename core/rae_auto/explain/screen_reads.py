@@ -4,6 +4,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from attrs import evolve
@@ -219,11 +220,18 @@ def describe_guards(plan: Plan, now: datetime) -> dict[str, str]:
 
 
 def list_starts(
-    plans: Iterable[tuple[Plan, JobState | None]], after: datetime, until: datetime | None, time: TimeFormat
+    plans: Iterable[tuple[Plan, JobState | None]],
+    after: datetime,
+    until: datetime | None,
+    time: TimeFormat,
+    max_each: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the starts of jobs after `after` and before `until`, ascending; `time` writes the instants in notes."""
+    """Yield the starts of jobs after `after` and before `until`, ascending; `time` writes the instants in notes.
+
+    Of each job they are the first `max_each`, or all.
+    """
     found = heapq.merge(
-        *(_starts_of(plan, state, after) for plan, state in plans if not _is_paused_for_good(state)),
+        *(islice(_starts_of(plan, state, after), max_each) for plan, state in plans if not _is_paused_for_good(state)),
         key=lambda pair: pair[0].due_at,
     )
     for start, job in found:

@@ -127,8 +127,12 @@ class DaemonRecords(RecordSourceBase):
     async def _read_job_spans(self, jobs: Sequence[str], span: CountQuery, limit: int) -> Any:
         return await self._ask("job_spans", jobs=list(jobs), **_span_of(span), limit=limit)
 
-    async def _read_starts(self, job: str | None, since: datetime, until: datetime, limit: int) -> Any:
-        return await self._ask("starts", job=job, since=since, until=until, limit=limit)
+    async def _read_starts(
+        self, job: str | None, since: datetime, until: datetime, limit: int, max_each: int | None
+    ) -> Any:
+        # Only if it is wished: daemons of earlier versions don't know the word.
+        wish = {} if max_each is None else {"max_each": max_each}
+        return await self._ask("starts", job=job, since=since, until=until, limit=limit, **wish)
 
     async def max_parallel(self) -> int:
         return int((await self._ask("ping"))["max_parallel"])

@@ -185,9 +185,11 @@ class RecordSourceBase(ABC):
         found = await self._read_job_spans(jobs, CountQuery(since=since, until=until, step=step), limit)
         return {job: parse_span(answer, until, limit) for job, answer in found.items()}
 
-    async def starts(self, job: str | None, since: datetime, until: datetime, limit: int = 100) -> StartsFound:
-        """Return the scheduled starts to come, of a job or of all."""
-        return parse_starts(await self._read_starts(job, since, until, limit), until, limit)
+    async def starts(
+        self, job: str | None, since: datetime, until: datetime, limit: int = 100, *, max_each: int | None = None
+    ) -> StartsFound:
+        """Return the scheduled starts to come, of a job or of all; of each the first `max_each`, or all."""
+        return parse_starts(await self._read_starts(job, since, until, limit, max_each), until, limit)
 
     async def expected(
         self, since: datetime, until: datetime, step: timedelta, *, max_wait: timedelta = timedelta(0)
@@ -282,5 +284,7 @@ class RecordSourceBase(ABC):
         """Return the records and starts of jobs: "job_spans"."""
 
     @abstractmethod
-    async def _read_starts(self, job: str | None, since: datetime, until: datetime, limit: int) -> list[dict[str, Any]]:
+    async def _read_starts(
+        self, job: str | None, since: datetime, until: datetime, limit: int, max_each: int | None
+    ) -> list[dict[str, Any]]:
         """Return starts to come: "starts"."""

@@ -277,12 +277,14 @@ class StoreRecords(RecordSourceBase):
         found = await self._read(read, dict.fromkeys(jobs, _NOTHING))
         after, until = max(span.since, self.now()), span.until
         return {
-            job: {**answer, "starts": await self._read_starts(job, after, until, limit) if after < until else []}
+            job: {**answer, "starts": await self._read_starts(job, after, until, limit, None) if after < until else []}
             for job, answer in found.items()
         }
 
-    async def _read_starts(self, job: str | None, since: datetime, until: datetime, limit: int) -> list[dict[str, Any]]:
-        return await asyncio.to_thread(self._starts, job, since, until, limit)
+    async def _read_starts(
+        self, job: str | None, since: datetime, until: datetime, limit: int, max_each: int | None
+    ) -> list[dict[str, Any]]:
+        return await asyncio.to_thread(self._starts, job, since, until, limit, max_each)
 
     async def _read(self, read: Callable[[Store, Sequence[Run]], T], default: T) -> T:
         """Return what a function reads from the store and its open runs; the default if there is no store yet."""
@@ -301,13 +303,15 @@ class StoreRecords(RecordSourceBase):
     async def max_parallel(self) -> int:
         return self._project.config.settings.max_parallel
 
-    def _starts(self, job: str | None, since: datetime, until: datetime, limit: int) -> list[dict[str, Any]]:
+    def _starts(
+        self, job: str | None, since: datetime, until: datetime, limit: int, max_each: int | None
+    ) -> list[dict[str, Any]]:
         if not self._project.config.enabled:
             return []
         planned = [job_queries.plan_job(self._project, job)] if job else job_queries.plan_jobs(self._project)
         plans = [(plan, state) for plan, state in planned if plan.job.enabled]
         time = time_format(self.zone, self.now(), local=True)
-        return list(islice(list_starts(plans, since, until, time), limit))
+        return list(islice(list_starts(plans, since, until, time, max_each), limit))
 
     def read_definitions(self) -> list[Mapping[str, Any]]:
         """Return the definitions of all jobs. Errors: StoreError."""

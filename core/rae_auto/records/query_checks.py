@@ -18,10 +18,10 @@ _OTHER_WORDS = {"waiting": ("queued", "retrying"), "pending": ("queued",), "ok":
 """States by the words that other tools use for them."""
 
 
-def check_limit(limit: Any) -> int:
+def check_limit(limit: Any, name: str = "limit") -> int:
     """Return the number of records to return at most. Raises BadRequest."""
     if type(limit) is not int or not 0 < limit <= MAX_RECORDS:
-        raise BadRequest(f'"limit" must be a number from 1 to {MAX_RECORDS:,}')
+        raise BadRequest(f'"{name}" must be a number from 1 to {MAX_RECORDS:,}')
     return limit
 
 

@@ -44,6 +44,7 @@ from rae_auto.model.primitives.formatting import time_format
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.records import run_record
 from rae_auto.model.run import RunState
+from rae_auto.records.query_checks import check_limit
 from rae_auto.records.runs import query_for_each_id, query_for_id
 from rae_auto.runtime.runtime import Runtime
 from rae_auto.views.jobs import has_text
@@ -207,7 +208,7 @@ class ScreenCommands:
         return {entry.job.id: answer for entry, answer in zip(entries, answers, strict=True)}
 
     async def starts(self, arguments: Arguments) -> Any:
-        """Return the scheduled starts of a job, or of all, that are to come. Raises JobNotFound."""
+        """Return the scheduled starts to come, of a job or of all; of each the first `max_each`. Raises JobNotFound."""
         runtime, zone = self._find_runtime(), self._find_zone()
         since, until = optional_instant(arguments, "since", zone), optional_instant(arguments, "until", zone)
         job, engine = optional_text(arguments, "job"), runtime.engine
@@ -219,7 +220,9 @@ class ScreenCommands:
         enabled = [entry for entry in entries if entry.job.enabled and engine.settings_enabled]
         plans = [(entry.plan, entry.state) for entry in enabled]
         time = time_format(zone, runtime.now(), local=True)
-        return list(islice(list_starts(plans, after, until, time), limit))
+        each = arguments.get("max_each")
+        max_each = None if each is None else check_limit(each, "max_each")
+        return list(islice(list_starts(plans, after, until, time, max_each), limit))
 
 
 def _definition_of(entry: JobEntry) -> dict[str, Any]:

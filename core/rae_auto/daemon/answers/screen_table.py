@@ -28,7 +28,7 @@ _ARGUMENTS = {
     "stored_skips": (*_SPAN, "limit"),
     "count": (*_SPAN, "log", "step"),
     "job_spans": ("jobs", "since", "until", "step", "limit"),
-    "starts": (*_SPAN, "limit"),
+    "starts": (*_SPAN, "limit", "max_each"),
 }
 """The names of arguments by the names of the methods of `ScreenCommands`."""
 

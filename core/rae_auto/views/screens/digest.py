@@ -101,6 +101,7 @@ class Digest(ScreenBase):
     """One sentence: "All is well: 128 runs of 41 jobs, 3 skips"."""
     jobs: int
     runs: int
+    """Runs of the span, but for those that were skipped after a wait, as the verdict counts them."""
     states: Mapping[str, int]
     """Runs of the span by their final state; those that were skipped after a wait are among them."""
     skipped: int
@@ -176,7 +177,7 @@ def build_digest(
         ok=not attention,
         verdict=_verdict(attention, states, skipped, status["jobs"]),
         jobs=status["jobs"],
-        runs=states.total(),
+        runs=states.total() - states[RunState.SKIPPED],
         states=dict(states.most_common()),
         skipped=skipped,
         attention=attention[:MAX_ATTENTIONS],

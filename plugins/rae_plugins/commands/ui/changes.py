@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from rae_auto.errors import BadRequest, SchedulerError
-from rae_auto.model.primitives.formatting import format_count, quote
+from rae_auto.model.primitives.formatting import format_count, format_local_time, quote
 from rae_plugins.commands.ui.site import session_of, site_of
 
 Form = Mapping[str, str]
@@ -22,15 +23,21 @@ class PageChange:
 
     command: str
     arguments: Callable[[Form], dict[str, Any]]
-    describe: Callable[[Form, Any], str]
+    describe: Callable[[Form, Any, tzinfo], str]
+    """Makes the sentence of the form, the answer, and the time zone of the page."""
 
 
 def _pause(form: Form) -> dict[str, Any]:
     return {"job": form["target"], "until": form.get("until") or None, "note": form.get("note") or None}
 
 
-def _started(form: Form, answer: Any) -> str:
+def _started(form: Form, answer: Any, _: tzinfo) -> str:
     return f"{quote(form['target'])} was started: run {answer['run_id']}"
+
+
+def _skipped(_: Form, answer: Any, zone: tzinfo) -> str:
+    at = format_local_time(datetime.fromisoformat(answer["at"]), zone, datetime.now(UTC))
+    return f"the start at {at} will be skipped"
 
 
 CHANGES: Mapping[str, PageChange] = {
@@ -38,17 +45,15 @@ CHANGES: Mapping[str, PageChange] = {
     "cancel": PageChange(
         "cancel",
         lambda form: {"run": form["target"]},
-        lambda _, answer: f"{format_count(len(answer['cancelled']), 'run')} cancelled",
+        lambda _, answer, __: f"{format_count(len(answer['cancelled']), 'run')} cancelled",
     ),
-    "pause": PageChange("pause", _pause, lambda form, _: f"{quote(form['target'])} is paused"),
+    "pause": PageChange("pause", _pause, lambda form, *_: f"{quote(form['target'])} is paused"),
     "resume": PageChange(
-        "resume", lambda form: {"job": form["target"]}, lambda form, _: f"{quote(form['target'])} is resumed"
+        "resume", lambda form: {"job": form["target"]}, lambda form, *_: f"{quote(form['target'])} is resumed"
     ),
-    "skip": PageChange(
-        "skip", lambda form: {"job": form["target"]}, lambda _, answer: f"the start of {answer['at']} is skipped"
-    ),
-    "reload": PageChange("reload", lambda _: {}, lambda _, __: "the configuration was loaded again"),
-    "retry_notices": PageChange("change_outbox", lambda _: {}, lambda _, __: "notices are delivered again"),
+    "skip": PageChange("skip", lambda form: {"job": form["target"]}, _skipped),
+    "reload": PageChange("reload", lambda _: {}, lambda *_: "the configuration was loaded again"),
+    "retry_notices": PageChange("change_outbox", lambda _: {}, lambda *_: "notices are delivered again"),
 }
 
 
@@ -69,14 +74,16 @@ async def carry_out(request: Request, form: Form) -> str:
     """Carry out a change and say what was done. Errors: those of the daemon, BadRequest."""
     change = CHANGES.get(form.get("kind", ""))
     if change is None:
-        return "nothing was changed, because there is no such action"
+        return f"nothing was changed, because {quote(form.get('kind', ''))} is an unknown action"
     given = {name: value for name, value in change.arguments({"target": "", **form}).items() if value is not None}
     if change.command == "trigger" and form.get("run"):
         given["event"] = await _event_of(request, form["run"])
     answer = await ask(request, change.command, **{name: value for name, value in given.items() if value is not None})
+    records = site_of(request).records
+    zone = (await records.open()).zone
     if change.command == "reload":
-        await site_of(request).records.close()
-    return change.describe(form, answer)
+        await records.close()
+    return change.describe(form, answer, zone)
 
 
 async def _event_of(request: Request, run: str) -> Any:

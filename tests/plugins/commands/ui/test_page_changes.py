@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.plugins.commands.ui.conftest import Page
@@ -40,6 +41,8 @@ def test_pause_has_a_note_and_an_end(page: Page, job: str) -> None:
 def test_next_start_is_skipped(page: Page, job: str) -> None:
     due = page.daemons.ask("show", job=job)["info"]["next_at"]
     page.change(kind="skip", target=job)
+    at = datetime.fromisoformat(due).astimezone(ZoneInfo("Europe/Berlin"))
+    assert re.search(rf"the start at {at:%Y-%m-%d %H:%M}:00( \w+)? will be skipped", page.ask("/").text)
     info = page.daemons.ask("show", job=job)["info"]
     assert [skip["at"] for skip in info["skips"]] == [due]
     assert info["next_at"] != due

@@ -326,8 +326,10 @@ class RecordSource(Protocol):
         """Return the records of jobs in a span, of each at most `limit` runs and as many skips, or numbers instead."""
         ...
 
-    async def starts(self, job: str | None, since: datetime, until: datetime, limit: int = 100) -> StartsFound:
-        """Return the scheduled starts to come, of a job or of all."""
+    async def starts(
+        self, job: str | None, since: datetime, until: datetime, limit: int = 100, *, max_each: int | None = None
+    ) -> StartsFound:
+        """Return the scheduled starts to come, of a job or of all; of each the first `max_each`, or all."""
         ...
 
     async def expected(

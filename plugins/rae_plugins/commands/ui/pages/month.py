@@ -1,6 +1,7 @@
 """Month: a calendar of outcomes and expectations; a day opens its 24 hours of 60 minutes."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ from starlette.responses import Response
 
 from rae_auto.charts import day_grid_table, draw_day
 from rae_auto.errors import BadRequest
-from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.formatting import quote, quote_some
 from rae_auto.screens import (
     DayGrid,
     Month,
@@ -20,11 +21,14 @@ from rae_auto.screens import (
     load_day_grid,
     load_month,
 )
-from rae_plugins.commands.ui.pages.requests import optional_number
+from rae_plugins.commands.ui.pages.requests import optional_number, optional_text
 from rae_plugins.commands.ui.rendering import inlined
 from rae_plugins.commands.ui.site import page, read
 
-MAX_CALENDAR_ENTRIES = 1_000
+MAX_CALENDAR_ENTRIES = 5_000
+MAX_STARTS_OF_JOB = 200
+"""Starts in a month up to which a job is in the calendar file of all jobs: six a day."""
+
 MAX_LINE_BYTES = 75
 """Bytes of a line of a calendar file."""
 
@@ -73,6 +77,7 @@ async def show(request: Request) -> Response:
         "first": first,
         "weeks": list(_weeks(screen)),
         "weekdays": WEEKDAYS,
+        "max_starts": MAX_STARTS_OF_JOB,
         "before": first - timedelta(days=1),
         "after": first + timedelta(days=31),
         "today": screen.now.astimezone(ZoneInfo(screen.zone)).date(),
@@ -102,8 +107,8 @@ async def show_day(request: Request) -> Response:
 
 
 async def export(request: Request) -> Response:
-    """Answer with the starts to come of a month as a calendar file, which says until when it is complete."""
-    screen = await read(request, query(request))
+    """Answer with the starts to come of a month as a calendar file, of a job or of all but those that start often."""
+    screen, job = await read(request, query(request)), optional_text(request, "job")
     zone = ZoneInfo(screen.zone)
     begin = datetime.combine(screen.days[0].date, time(), zone)
     end = datetime.combine(screen.days[-1].date + timedelta(days=1), time(), zone)
@@ -112,21 +117,32 @@ async def export(request: Request) -> Response:
         since = max(source.now(), begin - timedelta(microseconds=1))
         if since >= end:
             return StartsFound([], end)
-        return await source.starts(None, since, end, MAX_CALENDAR_ENTRIES)
+        max_each = MAX_STARTS_OF_JOB + 1 if job is None else None
+        return await source.starts(job, since, end, MAX_CALENDAR_ENTRIES, max_each=max_each)
 
     found = await read(request, load)
+    counts = Counter(start.job for start in found.starts)
+    crowded = set[str]() if job is not None else {name for name, count in counts.items() if count > MAX_STARTS_OF_JOB}
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//rae-auto//ui//EN"]
-    if found.until < end:
-        last = found.until.astimezone(zone)
-        lines.append(f"X-WR-CALDESC:{_escape(f'More starts are expected after {last:%Y-%m-%d %H:%M}')}")
+    if notes := list(_notes(found, end, crowded, zone)):
+        lines.append(f"X-WR-CALDESC:{_escape('; '.join(notes))}")
     stamp = f"{screen.now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     for start in found.starts:
-        if start.due_at < end:
+        if start.due_at < end and start.job not in crowded:
             lines += _event(start, stamp)
     text = "\r\n".join([*map(_fold, lines), "END:VCALENDAR", ""])
     name = f"rae-auto-{screen.year}-{screen.month:02}.ics"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(text, media_type="text/calendar; charset=utf-8", headers=headers)
+
+
+def _notes(found: StartsFound, end: datetime, crowded: Collection[str], zone: ZoneInfo) -> Iterator[str]:
+    """Yield what the file doesn't have."""
+    if found.until < end:
+        yield f"More starts are expected after {found.until.astimezone(zone):%Y-%m-%d %H:%M}"
+    if crowded:
+        verb = "starts" if len(crowded) == 1 else "start"
+        yield f"Without {quote_some(sorted(crowded))}, which {verb} more than {MAX_STARTS_OF_JOB} times in the month"
 
 
 def _event(start: UpcomingStart, stamp: str) -> Iterator[str]:
