@@ -162,6 +162,6 @@ def _describe(project: Project, stored: _StoredJobs, name: str, now: datetime) -
     present = PresentJob(plan, state, runs, next_at, delayed_until)
     activity = present.activity(is_enabled=is_enabled, has_starts=True)
     # Without a daemon runs are as they were when the last one ended; the history has them like that, too.
-    if activity is JobActivity.RUNNING and project.lead is None:
+    if activity is JobActivity.RUNNING and stored.seen_until is not None:
         activity = JobActivity.WAS_RUNNING
     return plan, present.info(activity, project.plugins)

@@ -72,8 +72,8 @@ def find_absence(store: Store, directory: Path, open_runs: Sequence[Run]) -> Dow
 
 
 def find_last_sight(store: Store, directory: Path, lead: Lead | None, open_runs: Sequence[Run]) -> datetime | None:
-    """Return when a daemon saw the open runs last; None while one leads. It is now, at the latest."""
-    if lead is not None:
+    """Return when a daemon saw the open runs last: now, at the latest; None while one leads, also if it is silent."""
+    if lead is not None or is_locked(directory):
         return None
     absence = find_absence(store, directory, open_runs)
     return SystemClock().now().wall if absence is None else absence.since

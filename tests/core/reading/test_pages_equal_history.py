@@ -240,7 +240,7 @@ def test_job_page_shows_what_the_history_holds(history: list[Happened], place: t
                 if mark is None:
                     assert not page.history_extent.is_complete
                     continue
-                assert (mark.state, mark.attempt) == (record["state"], record["attempt"])
+                assert (mark.state, mark.attempt) == (shown_state(record["state"]), record["attempt"])
                 assert seconds(mark.duration) == record["duration"]
                 assert mark.reason == record["reason"]
             skips = [(mark.decided_at, mark.reason, mark.count) for mark in page.history if mark.run_id is None]
@@ -251,7 +251,9 @@ def test_job_page_shows_what_the_history_holds(history: list[Happened], place: t
             assert page.usual is None or seconds(page.usual.p50) in good
             measured = [one for one in own if one["finished_at"] and one["state"] != "skipped"]
             assert page.trends.extent.total == len(measured)
-            assert sum(point.runs for point in page.trends.duration) == len(measured)
+            # How long a lost run took is not known.
+            known = [one for one in measured if one["duration"] is not None]
+            assert sum(point.runs for point in page.trends.duration) == len(known)
 
 
 def test_job_page_counts_an_open_run_that_is_older_than_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,6 +273,11 @@ def seconds(value: timedelta | None) -> float | None:
     return None if value is None else value.total_seconds()
 
 
+def shown_state(state: str) -> str:
+    """Return how pages show a state without a daemon."""
+    return f"was_{state}" if state in ("starting", "running") else state
+
+
 @worlds
 @settings(max_examples=6, deadline=None)
 def test_run_page_shows_its_record(history: list[Happened], place: tuple[str, int]) -> None:
@@ -278,7 +285,8 @@ def test_run_page_shows_its_record(history: list[Happened], place: tuple[str, in
         records = lived.records()
         for record in records[:5]:
             page = lived.read(lambda source, run=record["run_id"]: load_run_page(source, run))
-            assert (page.state, page.exit_code, page.reason) == (record["state"], record["exit_code"], record["reason"])
+            assert (page.exit_code, page.reason) == (record["exit_code"], record["reason"])
+            assert page.state == shown_state(record["state"])
             assert seconds(page.duration) == record["duration"]
             own = [(one.number, one.state, seconds(one.duration), one.exit_code) for one in page.attempts]
             ended = [(one["number"], one["state"], one["duration"], one["exit_code"]) for one in record["attempts"]]
