@@ -153,13 +153,13 @@ def _facts(status: Mapping[str, Any], when: Callable[[str], str], past: Callable
         yield f"{job} is due {at.removeprefix('due ')}" if status["state"] == NOT_RUNNING else f"next {job} {at}"
 
 
-def describe_former_runs(status: Mapping[str, Any], past: Callable[[str], str], noun: str = "") -> Iterable[str]:
+def describe_former_runs(status: Mapping[str, Any], past: Callable[[str], str]) -> Iterable[str]:
     """Yield how many runs were active when there was a daemon; without one it isn't known whether they still are."""
-    if runs := len(status["running"]):
+    runs = len(status["running"])
+    if runs and status["state"] == NOT_RUNNING:
         since = status.get("down_since")
         at = f", at {past(since)}" if since else ""
-        count = format_count(runs, noun) if noun else f"{runs}"
-        yield f"{count} {'was' if runs == 1 else 'were'} running when the daemon was last seen{at}"
+        yield f"{runs} {'was' if runs == 1 else 'were'} running when the daemon was last seen{at}"
 
 
 def names_in(status: Mapping[str, Any], name_of: Callable[[str], str]) -> dict[str, str]:

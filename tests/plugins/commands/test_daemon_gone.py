@@ -117,15 +117,17 @@ def test_bar_of_the_timeline_ends_when_it_was_seen_last(scene: Scene) -> None:
 
 
 def test_top_shows_it_among_the_last_ten(scene: Scene) -> None:
-    [row] = [line for line in scene.say("top", "--once").splitlines() if line.startswith(" ▷ long")]
+    said = scene.say("top", "--once")
+    assert said.count("running when the daemon was last seen") == said.count("rae-auto run") == 1
+    [row] = [line for line in said.splitlines() if line.startswith(" ▷ long")]
     assert row.count("▷") == 2
     assert "▶" not in row
 
 
 def test_digest_says_so(scene: Scene) -> None:
-    said = " ".join(scene.say("digest").split())
-    assert "nothing starts; 1 run was running when the daemon was last seen, at " in said
-    assert "long has been running" not in said
+    verdict, _, rest = scene.say("digest").partition("\n")
+    assert "(0 runs of 1 job, 1 was running when the daemon was last seen, at " in verdict
+    assert "long has been running" not in rest
 
 
 def test_words_are_the_same_everywhere() -> None:

@@ -36,6 +36,7 @@ from rae_auto.views.screens.parts.record_source import (
     SkipGroup,
     WorldSpan,
 )
+from rae_auto.views.status import describe_former_runs
 
 SLOWER_FACTOR, MIN_DIFFERENCE = 1.5, timedelta(seconds=1)
 MAX_NAMED_JOBS = 3
@@ -175,7 +176,7 @@ def build_digest(
         until=until,
         zone=zone,
         ok=not attention,
-        verdict=_verdict(attention, states, skipped, status["jobs"]),
+        verdict=_verdict(attention, states, skipped, status, time),
         jobs=status["jobs"],
         runs=states.total() - states[RunState.SKIPPED],
         states=dict(states.most_common()),
@@ -203,10 +204,14 @@ def _find_slower(compared: Sequence[ComparedDurations]) -> list[SlowerRow]:
     return sorted(found, key=lambda row: row.now / row.before if row.before else 0, reverse=True)
 
 
-def _verdict(attention: Sequence[Attention], states: Counter[str], skipped: int, jobs: int) -> str:
+def _verdict(
+    attention: Sequence[Attention], states: Counter[str], skipped: int, status: Mapping[str, Any], time: TimeFormat
+) -> str:
     runs = format_count(states.total() - states[RunState.SKIPPED], "run")
     skips = [format_count(skipped, "skip")] if skipped else []
-    numbers = ", ".join([f"{runs} of {format_count(jobs, 'job')}", *list_bad_ends(states), *skips])
+    former = describe_former_runs(status, lambda iso: time(datetime.fromisoformat(iso)))
+    jobs = format_count(status["jobs"], "job")
+    numbers = ", ".join([f"{runs} of {jobs}", *list_bad_ends(states), *skips, *former])
     if not attention:
         return f"All is well: {numbers}"
     matters = format_count(len(attention), "matter needs", "matters need")

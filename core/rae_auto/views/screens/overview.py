@@ -27,7 +27,6 @@ from rae_auto.views.status import (
     DEGRADED,
     NOT_RUNNING,
     STANDBY,
-    describe_former_runs,
     find_long_waits,
     judge_health,
     measure_wait,
@@ -268,9 +267,8 @@ def find_attentions(
     quarantined = status.get("quarantined", ())
     problems = [_problem(text, times.get(text), is_quarantined=text in quarantined) for text in status["problems"]]
     if status["state"] == NOT_RUNNING:
-        left = describe_former_runs(status, lambda at: time(_instant(at)), "run")
         # The command that starts one stands beside it, as the action.
-        why = "; ".join(["no daemon is running, so nothing starts", *left])
+        why = "no daemon is running, so nothing starts"
         since, action = status.get("down_since"), Action("look", "", "start a daemon", "rae-auto run")
         yield Attention(kind="problem", job=None, since=since and _instant(since), why=why, action=action)
     if status["state"] == STANDBY and not status["pid"]:
