@@ -14,8 +14,10 @@ from rae_auto._version import __version__
 from rae_auto.daemon.answers import problem_times
 
 RUN_KEYS = [
-    *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at", "state", "attempt"),
+    *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at", "state"),
     *(
+        "seen_until",
+        "attempt",
         "exit_code",
         "reason",
         "reason_text",
