@@ -49,6 +49,8 @@ class Assumptions:
     """The factor by which runs take longer."""
     guards: Sequence[str] = ()
     """Answers of guards that read the machine, as "power=no" or "backup.power=unknown"; by default they say yes."""
+    optional_guards: Sequence[str] = ()
+    """Such answers with the name of the job; those of guards that neither side has are left out."""
     ignores_pauses: bool = False
     """True to simulate as if no job were paused and no start skipped by hand."""
 
@@ -170,15 +172,20 @@ class WhatIfEdits:
         patch = make_patch(self._read_saved_text(), text, self.config.name)
         return CheckedEdit(text, errors, report.warnings, patch, since, plan, self._load_saved)
 
-    def compare(self, edit: CheckedEdit, length: timedelta, assumptions: Assumptions) -> WhatIf:
-        """Return what a checked edit changes in a time of this length. Errors: BadRequest, StoreError, ConfigError."""
+    def compare(
+        self, edit: CheckedEdit, length: timedelta, assumptions: Assumptions, *, asked: timedelta | None = None
+    ) -> WhatIf:
+        """Return what a checked edit changes in a time of this length, which is the begin of the one that was `asked`.
+
+        Errors: BadRequest, StoreError, ConfigError.
+        """
         if not timedelta(0) < length <= MAX_SPAN:
             raise BadRequest(f"simulate a span of at most {MAX_SPAN.days} days")
         saved, plan, since = edit._load(), edit._plan, edit.load_since()
         self._check_durations(assumptions.durations, saved.plan, plan)
         span = Span(since, since + length)
         guards = [guard for one in (saved.plan, plan) if one is not None for guard in one.guards]
-        script, today = _script(assumptions.guards, guards), assumptions.of_today()
+        script, today = _script(assumptions, guards), assumptions.of_today()
         states = read_states(saved.project, lambda: Client(saved.project.directory))
         before, after = saved.simulate(span, today, states), None
         durations: Sequence[AssumedDuration] = ()
@@ -198,6 +205,7 @@ class WhatIfEdits:
             duration_factor=assumptions.duration_factor,
             since=span.since,
             until=span.until,
+            asked_until=since + (asked or length),
             now=datetime.now(UTC),
             zone=saved.project.zone.key,
             name=self.config.name,
@@ -249,7 +257,10 @@ def _list_durations(
     return found
 
 
-def _script(answers: Iterable[str], guards: Sequence[tuple[JobId, str]]) -> Script:
+def _script(assumptions: Assumptions, guards: Sequence[tuple[JobId, str]]) -> Script:
+    names = {f"{job}.{guard}" for job, guard in guards}
+    optional = [answer for answer in assumptions.optional_guards if answer.partition("=")[0] in names]
+    answers = [*assumptions.guards, *optional]
     try:
         return Script(guards=tuple(parse_guard_answer(answer, guards) for answer in answers))
     except ValueError as error:

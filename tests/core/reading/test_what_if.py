@@ -212,6 +212,31 @@ def test_answer_of_a_guard_is_assumed_to_be_yes_or_as_given(config: Path) -> Non
         what_if(config, GUARDED, guards=["mians=no"])
 
 
+def test_answer_of_a_guard_that_is_gone_is_left_out_where_it_may_be(config: Path) -> None:
+    chosen = ["sync.mains=no", "gone.mains=no"]
+    assert [guard.answer for guard in what_if(config, GUARDED, optional_guards=chosen).guards] == ["no"]
+    broken = what_if(config, GUARDED + "[jobs", optional_guards=chosen)
+    assert (broken.is_usable, broken.guards) == (False, ())
+    assert what_if(config, CONFIG, optional_guards=chosen).is_usable
+
+
+def test_span_that_was_asked_for_is_known_where_less_was_simulated(config: Path) -> None:
+    edits, day = WhatIfEdits(config), timedelta(days=1)
+    found = edits.compare(edits.check(CONFIG, NOON), day, Assumptions(), asked=31 * day)
+    assert (found.until - NOON, found.asked_until - NOON) == (day, 31 * day)
+
+
+def test_start_that_moves_within_its_second_is_no_change(config: Path) -> None:
+    # One slot: sync waits for backup.
+    both = CONFIG.replace("0 4 * * *", "0 3 * * *")
+    config.write_text(both)
+    took = timedelta(seconds=10)
+    little, more = (what_if(config, both, durations={"backup": took}, duration_factor=by) for by in (1.001, 1.2))
+    assert little.starts == ()
+    assert [start.job for start in more.starts] == ["sync"] * 4
+    assert {start.at.microsecond for start in more.starts} == {0}
+
+
 def test_longer_runs_collide(config: Path) -> None:
     durations = {"backup": timedelta(minutes=10)}
     assert what_if(config, CONFIG, durations=durations).collisions_after == 0

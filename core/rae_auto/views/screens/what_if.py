@@ -110,6 +110,8 @@ class WhatIf(ScreenBase):
     zone: str
     since: datetime
     until: datetime
+    asked_until: datetime
+    """The end of the span that was asked for; `until` is earlier where there was no time to simulate all of it."""
     problems: tuple[EditProblem, ...]
     is_usable: bool
     """False if the edited text has errors; then nothing was simulated."""
@@ -149,6 +151,7 @@ def build_what_if(
     duration_factor: float,
     since: datetime,
     until: datetime,
+    asked_until: datetime,
     now: datetime,
     zone: str,
     name: str,
@@ -163,6 +166,7 @@ def build_what_if(
         zone=zone,
         since=since,
         until=until,
+        asked_until=asked_until,
         problems=tuple(problems),
         is_usable=after is not None,
         jobs=tuple(_changed_jobs(before, after)) if before and after else (),
@@ -202,8 +206,11 @@ def _problem(text: str, is_error: bool) -> EditProblem:
 
 
 def _starts_of(forecast: Forecast) -> Counter[tuple[datetime, str]]:
+    """Return the starts by second and job: a move within a second, which no view shows, is none."""
     return Counter(
-        (seen.run.started_at, str(seen.run.job)) for seen in forecast.runs if seen.run.started_at is not None
+        (seen.run.started_at.replace(microsecond=0), str(seen.run.job))
+        for seen in forecast.runs
+        if seen.run.started_at is not None
     )
 
 

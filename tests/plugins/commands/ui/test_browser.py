@@ -261,7 +261,25 @@ def test_guards_are_chosen_and_the_time_lapse_plays(browser: "Browser", page: Pa
     assert curtain.get_attribute("x") != before
     tab.keyboard.press(".")
     assert tab.locator("[data-press=play]").inner_text() == "play"
+    saved = tab.locator("#text").input_value()
+    for text, says in ((f"{saved}\n[jobs", "It can't be simulated"), (saved, "most at once")):
+        tab.locator("#text").fill(text)
+        tab.locator("#changes", has_text=says).wait_for()
+        assert tab.get_by_label("powered.mains").input_value() == "no"
     context.close()
+
+
+def test_answers_of_guards_survive_a_mistake_without_a_script(page: Page) -> None:
+    saved = page.daemons.config.read_text()
+    chosen = {"guard:powered.mains": "no", "guard:gone.mains": "unknown"}
+    text = page.submit("/what-if", text=f"{saved}\n[jobs", **chosen).text
+    assert "It can&#39;t be simulated as long as it has errors." in text
+    fields = dict(re.findall(r'<select name="(guard:[^"]+)">.*?<option selected>(\w+)</option>', text))
+    assert fields == chosen
+    text = page.submit("/what-if", text=saved, **fields).text
+    assert re.findall(r'<select name="(guard:[^"]+)">.*?<option selected>(\w+)</option>', text) == [
+        ("guard:powered.mains", "no")
+    ]
 
 
 def test_what_if_opens_at_once_and_shows_the_simulation_later(browser: "Browser", page: Page) -> None:
@@ -277,7 +295,12 @@ def test_what_if_opens_at_once_and_shows_the_simulation_later(browser: "Browser"
     tab.get_by_label("runs take").fill("")
     tab.locator("#text").fill("[jobs")
     tab.locator("#checked .state.bad").first.wait_for()
-    tab.get_by_text("It can't be simulated as long as it has errors.").first.wait_for()
+    lapse = tab.locator("#lapse", has_text="It can't be simulated as long as it has errors.")
+    lapse.wait_for()
+    tab.get_by_label("runs take").fill("x")
+    tab.locator("#text").fill("")
+    tab.locator("#durations-problem").get_by_text("write a job and a duration").wait_for()
+    lapse.wait_for(state="hidden")
     context.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from rae_auto.errors import BadRequest
 from rae_plugins.commands.ui.processes import what_if as what_if_process
-from rae_plugins.commands.ui.processes.what_if import WhatIfChoices, WhatIfProcess
+from rae_plugins.commands.ui.processes.what_if import WhatIfChoices, WhatIfProcess, simulate_what_fits
 
 TEXT = """timezone = "UTC"
 [jobs.sync]
@@ -77,15 +77,41 @@ def test_same_question_is_answered_once(config: Path) -> None:
     run(check)
 
 
+@pytest.mark.parametrize(
+    ("days", "load", "of_a_day", "found", "at_most"),
+    [
+        (1, 9, 9, 1, 18),
+        (7, 1, 1, 7, 17),
+        (31, 1, 0.4, 31, 30),
+        (31, 4, 0.4, 31, 30),
+        (31, 1, 1, 26, 30),
+        (31, 0, 5, 3, 30),
+        (31, 8, 1, 1, 30),
+        (31, 0, 100, 1, 100),
+    ],
+)
+def test_as_many_days_are_simulated_as_fit_into_the_time(
+    days: float, load: float, of_a_day: float, found: float, at_most: float
+) -> None:
+    spent = [0.0]
+
+    def simulate(length: float) -> float:
+        spent.append(spent[-1] + length * of_a_day + (load if len(spent) == 1 else 0))
+        return length
+
+    assert simulate_what_fits(simulate, days, 30, lambda: spent[-1]) == found
+    assert spent[-1] <= at_most
+
+
 def test_what_fails_is_said_and_the_next_edit_goes_on(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def check(asker: WhatIfProcess) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(what_if_process, "MAX_SECONDS", 0.0)
-            for days, advice in ((31, "simulate fewer days"), (1, "'rae-auto simulate' has no time limit")):
-                asked = asker.ask(config, TEXT + "typo = 1\n", WhatIfChoices(days=days))
-                with pytest.raises(BadRequest, match=f"^the simulation takes longer than 0 s; {advice}$"):
-                    await asked.complete
-                assert "typo" in (await asked.checked)["problems"][0]["text"], "the check has time of its own"
+            asked = asker.ask(config, TEXT + "typo = 1\n", WhatIfChoices())
+            message = "^the simulation takes longer than 0 s; 'rae-auto simulate' has no time limit$"
+            with pytest.raises(BadRequest, match=message):
+                await asked.complete
+            assert "typo" in (await asked.checked)["problems"][0]["text"], "the check has time of its own"
             patch.setattr(what_if_process, "CHECK_SECONDS", 0.0)
             with pytest.raises(BadRequest, match=r"^the check takes longer than 0 s; 'rae-auto check' has no"):
                 await asker.ask(config, TEXT, WhatIfChoices()).checked

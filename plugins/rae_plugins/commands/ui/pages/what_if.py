@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -82,7 +83,6 @@ def choices_of(form: Mapping[str, str]) -> WhatIfChoices:
         if not low <= found <= high:
             raise BadRequest(f"{name} must be a number from {low:g} to {high:g}")
     default = WhatIfChoices()
-    answers = [f"{name.removeprefix(GUARD_FIELD)}={form[name]}" for name in form if name.startswith(GUARD_FIELD)]
     return WhatIfChoices(
         days=given.get("days", default.days),
         down_after_hours=given.get("down_after_hours", default.down_after_hours),
@@ -90,8 +90,14 @@ def choices_of(form: Mapping[str, str]) -> WhatIfChoices:
         durations=form.get("durations", ""),
         duration_factor=given.get("duration_factor", default.duration_factor),
         ignores_pauses=form.get("ignores_pauses", "") not in ("", "0", "false"),
-        guards=" ".join([form.get("guards", ""), *answers]),
+        guards=form.get("guards", ""),
+        chosen_guards=tuple("=".join(pair) for pair in _list_chosen(form)),
     )
+
+
+def _list_chosen(form: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the answers of a form's guards, each with the name of the guard: ("backup.power", "no")."""
+    return [(name.removeprefix(GUARD_FIELD), form[name]) for name in form if name.startswith(GUARD_FIELD)]
 
 
 async def show(request: Request) -> Response:
@@ -118,14 +124,29 @@ async def show(request: Request) -> Response:
     values: dict[str, Any] = {"screen": screen, "choices": choices, "sliders": SLIDERS}
     values |= {"is_simulated": is_simulated, "error": f"“{FIELDS[name]}”: {refusal}" if name in FIELDS else error}
     values["bad_field"] = name if name in FIELDS else None
+    # What was chosen stays while a text with errors says nothing of guards.
+    values["has_guards"] = has_guards = is_simulated and screen["is_usable"]
+    known = [(f"{one['job']}.{one['guard']}", one["answer"]) for one in screen["guards"]] if has_guards else None
+    values["guards"] = _list_chosen(form) if known is None else known
     if is_simulated:
         values |= {name: Extent(**screen[name]) for name in ("start_groups_extent", "durations_extent")}
+        values["moved_jobs"] = _find_moved(screen["start_groups"])
+        values["days_shown"], values["days_asked"] = (
+            round((datetime.fromisoformat(screen[end]) - datetime.fromisoformat(screen["since"])) / timedelta(days=1))
+            for end in ("until", "asked_until")
+        )
         if playback := screen["playback"]:
             values["lanes"] = [(job, inlined(lane)) for job, lane in draw_lanes(playback)]
             values["lane_numbers"] = lanes_table(playback, ZoneInfo(screen["zone"]))
             values["lanes_extent"] = Extent(**playback["lanes_extent"])
     title = "What if"
     return await page(request, "what_if.html", title=title, section=title, values=values, status=400 if error else 200)
+
+
+def _find_moved(groups: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the jobs with added and with removed starts, which may be less than a minute apart."""
+    jobs = {change: {one["job"] for one in groups if one["change"] == change} for change in ("added", "removed")}
+    return jobs["added"] & jobs["removed"]
 
 
 async def _wait_for(found: WhatIfAnswer, *, is_preview: bool, is_checked: bool) -> None:

@@ -11,11 +11,12 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import asdict, define, field, frozen
 
@@ -24,7 +25,7 @@ from rae_auto.model.primitives.formatting import format_elapsed, quote
 from rae_auto.model.primitives.units import parse_duration
 
 if TYPE_CHECKING:
-    from rae_auto.screens import WhatIfEdits
+    from rae_auto.screens import WhatIf, WhatIfEdits
 
 CHECK_SECONDS = 120.0
 """Time that the check of a text may take, which nothing but the text makes shorter."""
@@ -38,7 +39,12 @@ KEEP_SECONDS = 60.0
 SAME_SECONDS = 5.0
 """Time for which a question that is asked again has the same answer: a page asks until its answer is complete."""
 
+USED_PART = 0.7
+"""The part of that time for which it is planned, as no day takes as long as the one before."""
+
 MAX_ANSWER_BYTES = 1 << 28
+
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -55,6 +61,8 @@ class WhatIfChoices:
     """The factor by which runs take longer."""
     guards: str = ""
     """Answers of guards that read the machine: "power=no backup.network=unknown"; by default they say yes."""
+    chosen_guards: tuple[str, ...] = ()
+    """Answers that were chosen for the guards of a text; the guards may be gone from the present one."""
     ignores_pauses: bool = False
     """True to simulate as if no job were paused and no start skipped by hand."""
 
@@ -97,12 +105,12 @@ class WhatIfProcess:
         if known is not None and is_known and (known.ended_at is None or loop.time() - known.ended_at < SAME_SECONDS):
             return known
         answer = self._answer = WhatIfAnswer(question, loop.create_future(), loop.create_future())
-        task = asyncio.create_task(self._compute(answer, choices))
+        task = asyncio.create_task(self._compute(answer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return answer
 
-    async def _compute(self, answer: WhatIfAnswer, choices: WhatIfChoices) -> None:
+    async def _compute(self, answer: WhatIfAnswer) -> None:
         loop = asyncio.get_running_loop()
         async with self._turn:
             if self._end is not None:
@@ -122,7 +130,7 @@ class WhatIfProcess:
             except TimeoutError:
                 # What it answers later would be taken for the answer to the next question.
                 self.stop()
-                answer.fail(_describe_timeout(choices, is_checked=answer.checked.done()))
+                answer.fail(_describe_timeout(is_checked=answer.checked.done()))
             except (OSError, ValueError):
                 pass
             finally:
@@ -176,12 +184,11 @@ class WhatIfProcess:
             await process.wait()
 
 
-def _describe_timeout(choices: WhatIfChoices, *, is_checked: bool) -> str:
-    """Return what took too long, and what can still be changed about it."""
+def _describe_timeout(*, is_checked: bool) -> str:
+    """Return what took too long, and what has no limit."""
     if not is_checked:
         return f"the check takes longer than {format_elapsed(CHECK_SECONDS)}; 'rae-auto check' has no time limit"
-    advice = "simulate fewer days" if choices.days > 1 else "'rae-auto simulate' has no time limit"
-    return f"the simulation takes longer than {format_elapsed(MAX_SECONDS)}; {advice}"
+    return f"the simulation takes longer than {format_elapsed(MAX_SECONDS)}; 'rae-auto simulate' has no time limit"
 
 
 def answer_question(edits: "WhatIfEdits", text: str, choices: WhatIfChoices) -> Iterator[Mapping[str, Any]]:
@@ -197,10 +204,38 @@ def answer_question(edits: "WhatIfEdits", text: str, choices: WhatIfChoices) -> 
         durations=dict(map(_read_length, _words(choices.durations))),
         duration_factor=choices.duration_factor,
         guards=_words(choices.guards),
+        optional_guards=choices.chosen_guards,
         ignores_pauses=choices.ignores_pauses,
     )
-    found = edits.compare(checked, timedelta(days=choices.days), assumptions)
-    yield {**found.to_json(), "text": text}
+    asked = timedelta(days=choices.days)
+
+    def simulate(days: float) -> "WhatIf":
+        return edits.compare(checked, timedelta(days=days), assumptions, asked=asked)
+
+    yield {**simulate_what_fits(simulate, choices.days, MAX_SECONDS * USED_PART).to_json(), "text": text}
+
+
+def simulate_what_fits(
+    simulate: Callable[[float], T], days: float, seconds: float, clock: Callable[[], float] = time.monotonic
+) -> T:
+    """Return the simulation of as many days as fit into a time, up to those that are asked for, at least of one.
+
+    The first day tells how long the others will take. Where that is too long for them, it counts what is loaded only
+    once, and so two days are simulated for the true measure.
+    """
+    if days <= 1:
+        return simulate(days)
+    began = clock()
+    found = simulate(1)
+    if (clock() - began) * (1 + days) <= seconds:
+        return simulate(days)
+    if clock() - began >= seconds / 4:
+        return found
+    second_began = clock()
+    found = simulate(2)
+    of_a_day = max((clock() - second_began) / 2, 1e-9)
+    fitting = min(days, int((began + seconds - clock()) / of_a_day))
+    return simulate(fitting) if fitting > 2 else found
 
 
 def _read_length(word: str) -> tuple[str, timedelta]:
