@@ -104,7 +104,8 @@ def run(site: Path, job: str, *arguments: str) -> "subprocess.CompletedProcess[s
 SCHEDULE = 'shell = "true"\ntrigger = "bad"'
 RAISED = "next_after raised RuntimeError('kaboom') ({site}/rae_bad_triggers.py:16)"
 HINT = (
-    "this schedule starts no more jobs; fix it, then run 'rae-auto reload'; "
+    "this schedule starts no more jobs; correct its options and run 'rae-auto reload', or its code and restart "
+    "the daemon; "
     "for its author: return an instant or None for any instant, also where the calendar ends"
 )
 PROBLEM = f'rae-auto: trigger "bad" of rae_bad_triggers 2.5 is quarantined (bad) after 1 failure: {RAISED}; {HINT}\n'

@@ -209,7 +209,7 @@ def test_why_names_a_source_that_is_quarantined():
         factory.quarantine.failed(Kind.TRIGGER, "file", place_of_source("a", "t"), ValueError("no"))
     source = EngineSource(w.engine, w.now, ZoneInfo("UTC"), factory.trigger_problems)
     explanation = explain(source, Question("a"), [], [])
-    hint = "it is tried every 1 min; fix it, then run 'rae-auto reload'"
+    hint = "it is tried every 1 min; correct its options and run 'rae-auto reload', or its code and restart the daemon"
     author_hint = "for its author: catch in watch what can happen in the world, and try again there"
     origin = factory.distribution(Kind.TRIGGER, "file")
     problem = f"is quarantined after 10 failures in {origin}: ValueError('no'); {hint}; {author_hint}"

@@ -124,7 +124,8 @@ def test_broken_contract_is_quarantined_until_a_reload(ward, log):
     assert not ward.quarantine.may_use(Kind.TRIGGER, "odd", "a")
     assert ward.quarantine.problems() == [
         'trigger "odd" of rae-x 1.0 is quarantined (a) after 1 failure: next_after returned nonsense; '
-        "fix it, then run 'rae-auto reload'; for its author: catch in watch what can happen in the world, "
+        "correct its options and run 'rae-auto reload', or its code and restart the daemon; "
+        "for its author: catch in watch what can happen in the world, "
         "and try again there"
     ]
 
@@ -133,7 +134,7 @@ def test_problems_say_when_it_is_tried_again(ward):
     ward.fail(MAX_FAILURES_IN_A_ROW)
     assert ward.quarantine.problems() == [
         "notifier \"x\" of rae-x 1.0 is quarantined (ops) after 10 failures: ValueError('no'); "
-        "it is tried every 1 min; fix it, then run 'rae-auto reload'"
+        "it is tried every 1 min; correct its options and run 'rae-auto reload', or its code and restart the daemon"
     ]
 
 

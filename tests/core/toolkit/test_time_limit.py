@@ -1,5 +1,7 @@
 """Calls that never return are interrupted, and nothing else is."""
 
+import os
+import signal
 import sys
 import threading
 import time
@@ -44,6 +46,39 @@ def test_endless_loop_is_interrupted_with_its_place(function: object) -> None:
     with pytest.raises(TookTooLong, match=r"has not returned within 1 s \(it was at .*test_time_limit.py:\d+\)"):
         call_within_limit(function)  # type: ignore[arg-type]
     assert not time_limit._WATCHER.calls
+
+
+def sleep() -> None:
+    time.sleep(600)
+
+
+def read_a_pipe() -> None:
+    reading, writing = os.pipe()
+    try:
+        os.read(reading, 1)
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal ends a system call there")
+@pytest.mark.parametrize("function", [sleep, read_a_pipe, threading.Event().wait])
+def test_system_call_of_the_main_thread_is_interrupted(function: object) -> None:
+    assert threading.current_thread() is threading.main_thread()
+    with pytest.raises(TookTooLong, match="has not returned within 1 s"):
+        call_within_limit(function)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal ends a system call there")
+def test_handler_of_a_program_is_left_to_it() -> None:
+    def own(*_: object) -> None: ...
+
+    before = signal.signal(signal.SIGURG, own)
+    try:
+        call_within_limit(max, 1, 2)
+        assert signal.getsignal(signal.SIGURG) is own
+    finally:
+        signal.signal(signal.SIGURG, before)
 
 
 def test_call_inside_another_is_interrupted_alone() -> None:

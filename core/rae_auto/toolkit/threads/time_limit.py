@@ -19,11 +19,16 @@ So either the watcher finds it gone, or the caller finds itself chosen and waits
 
 *Nothing polls.* With no call for a second, the watcher waits for the next one.
 
-*What does not fit.* Code that doesn't return to the interpreter (a blocking system call, a loop in C) can't be
-interrupted. The daemon's event loop names it as soon as it blocks, and a stop ends the process in time all the same.
+*Blocking system calls.* In the main thread a signal ends them: Python then runs its handler before it would go on
+(PEP 475), and the exception is raised in there. SIGURG is free for that: it is ignored by default, and a process that
+handles it itself keeps its handler, without this help.
+
+*What does not fit.* A loop in C, a system call in another thread, and one on Windows can't be interrupted. The daemon's
+event loop names it as soon as it blocks, and a stop ends the process in time all the same.
 """
 
 import ctypes
+import signal
 import sys
 import threading
 import time
@@ -75,6 +80,7 @@ class _Watcher:
             self._wake()
 
     def _wake(self) -> None:
+        _prepare_signal()
         if self._thread is None or not self._thread.is_alive():
             # A child process after a fork has no threads but its own.
             self._wanted = threading.Event()
@@ -101,6 +107,24 @@ class _Watcher:
         call.place, call.is_chosen = place, True
         if self.calls.get(thread) is call:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Interrupted))
+            _end_system_call(thread)
+
+
+def _prepare_signal() -> None:
+    """Have a signal end system calls of the main thread, if that calls this and the signal is free."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if sys.platform != "win32" and is_main and signal.getsignal(signal.SIGURG) is signal.SIG_DFL:
+        signal.signal(signal.SIGURG, _ignore)
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+def _end_system_call(thread: int) -> None:
+    is_main = thread == threading.main_thread().ident
+    if sys.platform != "win32" and is_main and signal.getsignal(signal.SIGURG) is _ignore:
+        signal.pthread_kill(thread, signal.SIGURG)
 
 
 _WATCHER = _Watcher()
