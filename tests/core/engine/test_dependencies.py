@@ -15,7 +15,7 @@ from rae_auto.model.run import RunState
 
 def test_need_that_never_ran_skips_the_run(world, job):
     w = world(job("backup"), job("report", needs=("backup",)))
-    with pytest.raises(NotStarted, match='"backup", which it needs, has never run') as refused:
+    with pytest.raises(NotStarted, match='"backup", which it needs, has no result yet') as refused:
         w.trigger("report")
     assert refused.value.reason == NeedNeverRan.code
 

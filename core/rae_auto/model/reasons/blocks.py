@@ -205,10 +205,10 @@ class NeedNeverRan(ReasonBase):
 
     @property
     def text(self) -> str:
-        return f'"{self.job}", which it needs, has never run'
+        return f'"{self.job}", which it needs, has no result yet'
 
     def describe_past(self, time: TimeFormat) -> str:
-        return f'"{self.job}", which it needs, had never run'
+        return f'"{self.job}", which it needs, had no result yet'
 
 
 @frozen
