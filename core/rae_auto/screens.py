@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from rae_auto.explain.codes.entry import CodeEntry
     from rae_auto.model.figures.durations import UsualDuration
     from rae_auto.reading.opening import open_records
-    from rae_auto.reading.what_if import Assumptions, WhatIfEdits, load_what_if
+    from rae_auto.reading.what_if import Assumptions, TimeAhead, WhatIfEdits, load_what_if, simulate_time_ahead
+    from rae_auto.simulation.forecast import ForecastStep
     from rae_auto.views.screens.day_grid import BusyMinute, DayGrid, GridHour, load_day_grid
     from rae_auto.views.screens.digest import Digest, load_digest
     from rae_auto.views.screens.health_page import HealthPage, load_health_page
@@ -62,7 +63,8 @@ _HOMES = {
     "explain.codes.entry": ("CodeEntry",),
     "model.figures.durations": ("UsualDuration",),
     "reading.opening": ("open_records",),
-    "reading.what_if": ("Assumptions", "WhatIfEdits", "load_what_if"),
+    "reading.what_if": ("Assumptions", "TimeAhead", "WhatIfEdits", "load_what_if", "simulate_time_ahead"),
+    "simulation.forecast": ("ForecastStep",),
     "views.screens.day_grid": ("BusyMinute", "DayGrid", "GridHour", "load_day_grid"),
     "views.screens.digest": ("Digest", "load_digest"),
     "views.screens.health_page": ("HealthPage", "load_health_page"),
@@ -121,6 +123,7 @@ __all__ = [
     "DoctorReport",
     "Extent",
     "Fact",
+    "ForecastStep",
     "GridHour",
     "HealthPage",
     "JobHistory",
@@ -147,6 +150,7 @@ __all__ = [
     "StartsFound",
     "Strip",
     "StripCell",
+    "TimeAhead",
     "Timeline",
     "TimelineCell",
     "TimelineRow",
@@ -183,4 +187,5 @@ __all__ = [
     "open_records",
     "search_merged_output",
     "search_output",
+    "simulate_time_ahead",
 ]

@@ -1,7 +1,7 @@
-"""The changes that an edit of the configuration would make: checked and simulated, never saved."""
+"""Simulations for screens: the changes that an edit would make, which is never saved, and the coming time."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from rae_auto.offline.project import Project, ProjectPlan
 from rae_auto.offline.usual_durations import read_usual_durations
 from rae_auto.registry import Registry
 from rae_auto.simulation.durations import assume_duration
-from rae_auto.simulation.forecast import Forecast, Scenario, simulate
+from rae_auto.simulation.forecast import Forecast, ForecastStep, Scenario, simulate, simulate_in_steps
 from rae_auto.simulation.script import Script
 from rae_auto.simulation.script_files import parse_guard_answer
+from rae_auto.views.screens.parts.base import local_times
 from rae_auto.views.screens.what_if import (
     MAX_TEXT_CHARACTERS,
     AssumedDuration,
@@ -30,11 +31,15 @@ from rae_auto.views.screens.what_if import (
     EditProblem,
     WhatIf,
     build_what_if,
+    list_assumptions,
     list_problems,
     make_patch,
 )
 
 MAX_SPAN = timedelta(days=32)
+
+STEP = timedelta(hours=1)
+"""The step in which a time ahead is simulated."""
 
 
 @frozen(kw_only=True)
@@ -193,7 +198,7 @@ class WhatIfEdits:
             usual, assumed_states = saved.read_usual_durations(plan), () if assumptions.ignores_pauses else states
             is_changed = edit.text != saved.text or assumptions != today
             after = _simulate(plan, span, assumptions, script, assumed_states, usual) if is_changed else before
-            durations = _list_durations(plan, assumptions, usual, span.since)
+            durations = list_durations(plan, assumptions, usual, span.since)
         return build_what_if(
             saved.text,
             edit.text,
@@ -240,7 +245,7 @@ class WhatIfEdits:
         return found
 
 
-def _list_durations(
+def list_durations(
     plan: ProjectPlan, assumptions: Assumptions, usual: Mapping[JobId, timedelta], start: datetime
 ) -> list[AssumedDuration]:
     """Return how long runs of each job take in the simulation: as given, else as usual, else as assumed."""
@@ -275,7 +280,7 @@ def _simulate(
     states: tuple[JobState, ...],
     usual: Mapping[JobId, timedelta],
 ) -> Forecast:
-    durations = {JobId(one.job): one.duration for one in _list_durations(plan, assumptions, usual, span.since)}
+    durations = {JobId(one.job): one.duration for one in list_durations(plan, assumptions, usual, span.since)}
     return simulate(
         Scenario(
             plans=plan.plans,
@@ -290,3 +295,43 @@ def _simulate(
             states=states,
         )
     )
+
+
+@frozen(kw_only=True)
+class TimeAhead:
+    """The coming time of a configuration, from now on."""
+
+    since: datetime
+    until: datetime
+    zone: str
+    assumptions: tuple[str, ...]
+    """The assumptions of the simulation, in sentences."""
+    steps: Iterator[ForecastStep]
+    """Its hours, each computed when it is asked for. Errors: BadRequest where there is too much in one."""
+
+
+def simulate_time_ahead(config: Path, days: int) -> TimeAhead:
+    """Simulate the coming days of a configuration, with the pauses of now and runs that take as long as usual.
+
+    Errors: ConfigError, StoreError if pauses can't be read.
+    """
+    project = Project.load(config)
+    plan, since = project.plan(), datetime.now(UTC).replace(microsecond=0)
+    until = (since.astimezone(project.zone) + timedelta(days=days)).astimezone(UTC)
+    span, jobs = Span(since, until), [one.job.id for one in plan.plans]
+    has_store = project.directory.is_dir()
+    usual = read_usual_durations(project, jobs, lambda: Client(project.directory)) if has_store else {}
+    durations = list_durations(plan, Assumptions(), usual, span.since)
+    scenario = Scenario(
+        plans=plan.plans,
+        settings=plan.settings,
+        start=span.since,
+        end=span.until,
+        durations={JobId(one.job): one.duration for one in durations},
+        sources=plan.sources,
+        guards=plan.guards,
+        states=read_states(project, lambda: Client(project.directory)),
+    )
+    assumed, steps = simulate_in_steps(scenario, STEP)
+    assumptions = tuple(list_assumptions(assumed, durations, 1, local_times(project.zone.key, since)))
+    return TimeAhead(since=since, until=until, zone=project.zone.key, assumptions=assumptions, steps=steps)

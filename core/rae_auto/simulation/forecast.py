@@ -122,6 +122,25 @@ def simulate(scenario: Scenario) -> Forecast:
         return play.forecast()
 
 
+@frozen
+class ForecastStep:
+    """The decisions of a part of a scenario's time: the runs that start in it, each with its instant, and the skips."""
+
+    until: datetime
+    starts: tuple[tuple[datetime, Run], ...]
+    skips: tuple[Decision, ...]
+
+
+def simulate_in_steps(scenario: Scenario, step: timedelta) -> tuple[Forecast, Iterator[ForecastStep]]:
+    """Return a forecast of nothing yet, with what it assumes, and the steps, each computed when it is asked for.
+
+    No step is kept, so that a long time needs no more memory than a short one. Scenarios with downtimes have no steps.
+    Errors of a step: BadRequest where it has more than `MAX_DECISIONS`.
+    """
+    play = _SteppedPlay(scenario)
+    return play.forecast(), play.steps(step)
+
+
 class _Play:
     """A virtual world with attempts that end by themselves, and a record of why runs wait."""
 
@@ -281,6 +300,31 @@ class _Play:
             # Its alarm may come a little later, between two microseconds.
             look_again = max(waiting_for.until, self._world.now.wall + _RESOLUTION)
             heapq.heappush(self._delayed, (look_again, run))
+
+
+class _SteppedPlay(_Play):
+    """A play that hands over what happened, and forgets it."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._starts: list[tuple[datetime, Run]] = []
+        super().__init__(scenario)
+
+    def steps(self, step: timedelta) -> Iterator[ForecastStep]:
+        """Play step by step."""
+        until, world = self._scenario.start, self._world
+        while until < self._scenario.end:
+            until = min(until + step, self._scenario.end)
+            with fewer_collections():
+                self.go_on_until(until)
+            skips = tuple(decision for decision in world.decisions if decision.outcome is Outcome.SKIP)
+            yield ForecastStep(until, tuple(self._starts), skips)
+            for found in (self._starts, self._waits, world.history, world.decisions, world.notices, world.breaches):
+                found.clear()
+            self._seen_decisions = self._ended = 0
+
+    def _take_results(self) -> None:
+        self._starts += [(self._world.now.wall, start.run) for start in self._world.started if start.run.attempt == 1]
+        super()._take_results()
 
 
 def _off_by_hand(scenario: Scenario) -> Iterator[JobState]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from attrs import evolve, frozen
@@ -31,7 +32,7 @@ from rae_auto.model.run import RunState
 from rae_auto.model.schedule import Schedule
 from rae_auto.simulation import forecast as forecasts
 from rae_auto.simulation.contention import busiest, collisions
-from rae_auto.simulation.forecast import Forecast, Scenario, simulate
+from rae_auto.simulation.forecast import Forecast, Scenario, simulate, simulate_in_steps
 
 
 @frozen
@@ -306,3 +307,28 @@ def test_forecast_keeps_a_pause_over_a_downtime() -> None:
     found = simulate(scenario)
     assert [one.run.scheduled_for for one in found.runs] == [at("00:40"), at("00:50")]
     assert {skip.reason.code for skip in found.skips} == {"paused"}
+
+
+@pytest.mark.parametrize("step", [1, 7, 500], ids=lambda minutes: f"{minutes} min")
+def test_steps_have_the_same_starts_and_skips_as_the_whole(step: int) -> None:
+    plans = (
+        job("a", 10, overlap=Overlap.QUEUE),
+        job("b", 4),
+        job("c", 15, retry_policy=RetryPolicy(attempts=2), timeout=timedelta(minutes=2)),
+    )
+    whole = forecast(*plans, minutes=120, durations={"a": 15, "b": 9, "c": 5}, max_parallel=2)
+    nothing, steps = simulate_in_steps(whole.scenario, timedelta(minutes=step))
+    found = list(steps)
+    assert (nothing.runs, nothing.assumed) == ((), whole.assumed)
+    assert [one.until for one in found][-1] == whole.scenario.end
+    assert all(one.until <= other.until - timedelta(minutes=1) for one, other in pairwise(found))
+    starts = [(at, run.job, run.id) for one in found for at, run in one.starts]
+    # The start of a whole one is that of its last attempt.
+    firsts = {(run.job, run.id): run for run in (seen.run for seen in whole.runs) if run.started_at is not None}
+    assert {(name, run) for _, name, run in starts} == set(firsts)
+    assert {(at, name) for at, name, run in starts if firsts[name, run].attempt == 1} == {
+        (run.started_at, run.job) for run in firsts.values() if run.attempt == 1
+    }
+    assert [skip for one in found for skip in one.skips] == list(whole.skips)
+    assert len(starts) == len(set(starts)) > 10
+    assert whole.skips

@@ -26,7 +26,6 @@ from rae_plugins.commands.top.frame import header_line, job_line, whole_frame
 from rae_plugins.commands.top.job_scroller import MAX_HELD_ROWS, JobScroller
 from rae_plugins.commands.top.live import sentence_of
 from rae_plugins.commands.top.palette import styled_strip, styled_text, without_remote_fonts
-from rae_plugins.commands.top.player import PLAYED_SECONDS, make_player
 from rae_plugins.commands.top.styled_lines import line, plain_text
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -329,37 +328,6 @@ def test_control_characters_of_a_job_are_shown_and_not_obeyed():
     parts = line("red \x1b[31m\tand\x07 \u202e back")
     shown = (styled_text([parts]).plain, "".join(segment.text for segment in styled_strip(parts, 80, "#000000")))
     assert all(text.rstrip().isprintable() and "\\x1b[31m" in text for text in shown)
-
-
-def test_player_plays_a_month_and_stops_at_decisions():
-    span = timedelta(days=30)
-    runs = [
-        {
-            "job": "a",
-            "queued_at": (NOW + timedelta(days=day)).isoformat(),
-            "started_at": None,
-            "state": "succeeded",
-            "reason_text": None,
-            "cause": "due",
-        }
-        for day in (1, 2, 20)
-    ]
-    skip = {"job": "b", "scheduled_for": (NOW + timedelta(days=10)).isoformat(), "reason_text": "it was paused"}
-    player = make_player(
-        {"from": NOW.isoformat(), "until": (NOW + span).isoformat(), "timezone": "UTC", "runs": runs, "skips": [skip]}
-    )
-    player.move(PLAYED_SECONDS / 2)
-    assert player.at == NOW + span / 2
-    text = "\n".join(map(plain_text, player.lines(80, 20)))
-    assert "3 of 4" in text
-    assert "it was paused" in text
-    player.step()
-    assert (player.at, player.is_playing) == (NOW + timedelta(days=20), False)
-    player.move(PLAYED_SECONDS)
-    assert player.at == NOW + timedelta(days=20)
-    player.toggle()
-    player.move(PLAYED_SECONDS)
-    assert (player.at, player.is_playing) == (NOW + span, False)
 
 
 @pytest.mark.parametrize(

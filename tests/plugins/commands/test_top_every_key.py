@@ -64,7 +64,7 @@ def test_keys_run_cancel_and_pause(daemons: Daemons, view: TerminalProgram) -> N
 
 def test_key_s_plays_the_month_until_escape(view: TerminalProgram) -> None:
     view.press("s")
-    view.wait_for(lambda text: "space pauses" in text and "sleepy" in text)
+    view.wait_for(lambda text: "Space pauses" in text and "sleepy" in text)
     view.press(" .")
     view.wait_for(lambda text: "‖" in text and "03:00" in text)
     view.press("\x1b")

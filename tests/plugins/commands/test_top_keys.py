@@ -79,7 +79,7 @@ def test_keys_show_timeline_month_and_simulation(daemons: Daemons) -> None:
             await pilot.press("m")
             await wait_for(pilot, app, "pane", "Mon", "Sun", *marks_of_this_month(daemons))
             await pilot.press("s")
-            await wait_for(pilot, app, "pane", "nightly", "of 30")
+            await wait_for(pilot, app, "pane", "nightly", "assumed: runs of ", "decisions")
             await play(app, pilot)
             await pilot.press("escape")
             await wait_until(pilot, lambda: "simulation" not in text_of(app, "title"), lambda: text_of(app, "title"))

@@ -1,11 +1,12 @@
 """The selected job of `rae-auto top`: it stays selected, and what its run prints is shown."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.plugins.commands.test_top import _drive, _text_of, _until, world
-from tests.plugins.commands.top_values import ROWS, FixedWorld, make_row
+from tests.plugins.commands.top_values import NOW, ROWS, FixedRecords, FixedWorld, make_overview, make_row
 
 from rae_plugins.commands.top.actions import edit_command
 from rae_plugins.commands.top.app import TopApp
@@ -172,5 +173,25 @@ def test_no_job_matches_only_once_jobs_are_read(world: FixedWorld):
         assert table.render_line(0).text.strip() == "…"
         table.show_rows(0, (), 0)
         assert table.render_line(0).text.strip() == "no job matches"
+
+    _drive(world, steps)
+
+
+def test_distance_of_the_next_start_goes_on(world: FixedWorld, monkeypatch: pytest.MonkeyPatch):
+    world.overview = make_overview(ok=True)
+    now, shown = [NOW], []
+    monkeypatch.setattr(FixedRecords, "now", lambda _: now[0])
+    show = TopApp._show
+    monkeypatch.setattr(TopApp, "_show", lambda self, where, lines: (shown.append(where), show(self, where, lines))[1])
+
+    async def steps(app: TopApp, pilot: Any) -> None:
+        assert 'next "backup-home" in 5 min' in _text_of(app, "verdict")
+        for passed, distance in ((60, "in 4 min"), (299, "in 1 s"), (301, "due now")):
+            now[0] = NOW + timedelta(seconds=passed)
+            await _until(pilot, lambda distance=distance: distance in _text_of(app, "verdict"))
+        drawn = app.query_one("#verdict").render()
+        shown.clear()
+        await _until(pilot, lambda: "verdict" in shown)
+        assert app.query_one("#verdict").render() is drawn, "the same text isn't sent again"
 
     _drive(world, steps)

@@ -158,6 +158,14 @@ class Overview(ScreenBase):
     names: Mapping[str, str] = field(factory=dict)
     """The names for people of jobs on this screen, of those that have one beside the id."""
 
+    def verdict_at(self, now: datetime) -> str:
+        """Return the verdict with the distance of the start in it as it is at another instant."""
+        if self.verdict_start_at is None:
+            return self.verdict
+        start = self.verdict_start_at.isoformat()
+        before, distance, after = self.verdict.rpartition(due_time(start, self.now))
+        return f"{before}{due_time(start, now)}{after}" if distance else self.verdict
+
 
 async def load_overview(
     source: RecordSource, absence: Absence | None = None, doctor: DoctorReport | None = None

@@ -178,7 +178,7 @@ def build_what_if(
         most_at_once_after=_most_at_once(after),
         collisions_before=_count_collisions(before),
         collisions_after=_count_collisions(after),
-        assumptions=tuple(_assumptions(after, durations, duration_factor, local_times(zone, now))) if after else (),
+        assumptions=tuple(list_assumptions(after, durations, duration_factor, local_times(zone, now))) if after else (),
         durations=tuple(lengths[:MAX_DURATIONS]),
         durations_extent=Extent(min(len(lengths), MAX_DURATIONS), len(lengths)),
         guards=tuple(_assumed_guards(after)) if after else (),
@@ -286,9 +286,10 @@ def _assumed_guards(forecast: Forecast) -> Iterator[AssumedGuard]:
 _ORIGINS = {DurationOrigin.GIVEN: "as given", DurationOrigin.ASSUMED: "because none has succeeded yet"}
 
 
-def _assumptions(
+def list_assumptions(
     forecast: Forecast, durations: Sequence[AssumedDuration], duration_factor: float, time: TimeFormat
 ) -> Iterator[str]:
+    """Yield what a simulation assumes, in sentences."""
     for state in forecast.off_by_hand:
         pause = state.find_pause(forecast.scenario.start)
         if pause is not None:

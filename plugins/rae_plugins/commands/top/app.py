@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 from functools import partial
+from time import monotonic
 from typing import ClassVar
 
 from textual.app import SuspendNotSupported
@@ -16,7 +17,7 @@ from rae_plugins.commands.top import actions
 from rae_plugins.commands.top.frame import LARGE_PANES, PANE_NAMES
 from rae_plugins.commands.top.job_scroller import JobScroller
 from rae_plugins.commands.top.keys import BINDINGS, KEY_LINE
-from rae_plugins.commands.top.player import FRAME_SECONDS, simulate_month
+from rae_plugins.commands.top.playback.player import FRAME_SECONDS, make_player, simulate_month
 from rae_plugins.commands.top.view import JobsView
 
 
@@ -91,9 +92,10 @@ class TopApp(JobsView):
             self._close_input()
             if typed.value.startswith("/"):
                 self._set_filter("")
-        elif self._player is not None:
-            self._player = None
+        elif self._is_simulating:
+            self._end_player()
             self._set_large(is_large=False)
+            self._work(self._follow_selection, "pane", exclusive=True)
         elif self.query_one("#lower").has_class("-large"):
             if self._pane in LARGE_PANES:
                 self._pane = "output" if self._pane_before in LARGE_PANES else self._pane_before
@@ -123,39 +125,60 @@ class TopApp(JobsView):
         """Show something else in the lower pane."""
         if name != self._pane:
             self._pane, self._pane_before = name, self._pane
-        self._player = None
+        self._end_player()
         self._set_large(is_large=name in LARGE_PANES)
         self._work(self._follow_selection, "pane", exclusive=True)
 
-    async def action_simulate(self) -> None:
+    def action_simulate(self) -> None:
         """Play the coming month."""
-        self._say("simulating the coming month …")
-        self._work(self._start_player, "player", exclusive=True)
-
-    async def _start_player(self) -> None:
-        try:
-            self._player = await simulate_month(self._command.config)
-        except (PluginError, OSError) as error:
-            self._say(str(error), "bad")
-            return
+        self._end_player()
+        self._is_simulating = True
         self._set_large(is_large=True)
-        self._say("space pauses   . goes to the next decision   Esc ends")
+        self._say("Space pauses   . goes to the next decision   Esc ends")
         self._show_title()
-        while self._player is not None:
-            self._show_player()
-            await asyncio.sleep(FRAME_SECONDS)
-            if self._player is not None:
-                self._player.move(FRAME_SECONDS)
+        self._show_player()
+        self._work(self._play, "player", exclusive=True)
+
+    async def _play(self) -> None:
+        try:
+            async with simulate_month(self._command.config) as month:
+                player = self._player = make_player(await month.read())
+                reading, before = asyncio.create_task(month.read_ahead(player)), monotonic()
+                try:
+                    while True:
+                        self._show_player()
+                        if reading.done():
+                            reading.result()
+                        await asyncio.sleep(FRAME_SECONDS)
+                        now = monotonic()
+                        player.move(now - before)
+                        before = now
+                finally:
+                    reading.cancel()
+        except (PluginError, OSError) as error:
+            await self.action_back()
+            self._say(str(error), "bad")
 
     def action_toggle_player(self) -> None:
         """Pause the simulation, or go on."""
-        if self._player is not None:
+        if self._player is None:
+            self._say(self._describe_no_player(), "waiting")
+        elif self._player.is_over:
+            self._say("the month is over; press s to play it again", "waiting")
+        else:
             self._player.toggle()
 
     def action_step_player(self) -> None:
         """Go to the next decision of the simulation."""
-        if self._player is not None:
+        if self._player is None:
+            self._say(self._describe_no_player(), "waiting")
+        else:
             self._player.step()
+
+    def _describe_no_player(self) -> str:
+        if self._is_simulating:
+            return "the simulation has not begun to play yet; Esc ends it"
+        return "nothing is played; press s to simulate the coming month"
 
     async def action_act(self, action: str) -> None:
         """Run, cancel or pause the selected job; cancelling takes a second press."""

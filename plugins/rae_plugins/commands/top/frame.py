@@ -45,21 +45,22 @@ class PaneRequest(NamedTuple):
     height: int
 
 
-def verdict_line(overview: "Overview", width: int) -> Line:
-    """Return whether all is well, and which daemon says so."""
+def verdict_line(overview: "Overview", width: int, now: datetime) -> Line:
+    """Return whether all is well at an instant, and which daemon says so."""
     mark = Part(" ● ", "good") if overview.ok else Part(" ▲ ", "bad")
     process = f"pid {overview.daemon.pid}" if overview.daemon.pid else overview.daemon.state
     daemon = f"rae-auto {overview.daemon.version}, {process} "
-    left = cut((mark, Part(overview.verdict, "strong")), width - 1)
+    left = cut((mark, Part(overview.verdict_at(now), "strong")), width - 1)
     gap = width - cells_of(left) - len(daemon)
     return (*left, Part(" " * gap), Part(daemon, "muted")) if gap > 0 else left
 
 
 def _verdict_lines(overview: "Overview", width: int) -> list[Line]:
     """Return the verdict in as many lines as it needs."""
-    mark = line(verdict_line(overview, width)[0])
+    first = verdict_line(overview, width, overview.now)
+    mark = line(first[0])
     whole = (*mark, Part(overview.verdict))
-    return [verdict_line(overview, width)] if cells_of(whole) < width else wrap(overview.verdict, width, "strong", mark)
+    return [first] if cells_of(whole) < width else wrap(overview.verdict, width, "strong", mark)
 
 
 def attention_lines(overview: "Overview", width: int, *, has_keys: bool) -> list[Line]:

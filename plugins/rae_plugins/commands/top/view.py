@@ -23,7 +23,7 @@ from rae_plugins.commands.top.job_scroller import JobScroller
 from rae_plugins.commands.top.keys import KEY_LINE
 from rae_plugins.commands.top.live import GONE, STANDBY_SECONDS, Link, job_of
 from rae_plugins.commands.top.palette import LAYOUT, THEME, styled_text
-from rae_plugins.commands.top.player import Player
+from rae_plugins.commands.top.playback.player import Player
 from rae_plugins.commands.top.reads import ScreenReads, reading
 from rae_plugins.commands.top.styled_lines import Line, Part, line
 
@@ -51,7 +51,9 @@ class JobsView(App[int]):
         self._reads = ScreenReads()
         self._filter = ""
         self._pane = self._pane_before = "output"
+        self._is_simulating = False
         self._player: Player | None = None
+        """The player of the simulation, once the first line has come."""
         self._is_down = False
         self._changed = asyncio.Event()
         self._confirmation = actions.Confirmation()
@@ -183,14 +185,18 @@ class JobsView(App[int]):
         overview, width = self._overview, self.size.width
         if overview is None or self._source is None:
             return
-        # A store without a daemon has a verdict of its own; that of a daemon which has gone is no longer true.
-        if not self._is_down or not self._source.has_daemon:
-            self._show("verdict", [frame.verdict_line(overview, width)])
+        self._show_verdict()
         self._show("attention", frame.attention_lines(overview, width, has_keys=not self._is_read_only))
         self._show("day", [frame.day_line(overview, self._source.zone, width)])
         self._show("head", [frame.header_line(width)])
         self._fit_lower()
         self._show_title()
+
+    def _show_verdict(self) -> None:
+        source = self._source
+        # A store without a daemon has a verdict of its own; that of a daemon which has gone is no longer true.
+        if self._overview is not None and source is not None and not (self._is_down and source.has_daemon):
+            self._show("verdict", [frame.verdict_line(self._overview, self.size.width, source.now())])
 
     def _fit_lower(self) -> None:
         """Give the lower pane the lines that the jobs don't need, or all of them while it is large.
@@ -207,10 +213,10 @@ class JobsView(App[int]):
 
     def _show_title(self) -> None:
         row = self.query_one(JobScroller).selected
-        self._show("title", [frame.title_line(row, self._pane, is_playing=self._player is not None)])
+        self._show("title", [frame.title_line(row, self._pane, is_playing=self._is_simulating)])
 
     async def _show_pane(self) -> None:
-        if self._player is not None:
+        if self._is_simulating:
             self._show_player()
         elif self._source is not None:
             lower, wanted = self.query_one("#lower", VerticalScroll), self._wanted_pane()
@@ -227,12 +233,19 @@ class JobsView(App[int]):
     def _wanted_pane(self) -> tuple[str, str | None, bool]:
         """Return what the lower pane is to show: its name, the job that it is about, and whether a month is played."""
         row = self.query_one(JobScroller).selected
-        return self._pane, None if row is None else row.job, self._player is not None
+        return self._pane, None if row is None else row.job, self._is_simulating
 
     def _show_player(self) -> None:
-        if self._player is not None:
+        if self._player is None:
+            self._show("pane", [line(Part(" simulating the coming month …", "muted"))])
+        else:
             height = self.query_one("#lower").size.height
             self._show("pane", self._player.lines(self.size.width - 2, max(height, 6)))
+
+    def _end_player(self) -> None:
+        """End the simulation, and the process that computes it."""
+        self._is_simulating, self._player = False, None
+        self.workers.cancel_group(self, "player")
 
     def _set_down(self, *, is_down: bool) -> None:
         if is_down != self._is_down:
@@ -246,6 +259,7 @@ class JobsView(App[int]):
         if self._source is not None and not self._is_down:
             # It is gone already while the screen is being closed.
             for table in self.query(JobScroller):
+                self._show_verdict()
                 table.redraw_running()
                 # A read that takes longer than a second isn't ended by the next one, but goes first.
                 is_reading = any(work.group == "output" and not work.is_finished for work in self.workers)
@@ -267,7 +281,7 @@ class JobsView(App[int]):
     def on_job_scroller_selected(self) -> None:
         """Have the lower pane follow the selection."""
         self._show_title()
-        if self._player is None:
+        if not self._is_simulating:
             self._work(self._follow_selection, "pane", exclusive=True)
 
     async def _follow_selection(self) -> None:

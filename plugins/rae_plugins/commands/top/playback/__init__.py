@@ -1,0 +1,1 @@
+"""The playback of the coming month, and the process that simulates it."""
