@@ -115,7 +115,7 @@ class Quarantine:
         self._count(record)
         if for_good:
             record.is_for_good = True
-            logger.critical("{} is quarantined ({}); {}", called, place, _REMEDY)
+            logger.critical("{} is quarantined ({}); {}", called, place, _ADVICE)
         elif kind not in _ALWAYS_USED and record.in_a_row >= MAX_FAILURES_IN_A_ROW:
             self._lengthen(record, called, place)
 
@@ -308,11 +308,11 @@ def _describe_failing(kind: Kind, record: _Record) -> str:
     return f"{record.last}; {times} in a row; {hint}"
 
 
-_REMEDY = "correct its options and run 'rae-auto reload', or its code and restart the daemon"
+_ADVICE = "correct its options and run 'rae-auto reload', or its code and restart the daemon"
 
 
 def _describe_quarantine(kind: Kind, record: _Record, origin: str = "", place: str = "") -> str:
-    hint = f"{_REMEDY}{describe_author_hint(kind, record.last)}"
+    hint = f"{_ADVICE}{describe_author_hint(kind, record.last)}"
     if not record.is_for_good:
         hint = f"it is tried every {format_elapsed(record.interval)}; {hint}"
     return f"is quarantined{place} after {count_of(record.failures, 'failure')}{origin}: {record.last}; {hint}"

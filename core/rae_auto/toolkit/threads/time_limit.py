@@ -110,11 +110,15 @@ class _Watcher:
             _end_system_call(thread)
 
 
+_SIGNAL: signal.Signals | None = getattr(signal, "SIGURG", None)
+"""The signal that ends system calls; None on Windows."""
+
+
 def _prepare_signal() -> None:
     """Have a signal end system calls of the main thread, if that calls this and the signal is free."""
     is_main = threading.current_thread() is threading.main_thread()
-    if sys.platform != "win32" and is_main and signal.getsignal(signal.SIGURG) is signal.SIG_DFL:
-        signal.signal(signal.SIGURG, _ignore)
+    if _SIGNAL is not None and is_main and signal.getsignal(_SIGNAL) is signal.SIG_DFL:
+        signal.signal(_SIGNAL, _ignore)
 
 
 def _ignore(*_: object) -> None:
@@ -123,8 +127,8 @@ def _ignore(*_: object) -> None:
 
 def _end_system_call(thread: int) -> None:
     is_main = thread == threading.main_thread().ident
-    if sys.platform != "win32" and is_main and signal.getsignal(signal.SIGURG) is _ignore:
-        signal.pthread_kill(thread, signal.SIGURG)
+    if _SIGNAL is not None and is_main and signal.getsignal(_SIGNAL) is _ignore:
+        signal.pthread_kill(thread, _SIGNAL)
 
 
 _WATCHER = _Watcher()
