@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.plugins.commands.ui.conftest import Page, start_page, stop
-from tests.plugins.commands.ui.test_browser import browser, open_context, pytestmark
+from tests.plugins.commands.ui.test_browser import browser, open_context, open_whole, pytestmark
 from tests.support.daemons import Daemons
 
 if TYPE_CHECKING:
@@ -103,6 +103,9 @@ def test_signal_says_live_before_anything_happens(browser: "Browser", page: Page
     tab.route("**/jobs", lambda one: one.abort() if one.request.resource_type == "xhr" else one.continue_())
     tab.goto(f"{page.origin}/jobs")
     tab.locator("#signal", has_text="live").wait_for()
+    for path in ("/what-if", "/jobs/good/why"):  # These don't change by themselves.
+        open_whole(tab, page, path)
+        assert not tab.locator("#signal").is_visible()
     context.close()
 
 

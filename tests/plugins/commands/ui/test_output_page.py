@@ -45,6 +45,14 @@ def test_lines_have_their_colours_and_links_to_themselves(page: Page, output: st
     assert [int(anchor) for _, anchor in links] == [0, 11, 34]
 
 
+def test_output_that_is_followed_has_no_size_that_would_stay(page: Page, output: str) -> None:
+    followed, ended = (page.ask(path).text for path in (f"/runs/{page.runs['long']}/output", output))
+    heads = [re.findall(r"<h1>Output (.*)</h1>", text)[0] for text in (followed, ended)]
+    assert ["data-follow" in text for text in (followed, ended)] == [True, False]
+    assert [re.search(r">while it grows<|\d+ bytes", head) is not None for head in heads] == [True, True]
+    assert not re.search(r"\d", re.sub("<[^>]+>", "", heads[0]))
+
+
 def test_link_to_a_line_holds_when_a_retry_has_more(page: Page) -> None:
     shell = "[ $RAE_ATTEMPT = 2 ] || { echo first; exit 1; }; echo second"
     definition = {"id": "retried", "shell": shell, "schedule": [], "retry_policy": {"attempts": 2, "delay": "0s"}}

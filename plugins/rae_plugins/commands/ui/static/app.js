@@ -11,7 +11,7 @@ let isLoading = false, isStale = false, isPaused = false, stream = null;
 
 function showSignal(state, text) {
   const signal = find("#signal");
-  if (signal) { signal.dataset.state = state; find("span", signal).textContent = text; }
+  if (signal) { signal.dataset.state = state; signal.hidden &&= state !== "off"; find("span", signal).textContent = text; }
 }
 
 function refresh() {
@@ -70,8 +70,10 @@ function swap(fresh) {
 }
 
 function listen() {
-  find("#signal").hidden = !find("main :is([data-live], [data-follow], [data-preview])");
-  if (!find("main [data-live]") || stream || find("main :is([data-follow], [data-preview])")) return;
+  // An answer of What if stays until one asks again.
+  const isFollowed = find("main [data-follow]"), isLive = find("main [data-live]") && !find("main [data-preview]");
+  find("#signal").hidden = !isLive && !isFollowed;
+  if (!isLive || isFollowed || stream) return;
   stream = new EventSource("/events");
   stream.addEventListener("hello", (event) => {
     const { version } = JSON.parse(event.data);
