@@ -268,8 +268,9 @@ class JobTable(JobFields):
     def to_job(self, id: JobId, directory: Path) -> Job:
         """Return the job of this table with absolute paths; `directory` is that of the file. Raises InvalidJob."""
         return Job(
-            **{name: getattr(self, name) for name in _SHARED if name not in ("command", "isolated")},
+            **{name: getattr(self, name) for name in _SHARED if name not in ("command", "shell", "isolated")},
             command=_SHARED_COMMANDS.get(repr(self.command), lambda: self.command),
+            shell=self.shell and _SHARED_LINES.get(self.shell, lambda: self.shell or ""),
             isolated=self.isolated and self.python is not None and self.executor is None,
             id=id,
             schedule=_share(with_ids(ref for _, ref in self.trigger_refs())),
@@ -281,6 +282,7 @@ class JobTable(JobFields):
 _SHARED_TRIGGERS: SharedValues[tuple[TriggerRef, ...]] = SharedValues()
 _SHARED_COMMANDS: SharedValues[tuple[str, ...]] = SharedValues()
 """Commands that several jobs run, or run as one with `args` of their own."""
+_SHARED_LINES: SharedValues[str] = SharedValues()
 
 
 def _share(triggers: tuple[TriggerRef, ...]) -> tuple[TriggerRef, ...]:

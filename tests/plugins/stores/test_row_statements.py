@@ -1,10 +1,13 @@
 """Statements of many rows: few calls, with all rows in their order."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from rae_auto.api.store import Append, Delete, Put
+from rae_plugins.stores.sqlite import SqliteStore
 from rae_plugins.stores.sqlite.row_statements import RowStatement, once
 from rae_plugins.stores.sqlite.statements import group_changes
 
@@ -32,3 +35,29 @@ def test_commit_of_a_thousand_changes_is_few_calls_in_few_forms() -> None:
     calls = [text for one in group_changes([*puts, *entries, *deletes]) for text, _ in one.calls()]
     assert len(calls) <= 36
     assert len(set(calls)) <= 12
+
+
+def test_body_that_is_no_json_undoes_the_rows_before_it(tmp_path: Path) -> None:
+    """Rows are made while the transaction is open: some have been written when one can't be made."""
+    store = SqliteStore()
+    store.open(tmp_path)
+    with pytest.raises(TypeError):
+        store.commit([*(Put("state", f"{n}", {}) for n in range(200)), Put("state", "bad", {"n": object()})])
+    assert list(store.load("state")) == []
+    store.commit([Put("state", "a", {})])
+    store.close()
+    assert list(store.open(tmp_path)) == []
+    assert [key for key, _ in store.load("state")] == ["a"]
+    store.close()
+
+
+def test_rows_of_a_large_commit_are_made_while_it_is_written() -> None:
+    made = []
+
+    def puts() -> Iterator[Put]:
+        for n in range(1_000):
+            made.append(n)
+            yield Put("state", f"{n}", {})
+
+    next(group_changes(puts()))
+    assert len(made) <= 100

@@ -36,6 +36,9 @@ from rae_plugins.stores.sqlite.verification import connect_immutable, has_proof,
 MAX_BYTES_CHECKED_FIRST = 32 << 20
 """Size of a file up to which a start without the proof of a clean stop checks all of it: in some 0.3 s."""
 
+LARGE_COMMIT = 1_000
+"""Number of changes from which on the pages of a commit leave the cache: a start writes thousands, once."""
+
 _WAL_SETTINGS = (
     "journal_mode = WAL",
     "synchronous = FULL",
@@ -45,6 +48,13 @@ _WAL_SETTINGS = (
     # Many builds of SQLite write zeros over each page that gets free, which doubles what pruning writes.
     "secure_delete = FAST",
 )
+
+
+def trim_cache(database: sqlite3.Connection, changes: int) -> None:
+    """Give back the memory of SQLite's cache, up to 1 MB, after a commit of so many changes if it was a large one."""
+    if changes >= LARGE_COMMIT:
+        with suppress(sqlite3.Error):
+            database.execute("PRAGMA shrink_memory")
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -2,12 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from rae_auto.api.store import Append, Change, Delete, LogQuery, Put, RetentionRule
 from rae_plugins.stores.checksum import pack_json
-from rae_plugins.stores.sqlite.row_statements import ROWS, RowStatement
+from rae_plugins.stores.sqlite.row_statements import ROWS, ROWS_A_CALL, RowStatement
 from rae_plugins.stores.sqlite.rows import SELECT_ENTRIES, document_checksum, entry_checksum
 
 _PUT = f"INSERT INTO documents VALUES {ROWS} ON CONFLICT DO UPDATE SET body = excluded.body, crc = excluded.crc"  # noqa: S608
@@ -27,15 +27,18 @@ _DELETE_ENTRIES = f"DELETE FROM entries WHERE seq IN ({ROWS})"  # noqa: S608
 
 
 def group_changes(changes: Iterable[Change]) -> Iterator[RowStatement]:
-    """Yield statements with the rows of neighbouring changes of one type, in the order of the changes."""
+    """Yield statements with the rows of neighbouring changes of one type, in the order of the changes.
+
+    The rows of one call are made at a time: those of thousands of changes take megabytes, and leave holes behind.
+    """
     for (type_, kind), group in groupby(changes, _statement_of):
-        rows = [_make_row(change) for change in group]
-        if type_ is Put:
-            yield RowStatement(_PUT, "(?, ?, ?, ?)", rows)
-        elif type_ is Append:
-            yield RowStatement(_APPEND, "(?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        else:
-            yield RowStatement(_DELETE, "?", rows, (kind,))
+        while rows := [_make_row(change) for change in islice(group, ROWS_A_CALL[0])]:
+            if type_ is Put:
+                yield RowStatement(_PUT, "(?, ?, ?, ?)", rows)
+            elif type_ is Append:
+                yield RowStatement(_APPEND, "(?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            else:
+                yield RowStatement(_DELETE, "?", rows, (kind,))
 
 
 def _statement_of(change: Change) -> tuple[type[Change], str]:

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import chain
@@ -34,7 +34,7 @@ from rae_plugins.stores.commit_line import CommitLine, CommitMark
 from rae_plugins.stores.sqlite.checkpointing import Checkpointer
 from rae_plugins.stores.sqlite.copying import FileCopier, find_copy_problems
 from rae_plugins.stores.sqlite.counting import count_entries
-from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading
+from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading, trim_cache
 from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries
 from rae_plugins.stores.sqlite.row_statements import RowStatement, once
 from rae_plugins.stores.sqlite.rows import (
@@ -265,11 +265,11 @@ class SqliteStore(Store):
             self._later_check = None
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """Write all changes in one synced transaction. Errors: StoreError."""
-        # Encoded before the transaction begins: a body that is not JSON must not leave it open.
-        self._write(list(group_changes(changes)))
+        """Write all changes in one synced transaction. Errors: StoreError, and what a body that is not JSON raises."""
+        self._write(group_changes(changes))
+        trim_cache(self._database, len(changes))
 
-    def _write(self, statements: Sequence[RowStatement], *, is_durable: bool = True) -> None:
+    def _write(self, statements: Iterable[RowStatement], *, is_durable: bool = True) -> None:
         """Write in one transaction, which has a number; without `is_durable` a power cut may undo it.
 
         Then it isn't synced before the next one, and the mark doesn't say that there is a commit of that number.
@@ -281,13 +281,16 @@ class SqliteStore(Store):
             if not is_durable:
                 database.execute("PRAGMA synchronous = NORMAL")
             database.execute("BEGIN IMMEDIATE")
-            for statement in (*statements, once(SET_LAST_COMMIT, [line.encode()])):
+            for statement in chain(statements, [once(SET_LAST_COMMIT, [line.encode()])]):
                 for text, values in statement.calls():
                     database.execute(text, values)
             database.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException as error:
+            # Also of a body that is not JSON: the transaction must not stay open.
             with suppress(sqlite3.Error):
                 database.execute("ROLLBACK")
+            if not isinstance(error, sqlite3.Error):
+                raise
             if is_damage(error):
                 self._repair_in_use(error)
             raise StoreError(f"{self._path}: can't be written ({error_text(error)})") from error
@@ -335,9 +338,8 @@ class SqliteStore(Store):
             # What a power cut brings back is found again.
             self._write([delete_entries(seq for seq, _ in rows)], is_durable=False)
             is_slow = time.perf_counter() - began > PRUNE_STEP_SECONDS
-            self._prune_size = min(
-                max(self._prune_size // 2 if is_slow else self._prune_size * 2, MIN_PRUNED), MAX_PRUNED
-            )
+            wanted = self._prune_size // 2 if is_slow else self._prune_size * 2
+            self._prune_size = min(max(wanted, MIN_PRUNED), MAX_PRUNED)
         elif backup_copies.is_copy_due(self._path, now := datetime.now(UTC)):
             # Here, because this is called every hour.
             self._copier.start(now)
