@@ -203,6 +203,8 @@ class SourceSupervisor:
             started_at = clock()
             error = await self._watch(source, context)
             if error is None:
+                if (task := asyncio.current_task()) is None or not task.cancelling():
+                    logger.bind(job=job).warning('trigger "{}" has ended, so it reports nothing more', trigger)
                 return
             if clock() - started_at > HEALTHY_SECONDS:
                 delay = MIN_RESTART_DELAY_SECONDS

@@ -77,6 +77,21 @@ def test_meter_knows_the_peak_of_the_last_minutes():
     assert meter.peak(60.0 * 100) == 0
 
 
+def test_guard_that_fails_each_time_is_a_problem_though_never_in_quarantine(tmp_path):
+    async def read():
+        async with Scheduler(directory=tmp_path, jobs=JOBS[:1], store="json") as scheduler:
+            quarantine, runtime = scheduler.runtime.quarantine, scheduler.runtime
+            quarantine.failed(Kind.GUARD, "mood", "good", ValueError("it returned True"))
+            quarantine.failed(Kind.TRIGGER, "tide", "good", ValueError("it ended"))
+            return await read_health(runtime, TimeMeter(), runtime.now(), quarantine.problems())
+
+    health = asyncio.run(read())
+    assert health["quarantined"] == []
+    (problem,) = health["problems"]
+    assert 'guard "mood"' in problem
+    assert "it returned True" in problem
+
+
 def test_plugins_in_use_are_all_with_the_jobs_that_use_them(tmp_path):
     mailed, silent = NotifyPolicy(on=("failure",), via=("mail",)), NotifyPolicy(via=("mail",))
     jobs = [

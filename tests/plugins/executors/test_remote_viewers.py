@@ -79,7 +79,9 @@ def follow_in_browser(state: Path, printed_at: list[float], _: Any, monkeypatch:
             printed = due
             return read_part(path, run, attempt, **options)
 
-        source: Any = SimpleNamespace(run=find_run, output=read_output)
+        async def seen_until() -> None: ...
+
+        source: Any = SimpleNamespace(run=find_run, output=read_output, seen_until=seen_until)
 
         async def show(_: object, part: OutputPage) -> list[tuple[int, list[str]]]:
             return [(line.offset, []) for line in part.lines]

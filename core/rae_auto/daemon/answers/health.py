@@ -5,17 +5,19 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from rae_auto._version import __version__
+from rae_auto.api.plugin import Kind
 from rae_auto.engine.state import JobEntry
 from rae_auto.model.documents import dump
 from rae_auto.model.expectations import describe_overdue
 from rae_auto.model.job import Job
 from rae_auto.model.notices.outbox import describe_failing
 from rae_auto.platforms.process_measurements import measure_process
+from rae_auto.registry.quarantine import Quarantine
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.runtime import Runtime
 from rae_auto.runtime.time.synchronization import is_clock_synchronized
@@ -34,7 +36,7 @@ async def read_health(
     given_up = [notice for notice in notices if notice.given_up_at is not None]
     newest_copy_at, is_checking = await runtime.read_store_condition()
     disk = await asyncio.to_thread(shutil.disk_usage, runtime.directory)
-    jobs, quarantined = list(engine.jobs()), runtime.quarantine.problems()
+    jobs, report = list(engine.jobs()), runtime.quarantine.report()
     ends = [entry.state.last_finished_at for entry in jobs if entry.state.last_finished_at is not None]
     return {
         "pid": os.getpid(),
@@ -63,16 +65,27 @@ async def read_health(
         "failed_sources": dict(runtime.inputs.failed_sources()),
         "sources": _list_sources(runtime),
         "plugins": _list_plugins(runtime),
-        "quarantined": [one for one in runtime.quarantine.report() if one["quarantined"]],
+        "quarantined": [one for one in report if one["quarantined"]],
         "notices": {"waiting": len(notices) - len(given_up), "given_up": len(given_up)},
         "overdue": [entry.job.id for entry in jobs if describe_overdue(entry.job.expect, entry.state.expectation)],
         "overrunning": [opened.run.job for opened in engine.runs() if opened.run.overran_at is not None],
         "problems": [
             *runtime.job_problems,
             *describe_failing(engine.notices()),
-            *(problem for problem in problems if problem not in quarantined),
+            *_find_others(runtime.quarantine, report, problems),
         ],
     }
+
+
+def _find_others(quarantine: Quarantine, report: Iterable[Mapping[str, Any]], problems: Iterable[str]) -> Iterator[str]:
+    """Return the problems that neither plugins in quarantine nor sources that failed stand for."""
+    listed = {
+        (Kind(one["kind"]), one["name"], one["place"])
+        for one in report
+        if one["quarantined"] or one["kind"] == Kind.TRIGGER
+    }
+    stood_for = set(quarantine.problems()) - set(quarantine.problems(listed))
+    return (problem for problem in problems if problem not in stood_for)
 
 
 def _list_sources(runtime: Runtime) -> dict[str, Any]:
