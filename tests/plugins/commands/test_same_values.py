@@ -121,7 +121,7 @@ def test_last_outcome_is_the_same(screens: Shown, job: str) -> None:
     assert listed["failures"] == screens.jobs[job]["failures"]
 
 
-@pytest.mark.parametrize("job", NEEDING_A_PERSON)
+@pytest.mark.parametrize("job", sorted(NEEDING_A_PERSON))
 def test_state_reason_and_time_of_what_needs_a_person_are_the_same(screens: Shown, job: str) -> None:
     [overview], [digest], [status] = (
         [one for one in found if one["job"] == job]
