@@ -77,7 +77,7 @@ def test_meter_knows_the_peak_of_the_last_minutes():
     assert meter.peak(60.0 * 100) == 0
 
 
-def test_guard_that_fails_each_time_is_a_problem_though_never_in_quarantine(tmp_path):
+def test_guard_that_fails_each_time_is_a_problem_without_quarantine(tmp_path):
     async def read():
         async with Scheduler(directory=tmp_path, jobs=JOBS[:1], store="json") as scheduler:
             quarantine, runtime = scheduler.runtime.quarantine, scheduler.runtime

@@ -138,6 +138,22 @@ def test_typed_pane_is_about_the_job_that_it_names(world: FixedWorld):
     _drive(world, steps)
 
 
+def test_all_jobs_are_seen_where_nothing_needs_a_person(world: FixedWorld):
+    world.overview = make_overview(ok=True)
+
+    async def steps(app: TopApp, pilot: Any) -> None:
+        table = app.query_one(JobScroller)
+        assert table.size.height == len(ROWS)
+        assert app.query_one("#lower").region.bottom == app.size.height - 1
+        show(world, FAILED)
+        app._changed.set()
+        await _until(pilot, lambda: "[1] run again" in _text_of(app, "attention"))
+        await _until(pilot, lambda: app.query_one("#attention").size.height == 1)
+        await _until(pilot, lambda: table.size.height == len(ROWS))
+
+    _drive(world, steps, size=(104, 30))
+
+
 def test_jobs_have_their_lines_again_after_a_filter(world: FixedWorld):
     async def steps(app: TopApp, pilot: Any) -> None:
         table = app.query_one(JobScroller)

@@ -35,7 +35,7 @@ STYLES = {
 LAYOUT = """
 Screen { layers: base; overflow: hidden; }
 #verdict { height: 1; background: $panel; }
-#attention { height: auto; max-height: 5; }
+#attention { height: auto; max-height: 5; display: none; }
 #day { height: 1; }
 #head { height: 1; margin-top: 1; }
 #jobs { height: 1fr; min-height: 3; overflow-x: hidden; scrollbar-size-vertical: 1; }

@@ -187,6 +187,8 @@ class JobsView(App[int]):
             return
         self._show_verdict()
         self._show("attention", frame.attention_lines(overview, width, has_keys=not self._is_read_only))
+        # Without a line it would take one.
+        self.query_one("#attention").display = bool(self._shown["attention"])
         self._show("day", [frame.day_line(overview, self._source.zone, width)])
         self._show("head", [frame.header_line(width)])
         self._fit_lower()

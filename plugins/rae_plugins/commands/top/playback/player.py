@@ -18,7 +18,7 @@ from rae_plugins.commands.top.cells import state_mark
 from rae_plugins.commands.top.styled_lines import Line, Part, cut, fit, line
 
 PLAYED_SECONDS = 20.0
-FRAME_SECONDS = 0.1
+FRAME_SECONDS = 0.2
 AHEAD = timedelta(days=2)
 """The time that is read before it is played; the simulation waits where it is further."""
 
