@@ -6,7 +6,11 @@ from typing import Any
 
 from rae_auto.api.notifier import Notice
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
+from rae_auto.model.primitives.names import RunId
 from rae_auto.paths import output_path
+
+SAMPLE_RUN = RunId("0" * 26)
+"""The id of the run that a sample notice is about, which is not on record."""
 
 
 def find_output_file(notice: Notice) -> Path | None:
@@ -76,6 +80,8 @@ def notice_record(notice: Notice) -> dict[str, Any]:
 
 
 def _commands(notice: Notice) -> str:
+    if notice.run == SAMPLE_RUN:
+        return ""
     if notice.run:
         return f"rae-auto output {notice.run}; rae-auto why {notice.job} --run {notice.run}"
     return f"rae-auto why {notice.job}" if notice.job else "rae-auto status"

@@ -17,6 +17,7 @@ from tests.support.mail_server import PASSWORD, Mailserver, read_mail, running_m
 from rae_auto.api import Notifier
 from rae_auto.config.options import build, warnings_of
 from rae_auto.registry import Registry
+from rae_auto.runtime.reporting.sample_notice import deliver_sample
 from rae_auto.testing.notifiers import NOTICE, NotifierConformance
 from rae_plugins.notifiers.email import EmailNotifier
 
@@ -105,6 +106,14 @@ def test_mail_has_all_facts_in_text_and_html(start: Callable[..., Mailserver]) -
     html = mail.get_body(("html",))
     assert html is not None
     assert "rsync: &lt;no space&gt; &amp; left" in html.get_content()
+
+
+def test_sample_names_no_run_to_look_at(start: Callable[..., Mailserver]) -> None:
+    server = start()
+    asyncio.run(deliver_sample("mail", {"mail": EmailNotifier(**server.options)}, NOTICE.at))
+    (mail,) = server.mails
+    assert "a test notice" in text_of(mail)
+    assert "look further" not in text_of(mail)
 
 
 def test_same_notice_has_the_same_message_id(start: Callable[..., Mailserver]) -> None:

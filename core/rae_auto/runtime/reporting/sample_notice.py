@@ -11,12 +11,10 @@ from rae_auto.api.notifier import Notice, Notifier
 from rae_auto.errors import BadRequest, PluginError
 from rae_auto.model.policies import NotifyOn
 from rae_auto.model.primitives.formatting import describe_error, format_elapsed, quote
-from rae_auto.model.primitives.names import JobId, RunId, did_you_mean
+from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.run import RunState
 from rae_auto.runtime.reporting.notifications import NOTIFY_TIMEOUT_SECONDS
-
-SAMPLE_RUN = RunId("0" * 26)
-"""The id of the run that a sample notice is about, which does not exist."""
+from rae_auto.toolkit.notices import SAMPLE_RUN
 
 
 async def deliver_sample(name: str, notifiers: Mapping[str, Notifier], now: datetime) -> dict[str, Any]:
