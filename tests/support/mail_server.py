@@ -1,4 +1,4 @@
-"""A real SMTP server in a process of its own: `python mail_server.py DIRECTORY [login]`.
+"""A real SMTP server in a process of its own: `python mail_server.py DIRECTORY [login | plain]`.
 
 It prints its port, keeps each mail as a file of the directory, refuses recipients called `nobody`, and answers as
 the file `refusal` says. The certificate is of an authority of its own, `ca.pem`.
@@ -48,7 +48,7 @@ def check_login(server: SMTP, session: Session, envelope: Envelope, mechanism: s
     return AuthResult(success=is_right, handled=is_right)
 
 
-async def serve(directory: Path, needs_login: bool) -> None:
+async def serve(directory: Path, *, needs_login: bool, has_tls: bool) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(directory / "ca.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -56,7 +56,8 @@ async def serve(directory: Path, needs_login: bool) -> None:
     handler = MailHandler(directory)
     login: dict[str, Any] = {"authenticator": check_login, "auth_required": True} if needs_login else {}
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(handler, tls_context=context, loop=loop, **login), "127.0.0.1", 0)
+    tls = context if has_tls else None
+    server = await loop.create_server(lambda: SMTP(handler, tls_context=tls, loop=loop, **login), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -96,4 +97,4 @@ def running_mail_server(directory: Path, *options: str) -> Iterator[Mailserver]:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), "login" in sys.argv))
+    asyncio.run(serve(Path(sys.argv[1]), needs_login="login" in sys.argv, has_tls="plain" not in sys.argv))

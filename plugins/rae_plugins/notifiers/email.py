@@ -208,7 +208,8 @@ def _describe(error: Exception, user: str) -> str:
         case smtplib.SMTPResponseException(smtp_error=reply):
             return f"refused the mail ({_text(reply)})"
         case smtplib.SMTPNotSupportedError():
-            return f"{error}; check security"
+            hint = ', which is "none" for a server without encryption' if "STARTTLS" in str(error) else ""
+            return f"{str(error).rstrip('.')}; check security{hint}"
         case smtplib.SMTPServerDisconnected():
             return "closed the connection; check port and security"
     return str(error)

@@ -143,6 +143,12 @@ def test_login_happens_over_tls_alone(start: Callable[..., Mailserver], password
         notify(EmailNotifier(**server.options, user="me", password=password, security="none"))
 
 
+def test_server_without_encryption_is_told_from_others(start: Callable[..., Mailserver]) -> None:
+    server = start("plain")
+    with pytest.raises(RuntimeError, match=r'by server; check security, which is "none" for'):
+        notify(EmailNotifier(**{**server.options, "security": "starttls"}))
+
+
 def test_wrong_password_is_named_and_not_shown(start: Callable[..., Mailserver], monkeypatch: Any) -> None:
     server = start("login")
     monkeypatch.setenv("MAIL_PASSWORD", "guessed wrong")
