@@ -26,7 +26,7 @@ from rae_plugins.commands.top.frame import header_line, job_line, whole_frame
 from rae_plugins.commands.top.job_scroller import MAX_HELD_ROWS, JobScroller
 from rae_plugins.commands.top.live import sentence_of
 from rae_plugins.commands.top.palette import styled_strip, styled_text, without_remote_fonts
-from rae_plugins.commands.top.styled_lines import line, plain_text
+from rae_plugins.commands.top.styled_lines import Part, line, plain_text
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURE = ROOT / "docs" / "reference" / "plugins" / "commands" / "top.svg"
@@ -322,6 +322,14 @@ def _without_ids(picture: str) -> str:
     found = re.search(r"terminal-(\d+)-", picture)
     assert found is not None
     return "\n".join(line.rstrip() for line in picture.replace(f"terminal-{found[1]}-", "t-").splitlines()) + "\n"
+
+
+def test_neighbours_of_one_style_are_sent_together():
+    marks = (Part("●", "good"), Part(" "), Part("●", "good"), Part("✕", "bad"))
+    day = line(Part("Sat", "muted"), *[Part(" ")] * 9, *marks)
+    text = styled_text([day])
+    assert text.plain == plain_text(day)
+    assert [(span.start, span.end) for span in text.spans] == [(0, 12), (12, 15), (15, 16)]
 
 
 def test_control_characters_of_a_job_are_shown_and_not_obeyed():

@@ -143,7 +143,7 @@ def test_login_happens_over_tls_alone(start: Callable[..., Mailserver], password
         notify(EmailNotifier(**server.options, user="me", password=password, security="none"))
 
 
-def test_server_without_encryption_is_told_from_others(start: Callable[..., Mailserver]) -> None:
+def test_server_without_encryption_differs_from_others(start: Callable[..., Mailserver]) -> None:
     server = start("plain")
     with pytest.raises(RuntimeError, match=r'by server; check security, which is "none" for'):
         notify(EmailNotifier(**{**server.options, "security": "starttls"}))

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,21 @@ def styled_text(lines: Iterable[Line]) -> Text:
     for number, parts in enumerate(lines):
         if number:
             text.append("\n")
-        for part in parts:
-            text.append(printable_text(part.text), STYLES[part.role])
+        for role, together in _merge_parts(parts):
+            text.append(together, STYLES[role])
     return text
+
+
+def _merge_parts(parts: Line) -> Iterator[tuple[str, str]]:
+    """Yield roles and texts, neighbours of one role together, and blanks with what is before them: fewer bytes."""
+    role, together = "", ""
+    for part in parts:
+        if together and part.role != role and not part.text.isspace():
+            yield role, together
+            together = ""
+        role, together = part.role if not together else role, together + printable_text(part.text)
+    if together:
+        yield role, together
 
 
 def styled_strip(parts: Line, width: int, ground: str) -> Strip:
