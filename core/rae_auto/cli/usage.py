@@ -154,9 +154,21 @@ class OneOf(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 o
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         words = [str(choice) for choice in self.choices]
         if value not in words:
-            near = did_you_mean(str(value)[:_MAX_SHOWN_CHARACTERS], words)
+            near = did_you_mean(str(value)[:_MAX_SHOWN_CHARACTERS], words) or _describe_file(str(value), words, ctx)
             self.fail(f"must be one of {', '.join(words)}, not {_quote_short(value)}{near}", param, ctx)
         return value
+
+
+def _describe_file(value: str, words: Sequence[str], context: click.Context | None) -> str:
+    """Return a remedy for a file that was named where its kind goes before it, empty for anything else."""
+    from pathlib import Path  # lazy: start-up
+
+    takes_files = context is not None and any(
+        isinstance(one, click.Argument) and one.nargs == -1 for one in context.command.params
+    )
+    if context is None or not takes_files or len(value) > _MAX_SHOWN_CHARACTERS or not Path(value).exists():
+        return ""
+    return f"; that is a file, so write its kind before it, as in '{context.command_path} {words[0]} {value}'"
 
 
 def valid_text(argument: str) -> str:

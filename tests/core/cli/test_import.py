@@ -95,6 +95,40 @@ def test_disabling_needs_a_real_import(offline, crontab: Path, arguments: tuple[
     assert (said.code, "--disable-source needs a source that is really imported" in said.err) == (2, True)
 
 
+def test_job_that_check_refuses_becomes_a_comment(offline, crontab: Path) -> None:
+    crontab.write_text(f"{CRONTAB}0 3 * * * cat ${{file:/etc/passwd}}\n")
+    said = offline("import", "crontab", "crontab", "--disable-source")
+    assert (said.code, "2 jobs, 2 remarks, 1 left out" in said.out) == (0, True), said.err
+    assert "not imported: line 4: shell refers to ${file:/etc/passwd}, but other users can read the line" in said.out
+    assert '\n# shell = "cat ${file:/etc/passwd}"\n' in Path("rae.toml").read_text()
+    assert offline("check").code == 0
+    assert [line[:5] for line in crontab.read_text().splitlines()] == ["# nig", "#rae-", "#rae-", "0 3 *"]
+
+
+def test_crontab_is_with_or_without_a_column_of_users(offline, crontab: Path) -> None:
+    said = offline("import", "crontab", "--user", "--system", "crontab")
+    assert (said.code, "takes either --user or --system" in said.err) == (2, True)
+
+
+def test_column_of_users_gets_a_hint_unless_an_option_says_what_it_is(offline, crontab: Path) -> None:
+    crontab.write_text("17 * * * * root cd / && run-parts /etc/cron.hourly\n")
+    assert "import it with --system" in offline("import", "crontab", "crontab", "--dry-run").err
+    for option in ("--user", "--system"):
+        assert "import it with" not in offline("import", "crontab", option, "crontab", "--dry-run").err
+
+
+def test_missing_source_is_named_before_an_existing_result(offline, crontab: Path) -> None:
+    Path("rae.toml").write_text("# mine\n")
+    said = offline("import", "crontab", "nofile")
+    assert (said.code, '"nofile" does not exist' in said.err) == (2, True)
+
+
+def test_file_in_the_place_of_its_kind_gets_the_right_command(offline, crontab: Path) -> None:
+    crontab.rename("mycron")
+    assert "write its kind before it, as in 'rae-auto import crontab mycron'" in offline("import", "mycron").err
+    assert "that is a file" not in offline("import", "absent").err
+
+
 def test_source_without_a_job_writes_nothing(offline, crontab: Path) -> None:
     crontab.write_text("[Timer]\nOnCalendar=daily\n")
     said = offline("import", "crontab", "crontab", "--disable-source")

@@ -111,6 +111,40 @@ def test_zone_and_random_delay_of_cronie_are_options_of_the_trigger() -> None:
     assert found["trigger"] == {"type": "cron", "expression": "0 9 * * *", "timezone": "Asia/Tokyo", "jitter": "20m"}
 
 
+def test_empty_zone_is_that_of_the_machine() -> None:
+    first, second = jobs_of("CRON_TZ=Asia/Tokyo\n0 9 * * * x\nCRON_TZ=\n0 9 * * * y\n").values()
+    assert first["trigger"]["timezone"] == "Asia/Tokyo"
+    assert second["schedule"] == "0 9 * * *"
+
+
+def test_unknown_zone_is_described_once_at_its_line() -> None:
+    found = read("CRON_TZ=Nowhere\n0 9 * * * x\n1 9 * * * y\n@reboot z\nCRON_TZ=UTC\n0 9 * * * w\n")
+    assert [one.remark.partition(";")[0] for one in found.left_out] == [
+        'line 1: CRON_TZ: unknown time zone "Nowhere"',
+        "line 2: its time zone is that of line 1, which is unknown",
+        "line 3: its time zone is that of line 1, which is unknown",
+    ]
+    assert [job.table["shell"] for job in found.jobs] == ["z", "w"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "place"),
+    [("A=${env:HOME}\n* * * * * x\n", 'line 2: variable "A"'), ("* * * * * x%${file:/a}\n", "line 1: its input")],
+)
+def test_text_that_would_become_a_secret_is_left_out(lines: str, place: str) -> None:
+    (left_out,) = read(lines).left_out
+    assert left_out.remark.startswith(f"{place} has $")
+
+
+def test_column_of_users_is_recognized_where_it_is_not_announced() -> None:
+    lines = "17 * * * * root cd / && run-parts /etc/cron.hourly\n@daily www-data x\n5 4 * * * ann-of-nowhere y\n"
+    found = read(lines, has_users=None)
+    (remark,) = [remark for remark in found.remarks if "--system" in remark]
+    assert '2 of 3 commands begin with the name of a user ("root" and "www-data")' in remark
+    for other in (read(lines), read("0 4 * * * /bin/a\n1 4 * * * sh root\n", has_users=None)):
+        assert not any("--system" in remark for remark in other.remarks)
+
+
 def test_random_minutes_are_jitter_and_a_date_that_never_comes_is_by_hand() -> None:
     random = {"type": "cron", "expression": "15 3 * * 1", "jitter": "30m"}
     assert job_of("15~45 3 * * 1 x")["trigger"] == random
@@ -147,6 +181,12 @@ def test_receivers_of_mail_are_named_once() -> None:
     remarks = read("MAILTO=a@b.c\n* * * * * x\nMAILTO=d@e.f\n* * * * * y\n").remarks
     assert sum("a@b.c, d@e.f" in remark for remark in remarks) == 1
     assert not any("mails" in remark for remark in read('MAILTO=""\n* * * * * x\n').remarks)
+
+
+def test_remark_about_mails_leaves_out_jobs_without_a_receiver() -> None:
+    (remark,) = [one for one in read('* * * * * x\nMAILTO=""\n* * * * * y\n').remarks if "mails" in one]
+    assert remark.startswith('cron mails what jobs print to their user (nothing of those below MAILTO="")')
+    assert not any("mails" in one for one in read('MAILTO=a@b.c\nMAILTO=""\n* * * * * y\n').remarks)
 
 
 def test_folder_of_run_parts_is_a_job_for_each_program(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 _KEPT = {"id", "name", "schedule", "command", "shell", "shell_program", "cwd", "directory", "env", "stdin", "user"}
 _SMALL = {"tags", "description", "enabled"}
 
+_CONFIGURATION_KEYS = {"retry_policy": "retry"}
+"""Keys of a definition that have another name in a configuration."""
+
 _AS_ELSEWHERE: Mapping[str, Any] = {
     "catch_up": "none",
     "overlap": "allow",
@@ -15,9 +18,9 @@ _AS_ELSEWHERE: Mapping[str, Any] = {
 
 
 def find_losses(definition: Mapping[str, Any], kept: Collection[str] = ()) -> list[str]:
-    """Return the keys of a job that an export leaves out, in their order."""
+    """Return the keys of a job that an export leaves out, as a configuration names them, in their order."""
     return [
-        key
+        _CONFIGURATION_KEYS.get(key, key)
         for key, value in definition.items()
         if key not in _KEPT and key not in _SMALL and key not in kept and _AS_ELSEWHERE.get(key) != value
     ]

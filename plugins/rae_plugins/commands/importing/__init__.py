@@ -65,6 +65,8 @@ class ImportCommand(Command):
     restore_source: bool = field(default=False, metadata={"help": "undo --disable-source, and import nothing"})
 
     def __attrs_post_init__(self) -> None:
+        if self.user and self.system:
+            raise ValueError("takes either --user or --system: a crontab has a column of users, or it has none")
         if self.what in ONE_FILE_KINDS and len(self.files) > 1:
             raise ValueError(f"takes one file or folder of {self.what}; run it again for {self.files[1]!r}")
 

@@ -3,14 +3,16 @@
 import getpass
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
 
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.references import find_references
 from rae_auto.toolkit.environment import is_root
+from rae_auto.toolkit.validators import zone_name
 from rae_plugins.commands.importing.crontab_lines import (
     BadLine,
     CommentLine,
@@ -19,6 +21,7 @@ from rae_plugins.commands.importing.crontab_lines import (
     parse_crontab,
     split_input,
 )
+from rae_plugins.commands.importing.crontab_remarks import find_remarks, find_user_column
 from rae_plugins.commands.importing.imported import FireTimes, Import, ImportedJob, JobNames, Leftover
 from rae_plugins.triggers.cron import CronTrigger
 from rae_plugins.triggers.cron.foreign_forms import find_equivalent, split_random_fields
@@ -52,11 +55,18 @@ class CrontabReader:
     own_user: str = field(factory=lambda: _own_user())
     is_root: bool = field(factory=is_root)
 
-    def read(self, text: str, source: str, *, has_users: bool) -> Import:
-        """Return the jobs of a crontab. `source` names it in messages."""
+    def read(self, text: str, source: str, *, has_users: bool | None) -> Import:
+        """Return the jobs of a crontab. `source` names it in messages.
+
+        Where it isn't known if it `has_users` (None), it is read as one without them, and a remark says if it seems
+        to have some.
+        """
         entries: list[ImportedJob | Leftover] = []
         variables: dict[str, str] = {}
-        mail_to: set[str] = set()
+        bad_zone = ""
+        # For each job its receiver: None for the user, and "" for a job of which nothing is mailed.
+        mail_to: set[str | None] = set()
+        first_words: list[str] = []
         above: list[str] = []
 
         def flush() -> None:
@@ -64,7 +74,7 @@ class CrontabReader:
                 entries.append(Leftover(tuple(above)))
                 above.clear()
 
-        for number, line in parse_crontab(text, has_users=has_users):
+        for number, line in parse_crontab(text, has_users=bool(has_users)):
             match line:
                 case CommentLine(None):
                     flush()
@@ -73,15 +83,26 @@ class CrontabReader:
                 case VariableLine(name, value):
                     flush()
                     variables[name] = value
-                    mail_to |= {value} if name == "MAILTO" else set()
+                    if name == "CRON_TZ":
+                        problem = _find_zone_problem(value)
+                        bad_zone = f"line {number}" if problem else ""
+                        entries += [Leftover((f"{name}={value}",), f"line {number}: {problem}")] if problem else []
                 case BadLine(bad, problem):
                     entries.append(Leftover((*above, bad), f"line {number} {problem}, so cron doesn't run it either"))
                     above.clear()
                 case EntryLine():
-                    entries.append(self._read_entry(line, number, dict(variables), tuple(above)))
+                    first_words += line.command.split()[:1]
+                    if bad_zone and line.schedule.lower() != "@reboot":
+                        remark = f"line {number}: its time zone is that of {bad_zone}, which is unknown"
+                        entries.append(Leftover((*above, f"{line.schedule} {line.command}"), remark))
+                    else:
+                        mail_to.add(variables.get("MAILTO"))
+                        entries.append(self._read_entry(line, number, dict(variables), tuple(above)))
                     above.clear()
         flush()
-        remarks = tuple(_find_remarks(text, mail_to))
+        remarks = tuple(find_remarks(text, mail_to))
+        if has_users is None:
+            remarks += tuple(find_user_column(first_words))
         return Import(source, entries, remarks, DEFAULTS)
 
     def read_folder(self, folder: Path) -> Import:
@@ -109,7 +130,8 @@ class CrontabReader:
         remarks: list[str] = []
         table: dict[str, Any] = {}
         times: tuple[FireTimes, ...] = ()
-        zone = variables.pop("CRON_TZ", None)
+        # An empty one means the machine's, as in cron.c of cronie.
+        zone = variables.pop("CRON_TZ", None) or None
         jitter = variables.pop("RANDOM_DELAY", None)
         if line.schedule.lower() == "@reboot":
             table["trigger"] = {"type": "system", "on": ["boot"]}
@@ -133,6 +155,8 @@ class CrontabReader:
             table["stdin"] = given
         self._add_user(line.user, table, remarks)
         _add_variables(variables, table, remarks)
+        if (secret := _find_secret(table)) is not None:
+            return Leftover((*comments, f"{line.schedule} {line.command}"), f"line {number}: {secret}")
         if line.is_quiet:
             remarks.append('the "-" before the fields keeps cron from logging it; here each run is on record')
         if _BACKGROUND.search(command):
@@ -215,17 +239,25 @@ def _add_variables(variables: Mapping[str, str], table: dict[str, Any], remarks:
         table["env"] = env
 
 
-def _find_remarks(text: str, mail_to: Set[str]) -> Iterator[str]:
-    if text and not text.endswith("\n"):
-        yield "the last line has no end, so Debian's cron leaves it out; here it counts"
-    yield "a job has the environment of the daemon; cron gives PATH=/usr/bin:/bin, HOME, LOGNAME and SHELL alone"
-    if mail_to == {""}:
-        return
-    receivers = ", ".join(sorted(mail_to - {""})) or "their user"
-    yield (
-        f"cron mails what jobs print to {receivers}; here 'rae-auto output JOB' shows it. For a mail when a job fails, "
-        'add a notifier of the type email, and notify = { on = ["failure"], via = ["NAME"] } to [defaults]'
-    )
+def _find_zone_problem(name: str) -> str:
+    """Return the problem of a value of CRON_TZ, empty if it has none."""
+    try:
+        zone_name(name or None)
+    except ValueError as error:
+        return f"CRON_TZ: {error}. What is below it is left out, up to the next CRON_TZ"
+    return ""
+
+
+def _find_secret(table: Mapping[str, Any]) -> str | None:
+    """Return a problem if a text that is plain for cron would be replaced by a secret here."""
+    texts = {
+        "its input": table.get("stdin", ""),
+        **{f"variable {quote(key)}": text for key, text in table.get("env", {}).items()},
+    }
+    for place, text in texts.items():
+        for reference in find_references(text):
+            return f"{place} has {reference.text}, which is text for cron, but a secret here; read it in a script"
+    return None
 
 
 def _own_user() -> str:

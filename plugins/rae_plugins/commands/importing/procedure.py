@@ -32,8 +32,8 @@ from rae_plugins.commands.importing.source_switch import (
     write_user_crontab,
 )
 from rae_plugins.commands.importing.systemd_timers import find_timers, read_timers
-from rae_plugins.commands.importing.this_machine import fit_to_this_machine
 from rae_plugins.commands.importing.toml_text import format_import
+from rae_plugins.commands.importing.valid_jobs import fit_to_this_machine, leave_out_invalid
 
 if TYPE_CHECKING:
     from rae_plugins.commands.importing import ImportCommand
@@ -42,32 +42,40 @@ SYSTEM_CRONTAB = Path("/etc/crontab")
 SYSTEM_FOLDER = Path("/etc/cron.d")
 CHECK_TIMEOUT_SECONDS = 300
 
+Disable = Callable[[Import], str]
+"""Switches off what was imported of a source, and returns how much that was."""
+
 
 @frozen
 class CrontabSource:
-    """A crontab: its name, its text, and its file; None for the user's own and for standard input."""
+    """A crontab: its name, its text, and its file; None for the user's own and for standard input.
+
+    `has_users` is None where neither the place of the file nor an option says if there is a column of users.
+    """
 
     name: str
     text: str
-    has_users: bool
+    has_users: bool | None
     path: Path | None = None
 
 
 def import_source(command: "ImportCommand") -> int:
     """Import a source as the options say, and return the exit code. Errors: BadRequest, OSError."""
+    if command.disable_source and (command.dry_run or command.file == "-"):
+        raise BadRequest("--disable-source needs a source that is really imported; leave out --dry-run and '-'")
+    found, disable = _READERS.get(command.what, _read_files)(command)
     output = Path(command.output).expanduser()
     if not command.dry_run and output.exists():
         raise BadRequest(
             f'{output} exists; name another file with --output and add it to include = ["conf.d/*.toml"], or '
             "look first with --dry-run"
         )
-    if command.disable_source and (command.dry_run or command.file == "-"):
-        raise BadRequest("--disable-source needs a source that is really imported; leave out --dry-run and '-'")
-    found, disable = _READERS.get(command.what, _read_files)(command)
-    found = share_keys(fit_to_this_machine(found))
-    text = format_import(found)
+    found, text, errors = _keep_valid(fit_to_this_machine(found))
     is_written = bool(found.jobs) and not command.dry_run
-    errors = _write(text, output if is_written else None)
+    if is_written and not errors:
+        # Never over a file that came meanwhile.
+        with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
     if command.dry_run:
         click.echo(escape_text(text), nl=False)
     for line in _summarize(found, errors, output if is_written else None):
@@ -75,48 +83,57 @@ def import_source(command: "ImportCommand") -> int:
     if errors or not found.jobs:
         return 1
     if command.disable_source:
-        click.echo(f"{disable()} of the source disabled; --restore-source undoes that")
+        click.echo(f"{disable(found)} of the source disabled; --restore-source undoes that")
     return 0
 
 
-def _read_systemd(command: "ImportCommand") -> "tuple[Import, Callable[[], str]]":
+def _read_systemd(command: "ImportCommand") -> "tuple[Import, Disable]":
     paths, folders, source = find_timers(command.file, is_system=command.system)
     found = read_timers(paths, folders, source)
-    names = [job.unit for job in found.jobs]
-    return found, lambda: format_count(disable_timers(names, folders[0], is_system=command.system), "timer")
+
+    def disable(kept: Import) -> str:
+        names = [job.unit for job in kept.jobs]
+        return format_count(disable_timers(names, folders[0], is_system=command.system), "timer")
+
+    return found, disable
 
 
-def _read_launchd(command: "ImportCommand") -> "tuple[Import, Callable[[], str]]":
+def _read_launchd(command: "ImportCommand") -> "tuple[Import, Disable]":
     if command.disable_source:
         raise BadRequest("--disable-source is not for launchd; run 'launchctl bootout' for what was imported")
-    return read_plists(command.file, is_system=command.system), lambda: ""
+    return read_plists(command.file, is_system=command.system), lambda _: ""
 
 
-def _read_crontab(command: "ImportCommand") -> "tuple[Import, Callable[[], str]]":
+def _read_crontab(command: "ImportCommand") -> "tuple[Import, Disable]":
     reader = CrontabReader()
     folder = Path(command.file) if command.file and Path(command.file).is_dir() else None
     if folder is not None and not _is_cron_d(folder):
-        return reader.read_folder(folder), lambda: format_count(0, "line")
+        return reader.read_folder(folder), lambda _: format_count(0, "line")
     sources = _read_sources(command)
     imports = [reader.read(source.text, source.name, has_users=source.has_users) for source in sources]
     found = imports[0] if len(imports) == 1 else combine_imports(imports, "the crontabs of the system")
-    # Line numbers are those of each source, which was read on its own.
-    pairs = zip(sources, imports, strict=True)
-    return found, lambda: format_count(sum(_disable(source, one) for source, one in pairs), "line")
+
+    def disable(kept: Import) -> str:
+        ids = {job.id for job in kept.jobs}
+        # Line numbers are those of each source, which was read on its own.
+        numbers = [[number for job in one.jobs if job.id in ids for number in job.lines] for one in imports]
+        return format_count(sum(map(_disable, sources, numbers)), "line")
+
+    return found, disable
 
 
-_READERS: Mapping[str, "Callable[[ImportCommand], tuple[Import, Callable[[], str]]]"] = {
+_READERS: "Mapping[str, Callable[[ImportCommand], tuple[Import, Disable]]]" = {
     "crontab": _read_crontab,
     "systemd": _read_systemd,
     "launchd": _read_launchd,
 }
 
 
-def _read_files(command: "ImportCommand") -> "tuple[Import, Callable[[], str]]":
+def _read_files(command: "ImportCommand") -> "tuple[Import, Disable]":
     """Read a kind whose source stays as it is: switching it off is for the program that it is of."""
     if command.disable_source:
         raise BadRequest(f"--disable-source is not for {command.what}; {OFF_SWITCHES[command.what]}")
-    return read_files(command.what, command.files), lambda: ""
+    return read_files(command.what, command.files), lambda _: ""
 
 
 def restore_source(command: "ImportCommand") -> int:
@@ -143,8 +160,7 @@ def restore_source(command: "ImportCommand") -> int:
     return 0
 
 
-def _disable(source: CrontabSource, found: Import) -> int:
-    numbers = [number for job in found.jobs for number in job.lines]
+def _disable(source: CrontabSource, numbers: list[int]) -> int:
     if source.path is not None:
         return change_file(source.path, lambda text: disable_lines(text, numbers))
     text, count = disable_lines(source.text, numbers)
@@ -155,7 +171,7 @@ def _disable(source: CrontabSource, found: Import) -> int:
 
 def _read_sources(command: "ImportCommand") -> list[CrontabSource]:
     if command.file == "-":
-        return [CrontabSource("standard input", sys.stdin.read(), command.system)]
+        return [CrontabSource("standard input", sys.stdin.read(), _has_users(None, command))]
     if command.file is not None:
         path = Path(command.file).expanduser()
         paths = _files_of(path) if path.is_dir() else [path]
@@ -173,10 +189,10 @@ def _read_sources(command: "ImportCommand") -> list[CrontabSource]:
     return [CrontabSource("the crontab of the user", text, False)]
 
 
-def _has_users(path: Path, command: "ImportCommand") -> bool:
+def _has_users(path: Path | None, command: "ImportCommand") -> bool | None:
     if command.user or command.system:
         return command.system
-    return path == SYSTEM_CRONTAB or path.parent.name == "cron.d"
+    return True if path is not None and (path == SYSTEM_CRONTAB or path.parent.name == "cron.d") else None
 
 
 def _is_cron_d(folder: Path) -> bool:
@@ -189,19 +205,27 @@ def _files_of(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_file() and RUN_PARTS_NAME.fullmatch(path.name)]
 
 
-def _write(text: str, output: Path | None) -> list[str]:
-    """Check the text as a configuration, write it if that finds no error, and return the errors."""
+def _keep_valid(found: Import) -> tuple[Import, str, list[str]]:
+    """Return an import without the jobs that a check refuses, its text, and the errors that are of no job."""
+    while True:
+        shared = share_keys(found)
+        text = format_import(shared)
+        errors = _find_errors(text)
+        # A job may depend on one that was left out, so what remains is checked again.
+        remaining = leave_out_invalid(found, errors)
+        if remaining is found:
+            return shared, text, errors
+        found = remaining
+
+
+def _find_errors(text: str) -> list[str]:
+    """Return the errors of a text as a configuration."""
     with tempfile.TemporaryDirectory(prefix="rae-import-") as directory:
         path = Path(directory) / "rae.toml"
         path.write_text(text)
         path.chmod(0o600)
         report = _check(path)
-        errors = [str(line).replace(str(path), "the result") for line in report["errors"]]
-    if output is not None and not errors:
-        # Never over a file that came meanwhile.
-        with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-    return errors
+        return [str(line).replace(str(path), "the result") for line in report["errors"]]
 
 
 def _check(path: Path) -> Mapping[str, Any]:

@@ -26,6 +26,11 @@ def format_import(found: Import) -> str:
     return "\n".join(lines) + "\n"
 
 
+def format_job(job: ImportedJob) -> str:
+    """Return the TOML text of a job, with its comments above it."""
+    return "\n".join([*job.comments, f"[jobs.{job.id}]", *_keys(job.table)])
+
+
 def _job_lines(job: ImportedJob) -> Iterator[str]:
     for text in job.comments:
         yield from _comment(text)

@@ -1,14 +1,18 @@
-"""Parts of an import that this machine can't do, so that the result is valid here: each becomes a remark."""
+"""A result that is valid here: what this machine can't do is a remark, a job that a check refuses a comment."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
 
+from rae_auto.model.primitives.formatting import quote
 from rae_auto.toolkit.wake_alarm import find_wake_obstacle
-from rae_plugins.commands.importing.imported import Import, ImportedJob
-from rae_plugins.commands.importing.toml_text import format_value
+from rae_plugins.commands.importing.imported import Import, ImportedJob, Leftover
+from rae_plugins.commands.importing.toml_text import format_job, format_value
 from rae_plugins.triggers.system import SystemTrigger
+
+_ERROR_OF_JOB = re.compile(r"\bjobs\.(?P<id>[A-Za-z0-9_-]+)(?:\.(?P<key>\S+))?: (?P<problem>.+)", re.DOTALL)
 
 
 def fit_to_this_machine(found: Import) -> Import:
@@ -45,3 +49,25 @@ def _find_problem(trigger: Mapping[str, Any]) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def leave_out_invalid(found: Import, errors: Sequence[str]) -> Import:
+    """Return an import in which the jobs that errors of a check are about are comments; itself if there are none."""
+    reasons: dict[str, str] = {}
+    for error in errors:
+        if (match := _ERROR_OF_JOB.search(error)) is not None:
+            key, problem = match["key"], match["problem"]
+            is_named = key is None or problem.startswith(key)
+            reasons.setdefault(match["id"], problem if is_named else f"{key}: {problem}")
+    if not any(job.id in reasons for job in found.jobs):
+        return found
+    entries = [
+        _leave_out(entry, reasons[entry.id]) if isinstance(entry, ImportedJob) and entry.id in reasons else entry
+        for entry in found.entries
+    ]
+    return evolve(found, entries=entries)
+
+
+def _leave_out(job: ImportedJob, reason: str) -> Leftover:
+    place = f"line {job.lines[0]}" if job.lines else job.unit or quote(job.id)
+    return Leftover(tuple(format_job(job).splitlines()), f"{place}: {reason}")
