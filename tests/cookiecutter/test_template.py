@@ -131,6 +131,7 @@ def test_plugins_new_makes_what_cookiecutter_makes(kind: str, tmp_path: Path) ->
     module = f"rae_{word}_lunar_phase"
     files = FILES | {f"src/{module}/__init__.py", f"src/{module}/py.typed", f"tests/test_{module}.py"}
     assert set(read_files(made)) == files
+    assert [name for name, text in read_files(made).items() if text.startswith("\n")] == []
     assert [name for name, text in read_files(made).items() if "cookiecutter" in text or "{%" in text] == []
     run("ruff", "check", "--no-cache", "--line-length=120", made, site=tmp_path, cwd=made)
 

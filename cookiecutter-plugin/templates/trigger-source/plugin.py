@@ -9,6 +9,7 @@ from attrs import field, frozen
 from rae_auto.api import SourceTrigger, TriggerContext
 from rae_auto.hookspecs import hookimpl
 from rae_auto.toolkit.state_file import StateFile
+from rae_auto.toolkit.validators import positive_duration
 
 RAE_API = 1
 
@@ -24,7 +25,9 @@ class {{ cookiecutter.__class }}(SourceTrigger):
     example: ClassVar[dict[str, Any]] = {"path": "~/todo.txt"}
 
     path: Path = field(metadata={"help": "the file"})
-    every: timedelta = field(default=timedelta(seconds=5), metadata={"help": "time between looks"})
+    every: timedelta = field(
+        default=timedelta(seconds=5), validator=positive_duration(), metadata={"help": "time between looks"}
+    )
 
     def summary(self) -> str:
         return f"when {self.path.name} changes"[:80]

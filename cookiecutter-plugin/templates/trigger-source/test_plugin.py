@@ -26,3 +26,8 @@ class TestConformance(SourceConformance):
     async def provoke(self, listener, number: int) -> None:
         self.file.write_text(f"text {number}")
 
+
+@pytest.mark.parametrize("every", [timedelta(0), timedelta(seconds=-1)])
+def test_interval_is_more_than_zero(every):
+    with pytest.raises(ValueError, match="every"):
+        {{ cookiecutter.__class }}(path=Path("x"), every=every)

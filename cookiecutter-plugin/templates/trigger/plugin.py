@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from attrs import field, frozen
 from rae_auto.api import ScheduleTrigger
 from rae_auto.hookspecs import hookimpl
+from rae_auto.toolkit.validators import positive_duration
 
 RAE_API = 1
 
@@ -18,7 +19,9 @@ class {{ cookiecutter.__class }}(ScheduleTrigger):
     type = "{{ cookiecutter.name }}"
 
     every: timedelta = field(
-        default=timedelta(days=29, hours=12, minutes=44), metadata={"help": "time from one start to the next"}
+        default=timedelta(days=29, hours=12, minutes=44),
+        validator=positive_duration(),
+        metadata={"help": "time from one start to the next"},
     )
 
     def next_after(self, instant: datetime) -> datetime | None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pickle
+import re
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from rae_auto.errors import BadRequest
+from rae_auto.toolkit.extras import install_command
 from rae_plugins.commands.importing.imported import Import, ImportedJob
 from rae_plugins.commands.importing.proofs.comparison import prove_job
 from rae_plugins.commands.importing.readers.apscheduler_stores.pickled_values import StandIn, read_pickle
@@ -262,7 +264,7 @@ def test_importing_needs_no_module_of_the_jobs(tmp_path: Path, monkeypatch: pyte
     assert prove_job(job, NOW)[0].problem == (
         "apscheduler is not installed; 'pip install apscheduler' lets the start times be compared"
     )
-    with pytest.raises(BadRequest, match=r"rae-auto\[apscheduler\]"):
+    with pytest.raises(BadRequest, match=re.escape(install_command("apscheduler"))):
         read_job_stores(["postgresql://u:p@127.0.0.1/x"], NOW)
 
 

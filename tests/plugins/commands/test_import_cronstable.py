@@ -1,5 +1,6 @@
 """Configurations of cronstable and yacron as jobs: all their keys, and start times as they have them."""
 
+import re
 import sys
 import tomllib
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from crontab import CronTab
 
 from rae_auto.errors import BadRequest
+from rae_auto.toolkit.extras import install_command
 from rae_plugins.commands.importing.day_rules import require_both_days
 from rae_plugins.commands.importing.imported import Import, ImportedJob
 from rae_plugins.commands.importing.proofs.comparison import prove_job
@@ -219,7 +221,7 @@ def test_tags_build_nothing(tmp_path: Path) -> None:
 
 def test_yaml_names_the_extra_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
-    with pytest.raises(BadRequest, match=r"rae-auto\[yaml\]"):
+    with pytest.raises(BadRequest, match=re.escape(install_command("yaml"))):
         read(tmp_path, "jobs: []\n")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from tests.support.system_events import emitted, knows, read_memory
 
 from rae_auto.testing.sources import Listener, RealTimer
+from rae_auto.toolkit.extras import install_command
 from rae_plugins.triggers.system import SystemTrigger
 from rae_plugins.triggers.system.adapters.windows import Code, Message, device_name
 
@@ -239,9 +241,10 @@ def platform(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_platform_without_its_library_refuses_its_events(platform: str) -> None:
-    reasons = {"win32": r"rae-auto\[windows\]", "darwin": r"rae-auto\[macos\]", "sunos5": "no adapter"}
+    commands = {"win32": install_command("windows"), "darwin": install_command("macos")}
+    reason = re.escape(commands.get(platform, "no adapter"))
     for name in ("sleep", "resume", "lock", "unlock", "shutdown"):
-        with pytest.raises(ValueError, match=f"^{name} can't be reported here: .*{reasons[platform]}"):
+        with pytest.raises(ValueError, match=f"^{name} can't be reported here: .*{reason}"):
             SystemTrigger(on=[name])
     with pytest.raises(ValueError, match=r"^power-ac can't be reported here: this machine has no battery"):
         SystemTrigger(on=["power-ac"])
