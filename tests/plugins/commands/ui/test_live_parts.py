@@ -65,7 +65,7 @@ def change_everything(page: Page, run: str) -> None:
     """Have the run of a job end in a failure, change the job, and note a downtime."""
     page.daemons.ask("cancel", job="changing")
     eventually(lambda: page.daemons.ask("history", run=run)[0]["state"] == "cancelled")
-    page.daemons.ask("add", definition=definition(command=["false"], schedule="* * * * *"), replace=True)
+    page.daemons.ask("add", definition=definition(command=["false"], schedule="0 3 1 1 *"), replace=True)
     failed = page.daemons.ask("trigger", job="changing")["run_id"]
     eventually(lambda: page.daemons.ask("history", run=failed)[0]["state"] == "failed")
     for number in range(JOBS_MORE):
