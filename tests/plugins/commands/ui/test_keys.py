@@ -119,6 +119,8 @@ class RowOfJob:
         }
         if keys in shown:
             tab.locator(shown[keys]).first.wait_for()
+        if keys == "[ ]":
+            tab.wait_for_url("**/day/2026-11-27")
         for key in second:
             tab.keyboard.press(key)
         if keys == "[ ]":
