@@ -105,6 +105,13 @@ def test_job_that_check_refuses_becomes_a_comment(offline, crontab: Path) -> Non
     assert [line[:5] for line in crontab.read_text().splitlines()] == ["# nig", "#rae-", "#rae-", "0 3 *"]
 
 
+def test_variable_of_a_timer_never_becomes_a_secret(offline, tmp_path: Path, crontab: Path) -> None:
+    (tmp_path / "a.timer").write_text("[Timer]\nOnCalendar=daily\n")
+    (tmp_path / "a.service").write_text("[Service]\nExecStart=/bin/true\nEnvironment=KEY=${file:/a}\n")
+    said = offline("import", "systemd", "a.timer")
+    assert (said.code, 'variable "KEY" has ${file:/a}, which is plain text there' in said.out) == (1, True), said.err
+
+
 def test_crontab_is_with_or_without_a_column_of_users(offline, crontab: Path) -> None:
     said = offline("import", "crontab", "--user", "--system", "crontab")
     assert (said.code, "takes either --user or --system" in said.err) == (2, True)

@@ -10,7 +10,6 @@ from typing import Any
 from attrs import define, field
 
 from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.primitives.references import find_references
 from rae_auto.toolkit.environment import is_root
 from rae_auto.toolkit.validators import zone_name
 from rae_plugins.commands.importing.crontab_lines import (
@@ -155,8 +154,6 @@ class CrontabReader:
             table["stdin"] = given
         self._add_user(line.user, table, remarks)
         _add_variables(variables, table, remarks)
-        if (secret := _find_secret(table)) is not None:
-            return Leftover((*comments, f"{line.schedule} {line.command}"), f"line {number}: {secret}")
         if line.is_quiet:
             remarks.append('the "-" before the fields keeps cron from logging it; here each run is on record')
         if _BACKGROUND.search(command):
@@ -246,18 +243,6 @@ def _find_zone_problem(name: str) -> str:
     except ValueError as error:
         return f"CRON_TZ: {error}. What is below it is left out, up to the next CRON_TZ"
     return ""
-
-
-def _find_secret(table: Mapping[str, Any]) -> str | None:
-    """Return a problem if a text that is plain for cron would be replaced by a secret here."""
-    texts = {
-        "its input": table.get("stdin", ""),
-        **{f"variable {quote(key)}": text for key, text in table.get("env", {}).items()},
-    }
-    for place, text in texts.items():
-        for reference in find_references(text):
-            return f"{place} has {reference.text}, which is text for cron, but a secret here; read it in a script"
-    return None
 
 
 def _own_user() -> str:

@@ -33,7 +33,11 @@ from rae_plugins.commands.importing.source_switch import (
 )
 from rae_plugins.commands.importing.systemd_timers import find_timers, read_timers
 from rae_plugins.commands.importing.toml_text import format_import
-from rae_plugins.commands.importing.valid_jobs import fit_to_this_machine, leave_out_invalid
+from rae_plugins.commands.importing.valid_jobs import (
+    fit_to_this_machine,
+    leave_out_invalid,
+    leave_out_references,
+)
 
 if TYPE_CHECKING:
     from rae_plugins.commands.importing import ImportCommand
@@ -70,6 +74,9 @@ def import_source(command: "ImportCommand") -> int:
             f'{output} exists; name another file with --output and add it to include = ["conf.d/*.toml"], or '
             "look first with --dry-run"
         )
+    if command.what not in OFF_SWITCHES:
+        # Readers of the other kinds write references where the source has secrets.
+        found = leave_out_references(found)
     found, text, errors = _keep_valid(fit_to_this_machine(found))
     is_written = bool(found.jobs) and not command.dry_run
     if is_written and not errors:

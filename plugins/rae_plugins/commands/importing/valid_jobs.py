@@ -7,6 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.references import find_references
 from rae_auto.toolkit.wake_alarm import find_wake_obstacle
 from rae_plugins.commands.importing.imported import Import, ImportedJob, Leftover
 from rae_plugins.commands.importing.toml_text import format_job, format_value
@@ -66,6 +67,25 @@ def leave_out_invalid(found: Import, errors: Sequence[str]) -> Import:
         for entry in found.entries
     ]
     return evolve(found, entries=entries)
+
+
+def leave_out_references(found: Import) -> Import:
+    """Return an import in which jobs are comments where a text that is plain in the source would be a secret here."""
+    entries = [
+        _leave_out(entry, problem)
+        if isinstance(entry, ImportedJob) and (problem := _find_reference(entry.table)) is not None
+        else entry
+        for entry in found.entries
+    ]
+    return evolve(found, entries=entries)
+
+
+def _find_reference(table: Mapping[str, Any]) -> str | None:
+    variables = {f"variable {quote(name)}": text for name, text in table.get("env", {}).items()}
+    for place, text in {"its input": table.get("stdin", ""), **variables}.items():
+        for reference in find_references(str(text)):
+            return f"{place} has {reference.text}, which is plain text there, but a secret here; read it in a script"
+    return None
 
 
 def _leave_out(job: ImportedJob, reason: str) -> Leftover:
