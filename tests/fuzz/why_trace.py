@@ -25,6 +25,7 @@ from rae_auto.explain.job_view import JobView
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
 from rae_auto.model.job import Job
+from rae_auto.model.policies import Overlap
 from rae_auto.model.primitives.local_times import RequestedTime
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import Run, RunState
@@ -245,6 +246,9 @@ def _compare_overlaps(view: JobView, trace: Trace) -> Iterator[str]:
         is_same = now is not None and (now.overlap, now.overlap_max) == (job.overlap, job.overlap_max)
         is_edge = any(run.started_at == at for run in view.runs)
         if job.id != view.job or not is_same or "overlap" not in calls or at > view.now or is_edge:
+            continue
+        if trace.is_doubtful and job.overlap is Overlap.QUEUE:
+            # Whether a run was still in the queue depends on when it started, by a clock that was set back later.
             continue
         on_record = {run.id for run in view.runs if run.queued_at <= at and (run.finished_at or at + FAR) > at}
         decision = next(node for node in check_instant(at, view) if node.name == "decision")
