@@ -82,6 +82,9 @@ class BadRequest(SchedulerError, ValueError):
 class SchedulerClosed(SchedulerError, RuntimeError):
     """The scheduler is not running, or is stopping."""
 
+    is_refusal = True
+    """False where a request may have been carried out."""
+
 
 class ConfigError(SchedulerError, ValueError):
     """An invalid configuration; `problems` has one line for each problem."""

@@ -320,7 +320,7 @@ class ControlServer:
                 return await asyncio.to_thread(encode_long_result, request.id, result)
             return encode_result(request.id, result)
         except (SchedulerError, ValueError) as error:
-            if is_late and isinstance(error, SchedulerClosed):
+            if is_late and isinstance(error, SchedulerClosed) and error.is_refusal:
                 # Nothing was done, so a client may do as if it hadn't found the daemon any more.
                 return encode_error(request.id, DaemonUnreachable("the daemon is just ending"))
             return encode_error(request.id, error)

@@ -186,6 +186,7 @@ class Daemon:
         def bind() -> None:
             nonlocal is_bound
             control.refusal = None
+            self._early.take_over()
             if is_bound:
                 return
             # Before anything is started: a start that is refused must have no effect.

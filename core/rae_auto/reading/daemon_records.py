@@ -14,7 +14,7 @@ from attrs import evolve
 from rae_auto.api.store import CountQuery, LogQuery
 from rae_auto.control.asking import QuestionBatch, ask
 from rae_auto.control.client import required_zone
-from rae_auto.errors import DaemonUnreachable
+from rae_auto.errors import BadRequest, DaemonUnreachable
 from rae_auto.model import documents
 from rae_auto.model.primitives.zones import zone
 from rae_auto.reading.parsing import parse_facts, parse_jobs
@@ -130,9 +130,14 @@ class DaemonRecords(RecordSourceBase):
     async def _read_starts(
         self, job: str | None, since: datetime, until: datetime, limit: int, max_each: int | None
     ) -> Any:
-        # Only if it is wished: daemons of earlier versions don't know the word.
-        wish = {} if max_each is None else {"max_each": max_each}
-        return await self._ask("starts", job=job, since=since, until=until, limit=limit, **wish)
+        span = {"job": job, "since": since, "until": until, "limit": limit}
+        if max_each is None:
+            return await self._ask("starts", **span)
+        try:
+            return await self._ask("starts", **span, max_each=max_each)
+        except BadRequest:
+            # A daemon of an earlier version doesn't know the word.
+            return await self._ask("starts", **span)
 
     async def max_parallel(self) -> int:
         return int((await self._ask("ping"))["max_parallel"])

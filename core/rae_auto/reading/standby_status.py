@@ -33,5 +33,9 @@ async def describe_role(project: Project) -> dict[str, Any]:
     }
     with suppress(DaemonUnreachable):
         own = await ask_standby(project, "status")
-        return {**found, **{name: own[name] for name in ("pid", "version", "started_at", "leader", "silent_seconds")}}
+        if own.get("state") not in ("standby", "starting"):
+            # It has taken over meanwhile.
+            return dict(own)
+        known = {name: own.get(name) for name in ("pid", "version", "started_at", "silent_seconds")}
+        return {**found, **known, "leader": own.get("leader") or found["leader"]}
     return found

@@ -34,6 +34,10 @@ class ShiftedSchedule(ScheduleTrigger):
     shift: Shift
     zone: ZoneInfo
 
+    def __attrs_post_init__(self) -> None:
+        # Only where a job has one, for memory; now, so that no start fails because a module can't be read.
+        import rae_auto.model.primitives.local_times  # noqa: F401
+
     @property
     def type(self) -> str:  # type: ignore[override]
         """The type of the schedule that is moved."""

@@ -241,7 +241,9 @@ class EngineLoop:
         self._woken.set()
         for answer in self._requests.values():
             if not answer.done():
-                answer.set_exception(SchedulerClosed("the scheduler stopped before it could answer"))
+                error = SchedulerClosed("the scheduler stopped before it could answer")
+                error.is_refusal = False
+                answer.set_exception(error)
         self._requests.clear()
 
     async def _sleep(self) -> None:

@@ -1,14 +1,25 @@
 """The command that installs an extra of rae-auto: for this interpreter, and from where rae-auto came."""
 
+import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 
 def install_command(extra: str) -> str:
-    """Return the command, as a person types it: another pip would install into another environment."""
-    import shlex  # lazy: only for a message
+    """Return the command, as a person types it: another pip would install into another environment.
 
-    return shlex.join([sys.executable, "-m", "pip", "install", f"{_find_source()}[{extra}]"])
+    Environments of uv have no pip.
+    """
+    program, source = _quote(sys.executable), _quote(f"{_find_source()}[{extra}]")
+    if find_spec("pip") is None:
+        return f"uv pip install --python {program} {source}"
+    return f"{program} -m pip install {source}"
+
+
+def _quote(word: str) -> str:
+    """Return a word as all common shells take it: zsh and cmd.exe, too."""
+    return word if re.fullmatch(r"[\w:.\\/~-]+", word) else f'"{word}"'
 
 
 def _find_source() -> str:

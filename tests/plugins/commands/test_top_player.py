@@ -1,18 +1,22 @@
 """The player of the coming month in `rae-auto top`: what it shows and keeps, and how it ends."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.plugins.commands.test_top import _drive, _text_of, _until, world
 from tests.plugins.commands.top_values import NOW, FixedWorld
+from tests.support.waiting import until
 
 from rae_auto.errors import PluginError
 from rae_plugins.commands.top.app import TopApp
+from rae_plugins.commands.top.playback import player
 from rae_plugins.commands.top.playback.month_process import MAX_STEP_DECISIONS, answer
 from rae_plugins.commands.top.playback.player import (
     AHEAD,
@@ -240,3 +244,22 @@ def test_process_of_a_simulation_ends_with_it(tmp_path: Path):
         return month._process.returncode
 
     assert asyncio.run(simulate()) not in (None, 0)
+
+
+def test_simulation_that_is_not_read_ends_with_its_view(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Lines that nothing reads must not hold up its end."""
+    (tmp_path / "endless").write_text("#!/bin/sh\nexec yes 0123456789012345678901234567890123456789\n")
+    (tmp_path / "endless").chmod(0o700)
+    monkeypatch.setattr(player, "sys", SimpleNamespace(executable=str(tmp_path / "endless")))
+
+    async def leave() -> int | None:
+        async with simulate_month(tmp_path / "rae.toml") as simulation:
+            stdout: Any = simulation._process.stdout
+            await until(lambda: stdout._paused)
+        return simulation._process.returncode
+
+    async def leave_in_time() -> int | None:
+        async with asyncio.timeout(30):
+            return await leave()
+
+    assert asyncio.run(leave_in_time()) == -signal.SIGKILL

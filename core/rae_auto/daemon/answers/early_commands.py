@@ -33,6 +33,10 @@ class EarlyCommands:
             self._refusal = f"this daemon stands by; {why.leader.describe()} leads, so ask there"
         return self._refusal
 
+    def take_over(self) -> None:
+        """Note that this daemon stands by no more."""
+        self._standby = self._refusal = None
+
     def table(self) -> dict[str, Command]:
         """Return the commands by name."""
         return {

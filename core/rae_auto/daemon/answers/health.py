@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -72,17 +72,22 @@ async def read_health(
         "problems": [
             *runtime.job_problems,
             *describe_failing(engine.notices()),
-            *_find_others(runtime.quarantine, report, problems),
+            *_find_others(runtime.quarantine, report, runtime.inputs.failed_sources(), problems),
         ],
     }
 
 
-def _find_others(quarantine: Quarantine, report: Iterable[Mapping[str, Any]], problems: Iterable[str]) -> Iterator[str]:
+def _find_others(
+    quarantine: Quarantine,
+    report: Iterable[Mapping[str, Any]],
+    failed_sources: Container[str],
+    problems: Iterable[str],
+) -> Iterator[str]:
     """Return the problems that neither plugins in quarantine nor sources that failed stand for."""
     listed = {
         (Kind(one["kind"]), one["name"], one["place"])
         for one in report
-        if one["quarantined"] or one["kind"] == Kind.TRIGGER
+        if one["quarantined"] or one["place"] in failed_sources
     }
     stood_for = set(quarantine.problems()) - set(quarantine.problems(listed))
     return (problem for problem in problems if problem not in stood_for)

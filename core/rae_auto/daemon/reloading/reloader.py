@@ -104,6 +104,9 @@ class Reloader:
                 return await self._reload()
 
     async def _reload(self) -> Mapping[str, Any]:
+        # Lazy, for memory; first, because what is applied must not fail afterwards.
+        from rae_auto.views.status import describe_reload
+
         before = self._registry.fork()
         runtime = self._scheduler.runtime
         try:
@@ -131,8 +134,6 @@ class Reloader:
         has_moved = state_directory(self._path).resolve() != self._scheduler.directory
         later = find_keys_of_next_start(self._started_config, config, has_moved)
         answer = {**summary, "at_next_start": later, "needs_restart": self._registry.outdated()}
-        from rae_auto.views.status import describe_reload  # lazy: memory
-
         logger.info("{}", describe_reload(answer))
         for line in answer["needs_restart"]:
             logger.warning("{}", line)

@@ -27,6 +27,7 @@ handles it itself keeps its handler, without this help.
 event loop names it as soon as it blocks, and a stop ends the process in time all the same.
 """
 
+import contextlib
 import ctypes
 import signal
 import sys
@@ -118,7 +119,9 @@ def _prepare_signal() -> None:
     """Have a signal end system calls of the main thread, if that calls this and the signal is free."""
     is_main = threading.current_thread() is threading.main_thread()
     if _SIGNAL is not None and is_main and signal.getsignal(_SIGNAL) is signal.SIG_DFL:
-        signal.signal(_SIGNAL, _ignore)
+        # Of an interpreter within another one the main thread may be none that handles signals.
+        with contextlib.suppress(ValueError):
+            signal.signal(_SIGNAL, _ignore)
 
 
 def _ignore(*_: object) -> None:

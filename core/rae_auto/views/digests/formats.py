@@ -37,7 +37,7 @@ def digest_text(digest: Digest, zone: tzinfo, width: int | None = None) -> str:
 
     `width` is that of the terminal, in cells; without one it is for a mail, whose verdict is one line.
     """
-    room = MAX_TEXT_WIDTH if width is None else min(width - len(_INDENT), MAX_TEXT_WIDTH)
+    room = MAX_TEXT_WIDTH if width is None else max(min(width - len(_INDENT), MAX_TEXT_WIDTH), MIN_WRAPPED_WIDTH)
     lines = [escape_line(digest.verdict), escape_line(describe_span(digest, zone))]
     if width is not None:
         lines = [part for line in lines for part in _wrap(line, width, rest=_INDENT)]

@@ -78,9 +78,10 @@ async def carry_out(request: Request, form: Form) -> str:
     given = {name: value for name, value in change.arguments({"target": "", **form}).items() if value is not None}
     if change.command == "trigger" and form.get("run"):
         given["event"] = await _event_of(request, form["run"])
-    answer = await ask(request, change.command, **{name: value for name, value in given.items() if value is not None})
     records = site_of(request).records
+    # First: what fails after the change would say that it was refused.
     zone = (await records.open()).zone
+    answer = await ask(request, change.command, **{name: value for name, value in given.items() if value is not None})
     if change.command == "reload":
         await records.close()
     return change.describe(form, answer, zone)

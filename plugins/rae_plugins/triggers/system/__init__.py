@@ -133,6 +133,9 @@ class SystemTrigger(SourceTrigger):
             if EventName.BOOT in event_filter.names:
                 await journal.report(Booted(boot))
             await platform.watch(event_filter, journal.report, context.timer)
+            if event_filter.names == {EventName.BOOT}:
+                # Nothing comes before the next start; to return would say that nothing ever will.
+                await asyncio.Event().wait()
 
 
 @hookimpl

@@ -1,6 +1,7 @@
 """Delays of the system trigger: which events end them, over restarts and boots."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -159,3 +160,17 @@ def test_delay_stands_in_the_summary_and_is_none_by_default() -> None:
 def test_events_that_undo_each_other_are_of_the_same_thing() -> None:
     for name, undone in UNDOES.items():
         assert name not in undone
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="watches this machine")
+def test_watch_for_the_boot_alone_does_not_end_until_it_is_stopped(listener: Listener) -> None:
+    """Its end would be a warning at each start."""
+
+    async def watch() -> bool:
+        watching = asyncio.create_task(SystemTrigger(on=["boot"]).watch(listener.watch()))
+        await listener.wait_for(1)
+        done, _ = await asyncio.wait({watching}, timeout=0.5)
+        watching.cancel()
+        return bool(done)
+
+    assert not asyncio.run(watch())

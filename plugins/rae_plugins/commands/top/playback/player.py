@@ -25,7 +25,7 @@ AHEAD = timedelta(days=2)
 MAX_KEPT = 200
 """Number of decisions of the past that are kept to be shown."""
 
-MAX_LINE_BYTES = 1 << 22
+MAX_LINE_BYTES = 1 << 20
 
 
 @frozen
@@ -221,4 +221,5 @@ async def simulate_month(config: Path | None) -> AsyncIterator[MonthSimulation]:
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        # To its end: a process is not waited for while unread lines hold up its pipe.
+        await process.communicate()
