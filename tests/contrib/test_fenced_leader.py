@@ -16,7 +16,7 @@ from tests.support.packages import need
 from tests.support.postgres_server import MISSING, start_server
 from tests.support.waiting import eventually
 
-from rae_auto.errors import DaemonUnreachable
+from rae_auto.errors import DaemonUnreachable, SchedulerClosed
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -78,7 +78,7 @@ def wait_for_state(daemons: Daemons, state: str) -> None:
 def read_state(daemons: Daemons) -> str:
     try:
         return str(daemons.ask("status")["state"])
-    except DaemonUnreachable:
+    except (DaemonUnreachable, SchedulerClosed):
         # It starts again, because it leads no more.
         return "away"
 

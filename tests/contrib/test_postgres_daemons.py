@@ -80,7 +80,11 @@ def test_measurement_of_take_overs_runs_in_small(tmp_path: Path, empty_server: A
     assert found.claim > 0 and found.start > 0
 
 
-UNUSED_WITH_POSTGRES = {*UNUSED_BY_DAEMON, "sqlite3"} - {"ssl", "_ssl", "hashlib", "_hashlib", "hmac", "decimal"}
+_USED_BY_DRIVER = {
+    "ssl", "_ssl", "hashlib", "_hashlib", "hmac", "decimal", "numbers", "ipaddress", "urllib.parse", "uuid", "random",
+    "tempfile",
+}  # fmt: skip
+UNUSED_WITH_POSTGRES = {*UNUSED_BY_DAEMON, "sqlite3"} - {*_USED_BY_DRIVER, "rae_auto.runtime.sharing.membership"}
 """Modules that neither the daemon nor the driver needs."""
 
 

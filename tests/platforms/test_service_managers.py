@@ -131,7 +131,7 @@ def test_uninstalled_service_leaves_nothing(managed: Managed) -> None:
     assert not managed.file.exists()
     status = managed.read_status()
     assert (status.origin, status.is_enabled) == (None, None)
-    with pytest.raises(SchedulerError, match="install the service with"):
+    with pytest.raises(SchedulerError, match="'rae-auto service install' installs one"):
         manager.start(managed.platform, managed.service.name, False)
 
 

@@ -85,6 +85,8 @@ class ControlServer:
         """
         self._commands = commands
         self._early_commands = early_commands
+        self._names_of_each_phase = frozenset(early_commands or ())
+        """Commands about the daemon itself, which change no job."""
         self._transport = transport or control_transport()
         self._complete = asyncio.Event()
         self.refusal: str | None = None
@@ -320,7 +322,8 @@ class ControlServer:
                 return await asyncio.to_thread(encode_long_result, request.id, result)
             return encode_result(request.id, result)
         except (SchedulerError, ValueError) as error:
-            if is_late and isinstance(error, SchedulerClosed) and error.is_refusal:
+            is_harmless = is_late or (self._is_retired and request.command in self._names_of_each_phase)
+            if is_harmless and isinstance(error, SchedulerClosed) and error.is_refusal:
                 # Nothing was done, so a client may do as if it hadn't found the daemon any more.
                 return encode_error(request.id, DaemonUnreachable("the daemon is just ending"))
             return encode_error(request.id, error)

@@ -87,7 +87,7 @@ SKIPS = {
     ),
     "paused": ({}, lambda w: w.pause("a"), "the job was paused"),
     "disabled": ({"enabled": False}, lambda w: None, "the job or the whole configuration was disabled"),
-    "need_never_ran": ({"needs": ["b"]}, lambda w: None, '"b", which it needs, had never run'),
+    "need_never_ran": ({"needs": ["b"]}, lambda w: None, '"b", which it needs, had no result yet'),
     "queue_full": ({"overlap": "queue"}, lambda w: w.advance(HOUR), "another run was waiting already"),
     "ceiling": (
         {"overlap": "allow", "overlap_max": 1},

@@ -242,7 +242,7 @@ CASES = {
     NeedFailed: (need_failed, 'the latest run of "b", which it needs, did not succeed'),
     NeedNeverRan: (
         lambda: skipped_after(more=[a_job("b", hourly=False)], needs=["b"]),
-        '"b", which it needs, had never run',
+        '"b", which it needs, had no result yet',
     ),
     NeedRunning: (lambda: waits({"needs": ["b"]}), '"b", which it needs, has an open run'),
     MaxParallel: (lambda: waits({}, max_parallel=1), "the only slot is in use (max_parallel)"),

@@ -171,7 +171,7 @@ def test_retention_removes_orphaned_output_in_the_first_round(world) -> None:
 
 def test_first_round_reads_no_history_for_a_few_files(world, monkeypatch: pytest.MonkeyPatch) -> None:
     """A history of a million runs took ten seconds of processor time after each start."""
-    w = world(map(finished, range(1, 100)))
+    w = world([finished(number) for number in range(1, 100)])
     w.prints(1, 200)
 
     def refuse(_: Store) -> None:
