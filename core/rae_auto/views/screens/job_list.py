@@ -103,7 +103,9 @@ async def describe_skips(source: RecordSource, jobs: Sequence[str]) -> dict[str,
 
     A start is skipped at once, or as a run after a wait, for a guard for example.
     """
-    ended, skips = await gather(source.newest_runs(jobs, states=[RunState.SKIPPED]), source.newest_skips(jobs))
+    runs, skips = await gather(source.newest_runs(jobs), source.newest_skips(jobs))
+    # Of such a job the newest run was skipped. To look for that state would read all runs of a job that is back.
+    ended = {job: [run for run in found if run.state is RunState.SKIPPED] for job, found in runs.items()}
     time = local_times(source.zone.key, source.now())
     newest = {job: mark for job in jobs for mark in newest_marks(ended.get(job, ()), skips.get(job, ()), 1, time)}
     counts = await gather(*(_count_skips(source, job) for job in newest))

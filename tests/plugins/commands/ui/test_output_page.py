@@ -46,6 +46,7 @@ def test_lines_have_their_colours_and_links_to_themselves(page: Page, output: st
 
 
 def test_output_that_is_followed_has_no_size_that_would_stay(page: Page, output: str) -> None:
+    eventually(lambda: page.daemons.ask("history", run=page.runs["long"])[0]["state"] == "running")
     followed, ended = (page.ask(path).text for path in (f"/runs/{page.runs['long']}/output", output))
     heads = [re.findall(r"<h1>Output (.*)</h1>", text)[0] for text in (followed, ended)]
     assert ["data-follow" in text for text in (followed, ended)] == [True, False]
