@@ -108,16 +108,18 @@ async def describe_skips(source: RecordSource, jobs: Sequence[str]) -> dict[str,
     ended = {job: [run for run in found if run.state is RunState.SKIPPED] for job, found in runs.items()}
     time = local_times(source.zone.key, source.now())
     newest = {job: mark for job in jobs for mark in newest_marks(ended.get(job, ()), skips.get(job, ()), 1, time)}
-    counts = await gather(*(_count_skips(source, job) for job in newest))
+    counts = await gather(*(_count_skips(source, job, has_runs=bool(ended.get(job))) for job in newest))
     return {
         job: f"skipped {format_count(count, 'time')}, the last at {time(mark.due_at)}: {mark.text}"
         for (job, mark), count in zip(newest.items(), counts, strict=True)
     }
 
 
-async def _count_skips(source: RecordSource, job: str) -> int:
-    skips, runs = await gather(source.count(SKIPS, job), source.count(RUNS, job))
-    return sum(one.count for one in (*skips, *(one for one in runs if one.outcome == RunState.SKIPPED)))
+async def _count_skips(source: RecordSource, job: str, *, has_runs: bool) -> int:
+    count = sum(one.count for one in await source.count(SKIPS, job))
+    if has_runs:
+        count += sum(one.count for one in await source.count(RUNS, job) if one.outcome == RunState.SKIPPED)
+    return count
 
 
 async def load_histories(source: RecordSource, jobs: Sequence[str]) -> dict[str, JobHistory]:
