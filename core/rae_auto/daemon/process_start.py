@@ -5,12 +5,11 @@ import gc
 import linecache
 import os
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rae_auto.errors import ClaimLost
-from rae_auto.runtime.concurrency.limited_calls import SLOW_CALL_SECONDS
+from rae_auto.runtime.concurrency.limited_calls import SLOW_CALL_SECONDS, reporting_if_slow
 from rae_auto.toolkit.threads.malloc_arenas import give_back_memory
 
 
@@ -19,13 +18,8 @@ def report_slow_reading(path: Path) -> Iterator[None]:
     """Say on standard error that reading the file takes long: there is no log yet, and the main thread may hang."""
     hint = "the processor may be busy, or a file system slow: that of this file, or of one that a plugin reads"
     text = f"rae-auto: {path} is still being read after {SLOW_CALL_SECONDS:.0f} s; {hint}\n"
-    timer = threading.Timer(SLOW_CALL_SECONDS, sys.stderr.write, [text])
-    timer.daemon = True
-    timer.start()
-    try:
+    with reporting_if_slow(SLOW_CALL_SECONDS, sys.stderr.write, text):
         yield
-    finally:
-        timer.cancel()
 
 
 def start_again(environment: Mapping[str, str], error: ClaimLost) -> None:

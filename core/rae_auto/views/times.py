@@ -60,7 +60,7 @@ _DISTANCE = re.compile(r"(\d\d:\d\d:\d\d(?: [A-Z0-9+-]+)?) \((?:in [^()]+|[^()]+
 
 
 def without_distance(text: str) -> str:
-    """Return a text with `18:00:05` in the place of `18:00:05 (in 4 min)`, for where there is no room for both."""
+    """Return a text with `18:00:05` for `18:00:05 (in 4 min)`, where both are too long."""
     return _DISTANCE.sub(r"\1", text)
 
 

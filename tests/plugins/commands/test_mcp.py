@@ -223,3 +223,17 @@ def test_missing_packages_are_named_with_a_hint(tmp_path: Path):
     code += "from rae_auto.cli.program import run\nsys.exit(run(['mcp']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=50)
     assert (done.returncode, done.stderr) == (1, f"rae-auto: {MISSING_EXTRA.format(install_command('mcp'))}\n")
+
+
+def test_client_that_goes_away_ends_the_server_without_a_word(tmp_path: Path):
+    information = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": information}
+    with subprocess.Popen(
+        [sys.executable, "-m", "rae_auto", "mcp"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
+    ) as process:  # fmt: skip
+        assert process.stdin and process.stdout and process.stderr
+        process.stdout.close()
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.close()
+        assert (process.stderr.read(), process.wait(50)) == (b"", 0)

@@ -5,7 +5,9 @@ own, and not one of a pool, because after as many hung calls as a pool has threa
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from loguru import logger
@@ -30,6 +32,18 @@ async def call_within(seconds: float, name: str, function: Callable[..., T], *ar
     """Return what the function returns. Raises TimeoutError after this many seconds, and abandons the thread then."""
     async with asyncio.timeout(seconds):
         return await call_in_thread(name, function, *args)
+
+
+@contextmanager
+def reporting_if_slow(seconds: float, report: Callable[[str], object], text: str) -> Iterator[None]:
+    """Report a text, from a thread, if the `with` block takes longer than this: the thread that runs it may hang."""
+    timer = threading.Timer(seconds, report, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def report_if_slow(answer: Awaitable[T], text: str) -> T:

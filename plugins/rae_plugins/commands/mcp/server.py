@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,7 +39,11 @@ def serve(context: CommandContext, *, allow_actions: bool) -> None:
         async with stdio_server() as (read_stream, write_stream):
             await server.run(read_stream, write_stream, server.create_initialization_options())
 
-    anyio.run(serve_streams)
+    try:
+        anyio.run(serve_streams)
+    except* BrokenPipeError:
+        # The client is gone, as at the end of the input. What is left in the buffer must not fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def make_server(context: CommandContext, *, allow_actions: bool) -> "Server[Any]":

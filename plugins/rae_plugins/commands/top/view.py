@@ -196,7 +196,7 @@ class JobsView(App[int]):
 
     def _show_verdict(self) -> None:
         source = self._source
-        # A store without a daemon has a verdict of its own; that of a daemon which has gone is no longer true.
+        # A store without a daemon has a verdict of its own; that of the last daemon is outdated.
         if self._overview is not None and source is not None and not (self._is_down and source.has_daemon):
             self._show("verdict", [frame.verdict_line(self._overview, self.size.width, source.now())])
 

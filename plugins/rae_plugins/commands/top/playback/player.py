@@ -210,7 +210,7 @@ class MonthSimulation:
 async def simulate_month(config: Path | None) -> AsyncIterator[MonthSimulation]:
     """Simulate a configuration in a process of its own, which is ended with the block. Errors: PluginError, OSError."""
     if config is None:
-        raise PluginError("there is no configuration to simulate; name one with --config")
+        raise PluginError("no configuration to simulate; name one with --config")
     command = ["-P", "-m", "rae_plugins.commands.top.playback.month_process", str(config)]
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
