@@ -10,7 +10,7 @@ from attrs import field, frozen
 from rae_auto.api.executor import Executor, JobContext
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
-from rae_auto.checks.environment import find_bad_references, find_env_file_problem
+from rae_auto.checks.environment import find_bad_references, find_env_file_problem, find_keyring_problems
 from rae_auto.checks.expectations import find_long_gap
 from rae_auto.checks.words import find_shell_words
 from rae_auto.config.advice import CheckedJob
@@ -24,6 +24,7 @@ from rae_auto.registry.containment import repr_of
 from rae_auto.registry.loading import CONTRACTS
 from rae_auto.registry.safe_schedule import ask_schedule
 from rae_auto.runtime.execution.environment import expected_environment
+from rae_auto.toolkit.secrets.programs import find_backend_problem
 from rae_auto.toolkit.threads.time_limit import call_within_limit
 
 _START_KEYS = (*RUN_KEYS, "shell_program", "cwd", "env", "env_file", "pass_env", "user")
@@ -44,12 +45,15 @@ class JobAdvisor:
     prepares: bool = field(default=True, kw_only=True)
     """True prepares jobs and tries plugins; the daemon does both itself."""
     _tried: dict[tuple[Kind, str, str], Sequence[str]] = field(factory=dict, init=False, eq=False)
+    _keyring: list[str | None] = field(factory=list, init=False, eq=False)
 
     def advise_on_job(self, job: CheckedJob) -> Iterator[Problem]:
         """Yield warnings about a job, with keys in its table."""
         words = list(find_shell_words(job.job))
         yield from words
         yield from find_bad_references(job.job, self.environment)
+        if self.prepares:
+            yield from find_keyring_problems(job.job, self._find_backend_problem)
         # A path that a shell would have to expand can't be found; that has a warning already.
         known = {problem.key[0] for problem in words if problem.key[1:] in ((), (0,))}
         for problem in self._find_executor_warnings(job):
@@ -121,6 +125,12 @@ class JobAdvisor:
                 executor, job, JobContext(environment=environment, directory=self.directory)
             ).items():
                 yield Problem((name,), text)
+
+    def _find_backend_problem(self) -> str | None:
+        """Return why no keyring can be used here; asked once for all jobs."""
+        if not self._keyring:
+            self._keyring.append(find_backend_problem(self.environment))
+        return self._keyring[0]
 
     def _make_executor(self, job: Job, timezone: str) -> Executor | None:
         """Return the executor of a job; None if it can't be made, which is reported for the executor itself."""

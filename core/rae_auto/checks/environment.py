@@ -1,24 +1,37 @@
 """References of a job that lead nowhere."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.problems import Problem
-from rae_auto.runtime.execution.environment import resolve_readable
+from rae_auto.model.primitives.references import find_references
 from rae_auto.toolkit.secrets.env_files import read_env_file
+from rae_auto.toolkit.secrets.programs import find_keyring_problem
+from rae_auto.toolkit.secrets.references import find_reference_problem
 
 
 def find_bad_references(job: Job, own: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield a warning for each text that refers to a missing variable, or to a file that is missing or open."""
+    """Yield a warning for each text whose reference leads nowhere, or that has something like a reference."""
+    for key, text in _texts_with_references(job):
+        if (problem := find_reference_problem(text, own, key[0], job.directory)) is not None:
+            yield Problem(key, problem.removeprefix(f"{key[0]} "))
+
+
+def find_keyring_problems(job: Job, find_problem: Callable[[], str | None]) -> Iterator[Problem]:
+    """Yield a warning for each text that refers to the keyring, if `find_problem` returns one with all keyrings."""
+    for key, text in _texts_with_references(job):
+        for reference in find_references(text):
+            if reference.kind == "keyring" and find_keyring_problem(reference.target) is None:
+                if (problem := find_problem()) is not None:
+                    yield Problem(key, f"refers to {reference.text}, {problem}")
+                break
+
+
+def _texts_with_references(job: Job) -> list[tuple[tuple[str, ...], str]]:
     texts: list[tuple[tuple[str, ...], str]] = [(("env", name), value) for name, value in job.env.items()]
     texts += [(("secret_files", name), value) for name, value in job.secret_files.items()]
-    texts += [] if job.stdin is None else [(("stdin",), job.stdin)]
-    for key, text in texts:
-        try:
-            resolve_readable(text, own, job.directory, key[0])
-        except ValueError as error:
-            yield Problem(key, str(error).removeprefix(f"{key[0]} "))
+    return texts if job.stdin is None else [*texts, (("stdin",), job.stdin)]
 
 
 def find_env_file_problem(job: Job) -> Problem | None:

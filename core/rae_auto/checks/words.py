@@ -7,15 +7,16 @@ from pathlib import PurePath
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.escaping import quote_short
 from rae_auto.model.primitives.problems import Problem
+from rae_auto.model.primitives.references import KINDS
 from rae_auto.runtime.execution.event_path import explain_in_shell, has_placeholder
 
 _OPERATORS = frozenset(
     {"|", "||", "&&", ";", "&", ">", ">>", "<", "<<", "2>", "2>>", "2>&1", "&>", "|&", ">&2", "1>&2"}
 )
-_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{([A-Za-z_]\w*)(?::?[-=?+][^}]*)?\})")
 _SUBSTITUTION = re.compile(r"\$\([^)]*\)?|`[^`]+`")
 _HOME = re.compile(r"(?:^|=)~[\w.-]*(?:/|$)")
-_REFERENCE = re.compile(r"\$\{\w+:")
+_REFERENCE = re.compile(rf"\$\{{(?:{'|'.join(KINDS)}):")
 _GLOB = re.compile(r"[*?]|\[.+\]")
 
 _INTERPRETERS = re.compile(
@@ -96,7 +97,7 @@ def _describe_word(word: str, program: str, *, is_argument: bool) -> str | None:
 def _describe_value(value: str) -> str | None:
     plain = _REFERENCE.sub("", value)
     if match := _VARIABLE.search(plain):
-        name = match[0].strip("${}")
+        name = match[1] or match[0].removeprefix("$")
         return f'{match[0]} is not expanded in env; write "${{env:{name}}}" for the variable of the daemon'
     if _SUBSTITUTION.search(plain):
         return 'a command is not run in env; set the variable in shell = "…"'

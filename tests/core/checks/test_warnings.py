@@ -5,6 +5,7 @@ The table is `doubtful_configurations.txt`: a title, the file, and the lines wit
 
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from rae_auto.checks.check import check_file
 from rae_auto.config import Report
 from rae_auto.registry import Registry
+from rae_auto.toolkit.extras import install_command
+from rae_auto.toolkit.secrets import programs
 
 TABLE = (Path(__file__).parent / "doubtful_configurations.txt").read_text(encoding="utf-8")
 GAP = re.compile(r"from \d{4}-\d\d-\d\d 18:00 until \d{4}-\d\d-\d\d 18:00")
@@ -70,6 +73,31 @@ def test_check_warns_of_a_secret_file_that_others_can_read(tmp_path: Path) -> No
     assert report.warnings == (
         f"3: jobs.a.env.T: refers to {secret}, which other users can read; run 'chmod 600 {secret}'",
     )
+
+
+_KEYRING_JOB = (
+    '[jobs.a]\nshell = "true"\nenv = { A = "${keyring:db/me}", B = "x" }\n[jobs.b]\nstdin = "${keyring:b/me}"'
+)
+
+
+def test_check_warns_of_a_keyring_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "find_spec", lambda name: None)
+    what = f"but keyring is not installed; run '{install_command('keyring')}'"
+    assert check_text(tmp_path, _KEYRING_JOB + '\nshell = "true"').warnings == (
+        f"3: jobs.a.env.A: refers to ${{keyring:db/me}}, {what}",
+        f"5: jobs.b.stdin: refers to ${{keyring:b/me}}, {what}",
+    )
+
+
+@pytest.mark.skipif(find_spec("keyring") is None, reason="needs keyring")
+def test_check_warns_of_a_keyring_without_a_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    lines = check_text(tmp_path, _KEYRING_JOB + '\nshell = "true"').warnings
+    what = "but the keyring can't be read: it has no backend in this session; log in to a desktop, install a"
+    assert [line.split(" backend such")[0] for line in lines] == [
+        f"3: jobs.a.env.A: refers to ${{keyring:db/me}}, {what}",
+        f"5: jobs.b.stdin: refers to ${{keyring:b/me}}, {what}",
+    ]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a matter of POSIX modes and first lines")

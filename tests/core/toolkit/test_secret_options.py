@@ -1,6 +1,7 @@
 """Secrets as options of plugins: read late, shown nowhere, and known to all that deals with options."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,14 @@ def test_secret_that_others_can_read_is_a_warning(private: Path) -> None:
     missing = bell(password=f"${{file:{private}}}", headers={"X": "${env:NOT_SET_HERE}"})
     assert warnings_of(missing) == (
         "headers.X: refers to ${env:NOT_SET_HERE}, which is not set in the daemon's environment",
+    )
+
+
+def test_misspelled_kind_of_reference_is_named() -> None:
+    with pytest.raises(Invalid, match=re.escape("has ${fil:…}, which is not a reference; did you mean ${file:…}?")):
+        bell(password="${fil:canary}")
+    assert warnings_of(bell(password="${env:HOME}", headers={"X": "Bearer ${flie:token}"})) == (
+        "headers.X: has ${flie:…}, which is not a reference, and is passed as text; did you mean ${file:…}?",
     )
 
 

@@ -6,15 +6,44 @@ from collections.abc import Collection, Iterator, Mapping
 
 from attrs import frozen
 
+from rae_auto.model.primitives.formatting import join_words
+from rae_auto.model.primitives.names import find_nearest_name
 from rae_auto.model.primitives.problems import Problem
 
-_PATTERN = re.compile(r"\$\{(env|file|credential|keyring|cmd):([^}]+)\}")
+KINDS = ("env", "file", "credential", "keyring", "cmd")
+
+_PATTERN = re.compile(rf"\$\{{({'|'.join(KINDS)}):([^}}]+)\}}")
+
+_ALIKE_PATTERN = re.compile(r"\$\{\s*([A-Za-z]\w*)\s*:([^}]*)\}")
+
+_EXPANSION_PATTERN = re.compile(r"[-=?+0-9 ]")
+"""The beginning of what a shell expands, such as `${NAME:-default}` and `${NAME:0:3}`."""
+
+_SYNONYMS = {
+    "environ": "env",
+    "environment": "env",
+    "var": "env",
+    "path": "file",
+    "command": "cmd",
+    "exec": "cmd",
+    "keychain": "keyring",
+    "cred": "credential",
+    "creds": "credential",
+}
 
 _SHELL_PATTERN = re.compile(
     r"\$\{(?:(?:env|credential):[A-Za-z_][\w.-]*|file:[^}]*[/.~][^}]*|keyring:[^}]*/[^}]*"
     r"|cmd:[^}]*[A-Za-z/][^}]* [^}]*)\}"
 )
 """References in a shell line. Shells have expansions of the same form, such as `${file:0:3}`, which are none."""
+
+_TARGETS = {
+    "env": "NAME",
+    "file": "PATH",
+    "credential": "NAME",
+    "keyring": "SERVICE/USER",
+    "cmd": "PROGRAM ARGUMENT",
+}
 
 _HINT = "pass it in env, stdin or secret_files"
 
@@ -51,6 +80,34 @@ def find_references(text: str) -> Iterator[Reference]:
     """Yield the references of a text, from left to right."""
     for match in _PATTERN.finditer(text):
         yield Reference(match[1], match[2], match.start(), match.end())
+
+
+def find_mistaken_reference(text: str) -> str | None:
+    """Return why a text has something like a reference that is none, such as `${fil:token}`; None if it has nothing.
+
+    It is passed as it is, which may be intended, because other programs have variables of this form: an unknown kind
+    that is like none of ours counts only as the whole text. The target is never repeated.
+    """
+    for match in _ALIKE_PATTERN.finditer(text):
+        kind, target = match[1], match[2]
+        if _PATTERN.fullmatch(match[0]) or (_EXPANSION_PATTERN.match(target) and kind not in KINDS):
+            continue
+        shown = f"has ${{{kind}:…}}, which"
+        if kind in KINDS:
+            what = "has blanks beside its kind" if target.strip() else "names nothing"
+            return f"{shown} {what}, and is passed as text; write ${{{kind}:{_TARGETS[kind]}}}"
+        if near := _find_kind(kind.lower()):
+            return f"{shown} is not a reference, and is passed as text; did you mean ${{{near}:…}}?"
+        if match[0] == text.strip():
+            listed = join_words([f"${{{one}:…}}" for one in KINDS], "or")
+            return f"{shown} is not a reference, and is passed as text; write {listed}"
+    return None
+
+
+def _find_kind(word: str) -> str | None:
+    if word in KINDS:
+        return word
+    return _SYNONYMS.get(word) or find_nearest_name(word, KINDS)
 
 
 def split_command(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Time zones by name, with one clear error for every bad name."""
 
+from contextlib import suppress
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -27,4 +28,20 @@ def _named(name: str) -> ZoneInfo:
         raise ValueError(f"time zone {shown} {error}") from None
     if found is None:
         raise ValueError(f"unknown time zone {shown}{suggest_zone(name)}")
+    if (ambiguity := _find_ambiguity(name, found)) is not None:
+        raise ValueError(f"time zone {shown} {ambiguity}")
     return found
+
+
+def _find_ambiguity(name: str, found: ZoneInfo) -> str | None:
+    """Return why a name is refused although it is a rule. What the machine itself is set to is believed."""
+    if not any(map(str.isdigit, name)):
+        return None
+    from rae_auto.model.primitives.zone_sources.local_zone import find_local_zone  # lazy: start-up
+    from rae_auto.model.primitives.zone_sources.posix_rules import describe_ambiguity  # lazy: start-up
+
+    ambiguity = describe_ambiguity(name, found)
+    if ambiguity is not None:
+        with suppress(ValueError):
+            return None if find_local_zone().key == name else ambiguity
+    return ambiguity

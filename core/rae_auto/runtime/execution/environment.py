@@ -67,14 +67,12 @@ def expected_environment(job: Job, inherited: Mapping[str, str]) -> tuple[dict[s
     return environment, tuple(sort_secrets(secrets))
 
 
-def resolve_readable(
-    value: str, inherited: Mapping[str, str], directory: str | None, owner: str = "env"
-) -> tuple[str, tuple[str, ...]]:
-    """Return a text with those references replaced that are read without running anything, and the secrets.
+def resolve_readable(value: str, inherited: Mapping[str, str], directory: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return a value of env with those references replaced that are read without running anything, and the secrets.
 
-    Raises ValueError, with the `owner` of the text.
+    Raises ValueError for a reference that leads nowhere.
     """
-    text, secrets = resolve_references(value, inherited, owner, directory, run_programs=False)
+    text, secrets = resolve_references(value, inherited, "env", directory, run_programs=False)
     return text, tuple(secrets)
 
 

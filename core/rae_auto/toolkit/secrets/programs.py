@@ -5,10 +5,12 @@ once. What they write to standard error is not repeated, because it may be the s
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from rae_auto.model.primitives.formatting import quote
@@ -20,6 +22,11 @@ PROGRAM_SECONDS = 10.0
 """Time that a program may take to print a secret."""
 
 MAX_SECRET_BYTES = 1 << 20
+
+_NO_COMMAND = "which is not a command; name a program, as in ${cmd:pass show db}"
+_NO_TARGET = "which is not SERVICE/USER; write ${keyring:SERVICE/USER}"
+
+_BACKEND_HINT = "log in to a desktop, install a backend such as keyrings.alt, or use ${file:PATH}"
 
 _allowed_programs: frozenset[str] = frozenset()
 
@@ -41,7 +48,7 @@ def read_from_command(command: str, environment: Mapping[str, str], directory: s
     """
     argv = split_command(command)
     if not argv:
-        raise ValueError("which is not a command; name a program, as in ${cmd:pass show db}")
+        raise ValueError(_NO_COMMAND)
     program = quote(argv[0])
     if argv[0] not in _allowed_programs:
         raise ValueError(
@@ -62,31 +69,77 @@ def read_from_command(command: str, environment: Mapping[str, str], directory: s
     return output.strip()
 
 
+def find_command_problem(command: str, environment: Mapping[str, str], directory: str | None) -> str | None:
+    """Return why a command can't print a secret, as a clause that follows its reference, or None. Runs nothing."""
+    argv = split_command(command)
+    if not argv:
+        return _NO_COMMAND
+    path = str(Path(directory or "", argv[0])) if "/" in argv[0] else argv[0]
+    if shutil.which(path, path=environment.get("PATH")) is None:
+        return f"but the program {quote(argv[0])} is not found; install it, or give its path"
+    return None
+
+
+def find_keyring_problem(target: str) -> str | None:
+    """Return why no keyring can be read, as a clause that follows the name of the reference, or None. Opens none."""
+    if _split_target(target) is None:
+        return _NO_TARGET
+    if find_spec("keyring") is None:
+        return f"but keyring is not installed; run '{install_command('keyring')}'"
+    return None
+
+
+def _split_target(target: str) -> tuple[str, str] | None:
+    service, _, user = target.rpartition("/")
+    return (service, user) if service and user else None
+
+
 def read_from_keyring(target: str, environment: Mapping[str, str]) -> str:
     """Return a password of the user's keyring. `target` is SERVICE/USER. Blocks.
 
     Raises ValueError with a clause that follows the name of the reference.
     """
-    service, _, user = target.rpartition("/")
-    if not service or not user:
-        raise ValueError("which is not SERVICE/USER; write ${keyring:SERVICE/USER}")
+    parts = _split_target(target)
+    if parts is None:
+        raise ValueError(_NO_TARGET)
+    service, user = parts
+    answer = _ask_child({"service": service, "user": user}, environment)
+    if answer["value"] is None:
+        hint = f"run 'keyring set {service} {user}'"
+        raise ValueError(f"but the keyring has no password of {quote(user)} for {quote(service)}; {hint}")
+    return str(answer["value"])
+
+
+def find_backend_problem(environment: Mapping[str, str]) -> str | None:
+    """Return why keyring can't keep passwords in this session, as a clause that follows a reference, or None.
+
+    Blocks: a process looks for the backend, and opens no keyring.
+    """
+    try:
+        _ask_child({}, environment)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _ask_child(question: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the answer of the process that reads the keyring. Raises ValueError with a clause and its remedy."""
     child = Path(__file__).with_name("keyring_child.py")
     try:
         # -P: no module in the working directory may take the place of keyring.
-        argv = [sys.executable, "-P", str(child)]
-        status, output = _run(argv, json.dumps({"service": service, "user": user}), environment, None)
-        answer = json.loads(output) if not status else {"problem": f"its reader failed with exit code {status}"}
+        status, output = _run([sys.executable, "-P", str(child)], json.dumps(question), environment, None)
+        answer: dict[str, str | None] = (
+            json.loads(output) if not status else {"problem": f"its reader failed with exit code {status}"}
+        )
     except TimeoutError:
         raise ValueError(f"but the keyring did not answer within {PROGRAM_SECONDS:g} s; unlock it") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"but the keyring can't be read: {error}") from None
     if problem := answer.get("problem"):
-        hint = f"; run '{install_command(answer['extra'])}'" if "extra" in answer else ""
-        raise ValueError(f"but the keyring can't be read: {problem}{hint}")
-    if answer["value"] is None:
-        hint = f"run 'keyring set {service} {user}'"
-        raise ValueError(f"but the keyring has no password of {quote(user)} for {quote(service)}; {hint}")
-    return str(answer["value"])
+        extra = answer.get("extra")
+        hint = f"run '{install_command(extra)}'" if extra else _BACKEND_HINT
+        raise ValueError(f"but the keyring can't be read: {problem}; {hint}")
+    return answer
 
 
 def _run(argv: Sequence[str], given: str, environment: Mapping[str, str], directory: str | None) -> tuple[int, str]:

@@ -10,10 +10,15 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from rae_auto.model.primitives.references import Reference, find_references
+from rae_auto.model.primitives.references import Reference, find_mistaken_reference, find_references
 from rae_auto.platforms.file_rights import file_rights
 from rae_auto.toolkit.files import open_for_reading
-from rae_auto.toolkit.secrets.programs import read_from_command, read_from_keyring
+from rae_auto.toolkit.secrets.programs import (
+    find_command_problem,
+    find_keyring_problem,
+    read_from_command,
+    read_from_keyring,
+)
 
 # "KEY" and the short words count as a word alone, so that MONKEY, COMPASS and AUTHOR are no secrets.
 _SECRET_NAME = re.compile(
@@ -62,6 +67,31 @@ def resolve_references(
         parts += [text[position : reference.start], value]
         position = reference.end
     return "".join([*parts, text[position:]]), secrets
+
+
+def find_reference_problem(
+    text: str, environment: Mapping[str, str], owner: str, directory: str | None = None
+) -> str | None:
+    """Return why a text has no readable references now, in a line that begins with `owner`, or None.
+
+    Reads files, and runs no program: of a keyring and of a command it finds that they are not installed. The other
+    arguments are those of `resolve_references`.
+    """
+    try:
+        resolve_references(text, environment, owner, directory, run_programs=False)
+    except ValueError as error:
+        return str(error)
+    if (mistake := find_mistaken_reference(text)) is not None:
+        return f"{owner} {mistake}"
+    for reference in find_references(text):
+        problem = None
+        if reference.kind == "keyring":
+            problem = find_keyring_problem(reference.target)
+        elif reference.kind == "cmd":
+            problem = find_command_problem(reference.target, environment, directory)
+        if problem is not None:
+            return f"{owner} refers to {reference.text}, {problem}"
+    return None
 
 
 def _is_readable(reference: Reference, environment: Mapping[str, str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from rae_auto.model.primitives.problems import invalid
-from rae_auto.model.primitives.references import find_references
+from rae_auto.model.primitives.references import find_mistaken_reference, find_references
 from rae_auto.toolkit.secrets.masking import MASK, remember_secrets
 
 
@@ -60,14 +60,14 @@ class SecretText:
 
         `rae-auto check` shows it as a warning, without any work of the plugin.
         """
-        from rae_auto.toolkit.secrets.references import resolve_references  # lazy: start-up
+        from rae_auto.toolkit.secrets.references import find_reference_problem, resolve_references  # lazy: start-up
 
         try:
             text, secrets = resolve_references(self._text, os.environ, owner, run_programs=False)
         except ValueError as error:
             return str(error)
         self._remember(text, secrets)
-        return None
+        return find_reference_problem(self._text, os.environ, owner)
 
     def _remember(self, text: str, secrets: Iterable[str]) -> None:
         """Have the secrets masked; the whole text if it has no reference, or is a single one."""
@@ -109,6 +109,8 @@ class Secret(SecretText):
         """Take the text. Raises ValueError, which doesn't repeat it, where it has no reference."""
         super().__init__(text)
         if not self.has_references:
+            if (mistake := find_mistaken_reference(text)) is not None:
+                raise invalid(mistake.replace(", and is passed as text", ""))
             raise invalid("must be a reference, ${file:PATH} or ${env:NAME}, so that it isn't in this file")
 
 

@@ -6,6 +6,7 @@ library reads such rules at the end of zone files (RFC 9636, section 3.3), so a 
 
 import re
 import struct
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from zoneinfo import ZoneInfo
 
@@ -37,3 +38,41 @@ def make_posix_zone(rule: str) -> ZoneInfo:
     except ValueError:
         raise ValueError("has a value out of range, such as a month, a week or a day") from None
     return zone
+
+
+def describe_ambiguity(rule: str, zone: ZoneInfo) -> str | None:
+    """Return why a rule hardly means what its writer meant, and what to write instead; None if it is plain.
+
+    The sign of POSIX is the reverse of all others: "UTC+2" is two hours behind UTC. That is ambiguous
+    where the name is that of a zone with another offset, and for a name that is unknown with a "+". A name in angle
+    brackets was written for POSIX on purpose.
+    """
+    found = _RULE.fullmatch(rule)
+    if found is None or found["standard"].startswith("<"):
+        return None
+    winter = datetime(2026, 1, 1, tzinfo=UTC)
+    offset = winter.astimezone(zone).utcoffset() or timedelta()
+    try:
+        usual = winter.astimezone(ZoneInfo(found["standard"])).utcoffset()
+    except (KeyError, OSError, ValueError):
+        usual = -offset if found["offset"].startswith("+") else offset
+    if usual == offset:
+        return None
+    what = f"means UTC{_clock(offset)} as a rule of POSIX, where + is west"
+    if found["summer"]:
+        return f'{what}; use an IANA name, as in "Europe/Berlin"'
+    hints = [f'"{_make_plain(one)}" for UTC{_clock(one)}' for one in (offset, -offset)]
+    return f"{what}; write {', or '.join(hints)}"
+
+
+def _clock(offset: timedelta, digits: str = ":") -> str:
+    minutes = abs(offset) // timedelta(minutes=1)
+    return f"{'-' if offset < timedelta() else '+'}{minutes // 60:02}{digits}{minutes % 60:02}"
+
+
+def _make_plain(offset: timedelta) -> str:
+    """Return a text that stands for an offset and nothing else: an IANA name for whole hours, or else a rule."""
+    hours = offset / timedelta(hours=1)
+    if hours.is_integer() and -12 <= hours <= 14:
+        return f"Etc/GMT{-int(hours):+}"
+    return f"<{_clock(offset, '')}>{_clock(-offset)}"
