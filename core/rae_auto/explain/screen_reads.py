@@ -71,6 +71,11 @@ def count_entries(store: StoreReader, log: str, queries: Sequence[CountQuery]) -
     ]
 
 
+def count_each(store: StoreReader, log: str, jobs: Mapping[str, Sequence[str]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the numbers of entries of each job, given with all ids that it had."""
+    return {job: count_entries(store, log, [CountQuery(job=one) for one in ids]) for job, ids in jobs.items()}
+
+
 def read_runs(store: StoreReader, runs: Sequence[str], opened: Sequence[Run]) -> list[Document]:
     """Return the documents of runs by their ids, those that are found."""
     found = (newest_bodies(store, documents.RUNS, [LogQuery(key=run, limit=1)], opened) for run in runs)

@@ -124,6 +124,9 @@ class DaemonRecords(RecordSourceBase):
     async def _read_counts(self, log: str, query: CountQuery) -> Any:
         return await self._ask("count", log=log, job=query.job, **_span_of(query))
 
+    async def _read_counts_of(self, log: str, jobs: Sequence[str]) -> Any:
+        return await self._ask("count_each", log=log, jobs=list(jobs))
+
     async def _read_job_spans(self, jobs: Sequence[str], span: CountQuery, limit: int) -> Any:
         return await self._ask("job_spans", jobs=list(jobs), **_span_of(span), limit=limit)
 

@@ -44,6 +44,10 @@ KNOWN_RUNS = 300
 """Number of runs whose values are retained: more than any page shows."""
 
 
+def _log_of(kind: str) -> str:
+    return documents.DECISIONS if kind == SKIPS else documents.RUNS
+
+
 def _load_run(body: Mapping[str, Any]) -> Run | None:
     return next(iter(load_entries(Run, [body])), None)
 
@@ -171,10 +175,14 @@ class RecordSourceBase(ABC):
         step: timedelta | None = None,
     ) -> Sequence[RecordCount]:
         """Return how many records of a kind there are in a span, by outcome and step of time."""
-        log = documents.DECISIONS if kind == SKIPS else documents.RUNS
         return parse_counts(
-            await self._read_counts(log, CountQuery(job=job, since=since, until=until, step=step)),
+            await self._read_counts(_log_of(kind), CountQuery(job=job, since=since, until=until, step=step)),
         )
+
+    async def count_each(self, kind: str, jobs: Sequence[str]) -> Mapping[str, Sequence[RecordCount]]:
+        """Return how many records of a kind each of these jobs has, by outcome."""
+        found = await self._read_counts_of(_log_of(kind), jobs) if jobs else {}
+        return {job: parse_counts(counts) for job, counts in found.items()}
 
     async def job_spans(
         self, jobs: Sequence[str], since: datetime, until: datetime, step: timedelta, limit: int
@@ -278,6 +286,10 @@ class RecordSourceBase(ABC):
     @abstractmethod
     async def _read_counts(self, log: str, query: CountQuery) -> list[dict[str, Any]]:
         """Return numbers by outcome and step: "count"."""
+
+    @abstractmethod
+    async def _read_counts_of(self, log: str, jobs: Sequence[str]) -> Mapping[str, Any]:
+        """Return numbers by outcome of each job: "count_each"."""
 
     @abstractmethod
     async def _read_job_spans(self, jobs: Sequence[str], span: CountQuery, limit: int) -> Mapping[str, Any]:

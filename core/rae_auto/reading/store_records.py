@@ -19,6 +19,7 @@ from rae_auto.engine.plan import Plan
 from rae_auto.errors import DaemonUnreachable, JobNotFound, PluginError, StoreError
 from rae_auto.explain.digest_reads import NO_DIGEST, JobIds, read_digest
 from rae_auto.explain.screen_reads import (
+    count_each,
     count_entries,
     describe_guards,
     describe_triggers,
@@ -258,6 +259,12 @@ class StoreRecords(RecordSourceBase):
             return count_entries(store, log, [evolve(query, job=job) for job in jobs])
 
         return await self._read(read, [])
+
+    async def _read_counts_of(self, log: str, jobs: Sequence[str]) -> Mapping[str, Any]:
+        def read(store: Store, _: Sequence[Run]) -> Mapping[str, Any]:
+            return count_each(store, log, {job: queries.ids_of(self._project, store, job) for job in jobs})
+
+        return await self._read(read, {})
 
     async def _read_job_spans(self, jobs: Sequence[str], span: CountQuery, limit: int) -> Mapping[str, Any]:
         def read(store: Store, opened: Sequence[Run]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from rae_auto.reading.daemon_records import DaemonRecords
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.screens import (
     RecordSource,
+    describe_skips,
     load_day_grid,
     load_digest,
     load_job_list,
@@ -142,6 +143,7 @@ PAGES: Mapping[str, tuple[Callable[[RecordSource], Awaitable[Any]], Sequence[int
     "month": (lambda source: load_month(source, MIDDLE.year, MIDDLE.month), (1, 2, 0)),
     "day": (lambda source: load_day_grid(source, MIDDLE.date()), (2, 10, 300)),
     "jobs": (load_job_list, (2, 4, 1_000)),
+    "skips of jobs": (lambda source: describe_skips(source, [f"job-{number}" for number in range(JOBS)]), (2, 3, 24)),
     "job": (lambda source: load_job_page(source, "job-7"), (1, 7, 500)),
     "job again": (lambda source: load_job_page(source, "job-7"), (1, 7, 160)),
     "run": (lambda source: load_run_page(source, f"{1007:026}"), (2, 4, 120)),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rae_auto.api.store import Append, CountQuery, LogQuery, Store
 from rae_auto.explain.digest_reads import JobIds, read_digest
-from rae_auto.explain.screen_reads import count_entries, read_job_span
+from rae_auto.explain.screen_reads import count_each, count_entries, read_job_span
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.policies import CatchUp
@@ -108,6 +108,7 @@ def test_screens_count_what_the_history_holds(
             check_month(store, runs, zone)
             check_strip(store, runs, now)
             check_timeline(store, runs, now)
+            check_jobs(store, runs)
         finally:
             store.close()
 
@@ -211,6 +212,14 @@ def check_month(store: Store, runs: list[Run], zone: ZoneInfo) -> None:
     for day in month.days:
         for group in GROUPS:
             assert getattr(day, group) == expected[day.date, group]
+
+
+def check_jobs(store: Store, runs: list[Run]) -> None:
+    # "b" had the id "a" before.
+    found = count_each(store, "runs", {"a": ["a"], "b": ["b", "a"]})
+    for job, ids in (("a", "a"), ("b", "ab")):
+        numbers = {one.outcome: one.count for one in parse_counts(found[job])}
+        assert numbers == Counter(run.state for run in runs if run.job in ids)
 
 
 def check_strip(store: Store, runs: list[Run], now: datetime) -> None:

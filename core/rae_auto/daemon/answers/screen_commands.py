@@ -28,6 +28,7 @@ from rae_auto.engine.state import JobEntry
 from rae_auto.errors import BadRequest, JobNotFound
 from rae_auto.explain.digest_reads import JobIds, read_digest
 from rae_auto.explain.screen_reads import (
+    count_each,
     count_entries,
     describe_guards,
     describe_triggers,
@@ -156,7 +157,7 @@ class ScreenCommands:
         """Return the queries for all ids that each job of a request has had. Errors: BadRequest."""
         jobs, ids_of = job_names(arguments, ())[:MAX_JOBS_AT_ONCE], self._find_runtime().engine.ids_of
         query = log_query({name: value for name, value in arguments.items() if name != "jobs"}, self._find_zone())
-        return {job: query_for_each_id(evolve(query, job=job), ids_of) for job in jobs}
+        return {job: [evolve(query, job=one) for one in ids_of(job)] for job in jobs}
 
     async def stored_skips(self, arguments: Arguments) -> Any:
         """Return decisions that led to no run as stores keep them, newest first."""
@@ -170,13 +171,17 @@ class ScreenCommands:
 
     async def count(self, arguments: Arguments) -> Any:
         """Return how many runs that are over, or decisions to skip, there are in a span, by outcome and step."""
-        runtime, log = self._find_runtime(), text(arguments, "log")
-        if log not in (documents.RUNS, documents.DECISIONS):
-            raise BadRequest('"log" must be "runs" or "decisions"')
+        runtime, log = self._find_runtime(), _log_of(arguments)
         span, job = self._span_of(arguments), optional_text(arguments, "job")
         jobs = [None] if job is None else runtime.engine.ids_of(job)
         queries = [evolve(span, job=one) for one in jobs]
         return await runtime.read_store(lambda store: count_entries(store, log, queries))
+
+    async def count_each(self, arguments: Arguments) -> Any:
+        """Return how many runs that are over, or decisions to skip, each job has on record, by outcome."""
+        runtime, log = self._find_runtime(), _log_of(arguments)
+        jobs = {job: runtime.engine.ids_of(job) for job in job_names(arguments, ())[:MAX_JOBS_AT_ONCE]}
+        return await runtime.read_store(lambda store: count_each(store, log, jobs))
 
     def _span_of(self, arguments: Arguments) -> CountQuery:
         """Return the span and the step of a request. Errors: BadRequest."""
@@ -237,6 +242,13 @@ def _definition_of(entry: JobEntry) -> dict[str, Any]:
 
 def _text_of(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat()
+
+
+def _log_of(arguments: Arguments) -> str:
+    log = text(arguments, "log")
+    if log not in (documents.RUNS, documents.DECISIONS):
+        raise BadRequest('"log" must be "runs" or "decisions"')
+    return log
 
 
 def _offset_of(arguments: Arguments) -> int:

@@ -108,18 +108,19 @@ async def describe_skips(source: RecordSource, jobs: Sequence[str]) -> dict[str,
     ended = {job: [run for run in found if run.state is RunState.SKIPPED] for job, found in runs.items()}
     time = local_times(source.zone.key, source.now())
     newest = {job: mark for job in jobs for mark in newest_marks(ended.get(job, ()), skips.get(job, ()), 1, time)}
-    counts = await gather(*(_count_skips(source, job, has_runs=bool(ended.get(job))) for job in newest))
-    return {
-        job: f"skipped {format_count(count, 'time')}, the last at {time(mark.due_at)}: {mark.text}"
-        for (job, mark), count in zip(newest.items(), counts, strict=True)
+    decided, waited = await gather(
+        source.count_each(SKIPS, list(newest)),
+        source.count_each(RUNS, [job for job in newest if ended.get(job)]),
+    )
+    counts = {
+        job: sum(one.count for one in decided.get(job, ()))
+        + sum(one.count for one in waited.get(job, ()) if one.outcome == RunState.SKIPPED)
+        for job in newest
     }
-
-
-async def _count_skips(source: RecordSource, job: str, *, has_runs: bool) -> int:
-    count = sum(one.count for one in await source.count(SKIPS, job))
-    if has_runs:
-        count += sum(one.count for one in await source.count(RUNS, job) if one.outcome == RunState.SKIPPED)
-    return count
+    return {
+        job: f"skipped {format_count(counts[job], 'time')}, the last at {time(mark.due_at)}: {mark.text}"
+        for job, mark in newest.items()
+    }
 
 
 async def load_histories(source: RecordSource, jobs: Sequence[str]) -> dict[str, JobHistory]:

@@ -74,6 +74,9 @@ _PHRASES: tuple[tuple[str, str], ...] = (
 )
 """Idioms, and what they stand for in the grammar, in the order in which they are replaced."""
 
+_WORD = re.compile(r"[a-z]{2}")
+"""A part of each number and idiom."""
+
 _FIGURES_ALONE = re.compile(r"\d{1,2}[./]\d{1,2}(?:[./](?:\d{4}|\d\d)?)?(?: .*)?")
 
 _EXAMPLES = {
@@ -128,6 +131,9 @@ def parse_past_time(text: str, zone: ZoneInfo, now: datetime) -> RequestedTime:
 def _simplify(text: str) -> str:
     """Return a text in lower case, with numbers and idioms in words replaced by what they stand for."""
     words = re.sub(r"(?<=\d)t(?=\d)", " ", " ".join(text.split()).lower())
+    if _WORD.search(words) is None:
+        # As programs write it. Screens ask with a dozen of them.
+        return words
     words = _NUMBER.sub(lambda match: str(_NUMBERS.index(match[1]) + 1), words)
     for pattern, meaning in _PHRASES:
         words = re.sub(pattern, meaning, words)

@@ -320,6 +320,10 @@ class RecordSource(Protocol):
         """
         ...
 
+    async def count_each(self, kind: str, jobs: Sequence[str]) -> Mapping[str, Sequence[RecordCount]]:
+        """Return how many records of a kind each of these jobs has, by outcome, in one question."""
+        ...
+
     async def job_spans(
         self, jobs: Sequence[str], since: datetime, until: datetime, step: timedelta, limit: int
     ) -> Mapping[str, JobSpan]:
