@@ -18,6 +18,7 @@ from rae_plugins.commands.importing.proofs.comparison import describe_proofs, pr
 from rae_plugins.commands.importing.source_switch import disable_lines, restore_lines
 from rae_plugins.commands.importing.toml_text import format_import
 from rae_plugins.commands.importing.valid_jobs import leave_out_references
+from rae_plugins.triggers.cron import CronTrigger
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -150,6 +151,51 @@ def test_random_minutes_are_jitter_and_a_date_that_never_comes_is_by_hand() -> N
     random = {"type": "cron", "expression": "15 3 * * 1", "jitter": "30m"}
     assert job_of("15~45 3 * * 1 x")["trigger"] == random
     assert job_of("0 0 30 2 * x")["trigger"] == {"type": "manual"}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "place", "reading"),
+    [
+        ("0 5 L * *", 'day of month "L"', "Debian's cron refuses it, so it never runs this"),
+        ("0 5 15W * *", 'day of month "15W"', "Debian's cron refuses it, so it never runs this"),
+        ("0 5 * * 1,5L", 'day of week "5L"', "Debian's cron refuses it, so it never runs this"),
+        ("0 5 ? * *", 'day of month "?"', "Debian's cron refuses it, so it never runs this"),
+        ("5/15 * * * *", 'minute "5/15"', "Debian's cron refuses it, so it never runs this"),
+        (
+            "0 22-2 * * *",
+            'hour "22-2"',
+            "for Debian's cron a range that goes backwards is empty, so it never runs this",
+        ),
+        ("0 5 * * FRI-sun", 'day of week "FRI-sun"', "for Debian's cron a range that goes backwards is empty"),
+        ("0 5 * nov-Feb *", 'month "nov-Feb"', "for Debian's cron a range that goes backwards is empty"),
+        ("0 5 * * MON#1", 'day of week "MON#1"', "Debian's cron drops what follows MON, so it starts this each MON"),
+    ],
+)
+def test_field_that_cron_reads_otherwise_is_left_out(schedule: str, place: str, reading: str) -> None:
+    (left,) = read(f"1 1 * * * good\n{schedule} /bin/job\n").left_out
+    assert left.text == (f"{schedule} /bin/job",)
+    assert left.remark.startswith(f"line 2: {place}: {reading}")
+    assert f'write schedule = "{schedule}" here if it is to do what it says' in left.remark
+    CronTrigger(expression=schedule)
+
+
+def test_schedule_that_cron_has_instead_is_named() -> None:
+    (left,) = read("0 5 * * MON#1 /bin/job\n").left_out
+    assert left.remark.endswith(', or schedule = "0 5 * * MON" for what cron does')
+
+
+@pytest.mark.parametrize("line", ["@Daily /bin/job", "0 0 5 * * * /bin/job"])
+def test_line_that_cron_refuses_is_left_out(line: str) -> None:
+    (left,) = read(f"{line}\n").left_out
+    assert "Debian's cron refuses" in left.remark
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["*/5,1 5-23/15 1-31 jan,FEB mon-fri", "0 5 * * 0-7", "0 5 * * 5-7", "0 5 * * sun-Tue", "5-5 05 * jan-feb/2 *"],
+)
+def test_field_that_cron_reads_as_well_becomes_a_job(schedule: str) -> None:
+    assert job_of(f"{schedule} /bin/job")["schedule"] == schedule
 
 
 def test_start_at_the_boot_and_what_goes_on_in_the_background_are_kept() -> None:

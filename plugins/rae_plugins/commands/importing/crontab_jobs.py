@@ -17,6 +17,7 @@ from rae_plugins.commands.importing.crontab_lines import (
     CommentLine,
     EntryLine,
     VariableLine,
+    find_foreign_field,
     parse_crontab,
     split_input,
 )
@@ -143,9 +144,16 @@ class CrontabReader:
             except ValueError as error:
                 if "never matches" not in str(error):
                     return Leftover((*comments, f"{line.schedule} {line.command}"), f"line {number}: {error}")
-                trigger = {"trigger": {"type": "manual"}}
+                trigger, times = {"trigger": {"type": "manual"}}, ()
                 remarks.append(f"{line.schedule!r} never comes, so it is started by hand: 'rae-auto trigger JOB'")
             table |= trigger
+        if (foreign := find_foreign_field(line.schedule)) is not None:
+            return Leftover((*comments, f"{line.schedule} {line.command}"), f"line {number}: {foreign}")
+        if line.command.startswith("*"):
+            problem = (
+                "the command begins with *, which Debian's cron refuses; of six fields remove the one of the seconds"
+            )
+            return Leftover((*comments, f"{line.schedule} {line.command}"), f"line {number}: {problem}")
         command, given = split_input(line.command)
         if not command:
             return Leftover((*comments, line.schedule), f"line {number}: the command is empty")

@@ -5,9 +5,23 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
+from rae_auto.model.primitives.formatting import quote
+
 _VARIABLE = re.compile(r"""\s*(?P<name>"[^"]+"|'[^']+'|[^\s"'=]+)\s*=\s*(?P<value>.*?)\s*$""")
 _MACRO = re.compile(r"@[A-Za-z]+")
 _INPUT = re.compile(r"(?P<command>(?:[^\\%]|\\.?)*)(?:%(?P<input>.*))?")
+
+_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+_FIELD_VALUE = r"\d+|[A-Za-z]{3}"
+_ITEM = re.compile(
+    rf"(?:\*|(?P<first>{_FIELD_VALUE})-(?P<last>{_FIELD_VALUE}))(?:/\d+)?|{_FIELD_VALUE}|\d*~\d*(?:/\d+)?"
+)
+_CUT = re.compile(rf"(?P<value>{_FIELD_VALUE})#.*")
+_DAY_AND_MONTH_NAMES = (
+    *("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"),
+    *("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
+)
+_FIRST_MONTH = 7
 
 
 @frozen
@@ -96,3 +110,47 @@ def split_input(command: str) -> tuple[str, str | None]:
         return first.rstrip(), None
     text = re.sub(r"\\?%", lambda sign: "%" if len(sign[0]) > 1 else "\n", found["input"])
     return first.rstrip(), text if text.endswith("\n") else f"{text}\n"
+
+
+def find_foreign_field(schedule: str) -> str | None:
+    """Return how cron reads a schedule that is valid here, and what to write instead; None if it reads the same.
+
+    As `crontab -n` of Debian's cron 3.0pl1: it drops what follows a value, and a range that goes backwards is empty.
+    """
+    if schedule.startswith("@"):
+        plain = schedule.lower()
+        hint = f"write {quote(plain)} if it is to start"
+        return (
+            None
+            if plain == schedule
+            else f"{quote(schedule)}: Debian's cron refuses capitals, so it never runs this; {hint}"
+        )
+    fields = schedule.split()
+    for index, (name, field) in enumerate(zip(_FIELDS, fields, strict=False)):
+        for item in field.split(","):
+            if (reading := _describe_item(item)) is not None:
+                other = ""
+                if cut := _CUT.fullmatch(item):
+                    as_cron = " ".join([*fields[:index], cut["value"], *fields[index + 1 :]])
+                    other = f", or schedule = {quote(as_cron)} for what cron does"
+                hint = f"write schedule = {quote(schedule)} here if it is to do what it says{other}"
+                return f"{name} {quote(item)}: {reading}; {hint}"
+    return None
+
+
+def _describe_item(item: str) -> str | None:
+    if (cut := _CUT.fullmatch(item)) is not None:
+        return f"Debian's cron drops what follows {cut['value']}, so it starts this each {cut['value']}"
+    found = _ITEM.fullmatch(item)
+    if found is None:
+        return "Debian's cron refuses it, so it never runs this"
+    if found["first"] and _number(found["first"]) > _number(found["last"]):
+        return "for Debian's cron a range that goes backwards is empty, so it never runs this"
+    return None
+
+
+def _number(text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    index = _DAY_AND_MONTH_NAMES.index(text.upper())
+    return index if index < _FIRST_MONTH else index - _FIRST_MONTH + 1
