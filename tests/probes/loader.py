@@ -11,8 +11,11 @@ import mmap
 import os
 import sys
 from _frozen_importlib_external import PathFinder, SourceFileLoader
-from types import CodeType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing these takes longer than all the rest
+    from types import CodeType
+    from typing import Any
 
 FOLDER_VARIABLE = "RAE_TEST_PROBES"
 PACKAGES = ("rae_auto", "rae_plugins")
@@ -21,10 +24,11 @@ PACKAGES = ("rae_auto", "rae_plugins")
 class ProbeLoader(SourceFileLoader):
     """A loader of modules that are compiled with probes already."""
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, fullname: str) -> "CodeType":
         """Return the code with probes, which was compiled once for all processes."""
         with open(sources[self.path], "rb") as file:
-            code: CodeType = marshal.load(file)
+            # Five times as fast as `marshal.load(file)`, which reads each number by a call of its own.
+            code: CodeType = marshal.loads(file.read())
         return code
 
 
@@ -32,7 +36,7 @@ class ProbeFinder:
     """A finder of the modules that are measured; all others are left to those after it."""
 
     @staticmethod
-    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(name: str, path: "Any" = None, target: "Any" = None) -> "Any":
         """Return where a module is, as Python does, with a loader that gives it probes."""
         if name.partition(".")[0] not in PACKAGES:
             return None
@@ -53,7 +57,7 @@ def start() -> None:
         with open(os.path.join(folder, "hits"), "r+b") as file:
             builtins.__dict__["__probes__"] = mmap.mmap(file.fileno(), 0)
         with open(os.path.join(folder, "sources"), "rb") as file:
-            sources.update(marshal.load(file))
+            sources.update(marshal.loads(file.read()))
     except OSError:
         return
     sys.meta_path.insert(0, ProbeFinder)

@@ -150,3 +150,16 @@ def test_process_starts_where_nothing_is_measured(tmp_path: Path, folder: str) -
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (started.returncode, started.stdout, started.stderr) == (0, "3\n", "")
+
+
+def test_measured_process_starts_with_few_more_modules(tmp_path: Path) -> None:
+    """Each of the thousands of processes that the tests start pays for what the loader imports."""
+    prepare(folder := tmp_path / "probes", [Path(__file__)])
+    code = START_LINE + "import sys; print(*sys.modules)"
+    imported = {}
+    for name in ("", str(folder)):
+        environment: dict[str, str] = {**os.environ, FOLDER_VARIABLE: name}
+        imported[name] = set(
+            subprocess.check_output([sys.executable, "-S", "-c", code], env=environment, text=True).split()
+        )
+    assert imported[str(folder)] - imported[""] == {"mmap"}
