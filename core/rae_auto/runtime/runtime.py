@@ -360,8 +360,8 @@ class Runtime:
         """Messages on jobs that damage has paused, until each is resumed, and that can't be used, or prepared."""
         paused = {entry.job.id for entry in self.engine.jobs() if entry.state.paused} if self._damaged_jobs else ()
         damaged = [message for job, message in self._damaged_jobs.items() if job in paused]
-        unusable = (entry.plan.problem for entry in self.engine.jobs())
-        unusable_jobs = (f"{problem}; it starts nothing" for problem in unusable if problem is not None)
+        unusable = [problem for entry in self.engine.jobs() if (problem := entry.plan.problem) is not None]
+        unusable_jobs = [f"{problem}; it starts nothing" for problem in unusable]
         away = [] if self.membership is None else self.membership.problems()
         return [*damaged, *unusable_jobs, *away, *self._repository.problems, *self.executions.preparations.problems()]
 
