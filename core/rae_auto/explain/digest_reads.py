@@ -25,8 +25,11 @@ MAX_FAILURES = 50
 MAX_SKIPS = 500
 """Number of skips that are read, the newest; of more of them the numbers of each job come from the index."""
 
-EXAMINED_RUNS = 500
-"""Number of successful runs of the span that are read, the newest of all jobs."""
+EXAMINED_RUNS = (200, 500)
+"""Numbers of successful runs of the span that are read, the newest of all jobs.
+
+The first will do if it has as many slow jobs as are compared.
+"""
 
 MAX_ASKED_JOBS = 100
 """Number of jobs up to which others are asked one by one where few have all of the newest records."""
@@ -233,24 +236,29 @@ def _compare_durations(
     if _is_nothing_compared(least_seconds):
         return {name: NO_DIGEST[name] for name in ("durations", "examined_jobs", "all_jobs")}
     successes = LogQuery(states=(RunState.SUCCEEDED,))
-    newest = evolve(successes, since=span.since, until=span.until, limit=EXAMINED_RUNS)
-    by_job = read_durations(store, None, newest)
+    newest = evolve(successes, since=span.since, until=span.until)
+    for limit in EXAMINED_RUNS:
+        by_job = read_durations(store, None, evolve(newest, limit=limit))
+        slow = _find_slow(by_job, least_seconds)
+        is_full, is_cut = len(slow) >= MAX_COMPARED_JOBS, sum(map(len, by_job.values())) >= limit
+        if is_full or not is_cut:
+            break
     unasked = 0
-    if sum(map(len, by_job.values())) >= EXAMINED_RUNS:
+    if is_cut:
         # One job that runs each minute has all of the newest, so a nightly one is asked by itself.
         others = [job for job in ids.jobs if job not in by_job]
-        room = max(MAX_ASKED_JOBS - len(by_job), 0)
+        room = 0 if is_full else max(MAX_ASKED_JOBS - len(by_job), 0)
         asked = {job: [evolve(newest, job=job, limit=COMPARED_RUNS)] for job in others[:room]}
-        by_job |= {job: found for job, found in read_durations(store, asked, newest).items() if found}
+        found = {job: durations for job, durations in read_durations(store, asked, newest).items() if durations}
+        by_job |= found
+        slow |= _find_slow(found, least_seconds)
         unasked = len(others) - len(asked)
-    medians = {job: median(found) for job, found in by_job.items() if found}
     before = evolve(successes, until=since, limit=COMPARED_RUNS)
-    slow = [job for job, now in medians.items() if now >= least_seconds]
-    wanted = slow[:MAX_COMPARED_JOBS]
+    wanted = list(slow)[:MAX_COMPARED_JOBS]
     queries = {job: [evolve(before, job=one) for one in ids.ids_of(job)] for job in wanted}
     earlier = read_durations(store, queries, before)
     compared = [
-        {"job": job, "before": median(found), "now": medians[job], "runs": len(by_job[job])}
+        {"job": job, "before": median(found), "now": slow[job], "runs": len(by_job[job])}
         for job, found in earlier.items()
         if len(found) >= MIN_COMPARED_RUNS
     ]
@@ -258,6 +266,18 @@ def _compare_durations(
         "durations": compared,
         "examined_jobs": len(by_job) - len(slow) + len(wanted),
         "all_jobs": len(by_job) + unasked,
+    }
+
+
+def _find_slow(by_job: Mapping[str, Sequence[float]], least_seconds: float) -> dict[str, float]:
+    """Return the median durations of jobs, of those where it is not less than so many seconds."""
+    from statistics import median  # lazy: memory, asked for rarely
+
+    return {
+        job: now
+        for job, found in by_job.items()
+        # Most medians are those of quick jobs, and need not be found.
+        if found and max(found) >= least_seconds and (now := median(found)) >= least_seconds
     }
 
 

@@ -237,3 +237,14 @@ def test_run_that_was_skipped_after_a_wait_is_a_skip_in_all_numbers(tmp_path: Pa
 def test_jobs_are_asked_one_by_one_where_few_have_the_newest_runs(tmp_path: Path) -> None:
     entries = [run_entry(n, f"job-{n}", NOON - timedelta(seconds=n), RunState.SUCCEEDED) for n in range(500, 0, -1)]
     assert digest_of(tmp_path, entries).slower_extent == Extent(500, 500 + len(IDS.jobs))
+
+
+@pytest.mark.parametrize(("slow_jobs", "extent"), [(39, Extent(400, 400)), (60, Extent(200 - 60 + 40, 200 + 3))])
+def test_runs_are_read_until_as_many_jobs_are_slow_as_are_compared(
+    tmp_path: Path, slow_jobs: int, extent: Extent
+) -> None:
+    entries = [
+        run_entry(n, f"job-{n}", NOON - timedelta(seconds=n), RunState.SUCCEEDED, n <= slow_jobs)
+        for n in range(400, 0, -1)
+    ]
+    assert digest_of(tmp_path, entries).slower_extent == extent

@@ -138,8 +138,9 @@ async def load_digest(
 
     Problems in a report of doctor need a person, too.
     """
-    status, records, world = await gather(
-        source.status(), source.digest_records(since, until, MIN_DIFFERENCE), source.world(since, until)
+    # The records first: they are read from their answer while the daemon looks at the status of its jobs.
+    records, status, world = await gather(
+        source.digest_records(since, until, MIN_DIFFERENCE), source.status(), source.world(since, until)
     )
     digest = build_digest(
         status, records, world=world, since=since, until=until, now=source.now(), zone=source.zone.key, doctor=doctor
