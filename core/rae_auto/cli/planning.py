@@ -40,10 +40,12 @@ def init_command(file: str) -> None:
 def check_command(strict: bool, config: str | None, json_: bool) -> int:
     """Find all errors of a configuration, and what is likely to fail on this machine, without running anything.
 
+    What is found for several jobs alike is shown for the first one, with the names of the others; --json lists each.
     The exit code is 2 if there are errors, with --strict also for warnings.
 
     Example: rae-auto check --config rae.toml
     """
+    from rae_auto.checks.alike_findings import merge_alike
     from rae_auto.checks.check import check_file
     from rae_auto.registry import Registry
 
@@ -61,10 +63,10 @@ def check_command(strict: bool, config: str | None, json_: bool) -> int:
             }
         )
     else:
-        for line in report.errors:
-            click.echo(escape_text(line))
-        for line in report.warnings:
-            click.echo(f"{escape_text(line)} (warning)")
+        for line, more in merge_alike(report.errors):
+            click.echo(escape_text(f"{line} ({more.removeprefix('; ')})" if more else line))
+        for line, more in merge_alike(report.warnings):
+            click.echo(f"{escape_text(line)} (warning{escape_text(more)})")
         click.echo(_summarize(path, report))
     return 2 if has_failed else 0
 

@@ -65,8 +65,8 @@ def trigger_command(
 ) -> int:
     """Start jobs by hand and print the ids of their runs.
 
-    An id is printed once its run is durable. Pauses and guards don't keep back a run that is started by hand. What
-    --env, --arg and --event say is for this run and its retries.
+    An id is printed once its run is durable, with --json as a line of JSON for each. Pauses and guards don't keep back
+    a run that is started by hand. What --env, --arg and --event say is for this run and its retries.
 
     With --wait the exit code is 0 if all runs succeeded, and 1 if one did not, or if --timeout is over. How each ended
     is a line of the standard error; with --json its record is printed. Ctrl-C ends the wait and leaves the runs alone.
@@ -84,7 +84,7 @@ def trigger_command(
             answer = client.call("trigger", job=job, request=request or uuid.uuid4().hex, via="command_line", **values)
             runs[answer["run_id"]] = job
             if json_ and not wait:
-                print_json(answer)
+                click.echo(json.dumps(answer))
             elif not json_:
                 click.echo(answer["run_id"])
 
@@ -154,6 +154,8 @@ def exec_command(
 @options.as_json
 def cancel_command(targets: tuple[str, ...], config: str | None, json_: bool) -> None:
     """Cancel runs by their ids, or all open runs of jobs.
+
+    The exit code is 0 also where nothing was open, and 1 for a job or run that doesn't exist.
 
     Example: rae-auto cancel backup
     """
@@ -245,8 +247,10 @@ def test_trigger_command(job: str, length: str, config: str | None, json_: bool)
     from rae_auto.model.primitives.units import parse_duration  # lazy: start-up
     from rae_auto.offline.test_trigger import watch_triggers  # lazy: start-up
 
+    project = options.load_project(config)
+
     def show(trace: "TraceLine") -> None:
-        click.echo(json.dumps(trace_record(trace)) if json_ else trace_line(trace))
+        click.echo(json.dumps(trace_record(trace)) if json_ else trace_line(trace, project.zone))
 
     try:
         seconds = parse_duration(length).total_seconds()
@@ -254,6 +258,6 @@ def test_trigger_command(job: str, length: str, config: str | None, json_: bool)
         raise click.UsageError(f"--for: {error}") from None
     # What ends it from outside must not leave its directory behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    starts = watch_triggers(options.load_project(config), job, seconds, show)
+    starts = watch_triggers(project, job, seconds, show)
     if not json_:
         click.echo(f"{escape_line(job)} would have been started {format_count(starts, 'time')}")

@@ -120,7 +120,8 @@ class JobView:
 
     def zone_note(self, trigger: str, instant: datetime) -> str | None:
         """Return the time in the trigger's own zone, if its clock shows another time."""
-        return note_own_zone(self._schedule(trigger), instant, self.zone)
+        note = note_own_zone(self._schedule(trigger), instant, self.zone)
+        return None if note is None else note.text
 
     def describe_repeats(self, seen: SeenOccurrence) -> str:
         """Return how often an occurrence was reported again, and when last."""

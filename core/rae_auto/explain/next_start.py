@@ -55,15 +55,25 @@ def explain_blocked(plan: Plan, due_at: datetime | None) -> str | None:
     return None if start.starts_at is not None or start.blocker is None else start.blocker.text
 
 
-def note_own_zone(schedule: object, instant: datetime, shown: ZoneInfo) -> str | None:
+@frozen
+class ZoneNote:
+    """The time in a schedule's own zone as a clause, and how far its clock is ahead of the one that is shown."""
+
+    text: str
+    difference: timedelta
+
+
+def note_own_zone(schedule: object, instant: datetime, shown: ZoneInfo) -> ZoneNote | None:
     """Return the time in the schedule's own zone, if its clock shows another time than the zone that is `shown`."""
     name = getattr(schedule, "timezone", None)
     if not isinstance(name, str) or name == "local":
         return None
     there, here = instant.astimezone(zone(name)), instant.astimezone(shown)
-    if there.utcoffset() == here.utcoffset():
+    difference = there.replace(tzinfo=None) - here.replace(tzinfo=None)
+    if not difference:
         return None
-    return f"{here:%H:%M} in {shown.key} is {there:%H:%M} on {there.date()} in {name}, the trigger's zone"
+    text = f"{here:%H:%M} in {shown.key} is {there:%H:%M} on {there.date()} in {name}, the trigger's zone"
+    return ZoneNote(text, difference)
 
 
 def _find_blocker(guards: Guards, at: datetime) -> GuardBlocked | None:

@@ -64,20 +64,27 @@ class Schedules:
         """
         # What comes before `after` may start a run, from which the rest would count.
         begin = min(after, datetime.now(UTC)) if self.counts_from else after
+        shown: dict[str, timedelta] = {}
         for start in iterate_starts(self.plan, self.state, begin, self.delayed_until, self.counts_from):
             if start.due_at > after:
-                notes = [start.note, *self._note_own_zones(start.due_at)]
+                notes = [start.note, *self._note_own_zones(start.due_at, shown)]
                 yield evolve(start, note="; ".join(filter(None, notes)) or None)
         if problems := self.plugins.quarantine.problems():
             raise PluginBroken(problems[0])
 
-    def _note_own_zones(self, due_at: datetime) -> Iterator[str | None]:
-        """Yield the time in the zone of each trigger that is due then and has another zone than is shown."""
-        for schedule in self.plan.schedules.values():
+    def _note_own_zones(self, due_at: datetime, shown: dict[str, timedelta]) -> Iterator[str | None]:
+        """Yield the time in the zone of each trigger that is due then and has another zone than the listed one.
+
+        A difference that was `shown` for a trigger is not noted again, until another comes.
+        """
+        for trigger, schedule in self.plan.schedules.items():
             inner = schedule.inner if isinstance(schedule, SafeSchedule) else schedule
             note = note_own_zone(inner, due_at, self.zone)
-            if note is not None and schedule.next_after(due_at - timedelta(microseconds=1)) == due_at:
-                yield note
+            if note is None or schedule.next_after(due_at - timedelta(microseconds=1)) != due_at:
+                continue
+            if shown.get(trigger) != note.difference:
+                shown[trigger] = note.difference
+                yield note.text
 
     def describe_unknown_starts(self) -> Iterator[str]:
         """Yield a line for each schedule that counts from the last run: what isn't known of its instants, and why."""

@@ -106,16 +106,20 @@ class Quarantine:
         called = f'{kind} "{plugin}" of {record.distribution}'
         record.failures += 1
         record.last = text
-        if text not in record.errors and len(record.errors) < MAX_REPORTED_ERRORS:
+        is_counted = kind is Kind.GUARD or not is_environmental(error)
+        is_new = text not in record.errors and len(record.errors) < MAX_REPORTED_ERRORS
+        if is_new:
             record.errors.add(text)
-            if not is_reported:
-                logger.error("{} failed ({}): {}{}", called, place, text, _describe_hint(kind, error, text))
-        if kind is not Kind.GUARD and is_environmental(error):
+        hint = _describe_hint(kind, error, text)
+        if for_good and is_counted and not record.is_for_good:
+            logger.critical("{} is quarantined ({}): {}; {}{}", called, place, text, _ADVICE, hint)
+        elif is_new and not is_reported:
+            logger.error("{} failed ({}): {}{}", called, place, text, hint)
+        if not is_counted:
             return
         self._count(record)
         if for_good:
             record.is_for_good = True
-            logger.critical("{} is quarantined ({}); {}", called, place, _ADVICE)
         elif kind not in _ALWAYS_USED and record.in_a_row >= MAX_FAILURES_IN_A_ROW:
             self._lengthen(record, called, place)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Protocol
 
 from rae_auto.model.primitives.escaping import escape_line
@@ -39,10 +39,10 @@ def trace_record(trace: Trace) -> dict[str, Any]:
     }
 
 
-def trace_line(trace: Trace) -> str:
-    """Return one line for a person, shortened if it is long."""
+def trace_line(trace: Trace, zone: tzinfo) -> str:
+    """Return one line for a person, by the clock of a zone, shortened if it is long."""
     event = "" if trace.event is None else json.dumps(trace.event, ensure_ascii=False)
     kind = "" if trace.kind == "traces" else trace.kind
     text = escape_line(f"{trace.trigger}: {' '.join(filter(None, (kind, trace.key, event, trace.text)))}")
     shown = text if len(text) <= MAX_LINE_CHARACTERS else text[:MAX_LINE_CHARACTERS] + "…"
-    return f"{trace.at.isoformat(timespec='milliseconds')}  {shown}"
+    return f"{trace.at.astimezone(zone).replace(tzinfo=None).isoformat(' ', 'milliseconds')}  {shown}"

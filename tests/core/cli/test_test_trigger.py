@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -49,6 +51,14 @@ def test_what_would_be_started_is_shown_and_nothing_runs(configured: Cli, tmp_pa
     assert done.out.splitlines()[-1].startswith("tick would have been started ")
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "state").exists()
+
+
+def test_trace_goes_by_the_clock_of_the_configured_zone(configured: Cli) -> None:
+    done = configured(f'timezone = "Asia/Kolkata"\n{TICK}', "tick", "--for", "100ms")
+    shown = datetime.fromisoformat(done.out.split("  ", 1)[0])
+    distance = shown.replace(tzinfo=ZoneInfo("Asia/Kolkata")) - datetime.now(UTC)
+    assert shown.tzinfo is None
+    assert abs(distance) < timedelta(hours=1)
 
 
 def test_trigger_trace_in_json_is_a_line_each(configured: Cli) -> None:

@@ -70,6 +70,14 @@ def test_trigger_starts_several_jobs_and_reports_each_that_fails(cli: Cli, print
     assert unmet.startswith('rae-auto: job "after" was not started: ')
 
 
+def test_trigger_of_several_jobs_prints_a_line_of_json_for_each(cli: Cli, printer: str) -> None:
+    lines = cli("trigger", printer, "hello", "--json").out.splitlines()
+    runs = [json.loads(line)["run_id"] for line in lines]
+    assert [output_of(cli, run) for run in runs] == ["job first {}\n", "hello from hello\n"]
+    waited = cli("trigger", printer, "hello", "--wait", "--json").out.splitlines()
+    assert {json.loads(line)["job"] for line in waited} == {printer, "hello"}
+
+
 def test_force_starts_a_job_despite_its_needs_and_why_says_so(cli: Cli, daemon: subprocess.Popen[bytes]) -> None:
     cli("add", "needy", "--needs", "sleeper", "--", "true")
     run = cli("trigger", "needy", "--force").out.strip()
@@ -180,7 +188,8 @@ def test_trigger_stops_waiting_after_a_time_and_the_run_goes_on(cli: Cli, daemon
     run = said.out.strip()
     assert (said.code, said.err) == (
         1,
-        f"rae-auto: not finished after 100 ms; run {run} goes on; 'rae-auto output {run} --follow' shows it\n",
+        f"rae-auto: not finished after 100 ms; run {run} goes on; 'rae-auto output {run} --follow' shows it, "
+        f"'rae-auto cancel {run}' ends it\n",
     )
     assert cli("cancel", "slow").out.strip() == run
     for arguments, problem in (
@@ -201,6 +210,7 @@ def test_ctrl_c_ends_the_wait_and_leaves_the_run_alone(cli: Cli, daemon: subproc
     _, said = command.communicate(timeout=60)
     assert (command.returncode, said.decode().strip()) == (
         130,
-        f"rae-auto: no longer waiting; run {run} goes on; 'rae-auto output {run} --follow' shows it",
+        f"rae-auto: no longer waiting; run {run} goes on; 'rae-auto output {run} --follow' shows it, "
+        f"'rae-auto cancel {run}' ends it",
     )
     assert cli("cancel", "endless").out.strip() == run

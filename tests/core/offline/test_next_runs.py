@@ -1,6 +1,7 @@
 """The next starts of a job: what `next` says is what the engine does."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -88,6 +89,17 @@ def test_start_waits_for_guards_as_long_as_the_job_may(guard_timeout, starts_at)
     found = find_start(plan.guards, plan.job.guard_timeout, datetime(2026, 10, 24, 9, tzinfo=UTC))
     assert (found.starts_at and f"{found.starts_at:%H:%M}") == starts_at
     assert 'its guard "time" says no' in found.blocker.text
+
+
+def test_next_names_a_difference_of_zones_once_until_another_comes():
+    plan = schedules_of(shown=UTC_ZONE, schedule=Cron("0 18 * * *", timezone="Europe/Berlin"))
+    notes = [start.note for start in islice(plan.next_starts(START), 4)]
+    assert notes == [
+        "16:00 in UTC is 18:00 on 2026-10-23 in Europe/Berlin, the trigger's zone",
+        None,
+        "17:00 in UTC is 18:00 on 2026-10-25 in Europe/Berlin, the trigger's zone",
+        None,
+    ]
 
 
 def test_next_names_the_time_in_the_zone_of_the_trigger():

@@ -119,6 +119,8 @@ def environmental(kind: str) -> BaseException:
 
 def test_broken_contract_is_quarantined_until_a_reload(ward, log):
     ward.quarantine.failed(Kind.TRIGGER, "odd", "a", "next_after returned nonsense", for_good=True)
+    (line,) = log
+    assert 'trigger "odd" of rae-x 1.0 is quarantined (a): next_after returned nonsense; correct its options' in line
     ward.now += 100 * MAX_INTERVAL_SECONDS
     ward.quarantine.succeeded(Kind.TRIGGER, "odd", "a")
     assert not ward.quarantine.may_use(Kind.TRIGGER, "odd", "a")

@@ -1,5 +1,6 @@
 """The wait of `rae-auto trigger --wait`: until runs have finished, a time is over, or the person has seen enough."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,6 @@ from rae_auto.control.run_ends import follow_run_ends
 from rae_auto.errors import DaemonUnreachable, SchedulerError
 from rae_auto.model.primitives.escaping import escape_line
 from rae_auto.model.primitives.formatting import format_count, format_elapsed
-from rae_auto.views.tables import print_json
 
 SUCCEEDED = "succeeded"
 
@@ -61,7 +61,7 @@ class RunWait:
             for record in follow_run_ends(listener, self.client, list(self.runs), self.seconds):
                 ended[record["run_id"]] = record["state"]
                 if self.as_json:
-                    print_json(record)
+                    click.echo(json.dumps(record))
                 else:
                     click.echo(_describe_end(record), err=True)
 
@@ -71,8 +71,8 @@ class RunWait:
     def _say_what_goes_on(self, ended: Mapping[str, str], why: str) -> None:
         left = self._find_open(ended)
         if left:
-            verb, shown = ("goes", "it") if len(left) == 1 else ("go", "the first")
-            hint = f"'rae-auto output {left[0]} --follow' shows {shown}"
+            verb, which = ("goes", "it") if len(left) == 1 else ("go", "the first")
+            hint = f"'rae-auto output {left[0]} --follow' shows {which}, 'rae-auto cancel {left[0]}' ends it"
             click.echo(f"rae-auto: {why}; {_count(left)} {verb} on; {hint}", err=True)
 
 

@@ -10,7 +10,7 @@ from rae_auto.api.plugin import Kind, Plugin
 from rae_auto.cli import options
 from rae_auto.cli.usage import OneOf
 from rae_auto.errors import PluginBroken, SchedulerError
-from rae_auto.model.primitives.formatting import describe_raise, quote
+from rae_auto.model.primitives.formatting import describe_raise, join_words, quote
 from rae_auto.model.primitives.problems import Invalid
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from rae_auto.api.command import Command
     from rae_auto.registry import Registry
+
+MAX_CHOICES_CHARACTERS = 60
+"""Characters of choices that the line of the usage shows; more are a paragraph of the help."""
 
 
 class PluginCommand(click.Command):
@@ -35,6 +38,13 @@ class PluginCommand(click.Command):
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self._load()
         super().format_help_text(ctx, formatter)
+        for one in self.params:
+            if isinstance(one, click.Argument) and one.metavar and isinstance(one.type, OneOf):
+                formatter.write_paragraph()
+                with formatter.indentation():
+                    formatter.write_text(
+                        f"{one.metavar} is {join_words([str(word) for word in one.type.choices], 'or')}."
+                    )
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the plugin and return its exit code. What goes wrong in it becomes one line that names it."""
@@ -110,7 +120,9 @@ def _parameter(name: str, field: "attrs.Attribute[Any]") -> click.Parameter:
     is_list = get_origin(field.type) in (tuple, list)
     kind = _click_type(field.type)
     if field.metadata.get("argument"):
-        return click.Argument([name], type=kind, required=is_required, nargs=-1 if is_list else 1)
+        is_long = isinstance(kind, OneOf) and len("|".join(map(str, kind.choices))) > MAX_CHOICES_CHARACTERS
+        metavar = name.upper() if is_long else None
+        return click.Argument([name], type=kind, required=is_required, nargs=-1 if is_list else 1, metavar=metavar)
     text, flag = field.metadata.get("help", ""), f"--{name.replace('_', '-')}"
     if field.type is bool:
         # Only a flag that is on by default needs a way to turn it off.

@@ -29,6 +29,24 @@ def _find_plugins() -> "Registry":
     return registry
 
 
+def _find_quarantined() -> "list[str]":
+    """Return a line for each plugin that the running daemon has quarantined; none if no daemon is running here."""
+    from rae_auto.cli.queries import connect
+    from rae_auto.errors import SchedulerError
+
+    try:
+        with connect(None) as client:
+            return list(client.call("status").get("quarantined", ()))
+    except SchedulerError:
+        return []
+
+
+def _find_problem(quarantined: "Sequence[str]", kind: str, name: str) -> str | None:
+    """Return what the daemon says about a plugin that it has quarantined, or None."""
+    lines = [line for line in quarantined if line.startswith(f'{kind} "{name}" of ')]
+    return "; ".join(lines) or None
+
+
 def show_list(json_: bool, *, load: bool, with_grades: bool = False) -> None:
     """Print the installed plugins; with `load` each is imported, so that its state is known."""
     import sys
@@ -46,7 +64,8 @@ def show_list(json_: bool, *, load: bool, with_grades: bool = False) -> None:
                 except PluginNotFound:
                     continue
     fields = ["kind", "name", "distribution", "version", "state", "problem"]
-    rows = [[getattr(info, field) for field in fields] for info in registry.infos()]
+    quarantined = _find_quarantined()
+    rows = [_list_fields(info, _find_problem(quarantined, info.kind, info.name)) for info in registry.infos()]
     if with_grades:
         fields.append("grade")
         rows = [
@@ -57,6 +76,14 @@ def show_list(json_: bool, *, load: bool, with_grades: bool = False) -> None:
         print_json([dict(zip(fields, row, strict=True)) for row in rows])
     else:
         show_table(fields, rows)
+
+
+def _list_fields(info: "PluginInfo", quarantine: str | None) -> list[str | None]:
+    """Return the fields of a plugin: its own problem comes before what a daemon says about its use."""
+    state, problem = str(info.state), info.problem
+    if problem is None and quarantine is not None:
+        state, problem = "quarantined", quarantine
+    return [str(info.kind), info.name, info.distribution, info.version, state, problem]
 
 
 def _grade_each(listed: "Sequence[PluginInfo]") -> dict[tuple[str, str, str], str]:
@@ -82,6 +109,8 @@ def _grade_each(listed: "Sequence[PluginInfo]") -> dict[tuple[str, str, str], st
 def list_command(load: bool, grades: bool, json_: bool) -> None:
     """List the installed plugins, with their origin and state, without importing them unless asked to.
 
+    One that the running daemon has quarantined has that state.
+
     Example: rae-auto plugins list --load
     """
     show_list(json_, load=load, with_grades=grades)
@@ -102,14 +131,16 @@ def show_command(kind: str, name: str, markdown: bool, json_: bool) -> None:
 
     plugin = _find_plugins().get(Kind(kind), name)
     described, example = describe(plugin), describe_example(Kind(kind), plugin)
+    problem = None if markdown else _find_problem(_find_quarantined(), kind, name)
     if json_:
-        print_json(
-            {"kind": kind, "name": name, "help": described.help, "example": example, "options": described.rows()}
-        )
+        facts = {"kind": kind, "name": name, "help": described.help, "example": example, "options": described.rows()}
+        print_json({**facts, "quarantine": problem})
         return
     if markdown:
         click.echo(to_markdown(Kind(kind), name, described, example))
         return
     click.echo(f"{kind} {name}: {escape_line(described.help)}")
+    if problem is not None:
+        click.echo(f"in the running daemon: {escape_line(problem)}")
     show_table(["option", "type", "default", "help"], [list(row.values()) for row in described.rows()])
     click.echo(f"example: {escape_line(example)}")

@@ -4,7 +4,7 @@ import difflib
 
 from rae_auto.explain.codes.entry import CodeEntry, CodeSet
 from rae_auto.explain.codes.errors import canonical_kind, error_entries
-from rae_auto.explain.codes.exit_codes import exit_code_entries
+from rae_auto.explain.codes.exit_codes import exit_code_entries, find_job_code
 from rae_auto.explain.codes.problems import problem_entries, recognize_problem
 from rae_auto.explain.codes.reasons import reason_entries
 from rae_auto.explain.codes.states import state_entries
@@ -21,8 +21,9 @@ def find_codes(text: str) -> list[CodeEntry]:
     A code counts in any spelling of its words: "Need Failed" finds "need_failed". Several sets may have the same one.
     """
     entries = all_codes()
-    if text.isdigit():
-        return [entry for entry in entries if entry.set is CodeSet.EXIT_CODE and entry.code.split()[-1] == text]
+    if text.isdecimal():
+        found = [entry for entry in entries if entry.set is CodeSet.EXIT_CODE and entry.code.split()[-1] == text]
+        return found or list(filter(None, [find_job_code(text)]))
     if found := [entry for entry in entries if _plain(entry.code) == _plain(canonical_kind(text))]:
         return found
     return [recognize_problem(text)] if " " in text.strip() else []

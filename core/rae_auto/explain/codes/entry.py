@@ -33,6 +33,8 @@ class CodeEntry:
     set: CodeSet
     cause: str
     hint: str
+    is_listed: bool = True
+    """False for one that has no section of the page."""
 
     @property
     def anchor(self) -> str:
@@ -42,4 +44,6 @@ class CodeEntry:
     @property
     def page(self) -> str:
         """The place in the documentation that explains the code: a page, and the anchor on it."""
+        if not self.is_listed:
+            return PAGES[self.set]
         return f"{PAGES[self.set]}#{self.anchor}"
