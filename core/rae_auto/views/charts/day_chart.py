@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 
@@ -37,14 +38,14 @@ def _draw_hour(hour: GridHour, number: int) -> str:
     y = 16 + ROW * number
     parts = [element("text", text_of(hour.label), x="0%", y=y + 12, class_="tick-label start")]
     parts.append(element("rect", x=f"{LEFT}%", width=f"{100 - LEFT}%", y=y, height=ROW - 2, rx=2, class_="lane-ground"))
-    label, row = text_of(hour.label), f'y="{y + 1}" height="{ROW - 4}" rx="1.5"'
+    clock, row = _clock_of(text_of(hour.label)), f'y="{y + 1}" height="{ROW - 4}" rx="1.5"'
     for minute, (past, bad, skipped, expected) in _minutes_of(hour):
         if past or expected or skipped:
             css = f"{'ran' if past else 'expected'} level-{bisect_right(LEVELS, past + expected)}"
             css = "bad" if bad else css if past or expected else "skipped"
             failed = f" ({bad} failed)" if bad else ""
             left_out = f", {skipped} skipped" if skipped else ""
-            words = f"<title>{_clock(label, minute)}: {past} ran{failed}{left_out}, {expected} expected</title>"
+            words = f"<title>{clock[minute]}: {past} ran{failed}{left_out}, {expected} expected</title>"
             parts.append(f'<rect {_PLACES[minute]} {row} class="{css}">{words}</rect>')
     return element("g", *parts)
 
@@ -56,15 +57,24 @@ _PLACES = [f'x="{LEFT + minute * _WIDTH + _WIDTH * 0.08:.3f}%" width="{_WIDTH * 
 
 def day_grid_table(grid: DayGrid) -> ChartTable:
     """Return the minutes of a day in which something happens; equal ones that follow each other are one row."""
-    minutes = [(hour.label, number, numbers) for hour in grid.hours for number, numbers in _minutes_of(hour)]
+    minutes = [
+        (clock[number], numbers)
+        for hour, clock in ((hour, _clock_of(hour.label)) for hour in grid.hours)
+        for number, numbers in _minutes_of(hour)
+    ]
     rows = []
-    for numbers, group in groupby(minutes, key=itemgetter(2)):
+    for numbers, group in groupby(minutes, key=itemgetter(1)):
         if any(numbers):
-            spans = list(group)
-            last = "" if len(spans) == 1 else f" to {_clock(*spans[-1][:2])}"
-            rows.append((f"{_clock(*spans[0][:2])}{last}", *[f"{number:,}" for number in numbers]))
+            (first, _), *others = group
+            last = f" to {others[-1][0]}" if others else ""
+            rows.append((f"{first}{last}", *map(_number_text, numbers)))
     headers = ("minute", "ran", "failed", "skipped", "expected")
     return ChartTable(f"{grid.date}, minute by minute: the numbers of each minute", headers, tuple(rows))
+
+
+@lru_cache(maxsize=1_024)
+def _number_text(number: int) -> str:
+    return f"{number:,}"
 
 
 def _minutes_of(hour: GridHour) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
@@ -72,7 +82,10 @@ def _minutes_of(hour: GridHour) -> Iterator[tuple[int, tuple[int, int, int, int]
     return enumerate(zip(hour.past, hour.bad, hour.skipped, hour.expected, strict=True), hour.first_minute)
 
 
-def _clock(hour: str, minute: int) -> str:
-    """Return a minute of an hour: "02:30", or "02:30 CEST" where the hour comes twice."""
-    digits, _, zone = hour.partition(" ")
-    return f"{digits}:{minute:02}{f' {zone}' if zone else ''}"
+def _clock_of(hour: str) -> list[str]:
+    """Return the minutes of an hour: "02:30" for one, or "02:30 CEST" where the hour comes twice."""
+    digits, space, zone = hour.partition(" ")
+    return [f"{digits}{minute}{space}{zone}" for minute in _MINUTES]
+
+
+_MINUTES = [f":{minute:02}" for minute in range(60)]

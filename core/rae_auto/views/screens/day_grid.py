@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as clock
-from itertools import pairwise
-from operator import add
+from itertools import accumulate, islice, pairwise
+from operator import add, sub
 from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
@@ -127,16 +127,20 @@ async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
         gather(source.max_parallel(), source.day_notes(begin, end)),
     )
     runs, bad, skipped = Counter[datetime](), Counter[datetime](), Counter[datetime]()
-    for group, found in [*((group_of(one.outcome), one) for one in past), *((SKIPPED, one) for one in skips)]:
-        if found.start is not None:
-            (skipped if group == SKIPPED else runs)[found.start] += found.count
-            bad[found.start] += found.count if group == BAD else 0
+    for one in past:
+        if one.start is not None:
+            group = group_of(one.outcome)
+            (skipped if group == SKIPPED else runs)[one.start] += one.count
+            if group == BAD:
+                bad[one.start] += one.count
+    for one in skips:
+        if one.start is not None:
+            skipped[one.start] += one.count
     # Those that are open are counted nowhere else.
     for run in opened:
         runs[begin + (run.queued_at - begin) // MINUTE * MINUTE] += 1
-    counts = list(map(add, _by_minute(runs, begin, end), _by_minute(expected.counts, begin, end)))
-    most = [minute for minute in sorted(range(len(counts)), key=lambda one: -counts[one]) if counts[minute]]
-    places = [(begin + MINUTE * minute, counts[minute]) for minute in most[:BUSIEST_MINUTES]]
+    totals = runs + Counter(expected.counts)
+    places = sorted(totals.items(), key=lambda one: (-one[1], one[0]))[:BUSIEST_MINUTES]
     jobs = await gather(*(_jobs_at(source, at, now) for at, _ in places))
     busiest = [BusyMinute(at=at, count=count, jobs=names) for (at, count), names in zip(places, jobs, strict=True)]
     time = local_times(source.zone.key, now)
@@ -158,8 +162,8 @@ def _by_minute(counts: Mapping[datetime, int], begin: datetime, end: datetime) -
     """Return the numbers of all minutes of a span: to look each of them up by its instant takes much longer."""
     numbers = [0] * ((end - begin) // MINUTE)
     for at, count in counts.items():
-        if begin <= at < end:
-            numbers[(at - begin) // MINUTE] += count
+        if 0 <= (minute := (at - begin) // MINUTE) < len(numbers):
+            numbers[minute] += count
     return numbers
 
 
@@ -237,13 +241,13 @@ def build_day_grid(
 
 def describe_collisions(hours: Sequence[GridHour], max_parallel: int) -> tuple[int, str]:
     """Return in how many minutes several runs start, and a sentence that tells how many are too many at once."""
-    counts = [past + expected for hour in hours for past, expected in zip(hour.past, hour.expected, strict=True)]
-    several, crowded = sum(count > 1 for count in counts), sum(count > max_parallel for count in counts)
+    several = [count for hour in hours for count in map(add, hour.past, hour.expected) if count > 1]
     if not several:
         return 0, "No two runs start in the same minute"
-    verb = "has" if several == 1 else "have"
+    crowded = sum(1 for count in several if count > max_parallel)
+    verb = "has" if len(several) == 1 else "have"
     more = f", {crowded:,} of them more than run at once (max_parallel {max_parallel})" if crowded else ""
-    return several, f"{format_count(several, 'minute')} {verb} several starts{more}"
+    return len(several), f"{format_count(len(several), 'minute')} {verb} several starts{more}"
 
 
 def _clock_hours(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
@@ -277,22 +281,18 @@ def find_free_slot(hours: Sequence[GridHour], now: datetime, zone: ZoneInfo) -> 
 
     Of a day that is over, the runs count instead.
     """
-    counts = [max(pair) for hour in hours for pair in zip(hour.past, hour.expected, strict=True)]
+    counts = [count for hour in hours for count in map(max, hour.past, hour.expected)]
     if not hours or not counts:
         return None, ""
     begin = hours[0].start
     first = max(int((now - begin) / MINUTE) + 1, 0)
     first = 0 if first >= len(counts) else first
-    loads = [0, *counts]
-    for number in range(1, len(loads)):
-        loads[number] += loads[number - 1]
-
-    def load_around(minute: int) -> int:
-        return loads[min(minute + SLOT_RADIUS + 1, len(counts))] - loads[max(minute - SLOT_RADIUS, 0)]
-
-    best = min(range(first, len(counts)), key=lambda minute: (counts[minute], load_around(minute), minute))
-    around, name = format_count(load_around(best), "start"), "free slot" if not counts[best] else "quietest minute"
+    # Sums of all minutes before each one, continued at both ends, so that a difference is the load of a span.
+    sums = [*[0] * SLOT_RADIUS, *accumulate(counts, initial=0)]
+    sums += [sums[-1]] * SLOT_RADIUS
+    around = map(sub, sums[2 * SLOT_RADIUS + 1 :], sums)
+    count, load, best = min(islice(zip(counts, around, range(len(counts)), strict=True), first, None))
+    name, own = ("quietest minute", format_count(count, "start")) if count else ("free slot", "no start")
     at = begin + MINUTE * best
-    local = at.astimezone(zone)
-    own = format_count(counts[best], "start") if counts[best] else "no start"
-    return at, f"The {name} is {local:%H:%M}: {own} in it, and {around} in the half hours before and after"
+    local, near = at.astimezone(zone), format_count(load, "start")
+    return at, f"The {name} is {local:%H:%M}: {own} in it, and {near} in the half hours before and after"

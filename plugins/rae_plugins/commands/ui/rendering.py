@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 from urllib.parse import quote as quote_path
 
@@ -78,7 +79,7 @@ def make_environment() -> Environment:
         "number": "{:,}".format,
         "state": format_state,
         "argv": shlex.join,
-        "path": lambda value: quote_path(str(value), safe="", errors="replace"),
+        "path": format_path,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
         "instant": lambda value: datetime.fromisoformat(value) if isinstance(value, str) else value,
         "brief": lambda text: _RUN_ID.sub("", text),
@@ -96,10 +97,9 @@ def make_environment() -> Environment:
     return environment
 
 
-def render(template: str, values: Mapping[str, Any]) -> str:
+def render(template: str, values: Mapping[str, Any]) -> bytes:
     """Return a page; bytes in names of files that are no UTF-8 are escaped as in Python, `\\udce9`."""
-    text = make_environment().get_template(template).render(values)
-    return text.encode(errors="backslashreplace").decode()
+    return make_environment().get_template(template).render(values).encode(errors="backslashreplace")
 
 
 def inlined(svg: str) -> Markup:
@@ -219,6 +219,12 @@ def link_runs(text: str) -> Markup:
     return Markup("".join(part for pair in zip(words, [*links, ""], strict=True) for part in pair))  # noqa: S704
 
 
+@lru_cache(maxsize=1_024)
+def format_path(name: object) -> str:
+    """Return a name as a part of an address; a page has that of each of its jobs several times."""
+    return quote_path(str(name), safe="", errors="replace")
+
+
 def format_duration(value: timedelta | float | None) -> str:
     """Return a duration, or a dash for None."""
     return "-" if value is None else format_elapsed(value)
@@ -233,15 +239,17 @@ def format_state(state: str, label: str | None = None) -> Markup:
 
 
 def format_table_rows(rows: Sequence[Sequence[str]]) -> Markup:
-    """Return the rows of a table, each with a heading as its first cell; together, as a page can have hundreds."""
-    return Markup("".join([_table_row(row) for row in rows]))  # noqa: S704
+    """Return the rows of a table, each with a heading as its first cell."""
+    cells = [cell for row in rows for cell in row]
+    # Escaped together, because a page can have thousands of them.
+    escaped = str(escape(_BETWEEN_CELLS.join(cells))).split(_BETWEEN_CELLS)
+    if len(escaped) != len(cells):
+        escaped = [str(escape(cell)) for cell in cells]
+    found = iter(escaped)
+    return Markup("".join([_table_row(list(islice(found, len(row)))) for row in rows]))  # noqa: S704
 
 
-def _table_row(row: Sequence[str]) -> str:
-    # Escaped together, which takes a third of the time of doing it one by one.
-    cells = str(escape(_BETWEEN_CELLS.join(row))).split(_BETWEEN_CELLS)
-    if len(cells) != len(row):
-        cells = [str(escape(cell)) for cell in row]
+def _table_row(cells: Sequence[str]) -> str:
     return f'<tr><th scope="row">{cells[0]}</th><td>{"</td><td>".join(cells[1:])}</td></tr>'
 
 
