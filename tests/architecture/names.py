@@ -81,6 +81,12 @@ def any_of(words: Iterable[str]) -> str:
     return f"(?:{'|'.join(map(re.escape, sorted(words)))})"
 
 
+def _in_names(words: Iterable[str]) -> re.Pattern[str]:
+    """Return a regular expression for these words where each can be one of a name, as `words_of` tells them apart."""
+    forms = {form for word in words for form in (word, word.capitalize(), word.upper())}
+    return re.compile(rf"(?:(?<![a-z])|(?=[A-Z])){any_of(forms)}(?![a-z])")
+
+
 def identifiers(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
     """Yield line, kind and name of everything that a module gives a name: the names that a reader has to guess."""
     for node in ast.walk(tree):
@@ -117,7 +123,7 @@ def literary_places(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> list[
     """Return each name with a literary word in it."""
     return [
         Place(str(path), line, f"{kind} {name}")
-        for path, tree in modules(root, tops, re.compile(any_of(LITERARY_WORDS), re.IGNORECASE))
+        for path, tree in modules(root, tops, _in_names(LITERARY_WORDS))
         for line, kind, name in [(1, "module", path.stem), *identifiers(tree)]
         if LITERARY_WORDS.intersection(words_of(name))
     ]
@@ -192,8 +198,11 @@ def room_sizes(root: Path = ROOT, tops: tuple[str, ...] = SOURCES) -> Counter[st
 
 def classes_twice(root: Path = ROOT) -> dict[str, list[str]]:
     """Return the class names that stand more than once in the distribution, with their modules."""
+    sources = [(root / path).read_text(encoding="utf-8") for path in module_paths(root)]
+    counts = Counter(name for source in sources for name in re.findall(r"\bclass\s+(\w+)", source))
+    several = [name for name, count in counts.items() if count > 1]
     places: dict[str, list[str]] = defaultdict(list)
-    for path, tree in modules(root):
+    for path, tree in modules(root, holding=re.compile(rf"\bclass\s+{any_of(several)}\b")):
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(str(path))
@@ -203,7 +212,9 @@ def classes_twice(root: Path = ROOT) -> dict[str, list[str]]:
 def unfit_test_names(max_length: int, root: Path = ROOT) -> tuple[list[Place], list[Place]]:
     """Return the tests whose names are too long, and those whose names hold the id of a requirement."""
     long, numbered = [], []
-    for path, tree in modules(root, ("tests", "contrib")):
+    for path, tree in modules(
+        root, ("tests", "contrib"), re.compile(rf"(?i)\btest_(\w{{{max_length - 4},}}|\w*?[rs]\d)")
+    ):
         for line, kind, name in identifiers(tree):
             if kind == "function" and name.startswith("test_"):
                 if len(name) > max_length:
@@ -224,7 +235,7 @@ def import_graph(root: Path = ROOT) -> dict[str, set[str]]:
         typing_only = {
             id(inner)
             for node in ast.walk(tree)
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
             for inner in ast.walk(node)
         }
         targets: set[str] = set()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from coverage import Coverage, CoverageData
 from coverage.parser import PythonParser
-from tests.probes.instrument import ProbeMap, instrument
+from tests.probes.instrument import NAME, ProbeMap, instrument
 from tests.probes.loader import FOLDER_VARIABLE
 from tests.support.flaky_tests import run_pytest
 
@@ -28,9 +28,10 @@ LOADER = Path(__file__).with_name("loader.py")
 START_HOOK = Path(sysconfig.get_path("purelib"), "rae_auto_test_probes.pth")
 """A file that each Python process of this environment reads at its start; it does nothing unless a run is measured."""
 
+# In a virtual environment, Python 3.11 reads such a file twice.
 START_LINE = f"""\
-import os; p = os.environ.get("{FOLDER_VARIABLE}", "") + "/loader.py"; \
-os.path.isfile(p) and exec("with open(p) as f: exec(f.read(), {{'__name__': 'probes'}})")
+import os, builtins; p = os.environ.get("{FOLDER_VARIABLE}", "") + "/loader.py"; \
+hasattr(builtins, "{NAME}") or os.path.isfile(p) and exec("with open(p) as f: exec(f.read(), {{'__name__': 'probes'}})")
 """
 
 
