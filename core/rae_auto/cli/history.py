@@ -62,7 +62,7 @@ def stats_command(job: str | None, since: str | None, config: str | None, json_:
 @click.argument("target", metavar="JOB|RUN", shell_complete=options.complete("jobs and runs"))
 @click.option("--at", metavar="TIME", help="Explain the occurrence at about this time: 02:30, yesterday 18:00.")
 @click.option("--run", metavar="ID", help="Explain this run.", shell_complete=options.complete("runs"))
-@click.option("--tree", is_flag=True, help="Show each check with its result: yes, no or unknown.")
+@click.option("--tree", is_flag=True, help="Show each check with its result: yes, no, unknown, or - if it isn't made.")
 @options.config
 @options.as_json
 def why_command(target: str, at: str | None, run: str | None, tree: bool, config: str | None, json_: bool) -> None:

@@ -3,7 +3,8 @@
 The engine decides an occurrence by the checks of `DECISION_CHECKS`: the first that refuses gives the reason, and those
 behind it are not reached. A run that was decided then passes `START_CHECKS`, as often as something changes, and waits
 for the first that blocks it. So the tree follows from the records: what a record names said no, what comes before it
-said yes, and what comes after it is unknown. Every tree has all checks.
+said yes, and what comes after it is unknown. So is what is not checked at all: of a run by hand whether its job is off,
+and what its guards say; of one with --force the jobs that it needs. Every tree has all checks.
 """
 
 from collections.abc import Iterator
@@ -33,8 +34,11 @@ from rae_auto.model.primitives.formatting import format_count, format_elapsed, q
 from rae_auto.model.reasons import CaughtUp, Fired, GuardBlocked, Manual, NeedFailed, NeedNeverRan, NeedRunning, Reason
 from rae_auto.model.run import Run, RunState
 
-_BY_HAND = ("enabled", "paused", "skip", "catch_up")
-"""Checks that are not made for runs by hand, or for events, which wait instead."""
+_BY_SCHEDULE = ("enabled", "paused", "skip", "catch_up")
+"""Checks of a decision that are made for schedules alone. An event waits instead."""
+
+_NOT_BY_HAND = (*_BY_SCHEDULE, "guards")
+_NOT_FORCED = ("needs", "needs_running")
 
 
 def check_run(run: Run, view: JobView) -> tuple[CheckNode, ...]:
@@ -51,7 +55,7 @@ def check_skip(decision: Decision, view: JobView) -> tuple[CheckNode, ...]:
     """Return the checks of a decision not to run."""
     reason = decision.reason
     decisive = find_check(DECISION_CHECKS, reason)
-    is_by_hand = decision.trigger == MANUAL
+    cause = Manual() if decision.trigger == MANUAL else None
     children, is_reached = [], True
     for name in DECISION_CHECKS:
         if name == decisive:
@@ -59,7 +63,7 @@ def check_skip(decision: Decision, view: JobView) -> tuple[CheckNode, ...]:
             children.append(_blocking_check(name, reason, text))
             is_reached = False
         elif is_reached:
-            children.append(routine(name, YES, _describe_passed(name, is_by_hand)))
+            children.append(_not_made(name, cause, view) or routine(name, YES, PASSED[name]))
         else:
             children.append(not_reached(name, f"not checked, because {decisive} had decided", view))
     # The reason itself is at the check that gave it, once.
@@ -88,10 +92,13 @@ def _facts_of_skip(decision: Decision, view: JobView) -> tuple[ExplanationFact, 
     return tuple(facts)
 
 
-def _describe_passed(name: str, is_by_hand: bool) -> str:
-    if is_by_hand and name in _BY_HAND:
-        return "not checked, because the run was started by hand"
-    return PASSED[name]
+def _not_made(name: str, cause: object, view: JobView) -> CheckNode | None:
+    """Return a check that is not made for runs of this cause, or None."""
+    if isinstance(cause, Manual) and name in _NOT_BY_HAND:
+        return not_reached(name, "not checked, because the run was started by hand", view)
+    if isinstance(cause, Manual) and cause.forced and name in _NOT_FORCED:
+        return not_reached(name, "not checked, because the run was started with --force", view)
+    return None
 
 
 def _trigger_that_fired(trigger: str, at: datetime, view: JobView) -> CheckNode:
@@ -106,14 +113,17 @@ def _trigger_that_fired(trigger: str, at: datetime, view: JobView) -> CheckNode:
 
 
 def _decision_of_run(run: Run, view: JobView) -> CheckNode:
-    is_by_hand = run.trigger == MANUAL
     is_event = isinstance(run.cause, Fired)
-    children = []
+    children: list[CheckNode] = []
     for name in DECISION_CHECKS:
-        text, is_routine = _describe_passed(name, is_by_hand), True
-        if is_event and name in _BY_HAND:
-            text = "not checked, because an event waits for the job instead"
-        elif name == "catch_up" and not is_by_hand:
+        text, is_routine = PASSED[name], True
+        if (unmade := _not_made(name, run.cause, view)) is not None:
+            children.append(unmade)
+            continue
+        if is_event and name in (*_BY_SCHEDULE, "needs"):
+            children.append(not_reached(name, "not checked, because an event waits for the job instead", view))
+            continue
+        if name == "catch_up":
             text, is_routine = _describe_delay(run)
         elif name == "overlap" and run.conditions.other_runs:
             text = f'other open runs: {run.conditions.other_runs} (overlap = "{run.conditions.overlap}")'
@@ -163,7 +173,9 @@ def _start_of(run: Run, view: JobView) -> CheckNode:
             nodes.append(_blocking_check(name, block, text))
             is_reached = False
         else:
-            nodes.append(_waited_check(name, run, view, YES if is_reached else UNKNOWN))
+            node = _waited_check(name, run, view, YES if is_reached else UNKNOWN)
+            unmade = _not_made(name, run.cause, view) if is_reached and node.is_routine else None
+            nodes.append(unmade or node)
     verb = "skipped" if run.state is RunState.SKIPPED else "waiting"
     return CheckNode("start", NO, f"{verb}, by the check {quote(decisive)}", block.code, tuple(nodes))
 
@@ -173,14 +185,17 @@ def _describe_wait(wait: timedelta) -> str:
 
 
 def _passed_start_check(name: str, run: Run, view: JobView) -> CheckNode:
+    has_guards = name == "guards" and run.conditions.guards
     node = _waited_check(name, run, view, YES)
+    # The guard of an executor is asked for runs by hand, too.
+    if node.is_routine and not has_guards and (unmade := _not_made(name, run.cause, view)) is not None:
+        return unmade
     if name == "guards":
         guards = tuple(
             CheckNode(guard, YES if result.allows else NO, result.reason, facts=guard_facts(guard, view))
             for guard, result in run.conditions.guards.items()
         )
-        text = "not checked, because the run was started by hand" if run.trigger == MANUAL and not guards else node.text
-        return CheckNode(name, YES, text, node.reason, guards, is_routine=node.is_routine and not guards)
+        return CheckNode(name, YES, node.text, node.reason, guards, is_routine=node.is_routine and not guards)
     if name == "resources" and run.conditions.resources:
         parts = tuple(
             CheckNode(resource, YES, f"takes {units}") for resource, units in run.conditions.resources.items()

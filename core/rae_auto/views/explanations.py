@@ -30,11 +30,16 @@ def list_further_facts(explanation: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def check_lines(explanation: Mapping[str, Any]) -> list[str]:
-    """Return the answer, and the tree of checks with a line for each: its result, its name, its text."""
+    """Return the answer, and the tree of checks with a line for each: its result, its name, its text.
+
+    A check that was not made has a "-" in place of its result.
+    """
     return [escape_line(explanation["answer"]), *_lines_of(explanation["checks"], 1)]
 
 
-def _lines_of(checks: Iterable[Mapping[str, Any]], depth: int) -> Iterator[str]:
+def _lines_of(checks: Iterable[Mapping[str, Any]], depth: int, *, is_made: bool = True) -> Iterator[str]:
     for check in checks:
-        yield f"{'  ' * depth}{check['result']:7}  {escape_line(check['name'])}: {escape_line(check['text'])}"
-        yield from _lines_of(check["children"], depth + 1)
+        is_known = is_made and not (check["result"] == "unknown" and check.get("is_routine"))
+        result = check["result"] if is_known else "-"
+        yield f"{'  ' * depth}{result:7}  {escape_line(check['name'])}: {escape_line(check['text'])}"
+        yield from _lines_of(check["children"], depth + 1, is_made=is_known)

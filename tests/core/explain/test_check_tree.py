@@ -11,7 +11,7 @@ from rae_auto.explain.check_node import node_of
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.model.run import Result
 from rae_auto.simulation.virtual_engine import EPOCH
-from rae_auto.views.explanations import explanation_lines
+from rae_auto.views.explanations import check_lines, explanation_lines
 
 
 def results_of(explanation, *path):
@@ -62,6 +62,36 @@ def test_run_that_a_new_daemon_took_over_says_so():
     explanation = explain_now(view_job(w))
     assert "; a new daemon took it over at 2026-01-01 00:01:00" in explanation.answer
     assert results_of(explanation, "attempts") == {"attempt 1": "yes", "taken over": "yes", "retry": "yes"}
+
+
+def texts_of(explanation, path, result):
+    """Return the texts of the checks below a path that have this result, by name."""
+    (node,) = [node for node in explanation.checks if node.name == path]
+    return {child.name: child.text for child in node.children if child.result.value == result}
+
+
+def test_what_is_not_checked_for_a_run_by_hand_is_neither_yes_nor_no():
+    w = world(a_job(hourly=False))
+    run = w.trigger("a")
+    w.end(run, Result(exit_code=0))
+    explanation = explain_now(view_job(w))
+    text = "not checked, because the run was started by hand"
+    names = ("catch_up", "enabled", "paused", "skip", "guards")
+    assert texts_of(explanation, "decision", "unknown") == dict.fromkeys(names, text)
+    assert texts_of(explanation, "start", "unknown") == dict.fromkeys(("paused", "enabled", "guards"), text)
+    lines = check_lines(explanation.record())
+    assert f"    -        paused: {text}" in lines
+    assert not any(line.lstrip().startswith(("yes", "no ")) and "not checked" in line for line in lines)
+
+
+def test_needs_of_a_forced_run_are_not_checked():
+    w = world(a_job("b", hourly=False), a_job("a", hourly=False, needs=["b"]))
+    run = w.trigger("a", forced=True)
+    w.end(run, Result(exit_code=0))
+    explanation = explain_now(view_job(w, "a"))
+    text = "not checked, because the run was started with --force"
+    assert texts_of(explanation, "decision", "unknown")["needs"] == text
+    assert texts_of(explanation, "start", "unknown").items() >= {"needs": text, "needs_running": text}.items()
 
 
 def test_waiting_run_names_the_check_that_blocks_it():
