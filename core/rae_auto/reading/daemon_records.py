@@ -124,6 +124,9 @@ class DaemonRecords(RecordSourceBase):
     async def _read_counts(self, log: str, query: CountQuery) -> Any:
         return await self._ask("count", log=log, job=query.job, **_span_of(query))
 
+    async def _read_steps(self, log: str, span: CountQuery) -> Any:
+        return await self._ask("count_steps", log=log, **_span_of(span))
+
     async def _read_counts_of(self, log: str, jobs: Sequence[str]) -> Any:
         return await self._ask("count_each", log=log, jobs=list(jobs))
 

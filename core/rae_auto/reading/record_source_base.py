@@ -179,6 +179,13 @@ class RecordSourceBase(ABC):
             await self._read_counts(_log_of(kind), CountQuery(job=job, since=since, until=until, step=step)),
         )
 
+    async def count_steps(
+        self, kind: str, since: datetime, until: datetime, step: timedelta
+    ) -> Mapping[str, Sequence[int]]:
+        """Return how many records of a kind there are in each step of a span, by outcome."""
+        span = CountQuery(since=since, until=until, step=step)
+        return await self._read_steps(_log_of(kind), span) if since < until else {}
+
     async def count_each(self, kind: str, jobs: Sequence[str]) -> Mapping[str, Sequence[RecordCount]]:
         """Return how many records of a kind each of these jobs has, by outcome."""
         found = await self._read_counts_of(_log_of(kind), jobs) if jobs else {}
@@ -286,6 +293,10 @@ class RecordSourceBase(ABC):
     @abstractmethod
     async def _read_counts(self, log: str, query: CountQuery) -> list[dict[str, Any]]:
         """Return numbers by outcome and step: "count"."""
+
+    @abstractmethod
+    async def _read_steps(self, log: str, span: CountQuery) -> Mapping[str, Sequence[int]]:
+        """Return the numbers of each step by outcome: "count_steps"."""
 
     @abstractmethod
     async def _read_counts_of(self, log: str, jobs: Sequence[str]) -> Mapping[str, Any]:

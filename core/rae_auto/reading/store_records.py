@@ -21,6 +21,7 @@ from rae_auto.explain.digest_reads import NO_DIGEST, JobIds, read_digest
 from rae_auto.explain.screen_reads import (
     count_each,
     count_entries,
+    count_steps,
     describe_guards,
     describe_triggers,
     list_starts,
@@ -259,6 +260,9 @@ class StoreRecords(RecordSourceBase):
             return count_entries(store, log, [evolve(query, job=job) for job in jobs])
 
         return await self._read(read, [])
+
+    async def _read_steps(self, log: str, span: CountQuery) -> Mapping[str, Sequence[int]]:
+        return await self._read(lambda store, _: count_steps(store, log, span), {})
 
     async def _read_counts_of(self, log: str, jobs: Sequence[str]) -> Mapping[str, Any]:
         def read(store: Store, _: Sequence[Run]) -> Mapping[str, Any]:

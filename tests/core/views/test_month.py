@@ -4,12 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
+from tests.support.day_numbers import day_numbers
 
 from rae_auto.views.charts.day_chart import draw_day
 from rae_auto.views.screens.day_grid import (
     MINUTE,
     DayGrid,
-    DayNumbers,
     GridHour,
     build_day_grid,
     day_bounds,
@@ -48,8 +48,8 @@ def test_days_and_month_are_numbers_once_all_starts_are_known() -> None:
 def test_hours_of_a_day_are_minimums_until_all_starts_are_known() -> None:
     expected = ExpectedCounts({NOON + HOUR: 2}, NOON + 1.5 * HOUR, is_pending=True)
     grid = build_day_grid(
-        date(2026, 11, 28),
-        DayNumbers(),
+        NOON.date(),
+        day_numbers(NOON.date(), ZONE),
         expected,
         troubles=NO_TROUBLES,
         busiest=[],
@@ -88,7 +88,7 @@ def test_day_has_the_color_of_its_worst_outcome(outcomes: dict[str, int], skips:
 
 def grid_of(day: date, zone: ZoneInfo) -> DayGrid:
     begin, end = day_bounds(day, zone)
-    numbers = DayNumbers(runs={begin + MINUTE * number: 1 for number in range((end - begin) // MINUTE)})
+    numbers = day_numbers(day, zone, {begin + MINUTE * number: 1 for number in range((end - begin) // MINUTE)})
     return build_day_grid(
         day, numbers, ExpectedCounts({}, end), troubles=NO_TROUBLES, busiest=[], max_parallel=4, now=NOON, zone=zone
     )

@@ -30,6 +30,7 @@ from rae_auto.explain.digest_reads import JobIds, read_digest
 from rae_auto.explain.screen_reads import (
     count_each,
     count_entries,
+    count_steps,
     describe_guards,
     describe_triggers,
     list_starts,
@@ -52,6 +53,7 @@ from rae_auto.views.jobs import has_text
 
 MAX_JOBS_AT_ONCE = 1_000
 MAX_RUNS_AT_ONCE = 1_000
+MAX_STEPS = 10_000
 
 Arguments = Mapping[str, Any]
 
@@ -176,6 +178,15 @@ class ScreenCommands:
         jobs = [None] if job is None else runtime.engine.ids_of(job)
         queries = [evolve(span, job=one) for one in jobs]
         return await runtime.read_store(lambda store: count_entries(store, log, queries))
+
+    async def count_steps(self, arguments: Arguments) -> Any:
+        """Return how many runs that are over, or decisions to skip, there are in each step of a span, by outcome."""
+        span, log = self._span_of(arguments), _log_of(arguments)
+        if span.since is None or span.until is None or span.step is None:
+            raise BadRequest('"count_steps" needs "since", "until" and "step"')
+        if not 0 < (span.until - span.since) / span.step <= MAX_STEPS:
+            raise BadRequest(f'"count_steps" counts from 1 to {MAX_STEPS:,} steps')
+        return await self._find_runtime().read_store(lambda store: count_steps(store, log, span))
 
     async def count_each(self, arguments: Arguments) -> Any:
         """Return how many runs that are over, or decisions to skip, each job has on record, by outcome."""

@@ -27,6 +27,7 @@ _ARGUMENTS = {
     "digest_records": ("since", "until", "least_seconds"),
     "stored_skips": (*_SPAN, "limit"),
     "count": (*_SPAN, "log", "step"),
+    "count_steps": ("since", "until", "log", "step"),
     "count_each": ("jobs", "log"),
     "job_spans": ("jobs", "since", "until", "step", "limit"),
     "starts": (*_SPAN, "limit", "max_each"),

@@ -2,14 +2,14 @@
 
 from asyncio import gather
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as clock
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, islice, pairwise, zip_longest
 from operator import add, sub
 from zoneinfo import ZoneInfo
 
-from attrs import field, frozen
+from attrs import frozen
 
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.run import RunState
@@ -22,7 +22,6 @@ from rae_auto.views.screens.parts.record_source import (
     RUNS,
     SKIPS,
     ExpectedCounts,
-    RecordCount,
     RecordSource,
 )
 from rae_auto.views.screens.parts.strip import BAD, SKIPPED, group_of
@@ -105,11 +104,11 @@ NOT_SKIPPED = tuple(state for state in RunState if state is not RunState.SKIPPED
 
 @frozen
 class DayNumbers:
-    """The numbers of runs of a day, of the bad ones among them, and of skips, by minute."""
+    """The numbers of runs of a day, of the bad ones among them, and of skips, in each minute from its begin on."""
 
-    runs: Mapping[datetime, int] = field(factory=dict)
-    bad: Mapping[datetime, int] = field(factory=dict)
-    skipped: Mapping[datetime, int] = field(factory=dict)
+    runs: Sequence[int]
+    bad: Sequence[int]
+    skipped: Sequence[int]
 
 
 async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
@@ -119,32 +118,27 @@ async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
     start = max(begin, now.replace(second=0, microsecond=0))
     past_end = min(end, now + MINUTE)
     past, skips, opened, records, expected, (max_parallel, notes) = await gather(
-        _count_minutes(source, RUNS, begin, past_end),
-        _count_minutes(source, SKIPS, begin, past_end),
+        source.count_steps(RUNS, begin, past_end, MINUTE),
+        source.count_steps(SKIPS, begin, past_end, MINUTE),
         source.runs(since=begin, until=end, states=OPEN_STATES, limit=MAX_OPEN_RUNS),
         source.digest_records(begin, max(past_end, begin), NOTHING_COMPARED, max_rows=MAX_ROWS),
         expected_between(source, start, end, MINUTE),
         gather(source.max_parallel(), source.day_notes(begin, end)),
     )
-    runs, bad, skipped = Counter[datetime](), Counter[datetime](), Counter[datetime]()
-    for one in past:
-        if one.start is not None:
-            group = group_of(one.outcome)
-            (skipped if group == SKIPPED else runs)[one.start] += one.count
-            if group == BAD:
-                bad[one.start] += one.count
-    for one in skips:
-        if one.start is not None:
-            skipped[one.start] += one.count
+    size = (end - begin) // MINUTE
+    groups = {outcome: group_of(outcome) for outcome in past}
     # Those that are open are counted nowhere else.
-    for run in opened:
-        runs[begin + (run.queued_at - begin) // MINUTE * MINUTE] += 1
-    totals = runs + Counter(expected.counts)
-    places = sorted(totals.items(), key=lambda one: (-one[1], one[0]))[:BUSIEST_MINUTES]
+    open_counts = count_minutes(Counter(run.queued_at for run in opened), begin, end)
+    runs = _add_up([*(past[one] for one, group in groups.items() if group != SKIPPED), open_counts], size)
+    bad = _add_up([past[one] for one, group in groups.items() if group == BAD], size)
+    skipped = _add_up([*(past[one] for one, group in groups.items() if group == SKIPPED), *skips.values()], size)
+    totals = list(map(add, runs, count_minutes(expected.counts, begin, end)))
+    most = sorted(range(size), key=totals.__getitem__, reverse=True)[:BUSIEST_MINUTES]
+    places = [(begin + MINUTE * minute, totals[minute]) for minute in most if totals[minute]]
     jobs = await gather(*(_jobs_at(source, at, now) for at, _ in places))
     busiest = [BusyMinute(at=at, count=count, jobs=names) for (at, count), names in zip(places, jobs, strict=True)]
     time = local_times(source.zone.key, now)
-    troubles = build_day_troubles(records, bad.total(), skipped.total(), time, is_future=begin > now)
+    troubles = build_day_troubles(records, sum(bad), sum(skipped), time, is_future=begin > now)
     return build_day_grid(
         day,
         DayNumbers(runs, bad, skipped),
@@ -158,7 +152,7 @@ async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
     )
 
 
-def _by_minute(counts: Mapping[datetime, int], begin: datetime, end: datetime) -> list[int]:
+def count_minutes(counts: Mapping[datetime, int], begin: datetime, end: datetime) -> list[int]:
     """Return the numbers of all minutes of a span: to look each of them up by its instant takes much longer."""
     numbers = [0] * ((end - begin) // MINUTE)
     for at, count in counts.items():
@@ -167,8 +161,9 @@ def _by_minute(counts: Mapping[datetime, int], begin: datetime, end: datetime) -
     return numbers
 
 
-async def _count_minutes(source: RecordSource, kind: str, since: datetime, until: datetime) -> Sequence[RecordCount]:
-    return await source.count(kind, since=since, until=until, step=MINUTE) if since < until else []
+def _add_up(rows: Iterable[Sequence[int]], size: int) -> list[int]:
+    """Return the sums of rows of numbers, some of which may end early."""
+    return [sum(numbers) for numbers in zip_longest([0] * size, *rows, fillvalue=0)]
 
 
 async def expected_between(source: RecordSource, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:
@@ -203,9 +198,7 @@ def build_day_grid(
     begin, end = day_bounds(day, zone)
     hours = []
     starts = list(_clock_hours(begin, end, zone))
-    past, bad, skipped, due = (
-        _by_minute(one, begin, end) for one in (numbers.runs, numbers.bad, numbers.skipped, expected.counts)
-    )
+    due = count_minutes(expected.counts, begin, end)
     for label, (start, until) in zip(_labels(starts[:-1], zone), pairwise(starts), strict=True):
         minutes = slice((start - begin) // MINUTE, (until - begin) // MINUTE)
         hours.append(
@@ -213,10 +206,10 @@ def build_day_grid(
                 start=start,
                 label=label,
                 first_minute=start.astimezone(zone).minute,
-                past=tuple(past[minutes]),
+                past=tuple(numbers.runs[minutes]),
                 expected=tuple(due[minutes]),
-                bad=tuple(bad[minutes]),
-                skipped=tuple(skipped[minutes]),
+                bad=tuple(numbers.bad[minutes]),
+                skipped=tuple(numbers.skipped[minutes]),
                 is_complete=until <= max(expected.until, now),
             )
         )

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from attrs import evolve
@@ -79,7 +79,7 @@ def _count_steps(
         # Names of columns and numbers are ours; values from outside are bound.
         sql = f"SELECT {number} AS step, state, count(*) FROM {where}{condition} GROUP BY step, state"  # noqa: S608
         for at, of_state, count in database.execute(sql, (*values, *instants)):
-            yield EntryCount(since + timedelta(seconds=at * step.total_seconds()), _text(of_state), count)
+            yield EntryCount(since + step * at, _text(of_state), count)
 
 
 def _has_entries(

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from attrs import evolve
+from tests.support.day_numbers import day_numbers
 
 from rae_auto import charts as published
 from rae_auto.api.store import Append
@@ -47,7 +48,7 @@ from rae_auto.reading.parsing import parse_trends
 from rae_auto.testing.memory_store import MemoryStore
 from rae_auto.views import charts
 from rae_auto.views.charts.trend_chart import BOTTOM, TOP
-from rae_auto.views.screens.day_grid import BusyMinute, DayNumbers, build_day_grid, day_bounds
+from rae_auto.views.screens.day_grid import BusyMinute, build_day_grid, day_bounds
 from rae_auto.views.screens.job_page import mark_of_run, mark_of_skip
 from rae_auto.views.screens.parts.base import UpcomingStart, local_times
 from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
@@ -120,7 +121,7 @@ def a_day():
     expected = ExpectedCounts({midnight + 9 * HOUR: 3}, NOW)
     return build_day_grid(
         date(2026, 10, 25),
-        DayNumbers({midnight: 9}, {midnight: 1}, {midnight + timedelta(minutes=7): 2}),
+        day_numbers(date(2026, 10, 25), BERLIN, {midnight: 9}, {midnight: 1}, {midnight + timedelta(minutes=7): 2}),
         expected,
         troubles=NO_TROUBLES,
         busiest=busiest,
@@ -288,7 +289,8 @@ def test_tables_have_the_numbers_of_the_pictures() -> None:
 def test_minutes_of_a_day_are_rows_equal_ones_together() -> None:
     first = datetime(2026, 11, 27, 23, 0, tzinfo=UTC)
     runs = {first + n * MINUTE: 1 for n in range(90)} | {first + 5 * MINUTE: 3}
-    numbers = DayNumbers(runs, {first + 6 * MINUTE: 1}, {first + 100 * MINUTE: 2})
+    bad, skipped = {first + 6 * MINUTE: 1}, {first + 100 * MINUTE: 2}
+    numbers = day_numbers(date(2026, 11, 28), BERLIN, runs, bad, skipped)
     expected = ExpectedCounts({NOW + HOUR: 4}, NOW + 24 * HOUR)
     grid = build_day_grid(
         date(2026, 11, 28), numbers, expected, troubles=NO_TROUBLES, busiest=[], max_parallel=4, now=NOW, zone=BERLIN
@@ -319,7 +321,7 @@ def test_minutes_of_an_hour_that_comes_twice_say_which() -> None:
 def test_table_and_picture_of_a_day_have_the_minutes_of_the_clock(day: date, zone: ZoneInfo) -> None:
     begin, end = day_bounds(day, zone)
     minutes = [begin + MINUTE * number for number in range((end - begin) // MINUTE)]
-    numbers = DayNumbers({minute: 1 + number % 2 for number, minute in enumerate(minutes)})
+    numbers = day_numbers(day, zone, {minute: 1 + number % 2 for number, minute in enumerate(minutes)})
     known = ExpectedCounts({}, end)
     grid = build_day_grid(day, numbers, known, troubles=NO_TROUBLES, busiest=[], max_parallel=4, now=NOW, zone=zone)
     shown = [row[0] for row in day_grid_table(grid).rows]

@@ -5,11 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tests.plugins.commands.ui.conftest import Page
+from tests.support.day_numbers import day_numbers
 from tests.support.waiting import eventually
 
 from rae_auto import Job
 from rae_auto.model import documents
-from rae_auto.views.screens.day_grid import DayNumbers, build_day_grid
+from rae_auto.views.screens.day_grid import build_day_grid
 from rae_auto.views.screens.month import build_month
 from rae_auto.views.screens.parts.day_troubles import NO_TROUBLES
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
@@ -120,7 +121,7 @@ def test_free_slot_has_nothing_for_half_an_hour_on_both_sides() -> None:
     expected = ExpectedCounts(counts, midnight + DAY)
     day = build_day_grid(
         midnight.date(),
-        DayNumbers(),
+        day_numbers(midnight.date(), ZoneInfo("UTC")),
         expected,
         troubles=NO_TROUBLES,
         busiest=[],
@@ -166,8 +167,9 @@ def test_day_folds_failures_that_would_push_the_grid_down(page: Page) -> None:
 def test_day_says_what_a_calendar_forbids_on_a_part_of_it() -> None:
     note = "a can't start from 10:00 to 11:30; it is a fire drill"
     found = ExpectedCounts({}, datetime(2026, 12, 11, tzinfo=UTC))
+    day = date(2026, 12, 10)
     grid = build_day_grid(
-        date(2026, 12, 10), DayNumbers(), found, troubles=NO_TROUBLES, busiest=[], max_parallel=4,
+        day, day_numbers(day, BERLIN), found, troubles=NO_TROUBLES, busiest=[], max_parallel=4,
         now=datetime(2026, 12, 10, 12, tzinfo=UTC), zone=BERLIN, notes=[note],
     )  # fmt: skip
     assert grid.to_json()["notes"] == [note]

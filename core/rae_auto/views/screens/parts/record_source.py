@@ -320,6 +320,15 @@ class RecordSource(Protocol):
         """
         ...
 
+    async def count_steps(
+        self, kind: str, since: datetime, until: datetime, step: timedelta
+    ) -> Mapping[str, Sequence[int]]:
+        """Return how many records of a kind there are in each step of a span, by outcome, as `count` has them.
+
+        For a grid of many steps, of which `count` would make a record for each number.
+        """
+        ...
+
     async def count_each(self, kind: str, jobs: Sequence[str]) -> Mapping[str, Sequence[RecordCount]]:
         """Return how many records of a kind each of these jobs has, by outcome, in one question."""
         ...
