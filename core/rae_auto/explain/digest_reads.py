@@ -246,13 +246,13 @@ def _compare_durations(
     unasked = 0
     if is_cut:
         # One job that runs each minute has all of the newest, so a nightly one is asked by itself.
-        others = [job for job in ids.jobs if job not in by_job]
         room = 0 if is_full else max(MAX_ASKED_JOBS - len(by_job), 0)
-        asked = {job: [evolve(newest, job=job, limit=COMPARED_RUNS)] for job in others[:room]}
+        others = islice((job for job in ids.jobs if job not in by_job), room)
+        asked = {job: [evolve(newest, job=job, limit=COMPARED_RUNS)] for job in others}
+        unasked = len(ids.jobs) - len(by_job.keys() & ids.jobs) - len(asked)
         found = {job: durations for job, durations in read_durations(store, asked, newest).items() if durations}
         by_job |= found
         slow |= _find_slow(found, least_seconds)
-        unasked = len(others) - len(asked)
     before = evolve(successes, until=since, limit=COMPARED_RUNS)
     wanted = list(slow)[:MAX_COMPARED_JOBS]
     queries = {job: [evolve(before, job=one) for one in ids.ids_of(job)] for job in wanted}

@@ -112,18 +112,14 @@ def read_durations(
     found: dict[str, list[float]] = {}
     if jobs is None:
         for body in store.query(documents.RUNS, span):
-            _note_duration(found.setdefault(str(body.get("job")), []), body)
+            durations = found.setdefault(str(body.get("job")), [])
+            if (seconds := documents.duration_of(body)) is not None:
+                durations.append(seconds)
         return found
     for job, queries in jobs.items():
-        durations = found.setdefault(job, [])
-        for body in newest_bodies(store, documents.RUNS, queries):
-            _note_duration(durations, body)
+        each = map(documents.duration_of, newest_bodies(store, documents.RUNS, queries))
+        found[job] = [seconds for seconds in each if seconds is not None]
     return found
-
-
-def _note_duration(durations: list[float], body: Document) -> None:
-    if (seconds := documents.duration_of(body)) is not None:
-        durations.append(seconds)
 
 
 EARLIER_RUNS = 10

@@ -64,7 +64,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(Priority, lambda priority: priority.name.lower())
     converter.register_structure_hook(Priority, lambda name, _: Priority[name.upper()])
     converter.register_unstructure_hook_func(_is_reason, lambda reason: _dump_reason(converter, reason))
-    converter.register_structure_hook_func(_is_reason, partial(_load_reason, converter))
+    converter.register_structure_hook_factory(_is_reason, lambda annotation: _make_load_reason(converter, annotation))
     # cattrs can't choose between a number and a text; the validator of the field checks the value.
     converter.register_structure_hook(IoPriority | None, lambda value, _: value)
     # Jobs that are alike share their triggers and cursors.
@@ -113,19 +113,24 @@ def _dump_reason(converter: Converter, reason: ReasonBase | None) -> Any:
     return {"code": reason.code, **facts} if facts else reason.code
 
 
-def _load_reason(converter: Converter, document: Any, annotation: Any) -> ReasonBase | None:
-    if document is None:
-        return None
+def _make_load_reason(converter: Converter, annotation: Any) -> Callable[[Any, Any], ReasonBase | None]:
+    """Return a hook for a union of reasons."""
     kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
-    if len(kinds) == 1 and isinstance(document, Mapping) and "code" not in document:
-        # As it was written for some time, where only one reason is possible.
-        only: ReasonBase = converter.structure(document, kinds[0])
-        return only
-    code = reason_code(document)
-    if code not in REASONS:
-        raise ValueError(f"unknown reason {code!r}")
-    facts = {} if isinstance(document, str) else {name: value for name, value in document.items() if name != "code"}
-    return converter.structure(facts, REASONS[code])
+
+    def load_reason(document: Any, _: Any) -> ReasonBase | None:
+        if document is None:
+            return None
+        if len(kinds) == 1 and isinstance(document, Mapping) and "code" not in document:
+            # As it was written for some time, where only one reason is possible.
+            only: ReasonBase = converter.structure(document, kinds[0])
+            return only
+        code = reason_code(document)
+        if code not in REASONS:
+            raise ValueError(f"unknown reason {code!r}")
+        facts = {} if isinstance(document, str) else {name: value for name, value in document.items() if name != "code"}
+        return converter.structure(facts, REASONS[code])
+
+    return load_reason
 
 
 def reason_code(document: Any) -> str:

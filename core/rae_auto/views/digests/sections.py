@@ -1,7 +1,8 @@
 """The contents of a digest as sections with rows of words, which each format lays out in its own way."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
+from itertools import islice
 
 from attrs import evolve, frozen
 
@@ -32,41 +33,42 @@ class Section:
 def list_sections(digest: Digest, zone: tzinfo) -> Iterator[Section]:
     """Yield the sections of a digest that have something to say, the most important first."""
 
-    def section(title: str, headers: Row, rows: Sequence[Row], extent: Extent, noun: str) -> Iterator[Section]:
-        if rows:
-            shown = rows[:MAX_ROWS]
-            cut = Extent(len(shown), len(rows) + extent.total - extent.shown, extent.since)
+    def section(title: str, headers: Row, rows: Iterable[Row], count: int, noun: str) -> Iterator[Section]:
+        # The first alone are described: there may be hundreds.
+        shown = list(islice(rows, MAX_ROWS))
+        if shown:
+            cut = Extent(len(shown), count)
             note = "" if cut.is_complete else cut.describe(noun, lambda at: describe_day_and_time(at, zone))
             yield Section(title, headers, shown, note)
 
-    def whole(rows: Sequence[Row]) -> Extent:
-        return Extent(len(rows), len(rows))
-
-    attention = [(one.why, one.action.command) for one in digest.attention]
-    for found in section("Needs you", ("why", "what to do"), attention, digest.attention_extent, "matter"):
+    attention = ((one.why, one.action.command) for one in digest.attention)
+    matters = len(digest.attention) + digest.attention_extent.total - digest.attention_extent.shown
+    for found in section("Needs you", ("why", "what to do"), attention, matters, "matter"):
         yield evolve(found, has_advice=True)
     ran = [(RunState(state).text, f"{count:,}") for state, count in digest.states.items() if state != RunState.SKIPPED]
     ran += [("skips", f"{digest.skipped:,}")] if digest.skipped else []
-    yield from section("Ran", ("outcome", "number"), ran, whole(ran), "outcome")
-    failed = _failure_rows(digest.failures, zone)
+    yield from section("Ran", ("outcome", "number"), ran, len(ran), "outcome")
+    failures = _group_failures(digest.failures)
+    failed = (_failure_row(found, zone) for found in failures)
     headers: Row = ("job", "how often", "last at", "why", "since then")
-    for found in section("Failed", headers, failed, whole(failed), "job"):
+    for found in section("Failed", headers, failed, len(failures), "job"):
         yield _note_examined(found, digest.failures_extent, "failure", zone)
-    skipped = [(row.job, _describe_skips(row), _describe_reason(row, zone)) for row in digest.skips]
-    for found in section("Skipped", ("job", "skips", "why"), skipped, whole(skipped), "group"):
+    skipped = ((row.job, _describe_skips(row), _describe_reason(row, zone)) for row in digest.skips)
+    for found in section("Skipped", ("job", "skips", "why"), skipped, len(digest.skips), "group"):
         yield _note_examined(found, digest.skips_extent, "skip", zone)
-    slower = [(row.job, format_elapsed(row.before), format_elapsed(row.now)) for row in digest.slower]
+    slower = ((row.job, format_elapsed(row.before), format_elapsed(row.now)) for row in digest.slower)
     headers = ("job", "before", "now")
-    for found in list(section("Slower", headers, slower, whole(slower), "job")) or [Section("Slower", headers, ())]:
+    listed = list(section("Slower", headers, slower, len(digest.slower), "job"))
+    for found in listed or [Section("Slower", headers, ())]:
         noted = _note_examined(found, digest.slower_extent, "job", zone)
         if noted.rows or noted.note:
             yield noted
-    world = [(describe_day_and_time(span.since, zone), span.text) for span in digest.world]
-    yield from section("Downtime and clock", ("from", "what"), world, whole(world), "span")
-    upcoming = [
+    world = ((describe_day_and_time(span.since, zone), span.text) for span in digest.world)
+    yield from section("Downtime and clock", ("from", "what"), world, len(digest.world), "span")
+    upcoming = (
         (describe_day_and_time(one.starts_at or one.due_at, zone), one.job, one.note) for one in digest.upcoming
-    ]
-    yield from section("Next start of each job", ("at", "job", "note"), upcoming, whole(upcoming), "start")
+    )
+    yield from section("Next start of each job", ("at", "job", "note"), upcoming, len(digest.upcoming), "start")
 
 
 def _note_examined(section: Section, extent: Extent, noun: str, zone: tzinfo) -> Section:
@@ -96,21 +98,24 @@ def _describe_reason(row: SkippedRow, zone: tzinfo) -> str:
     return "; ".join([*kinds, f"the newest, of {describe_day_and_time(row.last_at, zone)}: {row.text}"])
 
 
-def _failure_rows(failures: Sequence[FailureRow], zone: tzinfo) -> list[Row]:
-    """Return a row for each job that failed, given its failures newest first."""
+def _group_failures(failures: Sequence[FailureRow]) -> list[list[FailureRow]]:
+    """Return the failures of each job, given newest first."""
     by_job: dict[str, list[FailureRow]] = {}
     for failure in failures:
         by_job.setdefault(failure.job, []).append(failure)
-    return [
-        (
-            job,
-            format_count(len(found), "time"),
-            describe_day_and_time(found[0].ended_at, zone),
-            found[0].text or found[0].state,
-            "it has succeeded" if found[0].is_over else "",
-        )
-        for job, found in by_job.items()
-    ]
+    return list(by_job.values())
+
+
+def _failure_row(failures: Sequence[FailureRow], zone: tzinfo) -> Row:
+    """Return the row of a job that failed, given its failures newest first."""
+    newest = failures[0]
+    return (
+        newest.job,
+        format_count(len(failures), "time"),
+        describe_day_and_time(newest.ended_at, zone),
+        newest.text or newest.state,
+        "it has succeeded" if newest.is_over else "",
+    )
 
 
 def describe_span(digest: Digest, zone: tzinfo) -> str:
