@@ -51,11 +51,12 @@ def restored(turn: Turn, event: Restored) -> None:
         _reopen(turn, run)
     # In the first part: each later one may leave a record that is newer than the downtime.
     restore_downtime(turn, event.downtime, event.last_downtime)
-    for entry in state.jobs.values():
-        state.pause_ends.set(entry.job.id, entry.state.paused_until)
+    for job_id, entry in state.jobs.items():
+        if entry.state.paused_until is not None:
+            state.pause_ends.set(job_id, entry.state.paused_until)
         set_cursors(turn, entry)
         for trigger, schedule in entry.schedules().items():
-            state.timetable.join((entry.job.id, trigger), schedule, entry.state.cursors[trigger].at)
+            state.timetable.join((job_id, trigger), schedule, entry.state.cursors[trigger].at)
         expectations.restore_expectation(turn, entry)
         # What is first written of a job may be durable before that of the next one.
         turn.step.keep()

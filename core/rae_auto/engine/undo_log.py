@@ -78,10 +78,9 @@ class RevertibleDict(dict[K, V], Generic[K, V]):
 
     def __setitem__(self, key: K, value: V) -> None:
         # Unbound methods: to look up those of `super()` takes longer than the change itself.
-        if key in self:
-            self._undo_log.note(dict.__setitem__, self, key, self[key])
-        else:
-            self._undo_log.note(dict.pop, self, key)
+        undo_log = self._undo_log
+        if undo_log.is_recording:
+            undo_log.append((dict.__setitem__, (self, key, self[key])) if key in self else (dict.pop, (self, key)))
         dict.__setitem__(self, key, value)
 
     def __delitem__(self, key: K) -> None:

@@ -23,12 +23,11 @@ from rae_auto.model.guard import EXECUTOR_GUARD
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.policies import Shift
-from rae_auto.model.primitives.evolving.slots import quick_init
+from rae_auto.model.primitives.evolving.slots import copier_of, quick_init
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.primitives.problems import Invalid, describe_problem
 from rae_auto.model.primitives.zones import zone
-from rae_auto.model.schedule import RunPoint
 from rae_auto.registry.containment import contain_store, is_foreign
 from rae_auto.registry.describe import summarize_plugin
 from rae_auto.registry.executor_readiness import ExecutorReadiness, waits_for_readiness
@@ -59,27 +58,11 @@ class Planned:
     file_warnings: tuple[str, ...] = ()
     """Warnings of those plugins."""
 
-
-@frozen
-class _PlanParts:
-    """Instances of the plugins that a job names. Jobs that name the same ones share them, unless there are sources."""
-
-    schedules: Mapping[str, SafeSchedule]
-    sources: Mapping[str, SourceTrigger]
-    summaries: tuple[str, ...]
-    computed: Mapping[str, SafeGuard | None]
-    read: Mapping[str, ReadGuard]
-    guard_summaries: Mapping[str, str]
-    executor_summary: str
-    run_points: Mapping[str, RunPoint]
-    asks_executor: bool
-    files: Mapping[str, tuple[int, ...] | None]
-    file_warnings: tuple[str, ...]
-
     @property
     def has_ended(self) -> bool:
         """True if a schedule has failed for good, so that the next job is to have another one."""
-        return any(schedule.has_ended for schedule in self.schedules.values())
+        schedules = cast("Mapping[str, SafeSchedule]", self.plan.schedules)
+        return any(schedule.has_ended for schedule in schedules.values())
 
 
 class PluginFactory:
@@ -90,7 +73,8 @@ class PluginFactory:
         self.quarantine = quarantine or Quarantine(self.distribution)
         self._schedules: dict[SafeSchedule, SafeSchedule] = {}
         self._shared: dict[str, Plugin] = {}
-        self._parts: dict[str, _PlanParts] = {}
+        self._planned: dict[str, Planned] = {}
+        self._keys: dict[tuple[int, ...], tuple[object, str]] = {}
         self._summaries: dict[int, tuple[Plugin, str]] = {}
         self.timezone = timezone
 
@@ -120,32 +104,33 @@ class PluginFactory:
 
         Jobs of a store are taken as they are: `check_limits` is for new ones.
         """
-        key = _plugins_key(job)
-        parts = self._parts.get(key)
-        if parts is None or parts.has_ended:
-            try:
-                parts = self._make_parts(job)
-            except PluginError as error:
-                raise InvalidJob(f"job {quote(job.id)}: {error}") from error
-            if not parts.sources:
-                if len(self._parts) >= MAX_SHARED_PLUGINS:
-                    self._parts.clear()
-                self._parts[key] = parts
-        plan = Plan(
-            job,
-            parts.schedules,
-            origin,
-            parts.computed,
-            parts.read,
-            self._find_upstream_jobs(job, parts.sources) if parts.sources else (),
-            parts.summaries,
-            guard_summaries=parts.guard_summaries,
-            executor_summary=parts.executor_summary,
-            delays=self._find_delays(job, parts.sources) if parts.sources else _NONE,
-            run_points=parts.run_points,
-            asks_executor=parts.asks_executor,
-        )
-        return Planned(plan, parts.sources, parts.files, parts.file_warnings)
+        key = self._find_key(job)
+        known = self._planned.get(key)
+        if known is not None and not known.has_ended:
+            plan = copier_of(Plan)(known.plan, job=job, origin=origin)
+            return Planned(plan, known.sources, known.files, known.file_warnings)
+        try:
+            planned = self._plan_first(job, origin)
+        except PluginError as error:
+            raise InvalidJob(f"job {quote(job.id)}: {error}") from error
+        # Jobs that name the same plugins share them, unless there are sources.
+        if not planned.sources:
+            if len(self._planned) >= MAX_SHARED_PLUGINS:
+                self._planned.clear()
+            self._planned[key] = planned
+        return planned
+
+    def _find_key(self, job: Job) -> str:
+        """Return the `_plugins_key` of a job, which is made once for jobs that share the very references."""
+        refs = (job.schedule, job.guards, job.executor_ref, job.shift)
+        identity = tuple(map(id, refs))
+        known = self._keys.get(identity)
+        if known is None:
+            if len(self._keys) >= MAX_SHARED_PLUGINS:
+                self._keys.clear()
+            # With the references, so that their ids stay their own.
+            known = self._keys[identity] = (refs, _plugins_key(job))
+        return known[1]
 
     def _find_upstream_jobs(self, job: Job, sources: Mapping[str, SourceTrigger]) -> tuple[JobId, ...]:
         no_jobs: tuple[str, ...] = ()
@@ -159,8 +144,8 @@ class PluginFactory:
         }
         return {id_: delay for id_, delay in delays.items() if delay} or _NONE
 
-    def _make_parts(self, job: Job) -> "_PlanParts":
-        """Make the plugins that a job names. Errors: PluginError."""
+    def _plan_first(self, job: Job, origin: JobOrigin) -> Planned:
+        """Make the plugins that a job names, and return it with them. Errors: PluginError."""
         schedules: dict[str, SafeSchedule] = {}
         sources: dict[str, SourceTrigger] = {}
         summaries: list[str] = []
@@ -195,18 +180,23 @@ class PluginFactory:
             summaries.append(self._summarize(trigger, self._find_own_zone(ref)))
         readers = [(plugin, files) for plugin in plugins if (files := _files_of(plugin))]
         # Most jobs have none of most of these, and there may be many jobs.
-        return _PlanParts(
+        plan = Plan(
+            job,
             schedules,
-            sources or _NONE,
-            tuple(summaries),
+            origin,
             computed or _NONE,
             read or _NONE,
-            guard_summaries or _NONE,
-            self._summarize(executor, ""),
-            {id_: point for id_, one in schedules.items() if (point := one.run_point())} or _NONE,
-            asks_executor,
-            {path: one for _, files in readers for path, one in files.items()} or _NONE,
-            tuple(line for plugin, _ in readers for line in warnings_of(plugin)),
+            self._find_upstream_jobs(job, sources) if sources else (),
+            tuple(summaries),
+            guard_summaries=guard_summaries or _NONE,
+            executor_summary=self._summarize(executor, ""),
+            delays=self._find_delays(job, sources) if sources else _NONE,
+            run_points={id_: point for id_, one in schedules.items() if (point := one.run_point())} or _NONE,
+            asks_executor=asks_executor,
+        )
+        files = {path: one for _, files in readers for path, one in files.items()} or _NONE
+        return Planned(
+            plan, sources or _NONE, files, tuple(line for plugin, _ in readers for line in warnings_of(plugin))
         )
 
     def _ask_source(self, job: str, trigger: str, source: SourceTrigger, call: Callable[[], T], default: T) -> T:
@@ -222,7 +212,8 @@ class PluginFactory:
     def forget_plugins(self) -> None:
         """Make new plugin instances from now on, even for references that were used before."""
         self._shared.clear()
-        self._parts.clear()
+        self._planned.clear()
+        self._keys.clear()
         self._summaries.clear()
 
     def _shift(self, schedule: ScheduleTrigger, shift: Shift, guards: Sequence[SafeGuard]) -> ScheduleTrigger:

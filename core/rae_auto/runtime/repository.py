@@ -28,6 +28,7 @@ from rae_auto.engine.effects import Change, Discard, Record, Save
 from rae_auto.errors import SchedulerError, StoreDamaged, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
+from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import describe_raise
 from rae_auto.model.primitives.names import digest
 from rae_auto.model.reasons import StoreReverted
@@ -254,9 +255,15 @@ class Repository:
 
     async def load(self, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[UnreadableDocument]]:
         """Return all values of a kind, and its documents that can't be read."""
-        found = await self._call(lambda: [_decode(kind, key, cls, body) for key, body in self._store.load(kind)])
-        values = tuple(value for value in found if not isinstance(value, UnreadableDocument))
-        return values, [value for value in found if isinstance(value, UnreadableDocument)]
+
+        def read() -> tuple[tuple[T, ...], list[UnreadableDocument]]:
+            return _sift(_decode(kind, key, cls, body) for key, body in self._store.load(kind))
+
+        return await self._call(read)
+
+    async def load_jobs(self) -> tuple[tuple[Job, ...], list[UnreadableDocument]]:
+        """Return all jobs, and their documents that can't be read."""
+        return await self._call(lambda: _sift(_read_jobs(self._store)))
 
     async def runs(self, query: LogQuery, opened: Sequence[Run] = (), ids_of: IdsOf = _own_id) -> list[Run]:
         """Return finished runs, and those of `opened` that match, newest first; `ids_of` returns all ids of a job."""
@@ -370,10 +377,39 @@ def _read_in_session(question: Callable[[StoreReader], T], reader: StoreReader) 
         return question(reader)
 
 
+def _read_jobs(store: Store) -> Iterator[Job | UnreadableDocument]:
+    read_text = documents.make_job_reader()
+    for some in store.load_packed(documents.JOB):
+        for key, body in some:
+            if not isinstance(body, bytes):
+                yield _decode(documents.JOB, key, Job, body)
+                continue
+            try:
+                yield read_text(key, body)
+            except Exception as error:  # a document that only looks like one of ours
+                yield _misunderstood(documents.JOB, key, body.decode(errors="backslashreplace"), error)
+
+
+def _sift(found: Iterable[T | UnreadableDocument]) -> tuple[tuple[T, ...], list[UnreadableDocument]]:
+    """Return the values, and the documents that can't be read."""
+    unreadable: list[UnreadableDocument] = []
+    values: list[T] = []
+    for one in found:
+        if isinstance(one, UnreadableDocument):
+            unreadable.append(one)
+        else:
+            values.append(one)
+    return tuple(values), unreadable
+
+
 def _decode(kind: str, key: str, cls: type[T], body: Document | CorruptDocument) -> T | UnreadableDocument:
     if isinstance(body, CorruptDocument):
         return UnreadableDocument(kind, key, body.problem, body.text)
     try:
         return documents.load(cls, body)
     except Exception as error:  # a document that only looks like one of ours
-        return UnreadableDocument(kind, key, f"it can't be understood: {error!r:.200}", json.dumps(body))
+        return _misunderstood(kind, key, json.dumps(body), error)
+
+
+def _misunderstood(kind: str, key: str, text: str, error: Exception) -> UnreadableDocument:
+    return UnreadableDocument(kind, key, f"it can't be understood: {error!r:.200}", text)

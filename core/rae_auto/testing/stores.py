@@ -1,5 +1,6 @@
 """The conformance suite of stores."""
 
+import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -95,6 +96,12 @@ class StoreConformance(StoreFaults, PluginConformance):
         key = "'); drop \n../☂"
         store.commit([Put("job", key, body)])
         assert list(store.load("job")) == [(key, body)]
+
+    def test_packed_documents_are_those_that_are_loaded(self, store: Store) -> None:
+        store.commit([Put("job", f"job-{n}", {"n": n, "text": "\ud800 ☂"}) for n in range(500)])
+        packed = [one for some in store.load_packed("job") for one in some]
+        parsed = [(key, json.loads(body) if isinstance(body, bytes) else body) for key, body in packed]
+        assert parsed == list(store.load("job"))
 
     def test_commit_copies_the_bodies(self, store: Store) -> None:
         body: dict[str, list[int]] = {"list": [1]}
@@ -237,6 +244,8 @@ class StoreConformance(StoreFaults, PluginConformance):
     def test_closed_store_raises_store_error(self, plugin: Store) -> None:
         with pytest.raises(StoreError):
             list(plugin.load("job"))
+        with pytest.raises(StoreError):
+            list(plugin.load_packed("job"))
         with pytest.raises(StoreError):
             plugin.commit([entry(1)])
         with pytest.raises(StoreError):

@@ -7,6 +7,7 @@ import attrs
 import pytest
 from tests.support.runs import make_run
 
+from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, JobState
 from rae_auto.model.primitives.evolving.slots import copier_of, evolve_slots, quick_init
 from rae_auto.model.primitives.names import JobId
@@ -24,6 +25,7 @@ RUN = make_run(run="r", at=NOON, attempt=1)
         (JobState(JobId("j"), failures=3), {"failures": 4}),
         (Cursor(NOON, "digest", NOON), {"counts_from": NOON}),
         (Result(exit_code=1, ended_at=NOON), {"ended_at": None}),
+        (Job(name="j", command="true", priority="high"), {"name": "k", "enabled": False}),
         (Attempt(1, NOON, NOON, RunState.FAILED), {"state": RunState.LOST}),
     ],
 )
@@ -32,6 +34,9 @@ def test_evolve_slots_makes_what_attrs_evolve_makes(value, changes):
     copy = evolve_slots(value, **changes)
     assert copy == attrs.evolve(value, **changes)
     assert attrs.asdict(value, recurse=False) == before
+    assert type(copy) is type(value)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        copy.anything = 1
 
 
 def test_evolve_slots_refuses_a_field_that_is_not_there():

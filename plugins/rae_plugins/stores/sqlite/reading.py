@@ -32,25 +32,39 @@ def read_documents(database: sqlite3.Connection, kind: str) -> Iterator[tuple[st
 
     Parsed, ten thousand jobs take four times the memory of their rows, which a daemon would not give back.
     """
+    return _parse_documents(read_packed(database, kind))
+
+
+def read_packed(database: sqlite3.Connection, kind: str) -> Iterator[list[tuple[str, bytes | CorruptDocument]]]:
+    """Return the documents of a kind by key, some at a time, not parsed. Errors: sqlite3.Error, at once."""
     rows = database.execute(f"{SELECT_DOCUMENTS} WHERE kind = ? ORDER BY key", (kind,)).fetchall()
     # The pages were read for this once, at the start.
     database.execute("PRAGMA shrink_memory")
-    return _parse_documents(rows)
+    return _check_documents(rows)
 
 
-def _parse_documents(rows: list[Row]) -> Iterator[tuple[str, Document | CorruptDocument]]:
+def _check_documents(rows: list[Row]) -> Iterator[list[tuple[str, bytes | CorruptDocument]]]:
     rows.reverse()
     while rows:
-        some = [(row, is_good_document(row)) for row in reversed(rows[-CHUNK_ROWS:])]
+        some = rows[: -CHUNK_ROWS - 1 : -1]
         # What is made of the next rows takes the place of these.
         del rows[-CHUNK_ROWS:]
+        yield [
+            (row[1].decode(), row[2])
+            if is_good_document(row)
+            else (as_text(row[1]), CorruptDocument("its checksum is wrong", as_text(row[2])))
+            for row in some
+        ]
+
+
+def _parse_documents(
+    packed: Iterable[list[tuple[str, bytes | CorruptDocument]]],
+) -> Iterator[tuple[str, Document | CorruptDocument]]:
+    for some in packed:
         # At once, as those of entries.
-        parsed = iter(json.loads(b"[%s]" % b",".join(row[2] for row, is_good in some if is_good)))
-        for (_, key, body, _), is_good in some:
-            if is_good:
-                yield key.decode(), next(parsed)
-            else:
-                yield as_text(key), CorruptDocument("its checksum is wrong", as_text(body))
+        parsed = iter(json.loads(b"[%s]" % b",".join([body for _, body in some if type(body) is bytes])))
+        for key, body in some:
+            yield key, body if isinstance(body, CorruptDocument) else next(parsed)
 
 
 def read_entries(

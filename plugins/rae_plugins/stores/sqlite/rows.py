@@ -4,14 +4,17 @@ Every column of a row but its place is covered by its checksum: a flipped bit in
 make another document of it. All text is read as bytes, so that one bad bit is a wrong checksum and no decoding error.
 """
 
+import json
 import sqlite3
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from attrs import frozen
 
+from rae_auto.api.store import Append
 from rae_plugins.stores.sqlite.schema import as_bytes
 
 SELECT_DOCUMENTS = "SELECT kind, key, body, crc FROM documents"
@@ -104,6 +107,13 @@ def find_bad_entry(database: sqlite3.Connection, place: tuple[Any, ...]) -> list
     """Return the entry at a place if its checksum is wrong; there may be none, or another one by now."""
     rows = database.execute(f"{SELECT_ENTRIES} NOT INDEXED WHERE seq = ?", place).fetchall()
     return [BadRow("entries", row[:1], row) for row in rows if not is_good_entry(row)]
+
+
+def as_append(row: Row) -> Append:
+    """Return the change that made a row of `SELECT_ENTRIES`."""
+    _, log, key, job, state, at, ended, body, _ = row
+    instant, ended_at = datetime.fromtimestamp(at, UTC), None if ended is None else datetime.fromtimestamp(ended, UTC)
+    return Append(log.decode(), key.decode(), job.decode(), state.decode(), instant, json.loads(body), ended_at)
 
 
 def as_text(value: Any) -> str:

@@ -14,7 +14,6 @@ from attrs import Factory, define, field
 from loguru import logger
 
 from rae_auto.api.store import (
-    Append,
     Change,
     CorruptDocument,
     CountQuery,
@@ -35,12 +34,12 @@ from rae_plugins.stores.sqlite.checkpointing import Checkpointer
 from rae_plugins.stores.sqlite.copying import FileCopier, find_copy_problems
 from rae_plugins.stores.sqlite.counting import count_entries
 from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading, trim_cache
-from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries
+from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries, read_packed
 from rae_plugins.stores.sqlite.row_statements import RowStatement, once
 from rae_plugins.stores.sqlite.rows import (
     SELECT_DOCUMENTS,
     SELECT_ENTRIES,
-    Row,
+    as_append,
     as_text,
     find_bad_entry,
     is_good_document,
@@ -226,6 +225,11 @@ class SqliteStore(Store):
         with self._using() as database:
             return read_documents(database, kind)
 
+    def load_packed(self, kind: str) -> Iterator[Sequence[tuple[str, Document | bytes | CorruptDocument]]]:
+        """Return all documents of a kind by key, as they are kept; damaged ones as CorruptDocument."""
+        with self._using() as database:
+            return read_packed(database, kind)
+
     def make_reader(self) -> SqliteReader:
         """Return a reader with connections of its own."""
         _ = self._database
@@ -389,7 +393,7 @@ class SqliteStore(Store):
                     if not is_good_entry(row):
                         self._skip(row[0])
                         continue
-                    yield _to_append(row)
+                    yield as_append(row)
             except sqlite3.DatabaseError as error:
                 self._is_suspect = True
                 raise StoreDamaged(
@@ -442,9 +446,3 @@ class SqliteStore(Store):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _to_append(row: Row) -> Append:
-    _, log, key, job, state, at, ended, body, _ = row
-    instant, ended_at = datetime.fromtimestamp(at, UTC), None if ended is None else datetime.fromtimestamp(ended, UTC)
-    return Append(log.decode(), key.decode(), job.decode(), state.decode(), instant, json.loads(body), ended_at)

@@ -10,12 +10,12 @@ MAX_SHARED_VALUES = 1000
 
 
 class SharedValues(Generic[T]):
-    """Frozen values by a text that equal ones have in common, such as their notation."""
+    """Frozen values by a text, or bytes, that equal ones have in common, such as their notation."""
 
     def __init__(self) -> None:
-        self._known: dict[str, T] = {}
+        self._known: dict[str | bytes, T] = {}
 
-    def get(self, text: str, make: Callable[[], T]) -> T:
+    def get(self, text: str | bytes, make: Callable[[], T]) -> T:
         """Return the value of a text, which `make` makes if it isn't known."""
         found = self._known.get(text)
         if found is None:

@@ -134,10 +134,13 @@ def _make_function(signature: str, lines: Iterable[str], names: dict[str, Any]) 
 
 
 def _make_twin(cls: Any) -> type:
-    """Return a class with the same slots whose objects may be changed."""
-    return type(cls.__name__, (), {"__slots__": tuple(_names_of(cls))})
+    """Return a class with the same base and slots whose objects may be changed."""
+    # Python's own methods in place of those of a frozen base: both, or it would look for them at each slot.
+    body = {"__slots__": cls.__slots__, "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    return type(cls.__name__, cls.__bases__, body)
 
 
 def _has_twin(cls: Any) -> bool:
-    """Return whether an object of a class without base, with the same slots, can become one of this class."""
-    return cls.__bases__ == (object,) and set(cls.__slots__) == set(_names_of(cls))
+    """Return whether an object of a class with the same base and slots can become one of this class."""
+    slots = {name for one in cls.__mro__[:-1] for name in getattr(one, "__slots__", ("?",))}
+    return len(cls.__bases__) == 1 and slots == set(_names_of(cls))

@@ -1,0 +1,85 @@
+"""Jobs whose documents are alike: each is what its own document says."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from cattrs import ClassValidationError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rae_auto.model import documents
+from rae_auto.model.job import Job
+from rae_auto.model.primitives.names import JobId
+from rae_auto.testing.harness import strategies
+
+SOME_IDS = st.sampled_from(["a", "b", "ab", "a-b"]).map(JobId)
+
+ALIKE = [
+    {"command": ["true"]},
+    {"command": ["echo", "a"]},
+    {"command": ["echo", "b"]},
+    {"shell": 'echo "a" "b"'},
+    {"command": ["true"], "needs": ["b"]},
+    {"command": ["true"], "env": {"a": "b"}},
+    {"command": ["true"], "name": "a"},
+    {"python": "time:time", "args": [["x"]]},
+    {"python": "time:time", "kwargs": {"a": {"x": "a"}}},
+]
+
+
+def _read_all(texts: Sequence[tuple[str, bytes]]) -> list[Job]:
+    read = documents.make_job_reader()
+    return [read(key, text) for key, text in texts]
+
+
+def _text(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+@given(st.lists(strategies.jobs(SOME_IDS) | strategies.jobs(), max_size=6))
+@settings(max_examples=50)
+def test_jobs_come_back_as_they_were(jobs: list[Job]) -> None:
+    assert _read_all([(job.id, _text(documents.dump(job))) for job in jobs]) == jobs
+
+
+@given(st.lists(st.tuples(SOME_IDS, st.sampled_from(ALIKE)), max_size=12))
+def test_each_alike_job_is_what_its_own_document_says(chosen: list[tuple[str, dict[str, Any]]]) -> None:
+    written = [(key, {"name": key, "id": key, **fields}) for key, fields in chosen]
+    valid = [(key, document) for key, document in written if key not in document.get("needs", ())]
+    read = _read_all([(key, _text(document)) for key, document in valid])
+    assert read == [documents.load(Job, document) for _, document in valid]
+    assert all(job.name is job.id for job in read if job.name == job.id)
+
+
+def test_copies_of_a_job_share_no_arguments_that_a_function_can_change() -> None:
+    fields = {"python": "time:time", "args": [["x"]], "kwargs": {"deep": {"x": 1}}}
+    first, second = _read_all([(key, _text({"id": key, **fields})) for key in "ab"])
+    first.args[0].append("y")
+    first.kwargs["deep"]["x"] = 2
+    assert (second.args, second.kwargs) == ((["x"],), {"deep": {"x": 1}})
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (b'{"id":\0,"name":\0,"command":["true"]}', ValueError),
+        (b'{"id":"b","name":"b","command":["true"]', ValueError),
+        (b'{"id":"b","name":"b","command":["true"],"needs":["b"]}', ClassValidationError),
+    ],
+)
+def test_document_that_resembles_others_is_refused_for_what_is_wrong(text: bytes, error: type[Exception]) -> None:
+    read = documents.make_job_reader()
+    read("a", b'{"id":"a","name":"a","command":["true"]}')
+    with pytest.raises(error):
+        read("b", text)
+
+
+def test_key_that_is_no_name_makes_no_other_document() -> None:
+    read = documents.make_job_reader()
+    read("a", b'{"id":"a","name":"a","command":["true"]}')
+    key = 'b","enabled":false,"cwd":"b'
+    job = read(key, _text({"id": "b", "name": "b", "command": ["true"]}))
+    assert job.enabled
+    assert job.id == "b"
