@@ -46,7 +46,7 @@ from rae_auto.runtime.runtime import Runtime
 from rae_auto.runtime.sharing.joining import OnStandby
 from rae_auto.runtime.time.clock import Clock, SystemClock
 from rae_auto.toolkit.secrets.programs import allow_programs
-from rae_auto.toolkit.threads.garbage import fewer_collections
+from rae_auto.toolkit.threads.garbage import WHILE_LOADING, fewer_collections
 
 if TYPE_CHECKING:
     from rae_auto.records.backup_files import Backup
@@ -141,7 +141,7 @@ class Scheduler:
         With a store that others use too it waits until none of them leads, and calls `on_standby` with who does.
         """
         self._loop = asyncio.get_running_loop()
-        with fewer_collections():
+        with fewer_collections(WHILE_LOADING):
             self._runtime = await Runtime.open(self._options, on_locked, on_standby)
 
     async def close(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
@@ -176,7 +176,7 @@ class Scheduler:
         One that is refused keeps none of the others from being added; its error is raised when all are done.
         Errors: as for `add_job`.
         """
-        with fewer_collections():
+        with fewer_collections(WHILE_LOADING):
             return await keep_jobs(self.runtime, jobs, requester_of_program(self.runtime), replace=replace)
 
     async def remove_job(self, job: str) -> None:
