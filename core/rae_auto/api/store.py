@@ -27,6 +27,10 @@ class CorruptDocument:
     text: str
 
 
+PackedDocument = Document | bytes | CorruptDocument
+"""A document, or in its place its JSON in UTF-8, or what is damaged."""
+
+
 @frozen
 class Setback:
     """A step back in time: commits that were acknowledged are not in the store any more.
@@ -272,10 +276,10 @@ class Store(Plugin, StoreReader):
         """
         return None
 
-    def load_packed(self, kind: str) -> Iterable[Sequence[tuple[str, Document | bytes | CorruptDocument]]]:
-        """Return all documents of a kind as `load` does, some at a time, or in their places their JSON in UTF-8.
+    def load_packed(self, kind: str) -> Iterable[Sequence[tuple[str, PackedDocument]]]:
+        """Return all documents of a kind as `load` does, some at a time; a store need not parse the JSON that it keeps.
 
-        A store that keeps documents as JSON need not parse them then: at a start most are like others.
+        A start asks for them so: most jobs are like others, and are made without being parsed.
         """
         return ((one,) for one in self.load(kind))
 

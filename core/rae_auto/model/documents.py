@@ -3,6 +3,7 @@
 Defaults are omitted, so that ten thousand jobs stay small. `schemas/scheduler/job.json` describes the documents.
 """
 
+import json
 import marshal
 import sys
 from collections.abc import Callable, Mapping
@@ -21,7 +22,7 @@ from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.plugin_ref import TriggerRef
 from rae_auto.model.policies import IoPriority, Priority
 from rae_auto.model.primitives.evolving.conversion import is_convertible, make_dump, make_load
-from rae_auto.model.primitives.evolving.sharing import SharedValues
+from rae_auto.model.primitives.evolving.sharing import MAX_SHARED_VALUES, SharedValues
 from rae_auto.model.primitives.evolving.templates import Templates
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.names import digest
@@ -69,9 +70,9 @@ def _converter() -> Converter:
     converter.register_structure_hook_factory(_is_reason, lambda annotation: _make_load_reason(converter, annotation))
     # cattrs can't choose between a number and a text; the validator of the field checks the value.
     converter.register_structure_hook(IoPriority | None, lambda value, _: value)
-    # Jobs that are alike share their triggers and cursors.
+    # Jobs that are alike share their triggers.
     converter.register_structure_hook_func(partial(eq, Mapping[str, Cursor]), _make_cursors_hook(instant_of, converter))
-    for kind in (tuple[TriggerRef, ...], tuple[str, ...], Requester, Mapping[str, Cursor]):
+    for kind in (tuple[TriggerRef, ...], tuple[str, ...], Requester):
         share = _share(converter.get_structure_hook(kind))
         converter.register_structure_hook_func(partial(eq, kind), share)
     return converter
@@ -99,15 +100,22 @@ def _make_cursors_hook(
     """Return a hook for cursors, which share the ids of triggers and the digests of schedules."""
     cursor_of = converter.get_structure_hook(Cursor)
 
-    def structure_cursor(document: Any) -> Cursor:
-        schedule = sys.intern(document["schedule"])
-        if document.keys() == _PLAIN_CURSOR:
-            # As most are.
-            return Cursor(instant_of(document["at"]), schedule, instant_of(document["since"]))
-        cursor: Cursor = cursor_of({**document, "schedule": schedule}, Cursor)
-        return cursor
+    @lru_cache(maxsize=MAX_SHARED_VALUES)
+    def make_plain(trigger: str, at: str, schedule: str, since: str) -> dict[str, Cursor]:
+        return {sys.intern(trigger): Cursor(instant_of(at), sys.intern(schedule), instant_of(since))}
 
-    return lambda document, _: {sys.intern(trigger): structure_cursor(one) for trigger, one in document.items()}
+    def structure_cursors(document: Any, _: Any) -> dict[str, Cursor]:
+        if len(document) == 1:
+            ((trigger, one),) = document.items()
+            if one.keys() == _PLAIN_CURSOR:
+                # As most are; jobs that are alike share them.
+                return make_plain(trigger, one["at"], one["schedule"], one["since"])
+        return {
+            sys.intern(trigger): cursor_of({**cursor, "schedule": sys.intern(cursor["schedule"])}, Cursor)
+            for trigger, cursor in document.items()
+        }
+
+    return structure_cursors
 
 
 _PLAIN_CURSOR = {"at", "schedule", "since"}
@@ -194,15 +202,27 @@ def load(cls: type[T], document: Mapping[str, Any]) -> T:
     return _converter().structure(document, cls)
 
 
-def make_job_reader() -> Callable[[str, bytes], Job]:
-    """Return a function that returns a job by its key and its JSON; of jobs that are alike, one is read.
+def make_reader(cls: type[T]) -> Callable[[str, Mapping[str, Any] | bytes], T]:
+    """Return a function that returns the value of a document, or of its JSON, by the key under which it is stored.
 
-    Errors: as of `load`, and ValueError for what is no JSON.
+    It is for many documents of one class: of jobs that are alike, one is read. Errors: as of `load`, and ValueError for
+    what is no JSON.
     """
-    return Templates(Job, ("id", "name"), partial(load, Job), _has_fixed_arguments).read
+    structure = _converter().get_structure_hook(cls)
+    templates: Templates[T] | None = None
+    if cls is Job:
+        templates = Templates(cls, ("id", "name"), partial(load, cls), _has_fixed_arguments)
+
+    def read(key: str, document: Mapping[str, Any] | bytes) -> T:
+        if not isinstance(document, bytes):
+            value: T = structure(document, cls)
+            return value
+        return load(cls, json.loads(document)) if templates is None else templates.read(key, document)
+
+    return read
 
 
-def _has_fixed_arguments(job: Job) -> bool:
+def _has_fixed_arguments(job: Any) -> bool:
     """Return whether no function that a job calls can change the arguments that it gets."""
     return not any(isinstance(value, list | dict) for value in (*job.args, *job.kwargs.values()))
 

@@ -95,7 +95,7 @@ async def read_store(
 ) -> Recovered:
     """Read the store, and join it with the jobs of the configuration. Raises InvalidJob, StoreError."""
     plans = [one.plan for one in configured]
-    stored, corrupt_jobs = await archive.load_jobs()
+    stored, corrupt_jobs = await archive.load(documents.JOB, Job)
     names = {plan.job.id for plan in plans}
     replaced = [job.id for job in stored if job.id in names]
     stored = tuple(job for job in stored if job.id not in names)

@@ -18,6 +18,7 @@ from rae_auto.api.store import (
     Delete,
     Document,
     LogQuery,
+    PackedDocument,
     Put,
     RetentionRule,
     Store,
@@ -255,15 +256,7 @@ class Repository:
 
     async def load(self, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[UnreadableDocument]]:
         """Return all values of a kind, and its documents that can't be read."""
-
-        def read() -> tuple[tuple[T, ...], list[UnreadableDocument]]:
-            return _sift(_decode(kind, key, cls, body) for key, body in self._store.load(kind))
-
-        return await self._call(read)
-
-    async def load_jobs(self) -> tuple[tuple[Job, ...], list[UnreadableDocument]]:
-        """Return all jobs, and their documents that can't be read."""
-        return await self._call(lambda: _sift(_read_jobs(self._store)))
+        return await self._call(_read_all, self._store, kind, cls)
 
     async def runs(self, query: LogQuery, opened: Sequence[Run] = (), ids_of: IdsOf = _own_id) -> list[Run]:
         """Return finished runs, and those of `opened` that match, newest first; `ids_of` returns all ids of a job."""
@@ -377,29 +370,31 @@ def _read_in_session(question: Callable[[StoreReader], T], reader: StoreReader) 
         return question(reader)
 
 
-def _read_jobs(store: Store) -> Iterator[Job | UnreadableDocument]:
-    read_text = documents.make_job_reader()
-    for some in store.load_packed(documents.JOB):
-        for key, body in some:
-            if not isinstance(body, bytes):
-                yield _decode(documents.JOB, key, Job, body)
+def _read_all(store: Store, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[UnreadableDocument]]:
+    read = documents.make_reader(cls)
+    values: list[T] = []
+    unreadable: list[UnreadableDocument] = []
+    for some in store.load_packed(kind):
+        # Most jobs need not be parsed, because they are like others.
+        for key, body in some if cls is Job else _parse(some):
+            if isinstance(body, CorruptDocument):
+                unreadable.append(UnreadableDocument(kind, key, body.problem, body.text))
                 continue
             try:
-                yield read_text(key, body)
+                values.append(read(key, body))
             except Exception as error:  # a document that only looks like one of ours
-                yield _misunderstood(documents.JOB, key, body.decode(errors="backslashreplace"), error)
-
-
-def _sift(found: Iterable[T | UnreadableDocument]) -> tuple[tuple[T, ...], list[UnreadableDocument]]:
-    """Return the values, and the documents that can't be read."""
-    unreadable: list[UnreadableDocument] = []
-    values: list[T] = []
-    for one in found:
-        if isinstance(one, UnreadableDocument):
-            unreadable.append(one)
-        else:
-            values.append(one)
+                unreadable.append(_misunderstood(kind, key, body, error))
     return tuple(values), unreadable
+
+
+def _parse(some: Sequence[tuple[str, PackedDocument]]) -> Sequence[tuple[str, PackedDocument]]:
+    """Return documents parsed at once, in half of the time; as they are if one of them is no JSON."""
+    texts = [body for _, body in some if isinstance(body, bytes)]
+    try:
+        parsed = iter(json.loads(b"[%b]" % b",".join(texts)))
+    except ValueError:
+        return some
+    return [(key, next(parsed) if isinstance(body, bytes) else body) for key, body in some]
 
 
 def _decode(kind: str, key: str, cls: type[T], body: Document | CorruptDocument) -> T | UnreadableDocument:
@@ -408,8 +403,9 @@ def _decode(kind: str, key: str, cls: type[T], body: Document | CorruptDocument)
     try:
         return documents.load(cls, body)
     except Exception as error:  # a document that only looks like one of ours
-        return _misunderstood(kind, key, json.dumps(body), error)
+        return _misunderstood(kind, key, body, error)
 
 
-def _misunderstood(kind: str, key: str, text: str, error: Exception) -> UnreadableDocument:
+def _misunderstood(kind: str, key: str, body: Document | bytes, error: Exception) -> UnreadableDocument:
+    text = body.decode(errors="backslashreplace") if isinstance(body, bytes) else json.dumps(body)
     return UnreadableDocument(kind, key, f"it can't be understood: {error!r:.200}", text)

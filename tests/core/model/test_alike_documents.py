@@ -30,7 +30,7 @@ ALIKE = [
 
 
 def _read_all(texts: Sequence[tuple[str, bytes]]) -> list[Job]:
-    read = documents.make_job_reader()
+    read = documents.make_reader(Job)
     return [read(key, text) for key, text in texts]
 
 
@@ -70,14 +70,14 @@ def test_copies_of_a_job_share_no_arguments_that_a_function_can_change() -> None
     ],
 )
 def test_document_that_resembles_others_is_refused_for_what_is_wrong(text: bytes, error: type[Exception]) -> None:
-    read = documents.make_job_reader()
+    read = documents.make_reader(Job)
     read("a", b'{"id":"a","name":"a","command":["true"]}')
     with pytest.raises(error):
         read("b", text)
 
 
 def test_key_that_is_no_name_makes_no_other_document() -> None:
-    read = documents.make_job_reader()
+    read = documents.make_reader(Job)
     read("a", b'{"id":"a","name":"a","command":["true"]}')
     key = 'b","enabled":false,"cwd":"b'
     job = read(key, _text({"id": "b", "name": "b", "command": ["true"]}))

@@ -20,6 +20,7 @@ from rae_auto.api.store import (
     Document,
     EntryCount,
     LogQuery,
+    PackedDocument,
     Put,
     RetentionRule,
     Setback,
@@ -225,7 +226,7 @@ class SqliteStore(Store):
         with self._using() as database:
             return read_documents(database, kind)
 
-    def load_packed(self, kind: str) -> Iterator[Sequence[tuple[str, Document | bytes | CorruptDocument]]]:
+    def load_packed(self, kind: str) -> Iterator[Sequence[tuple[str, PackedDocument]]]:
         """Return all documents of a kind by key, as they are kept; damaged ones as CorruptDocument."""
         with self._using() as database:
             return read_packed(database, kind)
