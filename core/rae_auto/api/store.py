@@ -277,9 +277,9 @@ class Store(Plugin, StoreReader):
         return None
 
     def load_packed(self, kind: str) -> Iterable[Sequence[tuple[str, PackedDocument]]]:
-        """Return all documents of a kind as `load` does, some at a time; a store need not parse the JSON that it keeps.
+        """Return all documents of a kind as `load` does, some at a time; in place of each may be its JSON, in UTF-8.
 
-        A start asks for them so: most jobs are like others, and are made without being parsed.
+        A start asks for them so: a job that is like another is made without its JSON being parsed.
         """
         return ((one,) for one in self.load(kind))
 
