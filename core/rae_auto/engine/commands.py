@@ -31,6 +31,19 @@ class AddJob:
 
 
 @frozen
+class AddJobs:
+    """Add many jobs to the store, each as `AddJob` does, and whole or not at all.
+
+    Reply: under `refused` the errors of those that were refused, by their places in `plans`.
+    """
+
+    plans: tuple[Plan, ...]
+    replace: bool = False
+    ask: Ask | None = None
+    added_by: Requester | None = None
+
+
+@frozen
 class RemoveJob:
     """Remove a job from the store. Reply: `{"job": id}`. Errors: JobNotFound, JobInUse."""
 
@@ -150,6 +163,7 @@ class Stop:
 
 Command = (
     AddJob
+    | AddJobs
     | RemoveJob
     | RenameJob
     | SetPaused

@@ -18,6 +18,7 @@ from typing import Any
 from rae_auto.engine import by_hand, jobs, lifecycle, next_starts, renaming, time_passing
 from rae_auto.engine.commands import (
     AddJob,
+    AddJobs,
     CancelRuns,
     ChangeOutbox,
     Command,
@@ -50,7 +51,6 @@ from rae_auto.engine.runs import admission, attempts, dispatch, guards
 from rae_auto.engine.runs.waiting import delay_of
 from rae_auto.engine.state import Active, AskingGuards, Blocked, Delayed, EngineState, JobEntry, RunEntry
 from rae_auto.engine.turn import Turn
-from rae_auto.errors import InternalError
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.instants import Moment
@@ -61,6 +61,7 @@ EngineInput = Command | Event
 
 _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     AddJob: jobs.add_job,
+    AddJobs: jobs.add_jobs,
     RemoveJob: jobs.remove_job,
     RenameJob: renaming.rename_job,
     SetPaused: by_hand.set_paused,
@@ -86,9 +87,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
 def _refuse(turn: Turn, input_: EngineInput) -> None:
     """Answer the sender of an input that could not be handled because of a fault."""
     turn.step.is_refused = True
-    error = turn.step.failures[-1].error
-    message = f"internal error ({error!r:.200}); nothing has changed, and the daemon's log has the details"
-    turn.step.reply(getattr(input_, "ask", None), InternalError(message))
+    turn.step.reply(getattr(input_, "ask", None), turn.describe_fault())
 
 
 class Engine:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from rae_auto.engine.commands import AddJob, Reconfigure, RefreshPlans, RemoveJob
+from rae_auto.engine.commands import AddJob, AddJobs, Reconfigure, RefreshPlans, RemoveJob
 from rae_auto.engine.effects import JobChanged
 from rae_auto.engine.notices.deliveries import retry_notices
 from rae_auto.engine.plan import JobOrigin, Plan
@@ -26,27 +26,47 @@ from rae_auto.model.run_inputs import find_changed_parts, invocation_of
 
 def add_job(turn: Turn, command: AddJob) -> None:
     """Add a job to the store, or change it where that is asked for."""
-    job = command.plan.job
-    refusal = _find_refusal(turn.state, command)
+    refusal = _add(turn, command.plan, command)
+    turn.step.reply(command.ask, refusal or {"job": command.plan.job.id})
+
+
+def add_jobs(turn: Turn, command: AddJobs) -> None:
+    """Add many jobs to the store. Each is a part of the turn, so that a fault in one leaves the others."""
+    refused: dict[int, SchedulerError] = {}
+
+    def add_one(turn: Turn, place: int, plan: Plan) -> None:
+        refusal = _add(turn, plan, command)
+        if refusal is not None:
+            refused[place] = refusal
+
+    for place, plan in enumerate(command.plans):
+        if not turn.perform(add_one, place, plan):
+            refused[place] = turn.describe_fault()
+    turn.step.reply(command.ask, {"refused": refused})
+
+
+def _add(turn: Turn, plan: Plan, command: AddJob | AddJobs) -> SchedulerError | None:
+    """Add a job, or return why it is refused."""
+    job = plan.job
+    refusal = _find_refusal(turn.state, plan, may_replace=command.replace)
     if refusal is not None:
-        turn.step.reply(command.ask, refusal)
-        return
+        return refusal
     turn.step.save(job)
-    put_job(turn, command.plan)
+    put_job(turn, plan)
     entry = turn.state.jobs[job.id]
     if entry.state.added_by != command.added_by:
         entry.state = evolve_slots(entry.state, added_by=command.added_by)
         turn.step.save(entry.state)
-    turn.step.reply(command.ask, {"job": job.id})
+    return None
 
 
-def _find_refusal(state: EngineState, command: AddJob) -> SchedulerError | None:
-    job, known = command.plan.job, state.jobs.get(command.plan.job.id)
+def _find_refusal(state: EngineState, plan: Plan, *, may_replace: bool) -> SchedulerError | None:
+    job, known = plan.job, state.jobs.get(plan.job.id)
     if known is not None and known.plan.origin is JobOrigin.CONFIG:
         return DuplicateJob(
             f"job {quote(job.id)} is defined in the configuration; change it there, or choose another name"
         )
-    if known is not None and not command.replace:
+    if known is not None and not may_replace:
         return DuplicateJob(f"job {quote(job.id)} exists already; replace it with --replace (in Python: replace=True)")
     for need in job.needs:
         if need not in state.jobs:
@@ -70,7 +90,7 @@ def _find_refusal(state: EngineState, command: AddJob) -> SchedulerError | None:
     cycle = find_cycle(reachable([job.id], needs_of)) if job.needs else None
     if cycle:
         return InvalidJob(f"job {quote(job.id)} would need itself: {' -> '.join(cycle)}; remove one of these needs")
-    return _find_upstream_refusal(state, command.plan)
+    return _find_upstream_refusal(state, plan)
 
 
 def _find_upstream_refusal(state: EngineState, plan: Plan) -> InvalidJob | None:

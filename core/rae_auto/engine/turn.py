@@ -7,6 +7,7 @@ from attrs import frozen
 
 from rae_auto.engine.effects import PartFailure, Step
 from rae_auto.engine.state import EngineState
+from rae_auto.errors import InternalError
 from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.instants import Moment
 
@@ -44,3 +45,10 @@ class Turn:
         undo_log.clear()
         step.keep()
         return True
+
+    def describe_fault(self) -> InternalError:
+        """Return the error for who requested the part that has failed last."""
+        error = self.step.failures[-1].error
+        return InternalError(
+            f"internal error ({error!r:.200}); nothing has changed, and the daemon's log has the details"
+        )

@@ -9,7 +9,7 @@ from functools import cache, partial
 from itertools import islice
 from typing import Any
 
-from rae_auto.engine.commands import AddJob, Trigger
+from rae_auto.engine.commands import AddJobs, Trigger
 from rae_auto.engine.plan import JobOrigin
 from rae_auto.errors import BadRequest, InvalidJob, NotStarted, SchedulerError
 from rae_auto.model import documents
@@ -46,25 +46,29 @@ async def keep_jobs(
     """
     errors: list[SchedulerError] = []
     kept: list[JobId] = []
-    asked: deque[tuple[Planned, asyncio.Future[Mapping[str, Any]]]] = deque()
+    asked: deque[tuple[list[Planned], asyncio.Future[Mapping[str, Any]]]] = deque()
 
     async def take_answer() -> None:
-        planned, answer = asked.popleft()
+        prepared, answer = asked.popleft()
         try:
-            await answer
+            refused: Mapping[int, SchedulerError] = (await answer)["refused"]
         except SchedulerError as error:
             errors.append(error)
             return
-        runtime.inputs.set_job(planned)
-        runtime.executions.preparations.start([planned.plan.job])
-        kept.append(planned.plan.job.id)
+        errors.extend(refused.values())
+        added = [planned for place, planned in enumerate(prepared) if place not in refused]
+        for planned in added:
+            runtime.inputs.set_job(planned)
+        runtime.executions.preparations.start(planned.plan.job for planned in added)
+        kept.extend(planned.plan.job.id for planned in added)
 
     left = iter(jobs)
     try:
         while some := tuple(islice(left, MAX_JOBS_AT_ONCE)):
             prepared = _prepare_all(runtime, some, errors)
-            commands = [partial(AddJob, one.plan, replace, added_by=added_by) for one in prepared]
-            asked += zip(prepared, await runtime.engine_loop.submit_requests(commands), strict=True)
+            command = partial(AddJobs, tuple(one.plan for one in prepared), replace, added_by=added_by)
+            (answer,) = await runtime.engine_loop.submit_requests([command])
+            asked.append((prepared, answer))
             await asyncio.sleep(0)
             while asked and asked[0][1].done():
                 await take_answer()

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rae_auto.engine.commands import AddJob, CancelRuns, Reconfigure, RemoveJob, SetPaused, Trigger
+from rae_auto.engine.commands import AddJob, AddJobs, CancelRuns, Reconfigure, RemoveJob, SetPaused, Trigger
 from rae_auto.engine.effects import Reply
 from rae_auto.engine.engine import EngineInput
 from rae_auto.engine.events import AttemptEnded, TimePassed, TriggerFired
@@ -17,7 +17,7 @@ from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.engine.runs import admission, dispatch
 from rae_auto.engine.turn import Turn
 from rae_auto.engine.undo_log import UndoLog
-from rae_auto.errors import InternalError, InvalidJob, SchedulerError
+from rae_auto.errors import DuplicateJob, InternalError, InvalidJob, SchedulerError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
 from rae_auto.model.job import Job
 from rae_auto.model.policies import RetryPolicy
@@ -134,6 +134,28 @@ def test_a_fault_at_any_change_leaves_the_state_as_it_was(name, job, monkeypatch
             assert len(replies) == (getattr(input_, "ask", None) is not None)
     assert fault.left is not None, "each change of the state had its fault"
     assert refused
+
+
+def test_a_fault_in_one_of_many_added_jobs_leaves_the_others(job, monkeypatch):
+    fault, places = FailingNote(monkeypatch), set()
+    plans = (job("e", every=1), job("a"), job("f", every=2, needs=["e"]), job("g", needs=["missing"]))
+    for count in range(200):
+        world = busy_world(job)
+        fault.left = count
+        step = world.engine.handle(AddJobs(plans, ask=1), world.now)
+        if fault.left is not None:
+            break
+        refused = next(effect.value["refused"] for effect in step.effects if isinstance(effect, Reply))
+        failed = {place for place, error in refused.items() if isinstance(error, InternalError)}
+        assert len(failed) == len(step.failures) == 1
+        places |= failed
+        added = {change.value.id for change in step.changes if isinstance(change.value, Job)}
+        assert added == {plans[place].job.id for place in range(len(plans)) if place not in refused}
+        assert added <= set(world.engine.job_ids())
+        assert "e" in world.engine.job_ids() or 0 in failed
+    assert places == {0, 2}
+    assert isinstance(refused[1], DuplicateJob)
+    assert isinstance(refused[3], InvalidJob)
 
 
 def test_a_fault_while_time_passes_loses_no_instant(job, monkeypatch):
