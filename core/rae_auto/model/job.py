@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
@@ -11,7 +10,7 @@ from attrs import field, frozen, validators
 
 from rae_auto.errors import InvalidJob
 from rae_auto.model.expectations import ExpectPolicy
-from rae_auto.model.plugin_ref import Cron, GuardRef, PluginRef, TriggerRef, to_ref, with_ids
+from rae_auto.model.plugin_ref import Cron, GuardRef, PluginRef, TriggerRef, share_cron, to_ref, with_ids
 from rae_auto.model.policies import (
     CatchUp,
     FailOn,
@@ -75,15 +74,9 @@ def _triggers(value: str | TriggerRef | Table | Iterable[str | TriggerRef | Tabl
     if type(value) is tuple and all(type(item) is TriggerRef and item.id for item in value):
         return value  # the same object, which jobs that are alike share
     if type(value) is str:
-        return _cron(value)
+        return share_cron(value)
     given = (value,) if isinstance(value, str | TriggerRef | Mapping) else tuple(value)
     return with_ids(Cron(item) if isinstance(item, str) else to_ref(item, TriggerRef) for item in given)
-
-
-@lru_cache(maxsize=256)
-def _cron(expression: str) -> tuple[TriggerRef, ...]:
-    """Return the trigger of an expression, which jobs that are alike share: there may be ten thousand."""
-    return with_ids((Cron(expression),))
 
 
 def _guards(value: str | GuardRef | Table | Iterable[str | GuardRef | Table]) -> tuple[GuardRef, ...]:

@@ -1,6 +1,7 @@
 """References by which configurations and jobs name plugins: type and options."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
@@ -85,6 +86,12 @@ def with_ids(refs: Iterable[R]) -> tuple[R, ...]:
 def Cron(expression: str, **options: Any) -> TriggerRef:  # noqa: N802 - reads as a value in a Job
     """Return a reference to a cron trigger; options: `timezone` (IANA name), `jitter` (duration)."""
     return TriggerRef("cron", {"expression": expression, **options})
+
+
+@lru_cache(maxsize=256)
+def share_cron(expression: str) -> tuple[TriggerRef, ...]:
+    """Return the trigger of an expression alone, which jobs that are alike share: there may be ten thousand."""
+    return with_ids((Cron(expression),))
 
 
 def Interval(every: object, **options: Any) -> TriggerRef:  # noqa: N802

@@ -141,7 +141,8 @@ class Scheduler:
         With a store that others use too it waits until none of them leads, and calls `on_standby` with who does.
         """
         self._loop = asyncio.get_running_loop()
-        with fewer_collections(WHILE_LOADING):
+        # Where jobs come from a configuration, its reading has left some garbage, whose place theirs can take.
+        with fewer_collections() if self._options.jobs else fewer_collections(WHILE_LOADING):
             self._runtime = await Runtime.open(self._options, on_locked, on_standby)
 
     async def close(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
