@@ -69,12 +69,10 @@ def _arguments(values: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _triggers(value: str | TriggerRef | Table | Iterable[str | TriggerRef | Table] | None) -> tuple[TriggerRef, ...]:
-    if value is None:
-        return ()
+    if value is None or type(value) is str:
+        return () if value is None else share_cron(value)
     if type(value) is tuple and all(type(item) is TriggerRef and item.id for item in value):
         return value  # the same object, which jobs that are alike share
-    if type(value) is str:
-        return share_cron(value)
     given = (value,) if isinstance(value, str | TriggerRef | Mapping) else tuple(value)
     return with_ids(Cron(item) if isinstance(item, str) else to_ref(item, TriggerRef) for item in given)
 
