@@ -5,6 +5,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SAMPLE = (
@@ -38,22 +39,43 @@ IN_TESTS = ("names", "messages", "prose", "sample", "rest")
 """Checks that "tests" contains; they can be run alone."""
 
 
+def command(name: str) -> list[str]:
+    """Return the command line of a check."""
+    tool, *arguments = CHECKS[name]
+    return [str(TOOLS / tool), *arguments]
+
+
+def title(name: str) -> str:
+    """Return a check's name and command, as one types them."""
+    return f"{name}: {' '.join(CHECKS[name])}"
+
+
+def run_and_print(name: str) -> int:
+    """Run a check beside others, print its output when it has ended, and return its exit code."""
+    done = subprocess.run(
+        command(name), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    print(f"--- {title(name)}\n{done.stdout}", end="", flush=True)
+    return done.returncode
+
+
 def main(wanted: list[str]) -> int:
     """Run the wanted checks, all of them by default; the exit code is that of the first that failed, or 0."""
     if unknown := [name for name in wanted if name not in CHECKS]:
         print(f"no check called {unknown[0]!r}; there are: {', '.join(CHECKS)}", file=sys.stderr)
         return 2
-    failed = {}
-    for name in wanted or [name for name in CHECKS if name not in IN_TESTS]:
-        tool, *arguments = CHECKS[name]
-        print(f"--- {name}: {tool} {' '.join(arguments)}", flush=True)
+    names = wanted or [name for name in CHECKS if name not in IN_TESTS]
+    with ThreadPoolExecutor() as pool:
+        # The last takes longest and prints as it goes; at its start and its end it leaves a processor to the others.
+        others = {name: pool.submit(run_and_print, name) for name in names[:-1]}
         try:
-            code = subprocess.call([TOOLS / tool, *arguments], cwd=ROOT, stdin=subprocess.DEVNULL)
+            print(f"--- {title(names[-1])}", flush=True)
+            codes = {names[-1]: subprocess.call(command(names[-1]), cwd=ROOT, stdin=subprocess.DEVNULL)}
         except KeyboardInterrupt:
-            print(f"--- interrupted: {name}", file=sys.stderr)
+            print(f"--- interrupted: {names[-1]}", file=sys.stderr)
             return 130
-        if code:
-            failed[name] = code
+        codes |= {name: done.result() for name, done in others.items()}
+    failed = {name: codes[name] for name in names if codes[name]}
     print(f"--- failed: {', '.join(failed)}" if failed else "--- all checks passed")
     return next(iter(failed.values()), 0)
 

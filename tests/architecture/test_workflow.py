@@ -47,13 +47,25 @@ def test_workflow_runs_what_exists():
     assert (ROOT / ".ci" / "run").exists()
 
 
+CODES = {"first": 0, "second": 3, "last": 0}
+
+
 def test_interrupted_checks_end_without_a_traceback(monkeypatch, capsys):
     def interrupt(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run_all.subprocess, "call", interrupt)
-    assert run_all.main(["lint", "types"]) == 130
-    assert capsys.readouterr().err == "--- interrupted: lint\n"
+    assert run_all.main(["types"]) == 130
+    assert capsys.readouterr().err == "--- interrupted: types\n"
+
+
+def test_check_that_fails_beside_the_last_one_fails_all(monkeypatch, capfd):
+    checks = {name: ("python", "-c", f"print('{name} ran'); exit({code})") for name, code in CODES.items()}
+    monkeypatch.setattr(run_all, "CHECKS", checks)
+    assert run_all.main([]) == 3
+    printed = capfd.readouterr().out
+    assert [name for name in CODES if f"\n{name} ran\n" in printed] == list(CODES)
+    assert printed.endswith("--- failed: second\n")
 
 
 def test_page_of_platforms_has_every_claimed_python():
