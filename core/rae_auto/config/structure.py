@@ -35,7 +35,7 @@ from rae_auto.model.primitives.json_values import freeze_value
 from rae_auto.model.primitives.names import did_you_mean, find_name_problem
 from rae_auto.model.primitives.problems import Invalid, Key, Problem, ProblemCollector, describe_value, invalid
 from rae_auto.model.primitives.units import SignedDuration, Size
-from rae_auto.model.value_checks import reword_validator
+from rae_auto.model.value_checks import problems_of, reword_validator
 from rae_auto.toolkit.secrets import Secret, SecretText
 from rae_auto.toolkit.threads.time_limit import call_within_limit
 
@@ -394,8 +394,8 @@ def _freeze_options(plugin: Plugin) -> Plugin:
 
 def _attributed(error: BaseException, fields: Mapping[str, object]) -> Sequence[Problem]:
     """Return the problems of a constructor's error, at the field that attrs names in its message."""
-    if isinstance(error, Invalid):
-        return error.problems
+    if (problems := problems_of(error)) is not None:
+        return problems
     problem = find_problem(error)
     named = re.match(r"'(\w+)' (?=must )", problem.what)
     if named is None or (name := named[1].rstrip("_")) not in fields:

@@ -14,7 +14,7 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.primitives.units import format_duration, parse_duration
 from rae_auto.model.reasons.base import TimeFormat, time_text
-from rae_auto.model.value_checks import check_positive
+from rae_auto.model.value_checks import check_positive, name_wrong_values_of_policy
 
 DEFAULT_GRACE_SHARE = 10
 """The default grace is `every` divided by this: enough for a day of 25 hours."""
@@ -161,3 +161,6 @@ def describe_overdue(policy: ExpectPolicy, expectation: Expectation | None) -> O
     expected_by = expectation.expected_by(policy)
     assert expected_by is not None
     return Overdue(expected_by, expectation.since.wall, policy.every, policy.grace_time)
+
+
+name_wrong_values_of_policy(ExpectPolicy)

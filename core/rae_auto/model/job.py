@@ -19,7 +19,6 @@ from rae_auto.model.policies import (
     OnCrash,
     Overlap,
     Priority,
-    Retention,
     RetryPolicy,
     Shift,
     to_catch_up,
@@ -65,7 +64,7 @@ Table = Mapping[str, Any]
 
 
 def _arguments(values: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(values)
+    return (values,) if isinstance(values, str) else tuple(values)
 
 
 def _triggers(value: str | TriggerRef | Table | Iterable[str | TriggerRef | Table] | None) -> tuple[TriggerRef, ...]:
@@ -99,8 +98,8 @@ def _function(value: str | Callable[..., Any] | None) -> str | None:
     return None if value is None else function_name(value)
 
 
-def _ids(names: Iterable[str]) -> tuple[JobId, ...]:
-    return tuple(JobId(name) for name in names)
+def _ids(names: str | Iterable[str]) -> tuple[JobId, ...]:
+    return tuple(JobId(name) for name in _names(names))
 
 
 def _names(values: str | Iterable[str]) -> tuple[str, ...]:
@@ -445,5 +444,3 @@ _OTHER_NAMES = dict.fromkeys(("trigger", "triggers", "cron", "every", "at"), "sc
     "depends_on": "needs",
 }
 name_wrong_values(Job, other_names=_OTHER_NAMES, error=_invalid_job)
-for _policy in (RetryPolicy, Limits, NotifyPolicy, ExpectPolicy, Retention):
-    name_wrong_values(_policy)

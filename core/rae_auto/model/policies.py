@@ -7,11 +7,12 @@ from typing import Literal
 
 from attrs import field, frozen, validators
 
+from rae_auto.errors import BadRequest
 from rae_auto.model.primitives.choices import choose
 from rae_auto.model.primitives.daily_spans import parse_daily_span
 from rae_auto.model.primitives.problems import Problem, describe_value, raise_if_any
 from rae_auto.model.primitives.units import Size, parse_duration, parse_size
-from rae_auto.model.value_checks import check_positive
+from rae_auto.model.value_checks import check_positive, name_wrong_values_of_policy
 
 
 class Priority(IntEnum):
@@ -154,8 +155,8 @@ def _notifier_names(names: Iterable[str]) -> tuple[str, ...]:
     return _as_tuple(names)
 
 
-def _codes(codes: Iterable[int] | None) -> tuple[int, ...] | None:
-    return None if codes is None else tuple(codes)
+def _codes(codes: int | Iterable[int] | None) -> tuple[int, ...] | None:
+    return None if codes is None else (codes,) if isinstance(codes, int) else tuple(codes)
 
 
 def _check_codes(_: object, __: object, codes: tuple[int, ...] | None) -> None:
@@ -393,3 +394,8 @@ class NotifyPolicy:
     limit: NoticeLimit = field(
         default=_LIMIT, metadata=_help("how many notices about the job are delivered at once in which time")
     )
+
+
+for _policy in (RetryPolicy, Limits, NoticeLimit, NotifyPolicy):
+    name_wrong_values_of_policy(_policy)
+name_wrong_values_of_policy(Retention, BadRequest)

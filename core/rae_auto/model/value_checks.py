@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 
-from rae_auto.errors import BadRequest
+from rae_auto.errors import BadRequest, InvalidJob
 from rae_auto.model.primitives.choices import unknown_choice
 from rae_auto.model.primitives.formatting import join_words, quote
 from rae_auto.model.primitives.names import did_you_mean
@@ -137,6 +137,11 @@ def name_wrong_values(
     cls.__init__ = __init__  # type: ignore[misc]
 
 
+def name_wrong_values_of_policy(cls: type, error: type[Exception] = InvalidJob) -> None:
+    """Have the constructor of a policy raise this error, which is public, about its wrong values."""
+    name_wrong_values(cls, error=lambda _, problems: error(f"{cls.__name__}: {problems}"))
+
+
 def _classes_of(hint: Any) -> tuple[type, ...]:
     """Return the classes for isinstance that are nearest to an annotation."""
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
@@ -176,11 +181,19 @@ def _find_problems(field: "attrs.Attribute[Any]", given: Mapping[str, Any]) -> I
     except (TypeError, AttributeError):
         takes = field.metadata.get("takes") or describe_type(field.type)
         return (Problem((name,), f"must be {takes}, not {'None' if value is None else describe_value(value)}"),)
-    except Invalid as error:
-        return [p if p.key[:1] == (name,) else Problem((name, *p.key), p.what) for p in error.problems]
     except ValueError as error:
+        if (problems := problems_of(error)) is not None:
+            return [p if p.key[:1] == (name,) else Problem((name, *p.key), p.what) for p in problems]
         return (Problem((name,), reword_validator(error).removeprefix(f"{name} ")),)
     return () if matches_type(value, field.type) else (Problem((name,), describe_mismatch(value, field.type)),)
+
+
+def problems_of(error: BaseException) -> Sequence[Problem] | None:
+    """Return the problems of an Invalid, also of one that is the cause of another error; None for all else."""
+    for one in (error, error.__cause__):
+        if isinstance(one, Invalid):
+            return one.problems
+    return None
 
 
 def reword_validator(error: BaseException) -> str:

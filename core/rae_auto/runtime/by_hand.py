@@ -5,7 +5,9 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, partial
+from graphlib import CycleError
 from itertools import islice
 from typing import Any
 
@@ -17,6 +19,7 @@ from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
 from rae_auto.model.plugin_ref import GuardRef, PluginRef, TriggerRef
 from rae_auto.model.primitives.formatting import quote
+from rae_auto.model.primitives.graphs import sort_by_successors
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons.requesters import Requester, RequestWay
 from rae_auto.model.run_inputs import inputs_of
@@ -39,7 +42,7 @@ async def keep_job(runtime: Runtime, job: Job, added_by: Requester, *, replace: 
 async def keep_jobs(
     runtime: Runtime, jobs: Iterable[Job], added_by: Requester, *, replace: bool = False
 ) -> list[JobId]:
-    """Keep jobs in the store, and run them from now on, with few commits for all.
+    """Keep jobs in the store, and run them from now on, with few commits for all, each after those that it needs.
 
     One that is refused keeps none of the others from being added; the first error is raised when all are done.
     Errors: as of `keep_job`.
@@ -62,7 +65,11 @@ async def keep_jobs(
         runtime.executions.preparations.start(planned.plan.job for planned in added)
         kept.extend(planned.plan.job.id for planned in added)
 
-    left = iter(jobs)
+    given, left = list[Job](), iter(jobs)
+    while some := tuple(islice(left, MAX_JOBS_AT_ONCE)):
+        given += some
+        await asyncio.sleep(0)
+    left = iter(_sort_by_needs(given))
     try:
         while some := tuple(islice(left, MAX_JOBS_AT_ONCE)):
             prepared = _prepare_all(runtime, some, errors)
@@ -79,7 +86,27 @@ async def keep_jobs(
             answer.cancel()
     if errors:
         raise errors[0]
-    return kept
+    return [job.id for job in given]
+
+
+def _sort_by_needs(jobs: Sequence[Job]) -> Sequence[Job]:
+    """Return jobs in an order in which each follows those that it needs; as they are if these form a cycle."""
+    by_id = {job.id: job for job in jobs if isinstance(job, Job)}
+    known: set[JobId] = set()
+    for job in by_id.values():
+        if any(need in by_id and need not in known for need in job.needs):
+            break
+        known.add(job.id)
+    else:
+        return jobs
+    # Of jobs that are given twice, the last one would replace the first.
+    if len(by_id) != len(jobs):
+        return jobs
+    with suppress(CycleError):
+        return [
+            by_id[id_] for id_ in sort_by_successors(by_id, lambda id_: filter(by_id.__contains__, by_id[id_].needs))
+        ]
+    return jobs
 
 
 def _prepare_all(runtime: Runtime, jobs: Iterable[Job], errors: list[SchedulerError]) -> list[Planned]:

@@ -172,7 +172,7 @@ class Scheduler:
         return await keep_job(self.runtime, job, requester_of_program(self.runtime), replace=replace)
 
     async def add_jobs(self, jobs: Iterable[Job], *, replace: bool = False) -> list[JobId]:
-        """Add many jobs, some hundreds in one durable commit: each after those that it needs.
+        """Add many jobs, some hundreds in one durable commit, in any order, and return their ids in that order.
 
         One that is refused keeps none of the others from being added; its error is raised when all are done.
         Errors: as for `add_job`.

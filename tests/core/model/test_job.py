@@ -3,11 +3,14 @@
 import functools
 import operator
 import re
+import subprocess
+import sys
 
 import pytest
 from attrs import fields_dict
 
 from rae_auto import (
+    BadRequest,
     Cron,
     ExpectPolicy,
     GuardRef,
@@ -130,20 +133,44 @@ def test_all_wrong_values_are_named_at_once():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: RetryPolicy(attempts=0), "attempts: must be at least 1, not 0"),
-        (lambda: RetryPolicy(attempts="3"), 'attempts: must be a whole number, not the text "3"'),
-        (lambda: RetryPolicy(exit_codes=["1"]), 'exit_codes[0]: must be a whole number, not the text "1"'),
-        (lambda: Limits(memory="much"), 'memory: invalid size "much"; use a number and a unit, as in "512MB" or "2GB"'),
-        (lambda: Limits(nice=100), "nice: must be at most 19, not 100"),
-        (lambda: NotifyPolicy(via=[3]), "via[0]: must be the name of a notifier, not the number 3"),
-        (lambda: ExpectPolicy(every="0s"), 'every: must be more than 0, as in "1h"'),
-        (lambda: Retention(runs=0), "runs: must be at least 1, not 0"),
+        (lambda: RetryPolicy(attempts=0), "RetryPolicy: attempts: must be at least 1, not 0"),
+        (lambda: RetryPolicy(attempts="3"), 'RetryPolicy: attempts: must be a whole number, not the text "3"'),
+        (lambda: RetryPolicy(exit_codes=["1"]), 'RetryPolicy: exit_codes[0]: must be a whole number, not the text "1"'),
+        (
+            lambda: Limits(memory="much"),
+            'Limits: memory: invalid size "much"; use a number and a unit, as in "512MB" or "2GB"',
+        ),
+        (lambda: Limits(nice=100), "Limits: nice: must be at most 19, not 100"),
+        (lambda: NotifyPolicy(via=[3]), "NotifyPolicy: via[0]: must be the name of a notifier, not the number 3"),
+        (lambda: ExpectPolicy(every="0s"), 'ExpectPolicy: every: must be more than 0, as in "1h"'),
+        (lambda: Retention(runs=0), "Retention: runs: must be at least 1, not 0"),
         (lambda: TriggerRef("cron", "0 9 * * *"), 'options: must be a mapping, not the text "0 9 * * *"'),
     ],
 )
 def test_policies_name_the_value_that_is_wrong(make, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        ('RetryPolicy(attempts="3")', InvalidJob),
+        ('Limits(memory="much")', InvalidJob),
+        ('NotifyPolicy(on=["never"])', InvalidJob),
+        ('ExpectPolicy(every="0s")', InvalidJob),
+        ("Retention(runs=0)", BadRequest),
+    ],
+)
+def test_policies_raise_public_errors_before_any_job_is_made(make, error):
+    program = f"import rae_auto\ntry:\n    rae_auto.{make}\nexcept Exception as error:\n    print(type(error).__name__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == (error.__name__, "")
+
+
+def test_a_text_is_one_name_and_one_argument():
+    job = Job(name="x", command="true", needs="backup", args="abc", retry_policy=RetryPolicy(exit_codes=75))
+    assert (job.needs, job.args, job.retry_policy.exit_codes) == (("backup",), ("abc",), (75,))
 
 
 @pytest.mark.parametrize(

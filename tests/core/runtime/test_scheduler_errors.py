@@ -207,6 +207,19 @@ def test_failing_engine_ends_the_scheduler_without_a_hang(tmp_path, monkeypatch)
     assert in_time(afterwards).state is RunState.SUCCEEDED
 
 
+def test_jobs_are_added_in_any_order(tmp_path):
+    async def work():
+        async with Scheduler(directory=tmp_path) as scheduler:
+            needy = evolve(JOB, id="c", name="c", needs=["b"])
+            added = await scheduler.add_jobs([needy, *(evolve(JOB, id=name, name=name) for name in "ab")])
+            assert {info.id for info in await scheduler.list_jobs()} == {"a", "b", "c"}
+            with pytest.raises(InvalidJob, match="does not exist"):
+                await scheduler.add_jobs([evolve(JOB, id="d", name="d", needs=["nosuch"])])
+            return added
+
+    assert in_time(work) == ["c", "a", "b"]
+
+
 def test_a_stored_job_without_its_plugin_is_held_alone(tmp_path, monkeypatch):
     async def before():
         async with Scheduler(directory=tmp_path) as scheduler:
