@@ -57,6 +57,7 @@ class JobIds:
     """The ids of all jobs, and all ids that each of them has had."""
 
     jobs: Collection[str]
+    """The ids of present jobs. An engine changes its own meanwhile: they are looked up or copied, never iterated."""
     ids_of: IdsOf
 
 
@@ -207,7 +208,7 @@ def _count_groups(
     """
     groups = {(group.skips[0].job, group.skips[0].reason): group for group in _group_skips(skips)}
     named = Counter(skip.job for skip in skips)
-    others = islice((job for job in jobs if job not in named), MAX_ASKED_JOBS)
+    others = islice((job for job in list(jobs) if job not in named), MAX_ASKED_JOBS)
     for job in (*(job for job, _ in named.most_common(MAX_ASKED_JOBS)), *others):
         for found in store.count(documents.DECISIONS, evolve(span, job=job)):
             known = groups.get((job, found.state))
@@ -247,9 +248,9 @@ def _compare_durations(
     if is_cut:
         # One job that runs each minute has all of the newest, so a nightly one is asked by itself.
         room = 0 if is_full else max(MAX_ASKED_JOBS - len(by_job), 0)
-        others = islice((job for job in ids.jobs if job not in by_job), room)
+        others = [job for job in list(ids.jobs) if job not in by_job][:room] if room else []
         asked = {job: [evolve(newest, job=job, limit=COMPARED_RUNS)] for job in others}
-        unasked = len(ids.jobs) - len(by_job.keys() & ids.jobs) - len(asked)
+        unasked = len(ids.jobs) - sum(job in ids.jobs for job in by_job) - len(asked)
         found = {job: durations for job, durations in read_durations(store, asked, newest).items() if durations}
         by_job |= found
         slow |= _find_slow(found, least_seconds)

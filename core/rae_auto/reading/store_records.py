@@ -247,7 +247,7 @@ class StoreRecords(RecordSourceBase):
                 return queries.ids_of(self._project, store, job)
 
             stored = (job.id for job in queries.load_values(store, documents.JOB, Job))
-            ids = JobIds([*self._project.job_names, *stored], ids_of)
+            ids = JobIds(dict.fromkeys([*self._project.job_names, *stored]), ids_of)
             return read_digest(store, ids, since, until, least.total_seconds())
 
         return await self._read(read, NO_DIGEST)

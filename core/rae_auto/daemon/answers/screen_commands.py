@@ -152,7 +152,7 @@ class ScreenCommands:
         since, until, least = span.since, span.until, optional_seconds(arguments, "least_seconds")
         if since is None or until is None:
             raise BadRequest('"digest_records" needs "since" and "until"')
-        ids = JobIds(list(runtime.engine.job_ids()), runtime.engine.ids_of)
+        ids = JobIds(runtime.engine.job_ids(), runtime.engine.ids_of)
         return await runtime.read_store(lambda store: read_digest(store, ids, since, until, least or 0))
 
     def _queries_of_jobs(self, arguments: Arguments) -> dict[str, list[LogQuery]]:
