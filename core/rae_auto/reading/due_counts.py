@@ -3,12 +3,13 @@
 from array import array
 from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
+from sys import intern
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 MINUTE = timedelta(minutes=1)
 QUARTER_MINUTES = 15
@@ -21,23 +22,26 @@ NUMBER = "I"
 class DueCounts:
     """Starts that are due; complete from `since` until `until`. `minutes` has a number for each minute from `first` on.
 
-    Minutes are counted since 1970.
+    Minutes are counted since 1970. `jobs` has some of the jobs of each of the busiest minutes.
     """
 
     since: datetime
     until: datetime
     first: int
     minutes: "array[int]"
+    jobs: Mapping[int, Sequence[str]] = field(factory=dict)
 
     @classmethod
-    def from_counter(cls, since: datetime, until: datetime, counts: Mapping[int, int]) -> "DueCounts":
-        """Return them from a number for each minute in which something is due."""
+    def from_counter(
+        cls, since: datetime, until: datetime, counts: Mapping[int, int], jobs: Mapping[int, Sequence[str]]
+    ) -> "DueCounts":
+        """Return them from a number for each minute in which something is due, and the jobs of some."""
         # From a whole quarter of an hour on.
         first = minute_of(since) // QUARTER_MINUTES * QUARTER_MINUTES
         minutes = array(NUMBER, bytes(array(NUMBER).itemsize * max(minute_of(until) + 1 - first, 0)))
         for minute, count in counts.items():
             minutes[minute - first] = count
-        return cls(since, until, first, minutes)
+        return cls(since, until, first, minutes, jobs)
 
     @cached_property
     def _quarters(self) -> "array[int]":
@@ -68,13 +72,15 @@ class DueCounts:
         """Return the JSON of them."""
         numbers = b64encode(self.minutes.tobytes()).decode()
         span = {"since": self.since.isoformat(), "until": self.until.isoformat()}
-        return {**span, "first": self.first, "minutes": numbers}
+        return {**span, "first": self.first, "minutes": numbers, "jobs": self.jobs}
 
     @classmethod
     def from_json(cls, form: Mapping[str, Any]) -> "DueCounts":
         """Return them from their JSON, written on this machine."""
         since, until = (datetime.fromisoformat(form[name]) for name in ("since", "until"))
-        return cls(since, until, form["first"], array(NUMBER, b64decode(form["minutes"])))
+        # Each name once: a job can be due in hundreds of these minutes.
+        jobs = {int(minute): tuple(map(intern, names)) for minute, names in form["jobs"].items()}
+        return cls(since, until, form["first"], array(NUMBER, b64decode(form["minutes"])), jobs)
 
 
 def minute_of(instant: datetime) -> int:

@@ -5,10 +5,12 @@ all jobs, and says until when it is complete.
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from heapq import nsmallest
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rae_auto.engine.plan import JobOrigin, Plan
 from rae_auto.errors import InvalidJob
@@ -17,13 +19,18 @@ from rae_auto.explain.upcoming import iterate_instants
 from rae_auto.model import documents
 from rae_auto.model.guard import Computed
 from rae_auto.model.job import Job
+from rae_auto.model.primitives.zones import zone as find_zone
 from rae_auto.reading.due_counts import DueCounts, minute_of
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
+from rae_auto.views.screens.day_grid import BUSIEST_MINUTES, MAX_NAMED_JOBS
 
 DAY = timedelta(days=1)
 
 MAX_COMPUTING_SECONDS = 20.0
+NAMED_MINUTES = BUSIEST_MINUTES + 15
+"""Number of minutes of a day of which jobs are noted: some of the busiest pass until they are computed again."""
+
 STEP = timedelta(hours=1)
 """The part of the span that is computed of all jobs before the next part."""
 
@@ -41,15 +48,16 @@ def count_due_minutes(
     """
     factory = PluginFactory(Registry(), zone)
     limit = time.monotonic() + MAX_COMPUTING_SECONDS
-    streams = [stream for one in definitions for stream in _streams_of(one, factory, since)]
-    counts: Counter[int] = Counter()
-    pending = [(*first, stream) for stream in streams if (first := next(stream, None)) is not None]
+    streams = [(one["definition"]["id"], stream) for one in definitions for stream in _streams_of(one, factory, since)]
+    counts, jobs = Counter[int](), defaultdict[int, list[str]](list)
+    pending = [(*first, job, stream) for job, stream in streams if (first := next(stream, None)) is not None]
     end = since
     for horizon in horizons:
         while end < horizon and time.monotonic() < limit:
             end = min(end + STEP, horizon)
-            pending = list(_count_until(end, pending, counts))
-        yield DueCounts.from_counter(since, end, counts)
+            pending = list(_count_until(end, pending, counts, jobs))
+        named = {minute: jobs[minute] for minute in _find_busiest(counts, find_zone(zone))}
+        yield DueCounts.from_counter(since, end, counts, named)
         if end < horizon:
             return
 
@@ -60,21 +68,38 @@ Instants = Iterator[tuple[datetime, bool]]
 Guards may forbid all of them, for good; so a reader can stop at one that is too late.
 """
 
-Pending = tuple[datetime, bool, Instants]
-"""The next instant of a schedule, and those after it."""
+Pending = tuple[datetime, bool, str, Instants]
+"""The next instant of a schedule, its job, and the instants after it."""
 
 
-def _count_until(end: datetime, pending: Iterable[Pending], counts: Counter[int]) -> Iterator[Pending]:
-    """Count the starts of schedules before an end; yield those that go on."""
-    for instant, is_allowed, stream in pending:
+def _count_until(
+    end: datetime, pending: Iterable[Pending], counts: Counter[int], jobs: Mapping[int, list[str]]
+) -> Iterator[Pending]:
+    """Count the starts of schedules before an end, and note the first jobs of each minute; yield those that go on."""
+    for instant, is_allowed, job, stream in pending:
         while instant < end:
-            counts[minute_of(instant)] += is_allowed
+            if is_allowed:
+                minute = minute_of(instant)
+                counts[minute] += 1
+                if len(named := jobs[minute]) < MAX_NAMED_JOBS and job not in named:
+                    named.append(job)
             following = next(stream, None)
             if following is None:
                 break
             instant, is_allowed = following
         else:
-            yield instant, is_allowed, stream
+            yield instant, is_allowed, job, stream
+
+
+def _find_busiest(counts: Mapping[int, int], where: ZoneInfo) -> Iterator[int]:
+    """Yield the busiest minutes of each day, of minutes with as many starts the first ones, as the page of a day has
+    them.
+    """
+    days: dict[date, list[int]] = {}
+    for minute in counts:
+        days.setdefault(datetime.fromtimestamp(minute * 60, where).date(), []).append(minute)
+    for minutes in days.values():
+        yield from nsmallest(NAMED_MINUTES, minutes, key=lambda minute: (-counts[minute], minute))
 
 
 def _streams_of(one: Definition, factory: PluginFactory, since: datetime) -> list[Instants]:

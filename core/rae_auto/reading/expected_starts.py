@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import define, field
 
-from rae_auto.reading.due_counts import DueCounts
+from rae_auto.reading.due_counts import DueCounts, minute_of
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 
 DAY = timedelta(days=1)
@@ -81,6 +81,11 @@ class ExpectedStarts:
         is_pending = self._task is not None and not (self._is_fresh and found.until >= until)
         self._is_awaited |= is_pending
         return ExpectedCounts(counted, min(until, found.until), is_pending=is_pending)
+
+    def due_jobs(self, minutes: Sequence[datetime]) -> dict[datetime, Sequence[str]]:
+        """Return some jobs that are due in each minute, of those that are among the busiest of their day."""
+        known = {} if self._found is None else self._found.jobs
+        return {at: known[minute] for at in minutes if (minute := minute_of(at)) in known}
 
     def day_notes(self, since: datetime, until: datetime) -> dict[date, Sequence[str]]:
         """Return what guards forbid on days of a span, as far as that is known by now."""

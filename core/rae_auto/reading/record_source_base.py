@@ -218,6 +218,10 @@ class RecordSourceBase(ABC):
             found = await self._expected.count(since, until, step)
         return found
 
+    async def due_jobs(self, minutes: Sequence[datetime]) -> Mapping[datetime, Sequence[str]]:
+        """Return some jobs that are due in minutes to come, of those that are among the busiest of their day."""
+        return self._expected.due_jobs(minutes)
+
     async def day_notes(self, since: datetime, until: datetime) -> Mapping[date, Sequence[str]]:
         """Return what guards that depend on the date alone forbid on the days of a span."""
         return self._expected.day_notes(since, until)

@@ -1,10 +1,12 @@
 """Starts to come are counted step by step, as far as they were computed."""
 
 import asyncio
+import json
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,13 +16,14 @@ from rae_auto.explain.upcoming import iterate_starts
 from rae_auto.model import documents
 from rae_auto.model.guard import GuardResult, Verdict
 from rae_auto.reading.day_notes import find_day_notes, find_forbidden_spans
-from rae_auto.reading.due_counts import DueCounts
-from rae_auto.reading.due_minutes import count_due_minutes, plan_of
+from rae_auto.reading.due_counts import DueCounts, minute_of
+from rae_auto.reading.due_minutes import NAMED_MINUTES, count_due_minutes, plan_of
 from rae_auto.reading.expected_starts import ExpectedStarts
 from rae_auto.registry import Registry
 from rae_auto.registry.factory import PluginFactory
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -74,6 +77,36 @@ def test_starts_that_guards_delay_are_expected_when_they_start() -> None:
 def test_counting_ends_where_guards_forbid_all_starts() -> None:
     never = a_definition("0 * * * *", guards=[{"type": "time", "from": "13:30", "to": "13:45"}], guard_timeout="1m")
     assert count(never, a_definition("5 * * * *")) == {NOON + number * HOUR: 1 for number in range(3)}
+
+
+def name_jobs(*schedules: str) -> dict[datetime, tuple[str, ...]]:
+    """Return the named jobs of three days in Berlin, where the first one is called "0"."""
+    definitions = [a_definition(schedule) for schedule in schedules]
+    for number, one in enumerate(definitions):
+        one["definition"]["id"] = str(number)
+    [found] = count_due_minutes(definitions, BERLIN.key, NOON, [NOON + 3 * DAY])
+    jobs = DueCounts.from_json(json.loads(json.dumps(found.to_json()))).jobs
+    return {datetime.fromtimestamp(minute * 60, UTC): names for minute, names in jobs.items()}
+
+
+def test_first_jobs_of_a_minute_are_named_once() -> None:
+    found = name_jobs("30 14 * * *", "*/5 30 14 * * *", *["45 23 * * *"] * 10)
+    assert found[NOON + 90 * MINUTE] == ("0", "1")
+    assert found[NOON + 645 * MINUTE] == tuple("23456789")
+
+
+def test_only_the_busiest_minutes_of_each_day_have_names() -> None:
+    found = name_jobs("*/10 * * * *", "0 9-20 * * *")
+    names = [names for at, names in sorted(found.items()) if at.astimezone(BERLIN).day == 29]
+    assert len(names) == NAMED_MINUTES
+    assert names.count(("0", "1")) == 12
+
+
+def test_jobs_that_guards_delay_are_named_when_they_start() -> None:
+    window = [{"type": "time", "from": "13:30", "to": "14:00"}]
+    definition = a_definition("0 13 * * *", guards=window, guard_timeout="1h")
+    [found] = count_due_minutes([definition], "UTC", NOON, [NOON + 3 * HOUR])
+    assert found.jobs == {minute_of(NOON + 90 * MINUTE): ["a"]}
 
 
 def test_guards_that_read_the_machine_count_as_yes() -> None:
@@ -194,18 +227,20 @@ def test_starts_of_a_configuration_are_computed_in_a_process_of_their_own(tmp_pa
     )
     config.chmod(0o600)
 
-    async def read() -> tuple[dict[datetime, int], dict[date, list[str]]]:
+    six = NOON + 18 * HOUR
+
+    async def read():
         starts = ExpectedStarts("UTC", lambda: NOON, {"config": str(config)})
         first = await starts.count(NOON, NOON + 2 * DAY, HOUR)
         assert first.is_pending
         while (found := await starts.count(NOON, NOON + 2 * DAY, HOUR)).is_pending:  # noqa: ASYNC110 - another process computes
             await asyncio.sleep(0.05)
-        notes = starts.day_notes(NOON, NOON + 30 * DAY)
+        notes, jobs = starts.day_notes(NOON, NOON + 30 * DAY), starts.due_jobs([six, six + HOUR / 2])
         await starts.close()
-        return dict(found.counts), notes
+        return dict(found.counts), jobs, notes
 
-    counts, notes = asyncio.run(asyncio.wait_for(read(), 60))
-    six = NOON + 18 * HOUR
+    counts, jobs, notes = asyncio.run(asyncio.wait_for(read(), 60))
+    assert jobs == {six: ("a",)}
     assert counts == {six: 1, six + HOUR: 1, six + DAY: 1, six + DAY + HOUR: 1}
     assert list(notes) == [date(2026, 12, 24)]
     [note] = notes[date(2026, 12, 24)]

@@ -66,7 +66,7 @@ class BusyMinute:
     at: datetime
     count: int
     jobs: tuple[str, ...]
-    """Some of the jobs; empty for a minute of the past."""
+    """Some of the jobs; empty where they aren't known."""
 
 
 @frozen(kw_only=True)
@@ -135,8 +135,8 @@ async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
     totals = list(map(add, runs, count_minutes(expected.counts, begin, end)))
     most = sorted(range(size), key=totals.__getitem__, reverse=True)[:BUSIEST_MINUTES]
     places = [(begin + MINUTE * minute, totals[minute]) for minute in most if totals[minute]]
-    jobs = await gather(*(_jobs_at(source, at, now) for at, _ in places))
-    busiest = [BusyMinute(at=at, count=count, jobs=names) for (at, count), names in zip(places, jobs, strict=True)]
+    jobs = await _jobs_of(source, [at for at, _ in places], now)
+    busiest = [BusyMinute(at=at, count=count, jobs=tuple(jobs.get(at, ()))) for at, count in places]
     time = local_times(source.zone.key, now)
     troubles = build_day_troubles(records, sum(bad), sum(skipped), time, is_future=begin > now)
     return build_day_grid(
@@ -171,15 +171,19 @@ async def expected_between(source: RecordSource, since: datetime, until: datetim
     return await source.expected(since, until, step) if since < until else ExpectedCounts({}, until)
 
 
-async def _jobs_at(source: RecordSource, at: datetime, now: datetime) -> tuple[str, ...]:
-    """Return some jobs that started, or are due, in a minute."""
-    if at + MINUTE <= now:
-        until = at + MINUTE - timedelta(microseconds=1)
-        runs = await source.runs(since=at, until=until, states=NOT_SKIPPED, limit=MAX_NAMED_JOBS)
-        return tuple(dict.fromkeys(run.job for run in runs))
-    found = await source.starts(None, max(at, now) - timedelta(microseconds=1), at + MINUTE, MAX_NAMED_JOBS)
-    starting = (start.job for start in found.starts if start.starts_at is not None and start.starts_at < at + MINUTE)
-    return tuple(dict.fromkeys(starting))
+async def _jobs_of(
+    source: RecordSource, minutes: Sequence[datetime], now: datetime
+) -> Mapping[datetime, Sequence[str]]:
+    """Return some jobs that started in each minute that is here or over, and that are due in the others."""
+    over = [at for at in minutes if at <= now]
+    started = await gather(*(_started_jobs(source, at) for at in over))
+    return dict(zip(over, started, strict=True)) | dict(await source.due_jobs([at for at in minutes if at > now]))
+
+
+async def _started_jobs(source: RecordSource, at: datetime) -> Sequence[str]:
+    until = at + MINUTE - timedelta(microseconds=1)
+    runs = await source.runs(since=at, until=until, states=NOT_SKIPPED, limit=MAX_NAMED_JOBS)
+    return tuple(dict.fromkeys(run.job for run in runs))
 
 
 def build_day_grid(

@@ -354,6 +354,13 @@ class RecordSource(Protocol):
         """
         ...
 
+    async def due_jobs(self, minutes: Sequence[datetime]) -> Mapping[datetime, Sequence[str]]:
+        """Return some jobs that are due in minutes to come, of those that are among the busiest of their day.
+
+        They are computed with the numbers of `expected`.
+        """
+        ...
+
     async def day_notes(self, since: datetime, until: datetime) -> Mapping[date, Sequence[str]]:
         """Return what guards that depend on the date alone forbid on the days of a span, by the configured zone."""
         ...
