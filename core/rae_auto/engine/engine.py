@@ -236,9 +236,12 @@ class Engine:
         """
         return next_starts.find_next_at(self._state, job)
 
-    def next_starts(self, limit: int) -> list[tuple[datetime, JobId]]:
-        """Return the jobs that start next by themselves, as `next_at`, at most `limit`, the earliest first."""
-        return next_starts.list_next_starts(self._state, limit)
+    def next_starts(self, limit: int, after: datetime | None = None) -> list[tuple[datetime, JobId]]:
+        """Return the jobs that start next by themselves, as `next_at`, or first after an instant, the earliest first.
+
+        They are at most `limit`.
+        """
+        return next_starts.list_next_starts(self._state, limit, after)
 
     def jobs_due_until(self, instant: datetime) -> set[JobId]:
         """Return the jobs with a schedule that is due until an instant, whether or not they may start then."""

@@ -13,21 +13,21 @@ from rae_auto.model.run import Run
 from rae_auto.model.schedule import Schedule
 
 
-def list_next_starts(state: EngineState, limit: int) -> list[tuple[datetime, JobId]]:
-    """Return the jobs that start next by themselves, at most `limit`, the earliest first.
+def list_next_starts(state: EngineState, limit: int, after: datetime | None = None) -> list[tuple[datetime, JobId]]:
+    """Return the jobs that start next by themselves, or after an instant, at most `limit`, the earliest first.
 
     Of ten thousand jobs it looks at few. Jobs that start at the same instant are in the order in which they came.
     """
     if state.is_stopping or not state.settings.enabled:
         return []
     waiting = [opened.run.job for opened in state.runs.values() if opened.run.job in state.jobs]
-    found = {job: at for job in waiting if (at := find_next_at(state, job)) is not None}
-    for instant, members in state.timetable.upcoming():
-        if sum(at < instant for at in found.values()) >= limit:
+    found = {job: at for job in waiting if (at := find_next_at(state, job, after)) is not None}
+    for instant, members in state.timetable.upcoming(after):
+        if len(found) >= limit and sum(at < instant for at in found.values()) >= limit:
             break
         on_time = 0
         for job, _ in members:
-            at = found.get(job) or find_next_at(state, job)
+            at = found.get(job) or find_next_at(state, job, after)
             if at is not None:
                 found[job] = at
                 on_time += at <= instant
@@ -37,10 +37,10 @@ def list_next_starts(state: EngineState, limit: int) -> list[tuple[datetime, Job
     return sorted(((at, job) for job, at in found.items()), key=lambda one: (one[0], order[one[1]]))[:limit]
 
 
-def find_next_at(state: EngineState, job: JobId) -> datetime | None:
-    """Return when a job starts next by itself, by a schedule or after a delay; None if that isn't known."""
-    starts = (find_scheduled_start(state, state.jobs[job]), find_end_of_delay(state, job))
-    return min((at for at in starts if at is not None), default=None)
+def find_next_at(state: EngineState, job: JobId, after: datetime | None = None) -> datetime | None:
+    """Return when a job starts next by itself, or after an instant, by a schedule or after a delay; None if unknown."""
+    starts = (find_scheduled_start(state, state.jobs[job], after), find_end_of_delay(state, job))
+    return min((at for at in starts if at is not None and (after is None or at > after)), default=None)
 
 
 def find_wake_at(state: EngineState) -> datetime | None:
@@ -49,10 +49,10 @@ def find_wake_at(state: EngineState) -> datetime | None:
     return min((at for at in starts if at is not None), default=None)
 
 
-def find_scheduled_start(state: EngineState, entry: JobEntry) -> datetime | None:
-    """Return when the job's schedules start it next; None if it is disabled or nothing more starts."""
+def find_scheduled_start(state: EngineState, entry: JobEntry, after: datetime | None = None) -> datetime | None:
+    """Return when schedules start the job next, or after an instant; None if it is disabled or nothing more starts."""
     is_off = state.is_stopping or not (entry.job.enabled and state.settings.enabled)
-    return None if is_off else find_next_start(state, entry)
+    return None if is_off else find_next_start(state, entry, after)
 
 
 def find_end_of_delay(state: EngineState, job: JobId) -> datetime | None:
@@ -63,12 +63,12 @@ def find_end_of_delay(state: EngineState, job: JobId) -> datetime | None:
     return find_delayed_start(entry.job, entry.state, [opened.run for opened in state.open_runs(job)])
 
 
-def find_next_start(state: EngineState, entry: JobEntry) -> datetime | None:
-    """Return when the job's schedules start it next, after its pause and without skipped starts."""
+def find_next_start(state: EngineState, entry: JobEntry, after: datetime | None = None) -> datetime | None:
+    """Return when schedules start the job next, or after an instant, without its pause and skipped starts."""
     if entry.state.paused and entry.state.paused_until is None:
         return None
     instants = [
-        find_start_of(schedule, state.timetable.next_of((entry.job.id, trigger)), entry.state)
+        find_start_of(schedule, state.timetable.next_of((entry.job.id, trigger), after), entry.state)
         for trigger, schedule in entry.schedules().items()
     ]
     return min((instant for instant in instants if instant is not None), default=None)

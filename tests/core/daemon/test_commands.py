@@ -10,8 +10,10 @@ import pytest
 from tests.support.control_peer import Refused
 from tests.support.served_commands import JOBS, NEW, run_with_daemon
 
+from rae_auto import Job
 from rae_auto._version import __version__
 from rae_auto.daemon.answers import problem_times
+from rae_auto.model import documents
 
 RUN_KEYS = [
     *("run_id", "job", "trigger", "scheduled_for", "queued_at", "started_at", "finished_at", "state"),
@@ -356,3 +358,32 @@ def test_concurrent_clients_are_all_answered_in_full(tmp_path):
         return await asyncio.gather(*(client(daemon, n) for n in range(20))), len(await peer.ask("list"))
 
     assert run_with_daemon(tmp_path, work) == ([True] * 20, len(JOBS))
+
+
+@pytest.mark.parametrize(("hour", "job"), [(4, "quick"), (16, "later")])
+def test_first_start_of_a_later_span_is_of_the_job_that_is_due_in_it(tmp_path, hour, job):
+    begin = datetime.now(UTC).replace(hour=hour, minute=0, second=0, microsecond=0) + timedelta(days=3)
+    span = {"since": (begin - timedelta(minutes=1)).isoformat(), "until": (begin + timedelta(minutes=1)).isoformat()}
+
+    async def work(_, peer):
+        later = Job(name="later", command=["true"], schedule="0 16 * * *")
+        await peer.ask("add", definition=documents.dump(later))
+        return await peer.ask("starts", **span, limit=1)
+
+    found = run_with_daemon(tmp_path, work)
+    assert [(one["job"], one["due_at"]) for one in found] == [(job, begin.isoformat())]
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ({"step": 1}, '"count_steps" needs "since", "until" and "step"'),
+        ({"until": "2026-01-02T00:00:00Z"}, '"count_steps" needs "since", "until" and "step"'),
+        ({"until": "2025-12-31T00:00:00Z", "step": 1}, '"count_steps" counts from 1 to 10,000 steps'),
+        ({"until": "2026-01-08T00:00:00Z", "step": 1}, '"count_steps" counts from 1 to 10,000 steps'),
+    ],
+)
+def test_steps_are_counted_of_a_bounded_span(tmp_path, asked, problem):
+    since = "2026-01-01T00:00:00Z"
+    refused = run_with_daemon(tmp_path, lambda _, peer: peer.refusal("count_steps", log="runs", since=since, **asked))
+    assert problem in str(refused)

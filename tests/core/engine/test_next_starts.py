@@ -7,6 +7,9 @@ import pytest
 from tests.fuzz.fuzz_run import FuzzRun
 from tests.support.why import HOUR, a_job, world
 
+from rae_auto.explain.upcoming import iterate_starts
+from rae_auto.model.reasons import SkippedByHand
+
 
 def slowly(engine, limit):
     """Return the same by asking every job."""
@@ -21,6 +24,30 @@ def test_next_starts_of_random_worlds_are_those_of_each_job(seed):
     fuzz_run.play(40)
     for limit in (1, 3, 10):
         assert fuzz_run.world.engine.next_starts(limit) == slowly(fuzz_run.world.engine, limit)
+
+
+def slowly_after(engine, limit, after):
+    """Return the same after an instant, by asking every job."""
+    due = []
+    for entry in engine.jobs():
+        if entry.job.enabled and engine.settings_enabled and not engine.is_stopping:
+            paused = entry.state.paused and entry.state.paused_until is None
+            starts = () if paused else iterate_starts(entry.plan, entry.state, after)
+            found = next((one.due_at for one in starts if not isinstance(one.blocker, SkippedByHand)), None)
+            delayed = engine.delayed_until(entry.job.id)
+            found = min((at for at in (found, delayed) if at is not None and at > after), default=None)
+            due += [] if found is None else [(found, entry.job.id)]
+    return sorted(due, key=lambda pair: pair[0])[:limit]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_starts_after_an_instant_are_those_of_each_job(seed):
+    fuzz_run = FuzzRun(seed)
+    fuzz_run.play(40)
+    engine = fuzz_run.world.engine
+    for hours in (0.1, 5, 50):
+        after = fuzz_run.world.now.wall + hours * HOUR
+        assert engine.next_starts(3, after) == slowly_after(engine, 3, after)
 
 
 def test_next_starts_leave_out_pauses_and_skips():

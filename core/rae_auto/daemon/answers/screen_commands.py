@@ -228,11 +228,10 @@ class ScreenCommands:
         runtime, zone = self._find_runtime(), self._find_zone()
         since, until = optional_instant(arguments, "since", zone), optional_instant(arguments, "until", zone)
         job, engine = optional_text(arguments, "job"), runtime.engine
-        entries = [engine.job(JobId(job))] if job is not None else list(engine.jobs())
         after, limit = since or runtime.now(), limit_of(arguments)
-        if job is None:
-            # Those that are due first have the first starts; the others need not be computed.
-            entries = [engine.job(first) for _, first in engine.next_starts(limit)]
+        # Of all jobs those that are due first have the first starts; the others need not be computed.
+        names = [JobId(job)] if job is not None else [first for _, first in engine.next_starts(limit, after)]
+        entries = [engine.job(name) for name in names]
         enabled = [entry for entry in entries if entry.job.enabled and engine.settings_enabled]
         plans = [(entry.plan, entry.state) for entry in enabled]
         time = time_format(zone, runtime.now(), local=True)

@@ -61,10 +61,10 @@ class Timetable:
         group = self._group_of.get(member)
         return None if group is None else group.schedule
 
-    def next_of(self, member: Member) -> datetime | None:
-        """Return when `member` is due next."""
+    def next_of(self, member: Member, after: datetime | None = None) -> datetime | None:
+        """Return when `member` is due next, or first after an instant."""
         group = self._group_of.get(member)
-        return None if group is None else group.next
+        return None if group is None else _find_next(group, after)
 
     def next_at(self) -> datetime | None:
         """Return when anything is due next."""
@@ -72,11 +72,12 @@ class Timetable:
             self._heap.pop()
         return None if first is None else first[0]
 
-    def upcoming(self) -> Iterator[tuple[datetime, list[Member]]]:
-        """Yield the next instant of each schedule with its members, ascending."""
+    def upcoming(self, after: datetime | None = None) -> Iterator[tuple[datetime, list[Member]]]:
+        """Yield the next instant of each schedule, or its first after an instant, with its members, ascending."""
         # A heap, because who asks wants few: to put ten thousand in order takes five times as long.
         numbered = enumerate(self._groups.values())
-        groups = [(group.next, number, group) for number, group in numbered if group.next is not None]
+        found = ((_find_next(group, after), number, group) for number, group in numbered)
+        groups = [(instant, number, group) for instant, number, group in found if instant is not None]
         heapify(groups)
         while groups:
             instant, _, group = heappop(groups)
@@ -120,3 +121,8 @@ class Timetable:
         if group.next is not None:
             self._pushed += 1
             self._heap.push((group.next, self._pushed, group))
+
+
+def _find_next(group: ScheduleGroup, after: datetime | None) -> datetime | None:
+    is_later = after is not None and group.next is not None and group.next <= after
+    return group.schedule.next_after(after) if is_later and after is not None else group.next
