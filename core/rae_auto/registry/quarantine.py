@@ -92,6 +92,7 @@ class Quarantine:
         self._distribution = distribution
         self._clock = clock
         self._records: dict[tuple[Kind, str, str], _Record] = {}
+        self._hung: set[tuple[Kind, str]] = set()
 
     def failed(
         self, kind: Kind, plugin: str, place: str, error: object, *, for_good: bool = False, is_reported: bool = False
@@ -201,9 +202,18 @@ class Quarantine:
         record = self._records.get((kind, plugin, place))
         return max(0.0, record.trial_at - self._clock()) if record is not None and record.interval else 0.0
 
+    def note_hang(self, kind: Kind, plugin: str) -> None:
+        """Remember, until a reload, that a call of a plugin had to be interrupted."""
+        self._hung.add((kind, plugin))
+
+    def has_hung(self, kind: Kind, plugin: str) -> bool:
+        """Return whether a call of a plugin had to be interrupted, at whatever place of use."""
+        return (kind, plugin) in self._hung
+
     def clear(self) -> None:
         """Forget all failures, so that every plugin is used again."""
         self._records.clear()
+        self._hung.clear()
 
     def problems(self, besides: Collection[tuple[Kind, str, str]] = ()) -> list[str]:
         """Return a line for each plugin that failed last, from its first failure on, or that is slowed down.

@@ -11,9 +11,12 @@ from rae_auto.model.schedule import RunPoint
 from rae_auto.records.events import check_event
 from rae_auto.registry.containment import are_equal, ask, hash_of, is_foreign, repr_of, show_plugin
 from rae_auto.registry.quarantine import Quarantine
-from rae_auto.toolkit.threads.time_limit import TookTooLong, call_within_limit
+from rae_auto.toolkit.threads.time_limit import TookTooLong, call_within_limit, call_within_seconds
 
 _KEPT_ANSWERS = 2
+
+HUNG_LIMIT_SECONDS = 2
+"""The time limit of a schedule whose plugin has hung: else ten such jobs would hold up all for a minute and more."""
 
 MIN_STEP = timedelta(milliseconds=100)
 """The minimum time between two starts of a schedule."""
@@ -71,7 +74,7 @@ class SafeSchedule:
             return None
         if instant in self._answers:
             return self._answers[instant]
-        found, problem = ask_schedule(self.inner, instant)
+        found, problem = self._ask(instant)
         # Other instants, such as the present, may be arbitrarily near to a start.
         is_start = instant in self._answers.values()
         if is_start and problem is None and found is not None and found - instant < MIN_STEP:
@@ -84,6 +87,15 @@ class SafeSchedule:
             return found
         self._end(problem)
         return None
+
+    def _ask(self, instant: datetime) -> tuple[datetime | None, str | None]:
+        """Ask the schedule. One whose plugin has hung elsewhere gets less time, because all jobs wait meanwhile."""
+        use = Kind.TRIGGER, self.inner.type
+        try:
+            return _ask_within(HUNG_LIMIT_SECONDS if self._quarantine.has_hung(*use) else None, self.inner, instant)
+        except TookTooLong as error:
+            self._quarantine.note_hang(*use)
+            return None, f"next_after failed: {error}"
 
     def _end(self, problem: str) -> None:
         """Start no more jobs, and report why."""
@@ -145,10 +157,23 @@ class SafeSchedule:
 def ask_schedule(schedule: ScheduleTrigger, instant: datetime) -> tuple[datetime | None, str | None]:
     """Return the schedule's next instant and None, or None and how it breaks its contract."""
     try:
-        found = call_within_limit(schedule.next_after, instant)
-        problem = find_instant_problem(found, instant)
+        return _ask_within(None, schedule, instant)
     except TookTooLong as error:
         return None, f"next_after failed: {error}"
+
+
+def _ask_within(
+    limit: float | None, schedule: ScheduleTrigger, instant: datetime
+) -> tuple[datetime | None, str | None]:
+    """Return what `ask_schedule` does. Raises TookTooLong after `limit` seconds, or the usual ones."""
+    try:
+        if limit is None:
+            found = call_within_limit(schedule.next_after, instant)
+        else:
+            found = call_within_seconds(limit, schedule.next_after, instant)
+        problem = find_instant_problem(found, instant)
+    except TookTooLong:
+        raise
     except BaseException as error:
         if is_foreign(error):
             raise

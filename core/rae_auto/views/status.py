@@ -214,7 +214,15 @@ def describe_reload(answer: Mapping[str, Sequence[str]]) -> str:
     later = answer["at_next_start"]
     verb = "changes" if len(later) == 1 else "change"
     at_next_start = f"; {join_words(later)} {verb} at the next start" if later else ""
-    return f"reloaded: {', '.join(changes) or 'no job changed'}{at_next_start}"
+    return f"reloaded: {', '.join(changes) or 'no job changed'}{_describe_loss(answer['removed'])}{at_next_start}"
+
+
+def _describe_loss(removed: Sequence[str]) -> str:
+    """Return what jobs lose that are taken out of the file, and how to rest a job instead; "" if there are none."""
+    if not removed:
+        return ""
+    owner = "its" if len(removed) == 1 else "their"
+    return f"; {owner} history stays, {owner} pause, skips and last result are gone (enabled = false keeps them)"
 
 
 def describe_restarts(answer: Mapping[str, Sequence[str]]) -> list[str]:

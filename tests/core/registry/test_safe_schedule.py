@@ -1,6 +1,7 @@
 """The border between the engine and a schedule's plugin: what the engine asks, and what it gets."""
 
 import itertools
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from attrs import field, frozen
 
 from rae_auto.api import ScheduleTrigger
 from rae_auto.model.job import Job
+from rae_auto.registry import safe_schedule
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.registry.safe_schedule import MIN_STEP, SafeSchedule
 from rae_auto.simulation.virtual_engine import EPOCH, VirtualWorld, plan
@@ -62,6 +64,18 @@ def test_schedule_that_never_answers_is_interrupted_and_ends(monkeypatch: pytest
     (problem,) = quarantine.problems()
     assert "next_after failed: it has not returned within 1 s (it was at " in problem
     assert schedule.next_after(EPOCH) is None, "it is not asked again"
+
+
+def test_further_schedules_of_a_plugin_that_has_hung_have_less_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_limit, "LIMIT_SECONDS", 2)
+    monkeypatch.setattr(safe_schedule, "HUNG_LIMIT_SECONDS", 1)
+    quarantine = Quarantine(lambda kind, name: "endless 1.0")
+    for _ in range(2):
+        first, second = (SafeSchedule(Endless(asked=[EPOCH] * number), quarantine) for number in range(2))
+        assert (first.next_after(EPOCH), second.next_after(EPOCH)) == (None, None)
+        limits = [re.findall("within ([12]) s", problem) for problem in quarantine.problems()]
+        assert limits == [["2"], ["1"]]
+        quarantine.clear()
 
 
 def test_schedule_is_asked_once_for_each_start() -> None:

@@ -111,14 +111,18 @@ def test_start_that_no_daemon_makes_is_due_once(late, text):
     assert said == f'No daemon is running (5 jobs, "backup" {text})'
 
 
+LOSS = "its history stays, its pause, skips and last result are gone (enabled = false keeps them)"
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({}, "reloaded: no job changed"),
         ({"added": ["a", "b"], "changed": ["c"]}, "reloaded: 2 added (a, b), 1 changed (c)"),
+        ({"removed": ["a", "b"]}, f"reloaded: 2 removed (a, b); {LOSS.replace('its', 'their')}"),
         ({"at_next_start": ["store"]}, "reloaded: no job changed; store changes at the next start"),
         ({"removed": ["a"], "at_next_start": ["store", "loggers"]},
-         "reloaded: 1 removed (a); store and loggers change at the next start"),
+         f"reloaded: 1 removed (a); {LOSS}; store and loggers change at the next start"),
     ],
 )  # fmt: skip
 def test_reload_is_one_line(changes, text):
