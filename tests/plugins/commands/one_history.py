@@ -5,16 +5,17 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import define
 from tests.plugins.commands.ui.conftest import Page, start_page, stop
 from tests.support.daemons import Daemons
+from tests.support.made_once import make_once
 from tests.support.waiting import eventually
 
 from rae_auto.engine.effects import Record, Save
@@ -234,9 +235,16 @@ def read_absence(daemons: Daemons) -> Absence:
     return asyncio.run(read())
 
 
-def show_everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
-    """Yield all views of one history, while one run is active and one waits: a fixture of the tests that compare."""
-    daemons = Daemons(tmp_path_factory.mktemp("numbers"), JOBS.replace("{soon}", f"{soon():%M %H} * * *"))
+def show_everything(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """Return all views of one history, while one run is active and one waits: a fixture of the tests that compare.
+
+    Some seventy commands are asked for it, so once for all modules and workers.
+    """
+    return make_once(tmp_path_factory, "one-history", lambda: _ask_for_everything(tmp_path_factory.mktemp("numbers")))
+
+
+def _ask_for_everything(home: Path) -> Shown:
+    daemons = Daemons(home, JOBS.replace("{soon}", f"{soon():%M %H} * * *"))
     daemons.serve()
     daemons.stop()
     write_history(daemons)
@@ -245,10 +253,11 @@ def show_everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]
         daemons.ask("trigger", job=job)
     eventually(lambda: [run["state"] for run in daemons.ask("status")["running"]] == ["running"])
     page = start_page(daemons)
-    yield read_all(daemons, page)
+    shown = read_all(daemons, page)
     stop(page.process)
     daemons.ask("cancel", job="long")
     daemons.end()
+    return shown
 
 
 def find_number(pattern: str, text: str) -> int:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,7 +50,7 @@ def test_numbers_of_open_runs_are_the_same(screens: Shown, name: str) -> None:
 
 
 def test_runs_of_a_day_by_state_are_the_same(screens: Shown) -> None:
-    since = datetime.now(UTC) - timedelta(hours=24)
+    since = datetime.fromisoformat(screens.overview["now"]) - timedelta(hours=24)
     ended = [run for run in screens.history if run["finished_at"]]
     history = Counter(run["state"] for run in ended if datetime.fromisoformat(run["queued_at"]) >= since)
     rows = [line.rsplit(maxsplit=1) for line in list_section(screens.digest_text, "Ran")]
@@ -195,5 +195,5 @@ def test_next_start_is_the_same(screens: Shown) -> None:
     assert datetime.fromisoformat(screens.jobs["good"]["next_at"]) == at
     section = screens.page.split('id="upcoming"')[1].split("</ol>")[0]
     assert [datetime.fromisoformat(one) for one in re.findall(r'datetime="([^"]+)"', section)][:1] == [at]
-    there = clock_text(at, ZoneInfo("UTC"), datetime.now(UTC))
+    there = clock_text(at, ZoneInfo("UTC"), datetime.fromisoformat(screens.overview["now"]))
     assert re.search(rf"^\s+{there}\s+good$", screens.top, re.MULTILINE)
