@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby, islice
 from typing import Any
 
@@ -67,32 +68,42 @@ def delete_entries(seqs: Iterable[int]) -> RowStatement:
 
 def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:
     """Return the statement for a query of a log, newest first, and the values to bind."""
-    order = "ended" if query.by_end else "at"
     # One entry of a million may have a rare state. Each state by itself is in the order of its index, and SQLite merges
     # them; of several in one condition it would read the entries of all states by time.
     is_merged = len(query.states) > 1 and query.job is None and query.key is None and not query.by_end
     groups = [(state,) for state in dict.fromkeys(query.states)] if is_merged else [query.states]
-    parts = [_select_part(log, query, states) for states in groups]
-    # Column names and numbers are ours; values from outside are bound.
-    sql = f"{' UNION ALL '.join(sql for sql, _ in parts)} ORDER BY {order} DESC, seq DESC LIMIT {query.limit:d}"
-    return sql, [value for _, values in parts for value in values]
+    names = [("job", query.job), ("key", query.key)]
+    instants = [(">=", query.since), ("<=", query.until)]
+    sql = _write_query(
+        tuple(map(len, groups)),
+        tuple(column for column, value in names if value is not None),
+        tuple(comparison for comparison, instant in instants if instant is not None),
+        query.by_end,
+        query.limit,
+    )
+    rest: list[Any] = [value for _, value in names if value is not None]
+    rest += [instant.timestamp() for _, instant in instants if instant is not None]
+    return sql, [value for states in groups for value in (log, *states, *rest)]
 
 
-def _select_part(log: str, query: LogQuery, states: Sequence[str]) -> tuple[str, list[Any]]:
-    conditions, values = _match_log(log, states)
-    if states and query.job is not None and not query.by_end:
-        # The plus keeps SQLite from the index by state, in which it would read the runs of all jobs to find few.
-        conditions[-1] = f"+{conditions[-1]}"
-    for column, value in (("job", query.job), ("key", query.key)):
-        if value is not None:
-            conditions.append(f"{column} = ?")
-            values.append(value)
-    if query.by_end:
+@lru_cache(maxsize=128)
+def _write_query(
+    groups: Sequence[int], columns: Sequence[str], comparisons: Sequence[str], by_end: bool, limit: int
+) -> str:
+    """Return the text for groups of so many states; a page asks for each of a hundred jobs with the same one."""
+    order = "ended" if by_end else "at"
+    conditions = [f"{column} = ?" for column in columns]
+    if by_end:
         conditions.append("ended IS NOT NULL")
-    for comparison, instant in ((">=", query.since), ("<=", query.until)):
-        if instant is not None:
-            conditions.append(f"{'ended' if query.by_end else 'at'} {comparison} {instant.timestamp()!r}")
-    return f"{SELECT_ENTRIES} WHERE {' AND '.join(conditions)}", values
+    conditions += [f"{order} {comparison} ?" for comparison in comparisons]
+    parts = []
+    for states in groups:
+        matching = _match_states(states)
+        if states and "job" in columns and not by_end:
+            # The plus keeps SQLite from the index by state, in which it would read the runs of all jobs to find few.
+            matching[-1] = f"+{matching[-1]}"
+        parts.append(f"{SELECT_ENTRIES} WHERE {' AND '.join([*matching, *conditions])}")
+    return f"{' UNION ALL '.join(parts)} ORDER BY {order} DESC, seq DESC LIMIT {limit:d}"
 
 
 def find_expired(database: sqlite3.Connection, log: str, rule: RetentionRule, limit: int) -> list[tuple[int, bytes]]:
@@ -127,6 +138,9 @@ def find_expired(database: sqlite3.Connection, log: str, rule: RetentionRule, li
 
 def _match_log(log: str, states: Sequence[str]) -> tuple[list[str], list[Any]]:
     """Return conditions, and the values to bind."""
-    if not states:
-        return ["log = ?"], [log]
-    return ["log = ?", f"state IN ({', '.join('?' * len(states))})"], [log, *states]
+    return _match_states(len(states)), [log, *states]
+
+
+def _match_states(count: int) -> list[str]:
+    """Return the conditions for a log and so many states; for any state if there are none."""
+    return ["log = ?", f"state IN ({', '.join('?' * count)})"] if count else ["log = ?"]
