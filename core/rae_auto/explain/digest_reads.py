@@ -94,9 +94,11 @@ def _read_failures(store: StoreReader, ids_of: IdsOf, span: LogQuery, *, is_comp
     bad = store.query(documents.RUNS, evolve(span, states=BAD_STATES, limit=MAX_FAILURES))
     if not is_compared:
         return [{"run": body, "is_over": False} for body in bad]
+    # The last one that stays is the oldest. Before it no success counts, and a job may have failed for years.
+    failed_at = {str(body.get("job")): _instant_of(body, "queued_at") for body in bad}
     success = LogQuery(states=(RunState.SUCCEEDED,), limit=1)
-    jobs = dict.fromkeys(str(body.get("job")) for body in bad)
-    found = read_newest(store, documents.RUNS, {job: [evolve(success, job=one) for one in ids_of(job)] for job in jobs})
+    queries = {job: [evolve(success, job=one, since=at) for one in ids_of(job)] for job, at in failed_at.items()}
+    found = read_newest(store, documents.RUNS, queries)
     return [{"run": body, "is_over": _is_over(body, found[str(body.get("job"))])} for body in bad]
 
 
