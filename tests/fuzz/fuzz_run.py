@@ -264,6 +264,10 @@ class FuzzRun:
         self.world.set_clock(timedelta(seconds=seconds))
 
     def _crash(self) -> None:
+        half_a_second = timedelta(milliseconds=500)
+        # Not drawn, so that each seed goes on as it did.
+        if self.world.now.wall.second % 3 == 0 and self.world.decide_ahead_in_vain(half_a_second):
+            self._log("what is due next is decided ahead")
         self._log("the daemon is killed")
         self._restart()
 

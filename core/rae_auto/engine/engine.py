@@ -13,6 +13,7 @@ makes an equal engine.
 
 from collections.abc import Callable, Iterator, KeysView
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from rae_auto.engine import by_hand, jobs, lifecycle, next_starts, renaming, time_passing
@@ -51,6 +52,7 @@ from rae_auto.engine.runs import admission, attempts, dispatch, guards
 from rae_auto.engine.runs.waiting import delay_of
 from rae_auto.engine.state import Active, AskingGuards, Blocked, Delayed, EngineState, JobEntry, RunEntry
 from rae_auto.engine.turn import Turn
+from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.instants import Moment
@@ -179,6 +181,11 @@ class Engine:
             raise self._state.job_not_found(job)
         return entry
 
+    def find_job(self, job: JobId) -> Job | None:
+        """Return a job, or None if there is none with this id."""
+        entry = self._state.jobs.get(job)
+        return None if entry is None else entry.job
+
     def ids_of(self, job: str) -> tuple[JobId, ...]:
         """Return the ids under which runs of a job are on record: its own, and those that it had and no other has."""
         entry = self._state.jobs.get(JobId(job))
@@ -246,6 +253,19 @@ class Engine:
     def jobs_due_until(self, instant: datetime) -> set[JobId]:
         """Return the jobs with a schedule that is due until an instant, whether or not they may start then."""
         return {job for job, _ in self._state.timetable.due_until(instant)}
+
+    @property
+    def next_instant(self) -> datetime | None:
+        """The next instant of any schedule, whether or not anything may start then; None if there is none."""
+        return None if self._state.is_stopping else self._state.timetable.next_at()
+
+    def count_due(self, instant: datetime, most: int) -> int:
+        """Return how many triggers are due until an instant, counted up to `most`."""
+        return sum(1 for _ in islice(self._state.timetable.due_until(instant), most))
+
+    def can_decide_ahead(self, due: Moment) -> bool:
+        """Return whether what is due at the next instant, which is at `due`, may be decided now: see `time_passing`."""
+        return time_passing.can_decide_ahead(self._state, due)
 
     def delayed_until(self, job: JobId) -> datetime | None:
         """Return the end of the delay of a run that waits after an event; None if there is no such run."""

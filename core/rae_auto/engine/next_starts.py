@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from rae_auto.engine.state import EngineState, JobEntry
 from rae_auto.model.job import Job
-from rae_auto.model.job_state import JobState
+from rae_auto.model.job_state import Cursor, JobState
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Run
 from rae_auto.model.schedule import Schedule
@@ -68,7 +68,12 @@ def find_next_start(state: EngineState, entry: JobEntry, after: datetime | None 
     if entry.state.paused and entry.state.paused_until is None:
         return None
     instants = [
-        find_start_of(schedule, state.timetable.next_of((entry.job.id, trigger), after), entry.state)
+        find_start_of(
+            schedule,
+            state.timetable.next_of((entry.job.id, trigger), after),
+            entry.state,
+            entry.state.cursors.get(trigger),
+        )
         for trigger, schedule in entry.schedules().items()
     ]
     return min((instant for instant in instants if instant is not None), default=None)
@@ -84,11 +89,22 @@ def find_delayed_start(job: Job, state: JobState, runs: Iterable[Run]) -> dateti
     return min(possible, default=None)
 
 
-def find_start_of(schedule: Schedule, instant: datetime | None, state: JobState) -> datetime | None:
-    """Return the first instant of a schedule from `instant` on that is neither in the job's pause nor skipped."""
+def find_start_of(
+    schedule: Schedule, instant: datetime | None, state: JobState, cursor: Cursor | None
+) -> datetime | None:
+    """Return the first instant of a schedule, from `instant` on, at which it starts the job; `cursor` is its progress.
+
+    It is neither in the job's pause nor skipped, and not one that was decided before the clock was set back.
+    """
     if instant is not None and state.find_pause(instant) is not None:
         until = state.paused_until
         instant = None if until is None else schedule.next_after(until - timedelta(microseconds=1))
-    while instant is not None and state.find_skip(instant) is not None:
-        instant = schedule.next_after(instant)
+    while instant is not None:
+        span = None if cursor is None else cursor.find_span(instant)
+        if span is not None:
+            instant = schedule.next_after(span.until)
+        elif state.find_skip(instant) is not None:
+            instant = schedule.next_after(instant)
+        else:
+            break
     return instant

@@ -1,4 +1,24 @@
-"""The passage of time: clocks jump, alarms ring, and schedules come due (`due_instants`)."""
+"""The passage of time: clocks jump, alarms ring, and schedules come due (`due_instants`), perhaps ahead.
+
+Theory of deciding ahead
+========================
+
+Of a thousand jobs that are due in the same second, the last one starts late by the time that it takes to decide all
+the others and to make that durable. None of it needs the instant to have come: what is due is known before. So the
+caller may hand the engine `TimePassed` with the moment of the instant a little early, make the step durable, and hold
+its effects back until the instant has come. For the engine it is that moment, so its decisions and records are those
+that it would make then.
+
+That is right as long as nothing can happen before the instant that its decisions depend on. Requests and reports that
+come meanwhile wait and are decided after it, as they do while any other turn is under way. What remains is what has
+happened already without being reported, or happens by itself:
+
+1. An alarm rings, or a pause ends, before the instant: it would be handled late, or what it does early.
+2. A due job has an open run, which may end before the instant: it would be skipped, or wait, for a run that was over.
+3. A clock has jumped, or the engine has something to catch up on, or to explain why instants are late.
+
+In these cases the instant is decided when it has come.
+"""
 
 from datetime import timedelta
 
@@ -50,6 +70,19 @@ def has_jumped(state: EngineState, now: Moment) -> bool:
     """Tell whether a clock has jumped after the last turn."""
     last = state.last_moment
     return last is not None and may_have_jumped(state, now) and any(True for _ in clock_jumps(last, now))
+
+
+def can_decide_ahead(state: EngineState, due: Moment) -> bool:
+    """Return whether the next instant of the schedules, which is at `due`, can be decided before it comes."""
+    alarm_at, pause_end, instant = state.timers.next_at(), state.pause_ends.next_at(), state.timetable.next_at()
+    has_to_explain = state.is_restarted or state.is_reverted or state.last_jump is not None
+    if state.is_stopping or state.backlog is not None or has_to_explain or instant != due.wall:
+        return False
+    if has_jumped(state, due):
+        return False
+    if (alarm_at is not None and alarm_at <= due.mono) or (pause_end is not None and pause_end < instant):
+        return False
+    return not any(state.open_runs(job) for job, _ in state.timetable.due_until(instant))
 
 
 def _set_back(turn: Turn) -> None:

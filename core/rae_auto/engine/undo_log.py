@@ -138,6 +138,18 @@ class RevertibleHeap(Generic[T]):
         """Return the least value, or None if there is none."""
         return self._heap[0] if self._heap else None
 
+    def least_while(self, belongs: Callable[[T], bool]) -> Iterator[T]:
+        """Yield the values up to a bound, in no order: those for which `belongs` holds, as for all that are less.
+
+        It looks at these and their neighbours in the heap alone.
+        """
+        places = [0]
+        while places:
+            place = places.pop()
+            if place < len(self._heap) and belongs(self._heap[place]):
+                yield self._heap[place]
+                places += (2 * place + 1, 2 * place + 2)
+
     def pop(self) -> T:
         """Remove and return the least value. Raises IndexError if there is none."""
         value: T = self._heap[0]

@@ -53,6 +53,12 @@ class Cursor:
     others: tuple[Span, ...] = ()
     counts_from: datetime | None = None
 
+    def find_span(self, instant: datetime) -> Span | None:
+        """Return the span of decided instants that an instant is in; None, as mostly, if it is not decided."""
+        if self.since < instant <= self.at:
+            return Span(self.since, self.at)
+        return next((span for span in self.others if instant in span), None)
+
 
 @frozen
 class SkippedStart:

@@ -13,7 +13,7 @@ from rae_auto.api.store import CorruptDocument, LogQuery, Store
 from rae_auto.control.requests import flag, limit_of, log_query, optional_instant, optional_text, text
 from rae_auto.engine.next_starts import find_delayed_start, find_start_of
 from rae_auto.engine.plan import JobOrigin, Plan
-from rae_auto.engine.time.cursors import current_schedules
+from rae_auto.engine.time.cursors import current_schedules, digest_of
 from rae_auto.errors import JobNotFound
 from rae_auto.explain.collector import DISABLED_BY_CONFIGURATION, Question, explain, parse_question
 from rae_auto.explain.job_view import Wait
@@ -272,7 +272,14 @@ def next_start_of(plan: Plan, state: JobState, now: datetime, open_runs: Iterabl
     """
     if state.paused and state.paused_until is None:
         return None
-    schedules = current_schedules(plan, state.cursors).values()
-    instants = [find_start_of(schedule, schedule.next_after(now), state) for schedule in schedules]
+    # A schedule that has changed since has no progress yet.
+    known = {trigger: state.cursors.get(trigger) for trigger in plan.schedules}
+    progress = {
+        trigger: cursor
+        for trigger, cursor in known.items()
+        if cursor is not None and cursor.schedule == digest_of(plan.schedules[trigger])
+    }
+    schedules = current_schedules(plan, state.cursors).items()
+    instants = [find_start_of(one, one.next_after(now), state, progress.get(trigger)) for trigger, one in schedules]
     instants.append(find_delayed_start(plan.job, state, open_runs))
     return min((instant for instant in instants if instant is not None), default=None)

@@ -19,17 +19,17 @@ dies in step 3, the steps never happened; if it dies in step 4, recovery finds t
 A fault of the engine costs the input that it happened in: it is logged, the requester gets an InternalError, a fact
 that could not be handled is handed to the engine again after `FAULT_RETRY_SECONDS`, and the loop goes on.
 
-Between turns the loop sleeps until the engine's next instant, or until an event arrives. Where the kernel announces
-that the wall clock was set or that the machine has slept (see `clock_watch`), it sleeps for `IDLE_CHECK_SECONDS` at
-most, elsewhere for `CLOCK_CHECK_SECONDS`. It also does so after a turn in which something happened, which may concern
-a check, and it wakes `CHECK_AHEAD_SECONDS` before an instant, so that what it needs is ready.
+Between turns the loop sleeps until the engine's next instant, or until an event arrives, or until its checks are due
+(`time.clock_checks`).
+
+Where many jobs are due together, these steps begin before the instant (`engine.time_passing`): it is decided and made
+durable as if it had come, and its effects wait for it, as do events that arrive meanwhile.
 """
 
 import asyncio
 import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -40,23 +40,13 @@ from rae_auto.engine.effects import Change, Reply, Step
 from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.events import Fact, TimePassed
 from rae_auto.errors import ClaimLost, SchedulerClosed, SchedulerError, StoreError
-from rae_auto.model.primitives.clock_jumps import clock_step
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.concurrency.commit_batches import split_into_batches
-from rae_auto.runtime.time.clock import Clock, SystemClock
-from rae_auto.runtime.time.clock_watch import CLOCK_CHECK_SECONDS, ClockWatch, watch_clocks
+from rae_auto.runtime.time.clock import Clock
+from rae_auto.runtime.time.clock_checks import ClockChecks
+from rae_auto.runtime.time.starts_ahead import find_moment, find_wait
 from rae_auto.runtime.time.time_meter import TimeMeter
 from rae_auto.toolkit.threads.garbage import fewer_collections
-
-IDLE_CHECK_SECONDS = 60.0
-"""Longest sleep where the kernel does, as long as the wall clock isn't slewed."""
-
-SLEWED = timedelta(milliseconds=50)
-"""Difference between the clocks over a sleep that shows that the wall clock is corrected little by little: chrony may
-do it by 8 %, which would be more than the threshold of a jump within `IDLE_CHECK_SECONDS`."""
-
-CHECK_AHEAD_SECONDS = 15.0
-"""Time before an instant at which checks are made, too."""
 
 COMMIT_RETRY_SECONDS = (0.2, 1.0, 1.5)
 """Pauses before a failed commit is tried again; the last one is repeated. A request ends a pause at once."""
@@ -93,11 +83,15 @@ class EngineLoop:
         clock: Clock,
         commit: Callable[[Sequence[Change]], Awaitable[None]],
         perform: Callable[[Step], None],
+        publish: Callable[[Step], None] = lambda _: None,
         rewrite: Callable[[], Awaitable[None]] = _rewrite_nothing,
+        *,
+        decides_ahead: bool = True,
     ) -> None:
         """`commit` makes changes durable or raises StoreError; `perform` carries out all effects but replies.
 
-        `rewrite` makes everything durable that the engine holds. `perform` never raises.
+        `publish` tells others what a step has done, and `rewrite` makes everything durable that the engine holds.
+        Neither `perform` nor `publish` raises. Where another daemon may take over, no starts are decided ahead.
         """
         self.engine = engine
         self.trouble: str | None = None
@@ -107,7 +101,7 @@ class EngineLoop:
         """Set once the first turn is durable."""
         self._clock = clock
         self._commit = commit
-        self._perform = perform
+        self._perform, self._publish = perform, publish
         self._rewrite = rewrite
         self._must_rewrite = False
         self._drains: list[asyncio.Future[None]] = []
@@ -120,17 +114,12 @@ class EngineLoop:
         """Set to end the pause before the next try of a failed commit."""
         self._next_try: asyncio.Future[None] | None = None
         """Done when that try has ended; None outside of a pause."""
-        self.on_clock_check: list[Callable[[], None]] = []
-        """Called at a turn once `CLOCK_CHECK_SECONDS` have passed, or soon before an instant, for periodic checks."""
+        self._checks = ClockChecks()
+        self.on_clock_check = self._checks.on_check
+        """Called once a while at a turn, and soon before an instant, for periodic checks."""
+        self._decides_ahead = decides_ahead
         self._on_progress: Callable[[], None] = lambda: None
-        self._progress_seconds = IDLE_CHECK_SECONDS
-        self._checked_at = float("-inf")
-        self._check_at = float("inf")
-        """The monotonic seconds of the check before the next instant."""
-        self._is_active = True
-        """Something has happened since the last check, or the wall clock is being corrected."""
-        self._idle_at: Moment | None = None
-        self._watch: ClockWatch | None = None
+        self._progress_seconds = float("inf")
         self._turns_without_inputs = 0
         self._burst = contextlib.ExitStack()
         """Open while due runs are left to start: garbage is looked for rarely then, because it holds all of them up."""
@@ -222,16 +211,14 @@ class EngineLoop:
 
     async def run(self) -> None:
         """Take turns until `close`. Raises ClaimLost once another daemon leads; the last decisions never happened."""
-        # A clock that isn't the machine's is set without the kernel.
-        self._watch = watch_clocks(self._woken.set) if type(self._clock) is SystemClock else None
+        self._checks.open(self._clock, self._woken.set)
         try:
             while not self._closed:
                 await self._sleep()
                 self._check_failure()
                 await self._turn()
         finally:
-            if self._watch is not None:
-                self._watch.close()
+            self._checks.close()
             self.close()
 
     def close(self) -> None:
@@ -249,34 +236,28 @@ class EngineLoop:
     async def _sleep(self) -> None:
         now = self._clock.now()
         wake = self.engine.next_wake(now)
+        if self._decides_ahead and wake is not None and (ahead := find_wait(self.engine, now)) is not None:
+            wake = min(wake, ahead)
         if wake is not None:
             wake = max(wake, self._no_time_before - now.mono)
         if self._inbox or wake == 0 or self._must_rewrite:
             # Others get their turn even under load.
             await asyncio.sleep(0)
         else:
-            timer = asyncio.get_running_loop().call_later(self._sleep_limit(wake, now), self._woken.set)
+            limit = min(self._checks.limit_sleep(wake, now), self._progress_seconds)
+            timer = asyncio.get_running_loop().call_later(limit, self._woken.set)
             await self._woken.wait()
             timer.cancel()
         self._woken.clear()
 
-    def _sleep_limit(self, wake: float | None, now: Moment) -> float:
-        """Return after how many seconds the loop wakes if nothing happens; the engine wants to be called in `wake`."""
-        limits = [self._progress_seconds] if wake is None else [self._progress_seconds, wake]
-        if self._watch is None or not self._watch.is_open or self._is_active:
-            return min(*limits, CLOCK_CHECK_SECONDS)
-        if wake is not None and wake > CHECK_AHEAD_SECONDS:
-            self._check_at = now.mono + wake - CHECK_AHEAD_SECONDS
-            limits.append(wake - CHECK_AHEAD_SECONDS)
-        return min(*limits, IDLE_CHECK_SECONDS)
-
     async def _turn(self) -> None:
         now = self._clock.now()
         self._on_progress()
-        if now.mono - self._checked_at >= CLOCK_CHECK_SECONDS or now.mono >= self._check_at:
-            self._checked_at, self._check_at, self._is_active = now.mono, float("inf"), False
-            for check in self.on_clock_check:
-                check()
+        if self._decides_ahead and now.mono >= self._no_time_before and find_wait(self.engine, now) == 0:
+            self._checks.make(now)
+            await self._turn_ahead(find_moment(self.engine, now))
+            return
+        self._checks.make_due(now)
         steps = [self._handle(event, now) for event in self._take_inputs()]
         drains = []
         if not self._inbox:
@@ -286,26 +267,47 @@ class EngineLoop:
             steps.append(self._handle(TimePassed(), now))
             if self.engine.is_catching_up and not was_catching_up:
                 self._burst.enter_context(fewer_collections())
-        self._is_active |= bool(steps) or self._is_slewed(now)
-        for changes in split_into_batches(steps):
-            await self._make_durable(partial(self._commit, changes))
-        while self._must_rewrite:
-            self._must_rewrite = False
-            await self._make_durable(self._rewrite)
-        for step in steps:
-            self._perform(step)
-            self._answer(step)
-        if not self.engine.is_catching_up:
-            self._burst.close()
+        self._checks.note_turn(now, is_idle=not steps)
+        await self._make_steps_durable(steps)
+        self._finish(steps)
         for drained in drains:
             if not drained.done():
                 drained.set_result(None)
         self.started.set()
 
-    def _is_slewed(self, now: Moment) -> bool:
-        """Return whether the wall clock was corrected since the last turn in which nothing happened."""
-        before, self._idle_at = self._idle_at, now
-        return before is not None and abs(clock_step(before, now)) > SLEWED
+    async def _turn_ahead(self, due: Moment) -> None:
+        """Take a turn for a moment that is near: decide, commit, wait until it has come, and perform the effects.
+
+        Pieces that there is no time for are left to the turns after it.
+        """
+        steps: list[Step] = []
+        left, took = due.mono - self._clock.now().mono, 0.0
+        self._burst.enter_context(fewer_collections())
+        while not steps or (self.engine.is_catching_up and left > took):
+            steps.append(self._handle(TimePassed(), due))
+            await self._make_steps_durable(steps[-1:])
+            before, left = left, due.mono - self._clock.now().mono
+            took = before - left
+        await asyncio.sleep(left)
+        self._checks.note_turn(due, is_idle=False)
+        self._finish(steps)
+
+    async def _make_steps_durable(self, steps: Sequence[Step]) -> None:
+        for changes in split_into_batches(steps):
+            await self._make_durable(partial(self._commit, changes))
+        while self._must_rewrite:
+            self._must_rewrite = False
+            await self._make_durable(self._rewrite)
+
+    def _finish(self, steps: Sequence[Step]) -> None:
+        """Perform the effects of steps that are durable; all that starts comes first."""
+        for step in steps:
+            self._perform(step)
+        for step in steps:
+            self._publish(step)
+            self._answer(step)
+        if not self.engine.is_catching_up:
+            self._burst.close()
 
     def _take_inputs(self) -> list[EngineInput]:
         """Return the next inputs to handle; none for a moment while due runs are left to start."""

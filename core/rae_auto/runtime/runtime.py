@@ -96,15 +96,15 @@ class Runtime:
         self._repository = repository
         self.store_type, self.store_summary = repository.store_type, repository.store_summary
         self.membership = membership
-        self.engine_loop = EngineLoop(self.engine, self.clock, repository.commit, self._perform, self._rewrite)
+        performing = repository.commit, self._perform, self._publish, self._rewrite
+        self.engine_loop = EngineLoop(self.engine, self.clock, *performing, decides_ahead=membership is None)
         repository.on_damage = self.engine_loop.request_rewrite
         self._environment = {**options.environment, "RAE_STATE_DIR": str(self.directory)}
         submit, most = self.engine_loop.submit, lambda: self.retention.output
         self.executions = Executions(self.directory, factory.executor, submit, self._environment, self.quarantine, most)
         notifiers = {name: factory.notifier(ref) for name, ref in options.notifiers.items()}
-        describer = NoticeDescriber(
-            self.directory, self._environment, repository.runs, lambda: self.zone, self._find_job, self.engine.next_at
-        )
+        parts = self._environment, repository.runs, lambda: self.zone, self.engine.find_job, self.engine.next_at
+        describer = NoticeDescriber(self.directory, *parts)
         self._notifications = Notifications(
             notifiers, self.engine_loop.submit, quarantine=self.quarantine, describe=describer.describe
         )
@@ -419,15 +419,15 @@ class Runtime:
         self._bounds.note_event(event.name)
         announce_event(self.events, event)
 
-    def _find_job(self, job: JobId) -> Job | None:
-        return self.engine.job(job).job if job in self.engine.job_ids() else None
-
     def _perform(self, step: Step) -> None:
         """Carry out the effects of a step whose changes are durable."""
-        call_or_log("published", announce, step, self.events, self._decision_log)
-        call_or_log("passed on", self._pass_on, step)
         for effect in step.effects:
             call_or_log("carried out", self._perform_effect, effect)
+
+    def _publish(self, step: Step) -> None:
+        """Tell what a step has done."""
+        call_or_log("published", announce, step, self.events, self._decision_log)
+        call_or_log("passed on", self._pass_on, step)
 
     def _pass_on(self, step: Step) -> None:
         """Tell the parts that don't carry out effects what a step has changed."""

@@ -4,6 +4,7 @@ It is as thin as the daemon's engine loop. `crash()` makes a new engine from the
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -210,6 +211,26 @@ class VirtualWorld:
             self.now = evolve(self.now, wall=self.now.wall + timedelta(seconds=wake), mono=self.now.mono + wake)
             self.feed(TimePassed())
         self.now = evolve(self.now, wall=wall_end, mono=end)
+
+    def decide_ahead_in_vain(self, before: timedelta) -> bool:
+        """Let time pass until shortly before the next instant, and have that decided, if it can be.
+
+        It becomes durable, and the daemon dies before it comes: nothing of it has an effect. The caller restarts it.
+        """
+        instant = self.engine.next_instant
+        if instant is None or instant - before <= self.now.wall:
+            return False
+        self.advance(instant - before - self.now.wall)
+        now, due = self.now, self.now.later(before)
+        if self.engine.next_instant != instant or not self.engine.can_decide_ahead(due):
+            return False
+        self.now, self.effects_until_crash = due, 0
+        with suppress(VirtualCrash):
+            self.feed(TimePassed())
+        # Commits that failed have taken their time.
+        self.now = now.later(timedelta(seconds=self.now.mono - due.mono))
+        self.effects_until_crash = None
+        return True
 
     def sleep(self, by: timedelta) -> None:
         """Suspend the machine, and wake it up."""

@@ -64,3 +64,15 @@ def test_jobs_of_one_instant_come_in_their_order():
     w = world(*(a_job(name) for name in names))
     w.advance(timedelta(minutes=1))
     assert [job for _, job in w.engine.next_starts(10)] == names[:10]
+
+
+@pytest.mark.parametrize(("ran_ahead", "set_back"), [(HOUR, HOUR / 2), (HOUR, 2 * HOUR)])
+def test_start_decided_before_the_clock_went_back_is_not_next_again(ran_ahead, set_back):
+    w = world(a_job("a"))
+    w.advance(HOUR)
+    w.set_clock(ran_ahead)
+    decided = {run.scheduled_for for run in (*w.history, *(entry.run for entry in w.engine.runs()))}
+    w.set_clock(-set_back)
+    promised = w.engine.next_at("a")
+    assert promised not in decided
+    assert w.skip("a") == promised

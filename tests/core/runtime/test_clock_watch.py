@@ -17,10 +17,9 @@ from rae_auto.engine.plan import JobOrigin, Plan, Settings
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.schedule import Schedule
 from rae_auto.platforms.timerfd import Timerfd
-from rae_auto.runtime import engine_loop
 from rae_auto.runtime.engine_loop import EngineLoop
 from rae_auto.runtime.execution.warming_up import WARM_UP_TIME
-from rae_auto.runtime.time import clock_watch
+from rae_auto.runtime.time import clock_checks, clock_watch
 from rae_auto.runtime.time.clock import SystemClock
 from rae_auto.testing.harness.skipping_loop import SkippingLoop
 
@@ -118,8 +117,8 @@ class Jumping(SystemClock):
 def test_clock_change_that_the_kernel_reports_is_handled_at_once(
     tmp_path: Path, timers: list[FakeTimer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_loop, "SystemClock", Jumping)
-    monkeypatch.setattr(engine_loop, "CLOCK_CHECK_SECONDS", 3600)
+    monkeypatch.setattr(clock_checks, "SystemClock", Jumping)
+    monkeypatch.setattr(clock_checks, "CLOCK_CHECK_SECONDS", 3600)
     clock, job = Jumping(), Job(id="a", python="time:time", schedule=TriggerRef("manual"))
 
     async def work() -> None:
@@ -187,16 +186,16 @@ def idle_hours(
 
 @pytest.mark.usefixtures("timers")
 def test_idle_hour_takes_a_look_at_the_clock_each_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_loop, "SystemClock", LoopClock)
+    monkeypatch.setattr(clock_checks, "SystemClock", LoopClock)
     turns, _ = idle_hours(1)
     assert turns <= 63
 
 
 @pytest.mark.usefixtures("timers")
 def test_clock_that_is_slewed_is_looked_at_as_often_as_without_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_loop, "SystemClock", SlewedClock)
+    monkeypatch.setattr(clock_checks, "SystemClock", SlewedClock)
     turns, _ = idle_hours(1, clock_type=SlewedClock)
-    assert turns >= 3600 / engine_loop.CLOCK_CHECK_SECONDS - 10
+    assert turns >= 3600 / clock_checks.CLOCK_CHECK_SECONDS - 10
 
 
 def test_idle_hour_is_polled_where_the_kernel_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,14 +203,14 @@ def test_idle_hour_is_polled_where_the_kernel_says_nothing(monkeypatch: pytest.M
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(clock_watch, "Timerfd", refuse)
-    monkeypatch.setattr(engine_loop, "SystemClock", LoopClock)
+    monkeypatch.setattr(clock_checks, "SystemClock", LoopClock)
     turns, _ = idle_hours(1)
     assert turns >= 360
 
 
 @pytest.mark.usefixtures("timers")
 def test_checks_are_made_soon_before_an_instant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_loop, "SystemClock", LoopClock)
+    monkeypatch.setattr(clock_checks, "SystemClock", LoopClock)
     plan = Plan(Job(id="a", python="a:b"), {"one": AtOne()}, JobOrigin.CONFIG)
     turns, checks = idle_hours(2, (plan,))
     ahead = WARM_UP_TIME.total_seconds()

@@ -8,7 +8,7 @@ from tests.support.control_peer import in_time
 
 from rae_auto import Job, Scheduler, TriggerRef
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.runtime import engine_loop
+from rae_auto.runtime.time import clock_checks
 from rae_auto.runtime.time.clock import SystemClock
 
 
@@ -26,7 +26,7 @@ class Jumping(SystemClock):
 
 @pytest.mark.parametrize(("jump", "by"), [("slept", 2), ("set_by", 2), ("set_by", -2)])
 def test_who_waits_for_an_instant_is_woken_by_a_jump_though_nothing_is_due(tmp_path, monkeypatch, jump, by):
-    monkeypatch.setattr(engine_loop, "CLOCK_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(clock_checks, "CLOCK_CHECK_SECONDS", 0.01)
     clock = Jumping()
     job = Job(id="a", python="time:time", schedule=TriggerRef("manual"))
 

@@ -84,11 +84,10 @@ class Timetable:
             yield instant, list(group.members)
 
     def due_until(self, instant: datetime) -> Iterator[Member]:
-        """Yield what is due until an instant, in no order."""
-        if (first := self.next_at()) is None or first > instant:
-            return
-        for group in self._groups.values():
-            if group.next is not None and group.next <= instant:
+        """Yield what is due until an instant, in no order, and perhaps twice after the clock was set."""
+        for at, _, group in self._heap.least_while(lambda entry: entry[0] <= instant):
+            # An entry whose group is due at another instant by now is stale.
+            if group.next == at:
                 yield from group.members
 
     def pop_due(self, now: datetime) -> Iterator[tuple[ScheduleGroup, datetime, DueSpan | None]]:
