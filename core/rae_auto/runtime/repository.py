@@ -390,6 +390,8 @@ def _read_all(store: Store, kind: str, cls: type[T]) -> tuple[tuple[T, ...], lis
 def _parse(some: Sequence[tuple[str, PackedDocument]]) -> Sequence[tuple[str, PackedDocument]]:
     """Return documents parsed at once, in half of the time; as they are if one of them is no JSON."""
     texts = [body for _, body in some if isinstance(body, bytes)]
+    if not texts:
+        return some
     try:
         parsed = iter(json.loads(b"[%b]" % b",".join(texts)))
     except ValueError:

@@ -53,40 +53,53 @@ Call = Callable[[Callable[[Connection], Any]], Any]
 
 LoadedDocument = tuple[str, Document | CorruptDocument]
 
+PackedRow = tuple[str, bytes | CorruptDocument]
+"""The key of a document, and its JSON."""
+
 T = TypeVar("T")
 
 
 def read_documents(call: Call, address: Address, link: LoopThread, kind: str) -> Iterator[LoadedDocument]:
-    """Yield the documents of a kind by key, as of one instant.
+    """Yield the documents of a kind by key, as of one instant; see `read_packed`."""
+    for some in read_packed(call, address, link, kind):
+        yield from map(_parse, some)
+
+
+def read_packed(call: Call, address: Address, link: LoopThread, kind: str) -> Iterator[list[PackedRow]]:
+    """Yield the documents of a kind by key, as of one instant, some at a time, not parsed.
 
     `call` returns the result of a coroutine function with a connection. What one statement returns is of one instant.
     More documents than a chunk has are read by a transaction of their own, so that commits can come in between.
     """
     rows = call(lambda c: c.fetch(_FIRST, kind))
     if len(rows) <= CHUNK_ROWS:
-        yield from map(_load, rows)
+        yield [*map(_pack, rows)]
     else:
         del rows
-        yield from map(_load, _read_snapshot(address, link, partial(_read_kind, kind)))
+        yield from _read_snapshot(address, link, partial(_read_kind, kind))
 
 
-async def _read_kind(kind: str, connection: Connection) -> AsyncIterator[list[Any]]:
+async def _read_kind(kind: str, connection: Connection) -> AsyncIterator[list[list[PackedRow]]]:
     """Yield rows in chunks, because ten thousand at once take 7 MB, of which Python never gives back all."""
     documents = await connection.cursor(f"{DOCUMENTS} WHERE kind = $1 ORDER BY key", kind)
     while rows := await documents.fetch(CHUNK_ROWS):
-        yield rows
+        yield [[*map(_pack, rows)]]
+
+
+def _pack(row: Any) -> PackedRow:
+    kind, key, body, crc = row
+    if checksum_document(kind, key, body) != crc:
+        return decode_key(key), CorruptDocument("its checksum is wrong", body)
+    return decode_key(key), body.encode()
+
+
+def _parse(packed: PackedRow) -> LoadedDocument:
+    key, body = packed
+    return key, body if isinstance(body, CorruptDocument) else json.loads(body)
 
 
 def _load(row: Any) -> LoadedDocument:
-    return decode_key(row[1]), _parse(row)
-
-
-def _parse(row: Any) -> Document | CorruptDocument:
-    kind, key, body, crc = row
-    if checksum_document(kind, key, body) != crc:
-        return CorruptDocument("its checksum is wrong", body)
-    found: Document = json.loads(body)
-    return found
+    return _parse(_pack(row))
 
 
 def _is_good(row: Any) -> bool:

@@ -21,6 +21,7 @@ from rae_auto.api.store import (
     Document,
     EntryCount,
     LogQuery,
+    PackedDocument,
     RetentionRule,
 )
 from rae_auto.errors import ClaimLost, StoreError, StoreLocked
@@ -31,7 +32,7 @@ from rae_store_postgres import node_messages
 from rae_store_postgres.claim import Claim, find_leader
 from rae_store_postgres.link import Address, Connection, LoopThread, disconnect
 from rae_store_postgres.problems import is_temporary
-from rae_store_postgres.reading import Reader, read_documents, read_dump
+from rae_store_postgres.reading import Reader, read_documents, read_dump, read_packed
 from rae_store_postgres.statements import COMMIT, COMMIT_AND_FORGET, PRUNE, ChangeArrays, decode_key
 
 MAX_PRUNED = 300
@@ -233,6 +234,15 @@ class PostgresStore(SharedStore):
         if self._link is None:
             raise StoreError("the store is not open")
         return read_documents(self._call, self._address, self._link, kind)
+
+    def load_packed(self, kind: str) -> Iterator[Sequence[tuple[str, PackedDocument]]]:
+        """Return all documents of a kind by key, as of one instant, as they are kept; damaged ones as CorruptDocument.
+
+        Errors: as of `load`.
+        """
+        if self._link is None:
+            raise StoreError("the store is not open")
+        return read_packed(self._call, self._address, self._link, kind)
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""
