@@ -62,9 +62,13 @@ class Notifications:
             self._tasks.start(self._deliver(name, notices), name=name, owner=f"notifier {name}")
 
     async def close(self, limit_seconds: float = LAST_NOTICES_SECONDS) -> None:
-        """Start no more deliveries, and give those in progress this many seconds to finish."""
+        """Start no more deliveries, and give those in progress this many seconds to finish.
+
+        Calls that are cancelled then get a moment to end, because a task that the loop drops unfinished is reported.
+        """
         self._is_closing = True
         await self._tasks.wait(limit_seconds)
+        await self._calls.close()
 
     async def _deliver(self, name: str, notices: Sequence[OutboxNotice]) -> None:
         error = await self._find_error(name, notices)
@@ -98,7 +102,7 @@ class Notifications:
 
     async def _notify(self, notifier: Notifier, notice: Notice) -> None:
         """Call the notifier. Raises what it raises, and TimeoutError also where it ignores being cancelled."""
-        call = self._calls.start(_call(notifier, notice))
+        call = self._calls.start(_call(notifier, notice), name=notifier.type)
         try:
             await asyncio.wait({call}, timeout=NOTIFY_TIMEOUT_SECONDS)
             if not call.done():
