@@ -11,6 +11,8 @@ from rae_auto.api.store import LogQuery, RetentionRule
 from rae_auto.engine.effects import Record
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_auto.model import documents
+from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState
 from rae_auto.model.reasons import Fired
 from rae_auto.model.run import RunState
 from rae_auto.runtime.repository import Repository
@@ -73,3 +75,32 @@ def test_check_that_fails_is_reported_and_has_ended(tmp_path, error, is_problem,
         problems = in_time(play)
     assert [line for line in log if "not today" in line]
     assert ["not today" in line for line in problems] == [True] * is_problem
+
+
+class UnparsedStore(MemoryStore):
+    """A store that returns three jobs, and three states, as JSON: the text of the second one is damaged."""
+
+    def load_packed(self, kind):
+        field = "id" if kind == documents.JOB else "job"
+        texts = {key: f'{{"{field}":"{key}"{self.rest}}}'.encode() for key in "abc"}
+        yield [(key, text[:-1] if key == "b" else text) for key, text in texts.items()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cls", "rest"), [(documents.JOB, Job, ',"command":["true"]'), (documents.STATE, JobState, "")]
+)
+def test_document_that_is_no_json_costs_itself_alone(tmp_path, kind, cls, rest):
+    async def play():
+        store = UnparsedStore()
+        store.rest = rest
+        archive = Repository(store)
+        await archive.open(tmp_path)
+        found = await archive.load(kind, cls)
+        await archive.close()
+        return found
+
+    values, unreadable = in_time(play)
+    assert [documents.document_key(value) for value in values] == [(kind, "a"), (kind, "c")]
+    assert [(one.kind, one.key, one.job) for one in unreadable] == [(kind, "b", "b")]
+    assert unreadable[0].problem.startswith("it can't be understood")
+    assert unreadable[0].text.startswith("{")
