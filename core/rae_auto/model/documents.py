@@ -91,7 +91,11 @@ def _share(structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 def _notation(document: Any) -> bytes:
     """Return bytes that equal documents have in common; they distinguish 1, 1.0 and True, which are equal."""
     # The oldest version: later ones depend on which objects a document has twice. It takes half of the time of `repr`.
-    return marshal.dumps(document, 0)
+    try:
+        return marshal.dumps(document, 0)
+    except ValueError:
+        # It was never JSON, and has members of enumerations, which are texts.
+        return repr(document).encode()
 
 
 def _make_cursors_hook(
