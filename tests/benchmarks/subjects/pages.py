@@ -335,6 +335,7 @@ def _addresses(now: datetime, run: str) -> dict[str, str]:
         "timeline of 31 days": "/timeline?span=31d",
         "month": "/month",
         "day": f"/day/{now.date()}",
+        "day before": f"/day/{now.date() - timedelta(days=1)}",
         "jobs": "/jobs",
         "job": "/jobs/job-7",
         "run": f"/runs/{run}",

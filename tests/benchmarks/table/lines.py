@@ -204,8 +204,8 @@ LINES = (
                 (
                     f"{page}, p95 ms"
                     for page in (
-                        *("now", "day", "jobs", "job", "run", "why now", "why then", "output", "test-trigger"),
-                        *("what if", "health", "digest"),
+                        *("now", "day", "day before", "jobs", "job", "run", "why now", "why then", "output"),
+                        *("test-trigger", "what if", "health", "digest"),
                     )
                 ),
                 50,
