@@ -393,10 +393,14 @@ def _parse(some: Sequence[tuple[str, PackedDocument]]) -> Sequence[tuple[str, Pa
     if not texts:
         return some
     try:
-        parsed = iter(json.loads(b"[%b]" % b",".join(texts)))
+        parsed = json.loads(b"[%b]" % b",".join(texts))
     except ValueError:
         return some
-    return [(key, next(parsed) if isinstance(body, bytes) else body) for key, body in some]
+    if len(parsed) != len(texts):
+        # Some are JSON together that are none by themselves.
+        return some
+    found = iter(parsed)
+    return [(key, next(found) if isinstance(body, bytes) else body) for key, body in some]
 
 
 def _decode(kind: str, key: str, cls: type[T], body: Document | CorruptDocument) -> T | UnreadableDocument:

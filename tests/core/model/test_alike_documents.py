@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rae_auto.model import documents
 from rae_auto.model.job import Job
+from rae_auto.model.plugin_ref import Interval
 from rae_auto.model.primitives.names import JobId
 from rae_auto.testing.harness import strategies
 
@@ -83,3 +84,10 @@ def test_key_that_is_no_name_makes_no_other_document() -> None:
     job = read(key, _text({"id": "b", "name": "b", "command": ["true"]}))
     assert job.enabled
     assert job.id == "b"
+
+
+def test_documents_may_be_of_a_store_with_mappings_and_numbers_of_its_own() -> None:
+    own_dict, own_int = type("Commented", (dict,), {}), type("Long", (int,), {})
+    schedule = own_dict(type="interval", id="interval", options=own_dict(every=own_int(60)))
+    job = documents.load(Job, {"id": "a", "name": "a", "command": ["true"], "schedule": [schedule]})
+    assert job == Job(id=JobId("a"), command="true", schedule=Interval(60))

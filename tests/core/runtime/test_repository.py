@@ -104,3 +104,29 @@ def test_document_that_is_no_json_costs_itself_alone(tmp_path, kind, cls, rest):
     assert [(one.kind, one.key, one.job) for one in unreadable] == [(kind, "b", "b")]
     assert unreadable[0].problem.startswith("it can't be understood")
     assert unreadable[0].text.startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("texts", "good"),
+    [
+        (['{"job": "a", "paused": true', '"ran": 1}', '{"job": "c"}'], ["c"]),
+        (['{"job": "a"}, {"job": "x"}', '{"job": "b"}', '{"job": "c"}'], ["b", "c"]),
+        (['{"job": "a"}', "", '{"job": "c"}'], ["a", "c"]),
+        (["[1", "2]", '{"job": "c"}'], ["c"]),
+    ],
+)
+def test_text_that_is_no_json_costs_its_own_document(tmp_path, texts, good):
+    """Also where it would be some with that of the next one."""
+
+    class Odd(MemoryStore):
+        def load_packed(self, kind):
+            yield [(key, text.encode()) for key, text in zip("abc", texts, strict=True)]
+
+    async def play():
+        archive = Repository(Odd())
+        await archive.open(tmp_path)
+        states, unreadable = await archive.load(documents.STATE, JobState)
+        await archive.close()
+        return [state.job for state in states], [item.key for item in unreadable]
+
+    assert in_time(play) == (good, [key for key in "abc" if key not in good])
