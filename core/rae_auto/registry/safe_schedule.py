@@ -1,8 +1,8 @@
 """Wraps a schedule for the engine, which gets a valid instant or None even if the plugin misbehaves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from rae_auto.api.plugin import Kind
 from rae_auto.api.trigger import ScheduleTrigger
@@ -12,6 +12,9 @@ from rae_auto.records.events import check_event
 from rae_auto.registry.containment import are_equal, ask, hash_of, is_foreign, repr_of, show_plugin
 from rae_auto.registry.quarantine import Quarantine
 from rae_auto.toolkit.threads.time_limit import TookTooLong, call_within_limit, call_within_seconds
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _KEPT_ANSWERS = 2
 
@@ -74,7 +77,7 @@ class SafeSchedule:
             return None
         if instant in self._answers:
             return self._answers[instant]
-        found, problem = self._ask(instant)
+        found, problem = ask_schedule(self.inner, instant, self._call)
         # Other instants, such as the present, may be arbitrarily near to a start.
         is_start = instant in self._answers.values()
         if is_start and problem is None and found is not None and found - instant < MIN_STEP:
@@ -88,14 +91,19 @@ class SafeSchedule:
         self._end(problem)
         return None
 
-    def _ask(self, instant: datetime) -> tuple[datetime | None, str | None]:
-        """Ask the schedule. One whose plugin has hung elsewhere gets less time, because all jobs wait meanwhile."""
+    def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the schedule. One whose plugin has hung gets less time, because all jobs wait meanwhile.
+
+        Raises TookTooLong.
+        """
         use = Kind.TRIGGER, self.inner.type
         try:
-            return _ask_within(HUNG_LIMIT_SECONDS if self._quarantine.has_hung(*use) else None, self.inner, instant)
-        except TookTooLong as error:
+            if self._quarantine.has_hung(*use):
+                return call_within_seconds(HUNG_LIMIT_SECONDS, function, *args, **kwargs)
+            return call_within_limit(function, *args, **kwargs)
+        except TookTooLong:
             self._quarantine.note_hang(*use)
-            return None, f"next_after failed: {error}"
+            raise
 
     def _end(self, problem: str) -> None:
         """Start no more jobs, and report why."""
@@ -108,13 +116,13 @@ class SafeSchedule:
         what = f"it fires within {MIN_STEP / timedelta(milliseconds=1):g} ms of the start before, and is slowed down"
         text = with_place(f"{what} to that", self.inner.next_after)
         self._quarantine.note(Kind.TRIGGER, self.inner.type, self.place, f"{text}; return later instants")
-        later, problem = ask_schedule(self.inner, instant + MIN_STEP - timedelta(microseconds=1))
+        later, problem = ask_schedule(self.inner, instant + MIN_STEP - timedelta(microseconds=1), self._call)
         return later if problem is None else instant + MIN_STEP
 
     def run_point(self) -> RunPoint | None:
         """Return the point of the job's last run from which it counts; None if it doesn't, or fails to say so."""
         try:
-            return call_within_limit(self.inner.run_point)
+            return self._call(self.inner.run_point)
         except BaseException as error:
             if is_foreign(error):
                 raise
@@ -125,7 +133,7 @@ class SafeSchedule:
         """Return the schedule after a run that started, or ended, at an instant; one that has ended if that fails."""
         counted = SafeSchedule(self.inner, self._quarantine)
         try:
-            counted.inner = call_within_limit(self.inner.count_from, instant)
+            counted.inner = self._call(self.inner.count_from, instant)
         except BaseException as error:
             if is_foreign(error):
                 raise
@@ -137,7 +145,7 @@ class SafeSchedule:
         if type(self.inner).event_at is ScheduleTrigger.event_at:
             return None
         try:
-            return check_event(call_within_limit(self.inner.event_at, instant))
+            return check_event(self._call(self.inner.event_at, instant))
         except BaseException as error:
             if is_foreign(error):
                 raise
@@ -154,26 +162,15 @@ class SafeSchedule:
         return ask(self.inner.note, None, instant)
 
 
-def ask_schedule(schedule: ScheduleTrigger, instant: datetime) -> tuple[datetime | None, str | None]:
-    """Return the schedule's next instant and None, or None and how it breaks its contract."""
+def ask_schedule(
+    schedule: ScheduleTrigger, instant: datetime, call: Callable[..., Any] = call_within_limit
+) -> tuple[datetime | None, str | None]:
+    """Return the schedule's next instant and None, or None and how it breaks its contract; `call` limits the time."""
     try:
-        return _ask_within(None, schedule, instant)
+        found = call(schedule.next_after, instant)
+        problem = find_instant_problem(found, instant)
     except TookTooLong as error:
         return None, f"next_after failed: {error}"
-
-
-def _ask_within(
-    limit: float | None, schedule: ScheduleTrigger, instant: datetime
-) -> tuple[datetime | None, str | None]:
-    """Return what `ask_schedule` does. Raises TookTooLong after `limit` seconds, or the usual ones."""
-    try:
-        if limit is None:
-            found = call_within_limit(schedule.next_after, instant)
-        else:
-            found = call_within_seconds(limit, schedule.next_after, instant)
-        problem = find_instant_problem(found, instant)
-    except TookTooLong:
-        raise
     except BaseException as error:
         if is_foreign(error):
             raise

@@ -8,6 +8,7 @@ import pytest
 from attrs import field, frozen
 
 from rae_auto.api import ScheduleTrigger
+from rae_auto.api.plugin import Kind
 from rae_auto.model.job import Job
 from rae_auto.registry import safe_schedule
 from rae_auto.registry.quarantine import Quarantine
@@ -76,6 +77,21 @@ def test_further_schedules_of_a_plugin_that_has_hung_have_less_time(monkeypatch:
         limits = [re.findall("within ([12]) s", problem) for problem in quarantine.problems()]
         assert limits == [["2"], ["1"]]
         quarantine.clear()
+
+
+@pytest.mark.parametrize("method", ["run_point", "count_from", "event_at"])
+def test_each_question_has_less_time_once_a_plugin_has_hung(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    def wait(*_: object) -> None:
+        while True:
+            pass
+
+    monkeypatch.setattr(safe_schedule, "HUNG_LIMIT_SECONDS", 1)
+    quarantine = Quarantine(lambda kind, name: "endless 1.0")
+    quarantine.note_hang(Kind.TRIGGER, Endless.type)
+    inner = type("Endless", (Endless,), {"__slots__": (), method: wait})()
+    getattr(SafeSchedule(inner, quarantine), method)(*([EPOCH] if method != "run_point" else []))
+    (problem,) = quarantine.problems()
+    assert f"{method} raised TookTooLong('it has not returned within 1 s" in problem
 
 
 def test_schedule_is_asked_once_for_each_start() -> None:
