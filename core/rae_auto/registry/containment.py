@@ -176,6 +176,9 @@ class _SafeIterator(Iterator[T]):
         # One by one, so that those before an error are there.
         for answer in islice(self._answers, _ANSWERS_TAKEN_AT_ONCE):
             self._taken.append(answer)
+            if isinstance(answer, list):
+                # It is many answers already, such as a store reads at once to have few in memory.
+                break
 
     def close(self) -> None:
         """End the reading, wherever it is."""

@@ -168,3 +168,21 @@ def test_answers_before_an_error_are_there(number):
     with pytest.raises(StoreError, match="a damaged page"):
         next(dump)
     assert list(dump) == []
+
+
+def test_documents_that_come_many_at_once_are_not_read_ahead():
+    """A store reads them so to have few of them in memory."""
+
+    class Reading(MemoryStore):
+        chunks_read = 0
+
+        def load_packed(self, kind):
+            for number in range(9):
+                self.chunks_read += 1
+                yield [(f"{kind}-{number}", b"{}")]
+
+    store = Reading()
+    packed = contain_store(store, str).load_packed("job")
+    for number in range(9):
+        assert next(packed) == [(f"job-{number}", b"{}")]
+        assert store.chunks_read == number + 1
