@@ -48,7 +48,6 @@ async def keep_jobs(
     Errors: as of `keep_job`.
     """
     errors: list[SchedulerError] = []
-    kept: list[JobId] = []
     asked: deque[tuple[list[Planned], asyncio.Future[Mapping[str, Any]]]] = deque()
 
     async def take_answer() -> None:
@@ -63,7 +62,6 @@ async def keep_jobs(
         for planned in added:
             runtime.inputs.set_job(planned)
         runtime.executions.preparations.start(planned.plan.job for planned in added)
-        kept.extend(planned.plan.job.id for planned in added)
 
     given, left = list[Job](), iter(jobs)
     while some := tuple(islice(left, MAX_JOBS_AT_ONCE)):

@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +18,7 @@ from attrs import evolve
 
 from rae_auto.api.events import Event
 from rae_auto.api.plugin import PluginSource
+from rae_auto.api.shared_store import Standby
 from rae_auto.api.store import LogQuery, Store
 from rae_auto.engine.commands import CancelRuns, RemoveJob, RenameJob, SetPaused, SkipStart
 from rae_auto.engine.plan import JobOrigin, Settings
@@ -142,8 +144,20 @@ class Scheduler:
         """
         self._loop = asyncio.get_running_loop()
         # Where jobs come from a configuration, its reading has left some garbage, whose place theirs can take.
-        with fewer_collections() if self._options.jobs else fewer_collections(WHILE_LOADING):
-            self._runtime = await Runtime.open(self._options, on_locked, on_standby)
+        fewer = fewer_collections if self._options.jobs else partial(fewer_collections, WHILE_LOADING)
+        with contextlib.ExitStack() as loading:
+            loading.enter_context(fewer())
+
+            def wait(why: Standby) -> None:
+                # A stand-by may wait for days, and its garbage is not to pile up.
+                loading.close()
+                on_standby(why)
+
+            def begin() -> None:
+                on_locked()
+                loading.enter_context(fewer())
+
+            self._runtime = await Runtime.open(self._options, begin, wait)
 
     async def close(self, grace: timedelta | None = None, *, leave_running: bool = False) -> None:
         """Start nothing more, give active runs `grace` (default: `shutdown_grace`), end the rest, close the store.
