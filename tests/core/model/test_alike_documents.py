@@ -91,3 +91,12 @@ def test_documents_may_be_of_a_store_with_mappings_and_numbers_of_its_own() -> N
     schedule = own_dict(type="interval", id="interval", options=own_dict(every=own_int(60)))
     job = documents.load(Job, {"id": "a", "name": "a", "command": ["true"], "schedule": [schedule]})
     assert job == Job(id=JobId("a"), command="true", schedule=Interval(60))
+
+
+@pytest.mark.parametrize("word", ['"{}"', '"say \\"{}"'])
+def test_name_in_numbers_of_its_letters_is_not_taken_for_another(word: str) -> None:
+    texts = [
+        (key, f'{{"id":"\\u0061","name":"x","command":["echo",{word.format(key)}]}}'.encode())
+        for key in ("a", "b", "a")
+    ]
+    assert _read_all(texts) == [documents.load(Job, json.loads(text)) for _, text in texts]

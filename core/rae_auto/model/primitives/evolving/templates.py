@@ -9,12 +9,14 @@ A copy with the other name is then what reading would have made:
 
 - a mark is a byte that no JSON has, so equal texts differ in the name and nowhere else;
 - a name is plain, so its quotes begin and end a text of JSON, or stand in a longer one;
-- a text becomes a template only if its marks are as many as the fields that hold the name, so none is elsewhere.
+- a text becomes a template only if its marks are as many as the fields that hold the name, so none is elsewhere;
+- no letter of a template is written as its number, as in "\\u0061", or a field could hold the name without a mark.
 
 A value that something else may change, such as a list that a function gets, must not be shared by copies: `can_share`.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +27,7 @@ from rae_auto.model.primitives.names import NAME
 T = TypeVar("T")
 
 _MARK = b"\0"
+_NUMBERED_LETTER = re.compile(rb"\\u00[2-7]")
 
 
 class Templates(Generic[T]):
@@ -54,7 +57,8 @@ class Templates(Generic[T]):
         document = json.loads(text)
         value = self._load(document)
         marks = sum(document.get(field) == name for field in self._names)
-        if marks and marks == marked.count(_MARK) and self._can_share(value):
+        is_clear = marks and marks == marked.count(_MARK) and not _NUMBERED_LETTER.search(text)
+        if is_clear and self._can_share(value):
             if len(self._known) >= MAX_SHARED_VALUES:
                 self._known.clear()
             self._known[marked] = self._make_copier(value, name)
