@@ -31,7 +31,7 @@ from rae_auto.control.protocol import (
 )
 from rae_auto.control.transports.choice import control_transport
 from rae_auto.control.transports.contract import ControlListener, Transport
-from rae_auto.daemon.descriptor_reserve import DescriptorReserve, is_descriptor_shortage
+from rae_auto.daemon.descriptor_reserve import DescriptorReserve, is_descriptor_shortage, is_of_import
 from rae_auto.errors import (
     BadRequest,
     DaemonUnreachable,
@@ -317,7 +317,7 @@ class ControlServer:
             return encode_error(request.id, UnknownCommand(f"unknown command {name!r}{hint}"))
         is_late = self._is_retired
         try:
-            result = await command(request.arguments)
+            result = await self._ask(command, request)
             if isinstance(result, list) and len(result) > MAX_RECORDS_AT_ONCE:
                 return await asyncio.to_thread(encode_long_result, request.id, result)
             return encode_result(request.id, result)
@@ -333,6 +333,17 @@ class ControlServer:
             logger.opt(exception=error).error(text, request.command, error)
             failure = InternalError("the daemon could not answer because of an internal error; its log has the details")
             return encode_error(request.id, failure)
+
+    async def _ask(self, command: Command, request: Request) -> Any:
+        """Return the answer of a command; once more with the reserve where a module of it could not be opened."""
+        try:
+            return await command(request.arguments)
+        except OSError as error:
+            if not is_descriptor_shortage(error) or not is_of_import(error):
+                raise
+            self._reserve.report_shortage()
+            self._reserve.release()
+            return await command(request.arguments)
 
     async def _find_command(self, name: str) -> Command | None:
         """Return the command of this name; during a start an early one, or that of later."""

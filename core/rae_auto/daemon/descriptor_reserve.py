@@ -3,6 +3,7 @@
 import errno
 import os
 import time
+import traceback
 
 from loguru import logger
 
@@ -43,3 +44,9 @@ class DescriptorReserve:
 def is_descriptor_shortage(error: object) -> bool:
     """Return whether the error means that the process or the machine has no descriptors left."""
     return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+
+
+def is_of_import(error: BaseException) -> bool:
+    """Return whether an error was raised while a module was being imported, late, before anything was done."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code.co_filename.startswith("<frozen importlib") for frame, _ in frames)

@@ -1,10 +1,14 @@
 """The control server, over each transport: what counts as a request, and that no client blocks the others."""
 
 import asyncio
+import errno
+import importlib
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import pytest
@@ -138,6 +142,29 @@ def test_failing_command_hides_details_and_keeps_the_connection(path):
     assert "internal error: the command \"broken\" could not be answered: ZeroDivisionError('secret')" in lines
     assert "secret" not in refused.message
     assert after == PONG
+
+
+def test_command_with_a_late_import_is_answered_without_descriptors(path, tmp_path, monkeypatch):
+    (tmp_path / "late_part.py").write_text("ANSWER = 42\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "late_part", raising=False)
+    refused = [OSError(errno.EMFILE, "Too many open files")]
+    read = SourceFileLoader.get_data
+
+    def get_data(self, name):
+        if "late_part" in str(name) and refused:
+            raise refused.pop()
+        return read(self, name)
+
+    async def late(_):
+        return {"answer": importlib.import_module("late_part").ANSWER}
+
+    async def work(connect, _):
+        return await (await connect()).exchange(b'{"id":1,"command":"late"}\n')
+
+    monkeypatch.setattr(SourceFileLoader, "get_data", get_data)
+    assert served(path, work, late=late)["result"] == {"answer": 42}
+    assert refused == []
 
 
 # Who stalls, goes, or comes in crowds

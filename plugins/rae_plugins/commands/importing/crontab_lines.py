@@ -144,12 +144,12 @@ def _describe_item(item: str) -> str | None:
     found = _ITEM.fullmatch(item)
     if found is None:
         return "Debian's cron refuses it, so it never runs this"
-    if found["first"] and _number(found["first"]) > _number(found["last"]):
+    if found["first"] and _number_of(found["first"]) > _number_of(found["last"]):
         return "for Debian's cron a range that goes backwards is empty, so it never runs this"
     return None
 
 
-def _number(text: str) -> int:
+def _number_of(text: str) -> int:
     if text.isdecimal():
         return int(text)
     index = _DAY_AND_MONTH_NAMES.index(text.upper())
