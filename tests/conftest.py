@@ -1,5 +1,6 @@
 """Shared by all tests: hypothesis profiles, the log, signals as a terminal has them, and the end of their time."""
 
+import gc
 import os
 import signal
 import time
@@ -49,6 +50,17 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if nextitem is None or nextitem.path != item.path:
         item.config.stash[_STATE_BEFORE].pop(item.path).restore()
     return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector look neither at modules and tests while they are read, nor later: they all stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
