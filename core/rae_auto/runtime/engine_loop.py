@@ -42,9 +42,9 @@ from rae_auto.engine.events import Fact, TimePassed
 from rae_auto.errors import ClaimLost, SchedulerClosed, SchedulerError, StoreError
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.runtime.concurrency.commit_batches import split_into_batches
-from rae_auto.runtime.time.clock import Clock
+from rae_auto.runtime.time.clock import Clock, SystemClock
 from rae_auto.runtime.time.clock_checks import ClockChecks
-from rae_auto.runtime.time.starts_ahead import find_moment, find_wait
+from rae_auto.runtime.time.starts_ahead import find_moment, find_wait, seconds_until
 from rae_auto.runtime.time.time_meter import TimeMeter
 from rae_auto.toolkit.threads.garbage import fewer_collections
 
@@ -91,7 +91,8 @@ class EngineLoop:
         """`commit` makes changes durable or raises StoreError; `perform` carries out all effects but replies.
 
         `publish` tells others what a step has done, and `rewrite` makes everything durable that the engine holds.
-        Neither `perform` nor `publish` raises. Where another daemon may take over, no starts are decided ahead.
+        Neither `perform` nor `publish` raises. No starts are decided ahead where another daemon may take over, nor by a
+        clock that may not go as that of the event loop.
         """
         self.engine = engine
         self.trouble: str | None = None
@@ -117,7 +118,7 @@ class EngineLoop:
         self._checks = ClockChecks()
         self.on_clock_check = self._checks.on_check
         """Called once a while at a turn, and soon before an instant, for periodic checks."""
-        self._decides_ahead = decides_ahead
+        self._decides_ahead = decides_ahead and isinstance(clock, SystemClock)
         self._on_progress: Callable[[], None] = lambda: None
         self._progress_seconds = float("inf")
         self._turns_without_inputs = 0
@@ -283,12 +284,14 @@ class EngineLoop:
         steps: list[Step] = []
         left, took = due.mono - self._clock.now().mono, 0.0
         self._burst.enter_context(fewer_collections())
-        while not steps or (self.engine.is_catching_up and left > took):
+        while not steps or (self.engine.is_catching_up and left > took and not steps[-1].is_refused):
             steps.append(self._handle(TimePassed(), due))
             await self._make_steps_durable(steps[-1:])
             before, left = left, due.mono - self._clock.now().mono
             took = before - left
-        await asyncio.sleep(left)
+        while (left := seconds_until(due, self._clock.now())) > 0:
+            await asyncio.sleep(min(left, self._progress_seconds))
+            self._on_progress()
         self._checks.note_turn(due, is_idle=False)
         self._finish(steps)
 

@@ -43,6 +43,7 @@ from rae_auto.engine.effects import Record, Save
 from rae_auto.engine.events import Restored
 from rae_auto.engine.lifecycle import job_of_terms, mark_uncertain
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
+from rae_auto.engine.time_passing import time_until_decided
 from rae_auto.errors import InvalidJob, StoreError
 from rae_auto.model import documents
 from rae_auto.model.job import Job
@@ -138,7 +139,7 @@ async def read_store(
     if setback is not None:
         await _record_forgotten_runs(archive, directory, setback, {run.id for run in runs})
     logged = await archive.write(lambda store: list(instants_of_logs(store)))
-    records = [*logged, *instants_of_runs(runs), *instants_of_states(states)]
+    newest = newest_of([*logged, *instants_of_runs(runs), *instants_of_states(states)])
     restored = Restored(
         settings,
         tuple(all_plans),
@@ -147,9 +148,10 @@ async def read_store(
         seen,
         setback is not None,
         notices,
-        downtime=await asyncio.to_thread(_find_downtime, directory, newest_of(records), now),
+        downtime=await asyncio.to_thread(_find_downtime, directory, newest, now),
         last_downtime=next(iter(downtimes), None),
     )
+    await asyncio.sleep(time_until_decided(newest, now.wall).total_seconds())
     unusable = [one.plan.job.id for one in added if one.plan.problem is not None]
     return Recovered(restored, (*configured, *added), damaged_jobs, unusable, replaced)
 

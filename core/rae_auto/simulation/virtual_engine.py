@@ -38,6 +38,7 @@ from rae_auto.engine.events import (
 )
 from rae_auto.engine.lifecycle import mark_uncertain
 from rae_auto.engine.plan import JobOrigin, Plan, Settings
+from rae_auto.engine.time_passing import time_until_decided
 from rae_auto.errors import SchedulerError, StoreError
 from rae_auto.model.decision import MANUAL, Decision, Occurrence
 from rae_auto.model.guard import GuardResult, Verdict
@@ -49,6 +50,7 @@ from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import HandedOver, Unconfirmed
 from rae_auto.model.run import QueuePlace, Result, Run
+from rae_auto.records.last_record import instants_of_runs, newest_of
 from rae_auto.simulation.virtual_store import ValueStore, VirtualCrash, VirtualStore
 
 T = TypeVar("T")
@@ -344,6 +346,7 @@ class VirtualWorld:
         going_on, over, never = set(alive), ended or {}, set(never_started)
         self.store.reopen()
         open_runs = self.stored(Run)
+        self.now = self.now.later(time_until_decided(newest_of(instants_of_runs(open_runs)), self.now.wall))
         self.engine = Engine()
         self.stopped = False
         plans = tuple(self._plans.values())

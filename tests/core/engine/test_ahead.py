@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.engine.conftest import EveryMinutes
 
+from rae_auto.engine.effects import Start
 from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import Restored, TimePassed
 from rae_auto.engine.plan import Plan, Settings
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import Due
-from rae_auto.model.run import RunState
+from rae_auto.model.run import Run, RunState
 from rae_auto.simulation.virtual_engine import EPOCH, VirtualWorld
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
@@ -102,10 +103,13 @@ def test_death_before_the_instant_neither_loses_nor_repeats_it(size, down):
     w = VirtualWorld(*plans)
     assert w.decide_ahead_in_vain(A_MOMENT)
     assert not w.started
-    never_started = [run.run.id for run in w.engine.runs()]
+    never_started, started_at = [run.run.id for run in w.engine.runs()], []
+    w.on_effect = lambda effect: started_at.append(w.now.wall) if isinstance(effect, Start) else None
     w.crash(down=timedelta(seconds=down), never_started=never_started)
     w.advance(MINUTE)
     assert sorted(start.run.job for start in w.started) == sorted(plan.job.id for plan in plans)
     assert {type(start.run.cause) for start in w.started} == {Due}
+    assert min(started_at) >= EPOCH + 5 * MINUTE
+    assert all(run.started_at <= attempt.finished_at for run in w.stored(Run) for attempt in run.attempts)
     assert all(w.run(run).state is RunState.STARTING for run in w.active_starts)
     assert len({(decision.job, decision.key) for decision in w.decisions}) == len(w.decisions) == len(plans)

@@ -4,13 +4,14 @@ A few are not: the last of them is hardly late, and to wake twice costs more tha
 """
 
 from rae_auto.engine.engine import Engine
+from rae_auto.engine.time_passing import MAX_AHEAD
+from rae_auto.model.primitives.clock_jumps import CLOCK_JUMP_THRESHOLD, clock_step
 from rae_auto.model.primitives.instants import Moment
 
 MIN_STARTS = 20
 """Number of triggers that are due together from which on their starts are decided ahead."""
 
-MAX_AHEAD_SECONDS = 1.0
-"""Longest time that starts are decided before their instant. Requests wait as long for an answer."""
+MAX_AHEAD_SECONDS = MAX_AHEAD.total_seconds()
 
 _FIXED_SECONDS = 0.02
 _SECONDS_A_START = 0.0002
@@ -30,11 +31,12 @@ def find_wait(engine: Engine, now: Moment) -> float | None:
         return None
     if wait > MAX_AHEAD_SECONDS:
         return wait - MAX_AHEAD_SECONDS
+    # Before all are counted, which takes some milliseconds: as long as the answer is no, each turn asks again.
+    if not engine.can_decide_ahead(find_moment(engine, now)):
+        return None
     most = int(MAX_AHEAD_SECONDS / _SECONDS_A_START)
     lead = min(_FIXED_SECONDS + engine.count_due(instant, most) * _SECONDS_A_START, MAX_AHEAD_SECONDS)
-    if wait > lead:
-        return wait - lead
-    return 0.0 if engine.can_decide_ahead(find_moment(engine, now)) else None
+    return max(wait - lead, 0.0)
 
 
 def find_moment(engine: Engine, now: Moment) -> Moment:
@@ -42,3 +44,15 @@ def find_moment(engine: Engine, now: Moment) -> Moment:
     instant = engine.next_instant
     assert instant is not None, "something is due"
     return now.later(instant - now.wall)
+
+
+def seconds_until(due: Moment, now: Moment) -> float:
+    """Return in how many seconds a moment that was computed has come; 0 or less once it has.
+
+    It has when the wall clock shows it, which may be slewed or adjusted meanwhile: a job that asks for the time must
+    not see the minute before. A clock that has been set back is not waited for, because all is decided.
+    """
+    if clock_step(due, now) < -CLOCK_JUMP_THRESHOLD:
+        # To the microsecond, as below: a sleep that is shorter may take no time.
+        return round(due.mono - now.mono, 6)
+    return (due.wall - now.wall).total_seconds()
