@@ -23,11 +23,12 @@ from rae_auto.explain.check_tree import check_run, check_skip
 from rae_auto.explain.instant_checks import check_instant
 from rae_auto.explain.job_view import JobView
 from rae_auto.model import documents
-from rae_auto.model.decision import Decision
+from rae_auto.model.decision import MANUAL, Decision
 from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
 from rae_auto.model.primitives.local_times import RequestedTime
 from rae_auto.model.primitives.names import RunId
+from rae_auto.model.reasons import Fired, Manual
 from rae_auto.model.run import Run, RunState
 from rae_auto.simulation.virtual_engine import VirtualWorld
 
@@ -138,7 +139,8 @@ def _compare(record: Decision | Run, view: JobView, trace: Trace) -> Iterator[st
     decision = next(node for node in tree if node.name == "decision")
     results = {node.name: node for node in decision.children}
     known = trace.calls.get((record.job, record.trigger, record.key), [])
-    differences = [list(_compare_checks(calls, results)) for calls in known]
+    unmade = _find_unmade(record)
+    differences = [list(_compare_checks(calls, results, unmade)) for calls in known]
     # A store that went back may have forgotten a decision, and the instant is given up then.
     if differences and all(differences) and results["catch_up"].result is not CheckResult.NO:
         yield from differences[-1]
@@ -184,9 +186,17 @@ def _compare_looks(run: Run, tree: tuple[CheckNode, ...], looks: list[str | None
         yield f"it started, but each time that the engine looked {looks[-1]} was in the way"
 
 
-def _compare_checks(calls: Calls, results: dict[str, CheckNode]) -> Iterator[str]:
+def _find_unmade(record: Decision | Run) -> Set[str]:
+    """Return the checks that let everything of this kind pass: the tree says that they are not made."""
+    cause = record.cause if isinstance(record, Run) else Manual() if record.trigger == MANUAL else None
+    if isinstance(cause, Manual):
+        return {"guards", "needs"} if cause.forced else {"guards"}
+    return {"needs"} if isinstance(cause, Fired) else set()
+
+
+def _compare_checks(calls: Calls, results: dict[str, CheckNode], unmade: Set[str]) -> Iterator[str]:
     for name, reason in calls.items():
-        if reason is None and results[name].result is not CheckResult.YES:
+        if reason is None and results[name].result is not (CheckResult.UNKNOWN if name in unmade else CheckResult.YES):
             yield f"{name} said yes, but the tree says {results[name]}"
         if reason is not None and (results[name].result, results[name].reason) != (CheckResult.NO, reason):
             yield f"{name} said {reason}, but the tree says {results[name]}"
