@@ -59,6 +59,8 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
+        # attrs leaves a first version of each class behind, which must not stay among the subclasses.
+        gc.collect()
         gc.freeze()
         gc.enable()
 

@@ -62,12 +62,18 @@ class JobIds:
 
 
 def read_digest(
-    store: StoreReader, ids: JobIds, since: datetime, until: datetime, least_seconds: float
+    store: StoreReader,
+    ids: JobIds,
+    since: datetime,
+    until: datetime,
+    least_seconds: float,
+    max_rows: int | None = None,
 ) -> dict[str, Any]:
     """Return what a digest says of the records from `since` to before `until`, as JSON for the control socket.
 
     Jobs whose runs take less than `least_seconds` are not compared with earlier ones. From `NOTHING_COMPARED` on no
-    failure is compared with later runs either: none "is_over".
+    failure is compared with later runs either: none "is_over". At most `max_rows` failures are returned, the newest,
+    and as many groups of skips, the most frequent.
     """
     counted, span = CountQuery(since=since, until=until), LogQuery(since=since, until=until - _INSTANT)
     counts = count_entries(store, documents.RUNS, [counted])
@@ -75,11 +81,13 @@ def read_digest(
     skips = _read_skips(store, span, has_runs=any(one["outcome"] == RunState.SKIPPED for one in counts))
     is_cut = sum(one["count"] for one in skip_counts) > MAX_SKIPS
     groups = _count_groups(store, ids.jobs, counted, skips) if is_cut else _group_skips(skips)
+    shown = groups if max_rows is None else sorted(groups, key=lambda group: -group.count)[:max_rows]
+    failures = evolve(span, states=BAD_STATES, limit=MAX_FAILURES if max_rows is None else min(max_rows, MAX_FAILURES))
     return {
         "counts": counts,
         "skip_counts": skip_counts,
-        "failures": _read_failures(store, ids.ids_of, span, is_compared=not _is_nothing_compared(least_seconds)),
-        "skips": [group.record() for group in groups],
+        "failures": _read_failures(store, ids.ids_of, failures, is_compared=not _is_nothing_compared(least_seconds)),
+        "skips": [group.record() for group in shown],
         "examined_skips": sum(group.count for group in groups),
         **_compare_durations(store, ids, span, since, least_seconds),
     }
@@ -89,9 +97,9 @@ def _is_nothing_compared(least_seconds: float) -> bool:
     return least_seconds >= NOTHING_COMPARED.total_seconds()
 
 
-def _read_failures(store: StoreReader, ids_of: IdsOf, span: LogQuery, *, is_compared: bool) -> list[dict[str, Any]]:
-    """Return the newest runs that failed, each with whether a later run of its job has succeeded if `is_compared`."""
-    bad = store.query(documents.RUNS, evolve(span, states=BAD_STATES, limit=MAX_FAILURES))
+def _read_failures(store: StoreReader, ids_of: IdsOf, query: LogQuery, *, is_compared: bool) -> list[dict[str, Any]]:
+    """Return the runs of a query, which failed, each with whether a later one of its job succeeded if `is_compared`."""
+    bad = store.query(documents.RUNS, query)
     if not is_compared:
         return [{"run": body, "is_over": False} for body in bad]
     # The last one that stays is the oldest. Before it no success counts, and a job may have failed for years.

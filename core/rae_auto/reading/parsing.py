@@ -81,17 +81,14 @@ def _parse_points(rows: Sequence[Sequence[Any]]) -> tuple[TrendPoint, ...]:
     )
 
 
-def parse_digest(answer: Mapping[str, Any], max_rows: int | None = None) -> DigestRecords:
-    """Return the answer of 'digest_records': so many failures, the newest, and groups of skips, the most frequent."""
-    failed, skips = answer["failures"][:max_rows], answer["skips"]
-    failures = [(run, one["is_over"]) for one in failed for run in load_entries(Run, [one["run"]])]
-    if max_rows is not None:
-        skips = sorted(skips, key=lambda one: -one["count"])[:max_rows]
+def parse_digest(answer: Mapping[str, Any]) -> DigestRecords:
+    """Return the answer of 'digest_records'."""
+    failures = [(run, one["is_over"]) for one in answer["failures"] for run in load_entries(Run, [one["run"]])]
     return DigestRecords(
         counts=parse_counts(answer["counts"]),
         skip_counts=parse_counts(answer["skip_counts"]),
         failures=failures,
-        skips=[_parse_skips(one) for one in skips],
+        skips=[_parse_skips(one) for one in answer["skips"]],
         examined_skips=answer["examined_skips"],
         durations=[
             ComparedDurations(one["job"], timedelta(seconds=one["before"]), timedelta(seconds=one["now"]), one["runs"])

@@ -151,7 +151,7 @@ class RecordSourceBase(ABC):
         self, since: datetime, until: datetime, least: timedelta, *, max_rows: int | None = None
     ) -> DigestRecords:
         """Return what a digest says of the records of a span, grouped, in one question."""
-        return parse_digest(await self._read_digest(since, until, least), max_rows)
+        return parse_digest(await self._read_digest(since, until, least, max_rows))
 
     async def skips(
         self,
@@ -291,7 +291,9 @@ class RecordSourceBase(ABC):
         """Return the groups of the runs of a job: "trends"."""
 
     @abstractmethod
-    async def _read_digest(self, since: datetime, until: datetime, least: timedelta) -> Mapping[str, Any]:
+    async def _read_digest(
+        self, since: datetime, until: datetime, least: timedelta, max_rows: int | None
+    ) -> Mapping[str, Any]:
         """Return the groups of a digest: "digest_records"."""
 
     @abstractmethod

@@ -241,14 +241,16 @@ class StoreRecords(RecordSourceBase):
 
         return await self._read(read, NO_TRENDS)
 
-    async def _read_digest(self, since: datetime, until: datetime, least: timedelta) -> Mapping[str, Any]:
+    async def _read_digest(
+        self, since: datetime, until: datetime, least: timedelta, max_rows: int | None
+    ) -> Mapping[str, Any]:
         def read(store: Store, _: Sequence[Run]) -> Mapping[str, Any]:
             def ids_of(job: str) -> Sequence[str]:
                 return queries.ids_of(self._project, store, job)
 
             stored = (job.id for job in queries.load_values(store, documents.JOB, Job))
             ids = JobIds(dict.fromkeys([*self._project.job_names, *stored]), ids_of)
-            return read_digest(store, ids, since, until, least.total_seconds())
+            return read_digest(store, ids, since, until, least.total_seconds(), max_rows)
 
         return await self._read(read, NO_DIGEST)
 

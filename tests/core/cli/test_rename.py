@@ -114,6 +114,8 @@ def test_crash_amid_a_rename_leaves_what_triggers_kept_to_the_job(daemons: Daemo
         return bool(daemons.ask("history", job="added", states=["succeeded"]))
 
     eventually(starts_for_a_new_file)
+    # Each look has made a file, and the run of the last one may be under way.
+    eventually(lambda: all(run["finished_at"] for run in daemons.ask("history", job="added")))
     daemons.ask("rename", job="added", new="better")
     eventually(lambda: (kept / "better" / "files" / "snapshot.sqlite").exists())
     daemons.kill()

@@ -152,8 +152,10 @@ class ScreenCommands:
         since, until, least = span.since, span.until, optional_seconds(arguments, "least_seconds")
         if since is None or until is None:
             raise BadRequest('"digest_records" needs "since" and "until"')
+        rows = arguments.get("max_rows")
+        max_rows = None if rows is None else check_limit(rows, "max_rows")
         ids = JobIds(runtime.engine.job_ids(), runtime.engine.ids_of)
-        return await runtime.read_store(lambda store: read_digest(store, ids, since, until, least or 0))
+        return await runtime.read_store(lambda store: read_digest(store, ids, since, until, least or 0, max_rows))
 
     def _queries_of_jobs(self, arguments: Arguments) -> dict[str, list[LogQuery]]:
         """Return the queries for all ids that each job of a request has had. Errors: BadRequest."""

@@ -6,7 +6,8 @@ from html import unescape
 
 from tests.plugins.commands.ui.conftest import Page
 
-CHECKS = ("catch_up", "enabled", "overlap", "feedback_loop", "parallel", "resources")
+PASSED = ("overlap", "feedback_loop", "parallel", "resources")
+NOT_CHECKED = ("catch_up", "enabled", "paused")
 
 
 def test_wrong_time_can_be_typed_again(page: Page) -> None:
@@ -22,12 +23,13 @@ def test_wrong_time_can_be_typed_again(page: Page) -> None:
 def test_checks_with_nothing_to_say_are_folded_and_copies_have_all(page: Page) -> None:
     text = unescape(page.ask(f"/jobs/bad/why?run={page.runs['bad']}").text)
     tree, _, copies = text.partition('<details class="copies">')
-    folded = re.findall(r"<details><summary class=\"faint\">passed: ([^<]+)</summary>", tree)
-    assert len(folded) == 2
-    for name in CHECKS:
-        assert name.replace("_", " ") in ", ".join(folded)
-        assert f"**{name}** yes: " in copies
-        assert f'"name": "{name}"' in copies
+    for title, names, result in (("passed", PASSED, "yes"), ("not checked", NOT_CHECKED, "unknown")):
+        folded = re.findall(rf'<details><summary class="faint">{title}: ([^<]+)</summary>', tree)
+        assert len(folded) == 2
+        for name in names:
+            assert name.replace("_", " ") in ", ".join(folded)
+            assert f"**{name}** {result}: " in copies
+            assert f'"name": "{name}"' in copies
     assert tree.index("attempt 1") > tree.index("exit code 3")
 
 
