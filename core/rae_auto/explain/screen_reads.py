@@ -21,6 +21,8 @@ from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.run import Run, RunState
 from rae_auto.model.schedule import describe_schedule
 
+RAN_STATES = tuple(state for state in RunState if state.final and state is not RunState.SKIPPED)
+
 
 def newest_bodies(
     store: StoreReader, log: str, queries: Sequence[LogQuery], opened: Sequence[Run] = ()
@@ -100,6 +102,17 @@ def read_newest(
 ) -> dict[str, list[Document]]:
     """Return the newest documents of each job in a log, given with the queries for all ids that it had."""
     return {job: newest_bodies(store, log, queries, opened) for job, queries in jobs.items()}
+
+
+def minute_queries(minutes: Sequence[datetime], limit: int) -> list[LogQuery]:
+    """Return queries for the newest runs that were queued in each minute, without those that were skipped."""
+    length, last = timedelta(minutes=1), timedelta(microseconds=1)
+    return [LogQuery(since=at, until=at + length - last, states=RAN_STATES, limit=limit) for at in minutes]
+
+
+def read_started_jobs(store: StoreReader, spans: Sequence[LogQuery]) -> list[list[str]]:
+    """Return the jobs of the runs that each query finds, the newest first."""
+    return [list(dict.fromkeys(str(body.get("job")) for body in store.query(documents.RUNS, span))) for span in spans]
 
 
 def read_durations(

@@ -118,6 +118,9 @@ class DaemonRecords(RecordSourceBase):
     async def _read_trends(self, job: str, max_durations: int) -> Any:
         return await self._ask("trends", job=job, limit=max_durations)
 
+    async def _read_started_jobs(self, minutes: Sequence[datetime], limit: int) -> Any:
+        return await self._ask("started_jobs", minutes=[at.isoformat() for at in minutes], limit=limit)
+
     async def _read_digest(self, since: datetime, until: datetime, least: timedelta, max_rows: int | None) -> Any:
         rows = {} if max_rows is None else {"max_rows": max_rows}
         return await self._ask("digest_records", since=since, until=until, least_seconds=least.total_seconds(), **rows)

@@ -218,6 +218,11 @@ class RecordSourceBase(ABC):
             found = await self._expected.count(since, until, step)
         return found
 
+    async def started_jobs(self, minutes: Sequence[datetime], limit: int) -> Mapping[datetime, Sequence[str]]:
+        """Return the jobs of the newest runs on record that were queued in each of these minutes."""
+        found = await self._read_started_jobs(minutes, limit) if minutes else []
+        return dict(zip(minutes, found, strict=True))
+
     async def due_jobs(self, minutes: Sequence[datetime]) -> Mapping[datetime, Sequence[str]]:
         """Return some jobs that are due in minutes to come, of those that are among the busiest of their day."""
         return self._expected.due_jobs(minutes)
@@ -289,6 +294,10 @@ class RecordSourceBase(ABC):
     @abstractmethod
     async def _read_trends(self, job: str, max_durations: int) -> Mapping[str, Any]:
         """Return the groups of the runs of a job: "trends"."""
+
+    @abstractmethod
+    async def _read_started_jobs(self, minutes: Sequence[datetime], limit: int) -> Sequence[Sequence[str]]:
+        """Return the jobs of runs that are over, by minute: "started_jobs"."""
 
     @abstractmethod
     async def _read_digest(

@@ -25,11 +25,13 @@ from rae_auto.explain.screen_reads import (
     describe_guards,
     describe_triggers,
     list_starts,
+    minute_queries,
     newest_bodies,
     read_durations,
     read_job_span,
     read_newest,
     read_runs,
+    read_started_jobs,
 )
 from rae_auto.explain.trend_reads import NO_TRENDS, read_trends
 from rae_auto.model import documents
@@ -240,6 +242,12 @@ class StoreRecords(RecordSourceBase):
             return read_trends(store, queries.ids_of(self._project, store, job), self.zone, max_durations)
 
         return await self._read(read, NO_TRENDS)
+
+    async def _read_started_jobs(self, minutes: Sequence[datetime], limit: int) -> Sequence[Sequence[str]]:
+        def read(store: Store, _: Sequence[Run]) -> Sequence[Sequence[str]]:
+            return read_started_jobs(store, minute_queries(minutes, limit))
+
+        return await self._read(read, [[] for _ in minutes])
 
     async def _read_digest(
         self, since: datetime, until: datetime, least: timedelta, max_rows: int | None

@@ -34,11 +34,13 @@ from rae_auto.explain.screen_reads import (
     describe_guards,
     describe_triggers,
     list_starts,
+    minute_queries,
     newest_bodies,
     read_durations,
     read_job_span,
     read_newest,
     read_runs,
+    read_started_jobs,
 )
 from rae_auto.explain.trend_reads import KnownTrends
 from rae_auto.model import documents
@@ -145,6 +147,16 @@ class ScreenCommands:
         runtime, zone, limit = self._find_runtime(), self._find_zone(), limit_of(arguments)
         ids = runtime.engine.ids_of(text(arguments, "job"))
         return await runtime.read_store(lambda store: self._trends.read(store, ids, zone, limit))
+
+    async def started_jobs(self, arguments: Arguments) -> Any:
+        """Return the jobs of runs that are over, by the minute in which they were queued."""
+        given, limit = arguments.get("minutes"), limit_of(arguments)
+        if not isinstance(given, list) or len(given) > MAX_JOBS_AT_ONCE:
+            raise BadRequest(f'"minutes" must be a list of at most {MAX_JOBS_AT_ONCE} instants')
+        zone = self._find_zone()
+        minutes = [at for one in given if (at := optional_instant({"minutes": one}, "minutes", zone)) is not None]
+        queries = minute_queries(minutes, limit)
+        return await self._find_runtime().read_store(lambda store: read_started_jobs(store, queries))
 
     async def digest_records(self, arguments: Arguments) -> Any:
         """Return what a digest says of the records of a span, grouped."""

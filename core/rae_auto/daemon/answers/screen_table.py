@@ -24,6 +24,7 @@ _ARGUMENTS = {
     "newest_skips": ("jobs", "limit"),
     "durations": ("jobs", "since", "until", "limit"),
     "trends": ("job", "limit"),
+    "started_jobs": ("minutes", "limit"),
     "digest_records": ("since", "until", "least_seconds", "max_rows"),
     "stored_skips": (*_SPAN, "limit"),
     "count": (*_SPAN, "log", "step"),

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from rae_auto.model.primitives.formatting import format_count
-from rae_auto.model.run import RunState
+from rae_auto.model.run import Run
 from rae_auto.views.screens.parts.base import ScreenBase, expected_text, local_times
 from rae_auto.views.screens.parts.day_troubles import MAX_ROWS, DayTroubles, build_day_troubles
 from rae_auto.views.screens.parts.record_source import (
@@ -99,9 +99,6 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     return begin, datetime.combine(day + timedelta(days=1), clock(0), zone).astimezone(utc)
 
 
-NOT_SKIPPED = tuple(state for state in RunState if state is not RunState.SKIPPED)
-
-
 @frozen
 class DayNumbers:
     """The numbers of runs of a day, of the bad ones among them, and of skips, in each minute from its begin on."""
@@ -135,7 +132,7 @@ async def load_day_grid(source: RecordSource, day: date) -> DayGrid:
     totals = list(map(add, runs, count_minutes(expected.counts, begin, end)))
     most = sorted(range(size), key=totals.__getitem__, reverse=True)[:BUSIEST_MINUTES]
     places = [(begin + MINUTE * minute, totals[minute]) for minute in most if totals[minute]]
-    jobs = await _jobs_of(source, [at for at, _ in places], now)
+    jobs = await _jobs_of(source, [at for at, _ in places], opened, now)
     busiest = [BusyMinute(at=at, count=count, jobs=tuple(jobs.get(at, ()))) for at, count in places]
     time = local_times(source.zone.key, now)
     troubles = build_day_troubles(records, sum(bad), sum(skipped), time, is_future=begin > now)
@@ -172,18 +169,16 @@ async def expected_between(source: RecordSource, since: datetime, until: datetim
 
 
 async def _jobs_of(
-    source: RecordSource, minutes: Sequence[datetime], now: datetime
+    source: RecordSource, minutes: Sequence[datetime], opened: Sequence[Run], now: datetime
 ) -> Mapping[datetime, Sequence[str]]:
     """Return some jobs that started in each minute that is here or over, and that are due in the others."""
     over = [at for at in minutes if at <= now]
-    started = await gather(*(_started_jobs(source, at) for at in over))
-    return dict(zip(over, started, strict=True)) | dict(await source.due_jobs([at for at in minutes if at > now]))
-
-
-async def _started_jobs(source: RecordSource, at: datetime) -> Sequence[str]:
-    until = at + MINUTE - timedelta(microseconds=1)
-    runs = await source.runs(since=at, until=until, states=NOT_SKIPPED, limit=MAX_NAMED_JOBS)
-    return tuple(dict.fromkeys(run.job for run in runs))
+    ended = await source.started_jobs(over, MAX_NAMED_JOBS)
+    started: dict[datetime, Sequence[str]] = {}
+    for at in over:
+        active = [run.job for run in opened if at <= run.queued_at < at + MINUTE]
+        started[at] = tuple(dict.fromkeys([*active, *ended[at]]))[:MAX_NAMED_JOBS]
+    return {**started, **await source.due_jobs([at for at in minutes if at > now])}
 
 
 def build_day_grid(

@@ -354,6 +354,10 @@ class RecordSource(Protocol):
         """
         ...
 
+    async def started_jobs(self, minutes: Sequence[datetime], limit: int) -> Mapping[datetime, Sequence[str]]:
+        """Return the jobs of the newest `limit` runs that were queued in each of these minutes and are over."""
+        ...
+
     async def due_jobs(self, minutes: Sequence[datetime]) -> Mapping[datetime, Sequence[str]]:
         """Return some jobs that are due in minutes to come, of those that are among the busiest of their day.
 
