@@ -64,7 +64,7 @@ def test_report_of_a_source_goes_with_it(tmp_path):
         first = reports()
         await scheduler.rename_job("a", "b")
         renamed = reports()
-        # One that is ended before it has begun has no end.
+        # One that is cancelled before its first step reports no end.
         await stage.begins("x")
         await scheduler.remove_job("b")
         for _ in range(2):
