@@ -178,7 +178,7 @@ def resume_command(jobs: tuple[str, ...], all_: bool, config: str | None) -> Non
 def skip_command(job: str, undo: bool, config: str | None) -> None:
     """Skip the next scheduled start of a job; a second time, the one after it.
 
-    The exit code is 1 if there is no start to skip, and with --undo no skip to take back.
+    The exit code is 1 if the job has no start to skip, or with --undo no skip to take back.
 
     Example: rae-auto skip backup
     """

@@ -279,7 +279,7 @@ class EngineLoop:
     async def _turn_ahead(self, due: Moment) -> None:
         """Take a turn for a moment that is near: decide, commit, wait until it has come, and perform the effects.
 
-        Pieces that there is no time for are left to the turns after it.
+        Later turns decide the pieces for which time runs out.
         """
         steps: list[Step] = []
         left, took = due.mono - self._clock.now().mono, 0.0
@@ -292,6 +292,8 @@ class EngineLoop:
         while (left := seconds_until(due, self._clock.now())) > 0:
             await asyncio.sleep(min(left, self._progress_seconds))
             self._on_progress()
+        # The store may have met damage meanwhile, which may have cost it these commits.
+        await self._make_steps_durable(())
         self._checks.note_turn(due, is_idle=False)
         self._finish(steps)
 

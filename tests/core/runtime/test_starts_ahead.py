@@ -222,3 +222,31 @@ def test_restarted_daemon_waits_for_the_instant_that_was_decided_ahead(tmp_path)
 
     queued_at, opened_at = asyncio.run(play())
     assert opened_at >= queued_at
+
+
+def test_store_that_meets_damage_before_the_instant_is_rewritten_first():
+    clock, done = LoopClock(), []
+
+    async def commit(_: object) -> None:
+        return
+
+    async def rewrite() -> None:
+        done.append("rewritten")
+
+    def perform(step: Step) -> None:
+        done.extend("started" for effect in step.effects if isinstance(effect, Start))
+
+    async def work() -> None:
+        loop = EngineLoop(Engine(), clock, commit, perform, rewrite=rewrite)
+        plans = [Plan(Job(id=f"j{n}", python="a:b"), {"noon": AtNoon()}, JobOrigin.CONFIG) for n in range(MIN_STARTS)]
+        loop.submit(Restored(Settings(MIN_STARTS), tuple(plans)))
+        running = asyncio.ensure_future(loop.run())
+        await asyncio.sleep(SECONDS_BEFORE - 0.001)
+        loop.request_rewrite()
+        await asyncio.sleep(1)
+        loop.close()
+        await running
+
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        runner.run(work())
+    assert done == ["rewritten", *["started"] * MIN_STARTS]
