@@ -39,7 +39,7 @@ from rae_auto.screens import (
     load_run_page,
 )
 from rae_auto.views.screens import job_page
-from rae_auto.views.screens.day_grid import day_bounds
+from rae_auto.views.screens.day_grid import MAX_NAMED_JOBS, day_bounds
 from rae_auto.views.screens.parts.record_source import ExpectedCounts
 from rae_auto.views.screens.parts.strip import group_of, strip_bounds
 from rae_plugins.stores.sqlite import SqliteStore
@@ -309,6 +309,10 @@ def test_run_page_shows_its_record(history: list[Happened], place: tuple[str, in
 def test_day_grids_show_what_the_history_holds(history: list[Happened], place: tuple[str, int]) -> None:
     with live(history, *place) as lived:
         records = [(datetime.fromisoformat(one["queued_at"]), one["state"]) for one in lived.records()]
+        started = [
+            (datetime.fromisoformat(one["queued_at"]), one["job"])
+            for one in lived.records() if one["state"] != "skipped"
+        ]  # fmt: skip
         today = lived.now.astimezone(lived.zone).date()
         for day in (today - timedelta(days=1), today):
             grid = lived.read(lambda source, day=day: load_day_grid(source, day))
@@ -333,6 +337,9 @@ def test_day_grids_show_what_the_history_holds(history: list[Happened], place: t
             ]
             assert [one.count for one in grid.busiest] == [count for _, count in minutes.most_common(len(grid.busiest))]
             assert {one.at for one in grid.busiest} <= set(minutes)
+            for one in grid.busiest:
+                jobs = {job for at, job in started if one.at <= at < one.at + timedelta(minutes=1)}
+                assert set(one.jobs) == jobs if one.count <= MAX_NAMED_JOBS else set(one.jobs) <= jobs and one.jobs
 
 
 @worlds
