@@ -27,7 +27,7 @@ from rae_auto.model.primitives.evolving.templates import Templates
 from rae_auto.model.primitives.instants import format_instant, parse_instant
 from rae_auto.model.primitives.names import digest
 from rae_auto.model.primitives.units import format_duration, parse_duration
-from rae_auto.model.reasons import REASONS, Due, Fired, Manual, ReasonBase
+from rae_auto.model.reasons import REASONS, CaughtUp, Due, Fired, Manual, ReasonBase
 from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import Run, RunState
 
@@ -166,28 +166,45 @@ def reason_code(document: Any) -> str:
 
 _LOST = RunState.LOST.value
 
+_instant_of = datetime.fromisoformat
+
+
+def times_of(run: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Return the seconds of `Run.duration` of the document of a run, and by how many it started late.
+
+    The latter are None also for a run that was caught up; both where the document is that of another program.
+    """
+    # In one pass and without making a value of it, because statistics are made of thousands.
+    try:
+        if (began := run.get("started_at")) is None:
+            return None, None
+        first, due, cause = _instant_of(began), run["scheduled_for"], run["cause"]
+        if first.tzinfo is None:
+            return None, None
+        lateness = None
+        if (cause if type(cause) is str else cause["code"]) != CaughtUp.code:
+            # A clock that was set back in between would make it negative.
+            lateness = 0.0 if began == due else max((first - _instant_of(due)).total_seconds(), 0.0)
+        ended = run.get("finished_at")
+        if ended is None or run["state"] == _LOST:
+            return None, lateness
+        for attempt in run.get("attempts", ()):
+            if attempt["state"] == _LOST and attempt.get("result") is None:
+                return None, lateness
+        elapsed = (_instant_of(ended) - first).total_seconds()
+        if steps := run.get("clock_steps"):
+            elapsed -= sum(float(step["seconds"]) for step in steps)
+        return (elapsed if elapsed > 0.0 else 0.0), lateness
+    except (TypeError, KeyError, ValueError):
+        return None, None
+
 
 def duration_of(run: Mapping[str, Any]) -> float | None:
     """Return the seconds of `Run.duration` of the document of a run, read without making a value of it.
 
     None also where the document is that of another program.
     """
-    try:
-        began, ended = run.get("started_at"), run.get("finished_at")
-        if began is None or ended is None or run.get("state") == _LOST:
-            return None
-        for attempt in run.get("attempts", ()):
-            if attempt["state"] == _LOST and attempt.get("result") is None:
-                return None
-        first, last = datetime.fromisoformat(began), datetime.fromisoformat(ended)
-        if first.tzinfo is None or last.tzinfo is None:
-            return None
-        elapsed = (last - first).total_seconds()
-        if steps := run.get("clock_steps"):
-            elapsed -= sum(float(step["seconds"]) for step in steps)
-        return max(elapsed, 0.0)
-    except (TypeError, KeyError, ValueError):
-        return None
+    return times_of(run)[0]
 
 
 def prepare_runs() -> None:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from rae_auto.model import documents
 from rae_auto.model.primitives.instants import parse_instant
 from rae_auto.model.primitives.units import parse_duration
-from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.run import RunState
 
 MEASURED_STATES = tuple(state for state in RunState if state.final and state is not RunState.SKIPPED)
@@ -50,18 +49,9 @@ def read_figures(body: Mapping[str, Any]) -> RunFigures | None:
         return RunFigures(
             parse_instant(body["queued_at"]),
             state,
-            documents.duration_of(body),
-            _lateness(body),
+            *documents.times_of(body),
             None if cpu_time is None else cpu_time.total_seconds(),
             memory,
         )
     except (TypeError, KeyError, ValueError, AttributeError):
         return None
-
-
-def _lateness(body: Mapping[str, Any]) -> float | None:
-    started = body.get("started_at")
-    if started is None or documents.reason_code(body["cause"]) == CaughtUp.code:
-        return None
-    due = body["scheduled_for"]
-    return 0.0 if started == due else max((parse_instant(started) - parse_instant(due)).total_seconds(), 0.0)

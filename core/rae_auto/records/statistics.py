@@ -13,14 +13,12 @@ from attrs import evolve, frozen
 from rae_auto.api.store import CountQuery, Document, LogQuery, StoreReader
 from rae_auto.model import documents
 from rae_auto.model.figures.durations import EXAMINED_RUNS, percentile, summarize_durations
-from rae_auto.model.reasons import CaughtUp
 from rae_auto.model.run import RunState
 
 MAX_EXAMINED_RUNS = 5_000
 """Number of runs that are examined: enough for the 99th percentile, and read in a twentieth of a second."""
 
-_RUN_FIELDS = frozenset({"state", "cause", "scheduled_for"})
-"""Fields without which an entry isn't counted, because it is not of rae-auto; `load_entries` skips it too."""
+_SKIPPED = RunState.SKIPPED.value
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -100,20 +98,15 @@ class Facts(NamedTuple):
 def read_facts(run: Document) -> Facts | None:
     """Return the facts of the document of a finished run; None for the document of another program."""
     # Not made a value first, because that of ten thousand takes too long for a person who waits.
-    if not run.keys() >= _RUN_FIELDS:
+    # Such an entry isn't counted; `load_entries` skips it too.
+    if not ("state" in run and "cause" in run and "scheduled_for" in run):
         return None
-    state, duration, lateness = run["state"], None, None
-    is_started = "started_at" in run
-    if is_started:
-        duration = documents.duration_of(run)
-        if documents.reason_code(run["cause"]) != CaughtUp.code:
-            late = datetime.fromisoformat(run["started_at"]) - datetime.fromisoformat(run["scheduled_for"])
-            # A clock that was set back in between would make it negative.
-            lateness = max(0.0, late.total_seconds())
-    retries = max(0, run.get("attempt", 0) - 1)
-    reason = run.get("reason") if state == RunState.SKIPPED else None
+    state = run["state"]
+    duration, lateness = documents.times_of(run)
+    reason = run.get("reason") if state == _SKIPPED else None
     skipped = documents.reason_code(reason) if reason else None
-    return Facts(state, run.get("queued_at"), is_started, duration, lateness, retries, skipped)
+    retries = max(0, run.get("attempt", 0) - 1)
+    return Facts(state, run.get("queued_at"), "started_at" in run, duration, lateness, retries, skipped)
 
 
 def statistics_of(store: StoreReader, jobs: Sequence[str] | None, since: datetime | None) -> Statistics:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rae_auto.model import documents
 from rae_auto.model.job_state import SeenOccurrence
 from rae_auto.model.primitives.names import JobId
-from rae_auto.model.reasons import FeedbackLoop
+from rae_auto.model.reasons import CaughtUp, FeedbackLoop
 from rae_auto.model.run import Run
 from rae_auto.testing.harness import strategies
 
@@ -46,9 +46,12 @@ def test_refusal_that_was_written_without_its_code_is_read() -> None:
 
 
 @given(strategies.runs)
-def test_duration_in_a_document_is_that_of_the_run(run: Run) -> None:
+def test_times_in_a_document_are_those_of_the_run(run: Run) -> None:
+    duration, lateness = documents.times_of(documents.dump(run))
     expected = None if run.duration is None else run.duration.total_seconds()
-    assert documents.duration_of(documents.dump(run)) == pytest.approx(expected, abs=1e-5)
+    assert duration == documents.duration_of(documents.dump(run)) == pytest.approx(expected, abs=1e-5)
+    late = None if run.started_at is None else max(run.started_at - run.scheduled_for, timedelta(0)).total_seconds()
+    assert lateness == (None if isinstance(run.cause, CaughtUp) else late)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +60,11 @@ def test_duration_in_a_document_is_that_of_the_run(run: Run) -> None:
         {},
         {"started_at": "2026-01-01T00:00:00+00:00", "finished_at": "soon"},
         {"started_at": 3, "finished_at": 4},
+        {"started_at": "2026-01-01T00:00:00", "finished_at": "2026-01-01T00:00:00"},
         {"started_at": "2026-01-01T00:00:00+00:00", "finished_at": "2026-01-01T00:00:00+00:00", "clock_steps": [{}]},
     ],
 )
-def test_document_of_another_program_has_no_duration(document: dict[str, Any]) -> None:
+def test_document_of_another_program_has_no_times(document: dict[str, Any]) -> None:
     assert documents.duration_of(document) is None
+    whole = {"scheduled_for": "2026-01-01T00:00:00+00:00", "cause": "due", "state": "succeeded", **document}
+    assert documents.times_of(whole) == (None, None)
