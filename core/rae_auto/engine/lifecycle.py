@@ -51,10 +51,16 @@ def restored(turn: Turn, event: Restored) -> None:
         _reopen(turn, run)
     # In the first part: each later one may leave a record that is newer than the downtime.
     restore_downtime(turn, event.downtime, event.last_downtime)
+    fitting: set[tuple[int, int]] = set()
     for job_id, entry in state.jobs.items():
         if entry.state.paused_until is not None:
             state.pause_ends.set(job_id, entry.state.paused_until)
-        set_cursors(turn, entry)
+        cursors, pair = entry.state.cursors, (id(entry.plan.schedules), id(entry.state.cursors))
+        # Jobs that are alike share both, which stay as they are as long as the event does.
+        if pair not in fitting:
+            set_cursors(turn, entry)
+            if entry.state.cursors is cursors and not entry.plan.run_points:
+                fitting.add(pair)
         for trigger, schedule in entry.schedules().items():
             state.timetable.join((job_id, trigger), schedule, entry.state.cursors[trigger].at)
         expectations.restore_expectation(turn, entry)

@@ -6,11 +6,11 @@ Defaults are omitted, so that ten thousand jobs stay small. `schemas/scheduler/j
 import json
 import marshal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from operator import eq
-from typing import Any, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn
@@ -223,29 +223,77 @@ def load(cls: type[T], document: Mapping[str, Any]) -> T:
     return _converter().structure(document, cls)
 
 
-def make_reader(cls: type[T]) -> Callable[[str, Mapping[str, Any] | bytes], T]:
-    """Return a function that returns the value of a document, or of its JSON, by the key under which it is stored.
+Packed = Mapping[str, Any] | bytes
+"""A document, or its JSON in UTF-8."""
 
-    It is for many documents of one class: of jobs that are alike, one is read. Errors: as of `load`, and ValueError for
-    what is no JSON.
-    """
-    structure = _converter().get_structure_hook(cls)
-    templates: Templates[T] | None = None
-    if cls is Job:
-        templates = Templates(cls, ("id", "name"), partial(load, cls), _has_fixed_arguments)
+_OF_A_RUN = b'"last_run":'
+"""Stands in the state of a job that has run, which is like no other."""
 
-    def read(key: str, document: Mapping[str, Any] | bytes) -> T:
-        if not isinstance(document, bytes):
-            value: T = structure(document, cls)
+
+class DocumentReader(Generic[T]):
+    """Makes the values of documents of one class, some at a time."""
+
+    def __init__(self, cls: type[T]) -> None:
+        self._cls, self._structure = cls, _converter().get_structure_hook(cls)
+        names, can_share = _ALIKE.get(cls, ((), None))
+        self._templates = Templates(cls, names, can_share) if can_share else None
+
+    def read(self, some: Sequence[tuple[str, Packed]]) -> Sequence[T | Exception]:
+        """Return the value of each of some documents, which come by their keys; the error of one that has none."""
+        templates = self._templates
+        if templates is None:
+            return [self._load(document) for document in _parse([packed for _, packed in some])]
+        values: list[Any] = [
+            templates.find(key, packed) if isinstance(packed, bytes) and _OF_A_RUN not in packed else None
+            for key, packed in some
+        ]
+        left = [place for place, value in enumerate(values) if value is None]
+        for place, document in zip(left, _parse([some[place][1] for place in left]), strict=True):
+            key, packed = some[place]
+            values[place] = value = self._load(document)
+            if isinstance(packed, bytes) and not isinstance(document, bytes) and not isinstance(value, Exception):
+                templates.learn(key, packed, document, value)
+        return values
+
+    def _load(self, packed: Packed) -> T | Exception:
+        try:
+            value: T = self._structure(json.loads(packed) if isinstance(packed, bytes) else packed, self._cls)
             return value
-        return load(cls, json.loads(document)) if templates is None else templates.read(key, document)
+        except Exception as error:  # a document that only looks like one of ours
+            return error
 
-    return read
+
+def _parse(packed: Sequence[Packed]) -> Sequence[Packed]:
+    """Return documents parsed at once, in half of the time; as they are if one of them is no JSON."""
+    texts = [one for one in packed if isinstance(one, bytes)]
+    if not texts:
+        return packed
+    try:
+        parsed = json.loads(b"[%b]" % b",".join(texts))
+    except ValueError:
+        return packed
+    if len(parsed) != len(texts):
+        # Some are JSON together that are none by themselves.
+        return packed
+    found = iter(parsed)
+    return [next(found) if isinstance(one, bytes) else one for one in packed]
 
 
 def _has_fixed_arguments(job: Any) -> bool:
     """Return whether no function that a job calls can change the arguments that it gets."""
     return not any(isinstance(value, list | dict) for value in (*job.args, *job.kwargs.values()))
+
+
+def _never_ran(state: Any) -> bool:
+    """Return whether a job has had no run, whose time and result are its own."""
+    return state.last_run is None
+
+
+_ALIKE: Mapping[type, tuple[Sequence[str], Callable[[Any], bool]]] = {
+    Job: (("id", "name"), _has_fixed_arguments),
+    JobState: (("job",), _never_ran),
+}
+"""Classes whose documents are often alike: the fields that hold the key, and whether a value may be made for others."""
 
 
 def document_key(value: Job | JobState | Run | SeenOccurrence | OutboxNotice | Downtime) -> tuple[str, str]:

@@ -18,7 +18,6 @@ from rae_auto.api.store import (
     Delete,
     Document,
     LogQuery,
-    PackedDocument,
     Put,
     RetentionRule,
     Store,
@@ -29,7 +28,6 @@ from rae_auto.engine.effects import Change, Discard, Record, Save
 from rae_auto.errors import SchedulerError, StoreDamaged, StoreError
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision
-from rae_auto.model.job import Job
 from rae_auto.model.primitives.formatting import describe_raise
 from rae_auto.model.primitives.names import digest
 from rae_auto.model.reasons import StoreReverted
@@ -371,36 +369,22 @@ def _read_in_session(question: Callable[[StoreReader], T], reader: StoreReader) 
 
 
 def _read_all(store: Store, kind: str, cls: type[T]) -> tuple[tuple[T, ...], list[UnreadableDocument]]:
-    read = documents.make_reader(cls)
+    reader = documents.DocumentReader(cls)
     values: list[T] = []
     unreadable: list[UnreadableDocument] = []
     for some in store.load_packed(kind):
-        # Most jobs need not be parsed, because they are like others.
-        for key, body in some if cls is Job else _parse(some):
-            if isinstance(body, CorruptDocument):
-                unreadable.append(UnreadableDocument(kind, key, body.problem, body.text))
-                continue
-            try:
-                values.append(read(key, body))
-            except Exception as error:  # a document that only looks like one of ours
-                unreadable.append(_misunderstood(kind, key, body, error))
+        whole = [(key, body) for key, body in some if not isinstance(body, CorruptDocument)]
+        unreadable += [
+            UnreadableDocument(kind, key, body.problem, body.text)
+            for key, body in some
+            if isinstance(body, CorruptDocument)
+        ]
+        for (key, body), value in zip(whole, reader.read(whole), strict=True):
+            if isinstance(value, Exception):
+                unreadable.append(_misunderstood(kind, key, body, value))
+            else:
+                values.append(value)
     return tuple(values), unreadable
-
-
-def _parse(some: Sequence[tuple[str, PackedDocument]]) -> Sequence[tuple[str, PackedDocument]]:
-    """Return documents parsed at once, in half of the time; as they are if one of them is no JSON."""
-    texts = [body for _, body in some if isinstance(body, bytes)]
-    if not texts:
-        return some
-    try:
-        parsed = json.loads(b"[%b]" % b",".join(texts))
-    except ValueError:
-        return some
-    if len(parsed) != len(texts):
-        # Some are JSON together that are none by themselves.
-        return some
-    found = iter(parsed)
-    return [(key, next(found) if isinstance(body, bytes) else body) for key, body in some]
 
 
 def _decode(kind: str, key: str, cls: type[T], body: Document | CorruptDocument) -> T | UnreadableDocument:

@@ -15,7 +15,6 @@ A copy with the other name is then what reading would have made:
 A value that something else may change, such as a list that a function gets, must not be shared by copies: `can_share`.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -33,36 +32,31 @@ _NUMBERED_LETTER = re.compile(rb"\\u00[2-7]")
 class Templates(Generic[T]):
     """Makes the values of one class of documents, each of which is kept under a name that some of its fields hold."""
 
-    def __init__(
-        self,
-        cls: type[T],
-        names: Sequence[str],
-        load: Callable[[Mapping[str, Any]], T],
-        can_share: Callable[[T], bool] = lambda _: True,
-    ) -> None:
-        """`names` are the fields, of `cls` and its documents, that may hold the name; `load` reads a document."""
-        self._names, self._load, self._can_share = names, load, can_share
+    def __init__(self, cls: type[T], names: Sequence[str], can_share: Callable[[T], bool] = lambda _: True) -> None:
+        """`names` are the fields, of `cls` and its documents, that may hold the name."""
+        self._names, self._can_share = names, can_share
         made_for: Any = cls
         self._copy, self._setters = copying_tools(made_for)
         self._known: dict[bytes, Callable[[str], T]] = {}
 
-    def read(self, name: str, text: bytes) -> T:
-        """Return the value of a document. Errors: those of `load`, and ValueError for what is no JSON."""
-        if NAME.fullmatch(name) is None or _MARK in text:
-            return self._load(json.loads(text))
+    def find(self, name: str, text: bytes) -> T | None:
+        """Return the value of a document if it is known from one that is alike."""
+        if not NAME.fullmatch(name) or _MARK in text:
+            return None
+        known = self._known.get(text.replace(b'"%b"' % name.encode(), _MARK))
+        return None if known is None else known(name)
+
+    def learn(self, name: str, text: bytes, document: Mapping[str, Any], value: T) -> None:
+        """Know a value, which was made of a document, for those that are alike."""
+        if not NAME.fullmatch(name) or _MARK in text or not self._can_share(value):
+            return
         marked = text.replace(b'"%b"' % name.encode(), _MARK)
-        known = self._known.get(marked)
-        if known is not None:
-            return known(name)
-        document = json.loads(text)
-        value = self._load(document)
         marks = sum(document.get(field) == name for field in self._names)
         is_clear = marks and marks == marked.count(_MARK) and not _NUMBERED_LETTER.search(text)
-        if is_clear and self._can_share(value):
+        if is_clear:
             if len(self._known) >= MAX_SHARED_VALUES:
                 self._known.clear()
             self._known[marked] = self._make_copier(value, name)
-        return value
 
     def _make_copier(self, value: T, name: str) -> Callable[[str], T]:
         """Return a function that copies a value with another name, in each field that has this one."""
