@@ -122,6 +122,12 @@ class CountQuery:
     until: datetime | None = field(default=None, converter=_to_utc)
     step: timedelta | None = None
 
+    @property
+    def number_of_steps(self) -> int:
+        """The number of steps of a query with `since`, `until` and `step`; the last one may be shorter."""
+        assert self.since is not None and self.until is not None and self.step is not None
+        return -((self.since - self.until) // self.step)
+
     def bounds(self) -> LogQuery:
         """Return the query for all entries that may be counted: `until` is part of it."""
         return LogQuery(job=self.job, since=self.since, until=self.until, limit=sys.maxsize)
@@ -216,6 +222,18 @@ class StoreReader(ABC):
         """
         found = self.query(log, query.bounds())
         return count_steps((_read_metadata(body) for body in found), query)
+
+    def count_each_step(self, log: str, query: CountQuery) -> dict[str, list[int]]:
+        """Return how many entries there are in each step of a query with `since`, `until` and `step`, by state.
+
+        A day has 1,440 minutes: as plain numbers they take a fraction of the time of as many `EntryCount`.
+        """
+        counted: dict[str, list[int]] = {}
+        for found in self.count(log, query):
+            assert query.since is not None and query.step is not None and found.start is not None
+            row = counted.setdefault(found.state, [0] * query.number_of_steps)
+            row[(found.start - query.since) // query.step] += found.count
+        return counted
 
 
 def count_steps(entries: Iterable[tuple[datetime, str]], query: CountQuery) -> list[EntryCount]:

@@ -73,19 +73,6 @@ def count_entries(store: StoreReader, log: str, queries: Sequence[CountQuery]) -
     ]
 
 
-def count_steps(store: StoreReader, log: str, span: CountQuery) -> dict[str, list[int]]:
-    """Return the numbers of entries in each step of a span, by outcome: a list has no instants to write and to read."""
-    since, until, step = span.since, span.until, span.step
-    assert since is not None and until is not None and step is not None
-    number_of_steps, counted = -(-(until - since) // step), dict[str, list[int]]()
-    for found in store.count(log, span):
-        if found.state not in counted:
-            counted[found.state] = [0] * number_of_steps
-        assert found.start is not None
-        counted[found.state][(found.start - since) // step] += found.count
-    return counted
-
-
 def count_each(store: StoreReader, log: str, jobs: Mapping[str, Sequence[str]]) -> dict[str, list[dict[str, Any]]]:
     """Return the numbers of entries of each job, given with all ids that it had."""
     return {job: count_entries(store, log, [CountQuery(job=one) for one in ids]) for job, ids in jobs.items()}

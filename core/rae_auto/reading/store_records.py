@@ -21,7 +21,6 @@ from rae_auto.explain.digest_reads import NO_DIGEST, JobIds, read_digest
 from rae_auto.explain.screen_reads import (
     count_each,
     count_entries,
-    count_steps,
     describe_guards,
     describe_triggers,
     list_starts,
@@ -272,7 +271,7 @@ class StoreRecords(RecordSourceBase):
         return await self._read(read, [])
 
     async def _read_steps(self, log: str, span: CountQuery) -> Mapping[str, Sequence[int]]:
-        return await self._read(lambda store, _: count_steps(store, log, span), {})
+        return await self._read(lambda store, _: store.count_each_step(log, span), {})
 
     async def _read_counts_of(self, log: str, jobs: Sequence[str]) -> Mapping[str, Any]:
         def read(store: Store, _: Sequence[Run]) -> Mapping[str, Any]:

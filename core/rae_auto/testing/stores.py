@@ -180,6 +180,22 @@ class StoreConformance(StoreFaults, PluginConformance):
         }
         assert counted == expected
 
+    @pytest.mark.parametrize("job", [None, "a"])
+    def test_count_each_step_has_the_numbers_of_count(self, store: Store, job: str | None) -> None:
+        # The last step is shorter than the others, and what is at the end is beyond it.
+        minutes = (0, 1, 1, 2, 5, 6, 6, 6, 7)
+        for number, minute in enumerate(minutes):
+            one = entry(number, job="ab"[number % 2], minute=minute, state=("failed", "succeeded")[number % 3 > 0])
+            body = {**one.body, "queued_at": one.at.isoformat(), "state": one.state}
+            store.commit([attrs.evolve(one, body=body)])
+        query = CountQuery(job=job, since=NOON, until=NOON + timedelta(minutes=7), step=timedelta(minutes=2))
+        rows: dict[str, list[int]] = {}
+        for found in store.count("runs", query):
+            assert found.start is not None
+            rows.setdefault(found.state, [0] * 4)[(found.start - NOON) // timedelta(minutes=2)] = found.count
+        assert store.count_each_step("runs", query) == rows
+        assert sum(map(sum, rows.values())) == (8 if job is None else 4)
+
     @pytest.mark.parametrize(
         ("query", "expected"),
         [

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rae_auto.api.store import Append, CountQuery, LogQuery, Store
 from rae_auto.explain.digest_reads import JobIds, read_digest
-from rae_auto.explain.screen_reads import count_each, count_entries, count_steps, read_job_span
+from rae_auto.explain.screen_reads import count_each, count_entries, read_job_span
 from rae_auto.model import documents
 from rae_auto.model.decision import Decision, Outcome
 from rae_auto.model.policies import CatchUp
@@ -205,7 +205,7 @@ def test_run_that_goes_on_is_shown_beside_the_numbers_of_many(tmp_path: Path) ->
 
 def check_steps(store: Store, runs: list[Run], now: datetime) -> None:
     span = CountQuery(since=START, until=now + timedelta(seconds=7), step=timedelta(minutes=1))
-    shown = count_steps(store, "runs", span)
+    shown = store.count_each_step("runs", span)
     found = Counter(
         (run.state, (run.queued_at - START) // timedelta(minutes=1)) for run in runs if run.queued_at < span.until
     )

@@ -30,7 +30,6 @@ from rae_auto.explain.digest_reads import JobIds, read_digest
 from rae_auto.explain.screen_reads import (
     count_each,
     count_entries,
-    count_steps,
     describe_guards,
     describe_triggers,
     list_starts,
@@ -200,7 +199,7 @@ class ScreenCommands:
             raise BadRequest('"count_steps" needs "since", "until" and "step"')
         if not 0 < (span.until - span.since) / span.step <= MAX_STEPS:
             raise BadRequest(f'"count_steps" counts from 1 to {MAX_STEPS:,} steps')
-        return await self._find_runtime().read_store(lambda store: count_steps(store, log, span))
+        return await self._find_runtime().read_store(lambda store: store.count_each_step(log, span))
 
     async def count_each(self, arguments: Arguments) -> Any:
         """Return how many runs that are over, or decisions to skip, each job has on record, by outcome."""

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from attrs import define, field
 
-from rae_auto.api.store import CorruptDocument, CountQuery, Document, EntryCount, LogQuery, StoreReader
+from rae_auto.api.store import CorruptDocument, Document, LogQuery
 from rae_auto.errors import StoreDamaged, StoreError
-from rae_plugins.stores.sqlite.counting import count_entries
+from rae_plugins.stores.sqlite.counting import EntryCounter
 from rae_plugins.stores.sqlite.rows import SELECT_DOCUMENTS, Row, as_text, is_good_document, is_good_entry
 from rae_plugins.stores.sqlite.schema import error_text, is_damage, uri_of
 from rae_plugins.stores.sqlite.statements import select_entries
@@ -108,7 +108,7 @@ def find_keys(database: sqlite3.Connection, log: str, keys: Iterable[str]) -> se
 
 
 @define(eq=False)
-class SqliteReader(StoreReader):
+class SqliteReader(EntryCounter):
     """Reads a file beside the connection of its store. Each read has a connection of its own, which sees one state."""
 
     _path: Path
@@ -145,11 +145,6 @@ class SqliteReader(StoreReader):
         """Return those of some keys that entries of a log have, damaged ones too."""
         with self._using() as database:
             return find_keys(database, log, keys)
-
-    def count(self, log: str, query: CountQuery) -> list[EntryCount]:
-        """Return the numbers of entries, from the indexes."""
-        with self._using() as database:
-            return count_entries(database, log, query)
 
     @contextmanager
     def session(self) -> Iterator[None]:

@@ -16,9 +16,7 @@ from loguru import logger
 from rae_auto.api.store import (
     Change,
     CorruptDocument,
-    CountQuery,
     Document,
-    EntryCount,
     LogQuery,
     PackedDocument,
     Put,
@@ -33,7 +31,7 @@ from rae_plugins.stores import backup_copies
 from rae_plugins.stores.commit_line import CommitLine, CommitMark
 from rae_plugins.stores.sqlite.checkpointing import Checkpointer
 from rae_plugins.stores.sqlite.copying import FileCopier, find_copy_problems
-from rae_plugins.stores.sqlite.counting import count_entries
+from rae_plugins.stores.sqlite.counting import EntryCounter
 from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading, trim_cache
 from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries, read_packed
 from rae_plugins.stores.sqlite.row_statements import RowStatement, once
@@ -79,7 +77,7 @@ T = TypeVar("T")
 
 
 @define(eq=False)
-class SqliteStore(Store):
+class SqliteStore(EntryCounter, Store):
     """Keeps the state in one SQLite file, `state.sqlite`, in the state directory."""
 
     type: ClassVar[str] = "sqlite"
@@ -324,11 +322,6 @@ class SqliteStore(Store):
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""
         with self._using() as database:
             return list(chain.from_iterable(read_entries(database, log, query, self._skip)))
-
-    def count(self, log: str, query: CountQuery) -> list[EntryCount]:
-        """Return the numbers of entries, from the indexes."""
-        with self._using() as database:
-            return count_entries(database, log, query)
 
     def _skip(self, seq: int) -> None:
         self._skipped.add(seq)
