@@ -131,7 +131,7 @@ def test_collisions_are_minutes_with_several_starts() -> None:
     assert describe_collisions([hour_of({1: 1, 2: 1}, {3: 1})], 4) == (0, "No two runs start in the same minute")
     assert describe_collisions([hour_of({1: 2}, {})], 4) == (1, "1 minute has several starts")
     found = describe_collisions([hour_of({1: 2, 2: 5}, {2: 1, 3: 2})], 4)
-    assert found == (3, "3 minutes have several starts, 1 of them more than run at once (max_parallel 4)")
+    assert found == (3, "3 minutes have several starts, and 1 of them more than can run at once (max_parallel 4)")
 
 
 def test_notes_that_are_left_out_are_counted() -> None:

@@ -190,6 +190,20 @@ def test_skill_is_a_resource_and_an_option(sessions: McpSessions, capsys: pytest
     assert capsys.readouterr().out == read_skill()
 
 
+def test_other_resource_is_refused_as_a_wrong_parameter(sessions: McpSessions):
+    # Late, as in `McpSessions`. The SDK would write a traceback of any other error to the person's terminal.
+    from mcp.shared.exceptions import MCPError
+    from mcp_types import INVALID_PARAMS
+
+    async def question(client: Any) -> tuple[int, str]:
+        with pytest.raises(MCPError) as refused:
+            await client.read_resource("rae-auto://other")
+        return refused.value.code, refused.value.message
+
+    answer = sessions.ask(question, mode=MODES[1])
+    assert answer == (INVALID_PARAMS, "unknown resource; there is rae-auto://skill")
+
+
 def test_skill_begins_with_its_name_and_description_in_yaml():
     _, head, _ = read_skill().split("---\n", 2)
     found = yaml.safe_load(head)

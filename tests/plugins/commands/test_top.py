@@ -16,6 +16,7 @@ from tests.plugins.commands.top_values import NOW, ROWS, ZONE, FixedWorld, make_
 from tests.support.pictures import check_picture
 from wcwidth import wcswidth
 
+from rae_auto.model.primitives.formatting import time_format
 from rae_auto.screens import Extent, JobHistory, JobList, UsualDuration
 from rae_auto.testing.commands import CommandConformance
 from rae_auto.toolkit.extras import install_command
@@ -350,13 +351,33 @@ def test_control_characters_of_a_job_are_shown_and_not_obeyed():
             "a was skipped: it is paused",
         ),
         ({"kind": "decision", "job": "a", "outcome": "run", "reason": "due", "text": "it was due"}, None),
+        (
+            {"kind": "decision", "job": "a", "outcome": "skip", "text": f"run 1 has been open since {NOW.isoformat()}"},
+            "a was skipped: run 1 has been open since 21:30:00 CET",
+        ),
+        (
+            {"kind": "run", "run": {"job": "a", "state": "queued", "reason_text": f"until {NOW.isoformat()}"}},
+            "a waits to start: until 21:30:00 CET",
+        ),
+        (
+            {"kind": "overrun", "job": "a", "over": False, "text": f"it has been running since {NOW.isoformat()}, ..."},
+            "a: it has been running since 21:30:00 CET, ...",
+        ),
+        (
+            {"kind": "overrun", "job": "a", "over": True, "text": "it has been running since ..."},
+            "a no longer runs for longer than expected",
+        ),
+        (
+            {"kind": "overdue", "job": "a", "over": True, "text": "no run has succeeded since ..."},
+            "a is no longer overdue",
+        ),
         ({"kind": "job", "job": "a", "change": "added"}, "a was added"),
         ({"kind": "event", "event": {}}, None),
         ({"kind": "configuration", "change": "reloaded", "timezone": "UTC"}, None),
     ],
 )
 def test_sentence_says_what_happened(event: dict[str, Any], sentence: str | None):
-    assert sentence_of(event) == sentence
+    assert sentence_of(event, time_format(ZONE, NOW, local=True)) == sentence
 
 
 def test_missing_textual_is_named_with_a_hint(tmp_path: Path):

@@ -109,12 +109,13 @@ def test_idle_job_has_the_sign_of_its_last_end(state: str) -> None:
 
 @pytest.mark.parametrize(("state", "attempts", "words"), [
     ("retrying", 1, "attempt 1: waits for the next attempt"), ("failed", 3, "attempt 3 of 3: failed"),
+    ("running", 1, "attempt 1: running"),
 ])  # fmt: skip
 def test_output_names_an_attempt_that_will_be_repeated(
     monkeypatch: pytest.MonkeyPatch, state: str, attempts: int, words: str
 ) -> None:
     page = SimpleNamespace(
-        run_id="R", attempt=attempts, attempts=attempts, state=state, is_growing=False, lines=()
+        run_id="R", attempt=attempts, attempts=attempts, state=state, is_growing=state != "failed", lines=()
     )  # fmt: skip
 
     async def load(*_: object) -> Any:

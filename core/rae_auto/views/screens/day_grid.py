@@ -238,7 +238,7 @@ def describe_collisions(hours: Sequence[GridHour], max_parallel: int) -> tuple[i
         return 0, "No two runs start in the same minute"
     crowded = sum(1 for count in several if count > max_parallel)
     verb = "has" if len(several) == 1 else "have"
-    more = f", {crowded:,} of them more than run at once (max_parallel {max_parallel})" if crowded else ""
+    more = f", and {crowded:,} of them more than can run at once (max_parallel {max_parallel})" if crowded else ""
     return len(several), f"{format_count(len(several), 'minute')} {verb} several starts{more}"
 
 

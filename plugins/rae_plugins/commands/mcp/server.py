@@ -11,6 +11,7 @@ import anyio
 import mcp_types as types
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
+from mcp.shared.exceptions import MCPError
 
 from rae_auto import __version__
 from rae_auto.api import CommandContext
@@ -69,7 +70,8 @@ def make_server(context: CommandContext, *, allow_actions: bool) -> "Server[Any]
 
     async def handle_read(_: Any, wanted: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         if str(wanted.uri) != SKILL_URI:
-            raise ValueError(f"unknown resource; there is {SKILL_URI}")
+            # The SDK writes the traceback of every other kind of error.
+            raise MCPError(types.INVALID_PARAMS, f"unknown resource; there is {SKILL_URI}")
         text = types.TextResourceContents(uri=SKILL_URI, mime_type="text/markdown", text=read_skill())
         return types.ReadResourceResult(contents=[text])
 

@@ -1,7 +1,9 @@
 """The daemon's event stream, followed over restarts of the daemon."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ STANDBY_SECONDS = 3.0
 """Time between two looks at a store whose leader is elsewhere, as its events are."""
 
 GONE = "The daemon has stopped; this is what it said last. Waiting for it to come back …"
+
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d:\d\d")
+MET_AGAIN = {"overdue": "is no longer overdue", "overrun": "no longer runs for longer than expected"}
 
 
 class Link(Enum):
@@ -51,8 +56,14 @@ def job_of(event: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def sentence_of(event: Mapping[str, Any]) -> str | None:
-    """Return what happened, in one sentence; None for what isn't worth a line."""
+def sentence_of(event: Mapping[str, Any], time: Callable[[datetime], str]) -> str | None:
+    """Return what happened, in one sentence with instants as `time` has them; None for what isn't worth a line."""
+    sentence = _sentence_of(event)
+    # The stream is for programs: its sentences have instants in ISO 8601.
+    return sentence and INSTANT.sub(lambda found: time(datetime.fromisoformat(found[0])), sentence)
+
+
+def _sentence_of(event: Mapping[str, Any]) -> str | None:
     kind, job = event.get("kind"), job_of(event)
     if kind == "run":
         return _sentence_of_run(event["run"])
@@ -61,6 +72,8 @@ def sentence_of(event: Mapping[str, Any]) -> str | None:
     if kind == "decision":
         # A decision to run is followed by the run itself.
         return f"{job} was skipped: {event['text']}" if event["outcome"] == "skip" else None
+    if event.get("over") and kind in MET_AGAIN:
+        return f"{job} {MET_AGAIN[kind]}"
     text = event.get("text")
     return f"{job}: {text}" if job and text else None
 

@@ -50,8 +50,7 @@ async def load_output(source: RecordSource, place: PaneRequest) -> list[Line]:
     of_all = f" of {page.attempts}" if page.attempts > 1 else ""
     attempt = f"attempt {page.attempt}{of_all}" if page.attempts else "not started"
     state = "waits for the next attempt" if page.state == "retrying" else page.state.replace("_", " ")
-    what = f"run {page.run_id}, {attempt}: {state}"
-    head = line(Part(f"{what}{', still running' if page.is_growing and not state.startswith('was ') else ''}", "muted"))
+    head = line(Part(f"run {page.run_id}, {attempt}: {state}", "muted"))
     lines = [_inked(one.text) for one in page.lines]
     return [head, *(lines or [line(Part("it printed nothing", "muted"))])]
 

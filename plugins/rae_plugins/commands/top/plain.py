@@ -8,6 +8,7 @@ import click
 
 from rae_auto.api import CommandContext
 from rae_auto.model.primitives.escaping import escape_line
+from rae_auto.model.primitives.formatting import time_format
 from rae_auto.screens import load_job_list, load_overview, open_records
 from rae_auto.toolkit.text_cells import wrap_to_cells
 from rae_plugins.commands.top.cells import duration_text
@@ -56,7 +57,7 @@ async def print_changes(context: CommandContext) -> int:
                 _say((await load_overview(records)).verdict, context)
         elif isinstance(event, Link):
             _say("The daemon has stopped; waiting for it to come back", context)
-        elif (sentence := sentence_of(event)) is not None:
+        elif (sentence := sentence_of(event, time_format(context.zone, datetime.now(UTC), local=True))) is not None:
             _say(sentence, context)
     return 0
 
