@@ -339,6 +339,20 @@ def test_control_characters_of_a_job_are_shown_and_not_obeyed():
     assert all(text.rstrip().isprintable() and "\\x1b[31m" in text for text in shown)
 
 
+def test_lines_of_the_pane_have_room_beside_its_scroll_bar(world: FixedWorld, monkeypatch: pytest.MonkeyPatch):
+    async def load(_: str, __: object, place: Any) -> Any:
+        return [line("x" * place.width)] * 40
+
+    monkeypatch.setattr("rae_plugins.commands.top.reading.load_pane", load)
+
+    async def look(app: TopApp, pilot: Any) -> None:
+        await _until(pilot, lambda: "x" in _text_of(app, "pane"))
+        await pilot.pause()
+        assert app.query_one("#pane").size.height == 40
+
+    _drive(world, look, size=(60, 18))
+
+
 @pytest.mark.parametrize(
     ("event", "sentence"),
     [

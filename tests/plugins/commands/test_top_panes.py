@@ -18,8 +18,8 @@ from rae_auto.views.screens.timeline import build_timeline
 from rae_plugins.commands.top import panes as panes_of_top
 from rae_plugins.commands.top.cells import activity_mark, state_mark
 from rae_plugins.commands.top.frame import PANE_NAMES, PaneRequest
-from rae_plugins.commands.top.panes import day_lines, load_pane
-from rae_plugins.commands.top.styled_lines import plain_text
+from rae_plugins.commands.top.panes import HANGING, day_lines, load_pane
+from rae_plugins.commands.top.styled_lines import Part, cells_of, hang, line, plain_text
 
 NOON, HOUR = datetime(2026, 11, 28, 12, tzinfo=UTC), timedelta(hours=1)
 
@@ -50,6 +50,23 @@ def test_panes_show_a_failed_run_its_life_and_the_health(tmp_path: Path) -> None
     assert "store" in panes["health"]
     assert "failed" in panes["history"]
     assert all(panes.values())
+    assert not any(cells_of([Part(one)]) > 100 for name in HANGING for one in panes[name].splitlines())
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_long_text_goes_on_below_itself(width: int) -> None:
+    text = "its guard says no: it is Monday in Europe/Berlin, outside tue-fri"
+    first, second, *_ = lines = hang(line("    ", Part("✕"), Part(" guards: ", "muted"), Part(text, "bad")), width)
+    assert plain_text(first).startswith("    ✕ guards: its guard says no:")
+    assert plain_text(second).index(second[-1].text) == len("    ✕ guards: ")
+    assert second[-1].role == "bad"
+    assert all(cells_of(one) <= width for one in lines)
+    assert " ".join(one[-1].text for one in lines) == text
+
+
+def test_line_that_fits_or_has_no_room_for_that_stays_as_it_is() -> None:
+    for parts in ((), line("a text"), line("  ", "a text"), line(" " * 30, "a text that is too long for the rest")):
+        assert hang(parts, 40) == [parts]
 
 
 def test_panes_of_next_and_history_read_no_trends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from rae_auto.screens import (
 )
 from rae_plugins.commands.top.cells import LEGENDS, TOOK_LEGEND, clock_text, duration_text, state_mark
 from rae_plugins.commands.top.frame import PaneRequest
-from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, fit, line, wrap
+from rae_plugins.commands.top.styled_lines import Line, Part, cells_of, fit, hang, line, wrap
 from rae_plugins.commands.ui.inks import ink_line
 from rae_plugins.commands.ui.keys import KEYS, ViewKey
 
@@ -332,10 +332,14 @@ PANES: dict[str, Loader] = {
     "help": load_help,
 }
 
+HANGING = ("why", "next", "history", "life", "health")
+"""Panes of subjects with a text beside each, which goes on below itself."""
+
 
 async def load_pane(name: str, source: RecordSource, place: PaneRequest) -> list[Line]:
     """Return the lines of a pane; an error is one of them."""
     try:
-        return await PANES[name](source, place)
+        lines = await PANES[name](source, place)
     except (SchedulerError, OSError) as error:
         return [line(Part(text, "bad")) for text in str(error).splitlines()]
+    return [part for one in lines for part in hang(one, place.width)] if name in HANGING else lines

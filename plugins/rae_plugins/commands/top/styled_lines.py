@@ -62,3 +62,12 @@ def wrap(text: str, width: int, role: str = "", begin: Line = ()) -> list[Line]:
     indent = cells_of(begin)
     first, *more = wrap_to_cells(printable_text(text), max(width - indent, MIN_WRAPPED_WIDTH))
     return [(*begin, Part(first, role)), *(line(" " * indent, Part(one, role)) for one in more)]
+
+
+def hang(parts: Line, width: int) -> list[Line]:
+    """Return a line as lines of this many columns, the text of its last part below itself where that has room."""
+    *begin, last = parts or (Part(""),)
+    has_room = width - cells_of(begin) >= MIN_WRAPPED_WIDTH
+    if not begin or not has_room or cells_of(parts) <= width:
+        return [parts]
+    return wrap(last.text, width, last.role, tuple(begin))

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.1
 MINUTE_SECONDS = 60.0
+PANE_MARGIN = 3
+"""The columns of the lower pane that have no text: one at each side, and that of its scroll bar."""
 
 
 class JobsView(App[int]):
@@ -224,7 +226,7 @@ class JobsView(App[int]):
             lower, wanted = self.query_one("#lower", VerticalScroll), self._wanted_pane()
             is_at_end = self._pane == "output" and lower.scroll_offset.y >= lower.max_scroll_y
             row = self.query_one(JobScroller).selected
-            place = PaneRequest(row, max(self.size.width - 2, 20), max(lower.size.height, 1))
+            place = PaneRequest(row, max(self.size.width - PANE_MARGIN, 20), max(lower.size.height, 1))
             lines = await self._reads.read_pane(self._pane, self._source, place, lambda: wanted == self._wanted_pane())
             if lines is not None:
                 self._show("pane", lines)
