@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from rae_auto.model.primitives.instants import as_utc
 from rae_auto.toolkit.files import open_private, replace_file, sync_directory
 
 MAX_COPIES = 3
@@ -110,7 +111,8 @@ def _temporary_path(path: Path) -> Path:
 def written_at(path: Path, copy: Path) -> datetime:
     """Return when a copy was made, by its name."""
     with suppress(ValueError):
-        return datetime.strptime(copy.name[len(path.stem) + 1 : -len(".bak")], _TIME_FORMAT).replace(tzinfo=UTC)
+        # Not by `strptime`, whose modules and patterns stay in memory.
+        return as_utc(datetime.fromisoformat(copy.name[len(path.stem) + 1 : -len(".bak")]))
     return datetime.fromtimestamp(copy.stat().st_mtime, UTC)
 
 

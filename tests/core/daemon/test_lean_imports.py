@@ -85,3 +85,45 @@ def test_a_library_can_look_something_up_while_it_is_imported(tmp_path: Path) ->
     (tmp_path / "looks_up.py").write_text("import colorsys\nfound = colorsys.rgb_to_hls\n")
     done = subprocess.run([sys.executable, "-c", LOOKING_UP], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+FIELDS = """
+from rae_auto.daemon.lean_imports import import_libraries
+
+import_libraries()
+from attrs import asdict, define, evolve, fields, frozen
+
+
+@define
+class Base:
+    first: int
+    second: int = 2
+
+
+@frozen
+class Other:
+    name: str
+
+
+@frozen
+class Counted(Base):
+    count: int = 3
+    index: int = 4
+
+
+assert type(fields(Base)) is type(fields(Other)) is not type(fields(Counted))
+assert [each.name for each in fields(Counted)] == ["first", "second", "count", "index"]
+assert fields(Base).second.default == 2 and fields(Counted).count.default == 3 and fields(Counted).index.name == "index"
+assert fields(Base).second is fields(Base)[1] and fields(Base) != fields(Other)
+assert asdict(evolve(Counted(1), count=5)) == {"first": 1, "second": 2, "count": 5, "index": 4}
+try:
+    fields(Other).first
+except AttributeError as error:
+    print(error)
+"""
+
+
+def test_classes_of_attrs_share_the_class_of_their_fields() -> None:
+    done = subprocess.run([sys.executable, "-c", FIELDS], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "first\n"
