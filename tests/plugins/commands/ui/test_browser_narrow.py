@@ -27,6 +27,22 @@ OUTSIDE = """(selector) => [...document.querySelectorAll(selector)]
   .map((one) => [one.textContent, one.getBoundingClientRect()])
   .filter(([, box]) => box.width && (box.left < 8 || box.right > innerWidth - 8)).map(([text]) => text)"""
 
+MOST_TICKS = """() => {
+  const chart = document.querySelector('.gantt');
+  for (const old of chart.querySelectorAll(':scope > .tick-label')) old.remove();
+  for (const [place, text] of ['15:40:00', '15:40:05', '15:40:10', '15:40:15', '15:40:20', '15:40:25'].entries()) {
+    const label = document.createElementNS('http://www.w3.org/2000/svg', 'text');
+    label.textContent = text;
+    for (const [name, value] of Object.entries({x: `${2 + 17 * place}%`, y: 20, class: 'tick-label'}))
+      label.setAttribute(name, value);
+    chart.append(label);
+  }
+}"""
+"""Gives a life as many labels of its axis as it has at most."""
+
+LABEL_GAPS = """() => [...document.querySelectorAll('.gantt > .tick-label')].map((one) => one.getBoundingClientRect())
+  .filter((box) => box.width).map((box, place, all) => place ? box.left - all[place - 1].right : box.left)"""
+
 CHOSEN_TAB = """() => {
   const tabs = document.querySelector('nav[aria-label=Screens]').getBoundingClientRect();
   const chosen = document.querySelector('nav[aria-label=Screens] [aria-current]').getBoundingClientRect();
@@ -91,6 +107,18 @@ def test_life_keeps_to_a_narrow_window(browser: "Browser", page: Page, retried: 
     assert not tab.locator("#life .more").first.is_visible()
     tab.set_viewport_size({"width": 1100, "height": 700})
     assert tab.locator("#life .more").first.is_visible()
+    context.close()
+
+
+def test_times_of_a_life_can_be_read_in_a_narrow_window(browser: "Browser", page: Page, retried: str) -> None:
+    context = open_context(browser, page, viewport=NARROW)
+    tab = context.new_page()
+    open_whole(tab, page, f"/runs/{retried}")
+    tab.evaluate(MOST_TICKS)
+    gaps = tab.evaluate(LABEL_GAPS)
+    assert len(gaps) >= 2
+    assert min(gaps) >= 8
+    assert tab.evaluate(OUTSIDE, ".gantt > .tick-label") == []
     context.close()
 
 
