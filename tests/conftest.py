@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support.first_worker import one_worker_first
 from tests.support.log_lines import captured_log
 from tests.support.process_state import ProcessState
 
@@ -53,11 +54,12 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Let the garbage collector look neither at modules and tests while they are read, nor later: they all stay."""
     gc.disable()
     try:
-        return (yield)
+        with one_worker_first(session.config):
+            return (yield)
     finally:
         # attrs leaves a first version of each class behind, which must not stay among the subclasses.
         gc.collect()

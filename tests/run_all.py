@@ -14,6 +14,9 @@ SAMPLE = (
 )  # fmt: skip
 """Tests that depend on Python most: on its library, its ways to start processes, clocks and sockets."""
 
+WORKERS = "-n", "6", "--dist", "worksteal"
+"""Most tests wait for processes and clocks: four workers leave two processors idle for a tenth of the time or more."""
+
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.executable).parent
 
@@ -27,11 +30,11 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "prose": ("pytest", "-q", "tests/architecture/test_prose.py"),
     "tests": (
         "python", "-m", "tests.probes", "90",  # least coverage in percent
-        "-rs", "-n", "4", "--dist", "worksteal",  # most tests wait for processes
+        "-rs", *WORKERS,
     ),
-    "sample": ("pytest", "-q", "-rs", "-n", "4", "--dist", "worksteal", *SAMPLE),
+    "sample": ("pytest", "-q", "-rs", *WORKERS, *SAMPLE),
     "rest": (
-        "pytest", "-q", "-rs", "-n", "4", "--dist", "worksteal", "tests", *(f"--ignore={path}" for path in SAMPLE),
+        "pytest", "-q", "-rs", *WORKERS, "tests", *(f"--ignore={path}" for path in SAMPLE),
     ),
 }  # fmt: skip
 
