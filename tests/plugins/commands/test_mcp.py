@@ -164,7 +164,8 @@ def test_actions_act_and_say_who_asked_for_them(sessions: McpSessions, mode: str
         ("history", {"limit": 10**6}, "is greater than the maximum of 500"),
         ("why", {"job": "--help"}, 'no job "--help"'),
         ("why", {"job": "helo"}, 'did you mean "hello"?'),
-        ("why", {"job": "hello", "at": "whenever"}, "--at: "),
+        ("why", {"job": "hello", "at": "whenever"}, 'at: invalid time "whenever"; write '),
+        ("next", {"what": "61 * * * *"}, 'minute "61": write a value from 0 to 59'),
         ("cancel", {}, 'give either "job" or "run"'),
         ("cancel", {"run": "01ABCDEFGH"}, 'no job "01ABCDEFGH"'),
         ("add", {"definition": {"id": "x", "added_by": {}}}, "added_by"),
@@ -177,6 +178,7 @@ def test_wrong_calls_are_one_line(sessions: McpSessions, tool: str, given: dict[
     assert result.is_error
     assert words in _text(result)
     assert "\n" not in _text(result)
+    assert not _text(result).startswith("--") and "--help'" not in _text(result)
 
 
 def test_skill_is_a_resource_and_an_option(sessions: McpSessions, capsys: pytest.CaptureFixture[str]):

@@ -104,6 +104,12 @@ def test_row_has_the_name_for_people_as_far_as_there_is_room(job, shown):
     assert len(text) == len(plain_text(job_line(make_row(2, job), ZONE, NOW, 105)))
 
 
+@pytest.mark.parametrize(("states", "words"), [("", "never"), ("r", "never"), ("ss", "skipped"), ("sr", "skipped")])
+def test_row_without_an_ended_run_says_whether_starts_were_skipped(states: str, words: str):
+    row = evolve(make_row(1, "photos", states), last_state=None, last_ended_at=None)
+    assert f" {words}" in plain_text(job_line(row, ZONE, NOW, 105))
+
+
 def test_frame_shows_everything_in_lines():
     jobs = JobList(now=NOW, zone=ZONE.key, text="", offset=0, rows=ROWS, extent=Extent(6, 6))
     assert "\n".join(map(plain_text, whole_frame(make_overview(), jobs, ZONE, 105))) == FRAME

@@ -29,13 +29,14 @@ def draw_trend(
             zip(places, points, strict=True), list(zip(places, points, strict=True))[1:], strict=False
         )
     ]  # fmt: skip
+    ends = dict.fromkeys(_when(point, step, zone) for point in (points[0], points[-1]))
+    marks = zip(ends, (("0%", "start"), ("100%", "end")), strict=False)
     label = f"{name}: the median of the latest step is {form(points[-1].p50)}, 95 % are at most {form(points[-1].p95)}"
     return chart(
         element("line", x1="0%", x2="100%", y1=BOTTOM, y2=BOTTOM, class_="base"),
         *lines,
         *inner,
-        element("text", _day(points[0], zone), x="0%", y=HEIGHT - 2, class_="tick-label start"),
-        element("text", _day(points[-1], zone), x="100%", y=HEIGHT - 2, class_="tick-label end"),
+        *(element("text", text_of(text), x=x, y=HEIGHT - 2, class_=f"tick-label {css}") for text, (x, css) in marks),
         height=HEIGHT,
         label=label,
         css="trend",
@@ -46,9 +47,9 @@ def _y(value: float, most: float) -> float:
     return BOTTOM - value / most * (BOTTOM - TOP)
 
 
-def _day(point: TrendPoint, zone: tzinfo) -> str:
+def _when(point: TrendPoint, step: timedelta, zone: tzinfo) -> str:
     at = point.start.astimezone(zone)
-    return text_of(f"{at.day} {at:%b}")
+    return f"{at.day} {at:%b}{'' if step >= timedelta(days=1) else f' {at:%H:%M}'}"
 
 
 def _point(point: TrendPoint, x: float, most: float, form: Callable[[float], str], zone: tzinfo) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,7 +47,7 @@ async def read_answer(tool: Tool, given: Mapping[str, Any], config: Path | None)
     assert tool.command is not None
     code, output, errors = await _run_program(with_options(tool, tool.command(given), config))
     if code != 0 and (code in FAILING_CODES or not output.strip()):
-        raise RefusedCall(read_error(errors) or f"rae-auto {tool.name} failed with exit code {code}")
+        raise RefusedCall(_without_options(read_error(errors)) or f"rae-auto {tool.name} failed with exit code {code}")
     if tool.name == "output":
         return keep_last_lines(output, int(given.get("lines", 200)))
     return keep_within_bounds(output)
@@ -110,6 +111,15 @@ def send_request(tool: Tool, given: Mapping[str, Any], context: CommandContext, 
             return keep_within_bounds(json.dumps(daemon.call(tool.request, **given, **origin)))
     except (SchedulerError, OSError) as error:
         raise RefusedCall("; ".join(str(error).splitlines())) from None
+
+
+def _without_options(message: str) -> str:
+    """Return a message of a command in the words of a tool, which has arguments and no help to type."""
+    return _HELP_HINT.sub("", _OPTION_PREFIX.sub(r"\1", message))
+
+
+_OPTION_PREFIX = re.compile(r"^--([a-z-]+: )")
+_HELP_HINT = re.compile(r"; see 'rae-auto [a-z -]+ --help'$")
 
 
 def read_error(errors: str) -> str:

@@ -177,9 +177,8 @@ def _schedule_width(width: int) -> int:
 
 
 def _describe_none(row: "JobRow") -> str:
-    """Return what became of a job without a run that is over: all its starts were skipped, or it was never due."""
-    marks = row.history.marks
-    return "skipped" if marks and all(mark.run_id is None for mark in marks) else "never"
+    """Return what became of a job of which no run has started and ended: starts were skipped, or it was never due."""
+    return "skipped" if any(mark.state == "skipped" for mark in row.history.marks) else "never"
 
 
 def job_line(row: "JobRow", zone: ZoneInfo, now: datetime, width: int) -> Line:

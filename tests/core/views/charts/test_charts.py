@@ -275,6 +275,20 @@ def test_picture_that_stands_alone_has_its_colors() -> None:
     ET.fromstring(stand_alone(PICTURES["strip"]()))
 
 
+def test_ends_of_a_trend_by_the_hour_have_the_time() -> None:
+    points = some_trends().duration
+    day = draw_trend(points, timedelta(days=1), describe, "Duration", UTC)
+    hour = draw_trend(points, timedelta(hours=1), describe, "Duration", UTC)
+    one = draw_trend(points[:1], timedelta(hours=1), describe, "Duration", UTC)
+    labels = [re.findall(r'tick-label (start|end)">([^<]+)<', drawn) for drawn in (day, hour, one)]
+    first, last = (f"{point.start.day} {point.start:%b}" for point in (points[0], points[-1]))
+    assert labels == [
+        [("start", first), ("end", last)],
+        [("start", f"{first} {points[0].start:%H:%M}"), ("end", f"{last} {points[-1].start:%H:%M}")],
+        [("start", f"{first} {points[0].start:%H:%M}")],
+    ]
+
+
 def test_tables_have_the_numbers_of_the_pictures() -> None:
     strip = strip_table(a_strip(), BERLIN)
     assert ("Sat 16:00", "40", "1", "0", "0", "0") in strip.rows
