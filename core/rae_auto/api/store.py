@@ -142,6 +142,15 @@ class EntryCount:
     count: int
 
 
+@frozen
+class EntryHead:
+    """Which job and instant an entry is about, and its state, without its document."""
+
+    job: str
+    state: str
+    at: datetime
+
+
 class Logged(Protocol):
     """Metadata of a log entry."""
 
@@ -202,6 +211,17 @@ class StoreReader(ABC):
         This one has all entries in memory at once. A store for long histories reads some at a time.
         """
         return [make(body) for body in self.query(log, query)]
+
+    def read_heads(self, log: str, query: LogQuery) -> list[EntryHead]:
+        """Return the heads of the entries that a query finds, in its order.
+
+        This one reads them from the documents, as `count` does. A store that has them beside the documents is faster.
+        """
+        return [
+            EntryHead(str(body["job"]), state, at)
+            for body in self.query(log, query)
+            for at, state in (_read_metadata(body),)
+        ]
 
     def find_keys(self, log: str, keys: Collection[str]) -> set[str]:
         """Return those of some keys that entries of a log have.

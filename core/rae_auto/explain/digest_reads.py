@@ -4,35 +4,25 @@ A day can have thousands of records, and a digest has some dozen rows about them
 and what travels is a row for each group, with the newest of its records, which has the words.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from attrs import evolve, frozen
 
 from rae_auto.api.store import CountQuery, Document, LogQuery, StoreReader
 from rae_auto.explain.screen_reads import count_entries, read_durations, read_newest
+from rae_auto.explain.skip_groups import MAX_ASKED_JOBS, SkipSpan, instant_of, read_skip_groups
 from rae_auto.model import documents
-from rae_auto.model.primitives.formatting import quote
-from rae_auto.model.reasons import Missed
-from rae_auto.model.reasons.base import MissedCause
 from rae_auto.model.run import RunState
 
 BAD_STATES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
 MAX_FAILURES = 50
-MAX_SKIPS = 500
-"""Number of skips that are read, the newest; of more of them the numbers of each job come from the index."""
-
 EXAMINED_RUNS = (200, 500)
 """Numbers of successful runs of the span that are read, the newest of all jobs.
 
 The first will do if it has as many slow jobs as are compared.
 """
-
-MAX_ASKED_JOBS = 100
-"""Number of jobs up to which others are asked one by one where few have all of the newest records."""
 
 MAX_COMPARED_JOBS = 40
 COMPARED_RUNS, MIN_COMPARED_RUNS = 20, 3
@@ -78,17 +68,19 @@ def read_digest(
     counted, span = CountQuery(since=since, until=until), LogQuery(since=since, until=until - _INSTANT)
     counts = count_entries(store, documents.RUNS, [counted])
     skip_counts = count_entries(store, documents.DECISIONS, [counted])
-    skips = _read_skips(store, span, has_runs=any(one["outcome"] == RunState.SKIPPED for one in counts))
-    is_cut = sum(one["count"] for one in skip_counts) > MAX_SKIPS
-    groups = _count_groups(store, ids.jobs, counted, skips) if is_cut else _group_skips(skips)
-    shown = groups if max_rows is None else sorted(groups, key=lambda group: -group.count)[:max_rows]
+    skips = SkipSpan(
+        span=counted,
+        decisions=sum(one["count"] for one in skip_counts),
+        has_runs=any(one["outcome"] == RunState.SKIPPED for one in counts),
+    )
+    groups, examined = read_skip_groups(store, ids.jobs, skips, max_rows)
     failures = evolve(span, states=BAD_STATES, limit=MAX_FAILURES if max_rows is None else min(max_rows, MAX_FAILURES))
     return {
         "counts": counts,
         "skip_counts": skip_counts,
         "failures": _read_failures(store, ids.ids_of, failures, is_compared=not _is_nothing_compared(least_seconds)),
-        "skips": [group.record() for group in shown],
-        "examined_skips": sum(group.count for group in groups),
+        "skips": [group.record() for group in groups],
+        "examined_skips": examined,
         **_compare_durations(store, ids, span, since, least_seconds),
     }
 
@@ -103,7 +95,7 @@ def _read_failures(store: StoreReader, ids_of: IdsOf, query: LogQuery, *, is_com
     if not is_compared:
         return [{"run": body, "is_over": False} for body in bad]
     # The last one that stays is the oldest. Before it no success counts, and a job may have failed for years.
-    failed_at = {str(body.get("job")): _instant_of(body, "queued_at") for body in bad}
+    failed_at = {str(body.get("job")): instant_of(body, "queued_at") for body in bad}
     success = LogQuery(states=(RunState.SUCCEEDED,), limit=1)
     queries = {job: [evolve(success, job=one, since=at) for one in ids_of(job)] for job, at in failed_at.items()}
     found = read_newest(store, documents.RUNS, queries)
@@ -111,131 +103,10 @@ def _read_failures(store: StoreReader, ids_of: IdsOf, query: LogQuery, *, is_com
 
 
 def _is_over(bad: Document, successes: Sequence[Document]) -> bool:
-    queued_at = _instant_of(bad, "queued_at")
+    queued_at = instant_of(bad, "queued_at")
     return queued_at is not None and any(
-        (at := _instant_of(good, "queued_at")) is not None and at > queued_at for good in successes
+        (at := instant_of(good, "queued_at")) is not None and at > queued_at for good in successes
     )
-
-
-@frozen
-class _Skip:
-    """A decision not to run, or a run that was skipped after a wait."""
-
-    log: str
-    job: str
-    reason: str
-    """The code of the reason, or the state of a run without one."""
-    decided_at: datetime
-    at: str
-    starts: int
-    has_more: bool
-    """True if it is about more starts than were counted."""
-    kind: str
-    """The guard, needed job or cause of a miss that the reason names; "" if it names none."""
-    body: Document
-
-
-@frozen
-class _SkipGroup:
-    """Skips of a job for one reason, and the newest of them, which were read, newest first."""
-
-    skips: list[_Skip]
-    count: int
-
-    def record(self) -> dict[str, Any]:
-        """Return its JSON."""
-        newest, unread = self.skips[0], self.count - len(self.skips)
-        return {
-            "job": newest.job,
-            "reason": newest.reason,
-            "count": self.count,
-            "examined": len(self.skips),
-            # One that wasn't read is about one start at least.
-            "starts": sum(skip.starts for skip in self.skips) + unread,
-            "has_more_starts": unread > 0 or any(skip.has_more for skip in self.skips),
-            "last_at": newest.at,
-            "kinds": dict(Counter(skip.kind for skip in self.skips if skip.kind)),
-            "log": newest.log,
-            "newest": newest.body,
-        }
-
-
-def _read_skips(store: StoreReader, span: LogQuery, *, has_runs: bool) -> list[_Skip]:
-    """Return the newest skips of a span, the newest first; runs were skipped after a wait only if it `has_runs`.
-
-    So many of each of both: decisions, of which there are more, must not hide runs.
-    """
-    decisions = store.query(documents.DECISIONS, evolve(span, limit=MAX_SKIPS))
-    found = [_skip_of(documents.DECISIONS, body, "decided_at", "at") for body in decisions]
-    if has_runs:
-        runs = store.query(documents.RUNS, evolve(span, states=(RunState.SKIPPED,), limit=MAX_SKIPS))
-        found += [_skip_of(documents.RUNS, body, "queued_at", "scheduled_for") for body in runs]
-    known = [skip for skip in found if skip is not None]
-    return sorted(known, key=lambda skip: skip.decided_at, reverse=True)
-
-
-def _skip_of(log: str, body: Document, decided_at: str, at: str) -> _Skip | None:
-    """Return a skip; None for the document of another program."""
-    decided = _instant_of(body, decided_at)
-    try:
-        reason = body.get("reason")
-        code = str(body["state"]) if reason is None else documents.reason_code(reason)
-        has_more = code == Missed.code and isinstance(reason, Mapping) and bool(reason.get("has_older"))
-        starts = int(body.get("count", 1))
-        return (
-            None
-            if decided is None
-            else _Skip(log, str(body["job"]), code, decided, str(body[at]), starts, has_more, _kind_of(reason), body)
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _kind_of(reason: object) -> str:
-    """Return what the document of a reason names, in words that stand for skips of the same kind."""
-    if not isinstance(reason, Mapping):
-        return ""
-    for name, words in (("guard", "guard"), ("job", "needed job")):
-        if name in reason:
-            return f"{words} {quote(str(reason[name]))}"
-    return MissedCause(reason["cause"]).text if "cause" in reason else ""
-
-
-def _group_skips(skips: Sequence[_Skip]) -> list[_SkipGroup]:
-    """Return the skips of each job and reason."""
-    groups: dict[tuple[str, str], list[_Skip]] = {}
-    for skip in skips:
-        groups.setdefault((skip.job, skip.reason), []).append(skip)
-    return [_SkipGroup(found, len(found)) for found in groups.values()]
-
-
-def _count_groups(
-    store: StoreReader, jobs: Collection[str], span: CountQuery, skips: Sequence[_Skip]
-) -> list[_SkipGroup]:
-    """Return the skips of each job and reason where there are more than were read: these name jobs and reasons.
-
-    How many there are is in the index, job by job. The newest ones may all be of one job, so that others are asked too.
-    """
-    groups = {(group.skips[0].job, group.skips[0].reason): group for group in _group_skips(skips)}
-    named = Counter(skip.job for skip in skips)
-    others = islice((job for job in list(jobs) if job not in named), MAX_ASKED_JOBS)
-    for job in (*(job for job, _ in named.most_common(MAX_ASKED_JOBS)), *others):
-        for found in store.count(documents.DECISIONS, evolve(span, job=job)):
-            known = groups.get((job, found.state))
-            read = known.skips if known else _read_newest_skip(store, job, found.state, span)
-            if read:
-                runs = sum(skip.log == documents.RUNS for skip in read)
-                groups[job, found.state] = _SkipGroup(read, found.count + runs)
-    return sorted(groups.values(), key=lambda group: group.skips[0].decided_at, reverse=True)
-
-
-def _read_newest_skip(store: StoreReader, job: str, reason: str, span: CountQuery) -> list[_Skip]:
-    assert span.until is not None
-    query = LogQuery(job=job, states=(reason,), since=span.since, until=span.until - _INSTANT, limit=1)
-    found = (
-        _skip_of(documents.DECISIONS, body, "decided_at", "at") for body in store.query(documents.DECISIONS, query)
-    )
-    return [skip for skip in found if skip is not None]
 
 
 def _compare_durations(
@@ -290,11 +161,3 @@ def _find_slow(by_job: Mapping[str, Sequence[float]], least_seconds: float) -> d
         # Most medians are those of quick jobs, and need not be found.
         if found and max(found) >= least_seconds and (now := median(found)) >= least_seconds
     }
-
-
-def _instant_of(body: Document, name: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(body[name])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return found if found.tzinfo is not None else None

@@ -148,6 +148,21 @@ class StoreConformance(StoreFaults, PluginConformance):
         made = store.collect("runs", LogQuery(**query), lambda body: (body["number"], len(body)))
         assert made == [(body["number"], len(body)) for body in store.query("runs", LogQuery(**query))]
 
+    @pytest.mark.parametrize("states", [(), ("failed",), ("failed", "succeeded")])
+    def test_heads_are_those_of_the_entries_that_a_query_finds(self, store: Store, states: tuple[str, ...]) -> None:
+        at = NOON + timedelta(microseconds=123_457)
+        bodies = [
+            {"job": job, "state": state, "queued_at": (at + timedelta(minutes=minute)).isoformat()}
+            for job, state, minute in (("a", "failed", 5), ("b", "succeeded", 1), ("a", "succeeded", 9))
+        ]
+        for number, body in enumerate(bodies):
+            queued = datetime.fromisoformat(body["queued_at"])
+            store.commit([Append("runs", f"run-{number}", body["job"], body["state"], queued, body)])
+        query = LogQuery(states=states, until=at + timedelta(minutes=5), limit=2)
+        found = [(head.job, head.state, head.at.isoformat()) for head in store.read_heads("runs", query)]
+        assert found == [(one["job"], one["state"], one["queued_at"]) for one in store.query("runs", query)]
+        assert len(found) == (1 if states == ("failed",) else 2)
+
     @pytest.mark.parametrize(
         ("query", "expected"),
         [

@@ -127,6 +127,7 @@ def test_digest_says_what_the_history_holds(
         try:
             runs, decisions = fill(store, history), fill_skips(store, skips)
             answer = json.loads(json.dumps(read_digest(store, IDS, since, until, 1.0)))
+            few = parse_digest(json.loads(json.dumps(read_digest(store, IDS, since, until, 1.0, max_rows=2))))
         finally:
             store.close()
     status = {"problems": [], "failed": [], "overdue": [], "running": [], "waiting": [], "next": [], "jobs": 2}
@@ -137,9 +138,14 @@ def test_digest_says_what_the_history_holds(
     decided = [one for one in decisions if since <= one.decided_at < until]
     assert digest.states == Counter(run.state for run in found)
     assert [(row.run_id, row.is_over) for row in digest.failures] == failures_of(found, runs)
-    assert {(row.job, row.reason): (row.count, row.starts, row.last_at, row.text) for row in digest.skips} == (
-        skips_of(found, decided, local_times("UTC", until))
-    )
+    groups = skips_of(found, decided, local_times("UTC", until))
+    assert {(row.job, row.reason): (row.count, row.starts, row.last_at, row.text) for row in digest.skips} == groups
+    frequent = {(one.job, one.reason): (one.count, one.last_at) for one in few.skips}
+    assert frequent == {key: (groups[key][0], groups[key][2]) for key in frequent}
+    by_size = sorted(((count, at) for count, _, at, _ in groups.values()), reverse=True)
+    assert list(frequent.values()) == by_size[:2]
+    assert few.examined_skips == digest.skipped
+    assert [run.id for run, _ in few.failures] == [row.run_id for row in digest.failures][:2]
     assert digest.skips_extent.is_complete
     assert sum(row.count for row in digest.skips) == digest.skipped
     assert {(row.job, row.before, row.now, row.runs) for row in digest.slower} == slower_of(found, runs, since)

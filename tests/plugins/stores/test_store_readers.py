@@ -1,8 +1,10 @@
 """Reads beside commits: a reader of a store holds up nothing, and is held up by nothing."""
 
+import sqlite3
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -12,8 +14,8 @@ import pytest
 from attrs import evolve
 
 from rae_auto.api import Store
-from rae_auto.api.store import Append, LogQuery, Put, RetentionRule
-from rae_auto.errors import StoreError
+from rae_auto.api.store import Append, CountQuery, LogQuery, Put, RetentionRule
+from rae_auto.errors import StoreDamaged, StoreError
 from rae_plugins.stores.json import JsonStore, history
 from rae_plugins.stores.json import store as json_store
 from rae_plugins.stores.sqlite import SqliteStore, reading
@@ -103,6 +105,52 @@ def test_reader_keeps_its_state_beside_pruning(store: Store, held_read: HeldRead
         held_read.resume.set()
         assert len(read.result(30)) == 300
     assert len(reader.query("runs", LogQuery())) == 1
+
+
+def test_session_reads_one_state_beside_commits(tmp_path: Path) -> None:
+    store = SqliteStore()
+    store.open(tmp_path)
+    store.commit(entries(0, 3))
+    reader = store.make_reader()
+    assert reader is not None
+    with reader.session():
+        assert len(reader.query("runs", LogQuery())) == 3
+        store.commit(entries(3, 1))
+        assert [one.count for one in reader.count("runs", CountQuery())] == [3]
+    assert len(reader.query("runs", LogQuery())) == 4
+    store.close()
+
+
+def test_reader_reads_the_file_that_a_repair_has_put_in_place(tmp_path: Path) -> None:
+    store = SqliteStore()
+    store.open(tmp_path)
+    store.commit(entries(0, 3))
+    reader = store.make_reader()
+    assert reader is not None
+    assert len(reader.query("runs", LogQuery())) == 3
+    (tmp_path / "state.sqlite").unlink()
+    with pytest.raises(StoreDamaged):
+        store.commit(entries(3, 1))
+    store.commit(entries(3, 2))
+    assert len(reader.query("runs", LogQuery())) == 5
+    store.close()
+
+
+def test_failed_read_holds_up_no_later_checkpoint(tmp_path: Path) -> None:
+    store = SqliteStore()
+    store.open(tmp_path)
+    store.commit(entries(0, 3))
+    reader = store.make_reader()
+    assert reader is not None
+    with pytest.raises(ZeroDivisionError), reader.session():
+        reader.collect("runs", LogQuery(), lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as kept:
+        reader.collect("runs", LogQuery(), lambda _: 1 / 0)
+    store.commit(entries(3, 1))
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as other:
+        (is_busy, pages, moved) = other.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+    assert (is_busy, moved) == (0, pages), kept
+    store.close()
 
 
 def test_closing_the_store_ends_its_reader(store: Store) -> None:

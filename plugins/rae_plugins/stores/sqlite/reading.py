@@ -8,16 +8,17 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar
 
 from attrs import define, field
 
-from rae_auto.api.store import CorruptDocument, Document, LogQuery
+from rae_auto.api.store import CorruptDocument, Document, EntryHead, LogQuery
 from rae_auto.errors import StoreDamaged, StoreError
 from rae_plugins.stores.sqlite.counting import EntryCounter
-from rae_plugins.stores.sqlite.rows import SELECT_DOCUMENTS, Row, as_text, is_good_document, is_good_entry
+from rae_plugins.stores.sqlite.rows import SELECT_DOCUMENTS, SELECT_HEADS, Row, as_text, is_good_document, is_good_entry
 from rae_plugins.stores.sqlite.schema import error_text, is_damage, uri_of
 from rae_plugins.stores.sqlite.statements import select_entries
 
@@ -101,6 +102,15 @@ def _parse_entries(rows: list[Row], skip: Callable[[int], None]) -> list[Documen
     return found
 
 
+def read_heads(database: sqlite3.Connection, log: str, query: LogQuery) -> list[EntryHead]:
+    """Return the heads of the entries that a query finds, damaged ones too. Errors: sqlite3.Error."""
+    sql, values = select_entries(log, query, SELECT_HEADS)
+    return [
+        EntryHead(as_text(job), as_text(state), datetime.fromtimestamp(at, UTC))
+        for _, job, state, at in database.execute(sql, values)
+    ]
+
+
 def find_keys(database: sqlite3.Connection, log: str, keys: Iterable[str]) -> set[str]:
     """Return those of some keys that entries of a log have, by the index alone. Errors: sqlite3.Error."""
     sql = "SELECT 1 FROM entries INDEXED BY entries_by_key WHERE log = ? AND key = ?"
@@ -109,13 +119,15 @@ def find_keys(database: sqlite3.Connection, log: str, keys: Iterable[str]) -> se
 
 @define(eq=False)
 class SqliteReader(EntryCounter):
-    """Reads a file beside the connection of its store. Each read has a connection of its own, which sees one state."""
+    """Reads a file beside the connection of its store, by a connection that stays open until the file is replaced."""
 
     _path: Path
     _skip: Callable[[int], None]
     _lock: RLock = field(init=False, factory=RLock)
     """Held during a read, and while the file is replaced or closed."""
     _connection: sqlite3.Connection | None = field(init=False, default=None)
+    """To open it takes longer than most reads."""
+    _is_in_use: bool = field(init=False, default=False)
     _is_interrupted: bool = field(init=False, default=False)
     _is_closed: bool = field(init=False, default=False)
 
@@ -141,6 +153,11 @@ class SqliteReader(EntryCounter):
                     raise StoreError(f"{self._path} is being closed or rewritten; try again")
         return values
 
+    def read_heads(self, log: str, query: LogQuery) -> list[EntryHead]:
+        """Return the heads of entries, damaged ones too, as they are counted."""
+        with self._using() as database:
+            return read_heads(database, log, query)
+
     def find_keys(self, log: str, keys: Collection[str]) -> set[str]:
         """Return those of some keys that entries of a log have, damaged ones too."""
         with self._using() as database:
@@ -148,28 +165,41 @@ class SqliteReader(EntryCounter):
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """Let the reads in a `with` block share a connection, because to open one takes longer than most reads."""
-        with self._using():
+        """Let the reads in a `with` block see one state: what they count is what they find."""
+        with self._using() as database:
+            database.execute("BEGIN")
             yield
+            database.execute("COMMIT")
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            if self._connection is not None:
-                # Of a session in this thread, which deals with errors as well.
+            if self._is_in_use and self._connection is not None:
+                # By a session in this thread, which deals with errors as well.
                 yield self._connection
                 return
             if self._is_closed:
                 raise StoreError(f"the store in {self._path.parent} is not open")
+            self._is_in_use = True
             try:
-                with closing(_connect(self._path)) as database:
-                    self._connection = database
-                    yield database
-            except sqlite3.Error as error:
+                database = self._connection = self._connection or _connect(self._path)
+                yield database
+                # The pages that were read; the memory of a daemon must not grow by what people have looked at.
+                database.execute("PRAGMA shrink_memory")
+            except BaseException as error:
+                # Also of what reads: a statement that it has left would hold up checkpoints.
+                self._disconnect()
+                if not isinstance(error, sqlite3.Error):
+                    raise
                 kind = StoreDamaged if is_damage(error) else StoreError
                 raise kind(f"{self._path}: can't be read ({error_text(error)})") from error
             finally:
-                self._connection = None
+                self._is_in_use = False
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -180,6 +210,7 @@ class SqliteReader(EntryCounter):
             with suppress(sqlite3.ProgrammingError):
                 connection.interrupt()
         with self._lock:
+            self._disconnect()
             self._is_interrupted = False
             yield
 

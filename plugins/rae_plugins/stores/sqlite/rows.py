@@ -20,6 +20,8 @@ from rae_plugins.stores.sqlite.schema import as_bytes
 SELECT_DOCUMENTS = "SELECT kind, key, body, crc FROM documents"
 SELECT_ENTRIES = "SELECT seq, log, key, job, state, at, ended, body, crc FROM entries"
 
+SELECT_HEADS = "SELECT seq, job, state, at FROM entries"
+
 Row = tuple[Any, ...]
 
 

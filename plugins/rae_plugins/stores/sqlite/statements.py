@@ -66,7 +66,7 @@ def delete_entries(seqs: Iterable[int]) -> RowStatement:
     return RowStatement(_DELETE_ENTRIES, "?", sorted((seq,) for seq in seqs))
 
 
-def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:
+def select_entries(log: str, query: LogQuery, select: str = SELECT_ENTRIES) -> tuple[str, list[Any]]:
     """Return the statement for a query of a log, newest first, and the values to bind."""
     # One entry of a million may have a rare state. Each state by itself is in the order of its index, and SQLite merges
     # them; of several in one condition it would read the entries of all states by time.
@@ -75,6 +75,7 @@ def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:
     names = [("job", query.job), ("key", query.key)]
     instants = [(">=", query.since), ("<=", query.until)]
     sql = _write_query(
+        select,
         tuple(map(len, groups)),
         tuple(column for column, value in names if value is not None),
         tuple(comparison for comparison, instant in instants if instant is not None),
@@ -88,7 +89,7 @@ def select_entries(log: str, query: LogQuery) -> tuple[str, list[Any]]:
 
 @lru_cache(maxsize=128)
 def _write_query(
-    groups: Sequence[int], columns: Sequence[str], comparisons: Sequence[str], by_end: bool, limit: int
+    select: str, groups: Sequence[int], columns: Sequence[str], comparisons: Sequence[str], by_end: bool, limit: int
 ) -> str:
     """Return the text for groups of so many states; a page asks for each of a hundred jobs with the same one."""
     order = "ended" if by_end else "at"
@@ -102,7 +103,7 @@ def _write_query(
         if states and "job" in columns and not by_end:
             # The plus keeps SQLite from the index by state, in which it would read the runs of all jobs to find few.
             matching[-1] = f"+{matching[-1]}"
-        parts.append(f"{SELECT_ENTRIES} WHERE {' AND '.join([*matching, *conditions])}")
+        parts.append(f"{select} WHERE {' AND '.join([*matching, *conditions])}")
     return f"{' UNION ALL '.join(parts)} ORDER BY {order} DESC, seq DESC LIMIT {limit:d}"
 
 
