@@ -60,7 +60,7 @@ T = TypeVar("T")
 _NOTHING: dict[str, Any] = {"runs": [], "skips": [], "counts": [], "run_count": 0, "skip_count": 0, "earlier": []}
 """The records of a job without a store: none."""
 
-_NO_DAEMON = "a daemon: none is running"
+_NO_DAEMON = "no daemon is running"
 
 MAX_NEXT_JOBS = 10
 """The number of jobs in the list of next starts."""

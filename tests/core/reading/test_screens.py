@@ -288,7 +288,7 @@ def test_open_runs_and_next_starts_are_the_same_after_a_kill(tmp_path: Path) -> 
     assert overdue == [one.why for one in alive.attention if one.kind == "overdue"]
     assert overdue[0].startswith("expected is overdue: no run has succeeded since ")
     assert [run.run_id for run in dead.waiting] == [run.run_id for run in alive.waiting]
-    assert dead.waiting[0].waiting_for == "a daemon: none is running"
+    assert dead.waiting[0].waiting_for == "no daemon is running"
     starts = [(start.job, start.due_at, start.starts_at) for start in alive.upcoming]
     assert [(start.job, start.due_at, start.starts_at) for start in dead.upcoming] == starts
     assert {job for job, _, at in starts if at is None} == {"closed"}

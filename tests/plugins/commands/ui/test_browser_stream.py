@@ -3,6 +3,7 @@
 import re
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from tests.plugins.commands.ui.conftest import Page, start_page, stop
 from tests.plugins.commands.ui.test_browser import browser, open_context, open_whole, pytestmark
 from tests.support.daemons import Daemons
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route
@@ -60,6 +62,28 @@ def test_first_page_is_read_once_and_at_most_once_more_for_each_change(browser: 
     assert len(fetched) - 1 <= len(messages), (fetched, messages)
     # The begin of the stream, the starts to come and the report of doctor; a run of another test may end meanwhile.
     assert len(messages) <= 4, messages
+
+
+def test_page_that_came_late_has_no_past_in_the_future(browser: "Browser", page: Page) -> None:
+    context = open_context(browser, page)
+    tab = context.new_page()
+    tab.clock.install(time=datetime.now(UTC) + timedelta(seconds=30))
+    open_whole(tab, page, "/")
+    tab.locator("#signal[data-state=live]").wait_for()
+    tab.clock.set_system_time(datetime.now(UTC))
+    seen = tab.locator("#running .proof time").first
+    first = seen.get_attribute("datetime")
+
+    def is_fresh() -> bool:
+        tab.clock.run_for(1_000)
+        return seen.get_attribute("datetime") != first
+
+    page.daemons.ask("trigger", job="good")
+    eventually(is_fresh)
+    # The text that came with the page, until the next tick, is that of the server.
+    tab.clock.run_for(1_000)
+    assert not seen.inner_text().startswith("in ")
+    context.close()
 
 
 def test_first_load_is_small_and_has_one_stream(browser: "Browser", page: Page) -> None:

@@ -55,7 +55,7 @@ function swap(fresh) {
   const signal = find("#signal", fresh);
   if (signal) {
     if (!isPaused) showSignal(signal.dataset.state, signal.textContent.trim() || "live");
-    [document.title, body.dataset.version] = [fresh.title, fresh.body.dataset.version];
+    [document.title, body.dataset.version, skew] = [fresh.title, fresh.body.dataset.version, Math.min(skew, lagOf(fresh))];
   }
   for (const next of findAll("[data-live]", fresh)) {
     const old = document.getElementById(next.id), active = document.activeElement, isInside = old?.contains(active);
@@ -95,8 +95,8 @@ function togglePause() {
   if (!isPaused && isStale) refresh();
 }
 
-// ---- clocks: distances from now, kept true between two events ------------------------------------------------------
-const skew = Date.now() - Date.parse(body.dataset.now);
+// ---- clocks: distances from now; the least lag is the skew, as others have the time that a page took to come -------
+const lagOf = (page) => Date.now() - Date.parse(page.body.dataset.now); let skew = lagOf(document);
 const UNITS = [[172800, 86400, "days"], [3600, 3600, "h"], [60, 60, "min"], [-Infinity, 1, "s"]];
 
 function distance(seconds) {
