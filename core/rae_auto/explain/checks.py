@@ -47,6 +47,9 @@ _ORDER = (
 """The policies in the order in which the engine checks them: their reasons, their names, and the text if passed."""
 
 
+NO_WAIT = timedelta(seconds=1)
+"""The time from a decision to its start that is no wait, but a commit and a new process: times are shown in seconds."""
+
 _MAX_EVENT_CHARACTERS = 300
 """The part of an event that is shown."""
 
@@ -69,7 +72,7 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
         yield ExplanationFact("guards", _BY_HAND)
     yield from _wait(run, view)
     if run.started_at is not None:
-        is_immediate = run.started_at - run.queued_at < timedelta(milliseconds=1)
+        is_immediate = run.started_at - run.queued_at < NO_WAIT and not run.waited_for
         waited = (
             "without waiting" if is_immediate else f"after {format_elapsed(run.started_at - run.queued_at)} of waiting"
         )

@@ -104,9 +104,10 @@ class Result:
     `error` is one line for a person; `remark` another, on what doesn't make it a failure; `value` what a function
     returned, as JSON; `cpu_time` and `max_memory` (bytes) are None if the executor can't measure them. `ended_at` is
     set only where the end lies in the past: the attempt ended while no daemon ran. The record of the attempt then has
-    it as its `finished_at`. `started_at` is set only if it left a queue elsewhere meanwhile. `stderr` is the first line
-    that the attempt wrote to standard error, None if it wrote nothing there; executors set it for jobs with `fail_on`.
-    `tree` is None for the usual end: with the main process all others were gone, so there is nothing to record.
+    it as its `finished_at`. `started_at` is when it really started, its process or its function, where the executor
+    knows that; otherwise it counts from the decision to start. `stderr` is the first line that the attempt wrote to
+    standard error, None if it wrote nothing there; executors set it for jobs with `fail_on`. `tree` is None for the
+    usual end: with the main process all others were gone, so there is nothing to record.
     """
 
     exit_code: int | None = None

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -144,14 +144,19 @@ class FunctionCall(Execution):
 
 
 def _call_function(assignment: Assignment, streams: ThreadStreams) -> Result:
-    job = assignment.job
+    job, started_at = assignment.job, datetime.now(UTC)
     with streams.capture(assignment) as output:
         try:
             value = shorten_value(call(job.python or "", job.args, job.kwargs))
-            return Result(exit_code=0, value=value, stderr=output.first_error_line)
+            return Result(exit_code=0, value=value, stderr=output.first_error_line, started_at=started_at)
         except BaseException as error:  # SystemExit too: a job must not end the daemon
             output.write(format_traceback(error))
-            return Result(exit_code=exit_code_of(error), error=describe_error(error), stderr=output.first_error_line)
+            return Result(
+                exit_code=exit_code_of(error),
+                error=describe_error(error),
+                stderr=output.first_error_line,
+                started_at=started_at,
+            )
 
 
 def _add_to_path(directory: str | None) -> None:

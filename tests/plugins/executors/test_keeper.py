@@ -33,6 +33,7 @@ def test_keeper_reports_start_and_end_of_a_job(tmp_path, request_for):
     started, ended = run_keeper(talk).reports
     assert (started["started"], ended["ended"]) == ("a", "a")
     assert (ended["exit"]["exit_code"], ended["exit"]["signal"]) == (3, None)
+    assert started["spawned"][0] == ended["exit"]["started_at"] <= ended["exit"]["ended_at"]
     assert json.loads((tmp_path / "a.exit").read_text()) == ended["exit"]
     assert json.loads((tmp_path / "a.start").read_text())["pid"] == started["pid"]
     assert (tmp_path / "a.log").read_text() == "hello\n"

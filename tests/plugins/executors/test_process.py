@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from attrs import evolve
@@ -62,6 +62,13 @@ def test_process_result_names_the_signal(tmp_path, make_assignment):
 def test_process_runs_argv_without_a_shell(tmp_path, make_assignment):
     _, output = run(tmp_path, make_assignment(command=["printf", "%s|"], args=["$HOME", "a b", "; id", "*"]))
     assert output == "$HOME|a b|; id|*|"
+
+
+def test_process_says_when_it_was_spawned(tmp_path, make_assignment):
+    asked_at = datetime.now(UTC)
+    result, output = run(tmp_path, make_assignment("date +%s.%N"))
+    assert asked_at <= result.started_at
+    assert result.started_at.timestamp() <= float(output)
 
 
 def test_process_runs_the_line_in_the_shell_of_the_job(tmp_path, make_assignment):

@@ -67,7 +67,7 @@ def test_find_returns_the_result_of_an_ended_attempt(tmp_path, make_assignment, 
     seen, found, began, ended = run_async(work)
     assert (seen.exit_code, seen.ended_at) == (5, None)
     assert found.exit_code == 5
-    assert began <= found.ended_at <= ended
+    assert began <= found.started_at == seen.started_at <= found.ended_at <= ended
 
 
 def test_find_returns_none_before_open(tmp_path, make_assignment):

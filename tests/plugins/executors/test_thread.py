@@ -142,9 +142,20 @@ def test_thread_reports_the_first_line_of_standard_error(tmp_path, make_assignme
 
 
 def test_thread_takes_sys_exit_as_an_interpreter_does(tmp_path, make_assignment):
-    assert result_of(tmp_path, make_assignment(python=f"{__name__}:leave")) == Result(exit_code=3)
+    result = result_of(tmp_path, make_assignment(python=f"{__name__}:leave"))
+    assert evolve(result, started_at=None) == Result(exit_code=3)
     result = result_of(tmp_path, assignment := make_assignment(python=f"{__name__}:leave_well"))
     assert (result.exit_code, result.error, assignment.output.read_text()) == (0, None, "done\n")
+
+
+def test_thread_says_when_it_called_the_function(tmp_path, make_assignment):
+    async def work():
+        async with an_executor(tmp_path, threads=1) as executor:
+            calls = [await executor.start(make_assignment(python="time:time")) for _ in range(2)]
+            return [await call.wait() for call in calls]
+
+    first, second = run_async(work)
+    assert first.started_at.timestamp() <= first.value <= second.started_at.timestamp() <= second.value
 
 
 def test_thread_runs_a_coroutine_function_to_its_end(tmp_path, make_assignment):

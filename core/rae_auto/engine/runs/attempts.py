@@ -97,6 +97,18 @@ def _with_start(run: Run, started_at: datetime) -> Run:
     return evolve_slots(run, started_at=run.started_at or started_at, attempt_started_at=started_at)
 
 
+def _with_true_start(run: Run, started_at: datetime, now: datetime) -> Run:
+    """Return a run whose attempt did not start at once when that was decided, as its executor says.
+
+    If the wall clock was set since, instants before and after that can't be compared, and the decision stays.
+    """
+    decided_at = run.attempt_started_at
+    if decided_at is None or any(step.attempt == run.attempt for step in run.clock_steps):
+        return run
+    at = min(max(started_at, decided_at), now)
+    return evolve_slots(run, started_at=run.started_at if run.attempts else at, attempt_started_at=at)
+
+
 def _report_first_start(turn: Turn, entry: RunEntry) -> None:
     job_entry = turn.state.jobs.get(entry.run.job)
     if entry.run.attempt == 1 and job_entry is not None:
@@ -111,6 +123,8 @@ def attempt_ended(turn: Turn, event: AttemptEnded) -> None:
     result, stopping, is_uncertain = event.result, entry.stopping, entry.is_uncertain
     if entry.is_in_queue and result.started_at is not None:
         entry.run = _with_start(entry.run, _start_of(entry.run, result.started_at, turn.now.wall))
+    elif result.started_at is not None:
+        entry.run = _with_true_start(entry.run, result.started_at, turn.now.wall)
     if stopping is not None:
         state, reason = stopping.state, stopping.reason or explain_failure(result)
     else:
@@ -209,7 +223,7 @@ def time_out(turn: Turn, run: RunId, attempt: int) -> None:
 def _attempt_of(run: Run, state: RunState, result: Result | None, now: datetime) -> Attempt:
     """Return the record of the run's current attempt, which is over."""
     ended_at = _end_of(run, result, now)
-    if result is not None and result.ended_at is not None:
+    if result is not None and (result.ended_at is not None or result.started_at is not None):
         # The record of the attempt says it.
         result = evolve_slots(result, ended_at=None, started_at=None)
     return Attempt(run.attempt, run.attempt_started_at or ended_at, ended_at, state, result)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TypeVar
 
 from rae_auto.api.executor import Execution, NeverStarted
@@ -58,6 +59,12 @@ def check_result(result: object, method: object, name: str = "wait") -> Result |
     """Return the result of a method if it keeps the contract. Raises TypeError with the place of the method."""
     if not isinstance(result, Result | NeverStarted | None):
         raise blame(TypeError(f"{name} returned {result!r:.60}, which is not a Result"), method)
-    if isinstance(result, Result) and result.value is not None:
-        _check_json("value of the result", result.value, method)
+    if isinstance(result, Result):
+        if result.value is not None:
+            _check_json("value of the result", result.value, method)
+        for at in (result.started_at, result.ended_at):
+            if at is not None and (not isinstance(at, datetime) or at.tzinfo is None):
+                raise blame(
+                    TypeError(f"{name} returned the time {at!r:.60}, which is not a datetime with a zone"), method
+                )
     return result

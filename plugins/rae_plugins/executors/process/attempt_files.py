@@ -117,7 +117,12 @@ def to_result(record: Mapping[str, Any]) -> Result:
         cpu_time=timedelta(seconds=record.get("cpu") or 0),
         max_memory=record.get("memory"),
         tree=to_tree_end(record.get("tree")),
+        started_at=_to_instant(record.get("started_at")),
     )
+
+
+def _to_instant(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def to_tree_end(record: Mapping[str, Any] | None) -> TreeEnd | None:
@@ -133,5 +138,4 @@ def to_tree_end(record: Mapping[str, Any] | None) -> TreeEnd | None:
 
 def to_past_result(record: Mapping[str, Any]) -> Result:
     """Return the result that an exit record describes, with the time of the end, which no daemon observed."""
-    seconds = record.get("ended_at")
-    return evolve(to_result(record), ended_at=None if seconds is None else datetime.fromtimestamp(seconds, UTC))
+    return evolve(to_result(record), ended_at=_to_instant(record.get("ended_at")))

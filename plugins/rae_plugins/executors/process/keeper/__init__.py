@@ -33,7 +33,7 @@ Reports of the keeper:
      "keeper_spawned": [FROM, TO], "tag": N, "group": PATH}
     {"failed": KEY, "error": TEXT}       the job was never spawned
     {"ended": KEY, "exit": {"exit_code": N, "signal": N, "error": TEXT, "remark": TEXT, "stderr": TEXT,
-                            "cpu": SECONDS, "memory": BYTES, "ended_at": N, "tree": {…}}}
+                            "cpu": SECONDS, "memory": BYTES, "started_at": N, "ended_at": N, "tree": {…}}}
 
 "tree" is there only where the exit of the main process was not the end of all: {"exited": SECONDS,
 "requested": SECONDS, "killed": SECONDS, "left": true}. The times are counted back from the report: of the exit, of the

@@ -75,6 +75,8 @@ class AttemptProcess:
         self.pipes = list(pipes)
         """The pipe of its output, and that of its standard error if it is watched, until they are closed."""
         self.error_pipe = pipes[1] if len(pipes) > 1 else None
+        self.spawned_at: float | None = None
+        """When it was spawned, in seconds since the epoch."""
         self.tag: int | None = None
         self.container: TreeContainer | None = None
         self.code: int | None = None
@@ -143,6 +145,7 @@ class AttemptProcess:
             "stderr": self.output.first_error_line(),
             "cpu": round(self.cpu_seconds, 6),
             "memory": self.peak_bytes or None,
+            "started_at": self.spawned_at,
             "ended_at": time.time(),
         }
         tree = self._describe_tree(time.monotonic())

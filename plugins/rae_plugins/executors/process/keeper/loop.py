@@ -157,6 +157,7 @@ class Keeper:
 
     def spawn(self, request: Message) -> None:
         job, details = self.control.spawn(request)
+        job.spawned_at = details["spawned"][0]
         self.jobs[job.pid] = job
         record = {"pid": job.pid, **self.control.identity, **details}
         # On a full disk the daemon still gets the report.
