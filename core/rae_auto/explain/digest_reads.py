@@ -18,13 +18,13 @@ from rae_auto.model.run import RunState
 
 BAD_STATES = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST)
 MAX_FAILURES = 50
-EXAMINED_RUNS = (200, 500)
+EXAMINED_RUNS = (150, 500)
 """Numbers of successful runs of the span that are read, the newest of all jobs.
 
 The first will do if it has as many slow jobs as are compared.
 """
 
-MAX_COMPARED_JOBS = 40
+MAX_COMPARED_JOBS = 30
 COMPARED_RUNS, MIN_COMPARED_RUNS = 20, 3
 
 NOTHING_COMPARED = timedelta(days=365)

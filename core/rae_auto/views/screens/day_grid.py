@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as clock
-from itertools import accumulate, islice, pairwise, zip_longest
+from itertools import accumulate, islice, pairwise
 from operator import add, sub
 from zoneinfo import ZoneInfo
 
@@ -160,7 +160,10 @@ def count_minutes(counts: Mapping[datetime, int], begin: datetime, end: datetime
 
 def _add_up(rows: Iterable[Sequence[int]], size: int) -> list[int]:
     """Return the sums of rows of numbers, some of which may end early."""
-    return [sum(numbers) for numbers in zip_longest([0] * size, *rows, fillvalue=0)]
+    sums = [0] * size
+    for row in rows:
+        sums[: len(row)] = map(add, sums, row)
+    return sums
 
 
 async def expected_between(source: RecordSource, since: datetime, until: datetime, step: timedelta) -> ExpectedCounts:
@@ -250,10 +253,10 @@ def _clock_hours(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[dat
     at = begin
     while at < end:
         yield at
-        rest = [at + MINUTE * number for number in range(1, 60 - at.astimezone(zone).minute)]
-        offset = _offset(at, zone)
-        changed = bool(rest) and _offset(rest[-1], zone) != offset
-        at = next(one for one in rest if _offset(one, zone) != offset) if changed else [at, *rest][-1] + MINUTE
+        offset, minutes = _offset(at, zone), 60 - at.astimezone(zone).minute
+        if _offset(at + MINUTE * (minutes - 1), zone) != offset:
+            minutes = next(number for number in range(1, minutes) if _offset(at + MINUTE * number, zone) != offset)
+        at += MINUTE * minutes
     yield end
 
 
