@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from attrs import frozen
@@ -164,18 +165,27 @@ def unsupported_key_problems(ref: PluginRef, job: JobFields, plugins: PluginSour
     problems = [] if wrong is None else [Problem((wrong,), _describe_wrong_kind(executor))]
     try:
         with naming_plugin(Kind.EXECUTOR, ref.type, plugins, _FROM_OPTIONS):
-            reasons = _ask_once(executor.unsupported_keys)
+            reasons, values_of = _ask_once(executor.unsupported_keys)
     except Invalid as error:
         return [*problems, Problem(("executor",), f"can't be checked: {error}")]
-    refused = {key: reason for key, reason in reasons.items() if key != wrong and getattr(job, key, None)}
-    return [*problems, *(Problem((key,), reason) for key, reason in refused.items())]
+    if any(values_of(job)):
+        refused = {key: reason for key, reason in reasons.items() if key != wrong and getattr(job, key, None)}
+        problems += [Problem((key,), reason) for key, reason in refused.items()]
+    return problems
 
 
 @lru_cache(maxsize=64)
-def _ask_once(unsupported_keys: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
-    """Return what an executor says of all its jobs, of which there may be thousands. Raises Invalid."""
-    found: Mapping[str, str] = call_plugin(unsupported_keys)
-    return found
+def _ask_once(
+    unsupported_keys: Callable[[], Mapping[str, str]],
+) -> tuple[Mapping[str, str], Callable[[JobFields], Iterable[object]]]:
+    """Return what an executor says of all its jobs, of which there may be thousands, and their values of these keys.
+
+    Raises Invalid.
+    """
+    reasons: Mapping[str, str] = call_plugin(unsupported_keys)
+    keys = [key for key in reasons if hasattr(JobFields, key)]
+    # Of a single key it would return the value itself.
+    return reasons, attrgetter(*keys, *keys) if keys else lambda _: ()
 
 
 def _describe_wrong_kind(executor: type[Executor]) -> str:

@@ -20,6 +20,7 @@ from rae_auto.model.primitives.formatting import format_count, quote
 from rae_auto.model.primitives.graphs import find_cycle, reachable
 from rae_auto.model.primitives.names import JobId, did_you_mean
 from rae_auto.model.reasons import Removed
+from rae_auto.model.reasons.requesters import Requester
 from rae_auto.model.run import RunState
 from rae_auto.model.run_inputs import find_changed_parts, invocation_of
 
@@ -52,10 +53,14 @@ def _add(turn: Turn, plan: Plan, command: AddJob | AddJobs) -> SchedulerError | 
     if refusal is not None:
         return refusal
     turn.step.save(job)
-    put_job(turn, plan)
+    is_new = job.id not in turn.state.jobs
+    put_job(turn, plan, command.added_by)
     entry = turn.state.jobs[job.id]
     if entry.state.added_by != command.added_by:
         entry.state = evolve_slots(entry.state, added_by=command.added_by)
+        turn.step.save(entry.state)
+    elif is_new and command.added_by is not None and not entry.state.cursors:
+        # Otherwise it was saved with them.
         turn.step.save(entry.state)
     return None
 
@@ -205,8 +210,11 @@ def _is_stored(state: EngineState, job: JobId) -> bool:
     return job in state.jobs and state.jobs[job].plan.origin is JobOrigin.STORE
 
 
-def put_job(turn: Turn, plan: Plan) -> str | None:
-    """Have the job as planned, and return "added", "changed" or None. Triggers that stay the same stay armed."""
+def put_job(turn: Turn, plan: Plan, added_by: Requester | None = None) -> str | None:
+    """Have the job as planned, and return "added", "changed" or None. Triggers that stay the same stay armed.
+
+    A new one has been added by `added_by`. Its state is saved if it has cursors.
+    """
     state, job, known = turn.state, plan.job, turn.state.jobs.get(plan.job.id)
     if known is not None and known.plan == plan:
         return None
@@ -214,7 +222,7 @@ def put_job(turn: Turn, plan: Plan) -> str | None:
     if known is not None:
         release_resources(turn, known.job)
         _note_former_invocation(turn, known, job)
-    entry = known or JobEntry(plan, JobState(job.id), state.undo_log)
+    entry = known or JobEntry(plan, JobState(job.id, added_by=added_by), state.undo_log)
     entry.plan = plan
     state.jobs[job.id] = entry
     for trigger, schedule in old.items():

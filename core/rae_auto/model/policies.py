@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from enum import IntEnum, StrEnum
+from operator import attrgetter
 from typing import Literal
 
 from attrs import field, frozen, validators
@@ -271,11 +272,15 @@ class Limits:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the limits that are set and that the executor has to enforce."""
-        return tuple(name for name in ENFORCED if getattr(self, name) is not None)
+        values = _enforced_values(self)
+        # As of most jobs.
+        return () if values == _NOT_SET else tuple(name for name in ENFORCED if getattr(self, name) is not None)
 
 
 ENFORCED = ("memory", "cpu_time", "processes", "open_files", "file_size", "nice", "ionice")
 """Limits that not every executor can enforce on every machine."""
+
+_enforced_values, _NOT_SET = attrgetter(*ENFORCED), (None,) * len(ENFORCED)
 
 
 @frozen

@@ -32,6 +32,16 @@ from rae_auto.runtime.runtime import Runtime
 MAX_JOBS_AT_ONCE = 250
 """Number of jobs that are prepared before others get their turn, which takes some milliseconds."""
 
+MAX_JOBS_A_COMMAND = 1_000
+"""Number of jobs that are added by one command, in one commit; deciding on them takes some ten milliseconds."""
+
+MAX_OPEN_COMMANDS = 2
+"""Number of commands without an answer: the next jobs are prepared while those before are being committed."""
+
+
+_PLAIN = {str, int, float, bool}
+"""Types whose values every store can keep."""
+
 
 async def keep_job(runtime: Runtime, job: Job, added_by: Requester, *, replace: bool = False) -> JobId:
     """Keep a job in the store, and run it from now on. Errors: DuplicateJob (unless `replace`), InvalidJob."""
@@ -60,7 +70,9 @@ async def keep_jobs(
         errors.extend(refused.values())
         added = [planned for place, planned in enumerate(prepared) if place not in refused]
         for planned in added:
-            runtime.inputs.set_job(planned)
+            # Most have neither, and a new job had none before.
+            if planned.sources or planned.files or replace:
+                runtime.inputs.set_job(planned)
         runtime.executions.preparations.start(planned.plan.job for planned in added)
 
     given, left = list[Job](), iter(jobs)
@@ -69,14 +81,16 @@ async def keep_jobs(
         await asyncio.sleep(0)
     left = iter(_sort_by_needs(given))
     try:
-        while some := tuple(islice(left, MAX_JOBS_AT_ONCE)):
-            prepared = _prepare_all(runtime, some, errors)
+        while some := tuple(islice(left, MAX_JOBS_A_COMMAND)):
+            prepared = []
+            for first in range(0, len(some), MAX_JOBS_AT_ONCE):
+                prepared += _prepare_all(runtime, some[first : first + MAX_JOBS_AT_ONCE], errors)
+                await asyncio.sleep(0)
+            while len(asked) >= MAX_OPEN_COMMANDS:
+                await take_answer()
             command = partial(AddJobs, tuple(one.plan for one in prepared), replace, added_by=added_by)
             (answer,) = await runtime.engine_loop.submit_requests([command])
             asked.append((prepared, answer))
-            await asyncio.sleep(0)
-            while asked and asked[0][1].done():
-                await take_answer()
         while asked:
             await take_answer()
     finally:
@@ -133,6 +147,9 @@ def _check_keepable(job: Job) -> None:
     """Refuse a job that no store can keep, which a store itself would find out too late. Errors: InvalidJob."""
     refs: tuple[TriggerRef | GuardRef | PluginRef, ...] = (*job.schedule, *job.guards, job.executor_ref)
     options = [ref.options for ref in refs]
+    if not (job.args or job.kwargs) and _PLAIN.issuperset(type(value) for one in options for value in one.values()):
+        # As of most jobs.
+        return
     try:
         try:
             # All other fields have values of the model.

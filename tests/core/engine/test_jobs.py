@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from rae_auto.engine.commands import Reconfigure
+from rae_auto.engine.commands import AddJobs, Reconfigure
 from rae_auto.engine.effects import Reply
 from rae_auto.engine.events import AttemptFound, AttemptStarted
 from rae_auto.engine.lifecycle import START_SECONDS
@@ -13,6 +13,7 @@ from rae_auto.errors import DuplicateJob, JobInUse, JobNotFound, NotStarted, Run
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.policies import NotifyOn, NotifyPolicy
 from rae_auto.model.reasons import DaemonStopping, Disabled, Paused, Removed, RepeatedAfterCrash
+from rae_auto.model.reasons.requesters import Requester, RequestWay
 from rae_auto.model.run import Result, Run, RunState
 from rae_auto.simulation.virtual_engine import EPOCH
 
@@ -42,6 +43,23 @@ class TestAdding:
             w.add(job("a"), replace=True)
         with pytest.raises(JobInUse, match="remove it there"):
             w.remove("a")
+
+    @pytest.mark.parametrize("every", [1, None])
+    @pytest.mark.parametrize("added_by", [Requester(at=EPOCH, via=RequestWay.PYTHON, user="ann"), None])
+    def test_state_of_an_added_job_is_saved_once(self, world, job, every, added_by):
+        w = world()
+        plan = job("a") if every is None else job("a", every=every)
+        step = w.feed(AddJobs((plan,), added_by=added_by))
+        saved = [change.value for change in step.changes if isinstance(change.value, JobState)]
+        assert saved == [w.engine.job("a").state] * (every is not None or added_by is not None)
+        assert w.engine.job("a").state.added_by == added_by
+
+    def test_state_of_a_replaced_job_has_who_added_it_last(self, world, job):
+        w = world(job("a", every=1))
+        by = Requester(at=EPOCH, via=RequestWay.PYTHON, user="bob")
+        changes = w.feed(AddJobs((job("a", every=2),), True, added_by=by)).changes
+        assert [change.value for change in changes if isinstance(change.value, JobState)][-1].added_by == by
+        assert w.engine.job("a").state.added_by == by
 
     def test_open_run_keeps_the_definition_it_was_decided_under(self, world, job):
         w = world(job("a", timeout="10m"))

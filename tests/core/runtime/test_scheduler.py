@@ -176,7 +176,7 @@ def test_refusals_are_errors_of_the_package(tmp_path):
 
 def test_a_refused_job_keeps_none_of_the_others_from_being_added(tmp_path):
     async def work(s):
-        jobs = [Job(name=f"job-{n}", command="true") for n in range(600)]
+        jobs = [Job(name=f"job-{n}", command="true", needs=[f"job-{n - 1500}"] * (n >= 1500)) for n in range(2_300)]
         with pytest.raises(DuplicateJob, match="job-7"):
             await s.add_jobs([*jobs[:300], jobs[7], *jobs[300:]])
         with pytest.raises(InvalidJob, match="crom"):
@@ -188,7 +188,7 @@ def test_a_refused_job_keeps_none_of_the_others_from_being_added(tmp_path):
         assert await s.add_jobs(jobs, replace=True) == [job.id for job in jobs]
         return [info.id for info in await s.list_jobs()]
 
-    expected = [*(f"job-{n}" for n in range(600)), "c", "e"]
+    expected = [*(f"job-{n}" for n in range(2_300)), "c", "e"]
     assert run_with_scheduler(work, tmp_path) == expected
 
 

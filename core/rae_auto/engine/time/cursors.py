@@ -36,6 +36,8 @@ OTHER_SPAN_MAX_AGE = timedelta(days=1)
 
 def cursors_for(plan: Plan, known: Mapping[str, Cursor], now: datetime) -> Mapping[str, Cursor]:
     """Return a cursor for each schedule of a job; one that is new, or has changed, starts at `now`."""
+    if not (known or plan.run_points) and plan.schedules:
+        return _begin(now, *((trigger, digest_of(schedule)) for trigger, schedule in plan.schedules.items()))
     cursors: dict[str, Cursor] = {}
     is_known = len(plan.schedules) == len(known)
     for trigger, schedule in plan.schedules.items():
@@ -53,6 +55,12 @@ def cursors_for(plan: Plan, known: Mapping[str, Cursor], now: datetime) -> Mappi
 def _share(cursors: tuple[tuple[str, Cursor], ...]) -> Mapping[str, Cursor]:
     """Return cursors by trigger id, as one object for jobs that are alike, of which there may be ten thousand."""
     return dict(cursors)
+
+
+@lru_cache(maxsize=1024)
+def _begin(now: datetime, *schedules: tuple[str, str]) -> Mapping[str, Cursor]:
+    """Return the cursors of a new job, whose schedules come by trigger id as their digests; shared as by `_share`."""
+    return {trigger: Cursor(now, digest, now) for trigger, digest in schedules}
 
 
 def set_back(cursor: Cursor, now: datetime) -> Cursor:
