@@ -137,3 +137,20 @@ def test_own_processes_import_nothing_from_the_working_directory() -> None:
         if "'-m'" in words and {"'rae_auto'", "__name__"} & set(words) and "'-P'" not in words
     ]
     assert found == []
+
+
+def test_functions_that_print_nothing_import_no_executor_of_processes(tmp_path: Path) -> None:
+    program = f"""
+import asyncio, sys
+from rae_auto import Job, Scheduler
+
+async def main():
+    async with Scheduler(directory={str(tmp_path)!r}) as scheduler:
+        await scheduler.add_job(Job(id="a", python="time:time"))
+        await scheduler.wait(await scheduler.trigger("a"))
+
+asyncio.run(main())
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert not [name for name in done.stdout.split() if name.startswith("rae_plugins.executors.process")]

@@ -17,7 +17,7 @@ from rae_auto.toolkit.python_functions import find_function_problem
 from rae_auto.toolkit.threads.daemon_threads import DaemonThreads
 from rae_auto.toolkit.threads.loop_results import LoopResults
 from rae_plugins.executors.python_call import call, describe_error, exit_code_of, format_traceback, shorten_value
-from rae_plugins.executors.thread_streams import ThreadStreams
+from rae_plugins.executors.thread_streams import ThreadStreams, load_output_classes
 
 _REASON = "a thread shares it with the whole daemon; set isolated = true"
 
@@ -66,6 +66,10 @@ class ThreadExecutor(Executor):
         self._threads = DaemonThreads("rae-job", self.threads)
         self._results = LoopResults()
         self._streams.install()
+
+    async def warm_up(self) -> None:
+        """Import what functions need that print something, so that none has to wait for it."""
+        await asyncio.to_thread(load_output_classes)
 
     async def start(self, assignment: Assignment) -> Execution:
         """Submit the call. Errors: ValueError if the job names no function."""

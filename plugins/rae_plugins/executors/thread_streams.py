@@ -9,12 +9,15 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from typing import Any, ClassVar, TextIO
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from rae_auto.api import Assignment
 from rae_auto.toolkit.files import make_private_folder
-from rae_plugins.executors.process.keeper.files.output import CappedOutput
-from rae_plugins.executors.process.keeper.files.output_index import OutputIndex
+
+if TYPE_CHECKING:
+    from rae_plugins.executors.process.keeper.files.output import CappedOutput
+    from rae_plugins.executors.process.keeper.files.output_index import OutputIndex
 
 _local = threading.local()
 
@@ -41,12 +44,7 @@ class JobOutput:
         """Write text; a full disk must not stop the job."""
         with suppress(OSError):
             if text and self._file is None:
-                make_private_folder(self._assignment.output.parent)
-                flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-                descriptor = os.open(self._assignment.output, flags, 0o600)
-                secrets = [*self._assignment.secrets]
-                index = OutputIndex(str(self._assignment.output.with_suffix(".index")), is_separate=True)
-                self._file = CappedOutput(descriptor, self._assignment.job.limits.output, secrets, index)
+                self._file = _open_output(self._assignment)
             if self._file is not None:
                 self._file.write(text.encode(errors="backslashreplace"), is_error=is_error)
         return len(text)
@@ -61,6 +59,26 @@ class JobOutput:
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
+
+
+@cache
+def load_output_classes() -> "tuple[type[CappedOutput], type[OutputIndex]]":
+    """Return the classes of output files and their indexes, which come with the executor for processes."""
+    # lazy: start-up, because most functions print nothing
+    from rae_plugins.executors.process.keeper.files.output import CappedOutput
+    from rae_plugins.executors.process.keeper.files.output_index import OutputIndex
+
+    return CappedOutput, OutputIndex
+
+
+def _open_output(assignment: Assignment) -> "CappedOutput":
+    """Create the output file of an attempt, with its folder. Errors: OSError."""
+    file_class, index_class = load_output_classes()
+    make_private_folder(assignment.output.parent)
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(assignment.output, flags, 0o600)
+    index = index_class(str(assignment.output.with_suffix(".index")), is_separate=True)
+    return file_class(descriptor, assignment.job.limits.output, [*assignment.secrets], index)
 
 
 class _ThreadStream:
