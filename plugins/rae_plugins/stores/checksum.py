@@ -5,7 +5,10 @@ write the checksum as well; the rights of the files are.
 """
 
 import json
+import json.encoder
 import zlib
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from rae_auto.api.store import Document
 
@@ -16,9 +19,19 @@ Documents are trees, so the notes on what contains what are spared.
 """
 
 
-def pack_json(body: Document) -> str:
-    """Return the shortest JSON text of a document."""
-    return _ENCODER.encode(body)
+def _make_quick_encoder() -> Callable[[Document], str]:
+    """Return `_ENCODER.encode`, without the part in C being made again for each document: a third of its time."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # another interpreter
+        return _ENCODER.encode
+    to_text = json.encoder.encode_basestring_ascii  # type: ignore[attr-defined]
+    pieces_of: Callable[[Document, int], Iterable[str]]
+    pieces_of = make(None, _ENCODER.default, to_text, None, ":", ",", False, False, True)
+    return lambda body: "".join(pieces_of(body, 0))
+
+
+pack_json = _make_quick_encoder()
+"""Returns the shortest JSON text of a document."""
 
 
 def checksum(text: bytes) -> int:

@@ -48,10 +48,11 @@ def _statement_of(change: Change) -> tuple[type[Change], str]:
 
 
 def _make_row(change: Change) -> tuple[Any, ...]:
+    if type(change) is Put:
+        # First, and without a pattern: most changes are such.
+        kind, key, text = change.kind, change.key, pack_json(change.body)
+        return kind, key, text, document_checksum(kind.encode(), key.encode(), text.encode())
     match change:
-        case Put(kind, key, body):
-            text = pack_json(body)
-            return kind, key, text, document_checksum(kind.encode(), key.encode(), text.encode())
         case Delete(_, key):
             return (key,)
         case Append(log, key, job, state, at, body, ended_at):
