@@ -222,15 +222,18 @@ def put_job(turn: Turn, plan: Plan, added_by: Requester | None = None) -> str | 
     if known is not None:
         release_resources(turn, known.job)
         _note_former_invocation(turn, known, job)
-    entry = known or JobEntry(plan, JobState(job.id, added_by=added_by), state.undo_log)
-    entry.plan = plan
+    if known is None:
+        entry = JobEntry(plan, JobState(job.id, added_by=added_by), state.undo_log)
+    else:
+        entry = known
+        entry.plan = plan
     state.jobs[job.id] = entry
     for trigger, schedule in old.items():
         if plan.schedules.get(trigger) != schedule:
             state.timetable.leave((job.id, trigger))
     set_cursors(turn, entry)
     for trigger, schedule in entry.schedules().items():
-        if old.get(trigger) != plan.schedules[trigger]:
+        if trigger not in old or old[trigger] != plan.schedules[trigger]:
             state.timetable.join((job.id, trigger), schedule, turn.now.wall)
     expectations.update_expectation(turn, entry)
     change = "changed" if known else "added"

@@ -23,7 +23,7 @@ from rae_auto.api.events import Event
 from rae_auto.api.notifier import Notifier
 from rae_auto.api.store import LogQuery, StoreReader
 from rae_auto.engine.commands import Ask, Reconfigure, Stop
-from rae_auto.engine.effects import Cancel, Deliver, Effect, EngineStopped, JobChanged, Record, Start, Step
+from rae_auto.engine.effects import Cancel, Deliver, Effect, EngineStopped, Record, Start, Step
 from rae_auto.engine.engine import Engine, EngineInput
 from rae_auto.engine.plan import JobOrigin, Settings
 from rae_auto.errors import PluginError, SchedulerClosed, StoreError
@@ -422,8 +422,7 @@ class Runtime:
     def _perform(self, step: Step) -> None:
         """Carry out the effects of a step whose changes are durable."""
         for effect in step.effects:
-            if type(effect) is not JobChanged:
-                call_or_log("carried out", self._perform_effect, effect)
+            call_or_log("carried out", self._perform_effect, effect)
 
     def _publish(self, step: Step) -> None:
         """Tell what a step has done."""

@@ -24,7 +24,7 @@ def _make_quick_encoder() -> Callable[[Document], str]:
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     if make is None:  # another interpreter
         return _ENCODER.encode
-    to_text = json.encoder.encode_basestring_ascii  # type: ignore[attr-defined]
+    to_text = json.encoder.encode_basestring_ascii
     pieces_of: Callable[[Document, int], Iterable[str]]
     pieces_of = make(None, _ENCODER.default, to_text, None, ":", ",", False, False, True)
     return lambda body: "".join(pieces_of(body, 0))

@@ -18,7 +18,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(), VALUES))
-def test_text_of_a_document_is_the_shortest_json(body: dict[str, Any]) -> None:
+def test_text_of_a_document_is_json_without_spaces(body: dict[str, Any]) -> None:
     assert pack_json(body) == json.dumps(body, separators=(",", ":"))
 
 

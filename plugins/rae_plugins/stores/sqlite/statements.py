@@ -48,7 +48,7 @@ def _statement_of(change: Change) -> tuple[type[Change], str]:
 
 
 def _make_row(change: Change) -> tuple[Any, ...]:
-    if type(change) is Put:
+    if isinstance(change, Put):
         # First, and without a pattern: most changes are such.
         kind, key, text = change.kind, change.key, pack_json(change.body)
         return kind, key, text, document_checksum(kind.encode(), key.encode(), text.encode())
