@@ -26,7 +26,7 @@ from rae_auto.explain.check_lists import (
     start_not_reached,
 )
 from rae_auto.explain.check_node import CheckNode, CheckResult, ExplanationFact
-from rae_auto.explain.checks import NO_WAIT
+from rae_auto.explain.checks import wait_before_start
 from rae_auto.explain.instant_checks import check_trigger
 from rae_auto.explain.job_view import JobView, describe_occurrence
 from rae_auto.model.decision import MANUAL, Decision
@@ -157,7 +157,8 @@ def _start_of(run: Run, view: JobView) -> CheckNode:
         code = None if run.reason is None else run.reason.code
         return CheckNode("start", NO, f"waiting: {run.describe_reason(view.time)}", code, children)
     if run.attempt and (run.state.active or run.state.final):
-        waited = "" if run.started_at is None else _describe_wait(run, run.started_at - run.queued_at)
+        wait = None if run.started_at is None else wait_before_start(run, run.started_at)
+        waited = "" if wait is None else f", {format_elapsed(wait)} after the decision"
         children = tuple(_passed_start_check(name, run, view) for name in START_CHECKS)
         return CheckNode("start", YES, f"started at {view.time(run.started_at)}{waited}", None, children)
     block: Reason | None = run.reason if run.state.final else view.waiting.get(run.id, (None, ""))[0]
@@ -179,10 +180,6 @@ def _start_of(run: Run, view: JobView) -> CheckNode:
             nodes.append(unmade or node)
     verb = "skipped" if run.state is RunState.SKIPPED else "waiting"
     return CheckNode("start", NO, f"{verb}, by the check {quote(decisive)}", block.code, tuple(nodes))
-
-
-def _describe_wait(run: Run, wait: timedelta) -> str:
-    return "" if wait < NO_WAIT and not run.waited_for else f", {format_elapsed(wait)} after the decision"
 
 
 def _passed_start_check(name: str, run: Run, view: JobView) -> CheckNode:

@@ -72,10 +72,8 @@ def list_run_facts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
         yield ExplanationFact("guards", _BY_HAND)
     yield from _wait(run, view)
     if run.started_at is not None:
-        is_immediate = run.started_at - run.queued_at < NO_WAIT and not run.waited_for
-        waited = (
-            "without waiting" if is_immediate else f"after {format_elapsed(run.started_at - run.queued_at)} of waiting"
-        )
+        wait = wait_before_start(run, run.started_at)
+        waited = "without waiting" if wait is None else f"after {format_elapsed(wait)} of waiting"
         yield ExplanationFact("started", f"at {view.time(run.started_at)}, {waited}")
     overrun = None if view.definition is None else describe_overrun(view.definition.expect, run)
     if overrun is not None and run.overran_at is not None:
@@ -245,6 +243,12 @@ def _attempts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
         ended_at = attempt.finished_at
     if run.attempts and _is_waiting(run):
         yield ExplanationFact("waiting", view.waiting.get(run.id, (None, "it is next"))[1])
+
+
+def wait_before_start(run: Run, started_at: datetime) -> timedelta | None:
+    """Return how long a run waited before its first attempt; None if it waited for nothing."""
+    wait = started_at - run.queued_at
+    return wait if wait >= NO_WAIT or any(not isinstance(one, RetryDelayed) for one in run.waited_for) else None
 
 
 def _is_waiting(run: Run) -> bool:
