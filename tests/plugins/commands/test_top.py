@@ -104,8 +104,10 @@ def test_row_has_the_name_for_people_as_far_as_there_is_room(job, shown):
     assert len(text) == len(plain_text(job_line(make_row(2, job), ZONE, NOW, 105)))
 
 
-@pytest.mark.parametrize(("states", "words"), [("", "never"), ("r", "never"), ("ss", "skipped"), ("sr", "skipped")])
-def test_row_without_an_ended_run_says_whether_starts_were_skipped(states: str, words: str):
+@pytest.mark.parametrize(
+    ("states", "words"), [("", "never"), ("r", "never"), ("ss", "skipped"), ("sr", "skipped"), ("gsr", "-")]
+)
+def test_row_without_a_result_says_whether_starts_were_skipped(states: str, words: str):
     row = evolve(make_row(1, "photos", states), last_state=None, last_ended_at=None)
     assert f" {words}" in plain_text(job_line(row, ZONE, NOW, 105))
 

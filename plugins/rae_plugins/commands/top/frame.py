@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PANE_NAMES = ("output", "why", "next", "history", "life", "timeline", "month", "health", "help")
 LARGE_PANES = ("timeline", "month", "health", "help")
+ENDED = frozenset({"succeeded", "failed", "timed_out", "lost", "cancelled", "interrupted"})
+"""The states of occurrences with a run that started and ended."""
 
 COLUMN_WIDTHS = {"next": 13, "marks": 10, "last": 15, "took": 13, "usual": 13}
 """The columns beside the name, from the one that is left out last to the one that is left out first.
@@ -177,8 +179,14 @@ def _schedule_width(width: int) -> int:
 
 
 def _describe_none(row: "JobRow") -> str:
-    """Return what became of a job of which no run has started and ended: starts were skipped, or it was never due."""
-    return "skipped" if any(mark.state == "skipped" for mark in row.history.marks) else "never"
+    """Return what became of a job without a result: starts were skipped, or it was never due.
+
+    One that was taken out of the configuration and put back has runs on record, and no result.
+    """
+    states = {mark.state for mark in row.history.marks}
+    if states & ENDED:
+        return "-"
+    return "skipped" if "skipped" in states else "never"
 
 
 def job_line(row: "JobRow", zone: ZoneInfo, now: datetime, width: int) -> Line:
