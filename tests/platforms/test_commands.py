@@ -4,12 +4,13 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, until
 
 from rae_auto.toolkit.commands import MAX_OUTPUT_BYTES
 from rae_auto.toolkit.commands.contract import CommandNotStarted, CommandRequest, CommandResult, CommandRunner
@@ -36,7 +37,9 @@ def runner(request: pytest.FixtureRequest) -> CommandRunner:
 def run(runner: CommandRunner, tmp_path: Path) -> Any:
     """Runs a Python program, and returns its result."""
 
-    def run_program(program: str, *words: str, seconds: float = 50, **changes: Any) -> CommandResult:
+    def run_program(
+        program: str, *words: str, seconds: float = 50, late_when: Callable[[], bool] = lambda: False, **changes: Any
+    ) -> CommandResult:
         known = {
             "words": (sys.executable, "-c", program, *words),
             "directory": tmp_path,
@@ -44,12 +47,22 @@ def run(runner: CommandRunner, tmp_path: Path) -> Any:
         }
 
         async def wait() -> CommandResult:
-            async with asyncio.timeout(seconds):
-                return await runner.run(CommandRequest(**known | changes))
+            async with asyncio.timeout(seconds) as limit:
+                expiring = asyncio.create_task(expire(limit, late_when))
+                try:
+                    return await runner.run(CommandRequest(**known | changes))
+                finally:
+                    expiring.cancel()
 
         return asyncio.run(wait())
 
     return run_program
+
+
+async def expire(limit: asyncio.Timeout, late_when: Callable[[], bool]) -> None:
+    """Let the time be over as soon as a condition holds."""
+    await until(late_when)
+    limit.reschedule(0)
 
 
 def is_gone(pid: int) -> bool:
@@ -101,7 +114,7 @@ def test_command_that_is_not_there_is_not_started(run):
 def test_command_that_takes_too_long_ends_with_its_children(run, tmp_path):
     noted = tmp_path / "pid"
     with pytest.raises(TimeoutError):
-        run(START_ANOTHER, str(noted), "100", seconds=10)
+        run(START_ANOTHER, str(noted), "100", late_when=lambda: noted.exists() and noted.read_text() != "")
     pid = int(noted.read_text())
     eventually(lambda: is_gone(pid))
 
