@@ -186,7 +186,7 @@ def times_of(run: Mapping[str, Any]) -> tuple[float | None, float | None]:
             # A clock that was set back in between would make it negative.
             lateness = 0.0 if began == due else max((first - _instant_of(due)).total_seconds(), 0.0)
         ended = run.get("finished_at")
-        if ended is None or run["state"] == _LOST:
+        if ended is None or run.get("state") == _LOST:
             return None, lateness
         for attempt in run.get("attempts", ()):
             if attempt["state"] == _LOST and attempt.get("result") is None:
