@@ -158,6 +158,8 @@ def test_restart_by_root_interrupts_no_job_of_another_user(system_machine: Machi
     code, out, _ = system_machine.type("restart", "--system")
     assert (code, 'still running, for the next daemon to take over: "long"' in out) == (0, True)
     assert daemons.started[0].wait(10) == 0
+    (system_machine.home / "finish").touch()
+    assert eventually(lambda: (system_machine.home / "end").exists())
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
