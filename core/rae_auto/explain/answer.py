@@ -336,7 +336,8 @@ def _describe_wait(run: Run, view: JobView, name: str) -> tuple[str, Reason]:
     also = f"; {retry.text}" if retry else ""
     if retry and isinstance(reason, RetryDelayed):
         return f"{name} will be repeated: {why}{also}", retry
-    waits = f"{name} has been waiting since {view.time(run.waiting_since)}: {why}"
+    until = f" for attempt {run.attempt + 1}" if run.attempts and not run.is_in_queue else ""
+    waits = f"{name} has been waiting{until} since {view.time(run.waiting_since)}: {why}"
     return f"{waits}{_describe_guard_timeout(run, view)}{also}", retry or reason or run.cause
 
 

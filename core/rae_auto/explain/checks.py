@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from rae_auto.engine.runs.expectations import describe_overrun
 from rae_auto.explain.check_node import ExplanationFact
@@ -32,7 +32,7 @@ from rae_auto.model.reasons import (
     SkippedByHand,
     StartDelayed,
 )
-from rae_auto.model.run import Attempt, Run, RunState
+from rae_auto.model.run import NO_WAIT, Attempt, Run, RunState
 from rae_auto.model.run_inputs import RunInputs
 
 _ORDER = (
@@ -47,8 +47,7 @@ _ORDER = (
 """The policies in the order in which the engine checks them: their reasons, their names, and the text if passed."""
 
 
-NO_WAIT = timedelta(seconds=1)
-"""The time from a decision to its start that is no wait, but a commit and a new process: times are shown in seconds."""
+_ALL_SLOTS = "all slots were in use (max_parallel)"
 
 _MAX_EVENT_CHARACTERS = 300
 """The part of an event that is shown."""
@@ -234,21 +233,44 @@ def _describe_needs(run: Run, needs: Sequence[str], view: JobView) -> str:
 
 def _attempts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     """Yield each attempt, and the waits between them."""
-    ended_at = None
+    previous = None
     for attempt in run.attempts:
-        if ended_at is not None:
-            gap = format_elapsed(max(attempt.started_at - ended_at, timedelta(0)))
-            yield ExplanationFact("waited", f"{gap} before attempt {attempt.number} (retry)")
+        if previous is not None:
+            yield ExplanationFact("waited", _describe_wait_between(previous, attempt, run, view))
         yield ExplanationFact(f"attempt {attempt.number}", _attempt(run, attempt, view))
-        ended_at = attempt.finished_at
+        previous = attempt
     if run.attempts and _is_waiting(run):
         yield ExplanationFact("waiting", view.waiting.get(run.id, (None, "it is next"))[1])
+
+
+def _describe_wait_between(previous: Attempt, attempt: Attempt, run: Run, view: JobView) -> str:
+    delayed_until = previous.delay_until(attempt.started_at)
+    delay, rest = max(delayed_until - previous.finished_at, timedelta(0)), attempt.started_at - delayed_until
+    text = f"{format_elapsed(delay)} before attempt {attempt.number} (retry)"
+    if rest <= timedelta(0):
+        return text
+    reasons = [_wait_text(one, run, view) for one in run.waited_for if not isinstance(one, RetryDelayed)]
+    return f"{text}, then {format_elapsed(rest)}: {'; '.join(reasons) or _ALL_SLOTS}"
 
 
 def wait_before_start(run: Run, started_at: datetime) -> timedelta | None:
     """Return how long a run waited before its first attempt; None if it waited for nothing."""
     wait = started_at - run.queued_at
-    return wait if wait >= NO_WAIT or any(not isinstance(one, RetryDelayed) for one in run.waited_for) else None
+    return wait if wait >= NO_WAIT or _first_waits(run) else None
+
+
+def _first_waits(run: Run) -> list[Block]:
+    """Return what the run waited for before its first attempt.
+
+    The record has each code once, in whichever wait it was first. Where the first attempt started at once and a later
+    one did not when its delay was over, it is of that one.
+    """
+    if run.started_at is None:
+        return list(run.waited_for)
+    waits_later = any(one.delay_until(then.started_at) < then.started_at for one, then in pairwise(run.attempts))
+    if waits_later and run.started_at - run.queued_at < NO_WAIT:
+        return []
+    return [one for one in run.waited_for if not isinstance(one, RetryDelayed)]
 
 
 def _is_waiting(run: Run) -> bool:
@@ -257,14 +279,11 @@ def _is_waiting(run: Run) -> bool:
 
 def _wait(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     """Yield why the run waited for its first attempt."""
-    is_started = run.started_at is not None
-    waits = [reason for reason in run.waited_for if not (is_started and isinstance(reason, RetryDelayed))]
-    reasons = [_wait_text(reason, run, view) for reason in waits]
+    reasons = [_wait_text(reason, run, view) for reason in _first_waits(run)]
     if _is_waiting(run) and not run.attempts:
         reasons.append(view.waiting.get(run.id, (None, "it is next"))[1])
-    waited = run.started_at is not None and (run.started_at - run.queued_at).total_seconds() >= 1
-    if waited and not reasons:
-        reasons = ["all slots were in use (max_parallel)"]
+    if run.started_at is not None and run.started_at - run.queued_at >= NO_WAIT and not reasons:
+        reasons = [_ALL_SLOTS]
     if reasons:
         yield ExplanationFact("waited", "; ".join(dict.fromkeys(reasons)))
 

@@ -20,6 +20,9 @@ from rae_auto.model.reasons.base import TimeFormat
 from rae_auto.model.reasons.capacity import HandedOver
 from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 
+NO_WAIT = timedelta(seconds=1)
+"""The time until a start that is no wait, but a commit and a new process: times are shown in seconds."""
+
 _DEFAULT_EXECUTOR = PluginRef("process")
 
 
@@ -56,16 +59,7 @@ class RunState(StrEnum):
         return self is RunState.STARTING or self is RunState.RUNNING
 
 
-_ENDS = frozenset(
-    {
-        RunState.SUCCEEDED,
-        RunState.FAILED,
-        RunState.TIMED_OUT,
-        RunState.CANCELLED,
-        RunState.INTERRUPTED,
-        RunState.LOST,
-    }
-)
+_ENDS = frozenset(map(RunState, ("succeeded", "failed", "timed_out", "cancelled", "interrupted", "lost")))
 
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     RunState.QUEUED: frozenset({RunState.STARTING, RunState.CANCELLED, RunState.SKIPPED}),
@@ -149,6 +143,7 @@ class Attempt:
 
     The end of a lost one isn't known: it lies between `seen_until`, when it was last known to be alive, and
     `finished_at`, when it was found to be gone. `seen_until` is None for others, and in records of earlier versions.
+    `retry_at` is when the delay before the next attempt was to end; None for the last one, and in earlier records.
     """
 
     number: int
@@ -157,6 +152,7 @@ class Attempt:
     state: RunState
     result: Result | None = None
     seen_until: datetime | None = None
+    retry_at: datetime | None = None
 
     @property
     def is_end_known(self) -> bool:
@@ -167,6 +163,12 @@ class Attempt:
     def known_until(self) -> datetime:
         """Its end, or the last proof of its life where the end isn't known, which may be its start."""
         return self.finished_at if self.is_end_known else self.seen_until or self.started_at
+
+    def delay_until(self, next_start: datetime) -> datetime:
+        """Return the end of the delay before the next attempt; after it that may have waited for something else."""
+        if self.retry_at is None or next_start - self.retry_at < NO_WAIT:
+            return next_start
+        return max(self.retry_at, self.finished_at)
 
     def describe_unknown_end(self, time: TimeFormat) -> str:
         """Return between which instants it ended, as a clause, where that is all that is known; "" otherwise."""

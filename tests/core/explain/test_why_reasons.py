@@ -44,6 +44,7 @@ from rae_auto.model.reasons import (
 )
 from rae_auto.model.run import Result
 from rae_auto.simulation.virtual_engine import EPOCH, plan
+from rae_auto.views.screens.run_page import list_phases
 
 
 class Jittered(Hourly):
@@ -386,3 +387,27 @@ def test_why_says_that_a_run_takes_longer_than_expected():
     assert facts_of(explain_now(view_job(w)))["too long"] == text
     w.end(run)
     assert facts_of(explain_now(view_job(w)))["too long"] == text
+
+
+def test_wait_for_a_slot_after_the_delay_of_a_retry_is_no_part_of_it():
+    """The delay of 4 s is over while another run has the only slot, for 19 s more."""
+    retry = RetryPolicy(attempts=2, delay="4s", jitter=0)
+    w = world(a_job("b", hourly=False), a_job(hourly=False, retry_policy=retry), max_parallel=1)
+    run = w.trigger("a")
+    w.advance(timedelta(seconds=2))
+    w.fail(run)
+    other = w.trigger("b")
+    w.advance(timedelta(seconds=23))
+    assert "has been waiting for attempt 2 since" in explain_now(view_job(w)).answer
+    w.end(other)
+    w.end(run)
+    facts = [(fact.subject, fact.text) for fact in explain_run(w.run(run), view_job(w)).facts]
+    assert [text for subject, text in facts if subject == "waited"] == [
+        "4 s before attempt 2 (retry), then 19 s: all slots were in use (max_parallel)"
+    ]
+    assert next(text for subject, text in facts if subject == "started").endswith("without waiting")
+    waits = [phase for phase in list_phases(w.run(run), str) if phase.kind in ("retry_delay", "waiting")]
+    assert [(phase.kind, phase.until - phase.since) for phase in waits] == [
+        ("retry_delay", timedelta(seconds=4)),
+        ("waiting", timedelta(seconds=19)),
+    ]

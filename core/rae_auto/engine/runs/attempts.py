@@ -259,10 +259,11 @@ def _repeat(turn: Turn, entry: RunEntry, attempt: Attempt, delay: timedelta, rea
     """Let a run wait for its next attempt after one that is over."""
     turn.state.set_activity(entry, Queued())
     release_resources(turn, entry.job)
+    retry_at = turn.now.wall + delay
     entry.run = entry.run.to(
         RunState.RETRYING,
-        attempts=(*entry.run.attempts, attempt),
-        not_before=turn.now.wall + delay,
+        attempts=(*entry.run.attempts, evolve_slots(attempt, retry_at=retry_at)),
+        not_before=retry_at,
         clocks=turn.now,
         reason=reason,
         handle=None,

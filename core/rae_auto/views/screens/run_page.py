@@ -247,18 +247,12 @@ def list_phases(
     attempts = list(run.attempts)
     first = attempts[0].started_at if attempts else run.attempt_started_at or run.finished_at
     if first is None or first > run.queued_at:
-        # The delay before a retry comes later, as a phase of its own.
-        blocks = [reason for reason in run.waited_for if not isinstance(reason, RetryDelayed)]
-        reasons = dict.fromkeys(
-            block.describe(time) if block == run.reason else block.describe_past(time) for block in blocks
-        )
-        yield RunPhase(
-            kind="waiting", since=run.queued_at, until=first, text="; ".join(reasons) or waits_for or "waiting to start"
-        )
+        text = _blocks_of(run, time) or waits_for or _TO_START
+        yield RunPhase(kind="waiting", since=run.queued_at, until=first, text=text)
     previous = None
     for attempt in attempts:
-        if previous is not None and attempt.started_at > previous:
-            yield _delay(previous, attempt.started_at, attempt.number)
+        if previous is not None:
+            yield from _waits_between(previous, attempt.started_at, attempt.number, run, time)
         text = f"attempt {attempt.number}: {attempt.end_text}"
         yield RunPhase(
             kind="attempt",
@@ -271,10 +265,10 @@ def list_phases(
             since, until = attempt.known_until, attempt.finished_at
             yield RunPhase(kind="unknown", since=since, until=until, text="it ended at an unknown time in this span")
         yield from _end_phases(attempt)
-        previous = attempt.finished_at
+        previous = attempt
     if run.state.active and run.attempt_started_at is not None:
-        if previous is not None and run.attempt_started_at > previous:
-            yield _delay(previous, run.attempt_started_at, run.attempt)
+        if previous is not None:
+            yield from _waits_between(previous, run.attempt_started_at, run.attempt, run, time)
         kind = "attempt" if run.stopping is None else "stopping"
         last_seen = None if seen_until is None else max(seen_until, run.attempt_started_at)
         verb = shown_state(run.state.value, seen_until).replace("_", " ")
@@ -284,7 +278,9 @@ def list_phases(
         if last_seen is not None:
             yield RunPhase(kind="unknown", since=last_seen, until=None, text="no daemon has seen it since then")
     elif run.state is RunState.RETRYING and previous is not None:
-        yield RunPhase(kind="retry_delay", since=previous, until=None, text=f"until attempt {run.attempt + 1}")
+        yield RunPhase(
+            kind="retry_delay", since=previous.finished_at, until=None, text=f"until attempt {run.attempt + 1}"
+        )
     if run.finished_at is not None:
         reason = run.describe_reason(time)
         text = f"{run.state.text}: {reason}" if reason else run.state.text
@@ -337,8 +333,27 @@ def _end_phases(attempt: Attempt) -> Iterator[RunPhase]:
         yield RunPhase(kind="gone", since=gone_at, until=gone_at, text=f"verified gone{after}")
 
 
-def _delay(since: datetime, until: datetime, attempt: int) -> RunPhase:
-    return RunPhase(kind="retry_delay", since=since, until=until, text=f"until attempt {attempt}")
+_TO_START = "waiting to start"
+
+
+def _blocks_of(run: Run, time: TimeFormat) -> str:
+    """Return what the run waited for, but for the delays before its retries, which are phases of their own."""
+    blocks = [reason for reason in run.waited_for if not isinstance(reason, RetryDelayed)]
+    return "; ".join(
+        dict.fromkeys(block.describe(time) if block == run.reason else block.describe_past(time) for block in blocks)
+    )
+
+
+def _waits_between(
+    previous: Attempt, started_at: datetime, number: int, run: Run, time: TimeFormat
+) -> Iterator[RunPhase]:
+    """Yield the delay before an attempt, and what it waited for after that."""
+    ended_at, delayed_until = previous.finished_at, previous.delay_until(started_at)
+    if delayed_until > ended_at:
+        yield RunPhase(kind="retry_delay", since=ended_at, until=delayed_until, text=f"until attempt {number}")
+    if started_at > delayed_until:
+        text = _blocks_of(run, time) or _TO_START
+        yield RunPhase(kind="waiting", since=delayed_until, until=started_at, text=text)
 
 
 def find_differences(
