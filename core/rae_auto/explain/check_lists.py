@@ -85,6 +85,8 @@ PASSED: Mapping[str, str] = {
 }
 """The texts of checks that let a job run."""
 
+NEEDS_NOTHING = "the job needs no other job"
+
 
 def find_check(checks: Mapping[str, tuple[type[Reason], ...]], reason: Reason) -> str | None:
     """Return the check that gives a reason; None if none of these does."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from rae_auto.explain.check_lists import (
     DECISION_CHECKS,
+    NEEDS_NOTHING,
     NO,
     PASSED,
     START_CHECKS,
@@ -130,7 +131,7 @@ def _decision_of_run(run: Run, view: JobView) -> CheckNode:
             text = f'other open runs: {run.conditions.other_runs} (overlap = "{run.conditions.overlap}")'
             is_routine = False
         elif name == "needs" and not run.conditions.needs:
-            text = "the job needs no other job"
+            text = NEEDS_NOTHING
         children.append(CheckNode(name, YES, text, is_routine=is_routine))
     text = f"decided to run at {view.time(run.queued_at)}: {run.cause.text}"
     facts = (
@@ -199,6 +200,8 @@ def _passed_start_check(name: str, run: Run, view: JobView) -> CheckNode:
             CheckNode(resource, YES, f"takes {units}") for resource, units in run.conditions.resources.items()
         )
         return CheckNode(name, YES, node.text, node.reason, parts)
+    if name == "needs" and node.is_routine and not run.conditions.needs and not isinstance(run.cause, Fired):
+        return routine(name, YES, NEEDS_NOTHING)
     if name == "needs" and run.conditions.needs:
         return CheckNode(
             name, YES, node.text, node.reason, tuple(CheckNode(job, YES, "met") for job in run.conditions.needs)

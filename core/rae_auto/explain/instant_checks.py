@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from rae_auto.engine.time.catch_up import find_neighbours
 from rae_auto.explain.check_lists import (
     DECISION_CHECKS,
+    NEEDS_NOTHING,
     NO,
     PASSED,
     UNKNOWN,
@@ -163,7 +164,7 @@ def _check_past(name: str, at: datetime, view: JobView, *, is_due: bool) -> Chec
             state = "it is enabled" if view.disabled_by is None else view.disabled_by
             return routine(name, UNKNOWN, f"not on record; now {state}")
         case "needs" if view.definition is not None and not view.definition.needs:
-            return routine(name, YES, "the job needs no other job")
+            return routine(name, YES, NEEDS_NOTHING)
         case "queue":
             return routine(name, UNKNOWN, "how many runs of all jobs waited is not on record")
     why = "no decision is on record" if is_due else _NOT_DUE[name]

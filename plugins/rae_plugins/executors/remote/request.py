@@ -87,11 +87,13 @@ def _limits(limits: Limits) -> dict[str, Any]:
 def to_result(record: Mapping[str, Any], *, is_past: bool) -> Result:
     """Return the result that an exit record describes.
 
-    It has a time of its end only if `is_past`: the job ended while the daemon was not connected.
+    It has times, which are by the host's clock, only if `is_past`: the job ended while the daemon was not connected.
     """
     ended_at = record.get("ended_at")
     result = to_process_result(record)
-    return evolve(result, ended_at=datetime.fromtimestamp(ended_at, UTC)) if is_past and ended_at else result
+    if not is_past:
+        return evolve(result, started_at=None)
+    return evolve(result, ended_at=datetime.fromtimestamp(ended_at, UTC)) if ended_at else result
 
 
 def describe_problem_of_job(job: Job) -> Mapping[str, str]:
