@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rae_auto.api import CommandContext
+from rae_auto.model.primitives.evolving.class_of_fields import share_class_of_fields
 from rae_auto.toolkit.threads.malloc_arenas import return_large_blocks, share_one_arena
 from rae_plugins.commands.ui.application import build_application
 from rae_plugins.commands.ui.gate import SIGN_IN_PATH, Door
@@ -28,6 +29,7 @@ FIRST_REQUEST_SECONDS = 10.0
 
 def serve(context: CommandContext, *, host: str, port: int, is_opened: bool, is_read_only: bool) -> int:
     """Serve the pages until a signal ends it, and return the exit code. Raises OSError if the port is taken."""
+    share_class_of_fields()
     share_one_arena()
     return_large_blocks()
     listener = bind_listener(host, port)

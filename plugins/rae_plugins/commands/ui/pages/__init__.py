@@ -1,6 +1,7 @@
 """The pages: a module and a template for each. A module is imported when its page is asked for."""
 
 import linecache
+import sys
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 
@@ -13,7 +14,10 @@ def _page(path: str, place: str, *, methods: tuple[str, ...] = ("GET",)) -> Rout
     module, _, function = place.partition(".")
 
     async def show(request: Request) -> Response:
-        endpoint: Callable[[Request], Awaitable[Response]] = getattr(import_module(f"{__name__}.{module}"), function)
+        is_new = (name := f"{__name__}.{module}") not in sys.modules
+        endpoint: Callable[[Request], Awaitable[Response]] = getattr(import_module(name), function)
+        if is_new:
+            forget_generated_sources()
         return await endpoint(request)
 
     return Route(path, show, methods=list(methods))
@@ -52,5 +56,9 @@ def import_first_page() -> None:
 
     for template in ("base.html", "parts.html", "overview.html"):
         make_environment().get_template(template)
-    # attrs keeps the sources of the methods that it has made for hundreds of classes, for tracebacks: 1 MB.
+    forget_generated_sources()
+
+
+def forget_generated_sources() -> None:
+    """Give up the sources of the methods that attrs has made for hundreds of classes, kept for tracebacks: 1 MB."""
     linecache.clearcache()
