@@ -1,5 +1,6 @@
 """The pages: a module and a template for each. A module is imported when its page is asked for."""
 
+import asyncio
 import linecache
 import sys
 from collections.abc import Awaitable, Callable
@@ -8,6 +9,10 @@ from importlib import import_module
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from rae_auto.toolkit.threads.malloc_arenas import give_back_memory
+
+GIVE_BACK_SECONDS = 2.0
 
 
 def _page(path: str, place: str, *, methods: tuple[str, ...] = ("GET",)) -> Route:
@@ -18,6 +23,7 @@ def _page(path: str, place: str, *, methods: tuple[str, ...] = ("GET",)) -> Rout
         endpoint: Callable[[Request], Awaitable[Response]] = getattr(import_module(name), function)
         if is_new:
             forget_generated_sources()
+        _give_back_memory_later()
         return await endpoint(request)
 
     return Route(path, show, methods=list(methods))
@@ -46,6 +52,21 @@ PAGES = [
     _page("/explain", "explain.show_all"),
     _page("/explain/{code}", "explain.show"),
 ]
+
+
+_timers: list[asyncio.TimerHandle] = []
+"""The one that is running, if any."""
+
+
+def _give_back_memory_later() -> None:
+    """Have the memory that large pages took returned to the system, all of some seconds at once: 2 MB."""
+    if not _timers:
+        _timers.append(asyncio.get_running_loop().call_later(GIVE_BACK_SECONDS, _give_back_memory))
+
+
+def _give_back_memory() -> None:
+    _timers.clear()
+    give_back_memory()
 
 
 def import_first_page() -> None:
