@@ -21,7 +21,7 @@ from rae_auto.model.reasons.capacity import HandedOver
 from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 
 NO_WAIT = timedelta(seconds=1)
-"""The time until a start that is no wait, but a commit and a new process: times are shown in seconds."""
+"""A start that comes sooner counts as immediate: a commit and a new process take some of it, and times show seconds."""
 
 _DEFAULT_EXECUTOR = PluginRef("process")
 
