@@ -236,17 +236,19 @@ def _attempts(run: Run, view: JobView) -> Iterator[ExplanationFact]:
     previous = None
     for attempt in run.attempts:
         if previous is not None:
-            yield ExplanationFact("waited", _describe_wait_between(previous, attempt, run, view))
+            yield ExplanationFact("waited", _describe_wait_between(previous, attempt.started_at, run, view))
         yield ExplanationFact(f"attempt {attempt.number}", _attempt(run, attempt, view))
         previous = attempt
+    if previous is not None and run.state.active and run.attempt_started_at is not None:
+        yield ExplanationFact("waited", _describe_wait_between(previous, run.attempt_started_at, run, view))
     if run.attempts and _is_waiting(run):
         yield ExplanationFact("waiting", view.waiting.get(run.id, (None, "it is next"))[1])
 
 
-def _describe_wait_between(previous: Attempt, attempt: Attempt, run: Run, view: JobView) -> str:
-    delayed_until = previous.delay_until(attempt.started_at)
-    delay, rest = max(delayed_until - previous.finished_at, timedelta(0)), attempt.started_at - delayed_until
-    text = f"{format_elapsed(delay)} before attempt {attempt.number} (retry)"
+def _describe_wait_between(previous: Attempt, started_at: datetime, run: Run, view: JobView) -> str:
+    delayed_until = previous.delay_until(started_at)
+    delay, rest = max(delayed_until - previous.finished_at, timedelta(0)), started_at - delayed_until
+    text = f"{format_elapsed(delay)} before attempt {previous.number + 1} (retry)"
     if rest <= timedelta(0):
         return text
     reasons = [_wait_text(one, run, view) for one in run.waited_for if not isinstance(one, RetryDelayed)]

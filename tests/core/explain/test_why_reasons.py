@@ -400,11 +400,14 @@ def test_wait_for_a_slot_after_the_delay_of_a_retry_is_no_part_of_it():
     w.advance(timedelta(seconds=23))
     assert "has been waiting for attempt 2 since" in explain_now(view_job(w)).answer
     w.end(other)
+    going_on = [fact.text for fact in explain_now(view_job(w)).facts if fact.subject == "waited"]
     w.end(run)
     facts = [(fact.subject, fact.text) for fact in explain_run(w.run(run), view_job(w)).facts]
-    assert [text for subject, text in facts if subject == "waited"] == [
-        "4 s before attempt 2 (retry), then 19 s: all slots were in use (max_parallel)"
-    ]
+    assert (
+        going_on
+        == [text for subject, text in facts if subject == "waited"]
+        == ["4 s before attempt 2 (retry), then 19 s: all slots were in use (max_parallel)"]
+    )
     assert next(text for subject, text in facts if subject == "started").endswith("without waiting")
     waits = [phase for phase in list_phases(w.run(run), str) if phase.kind in ("retry_delay", "waiting")]
     assert [(phase.kind, phase.until - phase.since) for phase in waits] == [
