@@ -167,10 +167,13 @@ class ControlServer:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._reserve.release()
 
+    @property
+    def has_listeners(self) -> bool:
+        """Return whether a client has asked for events."""
+        return bool(self._listeners)
+
     def publish(self, event: Mapping[str, Any]) -> None:
         """Send an event to every listener."""
-        if not self._listeners:
-            return
         line = encode_event(event)
         for listener in list(self._listeners):
             if listener.transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:

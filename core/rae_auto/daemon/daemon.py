@@ -43,7 +43,6 @@ from rae_auto.runtime.concurrency.owned_threads import OwnedThreads
 from rae_auto.runtime.reporting import log_setup
 from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.runtime.time.machine_waker import MachineWaker
-from rae_auto.toolkit.threads.duties import keep_going
 from rae_auto.toolkit.threads.malloc_arenas import share_one_arena
 
 
@@ -263,7 +262,7 @@ class Daemon:
             await self._scheduler.close()
 
     async def _serve(self, control: ControlServer) -> None:
-        forwarding = asyncio.create_task(keep_going("send events to clients", partial(self._forward, control)))
+        self._scheduler.runtime.events.forward(control.publish, lambda: control.has_listeners)
         engine_loop = self._scheduler.runtime.engine_loop
         waker = MachineWaker(self._scheduler.runtime.engine.machine_wake_at)
         engine_loop.on_clock_check.append(lambda: self._look_around(control, waker))
@@ -282,7 +281,6 @@ class Daemon:
                 await self._scheduler.wait_stopped()
         finally:
             self._reloader.stop_watching()
-            forwarding.cancel()
             await waker.close()
 
     def _describe_plan(self) -> str:
@@ -292,11 +290,6 @@ class Daemon:
         due = [(at, job) for at, job in jobs if at is not None]
         zone = self._scheduler.runtime.zone
         return describe_plan(len(jobs), due, zone, is_enabled=self._scheduler.runtime.settings.enabled)
-
-    async def _forward(self, control: ControlServer) -> None:
-        async with contextlib.aclosing(self._scheduler.events()) as events:
-            async for event in events:
-                control.publish(event)
 
     def _look_around(self, control: ControlServer, waker: MachineWaker) -> None:
         if not control.is_bound:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 from weakref import ref
+
+from rae_auto.runtime.reporting.fault_log import call_or_log
 
 Event = Mapping[str, Any]
 
@@ -19,16 +21,24 @@ class EventStream:
         # Weak, because a stream that is dropped before its first event is never closed. Not a WeakSet: to look into
         # one takes as long as to make the message.
         self._listeners: set[ref[_Backlog]] = set()
+        self._forward: Callable[[Event], object] = lambda _: None
+        self._is_wanted: Callable[[], bool] = lambda: False
 
     @property
     def has_subscribers(self) -> bool:
-        """Return whether the stream has a subscriber."""
-        return bool(self._listeners)
+        """Return whether anyone reads events: without a reader none need be made."""
+        return bool(self._listeners) or self._is_wanted()
+
+    def forward(self, send: Callable[[Event], object], is_wanted: Callable[[], bool]) -> None:
+        """Also hand each event to `send`, as long as `is_wanted`."""
+        self._forward, self._is_wanted = send, is_wanted
 
     def publish(self, event: Event) -> None:
         """Send an event to all current subscribers."""
-        if self.has_subscribers:
+        if self._listeners:
             self._send(event)
+        if self._is_wanted():
+            call_or_log("sent to clients", self._forward, event)
 
     def close(self) -> None:
         """End every subscriber's stream."""

@@ -15,7 +15,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -42,6 +42,15 @@ READ_BYTES = 1 << 16
 MAX_REQUESTS_AT_ONCE = 16
 """Requests that are written together: few enough that the keeper begins while others are being prepared."""
 
+MAX_UNANSWERED = 16
+"""Requests to start that may be open before reports are held back."""
+
+MAX_HOLD_SECONDS = 1.0
+"""Time for which reports are held back at most."""
+
+ANSWERS = b'{"started"', b'{"failed"'
+"""The begins of reports that answer a request to start."""
+
 MIN_EXPECTED = 10
 """Number of starts at once for which files are made before; a few don't have to wait for each other."""
 
@@ -62,6 +71,7 @@ class KeeperClient:
     directory: Path | None = None
     """Directory for notes on the keeper and for the traceback of one that fails."""
     _requests: "RequestWriter | None" = field(init=False, default=None)
+    _reports: "ReportHold" = field(init=False, factory=lambda: ReportHold())
     _connecting: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _process: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
     _reading: "asyncio.Task[None] | None" = field(init=False, default=None)
@@ -81,6 +91,7 @@ class KeeperClient:
         key = request["key"]
         attempt = self._attempts[key] = KeeperAttempt(requests, key, request["run"], output)
         requests.send(request)
+        self._reports.expect_answer()
         try:
             await attempt.started
         except asyncio.CancelledError:
@@ -126,20 +137,22 @@ class KeeperClient:
                 except BaseException:
                     ours.close()
                     raise
-                self._requests = RequestWriter(writer)
+                self._requests, self._reports = RequestWriter(writer), ReportHold()
                 self._reading = asyncio.get_running_loop().create_task(self._read_reports(reader))
             return self._requests
 
     async def _read_reports(self, reader: asyncio.StreamReader) -> None:
         """Handle reports until the keeper is gone, or sends something that isn't a report."""
-        incoming = b""
+        incoming, reports = b"", self._reports
         # Whatever ends this: attempts would wait for ever for a keeper whose reports are read no more.
         with suppress(Exception):
             # A last line without its end is that of a keeper which was killed while it wrote.
-            while data := await reader.read(READ_BYTES):
-                *lines, incoming = (incoming + data).split(b"\n")
-                for line in lines:
+            while (data := await _read(reader, reports.held_until)) != b"":
+                *lines, incoming = (incoming + (data or b"")).split(b"\n")
+                for line in reports.take(lines):
                     self._handle_report(json.loads(line))
+            for line in reports.take_all():
+                self._handle_report(json.loads(line))
         attempts, self._attempts = self._attempts, {}
         self._unconfirmed.clear()
         # Forgotten at once: the next start may come at any time, and gets a keeper of its own.
@@ -189,6 +202,39 @@ class RequestWriter:
         if self._outgoing:
             self._writer.write(b"".join(self._outgoing))
             self._outgoing.clear()
+
+
+class ReportHold:
+    """Reports that are held back while a keeper starts many attempts.
+
+    To handle them takes as long as to start what they are about, and a processor from the keeper and its commands. The
+    keeper sends each at once, so its death loses none of them.
+    """
+
+    def __init__(self) -> None:
+        self.held_until: float | None = None
+        """The time of the event loop at which the reports are handled at the latest; None while none are held."""
+        self._unanswered = 0
+        self._held: list[bytes] = []
+
+    def expect_answer(self) -> None:
+        """Note that a start was requested."""
+        self._unanswered += 1
+
+    def take(self, lines: Sequence[bytes]) -> Sequence[bytes]:
+        """Return the reports to handle now that these have come; none for a while, and then all that were held."""
+        now = asyncio.get_running_loop().time()
+        if self.held_until is None and self._unanswered > MAX_UNANSWERED:
+            self.held_until = now + MAX_HOLD_SECONDS
+        self._held += lines
+        self._unanswered -= sum(line.startswith(ANSWERS) for line in lines)
+        is_held = self.held_until is not None and self._unanswered > 0 and now < self.held_until
+        return () if is_held else self.take_all()
+
+    def take_all(self) -> Sequence[bytes]:
+        """Return all reports that are held."""
+        held, self._held, self.held_until = self._held, [], None
+        return held
 
 
 class NotSpawned(RuntimeError):
@@ -281,6 +327,17 @@ def _reap(process: "subprocess.Popen[bytes]", limit_seconds: float) -> bool:
     # One that carries on outlives us, of which Popen would warn.
     process.returncode = process.returncode or 0
     return has_ended
+
+
+async def _read(reader: asyncio.StreamReader, until: float | None) -> bytes | None:
+    """Return what comes next, b"" at the end; None if nothing has come by this time of the event loop."""
+    if until is None:
+        return await reader.read(READ_BYTES)
+    try:
+        async with asyncio.timeout_at(until):
+            return await reader.read(READ_BYTES)
+    except TimeoutError:
+        return None
 
 
 async def _wait_until_ready(process: "subprocess.Popen[bytes]") -> None:

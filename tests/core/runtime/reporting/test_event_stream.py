@@ -78,3 +78,30 @@ def test_a_listener_waits_for_what_comes():
         return event
 
     assert in_time(work) == {"number": 1}
+
+
+def test_events_are_forwarded_only_while_someone_wants_them():
+    sent, is_wanted = [], False
+    broadcast = EventStream()
+    broadcast.forward(sent.append, lambda: is_wanted)
+    broadcast.publish({"number": 1})
+    before = broadcast.has_subscribers
+    is_wanted = True
+    broadcast.publish({"number": 2})
+    broadcast.close()
+    assert (before, broadcast.has_subscribers, sent) == (False, True, [{"number": 2}])
+
+
+def test_event_that_cannot_be_forwarded_keeps_none_from_the_next():
+    sent = []
+
+    def send(event):
+        if event["number"] == 1:
+            raise ValueError
+        sent.append(event)
+
+    broadcast = EventStream()
+    broadcast.forward(send, lambda: True)
+    for number in (1, 2):
+        broadcast.publish({"number": number})
+    assert sent == [{"number": 2}]

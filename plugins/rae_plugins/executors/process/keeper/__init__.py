@@ -99,9 +99,9 @@ reboot the file system may have lost either file, so the rule holds only within 
 *The next daemon looks before the keeper has seen the end of file, and written what it had deferred.* The output file
 keeps it from claiming the attempt, and it waits for a record for as long as the keeper is alive.
 
-*The store goes back in time within a second of a start, and the daemon is killed.* The run is then unknown to the next
-daemon. If that looks before the keeper has written what it deferred, it finds an output file alone, and may count the
-attempt as ended while it is alive. Not closed: it takes a damaged store and a kill in the same second.
+*The store goes back in time within two seconds of a start, and the daemon is killed.* The run is then unknown to the
+next daemon. If that looks before the keeper has written what it deferred, it finds an output file alone, and may count
+the attempt as ended while it is alive. Not closed: it takes a damaged store and a kill in these two seconds.
 
 *The keeper is killed with requests that it has yet to carry out.* The daemon reaps it, then creates each log file
 itself. Where it can, and there is no record, nothing was spawned: it removes its file, and the next keeper gets the

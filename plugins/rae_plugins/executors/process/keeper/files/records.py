@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from rae_plugins.executors.process.keeper.files.spare_files import FILE_FLAGS
 
-DEFERRAL_SECONDS = 1.0
-"""Time for which a record waits while a daemon is connected."""
+DEFERRAL_SECONDS = 2.0
+"""Time for which a record waits while a daemon is connected: it may hold reports back for half of that."""
 
 UNSYNCED_SECONDS = 60.0
 """Age after which the kernel has long written a file by itself (30 s by default)."""
@@ -124,7 +124,7 @@ class DeferredRecords(AttemptRecords):
     """Writes a record only if the daemon has gone, or hasn't confirmed the end within `DEFERRAL_SECONDS`.
 
     A file costs more than all else that is done for a short job: the file system looks for a free inode, and avoids
-    those that have just been removed. So a job that ends, and whose end the daemon commits, within a second leaves
+    those that have just been removed. So a job that ends, and whose end the daemon commits, within two seconds leaves
     neither record. Until then its output file is there, which says that it was started; that of a quiet attempt is
     removed with the confirmation.
     """
