@@ -6,18 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from rae_auto import Job, Retention, SyncScheduler
-from rae_auto.api.store import CountQuery, Put, RetentionRule
+from rae_auto.api.store import CountQuery, LogQuery, Put, RetentionRule
 from rae_auto.errors import StoreDamaged
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.testing.stores import entry, numbers
 from rae_plugins.stores import backup_copies
 from rae_plugins.stores.sqlite import SqliteStore, later_check, opening
 from rae_plugins.stores.sqlite.checkpointing import CHECKPOINT_CHANGES
+from rae_plugins.stores.sqlite.reading import SqliteReader
 
 RUNS = 300
 
@@ -188,6 +190,44 @@ def test_scrub_goes_on_beside_the_check(killed: Path) -> None:
     store, check = open_to_check(killed)
     store.scrub()
     assert check() is None
+    store.close()
+
+
+def test_check_rests_while_a_question_is_answered(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order, asked, read_rows, wait = list[str](), Event(), later_check._read_rows, SqliteReader.wait_until_idle
+
+    def note_rows(*args: Any) -> Any:
+        order.append("rows")
+        return read_rows(*args)
+
+    def note_wait(reader: SqliteReader, limit_seconds: float) -> bool:
+        order.append("wait")
+        asked.set()
+        return wait(reader, limit_seconds)
+
+    monkeypatch.setattr(later_check, "MAX_YIELD_SECONDS", 60.0)
+    monkeypatch.setattr(later_check, "_read_rows", note_rows)
+    monkeypatch.setattr(SqliteReader, "wait_until_idle", note_wait)
+    store, check = open_to_check(killed)
+    reader = store.make_reader()
+    with ThreadPoolExecutor(1) as thread:
+        with reader.session():
+            checked = thread.submit(check)
+            assert asked.wait(60)
+            assert len(reader.query("runs", LogQuery(limit=1000))) == RUNS
+            order.append("answer")
+        assert checked.result(60) is None
+    assert order == ["wait", "answer", "rows", *["wait", "rows"] * (RUNS // later_check.ROWS_AT_ONCE - 1)]
+    store.close()
+
+
+def test_question_without_end_does_not_keep_the_check_from_its_end(killed: Path) -> None:
+    store, check = open_to_check(killed)
+    reader = store.make_reader()
+    with reader.session():
+        assert not reader.wait_until_idle(0)
+        assert check() is None
+    assert reader.wait_until_idle(0)
     store.close()
 
 

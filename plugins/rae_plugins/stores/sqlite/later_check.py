@@ -5,7 +5,8 @@ while the store is in use, so that it holds up no start: all entries, the number
 
 - Entries are read some at a time, each time in a transaction of its own, and the thread then rests for as long as it
   has worked. Python runs one thread at a time: without rests, each call of the daemon that waits for the disk would
-  wait for this thread as well.
+  wait for this thread as well. It also rests while a question is answered from the file: SQLite gives up the lock for
+  each row, so that the answer would take half as long again.
 - SQLite checks pages and indexes in one statement, during which other threads run. The thread gives way to all other
   work on the machine then. Meanwhile the write-ahead log can't begin again: once it is long, the statement is ended,
   and done again later. The next time the log may be twice as long, so that the check ends at some time.
@@ -34,6 +35,9 @@ ROWS_AT_ONCE = 100
 
 MIN_REST_SECONDS = 0.0005
 """Time of a rest at least, in which every other thread gets its turn."""
+
+MAX_YIELD_SECONDS = 0.1
+"""Time for which a question holds up the next entries: questions without end do not keep the check from its end."""
 
 MAX_LOG_PAGES = 16_000
 """Pages of the write-ahead log, 64 MB, at which a read is ended the first time."""
@@ -70,6 +74,8 @@ class LaterCheck:
     """
 
     path: Path
+    wait_for_reads: Callable[[float], object] = lambda _: None
+    """Waits until no question is being answered from the file, but for no longer than so many seconds."""
     _lock: RLock = field(init=False, factory=RLock)
     """Held while the file is being read, and while the store replaces, rewrites or closes it."""
     _connection: sqlite3.Connection | None = field(init=False, default=None)
@@ -129,6 +135,7 @@ class LaterCheck:
         newest = self._read(lambda database: database.execute("SELECT max(seq) FROM entries").fetchone()[0])
         last = -1
         while newest is not None and last < newest:
+            self.wait_for_reads(MAX_YIELD_SECONDS)
             began = time.perf_counter()
             rows = self._read(lambda database, last=last: _read_rows(database, last))  # type: ignore[misc]
             yield from (BadRow("entries", row[:1], row) for row in rows if not is_good_entry(row))

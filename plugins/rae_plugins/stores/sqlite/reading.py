@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import RLock
+from threading import Event, RLock
 from typing import TypeVar
 
 from attrs import define, field
@@ -128,8 +128,17 @@ class SqliteReader(EntryCounter):
     _connection: sqlite3.Connection | None = field(init=False, default=None)
     """To open it takes longer than most reads."""
     _is_in_use: bool = field(init=False, default=False)
+    _idle: Event = field(init=False, factory=Event)
+    """Set while nothing is being read."""
     _is_interrupted: bool = field(init=False, default=False)
     _is_closed: bool = field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._idle.set()
+
+    def wait_until_idle(self, limit_seconds: float) -> bool:
+        """Wait for the end of a read that is under way, up to a limit; return whether nothing is being read."""
+        return self._idle.wait(limit_seconds)
 
     def load(self, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
         """Return all documents of a kind by key."""
@@ -181,6 +190,7 @@ class SqliteReader(EntryCounter):
             if self._is_closed:
                 raise StoreError(f"the store in {self._path.parent} is not open")
             self._is_in_use = True
+            self._idle.clear()
             try:
                 database = self._connection = self._connection or _connect(self._path)
                 yield database
@@ -195,6 +205,7 @@ class SqliteReader(EntryCounter):
                 raise kind(f"{self._path}: can't be read ({error_text(error)})") from error
             finally:
                 self._is_in_use = False
+                self._idle.set()
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

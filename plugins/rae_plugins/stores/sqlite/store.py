@@ -173,7 +173,7 @@ class SqliteStore(EntryCounter, Store):
         if opener.is_history_unchecked:
             from rae_plugins.stores.sqlite.later_check import LaterCheck  # lazy: memory, after an unclean stop alone
 
-            self._later_check = LaterCheck(self._path)
+            self._later_check = LaterCheck(self._path, self._wait_for_reads)
             self._checkpointer.on_log = self._later_check.note_log
 
     def _of_disk(self, function: Callable[[], T]) -> T:
@@ -431,6 +431,10 @@ class SqliteStore(EntryCounter, Store):
 
     def _reads_paused(self) -> AbstractContextManager[None]:
         return nullcontext() if self._reader is None else self._reader.paused()
+
+    def _wait_for_reads(self, limit_seconds: float) -> None:
+        if (reader := self._reader) is not None:
+            reader.wait_until_idle(limit_seconds)
 
     def _later_check_paused(self) -> AbstractContextManager[None]:
         return nullcontext() if self._later_check is None else self._later_check.paused()
