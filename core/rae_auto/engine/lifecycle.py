@@ -16,6 +16,7 @@ from rae_auto.engine.runs.ending import finish, interrupt_runs, must_wait_for, s
 from rae_auto.engine.runs.waiting import wait
 from rae_auto.engine.state import Active, JobEntry, Queued, RunEntry
 from rae_auto.engine.time.timers import Alarm
+from rae_auto.engine.time.timetable import Member, ScheduleGroup
 from rae_auto.engine.turn import Turn
 from rae_auto.errors import RunNotFound
 from rae_auto.model.job import Job
@@ -24,6 +25,7 @@ from rae_auto.model.policies import OnCrash
 from rae_auto.model.primitives.clock_jumps import CLOCK_JUMP_THRESHOLD, clock_step, time_slept
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
+from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import Cancelled, Removed, StoreReverted
 from rae_auto.model.run import Run, RunState
 
@@ -39,9 +41,11 @@ def restored(turn: Turn, event: Restored) -> None:
     state = turn.state
     state.settings = event.settings
     states = {job_state.job: job_state for job_state in event.states}
+    entries: dict[JobId, JobEntry] = {}
     for plan in event.plans:
-        known = states.pop(plan.job.id, None)
-        state.jobs[plan.job.id] = JobEntry(plan, known or JobState(plan.job.id), state.undo_log)
+        known = states.pop(job := plan.job.id, None)
+        entries[job] = JobEntry(plan, known or JobState(job), state.undo_log)
+    state.jobs.set_all(entries)
     for orphan in states.values():
         turn.step.discard(orphan)
     for seen in sorted(event.seen, key=lambda seen: seen.at):
@@ -51,26 +55,44 @@ def restored(turn: Turn, event: Restored) -> None:
         _reopen(turn, run)
     # In the first part: each later one may leave a record that is newer than the downtime.
     restore_downtime(turn, event.downtime, event.last_downtime)
-    fitting: set[tuple[int, int]] = set()
-    for job_id, entry in state.jobs.items():
-        if entry.state.paused_until is not None:
-            state.pause_ends.set(job_id, entry.state.paused_until)
-        cursors, pair = entry.state.cursors, (id(entry.plan.schedules), id(entry.state.cursors))
-        # Jobs that are alike share both, which stay as they are as long as the event does.
-        if pair not in fitting:
-            set_cursors(turn, entry)
-            if entry.state.cursors is cursors and not entry.plan.run_points:
-                fitting.add(pair)
-        for trigger, schedule in entry.schedules().items():
-            state.timetable.join((job_id, trigger), schedule, entry.state.cursors[trigger].at)
-        expectations.restore_expectation(turn, entry)
-        # What is first written of a job may be durable before that of the next one.
-        turn.step.keep()
+    _restore_jobs(turn)
     restore_notices(turn, event.notices)
     state.restored_at = turn.now.wall
     state.daemon_seen_until = None if event.downtime is None else event.downtime.since
     state.is_restarted = True
     state.is_reverted = event.is_reverted
+
+
+def _restore_jobs(turn: Turn) -> None:
+    """Let all jobs be due by their schedules from where their cursors are, and go on with pauses and expectations."""
+    state, step = turn.state, turn.step
+    members: dict[ScheduleGroup, list[Member]] = {}
+    alike: dict[tuple[int, int], list[tuple[str, list[Member]]]] = {}
+    for job_id, entry in state.jobs.items():
+        plan, job_state = entry.plan, entry.state
+        if job_state.paused_until is not None:
+            state.pause_ends.set(job_id, job_state.paused_until)
+        # Jobs that are alike share both, which stay as they are as long as the event does.
+        pair = (id(plan.schedules), id(cursors := job_state.cursors))
+        places = alike.get(pair)
+        if places is None:
+            set_cursors(turn, entry)
+            places = [
+                (trigger, members.setdefault(state.timetable.group_for(schedule, entry.state.cursors[trigger].at), []))
+                for trigger, schedule in entry.schedules().items()
+            ]
+            if entry.state.cursors is cursors and not plan.run_points:
+                alike[pair] = places
+        for trigger, others in places:
+            others.append((job_id, trigger))
+        if job_state.expectation is not None or plan.job.expect.every is not None:
+            expectations.restore_expectation(turn, entry)
+        if step.changes:
+            # What is first written of a job may be durable before that of the next one.
+            step.keep()
+    step.keep()
+    for group, joining in members.items():
+        state.timetable.join_group(group, joining)
 
 
 def _reopen(turn: Turn, run: Run) -> None:

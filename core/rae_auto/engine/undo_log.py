@@ -8,7 +8,7 @@ order of mappings is for readers only, and decides nothing.
 """
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, dataclass_transform
 
 from attrs import Attribute, define, field
@@ -82,6 +82,14 @@ class RevertibleDict(dict[K, V], Generic[K, V]):
         if undo_log.is_recording:
             undo_log.append((dict.__setitem__, (self, key, self[key])) if key in self else (dict.pop, (self, key)))
         dict.__setitem__(self, key, value)
+
+    def set_all(self, values: Mapping[K, V]) -> None:
+        """Set many keys: while nothing is noted, as at a restart, all of them at once."""
+        if self._undo_log.is_recording:
+            for key, value in values.items():
+                self[key] = value
+        else:
+            dict.update(self, values)
 
     def __delitem__(self, key: K) -> None:
         self._undo_log.note(dict.__setitem__, self, key, self[key])

@@ -235,18 +235,14 @@ class DocumentReader(Generic[T]):
 
     def __init__(self, cls: type[T]) -> None:
         self._cls, self._structure = cls, _converter().get_structure_hook(cls)
-        names, can_share = _ALIKE.get(cls, ((), None))
-        self._templates = Templates(cls, names, can_share) if can_share else None
+        self._templates = Templates(cls, *_ALIKE[cls]) if cls in _ALIKE else None
 
-    def read(self, some: Sequence[tuple[str, Packed]]) -> Sequence[T | Exception]:
+    def read(self, some: Sequence[tuple[str, Packed]]) -> list[T | Exception]:
         """Return the value of each of some documents, which come by their keys; the error of one that has none."""
         templates = self._templates
         if templates is None:
             return [self._load(document) for document in _parse([packed for _, packed in some])]
-        values: list[Any] = [
-            templates.find(key, packed) if isinstance(packed, bytes) and _OF_A_RUN not in packed else None
-            for key, packed in some
-        ]
+        values: list[Any] = templates.find_all(some)
         left = [place for place, value in enumerate(values) if value is None]
         for place, document in zip(left, _parse([some[place][1] for place in left]), strict=True):
             key, packed = some[place]
@@ -289,11 +285,11 @@ def _never_ran(state: Any) -> bool:
     return state.last_run is None
 
 
-_ALIKE: Mapping[type, tuple[Sequence[str], Callable[[Any], bool]]] = {
+_ALIKE: Mapping[type, tuple[Any, ...]] = {
     Job: (("id", "name"), _has_fixed_arguments),
-    JobState: (("job",), _never_ran),
+    JobState: (("job",), _never_ran, _OF_A_RUN),
 }
-"""Classes whose documents are often alike: the fields that hold the key, and whether a value may be made for others."""
+"""Classes whose documents are often alike: the arguments of their `Templates`."""
 
 
 def document_key(value: Job | JobState | Run | SeenOccurrence | OutboxNotice | Downtime) -> tuple[str, str]:

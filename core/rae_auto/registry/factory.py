@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from attrs import field, frozen
@@ -61,8 +62,11 @@ class Planned:
     @property
     def has_ended(self) -> bool:
         """True if a schedule has failed for good, so that the next job is to have another one."""
-        schedules = cast("Mapping[str, SafeSchedule]", self.plan.schedules)
-        return any(schedule.has_ended for schedule in schedules.values())
+        return any(map(_HAS_ENDED, self.plan.schedules.values()))
+
+
+_HAS_ENDED = attrgetter("has_ended")
+"""Asks a `SafeSchedule`. To call it takes less time than a generator does, and each job of a restart is asked."""
 
 
 class PluginFactory:
@@ -74,7 +78,8 @@ class PluginFactory:
         self._schedules: dict[SafeSchedule, SafeSchedule] = {}
         self._shared: dict[str, Plugin] = {}
         self._planned: dict[str, Planned] = {}
-        self._keys: dict[tuple[int, ...], tuple[object, str]] = {}
+        self._copy_planned, self._copy_plan = copier_of(Planned, "plan"), copier_of(Plan, "job", "origin")
+        self._by_identity: dict[tuple[int, ...], tuple[object, Planned]] = {}
         self._summaries: dict[int, tuple[Plugin, str]] = {}
         self.timezone = timezone
 
@@ -104,11 +109,27 @@ class PluginFactory:
 
         Jobs of a store are taken as they are: `check_limits` is for new ones.
         """
-        key = self._find_key(job)
+        refs = (job.schedule, job.guards, job.executor_ref, job.shift)
+        identity = tuple(map(id, refs))
+        found = self._by_identity.get(identity)
+        known = None if found is None else found[1]
+        if known is None or known.has_ended:
+            known = self._plan_alike(job, origin)
+            if known.plan.job is job and known.plan.origin is origin:
+                return known
+            if len(self._by_identity) >= MAX_SHARED_PLUGINS:
+                self._by_identity.clear()
+            # With the references, so that their ids stay their own.
+            self._by_identity[identity] = refs, known
+        made: Planned = self._copy_planned(known, plan=self._copy_plan(known.plan, job=job, origin=origin))
+        return made
+
+    def _plan_alike(self, job: Job, origin: JobOrigin) -> Planned:
+        """Return a job with the same plugins that was planned before, or else this one. Raises InvalidJob."""
+        key = _plugins_key(job)
         known = self._planned.get(key)
         if known is not None and not known.has_ended:
-            plan = copier_of(Plan)(known.plan, job=job, origin=origin)
-            return Planned(plan, known.sources, known.files, known.file_warnings)
+            return known
         try:
             planned = self._plan_first(job, origin)
         except PluginError as error:
@@ -119,18 +140,6 @@ class PluginFactory:
                 self._planned.clear()
             self._planned[key] = planned
         return planned
-
-    def _find_key(self, job: Job) -> str:
-        """Return the `_plugins_key` of a job, which is made once for jobs that share the very references."""
-        refs = (job.schedule, job.guards, job.executor_ref, job.shift)
-        identity = tuple(map(id, refs))
-        known = self._keys.get(identity)
-        if known is None:
-            if len(self._keys) >= MAX_SHARED_PLUGINS:
-                self._keys.clear()
-            # With the references, so that their ids stay their own.
-            known = self._keys[identity] = (refs, _plugins_key(job))
-        return known[1]
 
     def _find_upstream_jobs(self, job: Job, sources: Mapping[str, SourceTrigger]) -> tuple[JobId, ...]:
         no_jobs: tuple[str, ...] = ()
@@ -213,7 +222,7 @@ class PluginFactory:
         """Make new plugin instances from now on, even for references that were used before."""
         self._shared.clear()
         self._planned.clear()
-        self._keys.clear()
+        self._by_identity.clear()
         self._summaries.clear()
 
     def _shift(self, schedule: ScheduleTrigger, shift: Shift, guards: Sequence[SafeGuard]) -> ScheduleTrigger:

@@ -30,7 +30,7 @@ A document that can't be read costs its own job and nothing else: the job is pau
 import asyncio
 import contextlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
+from rae_auto.model.primitives.evolving.slots import copying_tools
 from rae_auto.model.primitives.formatting import format_count
 from rae_auto.model.primitives.instants import Moment, parse_instant
 from rae_auto.model.primitives.names import JobId, RunId
@@ -118,8 +119,7 @@ async def read_store(
     unreadable = [*corrupt_jobs, *bad_states, *bad_runs, *bad_seen, *bad_notices, *bad_downtimes]
     damaged_jobs = {JobId(item.job): _damage_message(item, item.job) for item in unreadable if item.job is not None}
     known = {plan.job.id: plan.job for plan in all_plans}
-    for state in states:
-        _share_id(state, known.get(state.job))
+    _share_ids(states, known)
     by_job = {state.job: state for state in states}
     for job_id in damaged_jobs:
         state = by_job.get(job_id, JobState(job_id))
@@ -164,10 +164,13 @@ def _find_downtime(directory: Path, newest_record: datetime | None, now: Moment)
     return find_downtime(directory, now.wall, find_machine_boot(now))
 
 
-def _share_id(state: JobState, job: Job | None) -> None:
-    """Let a state that was just read have the string that is the job's id, because there may be ten thousand."""
-    if job is not None:
-        object.__setattr__(state, "job", job.id)
+def _share_ids(states: Iterable[JobState], jobs: Mapping[JobId, Job]) -> None:
+    """Let states that were just read have the strings that are the jobs' ids, because there may be ten thousand."""
+    _, setters = copying_tools(JobState)
+    set_id = setters["job"]
+    for state in states:
+        if (job := jobs.get(state.job)) is not None:
+            set_id(state, job.id)
 
 
 def _plan_stored(job: Job, factory: PluginFactory) -> Planned:

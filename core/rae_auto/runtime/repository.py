@@ -373,17 +373,13 @@ def _read_all(store: Store, kind: str, cls: type[T]) -> tuple[tuple[T, ...], lis
     values: list[T] = []
     unreadable: list[UnreadableDocument] = []
     for some in store.load_packed(kind):
-        whole = [(key, body) for key, body in some if not isinstance(body, CorruptDocument)]
-        unreadable += [
-            UnreadableDocument(kind, key, body.problem, body.text)
-            for key, body in some
-            if isinstance(body, CorruptDocument)
-        ]
-        for (key, body), value in zip(whole, reader.read(whole), strict=True):
-            if isinstance(value, Exception):
-                unreadable.append(_misunderstood(kind, key, body, value))
-            else:
-                values.append(value)
+        corrupt = [(key, body) for key, body in some if isinstance(body, CorruptDocument)]
+        unreadable += [UnreadableDocument(kind, key, body.problem, body.text) for key, body in corrupt]
+        whole: Any = [one for one in some if not isinstance(one[1], CorruptDocument)] if corrupt else some
+        made: list[Any] = reader.read(whole)
+        errors = [(*one, value) for one, value in zip(whole, made, strict=True) if type(value) is not cls]
+        unreadable += [_misunderstood(kind, key, body, error) for key, body, error in errors]
+        values += [value for value in made if type(value) is cls] if errors else made
     return tuple(values), unreadable
 
 

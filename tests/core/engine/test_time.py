@@ -9,8 +9,10 @@ from rae_auto.engine.engine import Engine
 from rae_auto.engine.events import Restored, TimePassed
 from rae_auto.engine.plan import Settings
 from rae_auto.engine.time.catch_up import MAX_INSTANTS, find_due_instants
+from rae_auto.engine.time.cursors import cursors_for
 from rae_auto.model.decision import Outcome
 from rae_auto.model.job import Job
+from rae_auto.model.job_state import JobState
 from rae_auto.model.policies import RetryPolicy
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.reasons import CaughtUp, Due, MaxOverlap, Missed, MissedCause, Paused
@@ -53,6 +55,17 @@ def test_restored_engine_wants_to_decide_at_once_what_it_missed(job):
     later = evolve(start, wall=start.wall + 2.5 * HOUR, slept=9000.0)
     decisions = engine.handle(TimePassed(), later).decisions
     assert {decision.reason.cause for decision in decisions} == {MissedCause.SLEPT}
+
+
+def test_restored_jobs_that_are_alike_come_due_in_their_order(job):
+    shared = job("a", every=5).schedules
+    plans = [evolve(job(f"j{n}", every=5), schedules=shared) for n in range(6)]
+    early, late = (cursors_for(plans[0], {}, EPOCH + since * MINUTE) for since in (1, 2))
+    states = [JobState(plan.job.id, cursors=late if n % 2 else early) for n, plan in enumerate(plans)]
+    engine, now = Engine(), Moment(EPOCH + 5 * MINUTE, 0.0, boot="boot")
+    engine.handle(Restored(Settings(6), tuple(plans), tuple(states)), now)
+    decisions = engine.handle(TimePassed(), now).decisions
+    assert [(one.job, one.outcome) for one in decisions] == [(f"j{n}", Outcome.RUN) for n in range(6)]
 
 
 def test_next_wake_is_none_while_nothing_is_due(world, job):

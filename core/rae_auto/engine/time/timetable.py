@@ -1,6 +1,6 @@
 """The timetable: which instants are due next, each schedule computed once for all the triggers that share it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from heapq import heapify, heappop
 
@@ -36,6 +36,12 @@ class Timetable:
 
     def join(self, member: Member, schedule: Schedule, after: datetime) -> None:
         """Let `member` be due by the schedule, from its first instant after `after` on."""
+        group = self.group_for(schedule, after)
+        group.members[member] = None
+        self._group_of[member] = group
+
+    def group_for(self, schedule: Schedule, after: datetime) -> ScheduleGroup:
+        """Return the group of a schedule, for members that are due from its first instant after `after` on."""
         group = self._groups.get(schedule)
         if group is None:
             members: RevertibleDict[Member, None] = RevertibleDict(self._undo_log)
@@ -44,8 +50,12 @@ class Timetable:
             self._push(group)
         elif after < group.after:
             self._restart_at(group, after)
-        group.members[member] = None
-        self._group_of[member] = group
+        return group
+
+    def join_group(self, group: ScheduleGroup, members: Iterable[Member]) -> None:
+        """Let many members be due at once with a group that `group_for` has returned for each of them."""
+        group.members.set_all(added := dict.fromkeys(members))
+        self._group_of.set_all(dict.fromkeys(added, group))
 
     def leave(self, member: Member) -> None:
         """Let `member` be due no more. A second call does nothing."""

@@ -43,7 +43,7 @@ class BadRow:
 
 def document_checksum(kind: bytes, key: bytes, body: bytes) -> int:
     """Return the checksum of a document."""
-    return zlib.crc32(b"%s\0%s\0%s" % (kind, key, body))
+    return zlib.crc32(b"\0".join((kind, key, body)))
 
 
 def entry_checksum(names: Sequence[bytes], at: float, ended: float | None, body: bytes) -> int:
@@ -75,7 +75,8 @@ def _count_differences(one: bytes, other: bytes) -> int:
 def is_good_document(row: Row) -> bool:
     """Return whether a row of `SELECT_DOCUMENTS` is what was written."""
     kind, key, body, crc = row
-    return type(kind) is type(key) is type(body) is bytes and crc == document_checksum(kind, key, body)
+    # Without a call of `document_checksum`: a start looks at all of them.
+    return type(kind) is type(key) is type(body) is bytes and crc == zlib.crc32(b"\0".join((kind, key, body)))
 
 
 def is_good_entry(row: Row) -> bool:

@@ -16,11 +16,11 @@ A value that something else may change, such as a list that a function gets, mus
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from rae_auto.model.primitives.evolving.sharing import MAX_SHARED_VALUES
-from rae_auto.model.primitives.evolving.slots import copying_tools
+from rae_auto.model.primitives.evolving.slots import renamer_of
 from rae_auto.model.primitives.names import NAME
 
 T = TypeVar("T")
@@ -32,19 +32,30 @@ _NUMBERED_LETTER = re.compile(rb"\\u00[2-7]")
 class Templates(Generic[T]):
     """Makes the values of one class of documents, each of which is kept under a name that some of its fields hold."""
 
-    def __init__(self, cls: type[T], names: Sequence[str], can_share: Callable[[T], bool] = lambda _: True) -> None:
-        """`names` are the fields, of `cls` and its documents, that may hold the name."""
-        self._names, self._can_share = names, can_share
-        made_for: Any = cls
-        self._copy, self._setters = copying_tools(made_for)
-        self._known: dict[bytes, Callable[[str], T]] = {}
+    def __init__(
+        self, cls: type[T], names: Sequence[str], can_share: Callable[[T], bool] = lambda _: True, unlike: bytes = _MARK
+    ) -> None:
+        """`names` are the fields, of `cls` and its documents, that may hold the name.
 
-    def find(self, name: str, text: bytes) -> T | None:
-        """Return the value of a document if it is known from one that is alike."""
-        if not NAME.fullmatch(name) or _MARK in text:
-            return None
-        known = self._known.get(text.replace(b'"%b"' % name.encode(), _MARK))
-        return None if known is None else known(name)
+        What contains `unlike` is like no other, so it is not looked for.
+        """
+        self._cls: Any = cls
+        self._names, self._can_share, self._unlike = names, can_share, unlike
+        self._known: dict[bytes, tuple[Callable[[T, str], T], T]] = {}
+
+    def find_all(self, documents: Iterable[tuple[str, object]]) -> list[T | None]:
+        """Return the value of each document that is known from one that is alike; they come as JSON by their names."""
+        # Of all at once, and without a function for each: many thousands are looked for at a start.
+        is_plain, unlike, find, values = NAME.fullmatch, self._unlike, self._known.get, list[T | None]()
+        for name, text in documents:
+            value = None
+            if type(text) is bytes and unlike not in text and _MARK not in text and is_plain(name):
+                known = find(text.replace(b'"%b"' % name.encode(), _MARK))
+                if known is not None:
+                    copy_for, alike = known
+                    value = copy_for(alike, name)
+            values.append(value)
+        return values
 
     def learn(self, name: str, text: bytes, document: Mapping[str, Any], value: T) -> None:
         """Know a value, which was made of a document, for those that are alike."""
@@ -56,17 +67,5 @@ class Templates(Generic[T]):
         if is_clear:
             if len(self._known) >= MAX_SHARED_VALUES:
                 self._known.clear()
-            self._known[marked] = self._make_copier(value, name)
-
-    def _make_copier(self, value: T, name: str) -> Callable[[str], T]:
-        """Return a function that copies a value with another name, in each field that has this one."""
-        copy = self._copy
-        setters = [self._setters[field] for field in self._names if getattr(value, field) == name]
-
-        def copy_for(other: str) -> T:
-            made: T = copy(value)
-            for set_name in setters:
-                set_name(made, other)
-            return made
-
-        return copy_for
+            named = [field for field in self._names if getattr(value, field) == name]
+            self._known[marked] = renamer_of(self._cls, *named), value
