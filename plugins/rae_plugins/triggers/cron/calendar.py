@@ -72,7 +72,7 @@ class Calendar:
 
     def next_after(self, wall: datetime) -> datetime | None:
         """Return the first match strictly after the naive `wall`, or None if there is none before the year 10000."""
-        start = wall.replace(microsecond=0) + _SECOND
+        start = (wall.replace(microsecond=0) if wall.microsecond else wall) + _SECOND
         today = start.date()
         day = self.days.find_from(today)
         found = self._find_time_from(start.time()) if day == today else None
