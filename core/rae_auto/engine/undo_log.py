@@ -124,27 +124,22 @@ class RevertibleList(list[T], Generic[T]):
         list.remove(self, value)
 
 
-class RevertibleHeap(Generic[T]):
-    """A heap that notes its changes. No two of its values are equal."""
+class RevertibleHeap(list[T], Generic[T]):
+    """A heap that notes its changes, as a list whose first value is the least one. No two of its values are equal.
 
-    __slots__ = ("_heap", "_undo_log")
+    Only the methods below may change it.
+    """
+
+    __slots__ = ("_undo_log",)
 
     def __init__(self, undo_log: UndoLog) -> None:
+        super().__init__()
         self._undo_log = undo_log
-        self._heap: list[Any] = []
-
-    def __iter__(self) -> Iterator[T]:
-        """Iterate over the values in no order."""
-        return iter(self._heap)
 
     def push(self, value: T) -> None:
         """Add a value."""
         self._undo_log.note(self._take_out, value)
-        heapq.heappush(self._heap, value)
-
-    def peek(self) -> T | None:
-        """Return the least value, or None if there is none."""
-        return self._heap[0] if self._heap else None
+        heapq.heappush(self, value)  # type: ignore[type-var]  # a heap is of values that can be compared
 
     def least_while(self, belongs: Callable[[T], bool]) -> Iterator[T]:
         """Yield the values up to a bound, in no order: those for which `belongs` holds, as for all that are less.
@@ -154,25 +149,22 @@ class RevertibleHeap(Generic[T]):
         places = [0]
         while places:
             place = places.pop()
-            if place < len(self._heap) and belongs(self._heap[place]):
-                yield self._heap[place]
+            if place < len(self) and belongs(self[place]):
+                yield self[place]
                 places += (2 * place + 1, 2 * place + 2)
 
-    def pop(self) -> T:
+    def pop_least(self) -> T:
         """Remove and return the least value. Raises IndexError if there is none."""
-        value: T = self._heap[0]
-        self._undo_log.note(heapq.heappush, self._heap, value)
-        heapq.heappop(self._heap)
+        value = self[0]
+        self._undo_log.note(heapq.heappush, self, value)
+        heapq.heappop(self)  # type: ignore[type-var]
         return value
-
-    def __len__(self) -> int:
-        return len(self._heap)
 
     def retain(self, values: list[T]) -> None:
         """Keep only these of its values. This can't be undone, so it is for the time between two turns."""
-        self._heap[:] = values
-        heapq.heapify(self._heap)
+        self[:] = values
+        heapq.heapify(self)  # type: ignore[type-var]
 
     def _take_out(self, value: T) -> None:
-        self._heap.remove(value)
-        heapq.heapify(self._heap)
+        self.remove(value)
+        heapq.heapify(self)  # type: ignore[type-var]

@@ -43,7 +43,7 @@ class Queue:
 
     def pop(self) -> RunId | None:
         """Remove and return the first one, or None."""
-        return None if self._heap.peek() is None else self._heap.pop()[2]
+        return self._heap.pop_least()[2] if self._heap else None
 
 
 class ResourceLine:
@@ -67,9 +67,9 @@ class ResourceLine:
 
     def first(self, now: float) -> tuple[float, RunId] | None:
         """Return the rank and the run that others may not overtake, if there is one."""
-        while (first := self._heap.peek()) is not None and first[1] not in self._waiting_since:
-            self._heap.pop()
-            del self._in_heap[first[1]]
-        if first is None or now - self._waiting_since[first[1]] < RESERVATION_DELAY_SECONDS:
+        heap = self._heap
+        while heap and heap[0][1] not in self._waiting_since:
+            del self._in_heap[heap.pop_least()[1]]
+        if not heap or now - self._waiting_since[heap[0][1]] < RESERVATION_DELAY_SECONDS:
             return None
-        return first
+        return heap[0]

@@ -26,13 +26,14 @@ class PauseEnds:
 
     def next_at(self) -> datetime | None:
         """Return when the next pause ends."""
-        while (first := self._heap.peek()) is not None and self._ends.get(first[2]) != first[0]:
-            self._heap.pop()
-        return None if first is None else first[0]
+        heap = self._heap
+        while heap and self._ends.get(heap[0][2]) != heap[0][0]:
+            heap.pop_least()
+        return heap[0][0] if heap else None
 
     def pop_due(self, now: datetime) -> Iterator[JobId]:
         """Yield the jobs whose pause is over, and remove its end."""
         while (at := self.next_at()) is not None and at <= now:
-            job = self._heap.pop()[2]
+            job = self._heap.pop_least()[2]
             self._ends.pop(job)
             yield job

@@ -68,10 +68,9 @@ class Timers:
 
     def next_at(self) -> float | None:
         """Return when the next one rings (monotonic seconds)."""
-        first = self._heap.peek()
-        return None if first is None else first[0]
+        return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float) -> Iterator[Timer]:
         """Yield and remove those whose time has come, in order."""
-        while (at := self.next_at()) is not None and at <= now:
-            yield self._heap.pop()[2]
+        while self._heap and self._heap[0][0] <= now:
+            yield self._heap.pop_least()[2]

@@ -78,9 +78,11 @@ class Timetable:
 
     def next_at(self) -> datetime | None:
         """Return when anything is due next."""
-        while (first := self._heap.peek()) is not None and first[2].next != first[0]:
-            self._heap.pop()
-        return None if first is None else first[0]
+        heap = self._heap
+        # The group has the very instant of its entry, unless that is stale.
+        while heap and heap[0][2].next is not heap[0][0]:
+            heap.pop_least()
+        return heap[0][0] if heap else None
 
     def upcoming(self, after: datetime | None = None) -> Iterator[tuple[datetime, list[Member]]]:
         """Yield the next instant of each schedule, or its first after an instant, with its members, ascending."""
@@ -107,7 +109,7 @@ class Timetable:
         mostly: the schedule has said so when it was asked for the next one.
         """
         while (instant := self.next_at()) is not None and instant <= now:
-            group = self._heap.pop()[2]
+            group = self._heap.pop_least()[2]
             after, following = group.after, group.schedule.next_after(instant)
             if following is None or following > now:
                 group.after, group.next = instant, following
