@@ -28,12 +28,14 @@ from rae_auto.simulation.durations import assume_duration
 from rae_auto.simulation.script import Script
 from rae_auto.simulation.scripted_sources import ScriptedSources, Source
 from rae_auto.simulation.virtual_engine import VirtualWorld
+from rae_auto.simulation.virtual_store import UnreadStore
 from rae_auto.toolkit.threads.garbage import fewer_collections
 
 MAX_DECISIONS = 1_000_000
 """Number of decisions that a forecast may hold, so that neither time nor memory runs out."""
 
 _RESOLUTION = timedelta(microseconds=1)
+_TIME_PASSED = TimePassed()
 
 
 @frozen(kw_only=True)
@@ -154,13 +156,17 @@ class _Play:
         self._durations = {**scenario.durations, **self._assumed}
         # What is due at the start itself is part of it.
         self._origin = scenario.start - _RESOLUTION
+        known = {plan.job.id for plan in scenario.plans}
+        # Only a restart reads what was committed.
+        store = None if scenario.downtimes else UnreadStore(*(one for one in scenario.states if one.job in known))
         self._world = VirtualWorld(
-            *scenario.plans, settings=scenario.settings, start=self._origin, states=scenario.states
+            *scenario.plans, settings=scenario.settings, start=self._origin, states=scenario.states, store=store
         )
         script = scenario.script
         self._world.answer_guard = lambda job, guard: script.guard_says(job, guard, self._world.now.wall)
         self._pending: deque[Event | Occurrence] = deque(_in_order(script))
         self._sources = ScriptedSources.start(scenario.sources, self._first())
+        self._has_patterns = self._sources.has_patterns
         self._ended = 0
         self._play_past()
         self._ends: list[tuple[datetime, RunId, int]] = []
@@ -193,10 +199,10 @@ class _Play:
                 self._end_attempt()
             elif self._pending and _at(self._pending[0]) <= at:
                 self._fire(self._play_entry(self._pending.popleft()))
-            elif (wake := self._sources.next_at()) is not None and wake <= at:
+            elif self._has_patterns and (wake := self._sources.next_at()) is not None and wake <= at:
                 self._fire(self._sources.advance(at))
             else:
-                self._world.feed(TimePassed())
+                self._world.feed(_TIME_PASSED)
             self._take_results()
         self._set_clock(end)
 
@@ -235,17 +241,18 @@ class _Play:
 
     def _next_at(self, end: datetime) -> datetime:
         now = self._world.now
-        wake = self._world.engine.next_wake(now)
-        if wake is not None and wake < (end - now.wall).total_seconds():
-            # An alarm may lie between two microseconds; time must go on all the same.
-            end = now.wall + max(timedelta(seconds=wake), _RESOLUTION if wake else timedelta(0))
-        if self._ends:
-            end = min(end, self._ends[0][0])
+        wall = now.wall
+        if self._ends and self._ends[0][0] < end:
+            end = self._ends[0][0]
         if self._pending:
             end = min(end, _at(self._pending[0]))
-        if (at := self._sources.next_at()) is not None:
+        if self._has_patterns and (at := self._sources.next_at()) is not None:
             end = min(end, at)
-        return max(now.wall, end)
+        wake = self._world.engine.next_wake(now)
+        if wake is not None and wake < (end - wall).total_seconds():
+            # An alarm may lie between two microseconds; time must go on all the same.
+            end = min(end, wall + max(timedelta(seconds=wake), _RESOLUTION)) if wake else wall
+        return end if end > wall else wall
 
     def _set_clock(self, at: datetime) -> None:
         # Both clocks go by whole microseconds: sums of floats would drift away from the schedule.
@@ -270,18 +277,18 @@ class _Play:
         for start in world.started:
             duration = self._durations[start.job.id]
             heapq.heappush(self._ends, (world.now.wall + duration, start.run.id, start.run.attempt))
+        world.started.clear()
         for cancel in world.cancelled:
             heapq.heappush(self._ends, (world.now.wall, cancel.run, cancel.attempt))
-        world.started.clear()
         world.cancelled.clear()
         while self._seen_decisions < len(world.decisions):
-            decision = world.decisions[self._seen_decisions]
+            run = world.decisions[self._seen_decisions].run
             self._seen_decisions += 1
-            if decision.run is not None:
-                self._note_wait(decision.run)
+            if run is not None and run not in world.active_starts:
+                self._note_wait(run)
         while self._delayed and self._delayed[0][0] <= world.now.wall:
             self._note_wait(heapq.heappop(self._delayed)[1])
-        if self._sources.has_patterns:
+        if self._has_patterns:
             ended, self._ended = world.history[self._ended :], len(world.history)
             self._fire(occurrence for run in ended for occurrence in self._sources.handle(end_of(run)))
         if self._seen_decisions > MAX_DECISIONS:

@@ -6,6 +6,7 @@ It is as thin as the daemon's engine loop. `crash()` makes a new engine from the
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from attrs import evolve
@@ -87,8 +88,8 @@ class VirtualWorld:
         self.deliver: Callable[[Deliver], str | None] = lambda _: None
         """Delivers, and returns the error, if there is one."""
         self.notifiers_hang = False
-        self.on_effect: Callable[[object], None] = lambda _: None
-        """Called with each effect."""
+        self.on_effect: Callable[[object], None] | None = None
+        """Called with each effect, if set."""
         self.breaches: list[tuple[datetime, ExpectationBreached | ExpectationMet]] = []
         """The starts and ends of breaches, and when their reports were requested."""
         self.answer_guard: Callable[[JobId, str], GuardResult] = lambda _, __: GuardResult(
@@ -98,7 +99,7 @@ class VirtualWorld:
         self.guard_requests: list[ReadGuards] = []
         """Which guards the engine wants read, as long as they hang."""
         self.guards_age: dict[RunId, float] = {}
-        """Seconds between the reading of a run's guards and its start."""
+        """Seconds between the reading of a run's guards and its start, of runs whose guards were read."""
         self._guards_read_at: dict[RunId, float] = {}
         self.guards_hang = False
         """True while those guards answer."""
@@ -130,7 +131,7 @@ class VirtualWorld:
                 if crashed.durable:
                     self._remember(step)
                 raise
-        self._remember(step)
+            self._remember(step)
         for effect in step.effects:
             self._note(effect)
         if self.guard_requests:
@@ -183,12 +184,14 @@ class VirtualWorld:
                 self.effects_until_crash = None
                 raise VirtualCrash(durable=True)
             self.effects_until_crash -= 1
-        self.on_effect(effect)
+        if self.on_effect is not None:
+            self.on_effect(effect)
         match effect:
             case Start(run=run):
                 self.started.append(effect)
-                self.guards_age[run.id] = self.now.mono - self._guards_read_at.get(run.id, float("-inf"))
                 self.active_starts[run.id] = effect
+                if run.id in self._guards_read_at:
+                    self.guards_age[run.id] = self.now.mono - self._guards_read_at[run.id]
             case ReadGuards():
                 self.guard_requests.append(effect)
             case Cancel():
@@ -312,7 +315,7 @@ class VirtualWorld:
     def end(self, run: RunId, result: Result | None = None) -> None:
         """End the run's attempt; successfully unless a result says otherwise."""
         start = self.active_starts.pop(run)
-        self.feed(AttemptEnded(run, start.run.attempt, result or Result(exit_code=min(start.job.success_codes))))
+        self.feed(AttemptEnded(run, start.run.attempt, result or _success_of(start.job.success_codes)))
 
     def fail(self, run: RunId, exit_code: int = 1) -> None:
         self.end(run, Result(exit_code=exit_code))
@@ -392,6 +395,12 @@ class VirtualWorld:
 def plan(job: Job, *, origin: JobOrigin = JobOrigin.STORE, **schedules: Any) -> Plan:
     """Return the plan of a job with schedules by trigger id."""
     return Plan(job, schedules, origin)
+
+
+@lru_cache
+def _success_of(codes: tuple[int, ...]) -> Result:
+    """Return the result of an attempt that succeeds; one for all runs, of which there may be a million."""
+    return Result(exit_code=min(codes))
 
 
 def _place_of(reason: HandedOver) -> QueuePlace:

@@ -56,6 +56,22 @@ class ValueStore:
         return copied
 
 
+class UnreadStore:
+    """A store for a world that never crashes: nothing is read from it but the values of the start."""
+
+    def __init__(self, *values: Any) -> None:
+        self._values = values
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        pass
+
+    def load(self, cls: type[T]) -> tuple[T, ...]:
+        return tuple(value for value in self._values if isinstance(value, cls))
+
+    def reopen(self) -> None:
+        raise StoreError("a virtual store without crashes keeps nothing")
+
+
 class FaultyStore:
     """A store that fails, or in whose commit the daemon dies, on demand."""
 
