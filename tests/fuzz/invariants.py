@@ -331,7 +331,10 @@ class Invariants:
                 f"{run.id} started though of its guards {list(plan.guards)} it is known that {said}"
             )
         started_at = run.attempt_started_at or run.queued_at
-        if None in plan.guards.values() and self._world.guards_age.get(run.id, float("inf")) > MAX_READING_AGE.total_seconds():
+        if (
+            None in plan.guards.values()
+            and self._world.guards_age.get(run.id, float("inf")) > MAX_READING_AGE.total_seconds()
+        ):
             raise InvariantViolated(f"{run.id} started though its guards were read long ago")
         for name, guard in plan.guards.items():
             if guard is not None and not guard.evaluate(started_at).allows:

@@ -109,6 +109,5 @@ def _find_skip_refusal(state: EngineState, entry: JobEntry, next_at: datetime | 
 
 def forget_past_skips(turn: Turn, entry: JobEntry) -> None:
     """Forget skipped starts whose instant has been decided. The caller saves the job's state."""
-    if entry.state.skips:
-        left = tuple(skip for skip in entry.state.skips if skip.at > turn.now.wall)
-        entry.state = evolve(entry.state, skips=left)
+    left = tuple(skip for skip in entry.state.skips if skip.at > turn.now.wall)
+    entry.state = evolve(entry.state, skips=left)

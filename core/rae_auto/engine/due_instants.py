@@ -107,7 +107,7 @@ class _DueTrigger:
 
     def occurrence(self, instant: datetime, event: Mapping[str, Any] | None = None) -> Occurrence:
         """Return the occurrence of one of its instants."""
-        return Occurrence(self.entry.job.id, self.id, format_instant(instant), instant, event)
+        return Occurrence(self.entry.plan.job.id, self.id, format_instant(instant), instant, event)
 
 
 _DUE = Due()
@@ -193,7 +193,7 @@ def _put_into_backlog(turn: Turn, due: Mapping[JobId, Lateness]) -> None:
     def needs_of(job: JobId) -> tuple[JobId, ...]:
         return state.jobs[job].job.needs if job in state.jobs else ()
 
-    if any(state.jobs[job].plan.job.needs for job in jobs if job in state.jobs):
+    if [job for job in jobs if job in state.jobs and state.jobs[job].plan.job.needs]:
         jobs = {job: jobs[job] for job in sort_by_successors(jobs, needs_of)}
     spread = StartSpread(state.undo_log, len(jobs)) if backlog is None else backlog.spread
     state.backlog = Backlog(tuple(jobs.items()), spread)
@@ -201,17 +201,17 @@ def _put_into_backlog(turn: Turn, due: Mapping[JobId, Lateness]) -> None:
 
 def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) -> None:
     """Decide the due instants of a job."""
-    found = []
+    found, job, cursor_of = [], entry.plan.job.id, entry.state.cursors
     for trigger, schedule in entry.schedules().items():
-        cursor = entry.state.cursors[trigger]
+        cursor = cursor_of[trigger]
         # Of equal schedules the one that the timetable asks knows the answers already.
-        schedule = turn.state.timetable.schedule_of((entry.job.id, trigger)) or schedule
+        schedule = turn.state.timetable.schedule_of((job, trigger)) or schedule
         due = piece.find_span(schedule, cursor.at, turn.now.wall)
         span = due and cursors.undecided(due, cursor)
         if span:
             found.append(_DueTrigger(entry, trigger, schedule, span, lateness))
-    if found:
-        guards.end_expired_waits(turn, entry.job.id)
+    if found and job in turn.state.runs_of:
+        guards.end_expired_waits(turn, job)
     if len(found) > 1:
         found.sort(key=lambda one: one.span.instants[0])
     for trigger_due in found:
@@ -221,7 +221,8 @@ def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) 
             _decide_trigger(turn, trigger_due, piece.spread)
         piece.left -= len(trigger_due.span.instants)
     if found:
-        by_hand.forget_past_skips(turn, entry)
+        if entry.state.skips:
+            by_hand.forget_past_skips(turn, entry)
         turn.step.save(entry.state)
 
 
@@ -237,7 +238,8 @@ def _decide_instant(turn: Turn, due: _DueTrigger) -> None:
     """Decide the one instant of a trigger that is due in time, and move its cursor. The caller saves the state."""
     instant = due.span.instants[0]
     occurrence = due.occurrence(instant, event_of(due.schedule, instant))
-    admission.admit(turn, due.entry, admission.Candidate(occurrence=occurrence, cause=_DUE))
+    jitter = due.schedule.jitter or None
+    admission.admit(turn, due.entry, admission.Candidate(occurrence=occurrence, cause=_DUE, jitter=jitter))
     _move_cursor(due, instant, None)
 
 
@@ -268,6 +270,7 @@ def _decide_trigger(turn: Turn, due: _DueTrigger, spread: StartSpread) -> None:
             occurrence=due.occurrence(instant, event_of(due.schedule, instant)),
             cause=_DUE if is_due else CaughtUp(cause),
             not_before=now if is_due else now + spread.next_delay(),
+            jitter=due.schedule.jitter,
             batch=batch,
         )
         refusal = admission.find_refusal(turn, entry, candidate)

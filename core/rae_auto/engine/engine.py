@@ -85,6 +85,8 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     DeliveryEnded: deliveries.end_delivery,
 }
 
+_CHANGES_OF_PLANS = (Reconfigure, RefreshPlans)
+
 
 def _refuse(turn: Turn, input_: EngineInput) -> None:
     """Answer the sender of an input that could not be handled because of a fault."""
@@ -112,7 +114,7 @@ class Engine:
             turn.perform(time_passing.handle_clock_jumps)
         # A jump that could not be handled isn't handled in each later turn again.
         self._state.last_moment = now
-        if isinstance(input_, Reconfigure | RefreshPlans):
+        if type(input_) in _CHANGES_OF_PLANS:
             # What fell due before is decided by the configuration as it was.
             turn.perform(time_passing.all_time_passed)
         if not turn.perform(_HANDLERS[type(input_)], input_):

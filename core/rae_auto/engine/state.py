@@ -86,6 +86,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.primitives.clock_jumps import ClockJump
+from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import SEE_JOBS, JobId, RunId, did_you_mean
@@ -154,6 +155,7 @@ class GuardReadings:
 _QUEUED = Queued()
 
 
+@quick_init
 @revertible
 class JobEntry:
     """A job as loaded, and its remembered state."""
@@ -173,6 +175,7 @@ class JobEntry:
         return current_schedules(plan, self.state.cursors) if plan.run_points else plan.schedules
 
 
+@quick_init
 @revertible
 class RunEntry:
     """An open run. `job` is the definition that it was decided under; a reload doesn't change it.
@@ -370,12 +373,14 @@ class EngineState:
     def active_attempt(self, run: RunId, attempt: int) -> RunEntry | None:
         """Return the open run if this attempt of it is active; events of other attempts come too late."""
         entry = self.runs.get(run)
-        return entry if entry and entry.is_active and entry.run.attempt == attempt else None
+        is_active = entry is not None and isinstance(entry.activity, Active)
+        return entry if entry is not None and is_active and entry.run.attempt == attempt else None
 
     def open(self, entry: RunEntry) -> None:
         """Add an open run."""
-        self.runs[entry.run.id] = entry
-        self.runs_of[entry.run.job] = (*self.open_runs(entry.run.job), entry)
+        run = entry.run
+        self.runs[run.id] = entry
+        self.runs_of[run.job] = (*self.runs_of.get(run.job, ()), entry)
         self._count(entry, 1)
 
     def block(self, run: RunId, key: str) -> None:
@@ -397,7 +402,8 @@ class EngineState:
         """Remove a run that is over."""
         run = entry.run
         self._count(entry, -1)
-        self._leave_resource_line(entry)
+        if entry.resources_wanted_since is not None:
+            self._leave_resource_line(entry)
         if self.blocked:
             self.blocked.pop(guard_key(run.id), None)
         del self.runs[run.id]
@@ -429,7 +435,8 @@ class EngineState:
             self.reserved += by
         else:
             return
-        for resource, units in entry.job.resources.items():
+        resources = entry.job.resources
+        for resource, units in resources.items() if resources else ():
             self.resources_in_use[resource] = self.resources_in_use.get(resource, 0) + by * units
 
     def job_not_found(self, job: str) -> JobNotFound:

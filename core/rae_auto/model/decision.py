@@ -81,7 +81,8 @@ def run_id_of(occurrence: Occurrence, now: Moment) -> RunId:
     monotonic clock, since one on the wall may show the same time twice. Format: https://github.com/ulid/spec
     """
     pairs = _LETTER_PAIRS
-    number = int.from_bytes(digest("\0".join((*occurrence.identity, repr(now.mono))), 10), "big")
+    text = f"{occurrence.job}\0{occurrence.trigger}\0{occurrence.key}\0{now.mono!r}"
+    number = int.from_bytes(digest(text, 10), "big")
     return RunId(
         f"{_ulid_time_of(now.wall)}{pairs[number >> 70]}{pairs[number >> 60 & 1023]}{pairs[number >> 50 & 1023]}"
         f"{pairs[number >> 40 & 1023]}{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}"
@@ -93,7 +94,7 @@ def run_id_of(occurrence: Occurrence, now: Moment) -> RunId:
 @lru_cache(maxsize=1)
 def _ulid_time_of(instant: datetime) -> str:
     milliseconds = int(instant.timestamp() * 1000)
-    return "".join(_LETTER_PAIRS[milliseconds >> shift & 1023] for shift in (40, 30, 20, 10, 0))
+    return "".join([_LETTER_PAIRS[milliseconds >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
 
 
 def queue_time_of(run: str) -> datetime:

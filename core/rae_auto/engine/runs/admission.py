@@ -1,7 +1,7 @@
 """Admission: one decision for each occurrence, to run or to skip it, for ever."""
 
 from collections.abc import Set
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
 
@@ -47,14 +47,16 @@ from rae_auto.model.run_inputs import NO_INPUTS, RunInputs
 class Candidate:
     """An occurrence to decide, and the cause of its run if it is admitted.
 
-    `not_before` delays the run. Runs in `batch` are caught up together with it, one after the other: of these none
-    overlaps another. `feedback_key` names what may be the job's own effect.
+    `not_before` delays the run, and `jitter` is the most by which its instant is moved. Runs in `batch` are caught up
+    together with it, one after the other: of these none overlaps another. `feedback_key` names what may be the job's
+    own effect.
     """
 
     occurrence: Occurrence
     cause: Cause
     inputs: RunInputs = NO_INPUTS
     not_before: datetime | None = None
+    jitter: timedelta | None = None
     batch: Set[RunId] = frozenset()
     feedback_key: str | None = None
 
@@ -146,7 +148,7 @@ def find_refusal(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Skip 
 
 def open_run(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
     """Open the run of an occurrence that nothing refuses."""
-    occurrence, job = candidate.occurrence, job_entry.job
+    occurrence, job = candidate.occurrence, job_entry.plan.job
     conditions, not_before = _conditions(turn.state, job), _not_before(turn, candidate)
     if job.overlap is Overlap.REPLACE:
         for other in turn.state.open_runs(job.id):
@@ -207,21 +209,25 @@ def decide(
 
 def _find_skip(turn: Turn, entry: JobEntry, candidate: Candidate) -> Skip | None:
     """Return the first policy's reason to skip an occurrence."""
-    state, job, trigger = turn.state, entry.job, candidate.occurrence.trigger
-    if entry.plan.problem is not None:
-        return UnusableJob(entry.plan.problem)
+    state, plan, trigger = turn.state, entry.plan, candidate.occurrence.trigger
+    job = plan.job
+    if plan.problem is not None:
+        return UnusableJob(plan.problem)
     # An event comes once, so it waits for a job that may not run now; a schedule comes round again.
     is_event = isinstance(candidate.cause, Fired)
     if trigger != MANUAL and not is_event:
         if not (state.settings.enabled and job.enabled):
             return Disabled()
-        off_by_hand = entry.state.find_off_by_hand(candidate.occurrence.at)
-        if off_by_hand is not None:
-            return off_by_hand
+        if entry.state.paused or entry.state.skips:
+            off_by_hand = entry.state.find_off_by_hand(candidate.occurrence.at)
+            if off_by_hand is not None:
+                return off_by_hand
     overlap = _find_overlap(state, entry, candidate.batch)
     if overlap is not None:
         return overlap
-    waiting = _count_waiting(state, job, candidate.batch)
+    waiting = len(state.runs) - state.active
+    if waiting and job.overlap is Overlap.REPLACE:
+        waiting -= _count_replaced(state, job, candidate.batch)
     if waiting >= state.settings.max_queue:
         return QueueLimit(waiting)
     heeds_needs = job.needs and not is_event and not dependencies.is_forced(candidate.cause)
@@ -229,7 +235,7 @@ def _find_skip(turn: Turn, entry: JobEntry, candidate: Candidate) -> Skip | None
         need = dependencies.find_unmet_need(state, job)
         if need is not None:
             return need
-    starts_at = (_not_before(turn, candidate) if entry.plan.guards else None) or turn.now.wall
+    starts_at = (_not_before(turn, candidate) if plan.guards else None) or turn.now.wall
     return guards.find_certain_block(entry, trigger, candidate.cause, starts_at)
 
 
@@ -247,28 +253,25 @@ def _conditions(state: EngineState, job: Job) -> StartConditions:
     )
 
 
-def _count_waiting(state: EngineState, job: Job, batch: Set[RunId]) -> int:
-    """Count the runs that would wait beside another one of the job."""
-    waiting = len(state.runs) - state.active
-    if job.overlap is not Overlap.REPLACE or not waiting:
-        return waiting
-    others = [other for other in state.open_runs(job.id) if other.run.id not in batch]
-    return waiting - sum(not other.is_active for other in others)
+def _count_replaced(state: EngineState, job: Job, batch: Set[RunId]) -> int:
+    """Count the waiting runs of a job that would make way for another one."""
+    return sum(not other.is_active for other in state.open_runs(job.id) if other.run.id not in batch)
 
 
 def _find_overlap(state: EngineState, entry: JobEntry, batch: Set[RunId]) -> Skip | None:
-    opened = state.open_runs(entry.job.id)
+    job = entry.plan.job
+    opened = state.runs_of.get(job.id)
     others = [other for other in opened if other.run.id not in batch] if opened else ()
     if not others:
         return None
     oldest = others[0].run
-    match entry.job.overlap:
+    match job.overlap:
         case Overlap.SKIP:
             return Overlapping(oldest.id, oldest.queued_at)
         case Overlap.QUEUE if any(other.run.state is RunState.QUEUED for other in others):
             return QueueFull(oldest.id)
-        case Overlap.ALLOW if len(others) >= entry.job.overlap_max:
-            return MaxOverlap(entry.job.overlap_max)
+        case Overlap.ALLOW if len(others) >= job.overlap_max:
+            return MaxOverlap(job.overlap_max)
     return None
 
 
@@ -276,10 +279,8 @@ def _not_before(turn: Turn, candidate: Candidate) -> datetime | None:
     """Return when the run may start at the earliest, by its instant, jitter and catch-up; None if that is now."""
     occurrence, earliest, now = candidate.occurrence, candidate.not_before, turn.now.wall
     starts_at = occurrence.at
-    schedule = turn.state.timetable.schedule_of((occurrence.job, occurrence.trigger))
-    jitter = None if schedule is None else schedule.jitter
-    if jitter:
-        starts_at += jitter * hash_fraction(*occurrence.identity)
+    if candidate.jitter:
+        starts_at += candidate.jitter * hash_fraction(*occurrence.identity)
     if earliest is not None and earliest > starts_at:
         starts_at = earliest
     return starts_at if starts_at > now else None

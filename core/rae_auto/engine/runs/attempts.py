@@ -120,18 +120,18 @@ def attempt_ended(turn: Turn, event: AttemptEnded) -> None:
     entry = turn.state.active_attempt(event.run, event.attempt)
     if entry is None:
         return
-    result, stopping, is_uncertain = event.result, entry.stopping, entry.is_uncertain
-    if entry.is_in_queue and result.started_at is not None:
-        entry.run = _with_start(entry.run, _start_of(entry.run, result.started_at, turn.now.wall))
-    elif result.started_at is not None:
-        entry.run = _with_true_start(entry.run, result.started_at, turn.now.wall)
+    result, stopping, job = event.result, entry.stopping, entry.job
+    if result.started_at is not None:
+        if entry.is_in_queue:
+            entry.run = _with_start(entry.run, _start_of(entry.run, result.started_at, turn.now.wall))
+        else:
+            entry.run = _with_true_start(entry.run, result.started_at, turn.now.wall)
     if stopping is not None:
         state, reason = stopping.state, stopping.reason or explain_failure(result)
     else:
-        state, reason = judge_result(entry.job, result)
-    attempt = _attempt_of(entry.run, state, result, turn.now.wall)
-    policy = entry.job.retry_policy
-    if not is_uncertain and retry.should_retry(policy, entry.run, state, result):
+        state, reason = judge_result(job, result)
+    attempt, policy = _attempt_of(entry.run, state, result, turn.now.wall), job.retry_policy
+    if retry.should_retry(policy, entry.run, state, result) and not entry.is_uncertain:
         _repeat(turn, entry, attempt, retry.retry_delay(policy, entry.run), reason)
     else:
         finish(turn, entry, state, reason=reason, attempt=attempt, result=result)
@@ -222,18 +222,16 @@ def time_out(turn: Turn, run: RunId, attempt: int) -> None:
 
 def _attempt_of(run: Run, state: RunState, result: Result | None, now: datetime) -> Attempt:
     """Return the record of the run's current attempt, which is over."""
-    ended_at = _end_of(run, result, now)
+    ended_at = now if result is None or result.ended_at is None else _end_in_past(run, result.ended_at, now)
     if result is not None and (result.ended_at is not None or result.started_at is not None):
         # The record of the attempt says it.
         result = evolve_slots(result, ended_at=None, started_at=None)
     return Attempt(run.attempt, run.attempt_started_at or ended_at, ended_at, state, result)
 
 
-def _end_of(run: Run, result: Result | None, now: datetime) -> datetime:
-    """Return when the attempt ended: now, or in the past, between its start and now however clocks were set."""
-    if result is None or result.ended_at is None:
-        return now
-    return min(max(result.ended_at, run.attempt_started_at or now), now)
+def _end_in_past(run: Run, ended_at: datetime, now: datetime) -> datetime:
+    """Return when an attempt ended that was over before now: after its start, however clocks were set."""
+    return min(max(ended_at, run.attempt_started_at or now), now)
 
 
 def _last_seen(turn: Turn, run: Run, silent: timedelta | None) -> datetime:

@@ -88,10 +88,10 @@ def find_obstacle(state: EngineState, entry: RunEntry) -> Obstacle | None:
     if job_entry is not None and job_entry.plan.problem is not None:
         return UnusableJob(job_entry.plan.problem), run.job
     if run.trigger != MANUAL and job_entry is not None:
-        pause = job_entry.state.find_pause()
+        pause = job_entry.state.find_pause() if job_entry.state.paused else None
         if pause is not None:
             return pause, run.job
-        if not (state.settings.enabled and job_entry.job.enabled):
+        if not (state.settings.enabled and job_entry.plan.job.enabled):
             return Disabled(), run.job
     siblings = state.runs_of[run.job]
     if len(siblings) > 1:
@@ -158,23 +158,25 @@ def _find_reserved_resource(turn: Turn, entry: RunEntry) -> Obstacle | None:
 
 
 def _start(turn: Turn, entry: RunEntry) -> None:
-    now = turn.now.wall
-    entry.run = evolve_run(
-        entry.run,
-        state=allow_transition(entry.run, RunState.STARTING),
-        attempt=entry.run.attempt + 1,
-        started_at=entry.run.started_at or now,
+    now, job, run = turn.now.wall, entry.job, entry.run
+    entry.run = run = evolve_run(
+        run,
+        state=allow_transition(run, RunState.STARTING),
+        attempt=run.attempt + 1,
+        started_at=run.started_at or now,
         attempt_started_at=now,
         not_before=None,
         reason=None,
         waited_for=all_waits(entry),
         clocks=turn.now,
-        terms=terms_of(entry.job),
+        terms=terms_of(job),
         node=turn.state.settings.node,
     )
     turn.state.set_activity(entry, _ACTIVE)
-    set_timeout(turn, entry)
-    expectations.watch_running_time(turn, entry)
+    if job.timeout is not None:
+        set_timeout(turn, entry)
+    if job.expect.max_runtime is not None:
+        expectations.watch_running_time(turn, entry)
     run_points.note_start(turn, entry)
-    turn.step.save(entry.run)
-    turn.step.request(Start(entry.run, entry.job))
+    turn.step.save(run)
+    turn.step.request(Start(run, job))

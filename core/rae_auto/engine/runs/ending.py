@@ -72,7 +72,7 @@ def finish(
     turn.step.discard(run)
     turn.step.record(run)
     turn.state.close(entry)
-    if attempt is not None or entry.resources_wanted_since is not None:
+    if entry.job.resources and (attempt is not None or entry.resources_wanted_since is not None):
         # It had them, or something may have been reserved for it.
         release_resources(turn, entry.job)
     if isinstance(run.cause, Fired):
@@ -80,11 +80,14 @@ def finish(
     job_entry = turn.state.jobs.get(run.job)
     if job_entry is not None and run.attempt:
         before, job_entry.state = job_entry.state, _state_after(job_entry.state, run)
-        expectations.meet_expectations(turn, job_entry, entry.job, run)
+        if before.expectation is not None or run.overran_at is not None:
+            expectations.meet_expectations(turn, job_entry, entry.job, run)
         report_end(turn, job_entry, entry.job, before, run)
-        run_points.note_end(turn, job_entry, run)
+        if job_entry.plan.run_points:
+            run_points.note_end(turn, job_entry, run)
         turn.step.save(job_entry.state)
-    release(turn, run.job)
+    if turn.state.blocked:
+        release(turn, run.job)
 
 
 def must_wait_for(turn: Turn, entry: RunEntry) -> bool:

@@ -75,8 +75,10 @@ def find_certain_block(entry: JobEntry, trigger: str, cause: Cause, starts_at: d
 def check_guards(turn: Turn, entry: RunEntry) -> bool:
     """Tell whether the guards let the run start now. If not, the run now waits for them, or is skipped."""
     job_entry = turn.state.jobs.get(entry.run.job)
-    guards = {} if job_entry is None else _guards_of(job_entry, entry.run)
-    if job_entry is None or not guards:
+    if job_entry is None or not job_entry.plan.guards:
+        return True
+    guards = _guards_of(job_entry, entry.run)
+    if not guards:
         return True
     results = _current_results(turn, guards, entry)
     blocker = next((GuardBlocked.from_result(name, r) for name, r in results.items() if not r.allows), None)
