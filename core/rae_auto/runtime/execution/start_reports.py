@@ -25,7 +25,7 @@ class StartReports:
         self._report = report
         self._starts: dict[tuple[str, int], AttemptStarted] = {}
         self._ends: dict[tuple[str, int], AttemptEnded | AttemptFound] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._with_handle: dict[tuple[str, int], tuple[float, AttemptStarted]] = {}
         """Starts of attempts outside of the daemon, by when they are reported at the latest, the first first."""
         self._is_due_set = False
@@ -46,7 +46,8 @@ class StartReports:
             self._with_handle[started.run, started.attempt] = due, started
             return
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._report_all)
+            # Not from now on: no end comes before the turn is over that starts them, which may take as long.
+            self._timer = asyncio.get_running_loop().call_soon(self._set_timer)
         self._starts[started.run, started.attempt] = started
 
     def end(self, ended: AttemptEnded | AttemptFound) -> None:
@@ -60,6 +61,9 @@ class StartReports:
         self._ends[key] = ended
         if len(self._ends) == len(self._starts):
             self._report_all()
+
+    def _set_timer(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._report_all)
 
     def _set_due(self, due: float) -> None:
         self._is_due_set = True
