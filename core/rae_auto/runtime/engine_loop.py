@@ -63,6 +63,9 @@ MAX_INPUTS_BESIDE_DUE_RUNS = 50
 MAX_TURNS_WITHOUT_INPUTS = 9
 """Number of turns that only decide due runs while inputs wait: users notice a late start, but not a late end."""
 
+BURST_END_SECONDS = 0.1
+"""Time without a turn after which a burst is over; ends of short runs come every few milliseconds."""
+
 SLOW_COMMIT_SECONDS = 10.0
 """Time after which a commit that has not returned is reported."""
 
@@ -122,8 +125,8 @@ class EngineLoop:
         self._on_progress: Callable[[], None] = lambda: None
         self._progress_seconds = float("inf")
         self._turns_without_inputs = 0
-        self._burst = contextlib.ExitStack()
-        """Open while due runs are left to start: garbage is looked for rarely then, because it holds all of them up."""
+        self._burst: contextlib.ExitStack | None = None
+        """There while much is to be done: garbage is looked for rarely then, because that holds all of it up."""
         self.commits = TimeMeter()
         """Commits that have succeeded, from the request to the answer."""
         self._committing_since: float | None = None
@@ -138,6 +141,8 @@ class EngineLoop:
         """Queue an event for the next turn."""
         self._inbox.append(event)
         self._woken.set()
+        if len(self._inbox) > MAX_INPUTS_A_TURN:
+            self._begin_burst()
 
     def call_at_progress(self, function: Callable[[], None], interval_seconds: float) -> None:
         """Call a function at each turn, and at least at this interval: also while the store can't be written.
@@ -225,7 +230,7 @@ class EngineLoop:
     def close(self) -> None:
         """Accept no more events, and answer open requests with SchedulerClosed."""
         self._closed = True
-        self._burst.close()
+        self._end_burst()
         self._woken.set()
         for answer in self._requests.values():
             if not answer.done():
@@ -246,9 +251,13 @@ class EngineLoop:
             await asyncio.sleep(0)
         else:
             limit = min(self._checks.limit_sleep(wake, now), self._progress_seconds)
-            timer = asyncio.get_running_loop().call_later(limit, self._woken.set)
+            later = asyncio.get_running_loop().call_later
+            timers = [later(limit, self._woken.set)]
+            if self._burst is not None:
+                timers.append(later(BURST_END_SECONDS, self._end_burst))
             await self._woken.wait()
-            timer.cancel()
+            for timer in timers:
+                timer.cancel()
         self._woken.clear()
 
     async def _turn(self) -> None:
@@ -264,10 +273,9 @@ class EngineLoop:
         if not self._inbox:
             drains, self._drains = self._drains, []
         if self.engine.next_wake(now) == 0 and now.mono >= self._no_time_before:
-            was_catching_up = self.engine.is_catching_up
             steps.append(self._handle(TimePassed(), now))
-            if self.engine.is_catching_up and not was_catching_up:
-                self._burst.enter_context(fewer_collections())
+            if self.engine.is_catching_up:
+                self._begin_burst()
         self._checks.note_turn(now, is_idle=not steps)
         await self._make_steps_durable(steps)
         self._finish(steps)
@@ -283,7 +291,7 @@ class EngineLoop:
         """
         steps: list[Step] = []
         left, took = due.mono - self._clock.now().mono, 0.0
-        self._burst.enter_context(fewer_collections())
+        self._begin_burst()
         while not steps or (self.engine.is_catching_up and left > took and not steps[-1].is_refused):
             steps.append(self._handle(TimePassed(), due))
             await self._make_steps_durable(steps[-1:])
@@ -311,8 +319,17 @@ class EngineLoop:
         for step in steps:
             self._publish(step)
             self._answer(step)
-        if not self.engine.is_catching_up:
+
+    def _begin_burst(self) -> None:
+        """Have garbage looked for rarely until nothing has come for a while."""
+        if self._burst is None:
+            self._burst = contextlib.ExitStack()
+            self._burst.enter_context(fewer_collections())
+
+    def _end_burst(self) -> None:
+        if self._burst is not None:
             self._burst.close()
+            self._burst = None
 
     def _take_inputs(self) -> list[EngineInput]:
         """Return the next inputs to handle; none for a moment while due runs are left to start."""

@@ -112,3 +112,26 @@ def test_garbage_is_looked_for_rarely_while_due_runs_are_left():
     asyncio.run(decided_triggers(due, 1, lambda: meanwhile.append(gc.get_threshold()[0])))
     assert max(meanwhile) > before[0]
     assert gc.get_threshold() == before
+
+
+def test_garbage_is_looked_for_rarely_until_a_burst_is_over():
+    before, meanwhile = gc.get_threshold(), []
+
+    async def commit(_: object) -> None:
+        meanwhile.append(gc.get_threshold()[0])
+
+    async def play() -> None:
+        loop = EngineLoop(Engine(), StoppedClock(), commit, lambda _: None)
+        loop.submit(Restored(Settings(1), (Plan(Job(id="a", python="a:b"), {}, JobOrigin.CONFIG),)))
+        running = asyncio.ensure_future(loop.run())
+        for number in range(MAX_INPUTS_A_TURN + 1):
+            loop.submit(Trigger(Occurrence(JobId("a"), MANUAL, f"{number}", NOON)))
+        assert await loop.drain(60)
+        async with asyncio.timeout(60):
+            while gc.get_threshold() != before:  # noqa: ASYNC110  # nothing tells that it is over
+                await asyncio.sleep(0.01)
+        loop.close()
+        await running
+
+    asyncio.run(play())
+    assert min(meanwhile) > before[0]

@@ -1,6 +1,7 @@
 """Starts of attempts in the daemon are reported with their ends, or a little later."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from rae_auto.engine.events import AttemptEnded, AttemptStarted
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.run import QueuePlace, Result
-from rae_auto.runtime.execution.start_reports import Report, StartReports
+from rae_auto.runtime.execution.start_reports import HOLD_SECONDS, Report, StartReports
 
 
 def started(run: str) -> AttemptStarted:
@@ -62,6 +63,22 @@ def test_start_of_an_attempt_that_goes_on_is_reported_soon() -> None:
         reports.end(ended("a"))
 
     assert reports_after(act, wait_for=3) == [started("a"), ended("a"), started("b")]
+
+
+def test_a_long_turn_does_not_count_as_waiting_for_ends() -> None:
+    def end_both(reports: StartReports) -> None:
+        reports.end(ended("b"))
+        reports.end(ended("a"))
+
+    def act(reports: StartReports) -> None:
+        reports.start(started("a"), can_wait=True)
+        reports.start(started("b"), can_wait=True)
+        time.sleep(2 * HOLD_SECONDS)
+        loop = asyncio.get_running_loop()
+        # Two steps, as from a thread to its future, and from there to what is called then.
+        loop.call_soon(loop.call_soon, end_both, reports)
+
+    assert reports_after(act, wait_for=4) == [started("a"), ended("a"), started("b"), ended("b")]
 
 
 @pytest.mark.parametrize(
