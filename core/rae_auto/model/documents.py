@@ -164,7 +164,7 @@ def reason_code(document: Any) -> str:
     return document if isinstance(document, str) else str(document["code"])
 
 
-_LOST = RunState.LOST.value
+_LOST, _CAUGHT_UP = RunState.LOST.value, CaughtUp.code
 
 _instant_of = datetime.fromisoformat
 
@@ -174,29 +174,40 @@ def times_of(run: Mapping[str, Any]) -> tuple[float | None, float | None]:
 
     The latter are None also for a run that was caught up; both where the document is that of another program.
     """
-    # In one pass and without making a value of it, because statistics are made of thousands.
     try:
         if (began := run.get("started_at")) is None:
             return None, None
-        first, due, cause = _instant_of(began), run["scheduled_for"], run["cause"]
-        if first.tzinfo is None:
-            return None, None
-        lateness = None
-        if (cause if type(cause) is str else cause["code"]) != CaughtUp.code:
-            # A clock that was set back in between would make it negative.
-            lateness = 0.0 if began == due else max((first - _instant_of(due)).total_seconds(), 0.0)
-        ended = run.get("finished_at")
-        if ended is None or run.get("state") == _LOST:
-            return None, lateness
+        cause = run["cause"]
+        code = cause if type(cause) is str else cause["code"]
+        ended = None if run.get("state") == _LOST else run.get("finished_at")
         for attempt in run.get("attempts", ()):
             if attempt["state"] == _LOST and attempt.get("result") is None:
-                return None, lateness
-        elapsed = (_instant_of(ended) - first).total_seconds()
-        if steps := run.get("clock_steps"):
-            elapsed -= sum(float(step["seconds"]) for step in steps)
-        return (elapsed if elapsed > 0.0 else 0.0), lateness
+                ended = None
+        steps = run.get("clock_steps")
+        stepped = sum(float(step["seconds"]) for step in steps) if steps else 0.0
+        return times_between(run["scheduled_for"], code, began, ended, stepped)
     except (TypeError, KeyError, ValueError):
         return None, None
+
+
+def times_between(
+    due: str, cause: str, began: str, ended: str | None, stepped: float = 0.0
+) -> tuple[float | None, float | None]:
+    """Return what `times_of` does, of instants as they are written, and the code of the cause.
+
+    `ended` is None if the end isn't known; the wall clock was set by `stepped` seconds meanwhile. Errors: TypeError,
+    ValueError.
+    """
+    first = _instant_of(began)
+    if first.tzinfo is None:
+        return None, None
+    duration = lateness = None
+    # A clock that was set back in between would make them negative.
+    if cause != _CAUGHT_UP and (lateness := (first - _instant_of(due)).total_seconds()) < 0.0:
+        lateness = 0.0
+    if ended is not None and (duration := (_instant_of(ended) - first).total_seconds() - stepped) < 0.0:
+        duration = 0.0
+    return duration, lateness
 
 
 def duration_of(run: Mapping[str, Any]) -> float | None:
@@ -273,6 +284,12 @@ def _parse(packed: Sequence[Packed]) -> Sequence[Packed]:
         return packed
     found = iter(parsed)
     return [next(found) if isinstance(one, bytes) else one for one in packed]
+
+
+def parse_all(packed: Sequence[Packed]) -> list[Mapping[str, Any]]:
+    """Return documents of which some are given as JSON. Errors: ValueError if one of these is none."""
+    parsed = iter(json.loads(b"[%b]" % b",".join([one for one in packed if isinstance(one, bytes)])))
+    return [next(parsed) if isinstance(one, bytes) else one for one in packed]
 
 
 def _has_fixed_arguments(job: Any) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from rae_auto.api import Store
 from rae_auto.api.store import Append, CountQuery, Delete, LogQuery, Put, RetentionRule
 from rae_auto.errors import StoreError, StoreLocked
+from rae_auto.model import documents
 from rae_auto.testing.plugin import PluginConformance
 from rae_auto.testing.store_faults import StoreFaults
 
@@ -147,6 +148,8 @@ class StoreConformance(StoreFaults, PluginConformance):
         assert numbers(store, **query) == expected
         made = store.collect("runs", LogQuery(**query), lambda body: (body["number"], len(body)))
         assert made == [(body["number"], len(body)) for body in store.query("runs", LogQuery(**query))]
+        packed = store.collect_packed("runs", LogQuery(**query), documents.parse_all)
+        assert packed == store.query("runs", LogQuery(**query))
 
     @pytest.mark.parametrize("states", [(), ("failed",), ("failed", "succeeded")])
     def test_heads_are_those_of_the_entries_that_a_query_finds(self, store: Store, states: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ time, and a commit must not wait for the whole of a long read.
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,10 +68,10 @@ def _parse_documents(
             yield key, body if isinstance(body, CorruptDocument) else next(parsed)
 
 
-def read_entries(
+def read_bodies(
     database: sqlite3.Connection, log: str, query: LogQuery, skip: Callable[[int], None]
-) -> Generator[list[Document], None, None]:
-    """Yield the entries that a query finds, some at a time. Damaged ones are passed to `skip` by their place.
+) -> Generator[list[bytes], None, None]:
+    """Yield the JSON of the entries that a query finds, some at a time. Damaged ones are passed to `skip` by place.
 
     Errors: sqlite3.Error.
     """
@@ -79,24 +79,29 @@ def read_entries(
     # Without being closed it would keep the read transaction open, even of a connection that is closed.
     with closing(database.execute(sql, values)) as cursor:
         while rows := cursor.fetchmany(CHUNK_ROWS):
-            yield _parse_entries(rows, skip)
+            yield _check_entries(rows, skip)
 
 
 def read_few_entries(
     database: sqlite3.Connection, log: str, query: LogQuery, skip: Callable[[int], None]
 ) -> list[Document]:
-    """Return the entries that a query finds, all at once, as `read_entries` does. Errors: sqlite3.Error."""
+    """Return the entries that a query finds, all at once. Damaged ones are passed to `skip`. Errors: sqlite3.Error."""
     sql, values = select_entries(log, query)
-    return _parse_entries(database.execute(sql, values).fetchall(), skip)
+    return parse_entries(_check_entries(database.execute(sql, values).fetchall(), skip))
 
 
-def _parse_entries(rows: list[Row], skip: Callable[[int], None]) -> list[Document]:
+def _check_entries(rows: list[Row], skip: Callable[[int], None]) -> list[bytes]:
     bodies = []
     for row in rows:
         if is_good_entry(row):
             bodies.append(row[7])
         else:
             skip(row[0])
+    return bodies
+
+
+def parse_entries(bodies: Sequence[bytes]) -> list[Document]:
+    """Return some entries of their JSON."""
     # Parsed at once, which takes less than half the time and shares the names of fields.
     found: list[Document] = json.loads(b"[%s]" % b",".join(bodies))
     return found
@@ -154,10 +159,14 @@ class SqliteReader(EntryCounter):
 
     def collect(self, log: str, query: LogQuery, make: Callable[[Document], T]) -> list[T]:
         """Return what a function makes of each entry that a query finds; only some are in memory at once."""
+        return self.collect_packed(log, query, lambda some: map(make, parse_entries(some)))
+
+    def collect_packed(self, log: str, query: LogQuery, make: Callable[[Sequence[bytes]], Iterable[T]]) -> list[T]:
+        """Return what a function makes of the JSON of some entries at a time."""
         values: list[T] = []
-        with self._using() as database, closing(read_entries(database, log, query, self._skip)) as chunks:
+        with self._using() as database, closing(read_bodies(database, log, query, self._skip)) as chunks:
             for chunk in chunks:
-                values += map(make, chunk)
+                values += make(chunk)
                 if self._is_interrupted:
                     raise StoreError(f"{self._path} is being closed or rewritten; try again")
         return values

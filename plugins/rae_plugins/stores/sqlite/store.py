@@ -33,7 +33,7 @@ from rae_plugins.stores.sqlite.checkpointing import Checkpointer
 from rae_plugins.stores.sqlite.copying import FileCopier, find_copy_problems
 from rae_plugins.stores.sqlite.counting import EntryCounter
 from rae_plugins.stores.sqlite.opening import FileOpener, connect, connect_for_reading, trim_cache
-from rae_plugins.stores.sqlite.reading import SqliteReader, read_documents, read_entries, read_packed
+from rae_plugins.stores.sqlite.reading import SqliteReader, parse_entries, read_bodies, read_documents, read_packed
 from rae_plugins.stores.sqlite.row_statements import RowStatement, once
 from rae_plugins.stores.sqlite.rows import (
     SELECT_DOCUMENTS,
@@ -320,8 +320,12 @@ class SqliteStore(EntryCounter, Store):
 
     def query(self, log: str, query: LogQuery) -> list[Document]:
         """Return entries of a log, newest first. Damaged ones are skipped and counted."""
+        return self.collect_packed(log, query, parse_entries)
+
+    def collect_packed(self, log: str, query: LogQuery, make: Callable[[Sequence[bytes]], Iterable[T]]) -> list[T]:
+        """Return what a function makes of the JSON of some entries at a time."""
         with self._using() as database:
-            return list(chain.from_iterable(read_entries(database, log, query, self._skip)))
+            return list(chain.from_iterable(map(make, read_bodies(database, log, query, self._skip))))
 
     def _skip(self, seq: int) -> None:
         self._skipped.add(seq)
