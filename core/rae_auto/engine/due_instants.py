@@ -74,7 +74,8 @@ schedules are one in the timetable, and to hash it is to ask a plugin; it is kep
 object gets its id."""
 
 
-@define(eq=False)
+@quick_init
+@define(eq=False, weakref_slot=False)
 class _Piece:
     """The part of the backlog that one turn decides: `left` instants at most, and each span is computed once."""
 

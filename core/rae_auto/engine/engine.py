@@ -52,6 +52,7 @@ from rae_auto.engine.runs import admission, attempts, dispatch, guards
 from rae_auto.engine.runs.waiting import delay_of
 from rae_auto.engine.state import Active, AskingGuards, Blocked, Delayed, EngineState, JobEntry, RunEntry
 from rae_auto.engine.turn import Turn
+from rae_auto.engine.undo_log import set_for_good
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.outbox import OutboxNotice
@@ -113,7 +114,7 @@ class Engine:
         if time_passing.may_have_jumped(self._state, now):
             turn.perform(time_passing.handle_clock_jumps)
         # A jump that could not be handled isn't handled in each later turn again.
-        self._state.last_moment = now
+        set_for_good(self._state, "last_moment", now)
         if type(input_) in _CHANGES_OF_PLANS:
             # What fell due before is decided by the configuration as it was.
             turn.perform(time_passing.all_time_passed)
@@ -136,16 +137,17 @@ class Engine:
     def next_wake(self, now: Moment) -> float | None:
         """Return in how many seconds the next `TimePassed` is needed; None while nothing is pending."""
         # What falls due later was not missed because the daemon was down, so the time of that ends at once.
-        is_waited_for = self.is_catching_up or (self._state.is_restarted and not self._state.is_stopping)
-        if is_waited_for or time_passing.has_jumped(self._state, now):
+        state, goes_on = self._state, not self._state.is_stopping
+        is_waited_for = goes_on and (state.backlog is not None or state.is_restarted)
+        if is_waited_for or time_passing.has_jumped(state, now):
             return 0.0
-        alarm_at = self._state.timers.next_at()
-        wait = float("inf") if alarm_at is None else alarm_at - now.mono
-        if not self._state.is_stopping:
-            for at in (self._state.timetable.next_at(), self._state.pause_ends.next_at()):
+        alarm_at = state.timers.next_at()
+        waits = [] if alarm_at is None else [alarm_at - now.mono]
+        if goes_on:
+            for at in (state.timetable.next_at(), state.pause_ends.next_at()):
                 if at is not None:
-                    wait = min(wait, (at - now.wall).total_seconds())
-        return None if wait == float("inf") else max(wait, 0.0)
+                    waits.append((at - now.wall).total_seconds())
+        return max(min(waits), 0.0) if waits else None
 
     # The rest only reads.
 

@@ -264,7 +264,8 @@ class FeedbackChain:
     last_at: float
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class Backlog:
     """The jobs whose due instants are decided in this order, each with what it is late by.
 
@@ -277,7 +278,8 @@ class Backlog:
     done: int = 0
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class Lateness:
     """Since when instants of a job are due, and why those up to then are late, if they are."""
 

@@ -75,7 +75,9 @@ def may_have_jumped(state: EngineState, now: Moment) -> bool:
 def has_jumped(state: EngineState, now: Moment) -> bool:
     """Tell whether a clock has jumped after the last turn."""
     last = state.last_moment
-    return last is not None and may_have_jumped(state, now) and any(True for _ in clock_jumps(last, now))
+    if last is None or last is now or is_steady(last, now):
+        return False
+    return any(True for _ in clock_jumps(last, now))
 
 
 def can_decide_ahead(state: EngineState, due: Moment) -> bool:

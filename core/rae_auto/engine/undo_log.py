@@ -18,8 +18,8 @@ V = TypeVar("V")
 T = TypeVar("T")
 
 
-class UndoLog(list[tuple[Callable[..., object], tuple[object, ...]]]):
-    """The changes since the last `clear`, as functions that undo them, with their arguments."""
+class UndoLog(list[tuple[Any, ...]]):
+    """The changes since the last `clear`, each as the function that undoes it, and its arguments."""
 
     __slots__ = ("is_recording",)
 
@@ -27,17 +27,17 @@ class UndoLog(list[tuple[Callable[..., object], tuple[object, ...]]]):
         super().__init__()
         self.is_recording = True
 
-    def note(self, undo: Callable[..., object], *args: object) -> None:
-        """Note how to undo a change."""
+    def note(self, *undo: Any) -> None:
+        """Note how to undo a change: a function, and its arguments."""
         if self.is_recording:
-            self.append((undo, args))
+            self.append(undo)
 
     def roll_back(self) -> None:
         """Undo all changes since the last `clear`, the latest first."""
         self.is_recording = False
         try:
             while self:
-                undo, args = self.pop()
+                undo, *args = self.pop()
                 undo(*args)
         finally:
             self.is_recording = True
@@ -60,11 +60,12 @@ def _write_as_it_is(_: Any, __: "Attribute[Any]", value: Any) -> Any:
 def _note_and_set(instance: Any, name: str, value: Any) -> None:
     undo_log: UndoLog = instance.undo_log
     if undo_log.is_recording:
-        undo_log.append((_set_attribute, (instance, name, getattr(instance, name))))
-    _set_attribute(instance, name, value)
+        undo_log.append((set_for_good, instance, name, getattr(instance, name)))
+    set_for_good(instance, name, value)
 
 
-_set_attribute = object.__setattr__
+set_for_good = object.__setattr__
+"""Sets an attribute without a note: for what is changed between two parts, and goes back with none."""
 
 
 class RevertibleDict(dict[K, V], Generic[K, V]):
@@ -80,7 +81,7 @@ class RevertibleDict(dict[K, V], Generic[K, V]):
         # Unbound methods: to look up those of `super()` takes longer than the change itself.
         undo_log = self._undo_log
         if undo_log.is_recording:
-            undo_log.append((dict.__setitem__, (self, key, self[key])) if key in self else (dict.pop, (self, key)))
+            undo_log.append((dict.__setitem__, self, key, self[key]) if key in self else (dict.pop, self, key))
         dict.__setitem__(self, key, value)
 
     def set_all(self, values: Mapping[K, V]) -> None:

@@ -181,6 +181,7 @@ def select_instants(job: Job, due: DueSpan, now: datetime, *, is_recurring: bool
     return frozenset([*(at for at in due.instants if now - at <= window), *latest])
 
 
+@quick_init
 @revertible
 class StartSpread:
     """Delays that keep jobs that catch up together from starting all at once; the first has none."""
