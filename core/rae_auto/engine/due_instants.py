@@ -57,7 +57,7 @@ from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import Occurrence
 from rae_auto.model.policies import CatchUp
 from rae_auto.model.primitives.clock_jumps import ClockJump
-from rae_auto.model.primitives.evolving.slots import quick_init
+from rae_auto.model.primitives.evolving.slots import maker_of, quick_init
 from rae_auto.model.primitives.graphs import sort_by_successors
 from rae_auto.model.primitives.instants import format_instant
 from rae_auto.model.primitives.names import JobId, RunId
@@ -108,10 +108,13 @@ class _DueTrigger:
 
     def occurrence(self, instant: datetime, event: Mapping[str, Any] | None = None) -> Occurrence:
         """Return the occurrence of one of its instants."""
-        return Occurrence(self.entry.plan.job.id, self.id, format_instant(instant), instant, event)
+        return _make_occurrence(self.entry.plan.job.id, self.id, format_instant(instant), instant, event)
 
 
 _DUE = Due()
+
+_make_occurrence, _make_due_trigger = maker_of(Occurrence), maker_of(_DueTrigger)
+_make_candidate = maker_of(admission.Candidate)
 
 _CAUSES = {
     ClockJump.SLEPT: MissedCause.SLEPT,
@@ -210,7 +213,7 @@ def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) 
         due = piece.find_span(schedule, cursor.at, turn.now.wall)
         span = due and cursors.undecided(due, cursor)
         if span:
-            found.append(_DueTrigger(entry, trigger, schedule, span, lateness))
+            found.append(_make_due_trigger(entry, trigger, schedule, span, lateness))
     if found and job in turn.state.runs_of:
         guards.end_expired_waits(turn, job)
     if len(found) > 1:
@@ -240,7 +243,7 @@ def _decide_instant(turn: Turn, due: _DueTrigger) -> None:
     instant = due.span.instants[0]
     occurrence = due.occurrence(instant, event_of(due.schedule, instant))
     jitter = due.schedule.jitter or None
-    admission.admit(turn, due.entry, admission.Candidate(occurrence=occurrence, cause=_DUE, jitter=jitter))
+    admission.admit(turn, due.entry, _make_candidate(occurrence=occurrence, cause=_DUE, jitter=jitter))
     _move_cursor(due, instant, None)
 
 

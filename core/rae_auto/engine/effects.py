@@ -19,7 +19,7 @@ from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.downtime import Downtime
 from rae_auto.model.notices.outbox import OutboxNotice
 from rae_auto.model.primitives.clock_jumps import ClockJump
-from rae_auto.model.primitives.evolving.slots import quick_init
+from rae_auto.model.primitives.evolving.slots import maker_of, quick_init
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import HandedOver
 from rae_auto.model.run import Run
@@ -28,21 +28,24 @@ StoredValue = Job | JobState | Run | SeenOccurrence | OutboxNotice | Downtime
 """A value that is kept as a document."""
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class Save:
     """A value to write; its type and id say which document."""
 
     value: StoredValue
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class Discard:
     """A value to delete; its type and id say which document."""
 
     value: StoredValue
 
 
-@frozen
+@quick_init
+@frozen(weakref_slot=False)
 class Record:
     """A finished run, or a decision to skip, to append to its log."""
 
@@ -50,6 +53,8 @@ class Record:
 
 
 Change = Save | Discard | Record
+
+_make_save, _make_discard, _make_record = maker_of(Save), maker_of(Discard), maker_of(Record)
 
 
 @quick_init
@@ -216,15 +221,15 @@ class Step:
 
     def save(self, value: StoredValue) -> None:
         """Have a value written."""
-        self.changes.append(Save(value))
+        self.changes.append(_make_save(value))
 
     def discard(self, value: StoredValue) -> None:
         """Have a value deleted."""
-        self.changes.append(Discard(value))
+        self.changes.append(_make_discard(value))
 
     def record(self, value: Run | Decision) -> None:
         """Have a value appended to its log."""
-        self.changes.append(Record(value))
+        self.changes.append(_make_record(value))
 
     def request(self, effect: Effect) -> None:
         """Have an effect performed."""

@@ -56,6 +56,7 @@ from rae_auto.engine.undo_log import set_for_good
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.outbox import OutboxNotice
+from rae_auto.model.primitives.evolving.slots import maker_of
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, DaemonStopping, GuardsPending, HandedOver, MaxParallel
@@ -86,6 +87,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     DeliveryEnded: deliveries.end_delivery,
 }
 
+_make_turn = maker_of(Turn)
 _CHANGES_OF_PLANS = (Reconfigure, RefreshPlans)
 
 
@@ -108,7 +110,7 @@ class Engine:
     def handle(self, input_: EngineInput, now: Moment) -> Step:
         """Handle a command or an event, and return what follows from it."""
         self._state.timers.forget_closed(self._state.runs)
-        turn = Turn(self._state, now, Step())
+        turn = _make_turn(self._state, now, Step())
         if isinstance(input_, Restored):
             return self._restore(turn, input_)
         if time_passing.may_have_jumped(self._state, now):

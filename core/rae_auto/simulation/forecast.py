@@ -20,6 +20,7 @@ from rae_auto.errors import BadRequest
 from rae_auto.model.decision import Decision, Occurrence, Outcome
 from rae_auto.model.expectations import Breach
 from rae_auto.model.job_state import JobState, Span
+from rae_auto.model.primitives.evolving.slots import maker_of
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import Block, RetryDelayed, StartDelayed
@@ -36,6 +37,7 @@ MAX_DECISIONS = 1_000_000
 
 _RESOLUTION = timedelta(microseconds=1)
 _TIME_PASSED = TimePassed()
+_make_moment = maker_of(Moment)
 
 
 @frozen(kw_only=True)
@@ -257,7 +259,7 @@ class _Play:
     def _set_clock(self, at: datetime) -> None:
         # Both clocks go by whole microseconds: sums of floats would drift away from the schedule.
         if at != self._world.now.wall:
-            self._world.now = Moment(at, (at - self._origin).total_seconds())
+            self._world.now = _make_moment(at, (at - self._origin).total_seconds())
 
     def _end_attempt(self) -> None:
         _, run, attempt = heapq.heappop(self._ends)

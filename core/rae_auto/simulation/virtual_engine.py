@@ -47,6 +47,7 @@ from rae_auto.model.job import Job
 from rae_auto.model.job_state import JobState, SeenOccurrence
 from rae_auto.model.notices.downtime import Downtime, DowntimeCause
 from rae_auto.model.notices.outbox import OutboxNotice
+from rae_auto.model.primitives.evolving.slots import maker_of
 from rae_auto.model.primitives.instants import Moment
 from rae_auto.model.primitives.names import JobId, RunId
 from rae_auto.model.reasons import HandedOver, Unconfirmed
@@ -55,6 +56,8 @@ from rae_auto.records.last_record import instants_of_runs, newest_of
 from rae_auto.simulation.virtual_store import ValueStore, VirtualCrash, VirtualStore
 
 T = TypeVar("T")
+
+_make_end = maker_of(AttemptEnded)
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -315,7 +318,7 @@ class VirtualWorld:
     def end(self, run: RunId, result: Result | None = None) -> None:
         """End the run's attempt; successfully unless a result says otherwise."""
         start = self.active_starts.pop(run)
-        self.feed(AttemptEnded(run, start.run.attempt, result or _success_of(start.job.success_codes)))
+        self.feed(_make_end(run, start.run.attempt, result or _success_of(start.job.success_codes)))
 
     def fail(self, run: RunId, exit_code: int = 1) -> None:
         self.end(run, Result(exit_code=exit_code))

@@ -19,7 +19,7 @@ from rae_auto.model.decision import MANUAL, Decision, Occurrence, Outcome, run_i
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import SeenOccurrence
 from rae_auto.model.policies import Overlap
-from rae_auto.model.primitives.evolving.slots import quick_init
+from rae_auto.model.primitives.evolving.slots import maker_of, quick_init
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import (
     Cause,
@@ -59,6 +59,9 @@ class Candidate:
     jitter: timedelta | None = None
     batch: Set[RunId] = frozenset()
     feedback_key: str | None = None
+
+
+_make_run, _make_entry, _make_decision = maker_of(Run), maker_of(RunEntry), maker_of(Decision)
 
 
 def trigger(turn: Turn, command: Trigger) -> None:
@@ -154,7 +157,7 @@ def open_run(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
         for other in turn.state.open_runs(job.id):
             if other.run.id not in candidate.batch:
                 stop_run(turn, other, RunState.CANCELLED, Replaced())
-    run = Run(
+    run = _make_run(
         id=run_id_of(occurrence, turn.now),
         job=occurrence.job,
         trigger=occurrence.trigger,
@@ -168,7 +171,7 @@ def open_run(turn: Turn, job_entry: JobEntry, candidate: Candidate) -> Decision:
         not_before=not_before,
         clocks=None if not_before is None else turn.now,
     )
-    entry = RunEntry(run, job, turn.state.undo_log, turn.now.mono)
+    entry = _make_entry(run, job, turn.state.undo_log, turn.now.mono)
     turn.state.open(entry)
     wait(turn, entry)
     turn.step.save(run)
@@ -188,7 +191,7 @@ def decide(
 
     With `count` it is one decision on that many instants, from `since` to that of the occurrence.
     """
-    decision = Decision(
+    decision = _make_decision(
         occurrence.job,
         occurrence.trigger,
         occurrence.key,

@@ -18,7 +18,7 @@ from rae_auto.engine.time.timers import Alarm
 from rae_auto.engine.turn import Turn
 from rae_auto.model.job import Job
 from rae_auto.model.policies import OnCrash
-from rae_auto.model.primitives.evolving.slots import evolve_slots
+from rae_auto.model.primitives.evolving.slots import evolve_slots, maker_of
 from rae_auto.model.primitives.names import RunId
 from rae_auto.model.reasons import (
     CaughtUp,
@@ -33,6 +33,8 @@ from rae_auto.model.reasons import (
     Unconfirmed,
 )
 from rae_auto.model.run import NO_TERMS, Attempt, AttemptTerms, QueuePlace, Result, Run, RunState
+
+_make_attempt, _make_terms = maker_of(Attempt), maker_of(AttemptTerms)
 
 NEVER_STARTED = "the daemon ended before the attempt started"
 GIVEN_BACK = "its queue gave it back before it started"
@@ -198,7 +200,7 @@ def crash_policy(entry: RunEntry) -> OnCrash:
 
 def terms_of(job: Job) -> AttemptTerms:
     """Return the terms of an attempt of the job."""
-    return AttemptTerms(job.executor_ref, job.kill_after, job.timeout, job.success_codes, job.fail_on)
+    return _make_terms(job.executor_ref, job.kill_after, job.timeout, job.success_codes, job.fail_on)
 
 
 def set_timeout(turn: Turn, entry: RunEntry) -> None:
@@ -226,7 +228,7 @@ def _attempt_of(run: Run, state: RunState, result: Result | None, now: datetime)
     if result is not None and (result.ended_at is not None or result.started_at is not None):
         # The record of the attempt says it.
         result = evolve_slots(result, ended_at=None, started_at=None)
-    return Attempt(run.attempt, run.attempt_started_at or ended_at, ended_at, state, result)
+    return _make_attempt(run.attempt, run.attempt_started_at or ended_at, ended_at, state, result)
 
 
 def _end_in_past(run: Run, ended_at: datetime, now: datetime) -> datetime:

@@ -12,6 +12,7 @@ from rae_auto.engine.turn import Turn
 from rae_auto.model.decision import MANUAL
 from rae_auto.model.job import Job
 from rae_auto.model.policies import Overlap
+from rae_auto.model.primitives.evolving.slots import maker_of
 from rae_auto.model.reasons import (
     Block,
     Disabled,
@@ -27,6 +28,7 @@ from rae_auto.model.reasons import (
 from rae_auto.model.run import Run, RunState, allow_transition
 
 _ACTIVE = Active()
+_make_start = maker_of(Start)
 
 Obstacle = tuple[Block, str]
 """Why a run can't start, and the key of what must change first: a job's id, or a resource's key."""
@@ -179,4 +181,4 @@ def _start(turn: Turn, entry: RunEntry) -> None:
         expectations.watch_running_time(turn, entry)
     run_points.note_start(turn, entry)
     turn.step.save(run)
-    turn.step.request(Start(run, job))
+    turn.step.request(_make_start(run, job))

@@ -27,8 +27,11 @@ from attrs import evolve
 from rae_auto.engine.plan import Plan
 from rae_auto.engine.time.catch_up import DueSpan
 from rae_auto.model.job_state import Cursor, Span
+from rae_auto.model.primitives.evolving.slots import maker_of
 from rae_auto.model.primitives.names import digest
 from rae_auto.model.schedule import Schedule, count_from
+
+_make_cursor = maker_of(Cursor)
 
 MAX_OTHER_SPANS = 16
 OTHER_SPAN_MAX_AGE = timedelta(days=1)
@@ -113,7 +116,7 @@ def advance(cursor: Cursor, to: datetime, given_up: datetime | None) -> Cursor:
     if given_up is not None:
         return Cursor(to, cursor.schedule, given_up, _other_spans(cursor, to), cursor.counts_from)
     others = cursor.others and _recent(cursor.others, to)
-    return Cursor(to, cursor.schedule, cursor.since, others, cursor.counts_from)
+    return _make_cursor(to, cursor.schedule, cursor.since, others, cursor.counts_from)
 
 
 def _other_spans(cursor: Cursor, now: datetime) -> tuple[Span, ...]:
