@@ -14,6 +14,7 @@ makes an equal engine.
 from collections.abc import Callable, Iterator, KeysView
 from datetime import datetime
 from itertools import islice
+from math import inf
 from typing import Any
 
 from rae_auto.engine import by_hand, jobs, lifecycle, next_starts, renaming, time_passing
@@ -144,12 +145,12 @@ class Engine:
         if is_waited_for or time_passing.has_jumped(state, now):
             return 0.0
         alarm_at = state.timers.next_at()
-        waits = [] if alarm_at is None else [alarm_at - now.mono]
+        wait = inf if alarm_at is None else alarm_at - now.mono
         if goes_on:
             for at in (state.timetable.next_at(), state.pause_ends.next_at()):
                 if at is not None:
-                    waits.append((at - now.wall).total_seconds())
-        return max(min(waits), 0.0) if waits else None
+                    wait = min(wait, (at - now.wall).total_seconds())
+        return None if wait == inf else max(wait, 0.0)
 
     # The rest only reads.
 

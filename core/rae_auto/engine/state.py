@@ -383,7 +383,8 @@ class EngineState:
         run = entry.run
         self.runs[run.id] = entry
         self.runs_of[run.job] = (*self.runs_of.get(run.job, ()), entry)
-        self._count(entry, 1)
+        if not isinstance(entry.activity, Queued):
+            self._count(entry, 1)
 
     def block(self, run: RunId, key: str) -> None:
         """Let a run wait until something happens to a job, a resource or guards."""

@@ -93,7 +93,9 @@ class RevertibleDict(dict[K, V], Generic[K, V]):
             dict.update(self, values)
 
     def __delitem__(self, key: K) -> None:
-        self._undo_log.note(dict.__setitem__, self, key, self[key])
+        undo_log = self._undo_log
+        if undo_log.is_recording:
+            undo_log.append((dict.__setitem__, self, key, self[key]))
         dict.__delitem__(self, key)
 
     def pop(self, key: K, default: Any = None) -> Any:
@@ -139,7 +141,9 @@ class RevertibleHeap(list[T], Generic[T]):
 
     def push(self, value: T) -> None:
         """Add a value."""
-        self._undo_log.note(self._take_out, value)
+        undo_log = self._undo_log
+        if undo_log.is_recording:
+            undo_log.append((self._take_out, value))
         heapq.heappush(self, value)  # type: ignore[type-var]  # a heap is of values that can be compared
 
     def least_while(self, belongs: Callable[[T], bool]) -> Iterator[T]:
@@ -156,8 +160,9 @@ class RevertibleHeap(list[T], Generic[T]):
 
     def pop_least(self) -> T:
         """Remove and return the least value. Raises IndexError if there is none."""
-        value = self[0]
-        self._undo_log.note(heapq.heappush, self, value)
+        undo_log, value = self._undo_log, self[0]
+        if undo_log.is_recording:
+            undo_log.append((heapq.heappush, self, value))
         heapq.heappop(self)  # type: ignore[type-var]
         return value
 

@@ -337,7 +337,7 @@ class Run:
         if self.started_at is None or self.finished_at is None or self.state is RunState.LOST:
             return None
         for attempt in self.attempts:
-            if not attempt.is_end_known:
+            if attempt.state is RunState.LOST and not attempt.is_end_known:
                 return None
         elapsed = self.finished_at - self.started_at
         if self.clock_steps:

@@ -8,6 +8,7 @@ import heapq
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from attrs import evolve, field, frozen
 
@@ -223,7 +224,7 @@ class _Play:
         script = self._scenario.script
         emitted = {(occurrence.job, occurrence.trigger) for occurrence in script.occurrences}
         runs = [*self._world.history, *(opened.run for opened in self._world.engine.runs())]
-        runs.sort(key=lambda run: (run.queued_at, run.scheduled_for, run.job))
+        runs.sort(key=attrgetter("queued_at", "scheduled_for", "job"))
         return Forecast(
             self._scenario,
             # What takes no time is no wait.

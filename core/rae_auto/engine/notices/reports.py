@@ -66,7 +66,9 @@ def report_end(turn: Turn, job_entry: JobEntry, job: Job, before: JobState, run:
     was_overdue = before.expectation is not None and before.expectation.overdue_at is not None
     ends_breach = was_overdue or run.overran_at is not None
     kinds = choose_kinds(policy, counts, run.state, ends_breach=ends_breach) if policy.on else ()
-    _set_counts(job_entry, count_end(counts, run.state))
+    counts_after = count_end(counts, run.state)
+    if counts_after is not counts:
+        _set_counts(job_entry, counts_after)
     for kind in kinds:
         assert run.finished_at is not None
         text = describe_end(kind, run)

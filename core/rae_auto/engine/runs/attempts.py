@@ -133,7 +133,8 @@ def attempt_ended(turn: Turn, event: AttemptEnded) -> None:
     else:
         state, reason = judge_result(job, result)
     attempt, policy = _attempt_of(entry.run, state, result, turn.now.wall), job.retry_policy
-    if retry.should_retry(policy, entry.run, state, result) and not entry.is_uncertain:
+    is_failed = state is not RunState.SUCCEEDED
+    if is_failed and retry.should_retry(policy, entry.run, state, result) and not entry.is_uncertain:
         _repeat(turn, entry, attempt, retry.retry_delay(policy, entry.run), reason)
     else:
         finish(turn, entry, state, reason=reason, attempt=attempt, result=result)

@@ -14,6 +14,8 @@ from rae_auto.model.reasons import End, Fired
 from rae_auto.model.run import NO_TERMS, Attempt, Result, Run, RunState, Stopping, allow_transition
 
 _NO_RUNS = RunTotal()
+_NAMES = {state: state.value for state in RunState}
+"""The names of states; `value` of an enumeration is two functions of Python."""
 
 SAVE_INTERRUPTIONS_SECONDS = 0.2
 """Time after which interruptions are saved: the runs have been asked to end by then, for which no store is needed."""
@@ -113,7 +115,7 @@ def save_interruptions(turn: Turn) -> None:
 
 def _state_after(state: JobState, run: Run) -> JobState:
     failures = 0 if run.state is RunState.SUCCEEDED else state.failures + 1
-    name = run.state.value
+    name = _NAMES[run.state]
     totals = {**state.totals, name: state.totals.get(name, _NO_RUNS).add(run)}
     return evolve_job_state(
         state,

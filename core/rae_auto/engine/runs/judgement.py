@@ -11,8 +11,8 @@ def judge_result(job: Job, result: Result) -> tuple[RunState, End | None]:
 
     An error that its executor reports, and a signal, are failures whatever the job says.
     """
-    if (reason := explain_failure(result)) is not None:
-        return RunState.FAILED, reason
+    if result.error or result.signal is not None:
+        return RunState.FAILED, explain_failure(result)
     code, codes = result.exit_code, job.success_codes
     if code is None or code not in codes:
         return RunState.FAILED, None if code is None or codes == (0,) else OtherExitCode(code, codes)

@@ -33,7 +33,9 @@ class PauseEnds:
 
     def pop_due(self, now: datetime) -> Iterator[JobId]:
         """Yield the jobs whose pause is over, and remove its end."""
-        while (at := self.next_at()) is not None and at <= now:
-            job = self._heap.pop_least()[2]
-            self._ends.pop(job)
-            yield job
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            at, _, job = heap.pop_least()
+            if self._ends.get(job) == at:
+                self._ends.pop(job)
+                yield job

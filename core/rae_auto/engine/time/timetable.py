@@ -108,8 +108,11 @@ class Timetable:
         With it come the instant `after` which it counted, and what has been due since then if that is one instant, as
         mostly: the schedule has said so when it was asked for the next one.
         """
-        while (instant := self.next_at()) is not None and instant <= now:
-            group = self._heap.pop_least()[2]
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            instant, _, group = heap.pop_least()
+            if group.next is not instant:
+                continue
             after, following = group.after, group.schedule.next_after(instant)
             if following is None or following > now:
                 group.after, group.next = instant, following
