@@ -12,7 +12,7 @@ from rae_auto.api.executor import JOB_KINDS, Executor, find_untaken_kind
 from rae_auto.api.guard import ComputedGuard
 from rae_auto.api.plugin import Kind, Plugin, PluginSource
 from rae_auto.api.trigger import ScheduleTrigger, SourceTrigger
-from rae_auto.config.hints.plugin_errors import naming_plugin
+from rae_auto.config.hints.plugin_errors import name_plugin, naming_plugin
 from rae_auto.config.hints.synonyms import TRIGGER_SYNONYMS, describe_other_trigger
 from rae_auto.config.structure import call_plugin, options_of, structure, variant_of
 from rae_auto.errors import PluginError
@@ -164,10 +164,11 @@ def unsupported_key_problems(ref: PluginRef, job: JobFields, plugins: PluginSour
     wrong = find_untaken_kind(executor, job)
     problems = [] if wrong is None else [Problem((wrong,), _describe_wrong_kind(executor))]
     try:
-        with naming_plugin(Kind.EXECUTOR, ref.type, plugins, _FROM_OPTIONS):
-            reasons, values_of = _ask_once(executor.unsupported_keys)
+        # Not `naming_plugin`, which would take a third of the time of this check of each job.
+        reasons, values_of = _ask_once(executor.unsupported_keys)
     except Invalid as error:
-        return [*problems, Problem(("executor",), f"can't be checked: {error}")]
+        named = name_plugin(error, Kind.EXECUTOR, ref.type, plugins, _FROM_OPTIONS)
+        return [*problems, Problem(("executor",), f"can't be checked: {named}")]
     if any(values_of(job)):
         refused = {key: reason for key, reason in reasons.items() if key != wrong and getattr(job, key, None)}
         problems += [Problem((key,), reason) for key, reason in refused.items()]
@@ -185,7 +186,7 @@ def _ask_once(
     reasons: Mapping[str, str] = call_plugin(unsupported_keys)
     keys = [key for key in reasons if hasattr(JobFields, key)]
     # Of a single key it would return the value itself.
-    return reasons, attrgetter(*keys, *keys) if keys else lambda _: ()
+    return reasons, attrgetter(*keys, keys[0]) if keys else lambda _: ()
 
 
 def _describe_wrong_kind(executor: type[Executor]) -> str:

@@ -223,7 +223,7 @@ def put_job(turn: Turn, plan: Plan, added_by: Requester | None = None) -> str | 
         release_resources(turn, known.job)
         _note_former_invocation(turn, known, job)
     if known is None:
-        entry = JobEntry(plan, JobState(job.id, added_by=added_by), state.undo_log)
+        entry = JobEntry(plan, _begin_state(turn, plan, added_by), state.undo_log)
     else:
         entry = known
         entry.plan = plan
@@ -231,7 +231,9 @@ def put_job(turn: Turn, plan: Plan, added_by: Requester | None = None) -> str | 
     for trigger, schedule in old.items():
         if plan.schedules.get(trigger) != schedule:
             state.timetable.leave((job.id, trigger))
-    set_cursors(turn, entry)
+    if known is not None or plan.run_points:
+        # Those of a new job count from an open run, if it has one from before it was removed.
+        set_cursors(turn, entry)
     for trigger, schedule in entry.schedules().items():
         if trigger not in old or old[trigger] != plan.schedules[trigger]:
             state.timetable.join((job.id, trigger), schedule, turn.now.wall)
@@ -241,6 +243,17 @@ def put_job(turn: Turn, plan: Plan, added_by: Requester | None = None) -> str | 
     release(turn, job.id)
     guards.recheck_guards(turn, state.open_runs(job.id))
     return change
+
+
+def _begin_state(turn: Turn, plan: Plan, added_by: Requester | None) -> JobState:
+    """Return the state of a new job, which is saved if it has cursors."""
+    first = plan.problem is None and cursors.cursors_for(plan, {}, turn.now.wall)
+    if not first:
+        return JobState(plan.job.id, added_by=added_by)
+    # Made with them, not changed, because there may be a hundred thousand jobs.
+    state = JobState(plan.job.id, cursors=first, added_by=added_by)
+    turn.step.save(state)
+    return state
 
 
 def _note_former_invocation(turn: Turn, known: JobEntry, job: Job) -> None:

@@ -8,7 +8,7 @@ import marshal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from operator import eq
 from typing import Any, Generic, TypeVar, get_args
 
@@ -58,8 +58,8 @@ def _converter() -> Converter:
     converter = Converter(omit_if_default=True)
     converter.register_structure_hook_factory(is_convertible, lambda cls: _make_load(converter, cls))
     converter.register_unstructure_hook_factory(is_convertible, lambda cls: make_dump(cls, converter, _is_reason))
-    converter.register_unstructure_hook(datetime, format_instant)
     # Cached because a thousand jobs may have been added at one instant.
+    converter.register_unstructure_hook(datetime, lru_cache(maxsize=256)(format_instant))
     instant_of = lru_cache(maxsize=256)(parse_instant)
     converter.register_structure_hook(datetime, lambda text, _: instant_of(text))
     converter.register_unstructure_hook(timedelta, format_duration)
@@ -226,7 +226,14 @@ def prepare_runs() -> None:
 
 def dump(value: object) -> dict[str, Any]:
     """Return the JSON document of a value of the model."""
-    return _converter().unstructure(value)  # type: ignore[no-any-return]
+    cls: Any = type(value)
+    document: dict[str, Any] = _hook_of(cls)(value)
+    return document
+
+
+@cache
+def _hook_of(cls: Any) -> Callable[[Any], Any]:
+    return _converter().get_unstructure_hook(cls)
 
 
 def load(cls: type[T], document: Mapping[str, Any]) -> T:

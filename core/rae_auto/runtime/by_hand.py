@@ -106,7 +106,7 @@ def _sort_by_needs(jobs: Sequence[Job]) -> Sequence[Job]:
     by_id = {job.id: job for job in jobs if isinstance(job, Job)}
     known: set[JobId] = set()
     for job in by_id.values():
-        if any(need in by_id and need not in known for need in job.needs):
+        if job.needs and any(need in by_id and need not in known for need in job.needs):
             break
         known.add(job.id)
     else:
@@ -147,7 +147,7 @@ def _check_keepable(job: Job) -> None:
     """Refuse a job that no store can keep, which a store itself would find out too late. Errors: InvalidJob."""
     refs: tuple[TriggerRef | GuardRef | PluginRef, ...] = (*job.schedule, *job.guards, job.executor_ref)
     options = [ref.options for ref in refs]
-    if not (job.args or job.kwargs) and _PLAIN.issuperset(type(value) for one in options for value in one.values()):
+    if not (job.args or job.kwargs) and all(_PLAIN.issuperset(map(type, one.values())) for one in options):
         # As of most jobs.
         return
     try:

@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import starmap
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,10 +50,15 @@ READER_ATTEMPTS = 2
 """Number of times that a read is tried beside commits, before they have to wait for it."""
 
 
+Place = tuple[str, str]
+"""The kind and the key of a document."""
+
+
 class EncodedChanges(Sequence[StoreChange]):
     """Changes as the store's, each made when the store comes to it: ten thousand documents at once take 7 MB."""
 
-    def __init__(self, changes: Sequence[Change]) -> None:
+    def __init__(self, changes: Sequence[tuple[Place | None, Change]]) -> None:
+        """Each change of a document comes with its kind and key; None stands for those of an entry."""
         self._changes = changes
 
     def __len__(self) -> int:
@@ -61,28 +67,28 @@ class EncodedChanges(Sequence[StoreChange]):
     def __getitem__(self, index: Any) -> Any:
         """Return a change, or those of a slice."""
         some = self._changes[index]
-        return [*map(_encode_change, some)] if isinstance(index, slice) else _encode_change(some)
+        return [*starmap(_encode_change, some)] if isinstance(index, slice) else _encode_change(*some)
 
     def __iter__(self) -> Iterator[StoreChange]:
-        return map(_encode_change, self._changes)
+        return starmap(_encode_change, self._changes)
 
 
 def encode(changes: Iterable[Change]) -> EncodedChanges:
     """Return these changes as the store's: the last one of each document, and log entries in order."""
-    latest: dict[tuple[str, str], Save | Discard] = {}
-    entries: list[Record] = []
+    latest: dict[Place, Save | Discard] = {}
+    entries: list[tuple[None, Record]] = []
     for change in changes:
         if isinstance(change, Record):
-            entries.append(change)
+            entries.append((None, change))
         else:
             latest[documents.document_key(change.value)] = change
-    return EncodedChanges([*latest.values(), *entries])
+    return EncodedChanges([*latest.items(), *entries])
 
 
-def _encode_change(change: Change) -> StoreChange:
-    if isinstance(change, Record):
+def _encode_change(place: Place | None, change: Change) -> StoreChange:
+    if place is None or isinstance(change, Record):
+        assert isinstance(change, Record)
         return _entry(change.value)
-    place = documents.document_key(change.value)
     return Put(*place, documents.dump(change.value)) if isinstance(change, Save) else Delete(*place)
 
 

@@ -41,10 +41,16 @@ def naming_plugin(kind: Kind, name: str, plugins: PluginSource, hint: str) -> It
     try:
         yield
     except Invalid as error:
-        provenance = getattr(plugins, "provenance", None)
-        called = f"{kind} {quote(name)}" + (f" of {provenance(kind, name)}" if provenance else "")
-        problems = [
+        raise name_plugin(error, kind, name, plugins, hint) from None
+
+
+def name_plugin(error: Invalid, kind: Kind, name: str, plugins: PluginSource, hint: str) -> Invalid:
+    """Return an error in which each fault of a plugin is named as by `naming_plugin`."""
+    provenance = getattr(plugins, "provenance", None)
+    called = f"{kind} {quote(name)}" + (f" of {provenance(kind, name)}" if provenance else "")
+    return Invalid(
+        [
             Problem(one.key, f"{called}: {one.what}; for its author: {hint}") if isinstance(one, PluginFault) else one
             for one in error.problems
         ]
-        raise Invalid(problems) from None
+    )

@@ -109,7 +109,9 @@ def make_dump(
         names[f"dump_{name}"], names[f"default_{name}"] = converter.get_unstructure_hook(kind), _default_of(field)
         lines.append(f"    content = value.{name}")
         if has_default:
-            lines.append(f"    if content is not default_{name} and content != default_{name}:")
+            # Nothing equals None but itself.
+            differs = "" if field.default is None else f" and content != default_{name}"
+            lines.append(f"    if content is not default_{name}{differs}:")
         lines.append(f"    {'    ' if has_default else ''}document[{name!r}] = dump_{name}(content)")
     exec("\n".join([*lines, "    return document"]), names)  # noqa: S102  # made of the names of fields
     dump: Callable[[Any], dict[str, Any]] = names["dump"]
