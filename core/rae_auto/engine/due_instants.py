@@ -194,13 +194,21 @@ def _put_into_backlog(turn: Turn, due: Mapping[JobId, Lateness]) -> None:
             return
         jobs = known | {job: due[job] for job in due if job not in known}
 
+    for job in jobs:
+        if job in state.jobs and state.jobs[job].plan.job.needs:
+            jobs = _sort_by_needs(state, jobs)
+            break
+    spread = StartSpread(state.undo_log, len(jobs)) if backlog is None else backlog.spread
+    state.backlog = Backlog(tuple(jobs.items()), spread)
+
+
+def _sort_by_needs(state: EngineState, jobs: Mapping[JobId, Lateness]) -> Mapping[JobId, Lateness]:
+    """Return jobs in an order in which each comes after those that it needs."""
+
     def needs_of(job: JobId) -> tuple[JobId, ...]:
         return state.jobs[job].job.needs if job in state.jobs else ()
 
-    if [job for job in jobs if job in state.jobs and state.jobs[job].plan.job.needs]:
-        jobs = {job: jobs[job] for job in sort_by_successors(jobs, needs_of)}
-    spread = StartSpread(state.undo_log, len(jobs)) if backlog is None else backlog.spread
-    state.backlog = Backlog(tuple(jobs.items()), spread)
+    return {job: jobs[job] for job in sort_by_successors(jobs, needs_of)}
 
 
 def _decide_job(turn: Turn, entry: JobEntry, lateness: Lateness, piece: _Piece) -> None:

@@ -142,7 +142,7 @@ class Engine:
         # What falls due later was not missed because the daemon was down, so the time of that ends at once.
         state, goes_on = self._state, not self._state.is_stopping
         is_waited_for = goes_on and (state.backlog is not None or state.is_restarted)
-        if is_waited_for or time_passing.has_jumped(state, now):
+        if is_waited_for or (now is not state.last_moment and time_passing.has_jumped(state, now)):
             return 0.0
         alarm_at = state.timers.next_at()
         wait = inf if alarm_at is None else alarm_at - now.mono

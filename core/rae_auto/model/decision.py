@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
@@ -86,17 +85,13 @@ def run_id_of(occurrence: Occurrence, now: Moment) -> RunId:
     number = int.from_bytes(digest(text, 10), "big")
     # Python shifts a number of 40 bits faster than one of 80.
     high, low = number >> 40, number & _LOW_BITS
+    # Not cached: to hash an instant takes longer than this.
+    time = int(now.wall.timestamp() * 1000)
     return RunId(
-        f"{_ulid_time_of(now.wall)}{pairs[high >> 30]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}"
+        f"{pairs[time >> 40]}{pairs[time >> 30 & 1023]}{pairs[time >> 20 & 1023]}{pairs[time >> 10 & 1023]}"
+        f"{pairs[time & 1023]}{pairs[high >> 30]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}"
         f"{pairs[high & 1023]}{pairs[low >> 30]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
     )
-
-
-# Cached because runs that are due together are queued at one instant.
-@lru_cache(maxsize=1)
-def _ulid_time_of(instant: datetime) -> str:
-    milliseconds = int(instant.timestamp() * 1000)
-    return "".join([_LETTER_PAIRS[milliseconds >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
 
 
 def queue_time_of(run: str) -> datetime:

@@ -208,7 +208,7 @@ class Quarantine:
 
     def has_hung(self, kind: Kind, plugin: str) -> bool:
         """Return whether a call of a plugin had to be interrupted, at whatever place of use."""
-        return (kind, plugin) in self._hung
+        return bool(self._hung) and (kind, plugin) in self._hung
 
     def clear(self) -> None:
         """Forget all failures, so that every plugin is used again."""
