@@ -17,7 +17,7 @@ from rae_auto.errors import StoreDamaged
 from rae_auto.records.state_directory import claim_state_directory
 from rae_auto.testing.stores import entry, numbers
 from rae_plugins.stores import backup_copies
-from rae_plugins.stores.sqlite import SqliteStore, later_check, opening
+from rae_plugins.stores.sqlite import SqliteStore, later_check, opening, reading
 from rae_plugins.stores.sqlite.checkpointing import CHECKPOINT_CHANGES
 from rae_plugins.stores.sqlite.reading import SqliteReader
 
@@ -200,12 +200,12 @@ def test_check_rests_while_a_question_is_answered(killed: Path, monkeypatch: pyt
         order.append("rows")
         return read_rows(*args)
 
-    def note_wait(reader: SqliteReader, limit_seconds: float) -> bool:
+    def note_wait(reader: SqliteReader) -> bool:
         order.append("wait")
         asked.set()
-        return wait(reader, limit_seconds)
+        return wait(reader)
 
-    monkeypatch.setattr(later_check, "MAX_YIELD_SECONDS", 60.0)
+    monkeypatch.setattr(reading, "MAX_YIELD_SECONDS", 60.0)
     monkeypatch.setattr(later_check, "_read_rows", note_rows)
     monkeypatch.setattr(SqliteReader, "wait_until_idle", note_wait)
     store, check = open_to_check(killed)
@@ -225,9 +225,9 @@ def test_question_without_end_does_not_keep_the_check_from_its_end(killed: Path)
     store, check = open_to_check(killed)
     reader = store.make_reader()
     with reader.session():
-        assert not reader.wait_until_idle(0)
+        assert not reader.wait_until_idle()
         assert check() is None
-    assert reader.wait_until_idle(0)
+    assert reader.wait_until_idle()
     store.close()
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -10,8 +11,9 @@ from rae_auto.api import Store
 from rae_auto.api.store import CorruptDocument, Put, RetentionRule
 from rae_auto.errors import StoreDamaged
 from rae_auto.testing.stores import NOON
-from rae_plugins.stores.sqlite import SqliteStore
+from rae_plugins.stores.sqlite import SqliteStore, reading
 from rae_plugins.stores.sqlite import store as sqlite_store
+from rae_plugins.stores.sqlite.reading import SqliteReader
 
 
 def jobs(store: Store) -> list[str]:
@@ -167,6 +169,39 @@ def test_copy_that_takes_too_long_is_left_to_the_next_start(tmp_path: Path, monk
     assert len(list(tmp_path.glob("*.bak"))) == 1
     store.close()
     assert (tmp_path / "state.clean").exists()
+
+
+@pytest.mark.requirement("R19")
+def test_copy_in_use_rests_while_a_question_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order, asked, wait = list[str](), Event(), SqliteReader.wait_until_idle
+
+    def note_wait(reader: SqliteReader) -> bool:
+        asked.set()
+        is_idle = wait(reader)
+        order.append("step")
+        return is_idle
+
+    monkeypatch.setattr(reading, "MAX_YIELD_SECONDS", 60.0)
+    monkeypatch.setattr(SqliteReader, "wait_until_idle", note_wait)
+    store = SqliteStore()
+    store.open(tmp_path)
+    # More than one step of copying.
+    store.commit([Put("job", f"job-{number}", {"text": "x" * 100_000}) for number in range(60)])
+    reader = store.make_reader()
+    with reader.session():
+        store.prune("runs", RetentionRule(since=NOON, newest=9))
+        assert asked.wait(60)
+        order.append("answer")
+    thread = store._copier._thread
+    assert thread is not None
+    thread.join(60)
+    assert order[:2] == ["answer", "step"]
+    steps = len(order)
+    with reader.session():
+        # The store waits for this one, and so do all commits.
+        store._copier.make(store._database)
+    assert (len(order), len(list(tmp_path.glob("*.bak")))) == (steps, 2)
+    store.close()
 
 
 @pytest.mark.requirement("R19")

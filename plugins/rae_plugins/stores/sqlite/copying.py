@@ -6,7 +6,7 @@ leaves its temporary file: that is the sign by which the next start knows that a
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,11 +34,15 @@ class FileCopier:
     """Makes backup copies of one file."""
 
     path: Path
+    wait_for_reads: Callable[[], object] = lambda: None
+    """Waits until no question is being answered from the file, but not for long."""
     is_suspect: bool = field(init=False, default=False)
     """A copy was damaged, so the file is."""
     has_verified: bool = field(init=False, default=False)
     """A copy was found to be good, so the file was, and what was written to it since is."""
     _thread: Thread | None = field(init=False, default=None)
+    _is_awaited: bool = field(init=False, default=False)
+    """The store waits for the thread, which therefore rests no longer."""
     _error: StoreError | None = field(init=False, default=None)
     _ends_at: float = field(init=False, default=float("inf"))
     """The time of the monotonic clock at which a copy is given up."""
@@ -59,7 +63,7 @@ class FileCopier:
     def _copy(self, now: datetime) -> None:
         try:
             with closing(connect(self.path)) as database:
-                self._make(database, now, backup_copies.MAX_COPIES)
+                self._make(database, now, backup_copies.MAX_COPIES, self._rest)
             give_back_memory()
         except StoreError as error:
             self._error = error
@@ -69,13 +73,14 @@ class FileCopier:
     def wait(self) -> None:
         """Wait for a copy that is being made."""
         if self._thread is not None:
+            self._is_awaited = True
             self._thread.join()
-            self._thread = None
+            self._thread, self._is_awaited = None, False
 
     def make(self, database: sqlite3.Connection, max_copies: int = backup_copies.MAX_COPIES) -> None:
         """Make a copy at once, and keep this many in all. Errors: StoreError."""
         self.wait()
-        self._make(database, datetime.now(UTC), max_copies)
+        self._make(database, datetime.now(UTC), max_copies, self._is_over)
 
     def make_within(self, database: sqlite3.Connection, limit_seconds: float) -> bool:
         """Make a copy in this time, and return whether it was; one that is being made has to end in it too.
@@ -93,9 +98,11 @@ class FileCopier:
             self._ends_at = float("inf")
         return True
 
-    def _make(self, database: sqlite3.Connection, now: datetime, max_copies: int) -> None:
+    def _make(self, database: sqlite3.Connection, now: datetime, max_copies: int, is_over: Callable[[], bool]) -> None:
         try:
-            backup_copies.make_copy(database, self.path, now, max_copies, self._verify, self._is_over)
+            backup_copies.make_copy(
+                database, self.path, now, max_copies, lambda copy: self._verify(copy, is_over), is_over
+            )
             self.has_verified = True
         except backup_copies.CopyAbandoned as error:
             raise CopyGivenUp(f"{self.path}: copying it took too long, so the next start makes the copy") from error
@@ -107,9 +114,18 @@ class FileCopier:
     def _is_over(self) -> bool:
         return time.monotonic() >= self._ends_at
 
-    def _verify(self, copy: Path) -> None:
+    def _rest(self) -> bool:
+        """Wait for the end of a question, then return whether the copy is given up.
+
+        Python runs one thread at a time, and a long read beside the check of a copy would take twice as long.
+        """
+        if not self._is_awaited:
+            self.wait_for_reads()
+        return self._is_over()
+
+    def _verify(self, copy: Path, is_over: Callable[[], bool]) -> None:
         try:
-            checked = verify_file(copy, self._is_over)
+            checked = verify_file(copy, is_over)
         except sqlite3.OperationalError as error:
             if self._is_over():
                 raise backup_copies.CopyAbandoned from error

@@ -36,9 +36,6 @@ ROWS_AT_ONCE = 100
 MIN_REST_SECONDS = 0.0005
 """Time of a rest at least, in which every other thread gets its turn."""
 
-MAX_YIELD_SECONDS = 0.1
-"""Time for which a question holds up the next entries: questions without end do not keep the check from its end."""
-
 MAX_LOG_PAGES = 16_000
 """Pages of the write-ahead log, 64 MB, at which a read is ended the first time."""
 
@@ -74,8 +71,8 @@ class LaterCheck:
     """
 
     path: Path
-    wait_for_reads: Callable[[float], object] = lambda _: None
-    """Waits until no question is being answered from the file, but for no longer than so many seconds."""
+    wait_for_reads: Callable[[], object] = lambda: None
+    """Waits until no question is being answered from the file, but not for long."""
     _lock: RLock = field(init=False, factory=RLock)
     """Held while the file is being read, and while the store replaces, rewrites or closes it."""
     _connection: sqlite3.Connection | None = field(init=False, default=None)
@@ -135,7 +132,7 @@ class LaterCheck:
         newest = self._read(lambda database: database.execute("SELECT max(seq) FROM entries").fetchone()[0])
         last = -1
         while newest is not None and last < newest:
-            self.wait_for_reads(MAX_YIELD_SECONDS)
+            self.wait_for_reads()
             began = time.perf_counter()
             rows = self._read(lambda database, last=last: _read_rows(database, last))  # type: ignore[misc]
             yield from (BadRow("entries", row[:1], row) for row in rows if not is_good_entry(row))

@@ -24,6 +24,9 @@ from rae_plugins.stores.sqlite.statements import select_entries
 
 T = TypeVar("T")
 
+MAX_YIELD_SECONDS = 0.1
+"""Time for which a question holds up a step of other work: questions without end do not keep it from its end."""
+
 CHUNK_ROWS = 200
 """Number of entries or documents that are parsed at once, which takes about a millisecond."""
 
@@ -141,9 +144,9 @@ class SqliteReader(EntryCounter):
     def __attrs_post_init__(self) -> None:
         self._idle.set()
 
-    def wait_until_idle(self, limit_seconds: float) -> bool:
-        """Wait for the end of a read that is under way, up to a limit; return whether nothing is being read."""
-        return self._idle.wait(limit_seconds)
+    def wait_until_idle(self) -> bool:
+        """Wait for the end of a read that is under way, but not for long; return whether nothing is being read."""
+        return self._idle.wait(MAX_YIELD_SECONDS)
 
     def load(self, kind: str) -> Iterator[tuple[str, Document | CorruptDocument]]:
         """Return all documents of a kind by key."""

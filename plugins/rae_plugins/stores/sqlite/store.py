@@ -136,7 +136,7 @@ class SqliteStore(EntryCounter, Store):
                     f"{directory} is on a network file system ({kind}), where SQLite can lose what it wrote; "
                     'set RAE_STATE_DIR to a local directory, or use store = "json"'
                 )
-            self._copier = FileCopier(self._path)
+            self._copier = FileCopier(self._path, self._wait_for_reads)
             opener = FileOpener(self._path)
             messages = self._of_disk(opener.prepare)
             self._take(opener)
@@ -436,9 +436,9 @@ class SqliteStore(EntryCounter, Store):
     def _reads_paused(self) -> AbstractContextManager[None]:
         return nullcontext() if self._reader is None else self._reader.paused()
 
-    def _wait_for_reads(self, limit_seconds: float) -> None:
+    def _wait_for_reads(self) -> None:
         if (reader := self._reader) is not None:
-            reader.wait_until_idle(limit_seconds)
+            reader.wait_until_idle()
 
     def _later_check_paused(self) -> AbstractContextManager[None]:
         return nullcontext() if self._later_check is None else self._later_check.paused()
