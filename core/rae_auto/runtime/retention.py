@@ -45,8 +45,11 @@ PRUNE_SHARE = 20
 SLOW_PRUNE_SECONDS = 0.05
 """Time from which on pruning a job counts as slow: commits wait meanwhile."""
 
-PRUNE_PAUSE_FACTOR, SLOW_PRUNE_PAUSE_FACTOR = 50, 1000
-"""Pauses after pruning a job, in terms of the time that it took."""
+PRUNE_PAUSE_FACTOR = 50
+"""The pause after pruning a job, in terms of the time that it took."""
+
+SLOW_PRUNE_PAUSE_SECONDS = 60.0
+"""The pause after pruning a job that was slow: not longer the slower it was, because the history grows meanwhile."""
 
 
 @frozen
@@ -64,6 +67,11 @@ def shorten(retention: Retention, keep: timedelta | None) -> Retention:
     if keep is None:
         return retention
     return evolve(retention, keep=min(keep, retention.keep), keep_failures=min(keep, retention.keep_failures))
+
+
+def pause_after(seconds: float) -> float:
+    """Return for how many seconds no job is pruned after one that took so many."""
+    return SLOW_PRUNE_PAUSE_SECONDS if seconds > SLOW_PRUNE_SECONDS else seconds * PRUNE_PAUSE_FACTOR
 
 
 class HistoryBounds:
@@ -212,9 +220,7 @@ class HistoryBounds:
                 continue
             del self._added[name]
             await self._prune(retention, name)
-            seconds = loop.time() - began
-            factor = SLOW_PRUNE_PAUSE_FACTOR if seconds > SLOW_PRUNE_SECONDS else PRUNE_PAUSE_FACTOR
-            self._prune_not_before = loop.time() + seconds * factor
+            self._prune_not_before = loop.time() + pause_after(loop.time() - began)
 
     def _is_full(self, count: int) -> bool:
         retention = self._retention()

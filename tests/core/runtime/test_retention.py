@@ -404,12 +404,18 @@ def test_output_of_a_job_is_bounded_as_its_runs_end(tmp_path: Path) -> None:
 @pytest.mark.requirement("R26")
 def test_number_of_runs_is_bounded_as_runs_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # On a busy machine a step counts as slow, and the next one would come a minute later.
-    monkeypatch.setattr(retention, "SLOW_PRUNE_PAUSE_FACTOR", 1)
+    monkeypatch.setattr(retention, "SLOW_PRUNE_PAUSE_SECONDS", 0.1)
 
     def has_two_runs() -> bool:
         return len({path.name.split(".")[0] for path in (tmp_path / "output" / "job").iterdir()}) <= 2
 
     run_jobs(tmp_path, Job(id="job", command=["echo"]), 6, Retention(runs=2), has_two_runs)
+
+
+@pytest.mark.requirement("R26")
+def test_pause_after_slow_pruning_is_a_minute_at_most() -> None:
+    """A step of two seconds once held up all others for half an hour, while the history grew."""
+    assert [retention.pause_after(seconds) for seconds in (0.01, 0.06, 2.0, 300.0)] == [0.5, 60, 60, 60]
 
 
 @pytest.mark.requirement("R26")
