@@ -25,7 +25,6 @@ from rae_auto.model.policies import OnCrash
 from rae_auto.model.primitives.clock_jumps import CLOCK_JUMP_THRESHOLD, clock_step, time_slept
 from rae_auto.model.primitives.formatting import quote
 from rae_auto.model.primitives.instants import Moment
-from rae_auto.model.primitives.names import JobId
 from rae_auto.model.reasons import Cancelled, Removed, StoreReverted
 from rae_auto.model.run import Run, RunState
 
@@ -41,11 +40,9 @@ def restored(turn: Turn, event: Restored) -> None:
     state = turn.state
     state.settings = event.settings
     states = {job_state.job: job_state for job_state in event.states}
-    entries: dict[JobId, JobEntry] = {}
     for plan in event.plans:
         known = states.pop(job := plan.job.id, None)
-        entries[job] = JobEntry(plan, known or JobState(job), state.undo_log)
-    state.jobs.set_all(entries)
+        state.jobs[job] = JobEntry(plan, known or JobState(job), state.undo_log)
     for orphan in states.values():
         turn.step.discard(orphan)
     for seen in sorted(event.seen, key=lambda seen: seen.at):

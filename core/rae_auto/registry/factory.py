@@ -78,7 +78,6 @@ class PluginFactory:
         self._schedules: dict[SafeSchedule, SafeSchedule] = {}
         self._shared: dict[str, Plugin] = {}
         self._planned: dict[str, Planned] = {}
-        self._copy_planned, self._copy_plan = copier_of(Planned, "plan"), copier_of(Plan, "job", "origin")
         self._by_identity: dict[tuple[int, ...], tuple[object, Planned]] = {}
         self._summaries: dict[int, tuple[Plugin, str]] = {}
         self.timezone = timezone
@@ -121,8 +120,8 @@ class PluginFactory:
                 self._by_identity.clear()
             # With the references, so that their ids stay their own.
             self._by_identity[identity] = refs, known
-        made: Planned = self._copy_planned(known, plan=self._copy_plan(known.plan, job=job, origin=origin))
-        return made
+        plan = copier_of(Plan, "job", "origin")(known.plan, job=job, origin=origin)
+        return Planned(plan, known.sources, known.files, known.file_warnings)
 
     def _plan_alike(self, job: Job, origin: JobOrigin) -> Planned:
         """Return a job with the same plugins that was planned before, or else this one. Raises InvalidJob."""

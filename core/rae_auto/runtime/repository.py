@@ -5,7 +5,6 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import starmap
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,15 +49,10 @@ READER_ATTEMPTS = 2
 """Number of times that a read is tried beside commits, before they have to wait for it."""
 
 
-Place = tuple[str, str]
-"""The kind and the key of a document."""
-
-
 class EncodedChanges(Sequence[StoreChange]):
     """Changes as the store's, each made when the store comes to it: ten thousand documents at once take 7 MB."""
 
-    def __init__(self, changes: Sequence[tuple[Place | None, Change]]) -> None:
-        """Each change of a document comes with its kind and key; None stands for those of an entry."""
+    def __init__(self, changes: Sequence[Change]) -> None:
         self._changes = changes
 
     def __len__(self) -> int:
@@ -67,28 +61,28 @@ class EncodedChanges(Sequence[StoreChange]):
     def __getitem__(self, index: Any) -> Any:
         """Return a change, or those of a slice."""
         some = self._changes[index]
-        return [*starmap(_encode_change, some)] if isinstance(index, slice) else _encode_change(*some)
+        return [*map(_encode_change, some)] if isinstance(index, slice) else _encode_change(some)
 
     def __iter__(self) -> Iterator[StoreChange]:
-        return starmap(_encode_change, self._changes)
+        return map(_encode_change, self._changes)
 
 
 def encode(changes: Iterable[Change]) -> EncodedChanges:
     """Return these changes as the store's: the last one of each document, and log entries in order."""
-    latest: dict[Place, Save | Discard] = {}
-    entries: list[tuple[None, Record]] = []
+    latest: dict[tuple[str, str], Save | Discard] = {}
+    entries: list[Record] = []
     for change in changes:
         if isinstance(change, Record):
-            entries.append((None, change))
+            entries.append(change)
         else:
             latest[documents.document_key(change.value)] = change
-    return EncodedChanges([*latest.items(), *entries])
+    return EncodedChanges([*latest.values(), *entries])
 
 
-def _encode_change(place: Place | None, change: Change) -> StoreChange:
-    if place is None or isinstance(change, Record):
-        assert isinstance(change, Record)
+def _encode_change(change: Change) -> StoreChange:
+    if isinstance(change, Record):
         return _entry(change.value)
+    place = documents.document_key(change.value)
     return Put(*place, documents.dump(change.value)) if isinstance(change, Save) else Delete(*place)
 
 
