@@ -27,7 +27,6 @@ durable as if it had come, and its effects wait for it, as do events that arrive
 """
 
 import asyncio
-import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -46,7 +45,7 @@ from rae_auto.runtime.time.clock import Clock, SystemClock
 from rae_auto.runtime.time.clock_checks import ClockChecks
 from rae_auto.runtime.time.starts_ahead import find_moment, find_wait, seconds_until
 from rae_auto.runtime.time.time_meter import TimeMeter
-from rae_auto.toolkit.threads.garbage import fewer_collections
+from rae_auto.toolkit.threads.garbage import RareSearches
 
 COMMIT_RETRY_SECONDS = (0.2, 1.0, 1.5)
 """Pauses before a failed commit is tried again; the last one is repeated. A request ends a pause at once."""
@@ -125,8 +124,10 @@ class EngineLoop:
         self._on_progress: Callable[[], None] = lambda: None
         self._progress_seconds = float("inf")
         self._turns_without_inputs = 0
-        self._burst: contextlib.ExitStack | None = None
-        """There while much is to be done: garbage is looked for rarely then, because that holds all of it up."""
+        self._burst = RareSearches()
+        """From when more comes than a turn handles until nothing has come for a while."""
+        self.on_turn: Callable[[bool], None] = lambda _: None
+        """Called with True when a turn begins, and with False when it is over."""
         self.commits = TimeMeter()
         """Commits that have succeeded, from the request to the answer."""
         self._committing_since: float | None = None
@@ -142,7 +143,7 @@ class EngineLoop:
         self._inbox.append(event)
         self._woken.set()
         if len(self._inbox) > MAX_INPUTS_A_TURN:
-            self._begin_burst()
+            self._burst.start()
 
     def call_at_progress(self, function: Callable[[], None], interval_seconds: float) -> None:
         """Call a function at each turn, and at least at this interval: also while the store can't be written.
@@ -230,7 +231,7 @@ class EngineLoop:
     def close(self) -> None:
         """Accept no more events, and answer open requests with SchedulerClosed."""
         self._closed = True
-        self._end_burst()
+        self._burst.end()
         self._woken.set()
         for answer in self._requests.values():
             if not answer.done():
@@ -253,8 +254,8 @@ class EngineLoop:
             limit = min(self._checks.limit_sleep(wake, now), self._progress_seconds)
             later = asyncio.get_running_loop().call_later
             timers = [later(limit, self._woken.set)]
-            if self._burst is not None:
-                timers.append(later(BURST_END_SECONDS, self._end_burst))
+            if self._burst.is_active:
+                timers.append(later(BURST_END_SECONDS, self._burst.end))
             await self._woken.wait()
             for timer in timers:
                 timer.cancel()
@@ -263,6 +264,7 @@ class EngineLoop:
     async def _turn(self) -> None:
         now = self._clock.now()
         self._on_progress()
+        self.on_turn(True)
         if self._decides_ahead and now.mono >= self._no_time_before and find_wait(self.engine, now) == 0:
             self._checks.make(now)
             await self._turn_ahead(find_moment(self.engine, now))
@@ -275,7 +277,7 @@ class EngineLoop:
         if self.engine.next_wake(now) == 0 and now.mono >= self._no_time_before:
             steps.append(self._handle(TimePassed(), now))
             if self.engine.is_catching_up:
-                self._begin_burst()
+                self._burst.start()
         self._checks.note_turn(now, is_idle=not steps)
         await self._make_steps_durable(steps)
         self._finish(steps)
@@ -291,7 +293,7 @@ class EngineLoop:
         """
         steps: list[Step] = []
         left, took = due.mono - self._clock.now().mono, 0.0
-        self._begin_burst()
+        self._burst.start()
         while not steps or (self.engine.is_catching_up and left > took and not steps[-1].is_refused):
             steps.append(self._handle(TimePassed(), due))
             await self._make_steps_durable(steps[-1:])
@@ -319,17 +321,7 @@ class EngineLoop:
         for step in steps:
             self._publish(step)
             self._answer(step)
-
-    def _begin_burst(self) -> None:
-        """Have garbage looked for rarely until nothing has come for a while."""
-        if self._burst is None:
-            self._burst = contextlib.ExitStack()
-            self._burst.enter_context(fewer_collections())
-
-    def _end_burst(self) -> None:
-        if self._burst is not None:
-            self._burst.close()
-            self._burst = None
+        self.on_turn(False)
 
     def _take_inputs(self) -> list[EngineInput]:
         """Return the next inputs to handle; none for a moment while due runs are left to start."""

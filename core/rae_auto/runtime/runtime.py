@@ -102,12 +102,11 @@ class Runtime:
         self._environment = {**options.environment, "RAE_STATE_DIR": str(self.directory)}
         submit, most = self.engine_loop.submit, lambda: self.retention.output
         self.executions = Executions(self.directory, factory.executor, submit, self._environment, self.quarantine, most)
+        self.engine_loop.on_turn = self.executions.start_reports.note_turn
         notifiers = {name: factory.notifier(ref) for name, ref in options.notifiers.items()}
         parts = self._environment, repository.runs, lambda: self.zone, self.engine.find_job, self.engine.next_at
         describer = NoticeDescriber(self.directory, *parts)
-        self._notifications = Notifications(
-            notifiers, self.engine_loop.submit, quarantine=self.quarantine, describe=describer.describe
-        )
+        self._notifications = Notifications(notifiers, submit, quarantine=self.quarantine, describe=describer.describe)
         files = PluginFiles(self.request, lambda job: self.engine.job(job).plan, lambda: self.factory)
         loop, on_recorded, check = self.engine_loop, self._handle_recorded_event, self.executions.check_readiness
         self.inputs = Inputs(

@@ -24,6 +24,7 @@ from rae_auto.runtime.engine_loop import (
     MAX_TURNS_WITHOUT_INPUTS,
     EngineLoop,
 )
+from rae_auto.runtime.scheduler import Scheduler
 from rae_auto.testing.harness.skipping_loop import SkippingLoop
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -135,3 +136,37 @@ def test_garbage_is_looked_for_rarely_until_a_burst_is_over():
 
     asyncio.run(play())
     assert min(meanwhile) > before[0]
+
+
+def test_a_turn_is_under_way_from_its_inputs_to_its_last_answer():
+    seen = []
+
+    async def commit(_: object) -> None:
+        seen.append("commit")
+
+    async def play() -> None:
+        loop = EngineLoop(
+            Engine(), StoppedClock(), commit, lambda _: seen.append("perform"), lambda _: seen.append("publish")
+        )
+        loop.on_turn = seen.append
+        loop.submit(Restored(Settings(1), (Plan(Job(id="a", python="a:b"), {}, JobOrigin.CONFIG),)))
+        loop.submit(Trigger(Occurrence(JobId("a"), MANUAL, "1", NOON)))
+        running = asyncio.ensure_future(loop.run())
+        assert await loop.drain(60)
+        loop.close()
+        await running
+
+    asyncio.run(play())
+    turn = seen[: seen.index(False)]
+    assert turn[:2] == [True, "commit"]
+    assert turn[-1] == "publish"
+    assert turn.count("publish") == turn.count("perform") >= 2
+
+
+def test_turns_are_noted_where_starts_are_reported(tmp_path):
+    async def play() -> bool:
+        async with Scheduler(directory=tmp_path) as scheduler:
+            runtime = scheduler.runtime
+            return runtime.engine_loop.on_turn == runtime.executions.start_reports.note_turn
+
+    assert asyncio.run(play())

@@ -81,7 +81,7 @@ class Executions:
         """The executor and the job of each attempt, for messages."""
         self._tasks = BackgroundTasks("a task of an executor")
         self._queues = AttemptQueues(self._tasks, report)
-        self._start_reports = StartReports(report)
+        self.start_reports = StartReports(report)
         self.preparations = Preparations(executor_for, inherited)
 
     def start(self, run: Run, job: Job) -> None:
@@ -290,7 +290,7 @@ class Executions:
         """Report that an attempt has started, or is in a queue elsewhere, and later that it has left that."""
         self._active[key].set_result(execution)
         started = AttemptStarted(*key, execution.handle, execution.queue)
-        self._start_reports.start(started, can_wait=execution.end is not None)
+        self.start_reports.start(started, can_wait=execution.end is not None)
         self._queues.follow(key, execution, _owner(job))
 
     async def _build_assignment(self, run: Run, job: Job, *, has_process: bool) -> Assignment:
@@ -357,9 +357,9 @@ class Executions:
         self._unmasked.pop(key, None)
         self._owners.pop(key, None)
         if isinstance(result, Result):
-            self._start_reports.end(AttemptEnded(*key, mask_result(result, secrets)))
+            self.start_reports.end(AttemptEnded(*key, mask_result(result, secrets)))
         else:
-            self._start_reports.end(AttemptFound(*key, started=result is None))
+            self.start_reports.end(AttemptFound(*key, started=result is None))
 
     async def _cancel(self, key: Key, grace: timedelta) -> None:
         active = self._active[key]

@@ -5,6 +5,9 @@ commit, in which the record of the running attempt is spared. An end never comes
 
 Functions in the daemon that started together also wait for each other's ends, so that they share a commit, until
 `HOLD_SECONDS` after the first start. Commands don't: the next one waits for the place of each.
+
+What ends during a turn is handled in the next one at the soonest. So it waits for the functions that this turn starts:
+otherwise two groups, once they are apart, would take turns for as long as there are runs, with twice as many commits.
 """
 
 import asyncio
@@ -15,6 +18,8 @@ from rae_auto.engine.events import AttemptEnded, AttemptFound, AttemptStarted
 HOLD_SECONDS = 0.005
 """Time for which the start of an attempt that goes on is held back."""
 
+Key = tuple[str, int]
+
 Report = AttemptStarted | AttemptEnded | AttemptFound
 
 
@@ -23,13 +28,27 @@ class StartReports:
 
     def __init__(self, report: Callable[[Report], None]) -> None:
         self._report = report
-        self._starts: dict[tuple[str, int], AttemptStarted] = {}
-        self._ends: dict[tuple[str, int], AttemptEnded | AttemptFound] = {}
-        self._timer: asyncio.Handle | None = None
-        self._with_handle: dict[tuple[str, int], tuple[float, AttemptStarted]] = {}
+        self._starts: dict[Key, tuple[int, AttemptStarted]] = {}
+        """Starts in the daemon, each with the number of the turn that it is of."""
+        self._ends: dict[Key, AttemptEnded | AttemptFound] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._turn = 0
+        self._is_in_turn = False
+        self._with_handle: dict[Key, tuple[float, AttemptStarted]] = {}
         """Starts of attempts outside of the daemon, by when they are reported at the latest, the first first."""
         self._is_due_set = False
         """`_report_due` will be called."""
+
+    def note_turn(self, is_under_way: bool) -> None:
+        """Take note that a turn of the engine begins, or that it is over, its effects included."""
+        self._is_in_turn = is_under_way
+        if is_under_way:
+            self._turn += 1
+            return
+        for key, (turn, _) in tuple(self._starts.items()):
+            if turn < self._turn - (key in self._ends):
+                self._report_one(key)
+        self._wait_for_ends()
 
     def start(self, started: AttemptStarted, *, can_wait: bool) -> None:
         """Report a start: if it can wait, with the end of its attempt, or after `HOLD_SECONDS`; otherwise now.
@@ -45,10 +64,9 @@ class StartReports:
                 self._set_due(due)
             self._with_handle[started.run, started.attempt] = due, started
             return
-        if self._timer is None:
-            # Not from now on: no end comes before the turn is over that starts them, which may take as long.
-            self._timer = asyncio.get_running_loop().call_soon(self._set_timer)
-        self._starts[started.run, started.attempt] = started
+        self._starts[started.run, started.attempt] = self._turn, started
+        if not self._is_in_turn and self._timer is None:
+            self._wait_for_ends()
 
     def end(self, ended: AttemptEnded | AttemptFound) -> None:
         """Report the end of an attempt, after its start."""
@@ -59,11 +77,8 @@ class StartReports:
             self._report(ended)
             return
         self._ends[key] = ended
-        if len(self._ends) == len(self._starts):
+        if len(self._ends) == len(self._starts) and not self._is_in_turn:
             self._report_all()
-
-    def _set_timer(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._report_all)
 
     def _set_due(self, due: float) -> None:
         self._is_due_set = True
@@ -79,12 +94,26 @@ class StartReports:
             del self._with_handle[key]
             self._report(started)
 
-    def _report_all(self) -> None:
+    def _wait_for_ends(self) -> None:
+        """Report all if there is nothing to wait for, or after a time unless a turn is under way then."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        starts, ends, self._starts, self._ends = self._starts, self._ends, {}, {}
-        for key, started in starts.items():
-            self._report(started)
-            if key in ends:
-                self._report(ends[key])
+        if len(self._ends) == len(self._starts):
+            self._report_all()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._report_all)
+
+    def _report_all(self) -> None:
+        if self._is_in_turn:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for key in tuple(self._starts):
+            self._report_one(key)
+
+    def _report_one(self, key: Key) -> None:
+        self._report(self._starts.pop(key)[1])
+        if (ended := self._ends.pop(key, None)) is not None:
+            self._report(ended)

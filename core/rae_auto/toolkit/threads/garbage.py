@@ -10,7 +10,7 @@ when a quarter as much has been added.
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 
 _THRESHOLD = 50_000
@@ -47,6 +47,30 @@ def fewer_collections(threshold: int = _THRESHOLD) -> Iterator[None]:
             if not _before:
                 gc.set_threshold(*first)
                 _move_to_old()
+
+
+class RareSearches:
+    """Fewer searches for garbage from one call to another, while much is to be done that they would hold up."""
+
+    def __init__(self) -> None:
+        self._active: AbstractContextManager[None] | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Return whether garbage is looked for rarely now."""
+        return self._active is not None
+
+    def start(self) -> None:
+        """Have garbage looked for rarely from now on; a second call changes nothing."""
+        if self._active is None:
+            self._active = fewer_collections()
+            self._active.__enter__()
+
+    def end(self) -> None:
+        """Have garbage looked for as before, if there was a start."""
+        if self._active is not None:
+            self._active.__exit__(None, None, None)
+            self._active = None
 
 
 def _move_to_old() -> None:

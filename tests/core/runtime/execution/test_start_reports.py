@@ -71,14 +71,71 @@ def test_a_long_turn_does_not_count_as_waiting_for_ends() -> None:
         reports.end(ended("a"))
 
     def act(reports: StartReports) -> None:
+        reports.note_turn(True)
         reports.start(started("a"), can_wait=True)
         reports.start(started("b"), can_wait=True)
         time.sleep(2 * HOLD_SECONDS)
+        reports.note_turn(False)
         loop = asyncio.get_running_loop()
         # Two steps, as from a thread to its future, and from there to what is called then.
         loop.call_soon(loop.call_soon, end_both, reports)
 
     assert reports_after(act, wait_for=4) == [started("a"), ended("a"), started("b"), ended("b")]
+
+
+def take_turn(reports: StartReports, *starts: str, ends: str = "") -> None:
+    """Take a turn in which some attempts end, and others are started after that."""
+    reports.note_turn(True)
+    for run in ends:
+        reports.end(ended(run))
+    for run in starts:
+        reports.start(started(run), can_wait=True)
+    reports.note_turn(False)
+
+
+def test_end_during_a_turn_waits_for_what_this_turn_starts() -> None:
+    def act(reports: StartReports) -> None:
+        take_turn(reports, "a")
+        take_turn(reports, "b", ends="a")
+
+    def end_both(reports: StartReports) -> None:
+        act(reports)
+        reports.end(ended("b"))
+
+    assert reports_after(act) == []
+    assert reports_after(end_both) == [started("a"), ended("a"), started("b"), ended("b")]
+
+
+def test_end_during_a_turn_that_starts_nothing_comes_after_it() -> None:
+    def act(reports: StartReports) -> None:
+        take_turn(reports, "a")
+        take_turn(reports, ends="a")
+
+    assert reports_after(act) == [started("a"), ended("a")]
+
+
+def test_end_waits_for_the_starts_of_one_turn_alone() -> None:
+    def act(reports: StartReports) -> None:
+        take_turn(reports, "a")
+        take_turn(reports, "b", ends="a")
+        take_turn(reports, "c")
+
+    assert reports_after(act) == [started("a"), ended("a"), started("b")]
+
+
+def test_timer_that_is_up_in_a_turn_reports_nothing() -> None:
+    found: list[Report] = []
+
+    async def run() -> None:
+        reports = StartReports(found.append)
+        take_turn(reports, "a")
+        reports.note_turn(True)
+        time.sleep(2 * HOLD_SECONDS)  # noqa: ASYNC251  # a loop that is held up
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert found == []
 
 
 @pytest.mark.parametrize(
