@@ -68,6 +68,9 @@ def _is_list(value: object, kinds: Sequence[Any], *, any_iterable: bool) -> bool
         if not isinstance(value, Sequence):
             # It may be read only once.
             return True
+    if not value:
+        # As of most calls.
+        return True
     classes = {*map(type, value)}
     # The classes alone say it of most lists, of which one may have ten thousand jobs.
     left = [kind for kind in kinds if not classes <= _fitting_classes(kind)]
