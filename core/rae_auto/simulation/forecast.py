@@ -277,18 +277,20 @@ class _Play:
     def _take_results(self) -> None:
         """Record the results of the last event."""
         world = self._world
-        for start in world.started:
-            duration = self._durations[start.job.id]
-            heapq.heappush(self._ends, (world.now.wall + duration, start.run.id, start.run.attempt))
-        world.started.clear()
-        for cancel in world.cancelled:
-            heapq.heappush(self._ends, (world.now.wall, cancel.run, cancel.attempt))
-        world.cancelled.clear()
-        while self._seen_decisions < len(world.decisions):
-            run = world.decisions[self._seen_decisions].run
-            self._seen_decisions += 1
-            if run is not None and run not in world.active_starts:
-                self._note_wait(run)
+        if world.started:
+            for start in world.started:
+                duration = self._durations[start.job.id]
+                heapq.heappush(self._ends, (world.now.wall + duration, start.run.id, start.run.attempt))
+            world.started.clear()
+        if world.cancelled:
+            for cancel in world.cancelled:
+                heapq.heappush(self._ends, (world.now.wall, cancel.run, cancel.attempt))
+            world.cancelled.clear()
+        if len(world.decisions) > self._seen_decisions:
+            for decision in world.decisions[self._seen_decisions :]:
+                if decision.run is not None and decision.run not in world.active_starts:
+                    self._note_wait(decision.run)
+            self._seen_decisions = len(world.decisions)
         while self._delayed and self._delayed[0][0] <= world.now.wall:
             self._note_wait(heapq.heappop(self._delayed)[1])
         if self._has_patterns:
