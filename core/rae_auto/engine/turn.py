@@ -33,6 +33,10 @@ class Turn:
         and is reported in the step. Parts may have parts: then each change belongs to the innermost one.
         """
         undo_log, step = self.state.undo_log, self.step
+        if not undo_log.is_recording:
+            # Nothing can be undone, so a fault is for who has called the engine.
+            part(self, *args)
+            return True
         undo_log.clear()
         step.keep()
         try:

@@ -163,7 +163,12 @@ class _Play:
         # Only a restart reads what was committed.
         store = None if scenario.downtimes else UnreadStore(*(one for one in scenario.states if one.job in known))
         self._world = VirtualWorld(
-            *scenario.plans, settings=scenario.settings, start=self._origin, states=scenario.states, store=store
+            *scenario.plans,
+            settings=scenario.settings,
+            start=self._origin,
+            states=scenario.states,
+            store=store,
+            undoes_faults=False,
         )
         script = scenario.script
         self._world.answer_guard = lambda job, guard: script.guard_says(job, guard, self._world.now.wall)

@@ -74,6 +74,7 @@ class VirtualWorld:
         start: datetime = EPOCH,
         store: VirtualStore | None = None,
         states: Iterable[JobState] = (),
+        undoes_faults: bool = True,
     ) -> None:
         self.settings = settings or Settings()
         # Monotonic time begins at 0: near the epoch's size its steps would be lost in the float.
@@ -114,9 +115,10 @@ class VirtualWorld:
         self._plans = {plan.job.id: plan for plan in plans}
         self._left_at: datetime | None = None
         """When the last daemon that has decided all due instants was last running."""
+        self._undoes_faults = undoes_faults
         self._asks = self._boots = 0
         self._answer: Mapping[str, Any] | SchedulerError | None = None
-        self.engine = Engine()
+        self.engine = Engine(undoes_faults=undoes_faults)
         self.store.commit([Save(state) for state in states if state.job in self._plans])
         self.feed(Restored(self.settings, tuple(plans), self.stored(JobState)))
         self.pass_time()
@@ -353,7 +355,7 @@ class VirtualWorld:
         self.store.reopen()
         open_runs = self.stored(Run)
         self.now = self.now.later(time_until_decided(newest_of(instants_of_runs(open_runs)), self.now.wall))
-        self.engine = Engine()
+        self.engine = Engine(undoes_faults=self._undoes_faults)
         self.stopped = False
         plans = tuple(self._plans.values())
         if reverts:

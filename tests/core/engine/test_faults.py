@@ -225,6 +225,20 @@ def test_instants_that_a_fault_kept_undecided_are_decided_later(world, job, monk
     assert len({decision.key for decision in w.decisions}) == 1
 
 
+def test_an_engine_that_undoes_no_faults_raises_them(job, monkeypatch):
+    def start(turn, entry):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(dispatch, "_start", start)
+    w = VirtualWorld(job("a"), undoes_faults=False)
+    w.tolerates_faults = True
+    with pytest.raises(RuntimeError, match="a fault"):
+        w.trigger("a")
+    w.crash()
+    monkeypatch.undo()
+    assert w.trigger("a") in w.active_starts
+
+
 def test_instants_due_before_a_retry_cover_no_older_ones(world, job, monkeypatch):
     """A fault keeps 0:20 undecided; 0:40 and 1:00 fall due before the job is decided again."""
     faults = ["a"]

@@ -9,7 +9,7 @@ from tests.support.runs import make_run
 
 from rae_auto.model.job import Job
 from rae_auto.model.job_state import Cursor, JobState
-from rae_auto.model.primitives.evolving.slots import copier_of, evolve_slots, quick_init
+from rae_auto.model.primitives.evolving.slots import copier_of, evolve_slots, maker_of, quick_init
 from rae_auto.model.primitives.names import JobId
 from rae_auto.model.run import Attempt, Result, Run, RunState
 
@@ -73,6 +73,9 @@ class Plain:
 def test_a_quick_constructor_makes_the_values_of_the_usual_one(args, kwargs):
     quick, plain = Quick(*args, **kwargs), Plain(*args, **kwargs)
     assert type(quick) is Quick
+    made = maker_of(Quick)(*args, **kwargs)
+    assert type(made) is Quick
+    assert made == quick
     assert attrs.asdict(quick) == attrs.asdict(plain)
     assert quick == attrs.evolve(quick)
     assert inspect.signature(Quick) == inspect.signature(Plain)
@@ -82,13 +85,14 @@ def test_a_quick_constructor_makes_the_values_of_the_usual_one(args, kwargs):
 
 @pytest.mark.parametrize(("args", "kwargs"), [((), {}), ((1, "x", [], 4), {}), ((1,), {"other": 1})])
 def test_a_quick_constructor_refuses_what_the_usual_one_refuses(args, kwargs):
-    for kind in (Quick, Plain):
+    for kind in (Quick, Plain, maker_of(Quick)):
         with pytest.raises(TypeError):
             kind(*args, **kwargs)
 
 
 def test_values_of_a_quick_constructor_share_no_made_default():
     assert Quick(1).third is not Quick(1).third
+    assert maker_of(Quick)(1).third is not maker_of(Quick)(1).third
 
 
 @pytest.mark.parametrize(

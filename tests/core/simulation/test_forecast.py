@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.forecasting import MIDNIGHT, at, forecast, job
 
 from rae_auto.engine.plan import Settings
-from rae_auto.errors import BadRequest
+from rae_auto.errors import BadRequest, StoreError
 from rae_auto.model.expectations import ExpectPolicy
 from rae_auto.model.job_state import JobState, Span
 from rae_auto.model.policies import CatchUp, Overlap, RetryPolicy
@@ -332,3 +332,9 @@ def test_steps_have_the_same_starts_and_skips_as_the_whole(step: int) -> None:
     assert [skip for one in found for skip in one.skips] == list(whole.skips)
     assert len(starts) == len(set(starts)) > 10
     assert whole.skips
+
+
+def test_only_a_play_with_downtimes_keeps_what_is_committed():
+    played = forecasts._Play(Scenario(plans=(), settings=Settings(), start=MIDNIGHT, end=MIDNIGHT))
+    with pytest.raises(StoreError, match="keeps nothing"):
+        played.crash(Span(MIDNIGHT, MIDNIGHT + timedelta(hours=1)))
