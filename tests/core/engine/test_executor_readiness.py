@@ -19,7 +19,7 @@ BACK = GuardResult(Verdict.YES, "it is ready")
 def plan(every):
     def make(*, minutes=None, **fields):
         schedules = {} if minutes is None else {"t": every(minutes)}
-        return Plan(Job(id="a", command="work", **fields), schedules, guards={EXECUTOR_GUARD: None}, asks_executor=True)
+        return Plan(Job(id="a", command="work", **fields), schedules, guards={EXECUTOR_GUARD: None})
 
     return make
 
