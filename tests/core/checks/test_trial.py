@@ -152,14 +152,17 @@ class Source:
 def test_job_with_a_broken_plugin_is_planned_all_the_same(good: type[Plugin], name: str, function: Any) -> None:
     factory = PluginFactory(Source(spoil(good, name, function), Registry()), "UTC")
     is_guard = KINDS[good] is Kind.GUARD
-    job = Job(
-        id="a",
-        command="true",
-        schedule=() if is_guard else (TriggerRef("odd", {}, "t"),),
-        guards=(GuardRef("odd", {}, "g"),) if is_guard else (),
+    one, other = (
+        Job(
+            id="a",
+            command="true",
+            schedule=() if is_guard else (TriggerRef("odd", {}, "t"),),
+            guards=(GuardRef("odd", {}, "g"),) if is_guard else (),
+        )
+        for _ in range(2)
     )
-    plan = factory.plan(job, JobOrigin.CONFIG).plan
-    assert factory.plan(job, JobOrigin.CONFIG).plan is not plan
+    plan = factory.plan(one, JobOrigin.CONFIG).plan
+    assert factory.plan(other, JobOrigin.CONFIG).plan is not plan
     for schedule in plan.schedules.values():
         assert schedule == schedule
         hash(schedule), repr(schedule), schedule.next_after(NOW)
