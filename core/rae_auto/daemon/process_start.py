@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rae_auto.errors import ClaimLost
 from rae_auto.runtime.concurrency.limited_calls import SLOW_CALL_SECONDS, reporting_if_slow
+from rae_auto.toolkit.threads.garbage import set_threshold
 from rae_auto.toolkit.threads.malloc_arenas import give_back_memory
 
 
@@ -50,4 +51,4 @@ def tune_memory() -> None:
     # Nothing is left to search, but Python then lets go of tuples that it had put by for reuse: 1 MB of holes.
     gc.collect()
     give_back_memory()
-    gc.set_threshold(20_000, 20, 20)
+    set_threshold(20_000, 20, 20)

@@ -105,7 +105,7 @@ class Engine:
     reported in the step, and is the answer to the request.
 
     With `undoes_faults=False` it is raised where it happens, and the engine is of no more use. That is for simulations,
-    which end with the first fault: they need no undo log, which is a tenth of their time.
+    which end with the first fault: they need no undo log.
     """
 
     def __init__(self, *, undoes_faults: bool = True) -> None:

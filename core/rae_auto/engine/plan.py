@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from rae_auto.model.guard import EXECUTOR_GUARD, Computed
+from rae_auto.model.guard import Computed
 from rae_auto.model.job import Job
 from rae_auto.model.primitives.evolving.slots import quick_init
 from rae_auto.model.primitives.names import JobId
@@ -46,11 +46,9 @@ class Plan:
     alone."""
     problem: str | None = None
     """The reason why the job can't be used, such as a plugin that is gone: it is kept, and starts nothing."""
-
-    @property
-    def asks_executor(self) -> bool:
-        """True if one of the guards is the job's executor, which every start waits for."""
-        return EXECUTOR_GUARD in self.guards
+    asks_executor: bool = False
+    """One of the guards, `EXECUTOR_GUARD`, is the job's executor, which every start waits for. A guard of the user may
+    have that name."""
 
 
 @frozen

@@ -58,8 +58,8 @@ def _converter() -> Converter:
     converter = Converter(omit_if_default=True)
     converter.register_structure_hook_factory(is_convertible, lambda cls: _make_load(converter, cls))
     converter.register_unstructure_hook_factory(is_convertible, lambda cls: make_dump(cls, converter, _is_reason))
+    converter.register_unstructure_hook(datetime, format_instant)
     # Cached because a thousand jobs may have been added at one instant.
-    converter.register_unstructure_hook(datetime, lru_cache(maxsize=256)(format_instant))
     instant_of = lru_cache(maxsize=256)(parse_instant)
     converter.register_structure_hook(datetime, lambda text, _: instant_of(text))
     converter.register_unstructure_hook(timedelta, format_duration)

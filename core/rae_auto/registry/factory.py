@@ -171,7 +171,8 @@ class PluginFactory:
                 computed[guard_ref.id] = SafeGuard(guard, self.quarantine)
             elif isinstance(guard, ReadGuard):
                 read[guard_ref.id] = guard
-        if isinstance(executor, Executor) and waits_for_readiness(type(executor)):
+        asks_executor = isinstance(executor, Executor) and waits_for_readiness(type(executor))
+        if asks_executor:
             computed[EXECUTOR_GUARD] = None
             read[EXECUTOR_GUARD] = ExecutorReadiness(repr(job.executor_ref), job.executor_ref)
         for ref in job.schedule:
@@ -199,6 +200,7 @@ class PluginFactory:
             executor_summary=self._summarize(executor, ""),
             delays=self._find_delays(job, sources) if sources else _NONE,
             run_points={id_: point for id_, one in schedules.items() if (point := one.run_point())} or _NONE,
+            asks_executor=asks_executor,
         )
         files = {path: one for _, files in readers for path, one in files.items()} or _NONE
         return Planned(

@@ -142,7 +142,7 @@ class EngineLoop:
         """Queue an event for the next turn."""
         self._inbox.append(event)
         self._woken.set()
-        if len(self._inbox) > MAX_INPUTS_A_TURN:
+        if len(self._inbox) > MAX_INPUTS_A_TURN and not self._closed:
             self._burst.start()
 
     def call_at_progress(self, function: Callable[[], None], interval_seconds: float) -> None:

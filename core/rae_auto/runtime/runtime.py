@@ -218,6 +218,7 @@ class Runtime:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=FAILED_STORE_CLOSE_SECONDS)
+        self.engine_loop.close()
         await self.inputs.close(lambda limit: limit)
         await self.executions.close()
         await self._repository.close(FAILED_STORE_CLOSE_SECONDS)

@@ -19,7 +19,7 @@ BACK = GuardResult(Verdict.YES, "it is ready")
 def plan(every):
     def make(*, minutes=None, **fields):
         schedules = {} if minutes is None else {"t": every(minutes)}
-        return Plan(Job(id="a", command="work", **fields), schedules, guards={EXECUTOR_GUARD: None})
+        return Plan(Job(id="a", command="work", **fields), schedules, guards={EXECUTOR_GUARD: None}, asks_executor=True)
 
     return make
 
@@ -55,6 +55,14 @@ def test_executor_is_asked_in_the_turn_in_which_a_run_is_decided(world, plan, by
     (opened,) = w.engine.runs("a")
     assert asked == [(EXECUTOR_GUARD, opened.run.queued_at)]
     assert isinstance(waits_for(w), NoWorker)
+
+
+def test_guard_of_the_user_may_have_the_name_of_the_executor(world):
+    """It delays no run by hand, as no guard of a user does."""
+    w = world(Plan(Job(id="a", command="work"), guards={EXECUTOR_GUARD: None}))
+    w.answer_guard = lambda job, name: AWAY
+    w.trigger("a")
+    assert [start.run.job for start in w.started] == ["a"]
 
 
 def test_manual_run_waits_for_its_executor_too(world, plan):

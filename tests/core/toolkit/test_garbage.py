@@ -1,12 +1,13 @@
 """Searches for garbage are rarer for a while, and as before after that."""
 
 import gc
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from rae_auto.toolkit.threads.garbage import fewer_collections
+from rae_auto.toolkit.threads.garbage import RareSearches, fewer_collections, set_threshold
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +52,30 @@ def test_what_a_program_has_frozen_stays_so() -> None:
         assert gc.get_freeze_count() >= frozen - 100  # some may have been freed
     finally:
         gc.unfreeze()
+
+
+def test_thresholds_that_are_set_meanwhile_are_those_to_go_back_to() -> None:
+    gc.set_threshold(600, 7, 8)
+    with fewer_collections():
+        set_threshold(500, 6)
+        assert gc.get_threshold()[0] > 10_000
+    assert gc.get_threshold() == (500, 6, 8)
+    set_threshold(400)
+    assert gc.get_threshold() == (400, 6, 8)
+
+
+def test_garbage_of_a_burst_is_found_at_its_end() -> None:
+    gc.unfreeze()
+    burst = RareSearches()
+    burst.start()
+    cycle = Cycle()
+    gone = weakref.ref(cycle)
+    del cycle
+    assert gone() is not None
+    burst.end()
+    assert gone() is None
+
+
+class Cycle:
+    def __init__(self) -> None:
+        self.me = self

@@ -41,7 +41,7 @@ def test_killed_keeper_leaves_the_exit_status_unknown(tmp_path, make_assignment)
 @pytest.mark.parametrize("report", ["ended", "started"])
 def test_report_that_makes_no_sense_leaves_no_attempt_waiting(tmp_path, make_assignment, monkeypatch, report):
     """As those of a killed keeper: its attempts are looked for, and the next ones get a keeper of their own."""
-    name, calls = "to_result" if report == "ended" else "_set_result", []
+    name, calls = "to_past_result" if report == "ended" else "_set_result", []
     real = getattr(keeper_client, name)
 
     def fail_once(*values):

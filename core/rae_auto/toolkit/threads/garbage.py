@@ -5,7 +5,7 @@ of them. Of frozen values none is garbage, and the searches take up to a sixth o
 
 What was made meanwhile is still young for Python: the next search of the young would go through all of it at once, just
 when the first jobs are due, and take 0.2 s with 20,000 jobs. So it is moved to the old at the end, where it is searched
-when a quarter as much has been added.
+when a quarter as much has been added. What a burst of runs makes mostly goes again: it is searched once at the end.
 """
 
 import gc
@@ -28,10 +28,10 @@ _before: list[tuple[int, int, int]] = []
 
 
 @contextmanager
-def fewer_collections(threshold: int = _THRESHOLD) -> Iterator[None]:
+def fewer_collections(threshold: int = _THRESHOLD, *, stays: bool = True) -> Iterator[None]:
     """Have garbage looked for rarely in a `with` block; several may overlap, also of several threads.
 
-    `threshold` is the number of objects between two searches.
+    `threshold` is the number of objects between two searches. Most of what is made meanwhile `stays`, or goes again.
     """
     with _lock:
         _before.append(gc.get_threshold())
@@ -46,7 +46,17 @@ def fewer_collections(threshold: int = _THRESHOLD) -> Iterator[None]:
             _before.pop()
             if not _before:
                 gc.set_threshold(*first)
-                _move_to_old()
+                if not _has_frozen():
+                    _move_to_old() if stays else gc.collect(1)
+
+
+def set_threshold(*thresholds: int) -> None:
+    """Set the thresholds of `gc.set_threshold`; where searches are rare at present, those to go back to."""
+    with _lock:
+        if _before:
+            _before[0] = (thresholds + _before[0][len(thresholds) :])[:3]  # type: ignore[assignment]
+        else:
+            gc.set_threshold(*thresholds)
 
 
 class RareSearches:
@@ -63,7 +73,7 @@ class RareSearches:
     def start(self) -> None:
         """Have garbage looked for rarely from now on; a second call changes nothing."""
         if self._active is None:
-            self._active = fewer_collections()
+            self._active = fewer_collections(stays=False)
             self._active.__enter__()
 
     def end(self) -> None:
@@ -73,8 +83,12 @@ class RareSearches:
             self._active = None
 
 
+def _has_frozen() -> bool:
+    """Return whether the program has exempted objects of its own from searches, as the daemon has."""
+    return gc.get_freeze_count() > _MAX_FROZEN_BY_PYTHON
+
+
 def _move_to_old() -> None:
-    """Move all objects to those that are old, without a search; not in a program that has frozen its own."""
-    if gc.get_freeze_count() <= _MAX_FROZEN_BY_PYTHON:
-        gc.freeze()
-        gc.unfreeze()
+    """Move all objects to those that are old, without a search."""
+    gc.freeze()
+    gc.unfreeze()

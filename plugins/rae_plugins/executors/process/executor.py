@@ -163,7 +163,8 @@ class ProcessExecutor(Executor):
         }
         if os.name == "nt":
             request |= {"shell": job.shell or None, "shell_program": job.shell_program, "python": sys.executable}
-        execution = await self._keeper.spawn(request, output)
+        can_wait = job.timeout is None and job.expect.max_runtime is None
+        execution = await self._keeper.spawn(request, output, can_wait=can_wait)
         return execution if job.python is None else PythonExecution(execution, output)
 
     async def _refuse_programs_of_others(self, assignment: Assignment, argv: tuple[str, ...], directory: str) -> None:

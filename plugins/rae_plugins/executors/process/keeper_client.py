@@ -30,6 +30,7 @@ from rae_plugins.executors.process.attempt_files import (
     claim_attempt,
     has_record,
     read_record,
+    to_past_result,
     to_result,
     to_tree_end,
 )
@@ -48,8 +49,8 @@ MAX_UNANSWERED = 16
 MAX_HOLD_SECONDS = 1.0
 """Time for which reports are held back at most."""
 
-ANSWERS = b'{"started"', b'{"failed"'
-"""The begins of reports that answer a request to start."""
+MAX_KEY_BYTES = 100
+"""Bytes at the begin of a report that have the key of its attempt."""
 
 MIN_EXPECTED = 10
 """Number of starts at once for which files are made before; a few don't have to wait for each other."""
@@ -79,19 +80,23 @@ class KeeperClient:
     _unconfirmed: set[str] = field(init=False, factory=set)
     """Attempts that have ended, until the daemon has made that durable."""
 
-    async def spawn(self, request: Mapping[str, Any], output: Path) -> Execution:
-        """Have a job spawned that writes to `output`. Errors: RuntimeError with the keeper's explanation."""
+    async def spawn(self, request: Mapping[str, Any], output: Path, *, can_wait: bool = True) -> Execution:
+        """Have a job spawned that writes to `output`. Errors: RuntimeError with the keeper's explanation.
+
+        Its reports `can_wait` if nothing counts the time that it takes: one with a timeout has to be known to be over.
+        """
         for _ in range(MAX_KEEPERS - 1):
             with suppress(NotSpawned):
-                return await self._spawn_once(request, output)
-        return await self._spawn_once(request, output)
+                return await self._spawn_once(request, output, can_wait)
+        return await self._spawn_once(request, output, can_wait)
 
-    async def _spawn_once(self, request: Mapping[str, Any], output: Path) -> Execution:
+    async def _spawn_once(self, request: Mapping[str, Any], output: Path, can_wait: bool) -> Execution:
         requests = self._requests or await self.connect()
         key = request["key"]
         attempt = self._attempts[key] = KeeperAttempt(requests, key, request["run"], output)
         requests.send(request)
-        self._reports.expect_answer()
+        if can_wait:
+            self._reports.expect_answer(key)
         try:
             await attempt.started
         except asyncio.CancelledError:
@@ -151,6 +156,8 @@ class KeeperClient:
                 *lines, incoming = (incoming + (data or b"")).split(b"\n")
                 for line in reports.take(lines):
                     self._handle_report(json.loads(line))
+        # Also where the connection was broken: a killed keeper leaves requests that it has not read.
+        with suppress(Exception):
             for line in reports.take_all():
                 self._handle_report(json.loads(line))
         attempts, self._attempts = self._attempts, {}
@@ -172,7 +179,8 @@ class KeeperClient:
             case {"failed": key, "error": error} if key in self._attempts:
                 _set_error(self._attempts.pop(key).started, error)
             case {"ended": key, "exit": record} if key in self._attempts:
-                result = to_result(record)
+                # With the time of the end, because the report may have been held back.
+                result = to_past_result(record)
                 self._unconfirmed.add(key)
                 _set_result(self._attempts.pop(key).ended, result)
 
@@ -205,7 +213,7 @@ class RequestWriter:
 
 
 class ReportHold:
-    """Reports that are held back while a keeper starts many attempts.
+    """Reports that are held back while a keeper starts many attempts: of their starts, and of ends that follow soon.
 
     To handle them takes as long as to start what they are about, and a processor from the keeper and its commands. The
     keeper sends each at once, so its death loses none of them.
@@ -214,27 +222,42 @@ class ReportHold:
     def __init__(self) -> None:
         self.held_until: float | None = None
         """The time of the event loop at which the reports are handled at the latest; None while none are held."""
-        self._unanswered = 0
+        self._unanswered: set[bytes] = set()
+        """Requested starts without a report that has come, by their keys."""
+        self._answered: set[bytes] = set()
+        """Requested starts whose report is held."""
         self._held: list[bytes] = []
 
-    def expect_answer(self) -> None:
-        """Note that a start was requested."""
-        self._unanswered += 1
+    def expect_answer(self, key: str) -> None:
+        """Note that a start was requested whose reports can wait; those of others are never held."""
+        self._unanswered.add(key.encode())
 
     def take(self, lines: Sequence[bytes]) -> Sequence[bytes]:
-        """Return the reports to handle now that these have come; none for a while, and then all that were held."""
+        """Return the reports to handle now that these have come; for a while those that can't wait, and then all."""
         now = asyncio.get_running_loop().time()
-        if self.held_until is None and self._unanswered > MAX_UNANSWERED:
+        if self.held_until is None and len(self._unanswered) > MAX_UNANSWERED:
             self.held_until = now + MAX_HOLD_SECONDS
-        self._held += lines
-        self._unanswered -= sum(line.startswith(ANSWERS) for line in lines)
-        is_held = self.held_until is not None and self._unanswered > 0 and now < self.held_until
-        return () if is_held else self.take_all()
+        handed_on: list[bytes] = []
+        for line in lines:
+            key = _key_of(line)
+            if key in self._unanswered:
+                self._unanswered.remove(key)
+                self._answered.add(key)
+            (self._held if key in self._answered else handed_on).append(line)
+        if self.held_until is None or not self._unanswered or now >= self.held_until:
+            handed_on += self.take_all()
+        return handed_on
 
     def take_all(self) -> Sequence[bytes]:
         """Return all reports that are held."""
         held, self._held, self.held_until = self._held, [], None
+        self._answered.clear()
         return held
+
+
+def _key_of(report: bytes) -> bytes:
+    """Return the key of the attempt that a report is about, which is its first value; b"" if it has none."""
+    return report.split(b'"', 4)[3] if report.count(b'"', 0, MAX_KEY_BYTES) >= 4 else b""
 
 
 class NotSpawned(RuntimeError):
@@ -269,7 +292,7 @@ class KeeperAttempt(Execution):
         if self.ended.done():
             return
         self._requests.send({"end": self._key, "grace": grace.total_seconds()})
-        limit_seconds = grace.total_seconds() + KILL_TIMEOUT_SECONDS + KEEPER_ANSWER_SECONDS
+        limit_seconds = grace.total_seconds() + KILL_TIMEOUT_SECONDS + KEEPER_ANSWER_SECONDS + MAX_HOLD_SECONDS
         await asyncio.wait({self.ended}, timeout=limit_seconds)
         if not self.ended.done():
             await self._end_tree("its keeper process does not answer, so its exit status is unknown")

@@ -101,7 +101,7 @@ class FileCopier:
     def _make(self, database: sqlite3.Connection, now: datetime, max_copies: int, is_over: Callable[[], bool]) -> None:
         try:
             backup_copies.make_copy(
-                database, self.path, now, max_copies, lambda copy: self._verify(copy, is_over), is_over
+                database, self.path, now, max_copies, lambda copy: self._verify(copy, is_over), self._is_over
             )
             self.has_verified = True
         except backup_copies.CopyAbandoned as error:
@@ -117,7 +117,8 @@ class FileCopier:
     def _rest(self) -> bool:
         """Wait for the end of a question, then return whether the copy is given up.
 
-        Python runs one thread at a time, and a long read beside the check of a copy would take twice as long.
+        Python runs one thread at a time, and a long read beside the check of a copy would take twice as long. The
+        copying itself does not rest: its read transaction keeps the write-ahead log from beginning again.
         """
         if not self._is_awaited:
             self.wait_for_reads()

@@ -32,6 +32,8 @@ NextWall = Callable[[datetime], datetime | None]
 
 _SECOND = timedelta(seconds=1)
 
+_NO_TIME = timedelta(0)
+
 _MAX_STEADY = timedelta(days=2)
 """A stretch of time in which a clock is set once at most: see `wall_clock`."""
 
@@ -46,7 +48,7 @@ def find_next_fixed(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> dat
     wall = next_wall(shown)
     if wall is None:
         return None
-    return _find_without_change(local, wall - shown) or first_instant_of(wall, zone)
+    return _find_without_change(after, local, wall - shown) or first_instant_of(wall, zone)
 
 
 def find_next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> datetime | None:
@@ -54,7 +56,7 @@ def find_next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> date
     local = after.astimezone(zone)
     shown = _naive(local)
     wall = next_wall(shown)
-    if wall is not None and (instant := _find_without_change(local, wall - shown)) is not None:
+    if wall is not None and (instant := _find_without_change(after, local, wall - shown)) is not None:
         return instant
     if not local.fold and local.utcoffset() != local.replace(fold=1).utcoffset():
         # In the first pass of a fold: the clock shows earlier times again before it shows those after the fold.
@@ -70,15 +72,17 @@ def find_next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> date
     return None
 
 
-def _find_without_change(local: datetime, ahead: timedelta) -> datetime | None:
-    """Return the instant at which the clock shows a time so far `ahead` of now, if it isn't set until then.
+def _find_without_change(after: datetime, local: datetime, ahead: timedelta) -> datetime | None:
+    """Return the instant at which the clock shows a time so far `ahead` of `after`, if it isn't set until then.
+
+    `local` is what the clock shows at `after`.
 
     None if it is, or may be. With the same offset at both ends of `_MAX_STEADY` there is no change between them. Then
     each time in between comes once, in both kinds of schedules: in the second pass of a fold there was a change before.
     """
-    if local.fold or ahead > _MAX_STEADY:
+    if local.fold or not _NO_TIME < ahead <= _MAX_STEADY:
         return None
-    instant = local.astimezone(UTC) + ahead
+    instant = after.astimezone(UTC) + ahead
     if local.microsecond:
         instant -= timedelta(microseconds=local.microsecond)
     return instant if instant.astimezone(local.tzinfo).utcoffset() == local.utcoffset() else None

@@ -65,9 +65,10 @@ def copying_tools(cls: Any) -> tuple[Copier, Setters]:
 
 
 def quick_init(cls: type[T]) -> type[T]:
-    """Give a frozen class of attrs a constructor that takes less time; it is made when the first value is.
+    """Give a class of attrs a constructor that takes less time; it is made when the first value is.
 
-    Its fields have neither validators nor converters, and it is declared with `weakref_slot=False`.
+    It sets fields without what the class does when they are set later, such as a note in an undo log. Its fields have
+    neither validators nor converters, and it is declared with `weakref_slot=False`.
     """
     made_by_attrs = cls.__init__
 
