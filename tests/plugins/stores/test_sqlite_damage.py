@@ -11,7 +11,7 @@ from rae_auto.api import Store
 from rae_auto.api.store import CorruptDocument, Put, RetentionRule
 from rae_auto.errors import StoreDamaged
 from rae_auto.testing.stores import NOON
-from rae_plugins.stores.sqlite import SqliteStore, reading
+from rae_plugins.stores.sqlite import SqliteStore, reading, verification
 from rae_plugins.stores.sqlite import store as sqlite_store
 from rae_plugins.stores.sqlite.reading import SqliteReader
 
@@ -183,10 +183,11 @@ def test_copy_in_use_rests_while_a_question_is_answered(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(reading, "MAX_YIELD_SECONDS", 60.0)
     monkeypatch.setattr(SqliteReader, "wait_until_idle", note_wait)
+    # So that the check of the copy has more than one step.
+    monkeypatch.setattr(verification, "STEP_INSTRUCTIONS", 100)
     store = SqliteStore()
     store.open(tmp_path)
-    # More than one step of copying.
-    store.commit([Put("job", f"job-{number}", {"text": "x" * 100_000}) for number in range(60)])
+    store.commit([Put("job", f"job-{number}", {"n": number}) for number in range(60)])
     reader = store.make_reader()
     with reader.session():
         store.prune("runs", RetentionRule(since=NOON, newest=9))
