@@ -108,7 +108,7 @@ class VirtualWorld:
         self.guards_hang = False
         """True while those guards answer."""
         self.tolerates_faults = False
-        """True leaves faults of the engine to it; otherwise they are raised."""
+        """True leaves faults to an engine that undoes them; otherwise they are raised."""
         self.stopped = False
         self.effects_until_crash: int | None = None
         """Number of further effects after which the daemon dies; None for no crash."""

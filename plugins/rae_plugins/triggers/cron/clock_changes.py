@@ -75,10 +75,10 @@ def find_next_wild(next_wall: NextWall, zone: ZoneInfo, after: datetime) -> date
 def _find_without_change(after: datetime, local: datetime, ahead: timedelta) -> datetime | None:
     """Return the instant at which the clock shows a time so far `ahead` of `after`, if it isn't set until then.
 
-    `local` is what the clock shows at `after`.
+    `local` is what the clock shows at `after`. Returns None if the clock is set, or may be.
 
-    None if it is, or may be. With the same offset at both ends of `_MAX_STEADY` there is no change between them. Then
-    each time in between comes once, in both kinds of schedules: in the second pass of a fold there was a change before.
+    Where both ends have the same offset, and at most `_MAX_STEADY` between them, the clock isn't set in between.
+    So each time there comes once, in both kinds of schedules. The second pass of a fold follows a change: left out.
     """
     if local.fold or not _NO_TIME < ahead <= _MAX_STEADY:
         return None
